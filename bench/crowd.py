@@ -146,8 +146,8 @@ class Crowd:
         database = Database(self.server.postgres.dsn("app"), self.keys, lambda: datetime.now(UTC))
         try:
             async with database.transaction(EVERYTHING) as tx:
-                signers = [await tx.contracts.signer(person.signer) for person in people]
-                links = [await tx.links.for_door(signer, DoorKind.COPY, tx.now) for signer in signers]
+                signers = [await tx.contracts.get_signer(person.signer) for person in people]
+                links = [await tx.links.get_for_door(signer, DoorKind.COPY, tx.now) for signer in signers]
                 return [tx.links.ticket(link) for link in links]
         finally:
             await database.close()

@@ -32,7 +32,7 @@ class Office:
         database = Database(crowd.server.postgres.dsn("app"), crowd.keys, lambda: datetime.now(UTC))
         try:
             async with database.transaction(EVERYTHING) as tx:
-                campuses = await tx.school.campuses()
+                campuses = await tx.school.list_campuses()
                 headquarters = next(each.id for each in campuses if each.parent is None)
                 await tx.api_keys.put_api_key("office", SECRET, headquarters, tx.now)
         finally:

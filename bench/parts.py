@@ -11,7 +11,7 @@ from bench.school import (
     GUARDIAN,
     GUARDIAN_NAME,
     ORGANISATION,
-    BenchDesk,
+    BenchPrinter,
     BenchSchool,
     embedded,
     prepared_for_guardian,
@@ -32,11 +32,11 @@ TIMESTAMPS = 3  # per contract: the guardian's signature, the seal, the document
 
 async def measured(rounds: int) -> Ledger:
     """Return rows of CPU time. The time of child processes (clause text) is not included."""
-    school, desk = await BenchSchool.make(), BenchDesk()
+    school, printer = await BenchSchool.make(), BenchPrinter()
     try:
-        return await interleaved(await _works(school, desk), rounds, lambda: school.timestamps.cpu_s)
+        return await interleaved(await _works(school, printer), rounds, lambda: school.timestamps.cpu_s)
     finally:
-        desk.close()
+        printer.close()
 
 
 def figures(ledger: Ledger) -> dict[str, float]:
@@ -48,11 +48,11 @@ def figures(ledger: Ledger) -> dict[str, float]:
     return {f"part_ms_{work}": typical(ledger, work, own=True) * 1000 for work in works} | apart
 
 
-async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
+async def _works(school: BenchSchool, printer: BenchPrinter) -> dict[str, Work]:
     """Return each piece, applied to the file that it gets in a contract's life."""
     key = SoftKey.generate(GUARDIAN)
     chain = (await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")).chain
-    laid_out = desk.lay_out()
+    laid_out = printer.lay_out()
     issued = with_fields(laid_out)
     prepared = prepared_for_guardian(issued, chain)
     raw = await raw_signature(key, prepared.to_be_signed)
@@ -71,7 +71,7 @@ async def _works(school: BenchSchool, desk: BenchDesk) -> dict[str, Work]:
     final = await close_file(ENGINE, sealed, school.timestamps, evidence)
     numbers = iter(range(1, 1_000_000))
     return {
-        "layout": lambda: asyncio.to_thread(lambda: desk.lay_out(next(numbers))),  # never the same contract twice
+        "layout": lambda: asyncio.to_thread(lambda: printer.lay_out(next(numbers))),  # never the same contract twice
         "fields": lambda: asyncio.to_thread(with_fields, laid_out),
         "certificate": lambda: school.authority.enrol(key.spki, GUARDIAN_NAME, "P1"),
         "revocation_list": lambda: school.authority.revocation_list([]),

@@ -131,7 +131,7 @@ class BenchSchool:
         return [self.authority.root, self.timestamps.certificates[0]]
 
 
-class BenchDesk:
+class BenchPrinter:
     """A desk that lays contracts out as the hub does. Close it, because a child process fills in the template text."""
 
     def __init__(self) -> None:
@@ -156,11 +156,11 @@ def with_fields(laid_out: LaidOut) -> bytes:
 
 def issued_contract() -> bytes:
     """Return a contract with its empty fields, as it is when the guardian opens it."""
-    desk = BenchDesk()
+    printer = BenchPrinter()
     try:
-        return with_fields(desk.lay_out())
+        return with_fields(printer.lay_out())
     finally:
-        desk.close()
+        printer.close()
 
 
 def prepared_for_guardian(document: bytes, chain: tuple[bytes, ...]) -> Prepared:

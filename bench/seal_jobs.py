@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 from bench.demo import tree
 from bench.results import Result
-from bench.school import BenchDesk
+from bench.school import BenchPrinter
 from bench.server import Server, Usage, made_server
 from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seal_jobs import begin_seal_job
@@ -79,11 +79,11 @@ async def _measured(files: int, works: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _write_files(folder: Path, files: int) -> None:
-    desk = BenchDesk()
+    printer = BenchPrinter()
     try:
-        document = desk.lay_out().pdf
+        document = printer.lay_out().pdf
     finally:
-        desk.close()
+        printer.close()
     for number in range(files):
         path = folder / f"{number // 1000:03}" / f"{number:06}.pdf"
         if number % 1000:
@@ -95,9 +95,9 @@ def _write_files(folder: Path, files: int) -> None:
 
 async def _make_client(hub: Hub, key: UUID) -> None:
     async with hub.database.transaction(EVERYTHING) as tx:
-        if await tx.school.headquarters() is None:
+        if await tx.school.find_headquarters() is None:
             await tx.school.put_campus(Campus("hq", None, "总部", "Headquarters", "Asia/Shanghai"))
-        headquarters = await tx.school.headquarters()
+        headquarters = await tx.school.find_headquarters()
         assert headquarters is not None
         await tx.api_keys.add(ApiKey(key, CLIENT, headquarters.id), f"secret-{key}", tx.now)
         seal = await get_configured_seal(hub.services, tx)

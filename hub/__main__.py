@@ -182,7 +182,7 @@ def issue_command(
 
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
-            found = await tx.school.enrolment(uuid_of(enrolment))
+            found = await tx.school.get_enrolment(uuid_of(enrolment))
         contract = await issue(hub.services, EVERYTHING, new_contract(found), "command-line")
         return f"{contract.number} {contract.state}"
 

@@ -176,7 +176,7 @@ async def _note_restore(unpacked: _Unpacked, dsns: Dsns) -> None:
     database = Database(dsns.app, Keys.load(master_key(unpacked.folder)), lambda: datetime.now(UTC))
     try:
         async with database.transaction(EVERYTHING) as tx:
-            headquarters = await tx.school.headquarters()
+            headquarters = await tx.school.find_headquarters()
             campus = headquarters.id if headquarters else ""
             await record_act(tx, campus, "restored", ACTOR, {"backup_made_at": unpacked.about.made_at})
     finally:

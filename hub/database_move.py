@@ -111,7 +111,7 @@ async def _record(settings: Settings, app_dsn: str) -> None:
     database = Database(app_dsn, Keys.load(master_key(settings.data)), lambda: datetime.now(UTC), pool_size=1)
     try:
         async with database.transaction(EVERYTHING) as tx:
-            headquarters = await tx.school.headquarters()
+            headquarters = await tx.school.find_headquarters()
             await record_act(tx, headquarters.id if headquarters else "", "database-moved", ACTOR, {})
     finally:
         await database.close()

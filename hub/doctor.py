@@ -56,7 +56,7 @@ async def examine(hub: Hub) -> list[DoctorFinding]:
         "channels": _channels,
         "sending": _sending,
     }
-    asked = {f"provider {each.name}": ask_provider(each) for each in hub.services.messaging.router.carriers}
+    asked = {f"provider {each.name}": ask_provider(each) for each in hub.services.messaging.router.providers}
     made = {part: check(hub) for part, check in checks.items()} | asked
     return list(await asyncio.gather(*(_checked(part, check) for part, check in made.items())))
 

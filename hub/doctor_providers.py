@@ -7,7 +7,7 @@ import secrets
 from datetime import UTC, datetime
 
 from channels import CannotAsk, Channel, ChannelError, Checkable, Message
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 
 # How many seconds a provider has to answer.
 PROVIDER_TIMEOUT = 10.0
@@ -15,9 +15,9 @@ PROVIDER_TIMEOUT = 10.0
 NOBODYS_NUMBER = "+8619000000000"
 
 
-async def ask_provider(carrier: Carrier) -> str:
+async def ask_provider(provider: Provider) -> str:
     """Return what is known of the provider. Raises ValueError with the reason if it does not answer properly."""
-    channel = carrier.channel
+    channel = provider.channel
     try:
         async with asyncio.timeout(PROVIDER_TIMEOUT):
             return await _ask(channel)

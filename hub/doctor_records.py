@@ -64,7 +64,7 @@ async def examine_records(
     async for batch in _batches(hub, at_once):
         async with hub.database.transaction(EVERYTHING) as tx:
             inspected: RecordInspection | None = None
-            async for contract, entry in Inspection(tx.connection).records(batch):
+            async for contract, entry in Inspection(tx.connection).list_records(batch):
                 if inspected is None or inspected.contract.id != contract.id:
                     for fault in _end(inspected):
                         faults += 1
@@ -104,7 +104,7 @@ async def _numbers(hub: Hub) -> DoctorFinding:
     because an issue that failed half-way also leaves a number without a contract.
     """
     async with hub.database.transaction(EVERYTHING) as tx:
-        counted = await Inspection(tx.connection).numbers()
+        counted = await Inspection(tx.connection).list_numbers()
     lacking = [f"{given - there} of {given} of {year}" for year, given, there in counted if given != there]
     if not lacking:
         return DoctorFinding("numbers", True, "every contract number that was given out has its contract")
@@ -120,7 +120,7 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFin
     files = faults = 0
     async for batch in _batches(hub):
         async with hub.database.transaction(EVERYTHING) as tx:
-            named = await Inspection(tx.connection).files(batch)
+            named = await Inspection(tx.connection).list_files(batch)
         for start in range(0, len(named), FILES_AT_ONCE):
             some = named[start : start + FILES_AT_ONCE]
             looked_at = await asyncio.gather(*(_look_at_named(hub, batch, file) for file in some))
@@ -142,7 +142,7 @@ async def _look_at_named(hub: Hub, batch: list[UUID], file: NamedFile) -> str:
     if not words:
         return ""
     async with hub.database.transaction(EVERYTHING) as tx:
-        now = await Inspection(tx.connection).files(batch, file.sha256)
+        now = await Inspection(tx.connection).list_files(batch, file.sha256)
     if not now:  # it was a prepared file that nobody could sign any more, and was deleted
         return ""
     return words if now[0].file == file.file else await _look(hub, now[0])  # it became part of another file
@@ -168,7 +168,7 @@ async def _batches(hub: Hub, at_once: int = CONTRACTS_AT_ONCE) -> AsyncIterator[
     last = BEFORE_ALL
     while True:
         async with hub.database.transaction(EVERYTHING) as tx:
-            batch = await Inspection(tx.connection).next_contracts(last, at_once)
+            batch = await Inspection(tx.connection).list_next_contracts(last, at_once)
         if not batch:
             return
         yield batch

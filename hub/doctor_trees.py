@@ -58,7 +58,7 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
 async def _examine(hub: Hub, tree: StoredTree, before: StoredTree | None) -> AsyncIterator[DoctorFinding]:
     part, leaves = f"hash tree of {tree.day}", list[TreeLeaf]()
     async with hub.database.transaction(EVERYTHING) as tx:
-        async for compared in tx.trees.compare(tree.day):
+        async for compared in tx.trees.list_compared_leaves(tree.day):
             leaves.append(compared.stored)
             if compared.now != compared.stored.leaf:
                 yield DoctorFinding(_named(compared.stored), False, _what(compared.now, tree))

@@ -30,7 +30,7 @@ from hub.settings import Settings
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys, key_id_of
 from hub.store.kernel.private_files import write_private
-from hub.store.server.installation import Binding, bind, find_binding, oldest_sealed, renew_certificates
+from hub.store.server.installation import Binding, bind, find_binding, find_oldest_encrypted, renew_certificates
 from hub.wiring import Clock, utc_now
 from hub.wiring_seal import connect_seal
 
@@ -114,12 +114,12 @@ async def _seal(settings: Settings, clock: Clock) -> bytes:
 async def _check_free(data: Path, owner_dsn: str) -> None:
     """Raise WrongInstallation if the folder's key cannot read the database's data, or the folder belongs to another
     database."""
-    _check_unused(data, await oldest_sealed(owner_dsn))
+    _check_unused(data, await find_oldest_encrypted(owner_dsn))
 
 
-def _check_unused(data: Path, sealed: tuple[bytes, bytes] | None) -> None:
-    if sealed is not None:
-        if not master_key(data).exists() or not _opens(Keys.load(master_key(data)), *sealed):
+def _check_unused(data: Path, encrypted: tuple[bytes, bytes] | None) -> None:
+    if encrypted is not None:
+        if not master_key(data).exists() or not _opens(Keys.load(master_key(data)), *encrypted):
             raise WrongInstallation(
                 f"the database holds data that another master key sealed than that of {data.absolute()}: set "
                 "QIANDA_DATA to the data folder with which it was used so far, or bring its keys/master.key back"
@@ -131,9 +131,9 @@ def _check_unused(data: Path, sealed: tuple[bytes, bytes] | None) -> None:
         )
 
 
-def _opens(keys: Keys, sealed: bytes, name: bytes) -> bool:
+def _opens(keys: Keys, encrypted: bytes, name: bytes) -> bool:
     try:
-        Cipher(keys).decrypt_bytes(sealed, name)
+        Cipher(keys).decrypt_bytes(encrypted, name)
     except InvalidTag:
         return False
     return True

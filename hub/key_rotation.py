@@ -137,7 +137,7 @@ async def _retire(owner: Database) -> None:
 
 
 async def _record(tx: Transaction, kind: str, key: str) -> None:
-    headquarters = await tx.school.headquarters()
+    headquarters = await tx.school.find_headquarters()
     await record_act(tx, headquarters.id if headquarters else "", kind, ACTOR, {"key": key})
 
 

@@ -20,7 +20,7 @@ from hub.model.messaging.provider import LANES, Health
 from hub.model.sealing.seal import KeyPlace, SealState
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import QueueLag, compute_lag
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 from hub.store.kernel.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
@@ -80,7 +80,7 @@ async def _list_figures(tx: Transaction) -> list[Metric]:
         await tx.figures.count_some()
     )
     counted_at = {name: each.counted_at.timestamp() for name, each in counted.items()}
-    workers = await tx.heartbeats.workers_seen(tx.now - WORKER_SILENCE)
+    workers = await tx.heartbeats.count_workers(tx.now - WORKER_SILENCE)
     paused = await tx.pause.get() is not None
     return [
         *(gauge(name, HELP[name], "state", states) for name, states in counts.items()),
@@ -111,9 +111,9 @@ def _clock_of(tx: Transaction, lag: QueueLag) -> datetime:
 
 
 async def _list_providers(hub: Hub, tx: Transaction) -> list[Metric]:
-    carriers = list(hub.services.messaging.router.carriers)
-    names = [each.name for each in carriers]
-    healths, booked = await tx.providers.healths(names), await tx.providers.list_booked(names)
+    providers = list(hub.services.messaging.router.providers)
+    names = [each.name for each in providers]
+    healths, booked = await tx.providers.get_healths(names), await tx.providers.list_booked(names)
     ahead = GaugeMetricFamily(
         "qianda_provider_booked_seconds",
         "How far ahead the rate limit of a provider is booked, by lane",
@@ -128,7 +128,7 @@ async def _list_providers(hub: Hub, tx: Transaction) -> list[Metric]:
             "provider_circuit_open",
             "1 while the circuit breaker of a provider is open: it takes nothing, or nothing arrives",
             "provider",
-            {each.name: int(_is_open(healths.get(each.name))) for each in carriers},
+            {each.name: int(_is_open(healths.get(each.name))) for each in providers},
         ),
         gauge(
             "provider_pause_seconds",
@@ -140,7 +140,7 @@ async def _list_providers(hub: Hub, tx: Transaction) -> list[Metric]:
             "provider_health",
             "Present weight of a provider as a share of the configured one: errors lower it",
             "provider",
-            {each.name: _health_share(each, healths.get(each.name), tx.now) for each in carriers},
+            {each.name: _health_share(each, healths.get(each.name), tx.now) for each in providers},
         ),
         ahead,
     ]
@@ -150,8 +150,8 @@ def _is_open(health: Health | None) -> bool:
     return health is not None and health.broken_at is not None
 
 
-def _health_share(carrier: Carrier, health: Health | None, now: datetime) -> float:
-    weight = carrier.provider.weight
+def _health_share(provider: Provider, health: Health | None, now: datetime) -> float:
+    weight = provider.settings.weight
     return health.compute_weight(weight, now) / weight if health else 1.0
 
 

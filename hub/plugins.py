@@ -17,13 +17,13 @@ from channels import Channel, ChannelContext
 from hub import attestations, authorities, notaries, tokens
 from hub import identity as identities
 from hub.errors import TemplateFailed
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.message_texts import find_message_faults
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 from hub.router.rendering import Renderer
-from hub.settings import CARRIERS, ChannelSettings
+from hub.settings import SENDING_CHANNELS, ChannelSettings
 from hub.store.messaging.outbox import opening_accept, opening_accepted
 from hub.store.transaction import Database
 
@@ -88,15 +88,15 @@ def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[
     return connected
 
 
-def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carrier:
+def connect_provider(name: str, settings: ChannelSettings, place: ChannelContext) -> Provider:
     """Return one configured provider with its channel. Raises ValueError that names the entry and what is wrong with
     it."""
     kind = settings.kind or name
     channel = connect_plugin(CHANNELS, name, {**settings.options, "kind": kind}, place)
-    carries = settings.carries or (name if name in CARRIERS else kind.split("_")[0])
-    if carries not in CARRIERS:
-        raise ValueError(f"channels.{name}: carries has to be one of {', '.join(CARRIERS)}, not {carries}")
-    provider = Provider(
+    carries = settings.carries or (name if name in SENDING_CHANNELS else kind.split("_")[0])
+    if carries not in SENDING_CHANNELS:
+        raise ValueError(f"channels.{name}: carries has to be one of {', '.join(SENDING_CHANNELS)}, not {carries}")
+    provider = ProviderSettings(
         name,
         kind,
         carries,
@@ -108,7 +108,7 @@ def carrier(name: str, settings: ChannelSettings, place: ChannelContext) -> Carr
         settings.segment_cost,
         settings.currency,
     )
-    return Carrier(provider, channel)
+    return Provider(provider, channel)
 
 
 class DatabaseLedger:
@@ -127,15 +127,18 @@ class DatabaseLedger:
             return bool(await tx.connection.execute(opening.statement, opening.values))
 
 
-def demo_outbox(place: ChannelContext) -> list[Carrier]:
+def demo_outbox(place: ChannelContext) -> list[Provider]:
     """Return the demo's providers, in which the outbox serves every channel."""
     channel = import_module("channels.outbox").connect({}, place)
-    return [Carrier(Provider(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel) for each in CARRIERS]
+    return [
+        Provider(ProviderSettings(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel)
+        for each in SENDING_CHANNELS
+    ]
 
 
-def check_messages(carriers: Iterable[Carrier], renderer: Renderer) -> None:
+def check_messages(providers: Iterable[Provider], renderer: Renderer) -> None:
     """Raise TemplateFailed with all reasons why a configured provider would refuse or cut one of our messages."""
-    if found := find_message_faults(carriers, renderer.templates, renderer.longest_addresses):
+    if found := find_message_faults(providers, renderer.templates, renderer.longest_addresses):
         raise TemplateFailed("\n".join(["These messages could not be sent:", *found]))
 
 

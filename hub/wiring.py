@@ -73,13 +73,13 @@ from hub.plugins import (
     IDENTITIES,
     ROSTER,
     DatabaseLedger,
-    carrier,
     check_messages,
     connect_plugin,
+    connect_provider,
     demo_outbox,
 )
 from hub.router.message_texts import MessageTexts
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from hub.router.rendering import Renderer
 from hub.router.router import Router
 from hub.settings import PACKED, Settings
@@ -146,9 +146,9 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     texts = MessageTexts(_messages(settings.own_templates("messages")))
     app_link = _app_link(settings)
     http = await closing.enter_async_context(aiohttp.ClientSession())
-    carriers = Carriers(_carriers(settings, _Surroundings(database, http, clock, demo)), secrets.SystemRandom().random)
-    policy = _policy(settings, carriers)
-    router = Router(database, carriers, _renderer(settings, carriers, texts.current, keys), policy)
+    providers = ProviderSet(_providers(settings, _Context(database, http, clock, demo)), secrets.SystemRandom().random)
+    policy = _policy(settings, providers)
+    router = Router(database, providers, _renderer(settings, providers, texts.current, keys), policy)
     seal = await connect_seal(settings, pki, http, clock)
     check_seal(seal.chain[0], binding)
     pki.token.warnings = TokenAlerts(database)
@@ -263,7 +263,7 @@ def _documents(settings: Settings, closing: AsyncExitStack, clock: Clock) -> Doc
 
 
 @dataclass(frozen=True)
-class _Surroundings:
+class _Context:
     """What every channel receives."""
 
     database: Database
@@ -272,7 +272,7 @@ class _Surroundings:
     demo: bool
 
 
-def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
+def _providers(settings: Settings, around: _Context) -> list[Provider]:
     """Return the configured providers.
 
     In the demo, the outbox serves every channel. Elsewhere the outbox is not allowed, and a channel must be configured.
@@ -286,7 +286,7 @@ def _carriers(settings: Settings, around: _Surroundings) -> list[Carrier]:
         return demo_outbox(place("outbox"))
     if outboxes := [name for name, entry in settings.channels.items() if (entry.kind or name) == "outbox"]:
         raise ValueError(f"channels.{outboxes[0]}: the outbox exists only in the demo")
-    return [carrier(name, entry, place(name)) for name, entry in settings.channels.items()]
+    return [connect_provider(name, entry, place(name)) for name, entry in settings.channels.items()]
 
 
 def _addressees(settings: Settings, database: Database, closing: AsyncExitStack) -> tuple[Addressee, ...]:
@@ -307,13 +307,13 @@ def _addressees(settings: Settings, database: Database, closing: AsyncExitStack)
     return addressees
 
 
-def _renderer(settings: Settings, carriers: Carriers, messages: MessageTemplates, keys: Keys) -> Renderer:
+def _renderer(settings: Settings, providers: ProviderSet, messages: MessageTemplates, keys: Keys) -> Renderer:
     renderer = Renderer(messages, keys, settings.public_origin)
-    check_messages(carriers, renderer)
+    check_messages(providers, renderer)
     return renderer
 
 
-def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
+def _policy(settings: Settings, providers: ProviderSet) -> ReminderPolicy:
     """Return the reminder policy.
 
     Raises ValueError with file, key and reason for a policy that never ends, wakes people up or uses a missing channel.
@@ -321,7 +321,7 @@ def _policy(settings: Settings, carriers: Carriers) -> ReminderPolicy:
     try:
         policy = ReminderPolicy.from_dict(settings.reminders)
         for key in ("invitation_through", "reminders_through", "last_call_through"):
-            if missing := [each for each in getattr(policy, key) if each not in carriers.channels]:
+            if missing := [each for each in getattr(policy, key) if each not in providers.channels]:
                 raise ValueError(f"{key}: no provider of {missing[0]} is configured")
     except ValueError as error:
         raise ValueError(f"{settings.source_of('reminders', str(error).split(':')[0])}, reminders.{error}") from error

@@ -62,7 +62,7 @@ async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **
 async def counts(running: Running, poster: Poster) -> list[int]:
     """Return the poster's counts: opened, code right, enrolled."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [(await tx.posters.counts([poster.id]))[poster.id][step] for step in ScanStep]
+        return [(await tx.posters.get_counts([poster.id]))[poster.id][step] for step in ScanStep]
 
 
 @contextlib.asynccontextmanager

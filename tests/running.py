@@ -93,7 +93,7 @@ class Running:
     async def messages(self, phone: str = GUARDIAN_PHONE) -> list[dict[str, str]]:
         """Return the messages that the outbox has accepted for a number, oldest first, as the person reads them."""
         async with self.hub.database.transaction(EVERYTHING) as tx:
-            inbox = await tx.deliveries.inbox(phone)
+            inbox = await tx.deliveries.list_inbox(phone)
         render = self.hub.services.messaging.router.renderer.render_with_link
         return [
             {"purpose": each.purpose, "text": render(each, link).text, "at": each.created_at.isoformat()}
@@ -111,8 +111,8 @@ class Running:
 
     async def ticket(self, contract: Contract, door: DoorKind = DoorKind.COPY, number: int = 0) -> str:
         async with self.hub.database.transaction(EVERYTHING) as tx:
-            signer = (await tx.contracts.signers(contract.id))[number]
-            return tx.links.ticket(await tx.links.for_door(signer, door, tx.now))
+            signer = (await tx.contracts.list_signers(contract.id))[number]
+            return tx.links.ticket(await tx.links.get_for_door(signer, door, tx.now))
 
     async def state(self, contract: Contract) -> str:
         async with self.hub.database.transaction(EVERYTHING) as tx:
@@ -120,9 +120,9 @@ class Running:
 
     async def school_record(self) -> list[RecordEntry]:
         async with self.hub.database.transaction(EVERYTHING) as tx:
-            installation = await tx.school.installation()
+            installation = await tx.school.find_installation()
             assert installation
-            return await tx.record.entries(installation)
+            return await tx.record.list_entries(installation)
 
     async def completed(self, contract: Contract) -> bytes:
         """Wait until the contract is completed. Return the final file."""

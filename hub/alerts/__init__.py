@@ -19,7 +19,7 @@ class Notice:
     text: str
 
 
-class NotTold(Exception):
+class NotDelivered(Exception):
     """The address did not take the notice, or did not answer in time. The message contains no part of the address."""
 
 
@@ -34,4 +34,4 @@ class Addressee(Protocol):
         """A mark that distinguishes this address from others, also after a restart, and does not reveal it."""
 
     async def tell(self, notice: Notice) -> None:
-        """Try once to deliver the notice. Raises NotTold."""
+        """Try once to deliver the notice. Raises NotDelivered."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import apprise
 
-from hub.alerts import Addressee, Notice, NotTold
+from hub.alerts import Addressee, NotDelivered, Notice
 
 # Seconds to wait for one address.
 ADDRESS_TIMEOUT = 15.0
@@ -33,17 +33,17 @@ class AppriseAddress:
 
     async def tell(self, notice: Notice) -> None:
         """Deliver the notice. Apprise blocks, so it runs in a thread, which is abandoned after the timeout. Raises
-        NotTold."""
+        NotDelivered."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._notify, notice)
         try:
             async with asyncio.timeout(self.timeout):
                 told = await work
         except TimeoutError:
-            raise NotTold("no answer in time") from None
+            raise NotDelivered("no answer in time") from None
         except Exception as error:  # any error of an Apprise plug-in; its message may contain the address
-            raise NotTold(type(error).__name__) from None
+            raise NotDelivered(type(error).__name__) from None
         if not told:
-            raise NotTold("not taken")
+            raise NotDelivered("not taken")
 
     def _notify(self, notice: Notice) -> bool:
         # A new object for each notice, because a used object sleeps before its next message.

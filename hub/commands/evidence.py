@@ -38,7 +38,7 @@ def evidence(
 
     async def act(hub: Hub) -> bytes:
         async with hub.database.transaction(EVERYTHING) as tx:
-            contract = await tx.contracts.by_number(number)
+            contract = await tx.contracts.get_by_number(number)
         if version is None:
             await (add_addendum if addendum else add_renewed_version)(hub.services, contract.id)
         async with hub.database.transaction(EVERYTHING) as tx:

@@ -33,8 +33,8 @@ def place(
 
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
-            contract = await tx.contracts.by_number(number)
-            zone = (await tx.school.campus(contract.campus)).zone
+            contract = await tx.contracts.get_by_number(number)
+            zone = (await tx.school.get_campus(contract.campus)).zone
         why = reason, end_of_day(until and until.date(), zone)
         return (await place_hold(hub.services, EVERYTHING, contract.id, why, ACTOR)).describe(zone)
 
@@ -49,7 +49,7 @@ def lift(number: Number, reason: Reason) -> None:
 
     async def act(hub: Hub) -> None:
         async with hub.database.transaction(EVERYTHING) as tx:
-            contract = await tx.contracts.by_number(number)
+            contract = await tx.contracts.get_by_number(number)
         await lift_hold(hub.services, EVERYTHING, contract.id, reason, ACTOR)
 
     with said_plainly():
@@ -64,7 +64,7 @@ def list_() -> None:
     async def act(hub: Hub) -> list[str]:
         async with hub.database.transaction(EVERYTHING) as tx:
             holds = await tx.holds.list_active(tx.now)
-            zones = {campus.id: campus.zone for campus in await tx.school.campuses()}
+            zones = {campus.id: campus.zone for campus in await tx.school.list_campuses()}
             numbers = [(await tx.contracts.get(each.contract)).number for each in holds]
         return [f"{n}: {hold.describe(zones[hold.campus])}" for n, hold in zip(numbers, holds, strict=True)]
 

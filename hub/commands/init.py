@@ -253,7 +253,7 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     if any(each.staff.login == file.staff["login"] for each in await list_staff(hub.services, COMMAND_LINE)):
         return False
     async with hub.database.transaction(EVERYTHING) as tx:
-        headquarters = await tx.school.headquarters()
+        headquarters = await tx.school.find_headquarters()
     assert headquarters is not None  # the file was applied
     once = _password_file(file) is None
     await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE, one_time=once)

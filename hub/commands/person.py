@@ -132,8 +132,8 @@ async def _act(hub: Hub, sought: SoughtPerson, campus: str, reason: str) -> Pers
     scope = EVERYTHING
     if campus:
         async with hub.database.transaction(EVERYTHING) as tx:
-            await tx.school.campus(campus)
-            scope = await tx.school.scope_below(campus)
+            await tx.school.get_campus(campus)
+            scope = await tx.school.get_scope_below(campus)
     return PersonAct(sought, scope, ACTOR, reason)
 
 

@@ -86,7 +86,7 @@ def show() -> None:
 
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
-            campuses, courses = await tx.school.campuses(), await tx.school.courses()
+            campuses, courses = await tx.school.list_campuses(), await tx.school.list_courses()
         return write_toml(describe_school(hub.settings.school.model_dump(), campuses, courses))
 
     with said_plainly():
@@ -99,9 +99,9 @@ def record() -> None:
 
     async def act(hub: Hub) -> list[str]:
         async with hub.database.transaction(EVERYTHING) as tx:
-            installation = await tx.school.installation()
-            entries = await tx.record.entries(installation) if installation else []
-            values = await tx.record.values(installation) if installation else {}
+            installation = await tx.school.find_installation()
+            entries = await tx.record.list_entries(installation) if installation else []
+            values = await tx.record.get_values(installation) if installation else {}
         words = {commitment: value for commitment, (_, value) in values.items()}
         return [_line(each, words) for each in entries]
 
@@ -125,7 +125,7 @@ async def _begin_import(hub: Hub, name: str, options: ImportOptions) -> ImportOp
     from hub.lifecycle.school.import_roster import begin_import
 
     async with hub.database.transaction(EVERYTHING) as tx:
-        top = await tx.school.headquarters()
+        top = await tx.school.find_headquarters()
         if top is None:
             return options
         wanted = RosterImport(uuid4(), top.id, ACTOR, name[-MAX_FILE_NAME_LENGTH:], tx.now)

@@ -326,7 +326,7 @@ async def _person(hub: Hub, login: str, password: str) -> Keeper:
     if known.one_time or not may(known.staff.role, Permission.APPROVE_SEAL):
         raise RoleNotAllowed
     async with hub.database.transaction(_keeper().scope) as tx:
-        return Keeper(f"staff:{known.staff.id}", await tx.school.scope_below(known.staff.campus))
+        return Keeper(f"staff:{known.staff.id}", await tx.school.get_scope_below(known.staff.campus))
 
 
 def _password(file: Path | None) -> str:

@@ -78,7 +78,7 @@ async def get_headquarters(hub: Hub) -> Campus:
     from hub.model.staff.accounts import EVERYTHING
 
     async with hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.school.headquarters()
+        found = await tx.school.find_headquarters()
     if found is None:
         raise BadInput("there is no campus yet: run `qianda school apply` first", field="campus")
     return found

@@ -11,7 +11,7 @@ from channels import AccountTrouble, NotNow
 from hub.model.messaging.provider import FILTERED_STORM, LONG_PAUSE, MAX_PAUSE, STORM_WINDOW
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert_texts import Facts
-from hub.router.providers import Booked, Carrier
+from hub.router.providers import Booked, Provider
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
@@ -30,12 +30,12 @@ class CircuitBreaker:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record_refusal(self, carrier: Carrier, error: NotNow) -> None:
+    async def record_refusal(self, provider: Provider, error: NotNow) -> None:
         """Record that a provider did not take a message, and why."""
         if isinstance(error, AccountTrouble):
-            await self.open_breaker(carrier, str(error))
+            await self.open_breaker(provider, str(error))
         elif not isinstance(error, ProviderPaused):
-            await self.record_error(carrier, str(error), error.retry_after)
+            await self.record_error(provider, str(error), error.retry_after)
 
     async def wait_for_slot(self, booked: Booked) -> None:
         """Wait for the slot of a message in the provider's rate limit. Raises ProviderPaused."""
@@ -43,72 +43,72 @@ class CircuitBreaker:
         if wait > 0:
             await asyncio.sleep(wait)
         if wait > LONG_SLOT_WAIT:
-            await self._check_not_paused(booked.carrier)
+            await self._check_not_paused(booked.provider)
 
-    async def _check_not_paused(self, carrier: Carrier) -> None:
+    async def _check_not_paused(self, provider: Provider) -> None:
         async with self._database.transaction(EVERYTHING) as tx:
-            health = (await tx.providers.healths([carrier.name])).get(carrier.name)
+            health = (await tx.providers.get_healths([provider.name])).get(provider.name)
             if health and health.is_paused(tx.now):
                 raise ProviderPaused("has asked for a pause")
 
-    async def record_error(self, carrier: Carrier, reason: str, rest: timedelta | None = None) -> None:
+    async def record_error(self, provider: Provider, reason: str, rest: timedelta | None = None) -> None:
         """Lower the weight of a provider after an error. `rest`: the pause that it asked for."""
         async with self._database.transaction(EVERYTHING) as tx:
-            await self.record_error_in(tx, carrier, reason, rest)
+            await self.record_error_in(tx, provider, reason, rest)
 
     async def record_error_in(
-        self, tx: Transaction, carrier: Carrier, reason: str, rest: timedelta | None = None
+        self, tx: Transaction, provider: Provider, reason: str, rest: timedelta | None = None
     ) -> None:
         """Lower the weight of a provider in this transaction, and pause it for `rest`."""
-        health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
-        if health.is_well(carrier.provider.weight, tx.now):  # log it once, not for each message
-            log.warning("provider in trouble", provider=carrier.name, reason=reason)
-        health = health.lower_weight(carrier.provider.weight, tx.now)
+        health = await tx.providers.lock_health(provider.name, provider.settings.weight, tx.now)
+        if health.is_well(provider.settings.weight, tx.now):  # log it once, not for each message
+            log.warning("provider in trouble", provider=provider.name, reason=reason)
+        health = health.lower_weight(provider.settings.weight, tx.now)
         await tx.providers.put(health.pause_for(rest, tx.now) if rest else health)
         if rest and rest > LONG_PAUSE:
-            await self._alert_about_pause(tx, carrier, min(rest, MAX_PAUSE))
+            await self._alert_about_pause(tx, provider, min(rest, MAX_PAUSE))
 
-    async def _alert_about_pause(self, tx: Transaction, carrier: Carrier, rest: timedelta) -> None:
+    async def _alert_about_pause(self, tx: Transaction, provider: Provider, rest: timedelta) -> None:
         """Alert staff about a long pause, at most once a day for each provider."""
         day = tx.now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if await tx.budgets.consume("alarm", f"provider-rests/{carrier.name}", day, 1):
-            facts: Facts = {"provider": carrier.name, "minutes": round(rest / timedelta(minutes=1))}
+        if await tx.budgets.consume("alarm", f"provider-rests/{provider.name}", day, 1):
+            facts: Facts = {"provider": provider.name, "minutes": round(rest / timedelta(minutes=1))}
             await tx.alerts.add("provider-rests", facts, tx.now)
 
-    async def open_breaker(self, carrier: Carrier, reason: str) -> None:
+    async def open_breaker(self, provider: Provider, reason: str) -> None:
         """Open the circuit breaker, because a person has to look at the provider's account. Staff are alerted once."""
         async with self._database.transaction(EVERYTHING) as tx:
-            await self._open_breaker(tx, carrier, reason)
+            await self._open_breaker(tx, provider, reason)
 
-    async def record_accepted(self, carrier: Carrier) -> None:
+    async def record_accepted(self, provider: Provider) -> None:
         """Close the circuit breaker after an accepted message, unless it was opened by receipts."""
         async with self._database.transaction(EVERYTHING) as tx:
-            health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
+            health = await tx.providers.lock_health(provider.name, provider.settings.weight, tx.now)
             if health.broken_at is not None and not health.until_delivered:
                 await tx.providers.put(health.close_breaker())
-                log.info("provider works again", provider=carrier.name)
+                log.info("provider works again", provider=provider.name)
 
-    async def record_filtered(self, tx: Transaction, carrier: Carrier) -> None:
+    async def record_filtered(self, tx: Transaction, provider: Provider) -> None:
         """Record a message filtered as spam. FILTERED_STORM of them open the circuit breaker."""
-        if await tx.deliveries.filtered_since(carrier.name, tx.now - STORM_WINDOW) >= FILTERED_STORM:
-            await self._open_breaker(tx, carrier, SPAM_STORM, until_delivered=True)
+        if await tx.deliveries.count_filtered(provider.name, tx.now - STORM_WINDOW) >= FILTERED_STORM:
+            await self._open_breaker(tx, provider, SPAM_STORM, until_delivered=True)
 
-    async def record_account_trouble(self, tx: Transaction, carrier: Carrier, reason: str) -> None:
+    async def record_account_trouble(self, tx: Transaction, provider: Provider, reason: str) -> None:
         """Open the circuit breaker because a receipt says that the account is blocked."""
-        await self._open_breaker(tx, carrier, reason, until_delivered=True)
+        await self._open_breaker(tx, provider, reason, until_delivered=True)
 
     async def _open_breaker(
-        self, tx: Transaction, carrier: Carrier, reason: str, *, until_delivered: bool = False
+        self, tx: Transaction, provider: Provider, reason: str, *, until_delivered: bool = False
     ) -> None:
-        health = await tx.providers.locked(carrier.name, carrier.provider.weight, tx.now)
+        health = await tx.providers.lock_health(provider.name, provider.settings.weight, tx.now)
         if health.broken_at is None:
-            await tx.alerts.add("provider-broken", {"provider": carrier.name, "reason": reason}, tx.now)
+            await tx.alerts.add("provider-broken", {"provider": provider.name, "reason": reason}, tx.now)
             # Log it once each time the breaker opens, not for each message.
-            log.warning("provider refuses everything", provider=carrier.name, reason=reason)
+            log.warning("provider refuses everything", provider=provider.name, reason=reason)
         await tx.providers.put(health.open_breaker(reason, tx.now, until_delivered=until_delivered))
 
 
-async def record_arrival(tx: Transaction, carrier: Carrier, began: datetime | None) -> None:
+async def record_arrival(tx: Transaction, provider: Provider, began: datetime | None) -> None:
     """Close the circuit breaker after a message was delivered whose call `began` after the breaker opened."""
-    if began is not None and await tx.providers.close_breaker(carrier.name, began):
-        log.info("provider works again", provider=carrier.name)
+    if began is not None and await tx.providers.close_breaker(provider.name, began):
+        log.info("provider works again", provider=provider.name)

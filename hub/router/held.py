@@ -10,7 +10,7 @@ from hub.errors import Unavailable
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.pause import HELD
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from hub.router.rendering import Renderer
 from hub.store.transaction import Database, Transaction
 
@@ -27,25 +27,25 @@ async def hold_back(tx: Transaction, delivery: Delivery) -> bool:
 
 
 async def find_holder(
-    database: Database, carriers: Carriers, renderer: Renderer, delivery: Delivery
-) -> tuple[Carrier, Receipt] | None:
+    database: Database, providers: ProviderSet, renderer: Renderer, delivery: Delivery
+) -> tuple[Provider, Receipt] | None:
     """Ask the providers whether one of them already has this message, which may have been sent after the backup.
 
     Return the provider that has it, with its receipt, and write the provider into the message's row. Return None if no
     provider has it, ignoring those that cannot be asked. Raises Unavailable if one that can be asked does not respond.
     """
-    others = [each for each in carriers.list_able(delivery.channel, delivery.to) if each.name != delivery.provider]
+    others = [each for each in providers.list_able(delivery.channel, delivery.to) if each.name != delivery.provider]
     async with database.transaction(EVERYTHING) as tx:
         message = await renderer.render_message(tx, delivery)
-    for carrier in others:
+    for provider in others:
         try:
-            receipt = await asyncio.wait_for(carrier.channel.find(message, ""), CALL_TIMEOUT)
+            receipt = await asyncio.wait_for(provider.channel.find(message, ""), CALL_TIMEOUT)
         except (CannotAsk, TimeoutError) as error:
-            if carrier.channel.rules.queryable:
-                raise Unavailable(f"the provider {carrier.name} does not respond") from error
+            if provider.channel.rules.queryable:
+                raise Unavailable(f"the provider {provider.name} does not respond") from error
             continue
         if receipt:
             async with database.transaction(EVERYTHING) as tx:
-                await tx.deliveries.called(carrier.called(delivery, message, tx.now))
-            return carrier, receipt
+                await tx.deliveries.called(provider.called(delivery, message, tx.now))
+            return provider, receipt
     return None

@@ -16,7 +16,7 @@ async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
     """Send the message of a call. `clock`: real time. Raises what `Channel.send` raises, and TimeoutError."""
     began, outcome = time.monotonic(), CallOutcome.UNKNOWN
     try:
-        receipt = await asyncio.wait_for(call.carrier.channel.send(call.message), CALL_TIMEOUT)
+        receipt = await asyncio.wait_for(call.provider.channel.send(call.message), CALL_TIMEOUT)
         outcome = CallOutcome.ACCEPTED
     except MessageRefused:
         outcome = CallOutcome.REFUSED
@@ -28,7 +28,7 @@ async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
         outcome = CallOutcome.NOT_NOW
         raise
     finally:
-        count_call(call.carrier.name, outcome, time.monotonic() - began)
+        count_call(call.provider.name, outcome, time.monotonic() - began)
     DUE_TO_SENT_SECONDS.labels(call.delivery.purpose).observe(compute_lateness(call, clock()).total_seconds())
     return receipt
 

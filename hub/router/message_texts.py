@@ -17,7 +17,7 @@ from hub.errors import BadInput
 from hub.model.messaging.message import MessageTemplate, MessageTemplates, Purpose
 from hub.model.messaging.message_rules import list_message_faults
 from hub.model.school.text_version import TextKind, TextVersion
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 from hub.store.transaction import Transaction
 
 # Seconds for which a process relies on its last reading.
@@ -65,14 +65,14 @@ class MessageTexts:
 
 
 def find_message_faults(
-    carriers: Iterable[Carrier], templates: MessageTemplates, addresses: dict[str, str]
+    providers: Iterable[Provider], templates: MessageTemplates, addresses: dict[str, str]
 ) -> list[str]:
     """Return the reasons why a configured provider would refuse or cut one of these messages, each reason once.
 
     `addresses`: the real `link` and `entry` of this hub.
     """
     found: list[str] = []
-    for each in carriers:
+    for each in providers:
         texts = each.channel.templates if isinstance(each.channel, FixedTexts) else None
-        found += list_message_faults(templates, each.provider, each.channel.rules, texts, addresses)
+        found += list_message_faults(templates, each.settings, each.channel.rules, texts, addresses)
     return list(dict.fromkeys(found))

@@ -29,7 +29,7 @@ async def get_policy_at(
     tx: Transaction, base: ReminderPolicy, campus: str, course: str | None = None, contract: UUID | None = None
 ) -> ReminderPolicy:
     """Return the policy of a campus, or of a course or contract there."""
-    policy = apply_policy_changes(base, await tx.policies.above(campus, course, contract))
+    policy = apply_policy_changes(base, await tx.policies.list_above(campus, course, contract))
     return await add_closed_days(tx, policy, campus, tx.planning_now)
 
 
@@ -43,7 +43,7 @@ class PlacePolicies:
 
 async def get_policies(tx: Transaction, base: ReminderPolicy, places: Sequence[PolicyPlace]) -> PlacePolicies:
     """Return the policy of each of these places, computed once for all places with the same changes."""
-    now, held = tx.planning_now, await tx.policies.at_all(places)
+    now, held = tx.planning_now, await tx.policies.get_at_all(places)
     worked_out: dict[tuple[str, ...], ReminderPolicy] = {}
     found: dict[PolicyPlace, ReminderPolicy] = {}
     for place, changes in held.changes.items():
@@ -74,4 +74,4 @@ async def add_closed_days(tx: Transaction, policy: ReminderPolicy, campus: str, 
         return policy
     # These years are enough, since a deadline is at most a year away.
     years = range(now.year - 1, now.year + 3)
-    return policy.with_closed_days(compute_closed_days(policy.holidays_of, await tx.policies.calendar(campus), years))
+    return policy.with_closed_days(compute_closed_days(policy.holidays_of, await tx.policies.list_days(campus), years))

@@ -10,7 +10,7 @@ from channels import Channel, FixedTexts, Message
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import PATIENCE, Delivery
 from hub.model.messaging.message import ANSWERS, BY_SMS_ALONE, NOT_BY_VOICE, Purpose
-from hub.model.messaging.provider import Health, Provider, choose_lane, order_by_weight, turn_at
+from hub.model.messaging.provider import Health, ProviderSettings, choose_lane, order_by_weight, turn_at
 from hub.model.messaging.sms_length import measure_text
 from hub.store.transaction import Transaction
 
@@ -20,32 +20,32 @@ OTHER_HUBS_TIMEOUT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Carrier:
+class Provider:
     """A configured provider with the channel that talks to it."""
 
-    provider: Provider
+    settings: ProviderSettings
     channel: Channel
 
     @property
     def name(self) -> str:
-        return self.provider.name
+        return self.settings.name
 
     def called(self, delivery: Delivery, message: Message, latest: datetime) -> Delivery:
         """Return the delivery as it is stored before this provider is called, which happens by `latest`."""
-        is_counted = self.provider.carries == "sms"
+        is_counted = self.settings.carries == "sms"
         segments = measure_text(self.channel.rules.prefix + message.text).segments if is_counted else 1
         return replace(delivery, provider=self.name, called_at=latest, segments=segments)
 
 
 @dataclass(frozen=True)
 class Booked:
-    """A carrier with a slot in its rate limit.
+    """A provider with a slot in its rate limit.
 
     `at`: earliest moment (real time) for the call. `probe`: the circuit breaker is open, and this message tests whether
     the provider works again.
     """
 
-    carrier: Carrier
+    provider: Provider
     at: datetime
     probe: bool = False
 
@@ -64,62 +64,62 @@ class Begun:
     due_at: datetime | None = None
 
     @property
-    def carrier(self) -> Carrier:
-        return self.booked.carrier
+    def provider(self) -> Provider:
+        return self.booked.provider
 
 
-def can_send(carriers: Iterable[Carrier], purpose: str, language: str) -> list[Carrier]:
-    """Return the carriers that can send a message of this purpose. A carrier that sends only registered texts can send
-    a reply only if the text of the reply is registered."""
-    return [each for each in carriers if purpose != Purpose.REPLY or _has_text(each.channel, f"{purpose}.{language}")]
+def can_send(providers: Iterable[Provider], purpose: str, language: str) -> list[Provider]:
+    """Return the providers that can send a message of this purpose. A provider that sends only registered texts can
+    send a reply only if the text of the reply is registered."""
+    return [each for each in providers if purpose != Purpose.REPLY or _has_text(each.channel, f"{purpose}.{language}")]
 
 
 def _has_text(channel: Channel, text: str) -> bool:
     return not isinstance(channel, FixedTexts) or text in channel.templates
 
 
-class Carriers:
-    """The configured carriers. `draw` returns a random number in [0, 1)."""
+class ProviderSet:
+    """The configured providers. `draw` returns a random number in [0, 1)."""
 
-    def __init__(self, carriers: Iterable[Carrier], draw: Callable[[], float]) -> None:
-        self._carriers = {carrier.name: carrier for carrier in carriers}
+    def __init__(self, providers: Iterable[Provider], draw: Callable[[], float]) -> None:
+        self._providers = {provider.name: provider for provider in providers}
         self._draw = draw
 
-    def __iter__(self) -> Iterator[Carrier]:
-        return iter(self._carriers.values())
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._providers.values())
 
-    def __getitem__(self, name: str) -> Carrier:
-        return self._carriers[name]
+    def __getitem__(self, name: str) -> Provider:
+        return self._providers[name]
 
-    def get(self, name: str | None) -> Carrier | None:
-        return self._carriers.get(name or "")
+    def get(self, name: str | None) -> Provider | None:
+        return self._providers.get(name or "")
 
     @property
     def names(self) -> list[str]:
-        return sorted(self._carriers)
+        return sorted(self._providers)
 
     def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
         """Return whether a message or webhook of this provider, dating from `since`, is left to other hubs.
 
         This is so if this hub does not know the provider and `since` is at most OTHER_HUBS_TIMEOUT ago.
         """
-        return name is not None and name not in self._carriers and now - since < OTHER_HUBS_TIMEOUT
+        return name is not None and name not in self._providers and now - since < OTHER_HUBS_TIMEOUT
 
-    def list_able(self, channel: str, to: str, language: str | None = None) -> list[Carrier]:
-        """Return the carriers of this channel that reach this address, in the order of the configuration.
+    def list_able(self, channel: str, to: str, language: str | None = None) -> list[Provider]:
+        """Return the providers of this channel that reach this address, in the order of the configuration.
 
         If some of them have texts in `language`, return only those.
         """
         able = [
             each
             for each in self
-            if each.provider.carries == channel and each.provider.reaches(to) and each.channel.rules.shapes_for(to)
+            if each.settings.carries == channel and each.settings.reaches(to) and each.channel.rules.shapes_for(to)
         ]
-        return [each for each in able if language in each.provider.languages] or able
+        return [each for each in able if language in each.settings.languages] or able
 
     @property
     def channels(self) -> frozenset[str]:
-        return frozenset(each.provider.carries for each in self)
+        return frozenset(each.settings.carries for each in self)
 
     def list_channels(self, signer: Signer, purpose: str, first: Sequence[str], unwanted: Collection[str]) -> list[str]:
         """Return the channels to try for this message, in order.
@@ -146,7 +146,7 @@ class Carriers:
     async def get_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
         """Return the time until the first suitable provider ends its pause; zero if one of them is not paused now."""
         able = self.list_untried(delivery, ())
-        healths = await tx.providers.healths([each.name for each in able])
+        healths = await tx.providers.get_healths([each.name for each in able])
         moments = [healths[each.name].usable_from(tx.now) if each.name in healths else tx.now for each in able]
         return min(moments, default=tx.now) - tx.now
 
@@ -177,15 +177,15 @@ class Carriers:
             await tx.providers.book(lane, booking.booked)
         return booked
 
-    def list_untried(self, delivery: Delivery, tried: Collection[str]) -> list[Carrier]:
-        """Return the carriers that can send this message, without those that were tried already."""
+    def list_untried(self, delivery: Delivery, tried: Collection[str]) -> list[Provider]:
+        """Return the providers that can send this message, without those that were tried already."""
         able = self.list_able(delivery.channel, delivery.to, delivery.language)
         return [each for each in can_send(able, delivery.purpose, delivery.language) if each.name not in tried]
 
     async def _book_one(
         self, tx: Transaction, delivery: Delivery, booking: _Booking, tried: Collection[str]
     ) -> Booked | None:
-        able = [each.provider for each in self.list_untried(delivery, tried)]
+        able = [each.settings for each in self.list_untried(delivery, tried)]
         for provider in order_by_weight(able, booking.healths, booking.now, [self._draw() for _ in able]):
             health = booking.healths.get(provider.name)
             probe = health is not None and health.broken_at is not None
@@ -211,7 +211,7 @@ class _Booking:
     healths: dict[str, Health] = field(default_factory=dict)
     booked: dict[str, datetime] = field(default_factory=dict)
 
-    def reserve_slot(self, provider: Provider) -> datetime | None:
+    def reserve_slot(self, provider: ProviderSettings) -> datetime | None:
         """Reserve the next slot in the rate limit of this provider. Return None if no slot is free within PATIENCE."""
         interval = timedelta(seconds=1 / provider.lane_rate(self.lane))
         at = turn_at(self.until[provider.name], self.now, PATIENCE, interval)

@@ -16,7 +16,7 @@ from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState, StateReport, compute_check_time, earliest_start, merge_states
 from hub.model.reminders.may_send import SkipReason
 from hub.router.circuit_breaker import record_arrival
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 from hub.store.messaging.reported_deliveries import Learnt
 from hub.store.transaction import Transaction
 
@@ -31,9 +31,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Reported:
-    """A report, and the carrier whose provider signed it."""
+    """A report, and the provider whose provider signed it."""
 
-    carrier: Carrier
+    provider: Provider
     report: ReceiptReport
 
 
@@ -55,10 +55,10 @@ def dropped_report(reason: SkipReason) -> StateReport:
     return StateReport(DeliveryState.WITHDRAWN, failure=reason.value)
 
 
-def is_plain(carrier: Carrier, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
+def is_plain(provider: Provider, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
     """Return whether a webhook can be applied in a batch: it is signed, and each of its reports has our own key."""
     plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
-    return plain and carrier.channel.rules.signed and not inbound
+    return plain and provider.channel.rules.signed and not inbound
 
 
 async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
@@ -71,22 +71,22 @@ async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[
     for each in reported:
         key, receipt = each.report.key, each.report.receipt
         delivery = known.get(key)
-        heard.append(delivery is not None and delivery.provider == each.carrier.name)
+        heard.append(delivery is not None and delivery.provider == each.provider.name)
         if delivery is None or not heard[-1]:
             continue
         before = learnt.get(key) or Learnt(delivery.id, delivery.state, delivery.provider_reference)
         after = merge_states(before.state, FATES[receipt.fate])
         now = before.naming(receipt.reference)
         if after is not before.state:
-            look = compute_check_time(delivery.purpose, after, at, receipts=each.carrier.channel.rules.receipts)
+            look = compute_check_time(delivery.purpose, after, at, receipts=each.provider.channel.rules.receipts)
             failure = receipt.failure.value if receipt.failure else None
             now = now.moved(after, look, receipt.detail or None, failure)
         if now != before:
             learnt[key] = now
         if receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
-            arrivals[each.carrier.name] = max(arrivals.get(each.carrier.name, began), began)
+            arrivals[each.provider.name] = max(arrivals.get(each.provider.name, began), began)
     await tx.reported_deliveries.learn(list(learnt.values()), at)
-    for carrier in {each.carrier.name: each.carrier for each in reported}.values():
-        await record_arrival(tx, carrier, arrivals.get(carrier.name))
+    for provider in {each.provider.name: each.provider for each in reported}.values():
+        await record_arrival(tx, provider, arrivals.get(provider.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
     return heard

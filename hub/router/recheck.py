@@ -25,7 +25,7 @@ UTC = ZoneInfo("UTC")
 async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -> Verdict:
     """Return whether a message that has not been sent yet may be sent now. `policy`: the configured policy."""
     now = tx.planning_now
-    signer = await tx.contracts.signer(delivery.signer) if delivery.signer else None
+    signer = await tx.contracts.get_signer(delivery.signer) if delivery.signer else None
     is_awaited = now - delivery.created_at < INVITATION_AWAITED_FOR
     case = MessageCase(
         delivery.purpose,
@@ -36,7 +36,7 @@ async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -
         to=delivery.to if signer else None,
         phone=signer.phone if signer else None,
         silent=await _silent(tx, delivery),
-        code_is_live=not delivery.code or await tx.sessions.code_is_live(delivery.code, tx.now),
+        code_is_live=not delivery.code or await tx.sessions.is_code_live(delivery.code, tx.now),
     )
     if delivery.contract and signer:
         policy = await get_policy(tx, policy, await tx.contracts.get(delivery.contract))
@@ -48,7 +48,7 @@ async def _tasks_of(tx: Transaction, delivery: Delivery) -> list[SigningTask]:
     """Return the tasks that a planned message is about."""
     if not delivery.task or delivery.purpose not in PLANNED:
         return []
-    told = [share.task for share in await tx.shares.of(delivery.id)] or [delivery.task]
+    told = [share.task for share in await tx.shares.list_of_delivery(delivery.id)] or [delivery.task]
     return [await tx.tasks.get(task) for task in told]
 
 
@@ -56,17 +56,17 @@ async def _silent(tx: Transaction, delivery: Delivery) -> frozenset[str]:
     """Return the channels that the number opted out of; none for codes and replies, which are sent regardless."""
     if delivery.purpose == Purpose.CODE or delivery.purpose in ANSWERS:
         return frozenset()
-    return await tx.opt_outs.channels(delivery.to)
+    return await tx.opt_outs.list_channels(delivery.to)
 
 
 async def drop_signed_contracts(tx: Transaction, delivery: Delivery, renderer: Renderer) -> Delivery:
     """Return the message without those of its contracts that were signed while the message waited."""
-    shares = await tx.shares.of(delivery.id)
+    shares = await tx.shares.list_of_delivery(delivery.id)
     left = [each for each in shares if settled(await tx.tasks.get(each.task)) is None]
     if not left or len(left) == len(shares):
         return delivery
     deadlines = [(await tx.contracts.get(each.contract)).deadline for each in left]
-    zone, now = (await tx.contracts.signer(left[0].signer)).zone, tx.planning_now
+    zone, now = (await tx.contracts.get_signer(left[0].signer)).zone, tx.planning_now
     variables = dict(delivery.variables) | summarise_contracts(deadlines, now, zone, delivery.language)
     shape = Shape(delivery.shape) if delivery.shape else None
     text = renderer.render_stored(delivery.purpose, delivery.channel, delivery.language, shape, variables)

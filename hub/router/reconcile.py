@@ -44,7 +44,7 @@ async def reconcile(database: Database, send_delivery: Carry, before: datetime, 
     for _ in range(MAX_BATCHES):
         async with database.transaction(EVERYTHING) as tx:
             ours = OfProviders(known, tx.now - OTHER_HUBS_TIMEOUT)
-            open_ones = await tx.deliveries.unsettled(before, tx.planning_now, ours=ours)
+            open_ones = await tx.deliveries.list_unsettled(before, tx.planning_now, ours=ours)
         new = [each for each in open_ones if each.id not in seen]
         seen.update(each.id for each in new)
         if not any(await asyncio.gather(*(_reconcile_one(database, send_delivery, each, before) for each in new))):

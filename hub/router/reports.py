@@ -14,7 +14,7 @@ from channels import Fate, Receipt
 from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import record_arrival
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem
 from hub.store.messaging.deliveries import opening_report
@@ -28,7 +28,7 @@ class Note(Protocol):
     """The type of `Router.apply_receipt`."""
 
     async def __call__(
-        self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+        self, tx: Transaction, about: UUID, provider: Provider, receipt: Receipt, state: DeliveryState | None = None
     ) -> DeliveryState:
         """Apply a receipt in this transaction."""
 
@@ -40,7 +40,7 @@ class MessageOutcome:
     the receipt."""
 
     delivery: Delivery
-    carrier: Carrier
+    provider: Provider
     receipt: Receipt
     began: datetime | None
     state: DeliveryState | None = None
@@ -52,7 +52,7 @@ class MessageOutcome:
 
     def learn(self, now: datetime) -> KnownOutcome:
         """Return what is to be written. `now`: real time."""
-        report = convert_receipt(self.receipt, self.state, receipts=self.carrier.channel.rules.receipts)
+        report = convert_receipt(self.receipt, self.state, receipts=self.provider.channel.rules.receipts)
         look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
         learnt = Learnt(self.delivery.id, report.state, report.reference)
         return KnownOutcome(self.delivery.state, learnt.moved(report.state, look, report.failure, report.failure_kind))
@@ -98,7 +98,7 @@ class OutcomeBatcher:
         states = {row["id"]: DeliveryState(row["state"]) for row in rows}
         for each in outcomes:
             if each.delivery.id in states:
-                log_state(each.delivery, each.carrier.name, states[each.delivery.id])
+                log_state(each.delivery, each.provider.name, states[each.delivery.id])
         return states
 
     async def _note_arrivals(self, outcomes: Sequence[MessageOutcome]) -> None:
@@ -106,13 +106,13 @@ class OutcomeBatcher:
         for each in outcomes:
             if each.receipt.fate is Fate.DELIVERED:
                 async with self._database.transaction(EVERYTHING) as tx:
-                    await record_arrival(tx, each.carrier, each.began)
+                    await record_arrival(tx, each.provider, each.began)
 
     async def _write_one(self, item: BatchItem[MessageOutcome, DeliveryState]) -> None:
         outcome, delivery = item.value, item.value.delivery.id
         try:
             async with self._database.transaction(EVERYTHING, opening_report(delivery)) as tx:
-                state = await self._note(tx, delivery, outcome.carrier, outcome.receipt, outcome.state)
+                state = await self._note(tx, delivery, outcome.provider, outcome.receipt, outcome.state)
         except Exception as error:
             item.fail(error)
         else:

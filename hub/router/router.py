@@ -39,7 +39,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
 from hub.router.measured_call import send_measured
-from hub.router.providers import Begun, Booked, Carrier, Carriers
+from hub.router.providers import Begun, Booked, Provider, ProviderSet
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
@@ -59,15 +59,15 @@ log = structlog.get_logger()
 
 
 class Router:
-    """The router, which sends each message through one of the configured providers (`carriers`)."""
+    """The router, which sends each message through one of the configured providers (`providers`)."""
 
-    def __init__(self, database: Database, carriers: Carriers, renderer: Renderer, policy: ReminderPolicy) -> None:
+    def __init__(self, database: Database, providers: ProviderSet, renderer: Renderer, policy: ReminderPolicy) -> None:
         self._database = database
-        self.carriers = carriers
+        self.providers = providers
         self.renderer = renderer
         self._policy = policy
         self._breaker = CircuitBreaker(database)
-        begin_provider_series(carriers.names)
+        begin_provider_series(providers.names)
         self._outcomes = OutcomeBatcher(database, self.apply_receipt)
 
     @property
@@ -76,7 +76,7 @@ class Router:
 
     @property
     def configured(self) -> list[str]:
-        return sorted(self.carriers.channels)
+        return sorted(self.providers.channels)
 
     def build_doorway(self, ticket: str) -> Doorway:
         """Return the URLs for a ticket, built from the configured public origin, never from a request."""
@@ -88,11 +88,11 @@ class Router:
         A one-time code goes to the phone on file by SMS or voice, and by e-mail only if no channel reaches a phone.
         Channels that the number opted out of are left out, except for codes and answers to commands such as STOP.
         """
-        return self.carriers.list_channels(signer, purpose, first, await tx.opt_outs.channels(signer.phone))
+        return self.providers.list_channels(signer, purpose, first, await tx.opt_outs.list_channels(signer.phone))
 
     def choose_shape(self, channel: str, to: str) -> Shape | None:
         """Return the SMS shape for the first suitable provider. The provider that is called may need another shape."""
-        able = self.carriers.list_able(channel, to)
+        able = self.providers.list_able(channel, to)
         return able[0].channel.rules.shapes_for(to)[0] if able and channel == "sms" else None
 
     # ---- sending
@@ -105,7 +105,7 @@ class Router:
         Return each delivery in the form to be stored, with its call, which is None if the message has to wait.
         """
         deliveries = [delivery for delivery, _ in written]
-        booked = await self.carriers.book_many(tx, deliveries, self.carriers.names)
+        booked = await self.providers.book_many(tx, deliveries, self.providers.names)
         return [
             self._prepare_stored_call(tx, delivery, link, turn) if turn else await self._postpone_stored(tx, delivery)
             for (delivery, link), turn in zip(written, booked, strict=True)
@@ -114,10 +114,10 @@ class Router:
     def _prepare_stored_call(
         self, tx: Transaction, delivery: Delivery, link: SignLink | None, booked: Booked
     ) -> tuple[Delivery, Begun]:
-        said = self._adapt_shape(booked.carrier, replace(delivery, state_at=tx.planning_now, not_before=None))
+        said = self._adapt_shape(booked.provider, replace(delivery, state_at=tx.planning_now, not_before=None))
         latest = tx.now + CALL_START_TIMEOUT
         message = self.renderer.render_with_link(said, link)
-        stored = booked.carrier.called(said, message, latest)
+        stored = booked.provider.called(said, message, latest)
         return replace(stored, calls=said.calls + 1), Begun(said, booked, message, tx.now)
 
     async def _postpone_stored(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
@@ -137,7 +137,7 @@ class Router:
             delivery = await tx.deliveries_to_send.get(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
-            if self.carriers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
+            if self.providers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
                 return delivery.state
             at, touched = tx.planning_now, delivery.state_at
             before = None if fresh else idle_since or at - CALL_LEASE
@@ -149,7 +149,7 @@ class Router:
             restored = not fresh and await tx.pause.was_restored(delivery.id)
             ask = bool(delivery.provider) or restored
             call = None if ask else await self._book_call(tx, delivery, fresh=fresh)
-        if restored and (holder := await find_holder(self._database, self.carriers, self.renderer, delivery)):
+        if restored and (holder := await find_holder(self._database, self.providers, self.renderer, delivery)):
             return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
         if ask:
             call = await self._ask_provider(delivery, touched)
@@ -162,28 +162,28 @@ class Router:
         """
         if delivery.provider is None:  # restored from a backup, and no provider has it
             return await self._call_again(delivery)
-        carrier = self.carriers.get(delivery.provider)
-        if carrier is None:  # unknown here for OTHER_HUBS_TIMEOUT, so it cannot be asked
+        provider = self.providers.get(delivery.provider)
+        if provider is None:  # unknown here for OTHER_HUBS_TIMEOUT, so it cannot be asked
             return await self._leave_to_fallback(delivery)
         async with self._database.transaction(EVERYTHING) as tx:
             message = await self.renderer.render_message(tx, delivery)
         try:
             reference = delivery.provider_reference or ""
-            receipt = await asyncio.wait_for(carrier.channel.find(message, reference), CALL_TIMEOUT)
+            receipt = await asyncio.wait_for(provider.channel.find(message, reference), CALL_TIMEOUT)
         except (CannotAsk, TimeoutError) as error:
-            if carrier.channel.rules.queryable:
-                raise Unavailable(f"the provider {carrier.name} does not respond") from error
-            return await self._handle_unanswerable(delivery, carrier, touched)
+            if provider.channel.rules.queryable:
+                raise Unavailable(f"the provider {provider.name} does not respond") from error
+            return await self._handle_unanswerable(delivery, provider, touched)
         if receipt:
-            return await self._outcomes.add(MessageOutcome(delivery, carrier, receipt, delivery.earliest_start))
+            return await self._outcomes.add(MessageOutcome(delivery, provider, receipt, delivery.earliest_start))
         return await self._call_again(delivery)
 
     async def _handle_unanswerable(
-        self, delivery: Delivery, carrier: Carrier, touched: datetime | None
+        self, delivery: Delivery, provider: Provider, touched: datetime | None
     ) -> Begun | DeliveryState:
         """Handle a provider that cannot be asked: wait for a receipt, call once more, then use the next channel."""
         async with self._database.transaction(EVERYTHING) as tx:
-            if carrier.channel.rules.receipts and touched and tx.planning_now - touched < RECEIPT_FIRST:
+            if provider.channel.rules.receipts and touched and tx.planning_now - touched < RECEIPT_FIRST:
                 await tx.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
                 return delivery.state
         if delivery.calls >= MAX_UNKNOWN_CALLS:
@@ -221,19 +221,19 @@ class Router:
                     await tx.deliveries.put_off(delivery.id, until)
                     return delivery.state
             delivery = await drop_signed_contracts(tx, delivery, self.renderer)
-        booked = await self.carriers.book(tx, delivery, tried)
+        booked = await self.providers.book(tx, delivery, tried)
         if booked is None:
             await tx.deliveries.put_off(delivery.id, tx.planning_now + await self._compute_pause(tx, delivery))
             return delivery.state
-        delivery = self._adapt_shape(booked.carrier, delivery)
+        delivery = self._adapt_shape(booked.provider, delivery)
         latest = tx.now + CALL_START_TIMEOUT
         message = await self.renderer.render_message(tx, delivery)
-        await tx.deliveries.called(booked.carrier.called(delivery, message, latest))
+        await tx.deliveries.called(booked.provider.called(delivery, message, latest))
         return Begun(delivery, booked, message, tx.now)
 
-    def _adapt_shape(self, carrier: Carrier, delivery: Delivery) -> Delivery:
+    def _adapt_shape(self, provider: Provider, delivery: Delivery) -> Delivery:
         """Return the delivery with its text in an SMS shape that this provider accepts."""
-        rules = carrier.channel.rules
+        rules = provider.channel.rules
         # A text that is registered at a provider has one shape only.
         shapes = rules.shapes_for(delivery.to)[: 1 if rules.fixed_texts else None]
         if delivery.channel != "sms" or delivery.shape in shapes:
@@ -247,7 +247,7 @@ class Router:
         """Return how long a message has to wait if no provider has a free slot for it."""
         waited = tx.planning_now - (delivery.planned_at or delivery.created_at)
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
-        return max(pause, await self.carriers.get_pause(tx, delivery))
+        return max(pause, await self.providers.get_pause(tx, delivery))
 
     async def make_call(self, call: Begun) -> DeliveryState:
         """Call the provider of a committed call, and the next one if this one certainly did not take the message.
@@ -258,7 +258,7 @@ class Router:
         tried: list[str] = []
         while isinstance(following, Begun):
             call = following
-            tried.append(call.carrier.name)
+            tried.append(call.provider.name)
             try:
                 await self._breaker.wait_for_slot(call.booked)
                 held = await self._renew_claim(call)
@@ -267,22 +267,22 @@ class Router:
                 call = held
                 receipt = await send_measured(call, self._database.clock)
             except MessageRefused as error:
-                if error.failure is Failure.CONTENT and self.carriers.list_untried(call.delivery, tried):
+                if error.failure is Failure.CONTENT and self.providers.list_untried(call.delivery, tried):
                     await self._release_call(call)  # this provider lacks the template; another may have it
                     following = await self._call_another(call.delivery, tried, call.due_at)
                     continue
                 receipt = Receipt(Fate.UNDELIVERED, "", error.failure, str(error))
                 return await self._record_outcome(call, receipt, DeliveryState.REFUSED)
             except (ReplyLost, TimeoutError) as error:
-                await self._breaker.record_error(call.carrier, str(error) or "no reply in time")
+                await self._breaker.record_error(call.provider, str(error) or "no reply in time")
                 return await self._mark_unknown(call, str(error) or "no reply in time")
             except NotNow as error:
                 await self._release_call(call)
-                await self._breaker.record_refusal(call.carrier, error)
+                await self._breaker.record_refusal(call.provider, error)
                 following = await self._call_another(call.delivery, tried, call.due_at)
             else:
                 if call.booked.probe:
-                    await self._breaker.record_accepted(call.carrier)
+                    await self._breaker.record_accepted(call.provider)
                 return await self._record_outcome(call, receipt)
         if following is DeliveryState.SENDING:
             raise Unavailable(f"no provider of {call.delivery.channel} accepts messages now")
@@ -330,49 +330,49 @@ class Router:
         return delivery.state
 
     async def _record_outcome(self, call: Begun, receipt: Receipt, state: DeliveryState | None = None) -> DeliveryState:
-        return await self._outcomes.add(MessageOutcome(call.delivery, call.carrier, receipt, call.claimed_at, state))
+        return await self._outcomes.add(MessageOutcome(call.delivery, call.provider, receipt, call.claimed_at, state))
 
     async def apply_receipt(
-        self, tx: Transaction, delivery_id: UUID, carrier: Carrier, receipt: Receipt, state: DeliveryState | None = None
+        self, tx: Transaction, about: UUID, provider: Provider, receipt: Receipt, state: DeliveryState | None = None
     ) -> DeliveryState:
         """Apply a receipt to a delivery, its phone number (opt-out) and its provider (circuit breaker)."""
-        report = convert_receipt(receipt, state, receipts=carrier.channel.rules.receipts)
-        delivery = await tx.deliveries.report(delivery_id, report, tx.planning_now)
+        report = convert_receipt(receipt, state, receipts=provider.channel.rules.receipts)
+        delivery = await tx.deliveries.report(about, report, tx.planning_now)
         if receipt.failure is Failure.OPTED_OUT:
             await tx.opt_outs.add(delivery.to, delivery.channel, tx.now, "provider")
         if receipt.failure is Failure.FILTERED:
-            await self._breaker.record_filtered(tx, carrier)
+            await self._breaker.record_filtered(tx, provider)
         if receipt.failure is Failure.ACCOUNT:
-            await self._breaker.record_account_trouble(tx, carrier, receipt.detail)
+            await self._breaker.record_account_trouble(tx, provider, receipt.detail)
         if receipt.fate is Fate.DELIVERED:
-            await record_arrival(tx, carrier, delivery.earliest_start)
+            await record_arrival(tx, provider, delivery.earliest_start)
         log_state(delivery, delivery.provider, delivery.state)
         return delivery.state
 
-    async def record_overdue_receipt(self, tx: Transaction, carrier: Carrier) -> None:
+    async def record_overdue_receipt(self, tx: Transaction, provider: Provider) -> None:
         """Lower the weight of a provider whose receipt is overdue."""
-        await self._breaker.record_error_in(tx, carrier, "no receipt in time")
+        await self._breaker.record_error_in(tx, provider, "no receipt in time")
 
-    async def apply_report(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> bool:
+    async def apply_report(self, tx: Transaction, provider: Provider, report: ReceiptReport) -> bool:
         """Apply a receipt from a webhook. Return False if its message is not known here (yet)."""
-        delivery = await self.find_reported_delivery(tx, carrier, report)
+        delivery = await self.find_reported(tx, provider, report)
         if delivery is None:
             return False
-        await self.apply_receipt(tx, delivery.id, carrier, report.receipt)
+        await self.apply_receipt(tx, delivery.id, provider, report.receipt)
         return True
 
-    async def find_reported_delivery(self, tx: Transaction, carrier: Carrier, report: ReceiptReport) -> Delivery | None:
+    async def find_reported(self, tx: Transaction, provider: Provider, report: ReceiptReport) -> Delivery | None:
         """Return the delivery that a report is about, or None.
 
         It is found by our own key or by the provider's reference. If the provider can be asked and its webhooks are
         unsigned, the phone number alone is also enough.
         """
-        if report.key and (found := await tx.deliveries.by_key(report.key)):
-            return found if found.provider == carrier.name else None
-        rules = carrier.channel.rules
+        if report.key and (found := await tx.deliveries.find_by_key(report.key)):
+            return found if found.provider == provider.name else None
+        rules = provider.channel.rules
         asked = rules.queryable and not rules.signed  # the report is only a hint: the provider's answer counts
-        return await tx.deliveries.reported_on(carrier.name, report.receipt.reference, report.to if asked else "")
+        return await tx.deliveries.find_by_report(provider.name, report.receipt.reference, report.to if asked else "")
 
     async def reconcile(self, before: datetime) -> int:
         """Reconcile the messages whose outcome has been unknown since `before` or longer. Return their number."""
-        return await reconcile(self._database, self.send_delivery, before, self.carriers.names)
+        return await reconcile(self._database, self.send_delivery, before, self.providers.names)

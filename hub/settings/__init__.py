@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from hub.settings.sections import CARRIERS as CARRIERS
+from hub.settings.sections import SENDING_CHANNELS as SENDING_CHANNELS
 from hub.settings.sections import AppLinkSettings as AppLinkSettings
 from hub.settings.sections import AuthorityRuleSettings as AuthorityRuleSettings
 from hub.settings.sections import BudgetSettings as BudgetSettings

@@ -173,7 +173,7 @@ class AppLinkSettings(_Section):
 
 
 # The channels that a signer's ladder may name. Each is served by one or more providers.
-CARRIERS = ("sms", "voice", "email")
+SENDING_CHANNELS = ("sms", "voice", "email")
 
 
 class ChannelSettings(BaseModel):

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from channels import CannotAsk, Channel, ChannelContext, ChannelError, Fate, Message, Receipt
 from hub.errors import BadInput
-from hub.plugins import carrier
+from hub.plugins import connect_provider
 from hub.settings import ChannelSettings
 
 CODE_DIGITS = 6
@@ -101,7 +101,7 @@ def connect(kind: str, entry: Mapping[str, Any], http: aiohttp.ClientSession) ->
     """Return the channel. Raises BadInput that names the options which it does not accept, but never their values."""
     place = ChannelContext(kind, "http://127.0.0.1/callbacks", http, _NoLedger(), lambda: datetime.now(UTC))
     try:
-        return carrier(kind, ChannelSettings(**entry), place).channel
+        return connect_provider(kind, ChannelSettings(**entry), place).channel
     except ValidationError as error:
         names = ", ".join(str(each["loc"][0]) for each in error.errors())
         raise BadInput(f"these options are wrong: {names}", field="messages") from None

@@ -37,7 +37,7 @@ from hub.store.kernel.operator_figures import OperatorFigures
 from hub.store.kernel.task_times import TaskTimes
 from hub.store.messaging.budgets import Budgets
 from hub.store.messaging.deliveries import Deliveries
-from hub.store.messaging.delivery_items import Shares
+from hub.store.messaging.delivery_items import DeliveryItems
 from hub.store.messaging.message_facts import MessageFactsReader
 from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.pause import SendingPauses
@@ -119,7 +119,7 @@ class Repositories:
     deliveries_to_send = _lazy(lambda tx: DeliveriesToSend(tx.connection, tx.deliveries, tx.links))
     reported_deliveries = _lazy(lambda tx: ReportedDeliveries(tx.connection))
     message_facts = _lazy(lambda tx: MessageFactsReader(tx.connection, tx.cipher))
-    shares = _lazy(lambda tx: Shares(tx.connection))
+    shares = _lazy(lambda tx: DeliveryItems(tx.connection))
     stored_files = _lazy(lambda tx: StoredFiles(tx.connection))
     old_rows = _lazy(lambda tx: OldRowStore(tx.connection))
     reminders = _lazy(lambda tx: Reminders(tx.connection))

@@ -1,7 +1,7 @@
 """The unit of work: one transaction with one scope, and all repositories of the store.
 
     async with database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         ...
 
 Leaving the block commits; an exception rolls back. No outside call is made inside the block.

@@ -38,7 +38,7 @@ class _RevocationList:
         clock = self._hub.services.clock
         async with self._making:
             async with self._hub.database.transaction(EVERYTHING) as tx:
-                revoked = [Revoked(*each) for each in await tx.certificates.revoked(BUILTIN)]
+                revoked = [Revoked(*each) for each in await tx.certificates.list_revoked(BUILTIN)]
             fresh = self._made_at is not None and clock() - self._made_at < KEPT
             if not fresh or revoked != self._revoked:
                 self._list = await self._hub.pki.authority.revocation_list(revoked)
@@ -71,8 +71,8 @@ class _Answers:
     async def _answer(self, asked: Sequence[ocsp.CertificateId]) -> bytes:
         serials = {each.serial for each in asked}
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            known = await tx.certificates.known(BUILTIN, serials) | (serials & self._own)
-            revoked = {each[0]: Revoked(*each) for each in await tx.certificates.revoked(BUILTIN, serials)}
+            known = await tx.certificates.list_known(BUILTIN, serials) | (serials & self._own)
+            revoked = {each[0]: Revoked(*each) for each in await tx.certificates.list_revoked(BUILTIN, serials)}
         if serials - known:
             return ocsp.failure("unauthorized")
         statuses = tuple((each, revoked.get(each.serial)) for each in asked)

@@ -26,6 +26,6 @@ class CallbackBatcher:
     async def _store(self, batch: list[BatchItem[tuple[str, Heard, datetime], None]]) -> None:
         await self._database.know_sealing_key()
         cipher = self._database.cipher
-        await self._database.callback_writer.store([StoredCallback.sealed(cipher, *item.value) for item in batch])
+        await self._database.callback_writer.store([StoredCallback.encrypted(cipher, *item.value) for item in batch])
         for item in batch:
             item.succeed(None)

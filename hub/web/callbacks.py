@@ -35,11 +35,11 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 async def called(batcher: CallbackBatcher, request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["channel"]
-    carrier = hub.services.messaging.router.carriers.get(name)
-    if carrier is None or not isinstance(carrier.channel, Reporting):
+    provider = hub.services.messaging.router.providers.get(name)
+    if provider is None or not isinstance(provider.channel, Reporting):
         raise AccessDenied
     try:
-        heard = carrier.channel.read(await _call(request))
+        heard = provider.channel.read(await _call(request))
     except NotGenuine as error:
         log.warning("callback refused", channel=name, reason=str(error))
         report_event(request, SecurityEvent.CALL_REFUSED, channel=name)

@@ -30,8 +30,8 @@ log = structlog.get_logger()
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     answers = Answers()
     hub.closing.push_async_callback(answers.close)
-    desk = ChatDesk(answers)
-    return [web.route(method, "/callbacks/chat/{name}", desk.called) for method in ("GET", "POST")]
+    chats = ChatCallbacks(answers)
+    return [web.route(method, "/callbacks/chat/{name}", chats.called) for method in ("GET", "POST")]
 
 
 class Answers:
@@ -69,7 +69,7 @@ class Answers:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
-class ChatDesk:
+class ChatCallbacks:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
 

@@ -75,7 +75,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 async def _letters(hub: Hub, number: str | None) -> list[Letter]:
     async with hub.database.transaction(EVERYTHING, opening_of_inbox(hub.database.cipher, number)) as tx:
-        inbox = await tx.deliveries.inbox(number)
+        inbox = await tx.deliveries.list_inbox(number)
     render = hub.services.messaging.router.renderer.render_with_link
     return [
         Letter(each.to, each.channel, each.purpose, render(each, link).text, each.created_at) for each, link in inbox

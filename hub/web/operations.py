@@ -53,7 +53,7 @@ class _Readiness:
     async def _school(self) -> bool:
         """Check that the school of a demo is loaded. Outside the demo, a school may be empty."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            return not self._hub.demo or bool(await tx.school.courses())
+            return not self._hub.demo or bool(await tx.school.list_courses())
 
     async def _token(self) -> bool:
         await self._hub.services.sealing.seal.key.check()
@@ -61,7 +61,7 @@ class _Readiness:
 
     async def _worker(self) -> bool:
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            return await tx.heartbeats.workers_seen(tx.now - WORKER_SILENCE) > 0
+            return await tx.heartbeats.count_workers(tx.now - WORKER_SILENCE) > 0
 
 
 async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:

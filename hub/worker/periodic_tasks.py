@@ -147,7 +147,7 @@ class PeriodicTasks:
         """Reconcile messages whose outcome is unknown, and give unfinished acts on many contracts another job."""
         await log_errors(stop_overdue_jobs(self._services))  # before their files are claimed again
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            for act in await tx.bulk_reminders.unfinished(tx.now - MANY_AGAIN):
+            for act in await tx.bulk_reminders.list_unfinished(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             for act in await tx.issue_acts.list_stalled(tx.now - MANY_AGAIN):
                 await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
@@ -162,7 +162,7 @@ class PeriodicTasks:
         """Send messages that did not reach their signer through the next channel."""
 
         async def due(tx: Transaction) -> Sequence[UUID]:
-            return await tx.deliveries.to_look_at(tx.planning_now)
+            return await tx.deliveries.list_to_look_at(tx.planning_now)
 
         async def reroute(delivery: UUID) -> None:
             if following := await log_errors(fall_back(self._services, delivery)):
@@ -194,11 +194,11 @@ class PeriodicTasks:
     async def upkeep(self) -> None:
         """Give contracts, alerts, revoked keys and parked jobs that are due another try, and attend to staff tasks."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
-            for contract in sorted(await tx.contracts.hub_due(tx.now)):
+            for contract in sorted(await tx.contracts.claim_hub_steps(tx.now)):
                 await ask_again(tx, contract)
-            for alert in await tx.alerts.due(tx.now) if self._services.messaging.addressees else []:
+            for alert in await tx.alerts.list_due(tx.now) if self._services.messaging.addressees else []:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
-            for key in await tx.app_keys.certificates_due(tx.now):
+            for key in await tx.app_keys.list_certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
             await tx.jobs.take_up_again(REPLAN)
             await plan_due_packages(tx)

@@ -36,7 +36,7 @@ from tests.running import PASSWORD, STUDENT_PHONE, Running, demanding_templates
 from tests.sealing.clients import configured_seal
 from tests.web.signer_visits import code_for
 from tests.web.staff_visit import COOKIE as STAFF_COOKIE
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 # Contract template for which a key made in a browser is not enough.
 ANOTHER_KEY = "token"
@@ -172,12 +172,12 @@ async def _prepare_posters(prepared: PreparedHub) -> None:
 
 async def _prepare_staff(prepared: PreparedHub) -> None:
     running = prepared.running
-    desk = await desk_of(running)
-    prepared.cookies["staff"] = (STAFF_COOKIE, desk.cookie)
+    console = await console_of(running)
+    prepared.cookies["staff"] = (STAFF_COOKIE, console.cookie)
     await add_staff(running, "clerk", "hefei")
-    prepared.cookies["clerk"] = (STAFF_COOKIE, (await desk_of(running, "clerk")).cookie)
+    prepared.cookies["clerk"] = (STAFF_COOKIE, (await console_of(running, "clerk")).cookie)
     await add_staff(running, "keeper", "hq", role=StaffRole.SEAL_KEEPER)
-    prepared.cookies["keeper"] = (STAFF_COOKIE, (await desk_of(running, "keeper")).cookie)
+    prepared.cookies["keeper"] = (STAFF_COOKIE, (await console_of(running, "keeper")).cookie)
     await _prepare_factors(prepared)
     contract = await _issued(running)
     guardian = await person(running, contract)
@@ -185,16 +185,16 @@ async def _prepare_staff(prepared: PreparedHub) -> None:
     await ask(running.hub.services, guardian.secret, "question", "可以改到周三吗？")
     await ask_for_another_phone(running, guardian)
     prepared.paths["/staff/contracts/{id}"] = f"/staff/contracts/{contract.id}"
-    prepared.paths["/staff/import/{upload}"] = await _upload(desk, SHEET.encode("gbk"), "名单.csv")
-    whole = await _upload(desk, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), "roster.xlsx")
-    await desk.post(whole)
-    await _act_on_many(prepared, desk, [str(contract.id)])
-    await _extend_many(prepared, desk, str((await _issued(running)).id))
+    prepared.paths["/staff/import/{upload}"] = await _upload(console, SHEET.encode("gbk"), "名单.csv")
+    whole = await _upload(console, (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes(), "roster.xlsx")
+    await console.post(whole)
+    await _act_on_many(prepared, console, [str(contract.id)])
+    await _extend_many(prepared, console, str((await _issued(running)).id))
     seal = f"/staff/seals/{(await configured_seal(running)).id}"
     prepared.paths |= {f"/staff/seals/{{seal}}{part}": seal + part for part in ("", "/grant", "/revoke", "/register")}
-    await _write_texts(prepared, desk)
+    await _write_texts(prepared, console)
     await _ask_to_issue(prepared)
-    await _follow_links(prepared, desk)
+    await _follow_links(prepared, console)
 
 
 async def _ask_to_issue(prepared: PreparedHub) -> None:
@@ -206,14 +206,14 @@ async def _ask_to_issue(prepared: PreparedHub) -> None:
     prepared.paths["/staff/issued/{act} (waits for approval)"] = f"/staff/issued/{act.id}"
 
 
-async def _write_texts(prepared: PreparedHub, desk: Desk) -> None:
+async def _write_texts(prepared: PreparedHub, console: ConsoleBrowser) -> None:
     """Begin to change a contract template, and submit a message."""
     route = "/staff/texts/{kind}/{subject}/{version}"
     for subject, which in (("contract/course", ""), ("message/reminder", " (a message that waits)")):
-        begun = await desk.post(f"/staff/texts/{subject}/begin", {"base": ""})
+        begun = await console.post(f"/staff/texts/{subject}/begin", {"base": ""})
         prepared.paths[route + which] = begun.location.partition("?")[0]
     form = {"revision": "0", "note": "shorter", "voice.en": "A contract of {campus} waits for you.", "submit": "1"}
-    submitted = await desk.post(f"{prepared.paths[f'{route} (a message that waits)']}/save", form)
+    submitted = await console.post(f"{prepared.paths[f'{route} (a message that waits)']}/save", form)
     assert submitted.status == 303, submitted.words
 
 
@@ -222,59 +222,59 @@ async def _prepare_factors(prepared: PreparedHub) -> None:
     running = prepared.running
     for login in ("two-steps", "beginning"):
         await add_staff(running, login, "hefei", role=StaffRole.CAMPUS_MANAGER)
-    desk = await desk_of(running, "two-steps")
-    await desk.post("/staff/account/second-factor/begin", {"password": PASSWORD})
-    secret = re.search(r"<code>([A-Z2-7 ]{32,})</code>", (await desk.get("/staff/account/second-factor")).text)
+    console = await console_of(running, "two-steps")
+    await console.post("/staff/account/second-factor/begin", {"password": PASSWORD})
+    secret = re.search(r"<code>([A-Z2-7 ]{32,})</code>", (await console.get("/staff/account/second-factor")).text)
     assert secret
     code = pyotp.TOTP(secret[1].replace(" ", "")).at(running.clock())
-    codes = await desk.post("/staff/account/second-factor/confirm", {"code": code})
+    codes = await console.post("/staff/account/second-factor/confirm", {"code": code})
     _recovery_codes[:] = re.findall(r"<code>([a-z2-9]{4}-[a-z2-9]{4}-[a-z2-9]{4})</code>", codes.text)
-    prepared.cookies["two-steps"] = (STAFF_COOKIE, desk.cookie)
-    prepared.cookies["half"] = (STAFF_COOKIE, (await desk_of(running, "two-steps")).cookie)
-    beginning = await desk_of(running, "beginning")
+    prepared.cookies["two-steps"] = (STAFF_COOKIE, console.cookie)
+    prepared.cookies["half"] = (STAFF_COOKIE, (await console_of(running, "two-steps")).cookie)
+    beginning = await console_of(running, "beginning")
     await beginning.post("/staff/account/second-factor/begin", {"password": PASSWORD})
     prepared.cookies["beginning"] = (STAFF_COOKIE, beginning.cookie)
 
 
-async def _upload(desk: Desk, sheet: bytes, name: str) -> str:
+async def _upload(console: ConsoleBrowser, sheet: bytes, name: str) -> str:
     form = aiohttp.FormData(quote_fields=False)
     form.add_field("roster", sheet, filename=name)
-    headers = {"Cookie": f"{STAFF_COOKIE}={desk.cookie}", "Origin": desk.running.origin, "Accept": "text/html"}
-    url = f"{desk.running.origin}/staff/import"
-    async with desk.running.http.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+    headers = {"Cookie": f"{STAFF_COOKIE}={console.cookie}", "Origin": console.running.origin, "Accept": "text/html"}
+    url = f"{console.running.origin}/staff/import"
+    async with console.running.http.post(url, data=form, headers=headers, allow_redirects=False) as answer:
         assert answer.status == 303, await answer.text()
         return answer.headers["Location"]
 
 
-async def _act_on_many(prepared: PreparedHub, desk: Desk, contracts: list[str]) -> None:
+async def _act_on_many(prepared: PreparedHub, console: ConsoleBrowser, contracts: list[str]) -> None:
     """Issue some enrolments and remind some people, as the pages for that do."""
-    listed = await desk.get("/staff/enrolments")
+    listed = await console.get("/staff/enrolments")
     chosen = re.findall(r'name="enrolment" value="([0-9a-f-]{36})"', listed.text)[:2]
     for at, act, ids in (("enrolments", "issue", chosen), ("remind", "", contracts)):
         name = "enrolment" if at == "enrolments" else "contract"
-        preview = await desk.post(f"/staff/{at}/preview", [(name, each) for each in ids])
+        preview = await console.post(f"/staff/{at}/preview", [(name, each) for each in ids])
         hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', preview.text)
-        begun = await desk.post(f"/staff/{at}/{act}".rstrip("/"), hidden)
+        begun = await console.post(f"/staff/{at}/{act}".rstrip("/"), hidden)
         assert begun.status == 303, preview.text
         prepared.paths["/staff/issued/{act}" if act else "/staff/remind/{act}"] = begun.location.partition("?")[0]
 
 
-async def _extend_many(prepared: PreparedHub, desk: Desk, contract: str) -> None:
-    preview = await desk.post("/staff/extend/preview", [("contract", contract)])
+async def _extend_many(prepared: PreparedHub, console: ConsoleBrowser, contract: str) -> None:
+    preview = await console.post("/staff/extend/preview", [("contract", contract)])
     hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', preview.text)
     later = (prepared.running.clock() + timedelta(days=60)).date().isoformat()
-    begun = await desk.post("/staff/extend", [*hidden, ("deadline", later)])
+    begun = await console.post("/staff/extend", [*hidden, ("deadline", later)])
     assert begun.status == 303, begun.words
     prepared.paths["/staff/bulk/{act}"] = begun.location.partition("?")[0]
 
 
-async def _follow_links(prepared: PreparedHub, desk: Desk) -> None:
+async def _follow_links(prepared: PreparedHub, console: ConsoleBrowser) -> None:
     """Find a path for each further route of the console by following links, as a person does."""
     routes = page_routes(make_app(prepared.running.hub))
     ahead, seen = ["/staff", *prepared.paths.values()], set()
     while ahead:
         path = ahead.pop(0)
-        for found in re.findall(r'href="(/staff[^"?#]*)', (await desk.get(path)).text):
+        for found in re.findall(r'href="(/staff[^"?#]*)', (await console.get(path)).text):
             route = route_of(found, routes)
             if route and route not in seen:
                 seen.add(route)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.alerts import Addressee, Notice, NotTold
+from hub.alerts import Addressee, NotDelivered, Notice
 from hub.alerts import apprise as adapter
 from tests.alerts.hook import dead_address, hook
 
@@ -46,7 +46,7 @@ async def test_what_is_not_taken_is_said_without_the_address(
     async with hook() as there:
         there.status = 500
         for url in (there.url, dead_address()):
-            with connected(url) as (addressee,), pytest.raises(NotTold) as told:
+            with connected(url) as (addressee,), pytest.raises(NotDelivered) as told:
                 await addressee.tell(NOTICE)
             seen = repr(addressee) + str(told.value) + repr(told.value.__cause__) + addressee.kind
             assert "s3cr3t" not in seen and addressee.kind == "json"
@@ -63,7 +63,7 @@ async def test_an_address_that_says_nothing_is_left_alone() -> None:
         there.held = asyncio.Event()
         with connected(there.url) as (addressee,):
             assert isinstance(addressee, adapter.AppriseAddress)
-            with pytest.raises(NotTold, match="no answer in time"):
+            with pytest.raises(NotDelivered, match="no answer in time"):
                 await replace(addressee, timeout=0.2).tell(NOTICE)
 
 

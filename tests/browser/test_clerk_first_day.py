@@ -23,7 +23,7 @@ from hub.model.contract.person import format_phone
 from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from tests.browser.conftest import DESK, NewPage, Shot
-from tests.browser.test_staff_desk import logged_in
+from tests.browser.test_staff_console import logged_in
 from tests.lifecycle.signer import person
 from tests.poster_visits import cn_id
 from tests.running import MovableClock, Running, running_hub, until
@@ -153,7 +153,7 @@ async def issue_all(running: Running, page: Page, new_page: NewPage, shot: Shot)
 async def some_signer(running: Running) -> Signer:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         found = await tx.connection.scalar(text("SELECT contract FROM enrolment ORDER BY place LIMIT 1"))
-        return (await tx.contracts.signers(UUID(str(found))))[0]
+        return (await tx.contracts.list_signers(UUID(str(found))))[0]
 
 
 async def reveal(running: Running, page: Page, signer: Signer) -> None:
@@ -165,7 +165,7 @@ async def reveal(running: Running, page: Page, signer: Signer) -> None:
     await card.locator("button").click()
     await expect(page.locator(".whole-number")).to_have_text(format_phone(signer.phone))
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [each.kind for each in await tx.record.entries(signer.contract)]
+        kinds = [each.kind for each in await tx.record.list_entries(signer.contract)]
     assert kinds.count("contact-revealed") == 1
 
 
@@ -179,7 +179,7 @@ async def answer(running: Running, page: Page, signer: Signer) -> None:
 
     async def asked() -> StaffTask | None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            return next(iter(await tx.staff_tasks.open_tasks(contract.id)), None)
+            return next(iter(await tx.staff_tasks.list_open_tasks(contract.id)), None)
 
     task = await until(asked)
     await page.goto(f"{running.origin}/staff/tasks")

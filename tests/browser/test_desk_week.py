@@ -23,7 +23,7 @@ from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.model.staff.roles import StaffRole
 from hub.settings import PACKED
 from tests.browser.conftest import DESK, NewPage, Shot
-from tests.browser.test_staff_desk import logged_in
+from tests.browser.test_staff_console import logged_in
 from tests.lifecycle.signer import completed, signed
 from tests.poster_visits import cn_id
 from tests.running import MovableClock, Running, running_hub
@@ -56,7 +56,7 @@ async def test_a_clerks_week(running: Running, new_page: NewPage, shot: Shot) ->
     await completed(running, done)
     late = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await expire(running.hub.services, tx, await tx.contracts.locked(late.id))
+        await expire(running.hub.services, tx, await tx.contracts.lock_contract(late.id))
     page = await logged_in(running, await new_page(**DESK))
     # issue
     await page.goto(f"{running.origin}/staff/enrolments")
@@ -119,12 +119,12 @@ async def test_a_managers_week(running: Running, new_page: NewPage, shot: Shot) 
         people.append((await running.issue_minor(signers=(signer,)), f"+861900000089{number}"))
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for contract, _ in people:
-            (asked,) = await tx.contracts.signers(contract.id)
+            (asked,) = await tx.contracts.list_signers(contract.id)
             text = "几点上课?"  # a question of each
             await tx.staff_tasks.add_task(StaffTask(uuid4(), "question", text, "hefei", tx.now, contract.id, asked.id))
     for contract, phone in people:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (asked,) = await tx.contracts.signers(contract.id)
+            (asked,) = await tx.contracts.list_signers(contract.id)
         wanted = change_phone.PhoneRequest(contract.id, asked.id, phone, "换号")
         await change_phone.ask(running.hub.services, EVERYTHING, wanted, f"staff:{uuid4()}")
     await add_staff(running, "manager", "hefei", role=StaffRole.CAMPUS_MANAGER)

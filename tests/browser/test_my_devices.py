@@ -67,5 +67,5 @@ async def test_a_lost_phone_is_revoked_by_its_person(
         await page.get_by_role("link", name=words["back"]).click()
         await expect(my_devices).to_be_visible()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            key = await tx.app_keys.of(lost.spki)
+            key = await tx.app_keys.find_by_public_key(lost.spki)
         assert key is not None and (key.reason, key.revoked_by) == ("by-its-person", f"signer:{key.signer}")

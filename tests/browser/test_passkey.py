@@ -77,13 +77,13 @@ async def to_the_signature(
 
 async def entries(running: Running, contract: Contract, kind: str) -> list[Any]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [entry.facts for entry in await tx.record.entries(contract.id) if entry.kind == kind]
+        return [entry.facts for entry in await tx.record.list_entries(contract.id) if entry.kind == kind]
 
 
 async def words_behind(running: Running, contract: Contract, fact: Any) -> str:
     """Return the text of a fact from the side table; the record itself contains only a commitment."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return str((await tx.record.values(contract.id))[fact["committed"]][1])
+        return str((await tx.record.get_values(contract.id))[fact["committed"]][1])
 
 
 async def used(running: Running, final: bytes) -> Word:

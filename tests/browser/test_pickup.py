@@ -17,8 +17,8 @@ pytestmark = pytest.mark.browser
 async def test_from_the_short_code_to_the_contract(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
-        link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
+        (signer,) = await tx.contracts.list_signers(contract.id)
+        link = await tx.links.get_for_door(signer, DoorKind.SMS, tx.now)
     right = derive_pickup_code(running.hub.services.signing.keys.link, link.id, link.generation)
     page = await new_page()
     await page.goto(f"{running.origin}/s")

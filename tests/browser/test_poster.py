@@ -90,7 +90,7 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     await sign(page)
     await expect(page.get_by_role("heading", name=ZH["completed"])).to_be_visible()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        contract = (await tx.contracts.listed())[0]
+        contract = (await tx.contracts.list_page())[0]
     assert await running.completed(contract) and contract.course == "english-b"
     assert await counts(running, poster) == [1, 1, 1]
     await page.goto(f"{running.origin}/p/{ticket}")
@@ -151,7 +151,7 @@ async def test_a_poster_for_one_course_says_when_the_hub_does_not_take_it(runnin
     await page.get_by_text("本人（已满 18 周岁）").click()
     await page.locator("#student_number").fill(family.child_id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        course = await tx.school.course("hefei", "math-a")
+        course = await tx.school.get_course("hefei", "math-a")
         await tx.school.put_course(replace(course, details={}))  # the school edits it meanwhile
     await tap(page, "下一步")
     await expect(page.locator("#trouble")).to_be_visible()

@@ -24,7 +24,7 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 CLIENT = Grantee(GranteeKind.CLIENT, "registry")
 
 
-async def desk_of(running: Running, new_page: NewPage, login: str, role: StaffRole) -> Page:
+async def console_of(running: Running, new_page: NewPage, login: str, role: StaffRole) -> Page:
     await add_staff(running, login, "hq", QUICK, role)
     page: Page = await new_page(**DESK)
     await page.goto(f"{running.origin}/staff/seals")
@@ -56,7 +56,7 @@ async def make_sm2_side(page: Page, shot: Shot) -> None:
 
 async def test_a_seal_from_its_application_to_its_end(running: Running, new_page: NewPage, shot: Shot) -> None:
     await add_key(running.hub.services, "registry", "hq", "test")
-    ann = await desk_of(running, new_page, "ann", StaffRole.HEADQUARTERS)
+    ann = await console_of(running, new_page, "ann", StaffRole.HEADQUARTERS)
     await ann.click("text=申请印章")
     await ann.fill("#name", "合肥合同章")
     await ann.select_option("#campus", "hefei")
@@ -66,8 +66,8 @@ async def test_a_seal_from_its_application_to_its_end(running: Running, new_page
     await expect(ann.locator("h1")).to_have_text("合肥合同章")
     await expect(ann.locator('form[action$="/approve"]')).to_have_count(0)  # not one's own
     address = ann.url.partition("?")[0]
-    ben = await desk_of(running, new_page, "ben", StaffRole.OWNER)
-    cai = await desk_of(running, new_page, "cai", StaffRole.SEAL_KEEPER)
+    ben = await console_of(running, new_page, "ben", StaffRole.OWNER)
+    cai = await console_of(running, new_page, "cai", StaffRole.SEAL_KEEPER)
     for page in (ben, cai):
         await page.goto(address)
         await page.click('form[action$="/approve"] button')

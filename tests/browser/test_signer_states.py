@@ -80,7 +80,7 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await page.get_by_role("button", name="发送给学校").click()
     await expect(page.get_by_text("学校已收到您的留言")).to_be_visible()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert "not-me" in [task.kind for task in await tx.staff_tasks.open_tasks()]
+        assert "not-me" in [task.kind for task in await tx.staff_tasks.list_open_tasks()]
     for _ in range(9):
         await page.request.post(
             f"{running.origin}/sign/v1/verify",
@@ -110,7 +110,7 @@ async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, 
     await heading(page, "您的手机拒绝了签署")
     await shot(page, "refused")
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
+        kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
     assert "signing-refused-by-client" in kinds and "signature-accepted" not in kinds
 
 
@@ -129,7 +129,7 @@ async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, 
     await page.get_by_role("button", name="再试一次").click()
     await heading(page, "合同已完成")
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
+        kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
     assert kinds.count("certificate-issued") == 1  # the key of the first try was still there
 
 
@@ -179,7 +179,7 @@ async def test_no_code_is_spent_where_nothing_can_be_signed(running: Running, ne
     await page.get_by_role("button", name="获取验证码").click()
     await heading(page, "没有网络连接")
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        signer = (await tx.contracts.signers(contract.id))[0]
+        signer = (await tx.contracts.list_signers(contract.id))[0]
         await tx.links.revoke_all(signer.id, tx.now)
     await page.context.set_offline(False)
     await page.get_by_role("button", name="再试一次").click()
@@ -187,7 +187,7 @@ async def test_no_code_is_spent_where_nothing_can_be_signed(running: Running, ne
     late = await running.issue_minor()
     address = await link(running, late)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await expire(running.hub.services, tx, await tx.contracts.locked(late.id))
+        await expire(running.hub.services, tx, await tx.contracts.lock_contract(late.id))
     await page.goto(address)
     await heading(page, "您的合同链接")
     await expect(page.get_by_text("目前这里没有需要您签署的内容")).to_be_visible()

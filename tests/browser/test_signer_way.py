@@ -59,7 +59,7 @@ async def test_from_the_link_to_the_sealed_contract(
 
 async def accepted_facts(running: Running, contract: Any) -> Any:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
+        entries = await tx.record.list_entries(contract.id)
     return next(entry.facts for entry in entries if entry.kind == "signature-accepted")
 
 

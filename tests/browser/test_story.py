@@ -56,7 +56,7 @@ async def check(running: Running, final: bytes, folder: Path, door: str | None, 
     assert "not shown" in said.stdout
     if door:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert [task.opened_through for task in await tx.tasks.of_contract(contract.id)] == [door]
+            assert [task.opened_through for task in await tx.tasks.list_of_contract(contract.id)] == [door]
 
 
 async def staff_page(running: Running, new_page: NewPage) -> Page:
@@ -78,7 +78,7 @@ async def api(running: Running, path: str, body: dict[str, Any]) -> Any:
 
 async def first_signer(running: Running, contract: Contract) -> str:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return str((await tx.contracts.signers(contract.id))[0].id)
+        return str((await tx.contracts.list_signers(contract.id))[0].id)
 
 
 async def test_a_guardian_signs_by_the_link_in_the_message(

@@ -19,7 +19,7 @@ QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 CLAUSE = "+ 学员应当遵守课堂秩序，爱护教学设施。"
 
 
-async def desk_of(running: Running, new_page: NewPage, login: str) -> Page:
+async def console_of(running: Running, new_page: NewPage, login: str) -> Page:
     await add_staff(running, login, "hq", QUICK, StaffRole.LEGAL)
     page: Page = await new_page(**DESK)
     await page.goto(f"{running.origin}/staff/texts")
@@ -40,7 +40,7 @@ async def test_a_clause_is_changed_previewed_approved_and_in_force(
     running: Running, new_page: NewPage, shot: Shot
 ) -> None:
     old = await running.issue_minor()
-    ann = await desk_of(running, new_page, "ann")
+    ann = await console_of(running, new_page, "ann")
     await ann.locator(".row.text", has_text="课程培训服务合同").get_by_role("link", name="各版本").click()
     await ann.get_by_role("button", name="修改此文本").click()
     await expect(ann.locator(".state").first).to_have_text("撰写中")
@@ -64,16 +64,16 @@ async def test_a_clause_is_changed_previewed_approved_and_in_force(
     await ann.get_by_role("button", name="提交审批").click()
     await expect(ann.locator(".state").first).to_have_text("待批准")
     await expect(ann.get_by_role("button", name="批准，立即生效")).to_have_count(0)
-    ben = await desk_of(running, new_page, "ben")
-    await ben.locator(".row.text", has_text="课程培训服务合同").get_by_role("link", name="desk-1").click()
+    ben = await console_of(running, new_page, "ben")
+    await ben.locator(".row.text", has_text="课程培训服务合同").get_by_role("link", name="console-1").click()
     await expect(ben.locator(".changes ins").first).to_have_text("! 学员不得携带危险物品进入教室。")
     await shot(ben, "template-approving")
     await ben.get_by_role("button", name="批准，立即生效").click()
     await expect(ben.locator(".state").first).to_have_text("生效中")
     new = await running.issue_minor()
     await read(running, old, "2026.2", ben)
-    await read(running, new, "desk-1", ben)
-    await ben.get_by_role("link", name="版本 desk-1").click()
+    await read(running, new, "console-1", ben)
+    await ben.get_by_role("link", name="版本 console-1").click()
     await expect(ben.locator("pre.clauses").first).to_be_attached()
     for contract, holds in ((old, False), (new, True)):
         assert ("危险物品" in str(contract.data["text"])) is holds

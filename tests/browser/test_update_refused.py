@@ -65,7 +65,7 @@ async def test_a_page_replaced_behind_the_shown_bytes_is_not_signed(running: Run
     await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
     assert handed_in == []
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
+        entries, values = await tx.record.list_entries(contract.id), await tx.record.get_values(contract.id)
     behind = [entry.facts["reason"]["committed"] for entry in entries if entry.kind == "signing-refused-by-client"]
     reasons = [values[each][1] for each in behind]
     assert len(reasons) == 1

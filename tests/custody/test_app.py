@@ -127,7 +127,7 @@ async def test_the_statement_itself_is_kept_with_what_it_answers(phones: Phones)
     async with verified(phones.running, contract) as app:
         await app.key(key)
     async with phones.running.hub.database.transaction(EVERYTHING) as tx:
-        kept = await tx.app_keys.of(key.spki)
+        kept = await tx.app_keys.find_by_public_key(key.spki)
     assert kept is not None and kept.evidence is not None and kept.challenge is not None
     said = json.loads(kept.evidence)
     assert (said["format"], said["chain"]) == ("android-key", key.said[0]["certificate_chain"])
@@ -200,7 +200,7 @@ async def test_a_phone_change_revokes_every_device(phones: Phones) -> None:
         for key in keys:
             await app.key(key)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contract.id)
+            (signer,) = await tx.contracts.list_signers(contract.id)
         services, phone = running.hub.services, "+8619000000777"
         wanted = change_phone.PhoneRequest(contract.id, signer.id, phone, "lost")
         change = await change_phone.ask(services, EVERYTHING, wanted, "staff:a")

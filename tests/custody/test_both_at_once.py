@@ -52,7 +52,7 @@ async def nothing_is_lost(running: Running, contract: Contract) -> None:
     fields = [each.field_name for each in PdfFileReader(io.BytesIO(final)).embedded_regular_signatures]
     assert sorted(fields) == ["guardian-1", "guardian-2", "seal"]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
+        entries = await tx.record.list_entries(contract.id)
     kinds = [entry.kind for entry in entries]
     assert [kinds.count(kind) for kind in ("signature-accepted", "signature-embedded", "seal-used", "completed")] == [
         2,

@@ -101,7 +101,7 @@ async def revision(running: Running, contract: Contract, number: int) -> bytes:
 
     async def stored() -> bytes | None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            signed = [each for each in await tx.contracts.versions(contract.id) if each["kind"] == "signed"]
+            signed = [each for each in await tx.contracts.list_versions(contract.id) if each["kind"] == "signed"]
         return await running.hub.services.files.get(signed[number - 1]["sha256"]) if len(signed) >= number else None
 
     return await until(stored)

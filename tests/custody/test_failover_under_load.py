@@ -97,7 +97,7 @@ class School:
         for contract in self.contracts:
             final = await self.running.completed(contract)
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
-                entries = await tx.record.entries(contract.id)
+                entries = await tx.record.list_entries(contract.id)
             kinds = [entry.kind for entry in entries]
             once = ("signature-accepted", "signature-embedded", "seal-used", "completed")
             assert [kinds.count(kind) for kind in once] == [1, 1, 1, 1] and find_broken_entry(entries) is None
@@ -169,7 +169,7 @@ async def under_load(folder: Path, before: int, meanwhile: int, after: int) -> N
         await made.nothing_is_lost(folder)
         assert len(made.first.ca.issued) == served + after
         async with made.running.hub.database.transaction(EVERYTHING) as tx:
-            kinds = {alert.kind for alert in await tx.alerts.recent(EVERYTHING, tx.now)}
+            kinds = {alert.kind for alert in await tx.alerts.list_recent(EVERYTHING, tx.now)}
         assert {"authority-away", "timestamps-away"} & kinds == {"authority-away", "timestamps-away"}
 
 

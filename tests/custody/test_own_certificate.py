@@ -81,7 +81,7 @@ async def hub_that_trusts(folder: Path) -> AsyncIterator[Place]:
 
 async def facts_of(running: Running, contract: Contract, kind: str) -> list[dict[str, Any]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [dict(entry.facts) for entry in await tx.record.entries(contract.id) if entry.kind == kind]
+        return [dict(entry.facts) for entry in await tx.record.list_entries(contract.id) if entry.kind == kind]
 
 
 async def bring(place: Place, client: SigningClient, key: EcKey | RsaKey, **how: Any) -> tuple[bytes, ...]:

@@ -69,7 +69,7 @@ async def test_nothing_is_signed_before_the_page_confirms(running: Running) -> N
         assert (await page.pairing())["task"] == "SIGNED"
     await running.completed(contract)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
+        entries = await tx.record.list_entries(contract.id)
     kinds = [entry.kind for entry in entries if entry.kind.startswith("agent")]
     assert kinds == ["agent-paired", "agent-confirmed", "agent-confirmed"]
 

@@ -110,7 +110,7 @@ async def test_what_was_signed_with_a_lost_device_stays_good_and_its_certificate
             await asyncio.to_thread(check, file, content, trust, clock)
             await asyncio.to_thread(judge_by_pyhanko, file, trust, [*names, "seal"], clock)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        attempts = await tx.signatures.attempts(before.id)
+        attempts = await tx.signatures.list_attempts(before.id)
     assert [each["state"] for each in attempts if each["kind"] == "revoke"] == ["done"]
     assert "certificate-not-revoked" not in await staff_tasks(running)
 
@@ -195,8 +195,10 @@ async def test_an_authority_that_is_away_is_asked_until_it_does_it(
         (serial,) = await serials(running, contract)
         assert licensed.ca.lists(serial)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            states = [each["state"] for each in await tx.signatures.attempts(contract.id) if each["kind"] == "revoke"]
-            (task,) = await tx.staff_tasks.open_tasks(contract.id)
+            states = [
+                each["state"] for each in await tx.signatures.list_attempts(contract.id) if each["kind"] == "revoke"
+            ]
+            (task,) = await tx.staff_tasks.list_open_tasks(contract.id)
         assert states[-1] == "done" and set(states[:-1]) == {"failed"} and len(states) > TRIES_BEFORE_STAFF
         assert task.text.endswith(f"szca: {serial:x}")
 
@@ -233,14 +235,14 @@ async def test_staff_have_to_ask_an_authority_that_revokes_nothing_by_itself(
         await until(lambda: staff_tasks(running, contract.id))
         assert await staff_tasks(running) == ["certificate-not-revoked"]
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.app_keys.certificates_due(tx.now + timedelta(days=30)) == []
+            assert await tx.app_keys.list_certificates_due(tx.now + timedelta(days=30)) == []
         assert await facts_of(running, contract, "certificate-revoked") == []
 
 
 async def the_key(running: Running) -> UUID:
     async def found() -> UUID | None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            due = await tx.app_keys.certificates_due(tx.now + timedelta(days=1))
+            due = await tx.app_keys.list_certificates_due(tx.now + timedelta(days=1))
         return due[0] if due else None
 
     return await until(found)

@@ -140,7 +140,7 @@ async def test_a_program_signs_with_the_very_certificate_that_was_confirmed() ->
         (own, *_) = await program.certify()
         for confirmed in (own[:-1] + bytes([own[-1] ^ 1]), own):
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                session = await tx.sessions.by_secret(program.secret)
+                session = await tx.sessions.find_by_secret(program.secret)
                 assert session and session.pairing
                 await tx.pairings.certified(session.pairing, confirmed)
                 assert await tx.pairings.confirm(session.pairing, confirmed, tx.now)

@@ -28,8 +28,8 @@ async def package_of(running: Running, contract: Contract) -> bytes:
     services = running.hub.services
     await make_package(services, contract.id)
     async with services.database.transaction(EVERYTHING) as tx:
-        package = await tx.packages.newest(contract.id)
-        assert package is not None, await tx.signatures.attempts(contract.id)
+        package = await tx.packages.find_newest(contract.id)
+        assert package is not None, await tx.signatures.list_attempts(contract.id)
     return await services.files.get(package.sha256)
 
 
@@ -46,7 +46,7 @@ async def ended(running: Running, how: str) -> Contract:
         await decline(services, somebody.secret, contract.id, "too far away")
     elif how == "expired":
         async with services.database.transaction(EVERYTHING) as tx:
-            await expire(services, tx, await tx.contracts.locked(contract.id))
+            await expire(services, tx, await tx.contracts.lock_contract(contract.id))
     else:
         await void(services, EVERYTHING, contract.id, "not needed", "staff:test")
     return contract
@@ -55,7 +55,7 @@ async def ended(running: Running, how: str) -> Contract:
 async def attempts_of(running: Running, contract: Contract) -> list[str]:
     """Return the states of the attempts to make a package."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.signatures.attempts(contract.id)
+        found = await tx.signatures.list_attempts(contract.id)
     return [attempt["state"] for attempt in found if attempt["kind"] == "evidence"]
 
 

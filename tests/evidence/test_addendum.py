@@ -107,7 +107,7 @@ async def test_a_certificate_that_is_revoked_later_is_told(tmp_path: Path) -> No
         services, contract = running.hub.services, await ended(running, "completed")
         package = await package_of(running, contract)
         async with services.database.transaction(EVERYTHING) as tx:
-            signature = next(each for each in await tx.signatures.of_contract(contract.id) if not each.is_seal)
+            signature = next(each for each in await tx.signatures.list_of_contract(contract.id) if not each.is_seal)
             serial = load_der_x509_certificate(signature.chain[0]).serial_number
         assert not await add_addendum(services, contract.id)
         clock.advance(timedelta(hours=1))

@@ -63,10 +63,10 @@ async def test_each_version_of_a_file_is_deposited_and_proved_alone() -> None:
         contract = await ended(running, "completed")
         assert await build_tree(running.hub.services)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            versions = [each for each in await tx.contracts.versions(contract.id) if each["kind"] != "draft"]
-            tree = await tx.trees.newest()
+            versions = [each for each in await tx.contracts.list_versions(contract.id) if each["kind"] != "draft"]
+            tree = await tx.trees.find_newest()
             assert tree is not None
-            leaves = await tx.trees.leaves(tree.day)
+            leaves = await tx.trees.list_leaves(tree.day)
         assert [each["kind"] for each in versions] == ["issued", "signed", "final"]
         for version in versions:
             digest, file = bytes.fromhex(version["sha256"]), await running.hub.services.files.get(version["sha256"])
@@ -82,7 +82,7 @@ async def test_each_version_of_a_file_is_deposited_and_proved_alone() -> None:
 async def rewritten(running: Running, contract: Contract) -> None:
     """Change an entry as the owner of the tables, and compute the rest of the chain anew."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
+        entries = await tx.record.list_entries(contract.id)
     statements, previous = ["ALTER TABLE record_entry DISABLE TRIGGER keep_evidence"], entries[0].digest
     for entry in entries[1:]:
         actor = "staff:somebody" if entry.sequence == 2 else entry.actor

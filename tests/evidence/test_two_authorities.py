@@ -39,7 +39,7 @@ class TwoAuthorities:
 
     async def newest(self) -> StoredTree:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            tree = await tx.trees.newest()
+            tree = await tx.trees.find_newest()
         assert tree is not None
         return tree
 

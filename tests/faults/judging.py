@@ -63,20 +63,20 @@ async def evidence(database: Database, files: Files, external_id: str) -> Eviden
         )
         assert len(ids) == 1, f"{len(ids)} contracts instead of one"
         contract = await tx.contracts.get(ids[0])
-        entries = await tx.record.entries(contract.id)
-        kinds = {each["sha256"]: each["kind"] for each in await tx.contracts.versions(contract.id)}
+        entries = await tx.record.list_entries(contract.id)
+        kinds = {each["sha256"]: each["kind"] for each in await tx.contracts.list_versions(contract.id)}
         versions = [sha256 for sha256, kind in kinds.items() if kind not in ("draft", OFD_ISSUED, OFD_FINAL)]
         ofds = [sha256 for sha256, kind in kinds.items() if kind in (OFD_ISSUED, OFD_FINAL)]
-        requests = await tx.signatures.of_contract(contract.id)
+        requests = await tx.signatures.list_of_contract(contract.id)
         done_with = {sha256 for each in requests if each.signature for sha256 in (each.base, each.prepared)}
         return Evidence(
             contract,
             Counter(entry.kind for entry in entries),
             find_broken_entry(entries),
             requests,
-            [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)],
+            [(each.purpose, each.state.value) for each in await tx.deliveries.list_of_contract(contract.id)],
             await _count(tx, "SELECT count(*) FROM pgqueuer"),
-            len(await tx.staff_tasks.open_tasks(contract.id)),
+            len(await tx.staff_tasks.list_open_tasks(contract.id)),
             await files.get(str(contract.document)),
             [await files.get(sha256) for sha256 in versions],
             [await files.get(sha256) for sha256 in ofds],

@@ -33,7 +33,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
 from hub.wiring import Hub, build
 from hub.worker.worker import Pace, Worker
-from tests.carriers import carried_by
+from tests.connected_providers import carried_by
 from tests.faults.boundaries import Boundary, Watch, watch
 from tests.faults.provider import ProviderChannel, texts
 from tests.lifecycle.signer import Person
@@ -87,7 +87,7 @@ async def _tell(plan: Plan) -> None:
     stop = asyncio.Event()
     async with aiohttp.ClientSession() as http:
         channel = ProviderChannel(http, plan.provider)
-        hub.services.messaging.router.carriers = carried_by(sms=channel)
+        hub.services.messaging.router.providers = carried_by(sms=channel)
         kill_at = Boundary.parse(plan.kill_at) if plan.kill_at else None
         watch(hub.services, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
         worker = Worker(hub, PACE)
@@ -113,8 +113,8 @@ async def _give_sm2_side(hub: Hub) -> None:
 async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
     contract = await _contract(running.hub, plan)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        signer = (await tx.contracts.signers(contract.id))[0]
-        task = await tx.tasks.of_signer(signer.id)
+        signer = (await tx.contracts.list_signers(contract.id))[0]
+        task = await tx.tasks.get_of_signer(signer.id)
     if task.state is TaskState.OPEN:
         invitation = (await texts(channel, plan.phone, "invitation"))[-1]
         found = TICKET.search(invitation)
@@ -169,11 +169,11 @@ async def _finished(hub: Hub, contract: Contract) -> None:
         async with hub.database.transaction(EVERYTHING) as tx:
             now = await tx.contracts.get(contract.id)
             far = tx.planning_now + timedelta(days=1)
-            open_ones = await tx.deliveries.unsettled(far)
+            open_ones = await tx.deliveries.list_unsettled(far)
             waiting = await tx.connection.scalar(
                 text("SELECT count(*) FROM pgqueuer WHERE status IN ('queued', 'picked')")
             )
-            package = await tx.packages.newest(contract.id)
+            package = await tx.packages.find_newest(contract.id)
         if now.state is ContractState.COMPLETED and package and not open_ones and not waiting:
             return
         await asyncio.sleep(0.1)

@@ -65,7 +65,7 @@ async def test_a_full_disk_loses_nothing_and_says_what_it_is(small_disk: Path) -
                 running.hub.database, [running.hub.settings.data, running.hub.services.files.folder]
             )
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            alerts = [each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "disk-low"]
+            alerts = [each for each in await tx.alerts.list_recent(EVERYTHING, tx.now) if each.kind == "disk-low"]
         assert len([each for each in alerts if str(small_disk) in str(each.facts)]) == 1  # once in an hour
 
         await signer.accept(request)  # the signature itself is in the database

@@ -90,7 +90,7 @@ class Lane:
             stack.push_async_callback(database.close)
             await load_school(database, PACKED / "demo" / "seeds")
             async with database.transaction(EVERYTHING) as tx:
-                course = await tx.school.course("hefei", "math-a")
+                course = await tx.school.get_course("hefei", "math-a")
                 await tx.school.put_course(replace(course, details={**course.details, "with_ofd": True}))
             provider = await stack.enter_async_context(Provider().serving())
             forking = await stack.enter_async_context(Forking.running())

@@ -72,7 +72,7 @@ async def follow(running: Running, clock: StandingClock, until: datetime) -> Non
     for _ in range(200):
         await round_of_work(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            due = await tx.tasks.earliest_due()
+            due = await tx.tasks.find_earliest_due()
             offset = tx.planning_now - tx.now
         if due is None or due - offset > until:
             clock.go_to(until)
@@ -85,8 +85,8 @@ async def follow(running: Running, clock: StandingClock, until: datetime) -> Non
 
 async def every_open_task_has_one_next_step(running: Running) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        for contract in await tx.contracts.listed(limit=100):
-            for task in await tx.tasks.of_contract(contract.id):
+        for contract in await tx.contracts.list_page(limit=100):
+            for task in await tx.tasks.list_of_contract(contract.id):
                 assert (task.step is not None) == (task.state is TaskState.OPEN), task
 
 

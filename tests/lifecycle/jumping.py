@@ -74,7 +74,7 @@ async def main(clock: Clock) -> dict[str, object]:
         await after("back an hour", -timedelta(hours=1), 2)
         await after("forward nine days", timedelta(days=9), 3)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            tasks = await tx.tasks.of_contract(contract.id)
+            tasks = await tx.tasks.list_of_contract(contract.id)
         told["open steps"] = sum(task.step is not None for task in tasks)
     return told
 

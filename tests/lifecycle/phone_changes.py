@@ -35,12 +35,12 @@ async def changed(running: Running, guardian: Person, phone: str = NEW) -> Phone
 
 async def now(running: Running, signer: Signer) -> Signer:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.contracts.signer(signer.id)
+        return await tx.contracts.get_signer(signer.id)
 
 
 async def messages(running: Running, contract: Contract) -> list[Delivery]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.deliveries.of_contract(contract.id)
+        return await tx.deliveries.list_of_contract(contract.id)
 
 
 async def refusal(act: Awaitable[Any]) -> type[QiandaError]:
@@ -51,4 +51,4 @@ async def refusal(act: Awaitable[Any]) -> type[QiandaError]:
 
 async def ticket(running: Running, signer: Signer, door: DoorKind) -> str:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return tx.links.ticket(await tx.links.for_door(signer, door, tx.now))
+        return tx.links.ticket(await tx.links.get_for_door(signer, door, tx.now))

@@ -38,7 +38,7 @@ class Person:
 
     async def land(self, door: DoorKind = DoorKind.COPY) -> None:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            ticket = tx.links.ticket(await tx.links.for_door(self.signer, door, tx.now))
+            ticket = tx.links.ticket(await tx.links.get_for_door(self.signer, door, tx.now))
         landed = await open_link.open_ticket(self.running.hub.services, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
 
@@ -129,7 +129,7 @@ class Person:
 async def person(running: Running, contract: Contract, number: int = 0) -> Person:
     """Return the `number`-th signer in signing order."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return Person(running, contract, (await tx.contracts.signers(contract.id))[number])
+        return Person(running, contract, (await tx.contracts.list_signers(contract.id))[number])
 
 
 async def ready_to_sign(running: Running, contract: Contract, number: int = 0) -> Person:
@@ -143,7 +143,7 @@ async def ready_to_sign(running: Running, contract: Contract, number: int = 0) -
 async def deliver(running: Running) -> None:
     """Send the messages that answer a person's act. A queue would bring them a little later."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        waiting = await tx.deliveries.unsettled(tx.planning_now + timedelta(days=1))
+        waiting = await tx.deliveries.list_unsettled(tx.planning_now + timedelta(days=1))
     for delivery in waiting:
         await running.hub.services.messaging.router.send_delivery(delivery.id, fresh=True)
 
@@ -176,15 +176,15 @@ async def contract_now(running: Running, contract: Contract) -> Contract:
 
 async def tasks_of(running: Running, contract: Contract) -> list[SigningTask]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.tasks.of_contract(contract.id)
+        return await tx.tasks.list_of_contract(contract.id)
 
 
 async def record_of(running: Running, contract: Contract) -> list[str]:
     """Return the kinds of the record's entries, in order."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [entry.kind for entry in await tx.record.entries(contract.id)]
+        return [entry.kind for entry in await tx.record.list_entries(contract.id)]
 
 
 async def staff_tasks(running: Running, contract: UUID | None = None) -> list[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [task.kind for task in await tx.staff_tasks.open_tasks(contract)]
+        return [task.kind for task in await tx.staff_tasks.list_open_tasks(contract)]

@@ -65,7 +65,7 @@ class Site:
 
     async def deliveries(self, contract: Contract) -> list[str]:
         async with self.hub.database.transaction(EVERYTHING) as tx:
-            return [each.state.value for each in await tx.deliveries.of_contract(contract.id)]
+            return [each.state.value for each in await tx.deliveries.list_of_contract(contract.id)]
 
     async def nobody_listens(self) -> bool:
         """Return whether no worker listens for due steps any more."""

@@ -62,7 +62,7 @@ async def test_a_hub_works_on_a_newer_schema_that_only_expanded(running: Running
         pass
     for contract in (before, after):
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            sent = await tx.deliveries.of_contract(contract.id)
+            sent = await tx.deliveries.list_of_contract(contract.id)
         assert [(each.purpose, each.state.value) for each in sent] == [("invitation", "delivered")]
 
 
@@ -112,7 +112,7 @@ async def test_jobs_and_steps_of_a_newer_version_are_left_for_it(running: Runnin
 
     async def known_ones_are_done() -> bool:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            sent = await tx.deliveries.of_contract(known.id)
+            sent = await tx.deliveries.list_of_contract(known.id)
         waiting = await connection.fetchval("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'replan'")
         return bool(sent) and not waiting
 

@@ -29,7 +29,7 @@ from tests.passkeys.authenticator import PRESENT, Authenticator
 from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
 from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
 from tests.web.signer_visits import asked, verified
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 pytestmark = pytest.mark.custody
 
@@ -96,7 +96,7 @@ class Visit:
 
     async def entries(self, kind: str) -> list[Any]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [each.facts for each in await tx.record.entries(self.contract.id) if each.kind == kind]
+            return [each.facts for each in await tx.record.list_entries(self.contract.id) if each.kind == kind]
 
     async def _call(self, method: str, step: str, body: Any = None) -> tuple[int, Any]:
         status, said, _ = await asked(
@@ -145,7 +145,7 @@ async def test_registered_once_confirmed_twice_and_shown(running: Running) -> No
             running.clock.advance(timedelta(minutes=2))
     for visit, final in finals:
         await shown(running, visit, final, device)
-    page = (await (await desk_of(running)).get(f"/staff/contracts/{visit.contract.id}")).words
+    page = (await (await console_of(running)).get(f"/staff/contracts/{visit.contract.id}")).words
     assert page.count("confirmed by a passkey") == 2  # at the signer, and in the history
     assert page.count("deleted, as the page reports") == 2
     assert len(await finals[0][0].entries("passkey-registered")) == 1
@@ -161,10 +161,12 @@ async def shown(running: Running, visit: Visit, final: bytes, device: Authentica
     assert Trust.load(trust_files(running.hub)).origins == {running.origin}  # as the page /verify knows it
     (accepted,) = await visit.entries("signature-accepted")
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (request,) = [each for each in await tx.signatures.of_contract(visit.contract.id) if not each.is_seal]
+        (request,) = [each for each in await tx.signatures.list_of_contract(visit.contract.id) if not each.is_seal]
     assert request.confirmation and accepted["assertion_sha256"] == hashlib.sha256(request.confirmation).hexdigest()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (passkey,) = await tx.passkeys.of((await tx.contracts.signers(visit.contract.id))[0].person, "localhost")
+        (passkey,) = await tx.passkeys.list_of_person(
+            (await tx.contracts.list_signers(visit.contract.id))[0].person, "localhost"
+        )
     assert accepted["passkey"] == str(passkey.id)
     *_, issued = await visit.entries("certificate-issued")
     assert (issued["passkey"], issued["certificate_sha256"]) == (str(passkey.id), accepted["certificate_sha256"])
@@ -269,18 +271,18 @@ async def test_a_phone_change_ends_passkeys_and_erasing_removes_them(visit: Visi
     device, services = device_for(visit.running), visit.running.hub.services
     await visit.register(device)
     async with services.database.transaction(EVERYTHING) as tx:
-        signer = (await tx.contracts.signers(visit.contract.id))[0]
-        assert await tx.passkeys.locked(device.credential_id, signer.person, "localhost")
-        assert await tx.passkeys.locked(device.credential_id, "somebody", "localhost") is None
-        assert await tx.passkeys.locked(device.credential_id, signer.person, "other.example") is None
+        signer = (await tx.contracts.list_signers(visit.contract.id))[0]
+        assert await tx.passkeys.lock(device.credential_id, signer.person, "localhost")
+        assert await tx.passkeys.lock(device.credential_id, "somebody", "localhost") is None
+        assert await tx.passkeys.lock(device.credential_id, signer.person, "other.example") is None
     wanted = change_phone.PhoneRequest(visit.contract.id, signer.id, "+8619000000999", "lost")
     change = await change_phone.ask(services, EVERYTHING, wanted, "staff:x")
     await change_phone.approve(services, EVERYTHING, change.id, "staff:y")
     async with services.database.transaction(EVERYTHING) as tx:
-        assert await tx.passkeys.of(signer.person, "localhost") == []
-        assert await tx.passkeys.made(signer.person) == 1
+        assert await tx.passkeys.list_of_person(signer.person, "localhost") == []
+        assert await tx.passkeys.count_made(signer.person) == 1
         await tx.record.erase(signer.id)
-        assert await tx.passkeys.made(signer.person) == 0
+        assert await tx.passkeys.count_made(signer.person) == 0
 
 
 async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -> None:
@@ -291,7 +293,7 @@ async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -
     (entry,) = await visit.entries("key-deletion-reported")
     assert entry["reported_by"] == "page"
     async with visit.running.hub.database.transaction(EVERYTHING) as tx:
-        (signed,) = [each for each in await tx.signatures.of_contract(visit.contract.id) if not each.is_seal]
+        (signed,) = [each for each in await tx.signatures.list_of_contract(visit.contract.id) if not each.is_seal]
     assert entry["certificate_sha256"] == hashlib.sha256(signed.chain[0]).hexdigest()
 
 

@@ -18,9 +18,9 @@ from hub.lifecycle.messaging.fallback import fall_back
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.messaging.delivery import Delivery, DeliveryState
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import StoredCallback
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
@@ -40,12 +40,12 @@ class Routed:
     clock: StandingClock
     place: ChannelContext
 
-    def carriers(self, *more: tuple[Provider, Channel], rate: float = RATE) -> None:
+    def providers(self, *more: tuple[ProviderSettings, Channel], rate: float = RATE) -> None:
         """Use Twilio, and other providers that a test wants, instead of the configured ones."""
         channel = sms_twilio.connect(self.twilio.options(), self.place)
-        first = (Provider(self.place.name, "sms_twilio", "sms", rate=rate), channel)
-        self.running.hub.services.messaging.router.carriers = Carriers(
-            [Carrier(provider, each) for provider, each in (first, *more)], random.Random(1).random
+        first = (ProviderSettings(self.place.name, "sms_twilio", "sms", rate=rate), channel)
+        self.running.hub.services.messaging.router.providers = ProviderSet(
+            [Provider(provider, each) for provider, each in (first, *more)], random.Random(1).random
         )
 
     async def issue(self, *, channels: tuple[str, ...] = ("sms",), phone: str = PHONE, **changes: Any) -> Contract:
@@ -79,7 +79,7 @@ class Routed:
 
     async def deliveries(self, contract: Contract) -> list[Delivery]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return await tx.deliveries.of_contract(contract.id)
+            return await tx.deliveries.list_of_contract(contract.id)
 
     async def one(self, contract: Contract) -> Delivery:
         (delivery,) = await self.deliveries(contract)
@@ -92,7 +92,7 @@ class Routed:
             while await self.running.worker.callbacks.process_callbacks():
                 pass
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
-                waiting = await tx.callbacks.due(tx.now + timedelta(days=1))
+                waiting = await tx.callbacks.list_due(tx.now + timedelta(days=1))
             for callback in waiting:
                 await process_callback(self.running.hub.services, callback)
             return not waiting
@@ -103,7 +103,7 @@ class Routed:
         """Store a callback as it is stored once it is verified. Return its id."""
         database = self.running.hub.database
         await database.know_sealing_key()
-        told = StoredCallback.sealed(database.cipher, provider, heard, database.clock())
+        told = StoredCallback.encrypted(database.cipher, provider, heard, database.clock())
         await database.callback_writer.store([told])
         return told.id
 
@@ -115,7 +115,7 @@ class Routed:
 
     async def staff_tasks(self, contract: Contract) -> list[str]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [task.kind for task in await tx.staff_tasks.open_tasks(contract.id)]
+            return [task.kind for task in await tx.staff_tasks.list_open_tasks(contract.id)]
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +127,7 @@ async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIter
             "sms_twilio", f"{running.origin}/callbacks/sms_twilio", running.http, Ledger([]), standing
         )
         made = Routed(running, double, standing, place)
-        made.carriers()
+        made.providers()
         yield made
 
 

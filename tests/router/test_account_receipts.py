@@ -16,9 +16,9 @@ from yarl import URL
 from channels import ChannelContext, Fate, sms_aliyun
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
-from hub.model.messaging.provider import Health, Provider
+from hub.model.messaging.provider import Health, ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import CALL
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
@@ -31,7 +31,7 @@ ABROAD = "+85291234567"
 
 async def health(hub: Routed, name: str = "sms_twilio") -> Health:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        return (await tx.providers.healths([name]))[name]
+        return (await tx.providers.get_healths([name]))[name]
 
 
 async def alerts(hub: Routed) -> list[Mapping[str, Any]]:
@@ -117,8 +117,8 @@ async def by_aliyun() -> AsyncIterator[Abroad]:
                 "aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock
             )
             channel = sms_aliyun.connect({**aliyun.options(), "sign_name_abroad": "签达学校"}, place)
-            carrier = Carrier(Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel)
-            hub.running.hub.services.messaging.router.carriers = Carriers([carrier], random.Random(1).random)
+            provider = Provider(ProviderSettings("aliyun", "sms_aliyun", "sms", rate=1000), channel)
+            hub.running.hub.services.messaging.router.providers = ProviderSet([provider], random.Random(1).random)
             yield Abroad(hub, aliyun, place)
 
 
@@ -142,7 +142,7 @@ async def test_what_cannot_be_read_goes_to_staff_without_numbers_and_the_rest_co
             assert await here.tell(*told) == 200
         assert await here.state(contract) is DeliveryState.DELIVERED
         async with here.hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = [each for each in await tx.staff_tasks.open_tasks() if each.kind == "unread"]
+            (task,) = [each for each in await tx.staff_tasks.list_open_tasks() if each.kind == "unread"]
             stored = await tx.connection.fetch("SELECT id, call_sealed FROM callback WHERE outcome = 'unread'")
             kept = [tx.cipher.decrypt_json(row.call_sealed, CALL.at(row.id))["unread"] for row in stored]
         assert task.text.splitlines()[1:] == [

@@ -35,7 +35,7 @@ async def test_every_wish_is_answered_to_a_number_on_file_and_to_nobody_else() -
         (stopped,) = await said(hub, "退订")
         assert "START" in stopped
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.opt_outs.channels(PHONE) == {"sms", "voice"}
+            assert await tx.opt_outs.list_channels(PHONE) == {"sms", "voice"}
         (started,) = await said(hub, "START")
         assert "恢复" in started
         assert await said(hub, "thank you") == []

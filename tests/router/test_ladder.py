@@ -15,7 +15,7 @@ from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import ANSWERS, Purpose
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
@@ -47,13 +47,13 @@ class Second:
         return await self._outbox.find(message)
 
     @property
-    def provider(self) -> Provider:
-        return Provider(self.name, "outbox", self.name, rate=1000)
+    def provider(self) -> ProviderSettings:
+        return ProviderSettings(self.name, "outbox", self.name, rate=1000)
 
 
 def with_more(hub: Routed, *names: str) -> list[Second]:
     more = [Second(name) for name in names]
-    hub.carriers(*((each.provider, each) for each in more))
+    hub.providers(*((each.provider, each) for each in more))
     return more
 
 
@@ -99,7 +99,7 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "delivered")
         await hub.heard()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
         await hub.look_after(timedelta(hours=25))
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
@@ -108,7 +108,7 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
 async def opened(hub: Routed, *contracts: Contract) -> None:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         for contract in contracts:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
 
 
@@ -130,7 +130,7 @@ async def test_a_reminder_that_fails_goes_by_the_next_way_also_to_whoever_opened
         await hub.look_after()
         assert [each.purpose for each in voice.texts] == ["reminder"]
         hub.twilio.trouble = [Trouble.BAD_NUMBER]
-        hub.carriers()
+        hub.providers()
         await hub.look_after(timedelta(days=5))
         await hub.sweep()
         await hub.look_after()
@@ -155,7 +155,7 @@ async def test_a_task_that_begins_anew_was_opened_by_nobody_yet() -> None:
         await opened(hub, contract)
         hub.clock.advance(timedelta(hours=1))
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.tasks.open(task.id, NextStep(StepKind.INVITATION, 0, hub.clock()), hub.clock())
         for _ in range(2):
             await hub.sweep()
@@ -165,7 +165,7 @@ async def test_a_task_that_begins_anew_was_opened_by_nobody_yet() -> None:
         assert voice.texts and voice.texts[0].purpose == "invitation"
         await opened(hub, contract)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
         assert task.opened_at == hub.clock()
 
 
@@ -201,7 +201,7 @@ async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_t
         await days_pass(hub, 2)
         assert await hub.staff_tasks(contract) == ["unreached"]
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.staff_tasks.open_tasks(contract.id)
+            (task,) = await tx.staff_tasks.list_open_tasks(contract.id)
             assert "opens none of them" in task.text
             await tx.staff_tasks.finish_task(task.id, "staff:x", tx.now)
         await days_pass(hub, 12)
@@ -227,10 +227,10 @@ async def test_the_next_way_waits_for_the_morning() -> None:
 async def test_who_asks_for_an_invitation_at_night_gets_it_as_long_as_they_wait(minutes: int, sent: int) -> None:
     async with routed(StandingClock(moment=NIGHT)) as hub:
         address, hub.twilio.url = hub.twilio.url, "http://127.0.0.1:1"
-        hub.carriers()
+        hub.providers()
         await hub.invited()
         hub.twilio.url = address
-        hub.carriers()
+        hub.providers()
         await hub.look_after(timedelta(minutes=minutes))
         assert len(hub.twilio.accepted) == sent
         await hub.look_after(timedelta(hours=21))
@@ -243,7 +243,7 @@ async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning
         contract = await hub.issue(channels=("sms", "email"), send="none")
         services = hub.running.hub.services
         async with services.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contract.id)
+            (signer,) = await tx.contracts.list_signers(contract.id)
             news = await send_at_once(services, tx, contract, signer, NewMessage(Purpose.EXPIRED, "news"))
         assert news
         await services.messaging.router.send_delivery(news.id, fresh=True)  # it was day until just now
@@ -292,7 +292,7 @@ async def test_whoever_asks_for_it_hears_the_code_and_any_other_wish_is_as_none(
             await hub.look_after()
         assert answers == [(202, "{}")] * 4
         assert len(hub.twilio.accepted) == 3 and len(voice.texts) == 1
-        hub.carriers()  # voice is not available any more
+        hub.providers()  # voice is not available any more
         hub.clock.advance(timedelta(minutes=2))
         assert await ask(channel="voice") == (202, "{}")
         await hub.look_after()
@@ -322,7 +322,7 @@ async def test_a_visitor_by_a_poster_hears_the_code_on_wish() -> None:
                 assert await ask(**wish) == 202
                 await hub.look_after()
             assert (len(hub.twilio.accepted), len(voice.texts)) == (2, 1)
-            hub.carriers()  # voice is not available any more
+            hub.providers()  # voice is not available any more
             hub.clock.advance(timedelta(minutes=2))
             assert await ask(channel="voice") == 202
             await hub.look_after()
@@ -336,15 +336,18 @@ async def test_a_busy_provider_hands_over_to_the_next_and_gets_less() -> None:
             place = ChannelContext(
                 "second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock
             )
-            hub.carriers(
-                (Provider("second", "sms_twilio", "sms", rate=1000), sms_twilio.connect(second.options(), place))
+            hub.providers(
+                (
+                    ProviderSettings("second", "sms_twilio", "sms", rate=1000),
+                    sms_twilio.connect(second.options(), place),
+                )
             )
             for number in range(8):
                 await hub.invited(phone=f"+1202555030{number}")
             assert len(second.accepted) == 8 and hub.twilio.accepted == []
             assert hub.twilio.requests < 6  # its weight fell at once
             async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-                health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
+                health = (await tx.providers.get_healths(["sms_twilio"]))["sms_twilio"]
                 assert health.weight < 0.6
                 assert health.compute_weight(1.0, tx.now + timedelta(hours=1)) == 1.0
 
@@ -356,8 +359,8 @@ async def test_a_text_that_one_provider_lacks_goes_by_another() -> None:
             "aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock
         )
         without_texts = sms_aliyun.connect({**secret, "sign_name": "x", "templates": {}}, place)
-        heavy = Provider("aliyun", "sms_aliyun", "sms", weight=1000, rate=1000)
-        hub.carriers((heavy, without_texts))
+        heavy = ProviderSettings("aliyun", "sms_aliyun", "sms", weight=1000, rate=1000)
+        hub.providers((heavy, without_texts))
         for number in range(3):
             await hub.invited(phone=f"+1202555031{number}")
         assert len(hub.twilio.accepted) == 3
@@ -377,4 +380,4 @@ async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hea
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             alerts = await tx.connection.fetch("SELECT facts FROM alert WHERE kind = 'provider-broken'")
             assert len(alerts) == 1
-            assert (await tx.providers.healths(["sms_twilio"]))["sms_twilio"].broken_at is None
+            assert (await tx.providers.get_healths(["sms_twilio"]))["sms_twilio"].broken_at is None

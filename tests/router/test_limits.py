@@ -19,7 +19,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.accounts import EVERYTHING
@@ -55,7 +55,7 @@ async def test_a_pumped_prefix_stops_at_its_limit_and_goes_on_an_hour_later() ->
         ledger = []
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             for contract in contracts:
-                ledger += [each["reason"] for each in await tx.reminders.of_contract(contract.id)]
+                ledger += [each["reason"] for each in await tx.reminders.list_of_contract(contract.id)]
         assert ledger.count("budget") == 3
         hub.clock.advance(timedelta(hours=1))
         await hub.sweep()
@@ -77,14 +77,14 @@ async def test_a_last_call_for_which_there_is_no_room_waits_for_the_next_hour_on
         assert await write(hub, contract, Purpose.COMPLETED, "news")
         await hub.sweep()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
-            assert [each["reason"] for each in await tx.reminders.of_contract(contract.id)].count("budget") == 1
+            (task,) = await tx.tasks.list_of_contract(contract.id)
+            assert [each["reason"] for each in await tx.reminders.list_of_contract(contract.id)].count("budget") == 1
         assert task.step == NextStep(StepKind.LAST_CALL, 0, hub.clock() + timedelta(hours=1))
 
 
 async def write(hub: Routed, contract: Contract, purpose: Purpose, key: str) -> Delivery | None:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
+        (signer,) = await tx.contracts.list_signers(contract.id)
         return await send_at_once(hub.running.hub.services, tx, contract, signer, NewMessage(purpose, key))
 
 
@@ -153,12 +153,12 @@ async def unsigned(hub: Routed) -> AsyncIterator[Kannel]:
             "kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock
         )
         channel = sms_kannel.connect(kannel.options(), place)
-        hub.carriers((Provider("kannel", "sms_kannel", "sms", weight=0.001, rate=1000), channel))
+        hub.providers((ProviderSettings("kannel", "sms_kannel", "sms", weight=0.001, rate=1000), channel))
         yield kannel
 
 
 async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "STOP") -> None:
-    channel = hub.running.hub.services.messaging.router.carriers["kannel"].channel
+    channel = hub.running.hub.services.messaging.router.providers["kannel"].channel
     for number in numbers:
         call = kannel.written(
             number,
@@ -172,7 +172,7 @@ async def stops(hub: Routed, kannel: Kannel, numbers: list[str], words: str = "S
 
 async def opted_out(hub: Routed, numbers: list[str]) -> list[str]:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        return [number for number in numbers if await tx.opt_outs.channels(number)]
+        return [number for number in numbers if await tx.opt_outs.list_channels(number)]
 
 
 async def test_a_flood_of_stops_that_nobody_signed_opts_nobody_out_and_a_few_do() -> None:
@@ -202,7 +202,7 @@ async def test_signed_while_the_reminder_is_in_flight() -> None:
         delivery = await run_step(hub.running.hub.services, claimed)
         assert delivery
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.contracts.locked(contract.id)
+            await tx.contracts.lock_contract(contract.id)
             await tx.tasks.end(claimed.task.id, TaskState.SIGNED, tx.now)
         await hub.look_after()  # the worker died; the next one finds the attempt
         found = await hub.one(contract)
@@ -216,13 +216,13 @@ async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_
     async with routed(clock) as hub:
         contracts = [await hub.issue(phone=f"+12025550{number + 100}", send="policy") for number in range(12)]
         address, hub.twilio.url = hub.twilio.url, "http://127.0.0.1:1"
-        hub.carriers(rate=40.0)
+        hub.providers(rate=40.0)
         await hub.sweep()
         for _ in range(24):
             await hub.look_after(timedelta(minutes=5))
         assert hub.clock().astimezone(SHANGHAI).hour == 22
         hub.twilio.url = address
-        hub.carriers(rate=40.0)
+        hub.providers(rate=40.0)
         await hub.look_after(timedelta(minutes=5))
         assert hub.twilio.accepted == []  # the provider is available again, but people sleep
         await _through_the_morning(hub)
@@ -243,15 +243,15 @@ async def _through_the_morning(hub: Routed) -> None:
 async def test_codes_have_a_lane_of_their_own() -> None:
     """However many invitations wait for the provider, a code does not wait with them."""
     async with routed() as hub:
-        hub.carriers(rate=2.0)
-        carriers = hub.running.hub.services.messaging.router.carriers
+        hub.providers(rate=2.0)
+        providers = hub.running.hub.services.messaging.router.providers
         invitation, code = await written(hub, purpose="invitation"), await written(hub, purpose="code")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             now = tx.now
             lane = timedelta(seconds=1 / 1.5)
-            booked = [await carriers.book(tx, invitation, ()) for _ in range(20)]
-            first = await carriers.book(tx, code, ())
+            booked = [await providers.book(tx, invitation, ()) for _ in range(20)]
+            first = await providers.book(tx, code, ())
         assert first and first.at == now
         given = [each.at - now for each in booked if each]
         assert given == [lane * number for number in range(8)]
-        assert carriers["sms_twilio"].provider.lane_rate("code") == 0.5
+        assert providers["sms_twilio"].settings.lane_rate("code") == 0.5

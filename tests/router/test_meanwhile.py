@@ -9,7 +9,7 @@ import pytest
 
 from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, ReceiptReport, Rules
 from hub.model.messaging.delivery import DeliveryState
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
 from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_waiting import committed, known, only
@@ -33,7 +33,7 @@ async def test_a_message_to_a_number_that_has_changed_meanwhile_is_withdrawn() -
         contract = await hub.issue()
         delivery = await committed(hub)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contract.id)
+            (signer,) = await tx.contracts.list_signers(contract.id)
             await tx.contracts.put_phone([signer.id], "+12025550199")
         await hub.look_after()
         found = await known(hub, delivery)
@@ -68,7 +68,10 @@ async def told(hub: Routed, provider: str, key: str, receipt: Receipt) -> None:
 async def test_a_receipt_from_another_provider_than_the_one_called_counts_for_nothing(failure: Failure | None) -> None:
     async with routed() as hub:
         signed = Rules(receipts=True, signed=True)
-        one, other = Provider("one", "sms_one", "sms", rate=1000), Provider("other", "voice_other", "voice", rate=1000)
+        one, other = (
+            ProviderSettings("one", "sms_one", "sms", rate=1000),
+            ProviderSettings("other", "voice_other", "voice", rate=1000),
+        )
         only(hub, (one, Provided(signed)), (other, Provided(signed)))
         made = await written(hub)
         await hub.look_after()
@@ -76,7 +79,7 @@ async def test_a_receipt_from_another_provider_than_the_one_called_counts_for_no
         await told(hub, "other", made.key, undelivered)
         assert (await known(hub, made.id)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.opt_outs.channels(PHONE) == frozenset()
+            assert await tx.opt_outs.list_channels(PHONE) == frozenset()
         await told(hub, "one", made.key, undelivered)
         assert (await known(hub, made.id)).state is DeliveryState.UNDELIVERED
 
@@ -84,7 +87,7 @@ async def test_a_receipt_from_another_provider_than_the_one_called_counts_for_no
 async def test_a_call_that_nobody_signed_is_believed_only_as_far_as_the_provider_itself_says_so() -> None:
     async with routed() as hub:
         unsigned = Provided(Rules(receipts=True, queryable=True))
-        only(hub, (Provider("one", "sms_one", "sms", rate=1000), unsigned))
+        only(hub, (ProviderSettings("one", "sms_one", "sms", rate=1000), unsigned))
         made = await written(hub)
         await hub.look_after()
         for answer in (None, Receipt(Fate.ACCEPTED, made.key)):

@@ -21,7 +21,7 @@ def told_to_nobody(hub: Routed, *steps: str, code: int | None = None) -> None:
 
 async def weight(hub: Routed) -> float:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        health = (await tx.providers.healths(["sms_twilio"])).get("sms_twilio")
+        health = (await tx.providers.get_healths(["sms_twilio"])).get("sms_twilio")
         return health.compute_weight(1.0, tx.now) if health else 1.0
 
 

@@ -25,11 +25,11 @@ async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> 
         for _ in range(3):
             await hub.look_after(MINUTE)
         await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=False)
-        hub.carriers()
+        hub.providers()
         await hub.look_after()
         assert (await known(hub, made.id)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.opt_outs.channels(PHONE) == {"sms", "voice"}
+            assert await tx.opt_outs.list_channels(PHONE) == {"sms", "voice"}
 
 
 async def test_nobody_is_waited_for_after_a_day() -> None:
@@ -41,5 +41,5 @@ async def test_nobody_is_waited_for_after_a_day() -> None:
         only(hub, (voice.provider, voice))
         await hub.look_after(timedelta(hours=25))
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.callbacks.due(tx.now + timedelta(days=1)) == []
-            assert await tx.deliveries.unsettled(tx.now + timedelta(days=1)) == []
+            assert await tx.callbacks.list_due(tx.now + timedelta(days=1)) == []
+            assert await tx.deliveries.list_unsettled(tx.now + timedelta(days=1)) == []

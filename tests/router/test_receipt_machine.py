@@ -112,7 +112,7 @@ class Receipts(RuleBasedStateMachine):
         """Process stored callbacks in one batch, also those that wait for later."""
         await self.hub.running.worker.callbacks.process_callbacks()
         async with self.hub.running.hub.database.transaction(EVERYTHING) as tx:
-            due = await tx.callbacks.due(tx.now + timedelta(hours=1))
+            due = await tx.callbacks.list_due(tx.now + timedelta(hours=1))
         for each in due:
             await process_callback(self.hub.running.hub.services, each)
 

@@ -85,7 +85,7 @@ async def test_what_is_not_signed_is_refused_and_not_stored() -> None:
         elsewhere = replace(genuine, path="/callbacks/pigeon")
         assert await called(hub, elsewhere) == 403
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.callbacks.due(tx.now + LATER) == []
+            assert await tx.callbacks.list_due(tx.now + LATER) == []
         assert await state(hub, contract) is DeliveryState.SENT
 
 
@@ -123,7 +123,7 @@ async def test_a_number_that_opted_out_at_the_provider_is_remembered_here() -> N
         delivery = await hub.one(contract)
         assert (delivery.state, delivery.failure_kind) == (DeliveryState.REFUSED, "opted-out")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.opt_outs.channels(PHONE) == {"sms", "voice"}
+            assert await tx.opt_outs.list_channels(PHONE) == {"sms", "voice"}
         await hub.look_after()
         assert await hub.staff_tasks(contract) == ["unreached"]
 
@@ -138,7 +138,7 @@ async def test_a_storm_of_filtered_messages_stops_the_provider_and_tells_staff()
         assert len(hub.twilio.accepted) == 5
         assert await state(hub, contract) is DeliveryState.SENDING  # it waits: no call made the storm worse
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            health = (await tx.providers.healths(["sms_twilio"]))["sms_twilio"]
+            health = (await tx.providers.get_healths(["sms_twilio"]))["sms_twilio"]
             alerts = await tx.connection.fetch("SELECT kind FROM alert")
             assert [kind for (kind,) in alerts] == ["provider-broken"]
         assert health.broken_at is not None

@@ -9,9 +9,9 @@ from typing import Any
 from channels import Channel, ChannelContext, sms_aliyun
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles.sms_aliyun import Double
 from tests.router.routed import Routed, routed, written
 
@@ -34,24 +34,26 @@ async def test_a_provider_of_registered_texts_carries_no_text_of_our_own() -> No
     async with routed() as hub:
         contract = await hub.issue(send="none")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contract.id)
+            (signer,) = await tx.contracts.list_signers(contract.id)
         router = hub.running.hub.services.messaging.router
-        alone = Carrier(Provider("sms_aliyun", "sms_aliyun", "sms"), aliyun(hub.place))
-        router.carriers = Carriers([alone], random.Random(1).random)
+        alone = Provider(ProviderSettings("sms_aliyun", "sms_aliyun", "sms"), aliyun(hub.place))
+        router.providers = ProviderSet([alone], random.Random(1).random)
         assert await channels_of(hub, signer) == []
-        able = Carrier(alone.provider, aliyun(hub.place, **REGISTERED))
-        router.carriers = Carriers([able], random.Random(1).random)
+        able = Provider(alone.settings, aliyun(hub.place, **REGISTERED))
+        router.providers = ProviderSet([able], random.Random(1).random)
         assert await channels_of(hub, signer) == ["sms"]
         assert await channels_of(hub, replace(signer, language="en")) == []
 
 
 async def test_beside_another_provider_the_other_one_is_booked() -> None:
     async with routed() as hub:
-        hub.carriers((Provider("sms_aliyun", "sms_aliyun", "sms", rate=1000, weight=1000.0), aliyun(hub.place)))
-        carriers = hub.running.hub.services.messaging.router.carriers
+        hub.providers(
+            (ProviderSettings("sms_aliyun", "sms_aliyun", "sms", rate=1000, weight=1000.0), aliyun(hub.place))
+        )
+        providers = hub.running.hub.services.messaging.router.providers
         for purpose, among in (("reply", {"sms_twilio"}), ("help", {"sms_twilio", "sms_aliyun"})):
             delivery = await written(hub, purpose=purpose)
             async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-                booked = [await carriers.book(tx, delivery, ()) for _ in range(30)]
-            assert {each.carrier.name for each in booked if each} <= among
-        assert "sms_aliyun" in {each.carrier.name for each in booked if each}
+                booked = [await providers.book(tx, delivery, ()) for _ in range(30)]
+            assert {each.provider.name for each in booked if each} <= among
+        assert "sms_aliyun" in {each.provider.name for each in booked if each}

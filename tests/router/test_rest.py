@@ -12,10 +12,10 @@ from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.ledger import Ledger as Raw
 from tests.channels.doubles.outbox import Ledger
@@ -35,13 +35,13 @@ def asked(raw: io.StringIO, since: datetime) -> list[float]:
 
 async def ask_for_a_code(hub: Routed, contract: Contract) -> None:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
-        link = await tx.links.for_door(signer, DoorKind.QR, tx.now)
+        (signer,) = await tx.contracts.list_signers(contract.id)
+        link = await tx.links.get_for_door(signer, DoorKind.QR, tx.now)
         ticket = tx.links.ticket(link)
     opened = await open_ticket(hub.running.hub.services, ticket)
     await send_code(hub.running.hub.services, opened.secret)
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        (code,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "code"]
+        (code,) = [each for each in await tx.deliveries.list_of_contract(contract.id) if each.purpose == "code"]
     await hub.running.hub.services.messaging.router.send_delivery(code.id, fresh=True)
 
 
@@ -52,7 +52,7 @@ async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> N
         await hub.sweep()
         assert asked(raw, start) == [0, 0, 0]
         for _ in range(RETRY_AFTER - 1):
-            hub.carriers()  # another worker: all it knows is in the database
+            hub.providers()  # another worker: all it knows is in the database
             await hub.look_after(SECOND)
         assert asked(raw, start) == [0, 0, 0]
         for _ in range(20):
@@ -65,7 +65,7 @@ async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> N
 
 async def test_a_message_that_waited_for_its_turn_meanwhile_is_not_sent_into_the_rest() -> None:
     async with routed(trouble=[Trouble.BUSY], ledger=Raw(raw := io.StringIO())) as hub:
-        hub.carriers(rate=3.0)  # so the second message waits almost half a second
+        hub.providers(rate=3.0)  # so the second message waits almost half a second
         start = hub.clock()
         for number in range(2):
             await hub.issue(phone=f"+1202555041{number}")
@@ -98,8 +98,8 @@ class Weary:
 async def test_nobody_is_left_alone_for_days_and_staff_hear_of_a_long_rest_once_a_day() -> None:
     async with routed() as hub:
         weary = Weary()
-        weary_one = Carrier(Provider("weary", "sms_weary", "sms", rate=1000), weary)
-        hub.running.hub.services.messaging.router.carriers = Carriers([weary_one], random.Random(1).random)
+        weary_one = Provider(ProviderSettings("weary", "sms_weary", "sms", rate=1000), weary)
+        hub.running.hub.services.messaging.router.providers = ProviderSet([weary_one], random.Random(1).random)
         contract = await hub.invited()
         for minutes, asked_by_then in ((58, 1), (3, 2), (61, 3)):
             await hub.look_after(timedelta(minutes=minutes))
@@ -119,9 +119,9 @@ async def test_codes_go_to_another_provider_meanwhile() -> None:
             place = ChannelContext(
                 "second", f"{hub.running.origin}/callbacks/second", hub.running.http, Ledger([]), hub.clock
             )
-            hub.carriers(
+            hub.providers(
                 (
-                    Provider("second", "sms_twilio", "sms", weight=0.0001, rate=1000),
+                    ProviderSettings("second", "sms_twilio", "sms", weight=0.0001, rate=1000),
                     sms_twilio.connect(second.options(), place),
                 )
             )

@@ -17,9 +17,9 @@ from hub.model.contract.contract import Contract
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import PLANNED
 from hub.model.messaging.message import Purpose
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from hub.store.transaction import Transaction
 from tests.channels.doubles import Trouble
 from tests.router.routed import Routed, routed, written
@@ -29,7 +29,7 @@ from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops,
 
 async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract) -> None:
     """Write a message to the signer of `about` that counts against the budget of `contract`."""
-    (signer,) = await tx.contracts.signers(about.id)
+    (signer,) = await tx.contracts.list_signers(about.id)
     key = f"{contract.id}-{uuid4()}"
     assert await write_message(hub.running.hub.services, tx, contract, signer, NewMessage(Purpose.COMPLETED, key))
 
@@ -54,11 +54,11 @@ async def test_one_that_writes_to_two_and_one_that_writes_to_the_second_do_not_w
         await other
 
 
-def either(hub: Routed, *draws: float) -> Carriers:
+def either(hub: Routed, *draws: float) -> ProviderSet:
     """Return two providers of texts. The first one is tried first if the first of two draws is larger."""
     numbers, voice = iter(draws), Second("voice")
-    both = [Carrier(Provider(name, "outbox", "sms", rate=1000), voice) for name in ("one", "two")]
-    return Carriers(both, lambda: next(numbers))
+    both = [Provider(ProviderSettings(name, "outbox", "sms", rate=1000), voice) for name in ("one", "two")]
+    return ProviderSet(both, lambda: next(numbers))
 
 
 async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_for_each_other() -> None:
@@ -70,7 +70,7 @@ async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_fo
             async with database.transaction(EVERYTHING) as tx:
                 for name in ("two", "one"):
                     booked = await theirs.book(tx, made, ())
-                    assert booked and booked.carrier.name == name
+                    assert booked and booked.provider.name == name
 
         async with database.transaction(EVERYTHING) as tx:
             first = await mine.book(tx, made, ())
@@ -79,7 +79,7 @@ async def test_two_who_book_at_several_providers_in_another_order_do_not_wait_fo
                 await asyncio.sleep(0.01)
             second = await mine.book(tx, made, ())
         await other
-        assert first and second and (first.carrier.name, second.carrier.name) == ("one", "two")
+        assert first and second and (first.provider.name, second.provider.name) == ("one", "two")
 
 
 async def test_steps_that_run_together_book_by_several_channels_in_any_order() -> None:
@@ -118,14 +118,14 @@ async def test_many_acts_at_once_whose_messages_find_the_budget_used_up_do_not_f
         contracts = [await hub.issue(phone=f"+1202555{number:04}", send="none") for number in range(150, 162)]
         database = hub.running.hub.database
         async with database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contracts[0].id)
+            (signer,) = await tx.contracts.list_signers(contracts[0].id)
             assert await write_message(hub.running.hub.services, tx, contracts[0], signer, NewMessage(purpose, "first"))
         together = asyncio.Barrier(len(contracts))
 
         async def act(contract: Contract) -> None:
             async with database.transaction(EVERYTHING) as tx:
                 await together.wait()
-                (signer,) = await tx.contracts.signers(contract.id)
+                (signer,) = await tx.contracts.list_signers(contract.id)
                 key = f"again-{contract.id}"
                 made = await write_message(hub.running.hub.services, tx, contract, signer, NewMessage(purpose, key))
                 assert made is None or made.not_before
@@ -142,9 +142,9 @@ async def test_a_message_that_reached_its_person_by_the_second_way_counts_once()
         await hub.look_after()
         assert [each.state.value for each in await hub.deliveries(contract)] == ["refused", "delivered"]
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contract.id)
+            (signer,) = await tx.contracts.list_signers(contract.id)
             since = tx.now - timedelta(days=1)
-            assert len(await tx.deliveries.sent_to_person(signer.person, since, PLANNED)) == 1
+            assert len(await tx.deliveries.list_sent_to_person(signer.person, since, PLANNED)) == 1
 
 
 async def test_a_start_that_follows_an_unsigned_stop_is_the_last_word() -> None:

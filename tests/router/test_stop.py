@@ -27,7 +27,7 @@ async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.opt_outs.channels(PHONE) == frozenset()
+            assert await tx.opt_outs.list_channels(PHONE) == frozenset()
 
 
 async def test_after_a_stop_by_text_nobody_is_called_and_staff_get_the_task() -> None:

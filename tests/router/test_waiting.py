@@ -30,10 +30,10 @@ from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import Delivery, DeliveryState, StateReport
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import Carrier, Carriers
+from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
@@ -47,16 +47,16 @@ from tests.router.test_limits import limited
 MINUTE, HALF = timedelta(minutes=1), timedelta(seconds=30)
 
 
-def only(hub: Routed, *pairs: tuple[Provider, Channel]) -> None:
-    hub.running.hub.services.messaging.router.carriers = Carriers(
-        [Carrier(*each) for each in pairs], random.Random(1).random
+def only(hub: Routed, *pairs: tuple[ProviderSettings, Channel]) -> None:
+    hub.running.hub.services.messaging.router.providers = ProviderSet(
+        [Provider(*each) for each in pairs], random.Random(1).random
     )
 
 
-def kannel_of(hub: Routed, double: Kannel) -> tuple[Provider, Channel]:
+def kannel_of(hub: Routed, double: Kannel) -> tuple[ProviderSettings, Channel]:
     """Return a provider that reports the fate of a message, and cannot be asked."""
     place = ChannelContext("kannel", f"{hub.running.origin}/callbacks/kannel", hub.running.http, Ledger([]), hub.clock)
-    return Provider("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
+    return ProviderSettings("kannel", "sms_kannel", "sms", rate=1000), sms_kannel.connect(double.options(), place)
 
 
 async def committed(hub: Routed) -> UUID:
@@ -151,7 +151,7 @@ async def test_a_claim_that_took_long_to_commit_is_renewed_before_the_call() -> 
     async with routed() as hub:
         made = await written(hub)
         witness = Witness(hub, made.id)
-        only(hub, (Provider("witness", "sms_witness", "sms", rate=1000), witness))
+        only(hub, (ProviderSettings("witness", "sms_witness", "sms", rate=1000), witness))
         database, waits = hub.running.hub.database, [MINUTE]
 
         async def slow(_: int) -> None:
@@ -170,7 +170,7 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
             hub.running.hub.database,
             hub.running.hub.services.messaging.router,
         )
-        only(hub, (Provider("witness", "sms_witness", "sms", rate=4, codes_share=0), witness))
+        only(hub, (ProviderSettings("witness", "sms_witness", "sms", rate=4, codes_share=0), witness))
         # The second message has to wait, then checks its provider's cooldown; that and a renewal take long.
         waits = [timedelta(0), HALF, HALF, timedelta(0)]
 
@@ -189,7 +189,7 @@ async def test_a_claim_that_runs_out_while_the_message_has_its_turn_is_renewed_u
 async def test_a_receipt_that_is_faster_than_the_outcome_of_the_call_stays() -> None:
     async with routed() as hub:
         made, database = await written(hub), hub.running.hub.database
-        only(hub, (Provider("witness", "sms_witness", "sms", rate=1000), Witness(hub, made.id)))
+        only(hub, (ProviderSettings("witness", "sms_witness", "sms", rate=1000), Witness(hub, made.id)))
         waiting = [StateReport(DeliveryState.DELIVERED), None]  # before the outcome, and before the claim
 
         async def faster(_: int) -> None:
@@ -213,7 +213,7 @@ async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind
                 "aliyun", f"{hub.running.origin}/callbacks/aliyun", hub.running.http, Ledger([]), hub.clock
             )
             channel = sms_aliyun.connect({**aliyun.options(), "listed_after": 30}, place)
-            only(hub, (Provider("aliyun", "sms_aliyun", "sms", rate=1000), channel))
+            only(hub, (ProviderSettings("aliyun", "sms_aliyun", "sms", rate=1000), channel))
             contract = await hub.issue(phone="+8613800000101")
             await committed(hub)
             aliyun.trouble = [Trouble.GATEWAY_ERROR]
@@ -247,7 +247,7 @@ async def test_a_code_does_not_wait_behind_other_messages_and_all_have_their_tur
         hub.clock.advance(timedelta(seconds=1))
         code = await written(hub, purpose="code")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            first, *_ = await tx.deliveries.unsettled(hub.clock() + MINUTE)
+            first, *_ = await tx.deliveries.list_unsettled(hub.clock() + MINUTE)
         assert first.id == code.id
         await hub.look_after()
         assert len(hub.twilio.accepted) == 61  # not fifty now and the rest five seconds later
@@ -283,8 +283,8 @@ async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> 
             await hub.look_after()
         assert (await hub.one(contract)).state is DeliveryState.DELIVERED
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.callbacks.due(tx.now) == []
-            assert len(await tx.callbacks.due(tx.now + 10 * MINUTE, 100)) == 51  # nothing is lost
+            assert await tx.callbacks.list_due(tx.now) == []
+            assert len(await tx.callbacks.list_due(tx.now + 10 * MINUTE, 100)) == 51  # nothing is lost
 
 
 def _nothing() -> Heard:
@@ -310,7 +310,7 @@ class Unhurried:
 async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_once() -> None:
     async with routed() as hub:
         slow = Unhurried(6)
-        only(hub, (Provider("slow", "sms_slow", "sms", rate=1000), slow))
+        only(hub, (ProviderSettings("slow", "sms_slow", "sms", rate=1000), slow))
         made = [await written(hub) for _ in range(6)]
         await hub.look_after()
         for each in made:
@@ -337,7 +337,7 @@ async def test_a_message_whose_job_waited_for_hours_is_looked_at_before_it_leave
         contract = await hub.issue()
         delivery = await committed(hub)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
         hub.clock.advance(timedelta(hours=2))
         await hub.running.hub.services.messaging.router.send_delivery(delivery, fresh=True)

@@ -28,7 +28,7 @@ from tests.ofd.plain import plain_ofd
 from tests.running import Running, running_hub
 from tests.sealing.clients import granted_client
 from tests.sealing.parts import pages
-from tests.web.staff_visit import add_staff, desk_of
+from tests.web.staff_visit import add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEEPER = Keeper("test", EVERYTHING)
@@ -98,18 +98,18 @@ async def test_what_a_seal_maker_made_is_not_replaced_unasked(running: Running) 
 async def test_console_makes_an_sm2_side_and_lists_the_keys(running: Running) -> None:
     seal, who = await configured(running), await Identities.make()
     await add_staff(running, "sm2-keeper", "hq", PasswordHasher(time_cost=1, memory_cost=1024), StaffRole.SEAL_KEEPER)
-    desk, page = await desk_of(running, "sm2-keeper"), f"/staff/seals/{seal.id}/sm2"
+    console, page = await console_of(running, "sm2-keeper"), f"/staff/seals/{seal.id}/sm2"
     made = await make_sm2_seal(running.hub.services, KEEPER, seal.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.sm2_seals.put(replace(made, encoded=who.seal))
-    assert "A seal maker made it." in (await desk.get(page)).words
-    refused = await desk.post(page, {})
+    assert "A seal maker made it." in (await console.get(page)).words
+    refused = await console.post(page, {})
     assert refused.status == 422 and "--replace" in refused.words
-    installed = await desk.post(f"{page}/install", {"token_key": "unknown"})
+    installed = await console.post(f"{page}/install", {"token_key": "unknown"})
     assert installed.status in (422, 503) and "Install" in installed.words
-    assert (await desk.post(page, {"replace": "yes"})).status == 303
-    assert "It is for trial: nobody outside trusts it." in (await desk.get(page)).words
-    keys = (await desk.get("/staff/seals")).words
+    assert (await console.post(page, {"replace": "yes"})).status == 303
+    assert "It is for trial: nobody outside trusts it." in (await console.get(page)).words
+    keys = (await console.get("/staff/seals")).words
     assert f"{made.key_label} a software key, in the database {seal.name} OFD (SM2)" in keys
     lines = await say_seal_keys(running.hub.services, EVERYTHING)
     assert [line.split("  ")[:4] for line in lines if seal.name in line] == [

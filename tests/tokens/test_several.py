@@ -39,12 +39,12 @@ class CountedToken(Pkcs11Token):
         signed[self.label] += 1
         return signature
 
-class Told:
+class NotedWarnings:
     async def away(self, tokens, instead):
         told.append((tokens, instead))
 
 tokens = SeveralTokens([CountedToken(MODULE, label, "2468") for label in homes], lambda: datetime.now(UTC) + ahead)
-tokens.warnings = Told()
+tokens.warnings = NotedWarnings()
 private = ec.generate_private_key(ec.SECP256R1())
 
 async def sign(key):

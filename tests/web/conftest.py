@@ -9,7 +9,7 @@ import pytest_asyncio
 import uvloop
 
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -32,9 +32,9 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
+async def console(running: Running) -> ConsoleBrowser:
     """Return the desk of an owner, in the module's hub."""
-    return await desk_of(running)
+    return await console_of(running)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

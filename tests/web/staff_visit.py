@@ -48,7 +48,7 @@ class Page:
 
 
 @dataclass
-class Desk:
+class ConsoleBrowser:
     """A browser at a desk. `language`: that of the pages.
 
     The cookie is sent explicitly, because Python's cookie jars drop `__Host-` over http.
@@ -101,7 +101,7 @@ async def add_staff(
         await tx.accounts.put_staff(staff, hasher.hash(running.password), tx.now)
 
 
-async def desk_of(running: Running, login: str = "demo", language: str = "en") -> Desk:
-    desk = Desk(running, language=language)
-    assert (await desk.log_in(login)).status == 303
-    return desk
+async def console_of(running: Running, login: str = "demo", language: str = "en") -> ConsoleBrowser:
+    console = ConsoleBrowser(running, language=language)
+    assert (await console.log_in(login)).status == 303
+    return console

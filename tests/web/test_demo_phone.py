@@ -28,7 +28,7 @@ async def minutes_to_the_next_step(running: Running, contract: UUID) -> int:
 
     async def reminder_due() -> datetime | None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract)
+            (task,) = await tx.tasks.list_of_contract(contract)
         return task.step.due_at if task.step and task.step.kind is StepKind.REMINDER else None
 
     due: datetime = await until(reminder_due)

@@ -13,7 +13,7 @@ import pytest
 
 from hub.web.app import make_app
 from tests.running import API_KEY, Running
-from tests.web.staff_visit import COOKIE, Desk, desk_of
+from tests.web.staff_visit import COOKIE, ConsoleBrowser, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 Headers = Mapping[str, str]
@@ -50,10 +50,10 @@ def routes(running: Running, method: str) -> list[str]:
     return targets
 
 
-def credentials(running: Running, desk: Desk, path: str) -> Headers:
+def credentials(running: Running, console: ConsoleBrowser, path: str) -> Headers:
     if path.startswith("/api/"):
         return {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": "x"}
-    return {"Cookie": f"{COOKIE}={desk.cookie}", "Origin": running.origin}
+    return {"Cookie": f"{COOKIE}={console.cookie}", "Origin": running.origin}
 
 
 def odd_bodies() -> Iterator[tuple[Headers, bytes]]:
@@ -80,29 +80,29 @@ def odd_bodies() -> Iterator[tuple[Headers, bytes]]:
     yield {**text, "Transfer-Encoding": "chunked"}, b"zz\r\nx\r\n0\r\n\r\n"
 
 
-async def test_no_body_is_answered_as_our_fault(running: Running, desk: Desk) -> None:
+async def test_no_body_is_answered_as_our_fault(running: Running, console: ConsoleBrowser) -> None:
     ours = []
     bodies = list(odd_bodies())
     for number, path in enumerate(routes(running, "POST")):
         for headers, body in bodies[number % 4 :: 4]:
-            status, _ = await raw(running, "POST", path, {**credentials(running, desk, path), **headers}, body)
+            status, _ = await raw(running, "POST", path, {**credentials(running, console, path), **headers}, body)
             if status >= 500:
                 ours.append((status, path, headers, body[:60]))
         if path in ("/staff/logout", "/staff/login"):
-            desk.cookie = (await desk_of(running)).cookie
+            console.cookie = (await console_of(running)).cookie
     assert ours == []
 
 
-async def test_a_nul_in_a_form_is_bad_input_wherever_it_comes(running: Running, desk: Desk) -> None:
+async def test_a_nul_in_a_form_is_bad_input_wherever_it_comes(running: Running, console: ConsoleBrowser) -> None:
     """Any handler may hand a value to the database as it came."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     body = b"at=hefei&campus=%00&course=%00&enrolment=%00&reason=%00&deadline=%00"
     for path in ("/staff/posters/new", "/staff/issue"):
-        status, _ = await raw(running, "POST", path, {**credentials(running, desk, path), **form}, body)
+        status, _ = await raw(running, "POST", path, {**credentials(running, console, path), **form}, body)
         assert 400 <= status < 500, path
 
 
-async def test_no_address_is_answered_as_our_fault(running: Running, desk: Desk) -> None:
+async def test_no_address_is_answered_as_our_fault(running: Running, console: ConsoleBrowser) -> None:
     queries = (
         "",
         "?id=%00&campus=%00&q=%00&cursor=%ff&at=%00&lang=%00",
@@ -113,7 +113,7 @@ async def test_no_address_is_answered_as_our_fault(running: Running, desk: Desk)
     ours = []
     for path in routes(running, "GET"):
         for query in queries:
-            headers = {**credentials(running, desk, path), "Accept": "text/html"}
+            headers = {**credentials(running, console, path), "Accept": "text/html"}
             status, _ = await raw(running, "GET", path + query, headers)
             if status >= 500 and (path, status) != ("/readyz", 503):
                 ours.append((status, path + query))
@@ -165,9 +165,9 @@ async def test_somebody_elses_address_is_refused(running: Running, target: str, 
     assert (await raw(running, "GET", f"{running.origin}/verify", {}))[0] == 200
 
 
-async def test_reminders_of_a_campus_that_does_not_exist(running: Running, desk: Desk) -> None:
+async def test_reminders_of_a_campus_that_does_not_exist(running: Running, console: ConsoleBrowser) -> None:
     for path in ("/staff/policies", "/staff/policies/calendar"):
-        page = await desk.post(path, {"at": "nowhere/", "reminders_after": "1d"})
+        page = await console.post(path, {"at": "nowhere/", "reminders_after": "1d"})
         assert page.status == 422 and "Something that was entered is not valid." in page.words
 
 

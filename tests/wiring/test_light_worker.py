@@ -56,7 +56,7 @@ async def test_a_worker_that_has_sent_a_message_holds_none_of_the_heavy_librarie
         contract = await issue(hub.services, EVERYTHING, minor_with_guardian(), "test")
         ended = await asyncio.to_thread(_work, [configured, database.app])
         async with hub.database.transaction(EVERYTHING) as tx:
-            sent = [each.state for each in await tx.deliveries.of_contract(contract.id)]
+            sent = [each.state for each in await tx.deliveries.list_of_contract(contract.id)]
     finally:
         await hub.close()
     assert (ended["steps"], sent) == (1, ["delivered"])

@@ -54,7 +54,7 @@ async def main():
     contract = await issue(hub.services, EVERYTHING, wanted, "test")
     await Worker(hub).due_steps.sweep()
     async with hub.database.transaction(EVERYTHING) as tx:
-        (delivery,) = await tx.deliveries.of_contract(contract.id)
+        (delivery,) = await tx.deliveries.list_of_contract(contract.id)
         print(json.dumps([delivery.channel, delivery.provider, delivery.state, delivery.provider_reference]))
     await hub.close()
 

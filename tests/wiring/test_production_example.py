@@ -11,7 +11,7 @@ import pytest
 from channels import ChannelContext, FixedTexts
 from hub.documents.messaging.messages import load_messages
 from hub.model.messaging.message_rules import list_message_faults
-from hub.plugins import carrier
+from hub.plugins import connect_provider
 from hub.settings import PACKED, ChannelSettings, Settings
 from hub.wiring import utc_now
 from tests.channels.doubles.outbox import Ledger
@@ -33,10 +33,10 @@ async def test_the_example_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         for name, entry in settings.channels.items():
             assert isinstance(entry, ChannelSettings)
             place = ChannelContext(name, f"{settings.public_origin}/callbacks/{name}", http, Ledger([]), utc_now)
-            connected = carrier(name, entry, place)
+            connected = connect_provider(name, entry, place)
             texts = connected.channel.templates if isinstance(connected.channel, FixedTexts) else None
             entry_point = f"{settings.public_origin}/s"
             addresses = {"entry": entry_point, "link": f"{entry_point}/7F3KQ0ZC8M2XA"}
             assert (
-                list(list_message_faults(messages, connected.provider, connected.channel.rules, texts, addresses)) == []
+                list(list_message_faults(messages, connected.settings, connected.channel.rules, texts, addresses)) == []
             )

@@ -43,11 +43,11 @@ async def test_without_the_demo_no_message_goes_anywhere_and_nothing_fails(datab
         await prepare_school(hub.database)
         contract = await issue(hub.services, EVERYTHING, replace(minor_with_guardian(), send="none"), "test")
         async with hub.database.transaction(EVERYTHING) as tx:
-            signer = (await tx.contracts.signers(contract.id))[0]
-            ticket = tx.links.ticket(await tx.links.for_door(signer, DoorKind.COPY, tx.now))
+            signer = (await tx.contracts.list_signers(contract.id))[0]
+            ticket = tx.links.ticket(await tx.links.get_for_door(signer, DoorKind.COPY, tx.now))
         await send_code(hub.services, (await open_ticket(hub.services, ticket)).secret)
         async with hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.deliveries.of_contract(contract.id) == []
+            assert await tx.deliveries.list_of_contract(contract.id) == []
 
 
 async def test_urls_are_built_from_the_public_origin(database: Dsns, tmp_path: Path) -> None:

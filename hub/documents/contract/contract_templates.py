@@ -19,7 +19,7 @@ from hub.model.contract.asked_field import AskedField, read_asked_fields
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole, read_copies
 from hub.model.contract.signer import Role
-from hub.model.school.text_version import DESK_PREFIX
+from hub.model.school.text_version import CONSOLE_PREFIX
 from hub.model.signing.signature_request import Custody
 
 # Added to the consent of a contract that is also issued as OFD. If you change these words, change `-ofd` as well.
@@ -268,8 +268,8 @@ def _read(folder: Path, root: Path, packed: Path) -> ContractTemplate:
     layouts = ((folder, root), (root, root), (packed, packed))
     try:
         facts: dict[str, Any] = tomllib.loads((folder / "template.toml").read_text("utf-8"))
-        if str(facts["version"]).startswith(DESK_PREFIX):
-            raise ValueError(f"versions named {DESK_PREFIX}… are made at the desk")
+        if str(facts["version"]).startswith(CONSOLE_PREFIX):
+            raise ValueError(f"versions named {CONSOLE_PREFIX}… are made in the console")
         place, base = next((each for each in layouts if (each[0] / LAYOUT).is_file()), layouts[-1])
         return ContractTemplate(
             id=facts["id"],

@@ -82,7 +82,7 @@ async def draw_contract(
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
     async with services.database.transaction(scope, opening_of_campus(asked.campus, asked.course)) as tx:
-        campus, course = await tx.school.campus_and_course(asked.campus, asked.course)
+        campus, course = await tx.school.get_campus_and_course(asked.campus, asked.course)
         asked = dataclasses.replace(asked, template=_template_named(asked, course))
         template = await get_template_in_force(services, tx, asked.template)
         if course is None and template.needs_course:
@@ -100,7 +100,7 @@ async def draw_contract(
             check_deadline(asked.deadline, now)
         deadline = asked.deadline or default_deadline(on, campus.zone)
         copies = await name_copies(services, tx, (asked.campus, asked.copies), template, signers)
-        number = number or await tx.contracts.next_number(on.year)  # last, so that a refusal wastes no number
+        number = number or await tx.contracts.take_number(on.year)  # last, so that a refusal wastes no number
     terms = DrawnTerms(
         number,
         now.replace(microsecond=0),

@@ -29,7 +29,7 @@ async def void(services: Services, scope: Scope, contract_id: UUID, reason: str,
     """Void a contract as `void_locked` does, in a transaction of its own."""
     check_reason(reason)
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         return await void_locked(services, tx, contract, reason, actor)
 
 
@@ -58,7 +58,7 @@ async def sign_on_paper(services: Services, scope: Scope, contract_id: UUID, not
     if not note.strip() or len(note) > MAX_REASON_LENGTH:
         raise BadInput(f"a note of up to {MAX_REASON_LENGTH} characters is needed", field="note")
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         if contract.state is ContractState.SIGNED_ON_PAPER:
             return contract
         return await end(services, tx, contract, Ending(ContractState.SIGNED_ON_PAPER, note.strip(), actor))
@@ -86,7 +86,7 @@ async def end(services: Services, tx: Transaction, contract: Contract, ending: E
     """Move a contract to a final state other than COMPLETED, close its tasks and notify its signers."""
     state, reason = ending.state, ending.reason
     check_move(contract.state, state)
-    if await tx.signatures.holds_revision(contract.id):
+    if await tx.signatures.is_revision_held(contract.id):
         raise IllegalMove("a signature has just been accepted and is being written into the file")
     await tx.signatures.lapse_prepared(contract.id)
     at = tx.planning_now
@@ -101,8 +101,8 @@ async def end(services: Services, tx: Transaction, contract: Contract, ending: E
 
 
 async def _tell(services: Services, tx: Transaction, ended: Contract, news: Purpose) -> None:
-    reached = {delivery.signer for delivery in await tx.deliveries.of_contract(ended.id)}
-    for signer in await tx.contracts.signers(ended.id):
+    reached = {delivery.signer for delivery in await tx.deliveries.list_of_contract(ended.id)}
+    for signer in await tx.contracts.list_signers(ended.id):
         if signer.id in reached:
             wait = await _until_day(services, tx, ended, signer) if news in BY_DAY else timedelta(0)
             message = NewMessage(news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)

@@ -37,7 +37,7 @@ _DESCRIBED: Final = ("id", "media_type", "size", "sha256")
 
 
 @dataclass(frozen=True)
-class GivenAnswers:
+class ReceivedAnswers:
     """Checked answers. `attached`: the file of each field that has one."""
 
     values: Mapping[str, str]
@@ -120,7 +120,7 @@ async def give_answers(
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
         attached = newest_attachments(await tx.answers.list_attachments(visiting.contract.id))
-    given = GivenAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
+    given = ReceivedAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
     laid_out, document = await asyncio.to_thread(_lay_out, services, visiting.contract, given)
     sha256 = await services.files.put(document)
     async with begin_locked_visit(services.database, secret, visiting.contract.id) as (tx, now):
@@ -146,7 +146,7 @@ async def _check_may_answer(tx: Transaction, visiting: Visit) -> list[SignatureR
     return await list_replaceable(tx, visiting)
 
 
-def _lay_out(services: Services, contract: Contract, given: GivenAnswers) -> tuple[LaidOut, bytes]:
+def _lay_out(services: Services, contract: Contract, given: ReceivedAnswers) -> tuple[LaidOut, bytes]:
     kept: Mapping[str, Any] = contract.data["to_fill_in"]
     printer = services.documents.printer
     template = printer.templates.as_kept(contract.template, contract.language, kept["template"])
@@ -158,7 +158,7 @@ def _lay_out(services: Services, contract: Contract, given: GivenAnswers) -> tup
     return laid_out, add_signature_fields(services, laid_out)
 
 
-def _shown(field: AskedField, given: GivenAnswers, language: str) -> str:
+def _shown(field: AskedField, given: ReceivedAnswers, language: str) -> str:
     if field.kind is FieldKind.ATTACHMENT and field.name in given.attached:
         file = given.attached[field.name]
         return describe_attachment(file.media_type, file.size, file.sha256, language)
@@ -166,7 +166,7 @@ def _shown(field: AskedField, given: GivenAnswers, language: str) -> str:
 
 
 async def _write(
-    tx: Transaction, visiting: Visit, given: GivenAnswers, laid_out: LaidOut, stored: tuple[str, int]
+    tx: Transaction, visiting: Visit, given: ReceivedAnswers, laid_out: LaidOut, stored: tuple[str, int]
 ) -> Contract:
     contract, signer = visiting.contract, visiting.signer
     sha256, size = stored
@@ -193,9 +193,9 @@ async def _write(
     return changed
 
 
-async def _commit(tx: Transaction, visiting: Visit, given: GivenAnswers) -> dict[str, str]:
+async def _commit(tx: Transaction, visiting: Visit, given: ReceivedAnswers) -> dict[str, str]:
     """Store the answers as values that can be erased. Return their commitments, by field."""
-    salt = await tx.contracts.salt(visiting.signer.id)
+    salt = await tx.contracts.find_salt(visiting.signer.id)
     if salt is None:
         raise IllegalMove("this person was erased")
     values = [PersonalValue(visiting.signer, salt, name, value) for name, value in given.values.items()]

@@ -157,7 +157,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
 async def _take_enrolment(tx: Transaction, drawn: DrawnContract, contract: UUID) -> None:
     if drawn.asked.enrolment is None:
         return
-    enrolment = await tx.school.enrolment(drawn.asked.enrolment, lock=True)
+    enrolment = await tx.school.get_enrolment(drawn.asked.enrolment, lock=True)
     if enrolment.contract is not None and drawn.asked.replaces is None:
         raise Conflict("a contract has already been drawn from this enrolment")
     await tx.school.contract_drawn(enrolment.id, contract)
@@ -168,7 +168,7 @@ async def _take_place(services: Services, tx: Transaction, replaced: UUID | None
     valid."""
     if replaced is None:
         return
-    old = await tx.contracts.locked(replaced)
+    old = await tx.contracts.lock_contract(replaced)
     if old.replaced_by is not None:
         raise Conflict("this contract has already been reissued")
     if old.state not in REPLACEABLE:

@@ -26,7 +26,7 @@ async def name_copies(
     campus, named = entered
     if not named and not template.copies:
         return ()
-    if named and "email" not in services.messaging.router.carriers.channels:
+    if named and "email" not in services.messaging.router.providers.channels:
         raise BadInput("no provider sends e-mail, so nobody can get a copy", field="copies")
     known = [KnownAddress(each.role, each.email, each.name, each.language) for each in signers if each.email]
     office = await _get_office(services, tx, campus)
@@ -36,7 +36,7 @@ async def name_copies(
 async def _get_office(services: Services, tx: Transaction, campus: str) -> str | None:
     """Return the address of the office of this campus, or of the nearest one above it."""
     offices = services.messaging.offices
-    parents = {each.id: each.parent for each in await tx.school.campuses()} if offices else {}
+    parents = {each.id: each.parent for each in await tx.school.list_campuses()} if offices else {}
     at: str | None = campus
     while offices and at is not None and at not in offices:
         at = parents.get(at)

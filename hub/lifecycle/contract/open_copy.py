@@ -53,7 +53,7 @@ async def open_copy(services: Services, contract: str, ticket: str, answer: str)
     """
     async with services.database.transaction(EVERYTHING) as tx:
         link = await _find(services, tx, contract, ticket, lock=True)
-        entries = await tx.record.entries(link.contract.id)
+        entries = await tx.record.list_entries(link.contract.id)
         refused = [int(each.facts["copy"]) for each in entries if each.kind == COPY_REFUSED]
         if is_locked(refused, link.number):
             raise Locked(retry_after=COPY_LIFE)
@@ -72,7 +72,7 @@ async def _find(services: Services, tx: Transaction, contract: str, ticket: str,
     normalised = normalise_ticket(ticket)
     try:
         wanted = UUID(contract)
-        found = await (tx.contracts.locked(wanted) if lock else tx.contracts.get(wanted))
+        found = await (tx.contracts.lock_contract(wanted) if lock else tx.contracts.get(wanted))
     except (ValueError, ContractNotFound):
         raise LinkNotValid from None
     number = find_copy(services.signing.keys.link, found, normalised, tx.now) if normalised else None

@@ -44,7 +44,7 @@ async def open_page(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Con
     The opening is recorded only if `actor` has not opened this same document within IMAGES_BELONG_FOR.
     """
     contract, sha256 = await _current(tx, contract_id)
-    before = await tx.record.latest(contract.id, READ, actor)
+    before = await tx.record.find_latest(contract.id, READ, actor)
     known = before is not None and before.facts.get("document_sha256") == sha256
     if before is None or not known or tx.now - before.at >= IMAGES_BELONG_FOR:
         return await open_document(tx, contract_id, READ, actor)

@@ -32,7 +32,7 @@ async def rehearse(services: Services, scope: Scope, person: RehearsingPerson, a
     Raises BadInput if there is no course yet, and what `issue` raises.
     """
     async with services.database.transaction(scope) as tx:
-        courses = [each for each in await tx.school.courses() if scope.covers(each.campus)]
+        courses = [each for each in await tx.school.list_courses() if scope.covers(each.campus)]
     return await issue(services, scope, make_rehearsal(person, courses), actor)
 
 

@@ -79,7 +79,7 @@ async def plan_again(
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
-        deadline = deadline or _deadline(old, await tx.record.entries(old.id), tx.planning_now)
+        deadline = deadline or _deadline(old, await tx.record.list_entries(old.id), tx.planning_now)
     before = await _signers_now(services, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):
         raise IllegalMove(f"a contract in this state binds both sides and cannot be reissued:\n{old.state}")
@@ -135,8 +135,8 @@ async def _signers_now(services: Services, old: Contract) -> list[Signer]:
     since = old.issued_at or old.created_at
     async with services.database.transaction(EVERYTHING) as tx:  # another campus may have changed it
         return [
-            replace(each, phone=await tx.phone_changes.number_now(each.person, each.phone, since))
-            for each in await tx.contracts.signers(old.id)
+            replace(each, phone=await tx.phone_changes.get_present_number(each.person, each.phone, since))
+            for each in await tx.contracts.list_signers(old.id)
         ]
 
 

@@ -11,7 +11,7 @@ async def representative_at(services: Services, tx: Transaction, campus: str) ->
     if not services.documents.representatives:
         return None
     by_campus = {each.campus: each for each in services.documents.representatives}
-    parents = {each.id: each.parent for each in await tx.school.campuses()}
+    parents = {each.id: each.parent for each in await tx.school.list_campuses()}
     at: str | None = campus
     while at is not None and at not in by_campus:
         at = parents.get(at)

@@ -81,7 +81,7 @@ async def carry_out_erasures(services: Services, owner: Database) -> list[Carrie
         if request.confirmed_by is None:
             continue
         async with services.database.transaction(EVERYTHING) as tx:
-            scope = await tx.school.scope_below(request.campus)
+            scope = await tx.school.get_scope_below(request.campus)
         act = PersonAct(request.sought, scope, request.confirmed_by, request.reason)
         try:
             done = await erase_person(services, owner, act)

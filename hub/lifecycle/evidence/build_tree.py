@@ -40,7 +40,7 @@ async def build_tree(services: Services) -> bool:
     """
     async with services.database.transaction(EVERYTHING) as tx:
         day = tx.now.date()
-        before = await tx.trees.newest()
+        before = await tx.trees.find_newest()
         if before is not None and before.day >= day:
             return False
         leaves = await tx.trees.list_new_leaves(MAX_LEAVES)
@@ -109,7 +109,7 @@ async def add_proofs(services: Services) -> int:
 
 async def _stored_tree(services: Services, day: date) -> HashTree:
     async with services.database.transaction(EVERYTHING) as tx:
-        leaves = await tx.trees.leaves(day)
+        leaves = await tx.trees.list_leaves(day)
     return await asyncio.to_thread(HashTree, leaves)
 
 

@@ -20,7 +20,7 @@ async def erase_of_number(services: Services, scope: Scope, number: str, what: i
     """Erase values of a contract. `what`: the number of an entry, to erase its text, or the field of a signer, to erase
     all values of that signer. Raises ContractNotFound, NotFound."""
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.by_number(number)
+        contract = await tx.contracts.get_by_number(number)
     if isinstance(what, int):
         await erase_words(services, scope, contract.id, what, actor)
     else:
@@ -33,7 +33,7 @@ async def erase_words(services: Services, scope: Scope, contract_id: UUID, seque
     Raises NotFound if the entry has no such text (any more), and Refused while the contract is held.
     """
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         await refuse_if_held(tx, contract.id)
         words = await tx.record.erase_words(contract.id, sequence)
         if not words:
@@ -49,9 +49,9 @@ async def erase_signer(services: Services, scope: Scope, contract_id: UUID, fiel
     contact data and the files stay. Raises NotFound, and Refused while the contract is held.
     """
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         await refuse_if_held(tx, contract.id)
-        signer = next((each for each in await tx.contracts.signers(contract.id) if each.field == field), None)
+        signer = next((each for each in await tx.contracts.list_signers(contract.id) if each.field == field), None)
         if signer is None:
             raise NotFound("the contract has no such signer")
         await forget_copies(tx, contract, await tx.record.erase(signer.id))

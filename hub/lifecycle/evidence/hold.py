@@ -23,7 +23,7 @@ async def place_hold(
     async with services.database.transaction(scope) as tx:
         if until is not None and until <= tx.now:
             raise BadInput("the hold has to end in the future", field="until")
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         hold = LegalHold(uuid4(), contract.id, contract.campus, reason.strip(), actor, tx.now, until)
         await tx.holds.add(hold)
         facts = {"hold": str(hold.id), "reason": hold.reason, "until": until.isoformat() if until else ""}
@@ -36,7 +36,7 @@ async def lift_hold(services: Services, scope: Scope, contract_id: UUID, reason:
     if not reason.strip():
         raise BadInput("a reason is needed: it is recorded", field="reason")
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         active = [hold for hold in await tx.holds.list_active(tx.now) if hold.contract == contract.id]
         if not active:
             raise NotFound("the contract is not held")
@@ -50,5 +50,5 @@ async def lift_hold(services: Services, scope: Scope, contract_id: UUID, reason:
 async def refuse_if_held(tx: Transaction, contract: UUID) -> None:
     """Raise Refused if the contract, which the caller has locked, is held."""
     if hold := (await tx.holds.list_of([contract], tx.now)).get(contract):
-        zone = (await tx.school.campus(hold.campus)).zone
+        zone = (await tx.school.get_campus(hold.campus)).zone
         raise Refused(f"nothing of this contract can be erased: {hold.describe(zone)}")

@@ -46,12 +46,14 @@ NOTHING_LATER = "nothing has happened to this contract since its evidence packag
 
 async def has_addendum(tx: Transaction, contract: UUID) -> bool:
     """Return whether there is an addendum, or the record has later entries to make one from."""
-    return await tx.addenda.newest(contract) is not None or has_later_entries(await tx.record.entries(contract))
+    return await tx.addenda.find_newest(contract) is not None or has_later_entries(
+        await tx.record.list_entries(contract)
+    )
 
 
 async def find_addendum(tx: Transaction, contract: UUID, number: int | None = None) -> EvidenceAddendum:
     """Return an addendum, the newest by default. Raises NotFound before there is one, or after an erasure."""
-    found = await (tx.addenda.newest(contract) if number is None else tx.addenda.get(contract, number))
+    found = await (tx.addenda.find_newest(contract) if number is None else tx.addenda.get(contract, number))
     if found is None or await tx.packages.is_erased(contract):
         raise NotFound(NOTHING_LATER)
     return found
@@ -76,7 +78,7 @@ async def add_addendum(services: Services, contract_id: UUID) -> bool:
         return False
     async with services.database.transaction(EVERYTHING) as tx:
         attempt = await tx.signatures.begin_attempt("addendum", contract_id, None, tx.now)
-        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name))
+        revoked = tuple(Revoked(*each) for each in await tx.certificates.list_revoked(services.sealing.authority_name))
     try:
         content = await _signed(services, facts, revoked)
     except QiandaError as error:
@@ -102,8 +104,8 @@ async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
     package = await _read_package(services, first)
     record = await get_record(services, contract_id)
     async with services.database.transaction(EVERYTHING) as tx:
-        contract = await tx.contracts.locked(contract_id)
-        entries = [each for each in await tx.record.entries(contract_id) if each.sequence > package.entries]
+        contract = await tx.contracts.lock_contract(contract_id)
+        entries = [each for each in await tx.record.list_entries(contract_id) if each.sequence > package.entries]
         return LaterFacts(
             contract=contract_id,
             number=contract.number,
@@ -111,26 +113,26 @@ async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
             entries=entries,
             proof=record.record if record else b"",
             renewals=record.renewals if record else 0,
-            before=await tx.addenda.newest(contract_id),
+            before=await tx.addenda.find_newest(contract_id),
             revocations=await _list_revocations(tx, services.sealing.authority_name, first),
         )
 
 
 async def _list_revocations(tx: Transaction, authority: str, package: EvidencePackage) -> list[LaterRevocation]:
     """Return which certificates of the contract's signatures were revoked after its package was read."""
-    signatures = await tx.signatures.of_contract(package.contract)
+    signatures = await tx.signatures.list_of_contract(package.contract)
     used = [_used(each.field, each.chain[0]) for each in signatures if each.counts and each.chain]
-    for entry in await tx.record.entries(package.contract):
+    for entry in await tx.record.list_entries(package.contract):
         if entry.kind == "ofd-sealed":
             used.append(await _ofd_certificate(tx, entry))
     serials = [each.serial for each in used if each.serial is not None]
-    revoked = {serial: (at, why) for serial, at, why in await tx.certificates.revoked(authority, serials)}
+    revoked = {serial: (at, why) for serial, at, why in await tx.certificates.list_revoked(authority, serials)}
     seals = [  # including seals with a certificate of another authority
         RevokedSeal(each.id, _used("", each.chain[0]).spki, each.changed_at)
         for each in await tx.seals.list_all()
         if each.state is SealState.REVOKED and each.chain
     ]
-    since = moment_read(await tx.signatures.attempts(package.contract), package.made_at)
+    since = moment_read(await tx.signatures.list_attempts(package.contract), package.made_at)
     return later_revocations(used, revoked, seals, since)
 
 
@@ -170,7 +172,7 @@ async def _signed(services: Services, facts: LaterFacts, revoked: tuple[Revoked,
 async def _store(services: Services, facts: LaterFacts, content: bytes, attempt: UUID) -> bool:
     sha256 = hashlib.sha256(content).hexdigest()
     async with services.database.transaction(EVERYTHING) as tx:
-        contract = await tx.contracts.locked(facts.contract)
+        contract = await tx.contracts.lock_contract(facts.contract)
         await tx.signatures.end_attempt(attempt, tx.now)
         if await tx.packages.is_erased(contract.id):  # erased while the addendum was being signed
             return False

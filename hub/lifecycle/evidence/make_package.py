@@ -79,8 +79,8 @@ async def _begin(services: Services, contract_id: UUID) -> _Begun | None:
         tries = await tx.packages.get_tries(contract_id)
         if tries is None:
             return None
-        facts, newest = await _read_facts(tx, contract_id), await tx.packages.newest(contract_id)
-        revoked = tuple(Revoked(*each) for each in await tx.certificates.revoked(authority))
+        facts, newest = await _read_facts(tx, contract_id), await tx.packages.find_newest(contract_id)
+        revoked = tuple(Revoked(*each) for each in await tx.certificates.list_revoked(authority))
         if newest is not None or not facts.case.contract.state.final:
             await tx.packages.done(contract_id)
             return None
@@ -103,14 +103,14 @@ async def _read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
     """Read all facts that a package contains. They fit together if `opening_of_package` opened the transaction."""
     return PackageFacts(
         case=await tx.cases.get(contract_id),
-        entries=await tx.record.entries(contract_id),
-        versions=await tx.contracts.versions(contract_id),
-        requests=await tx.signatures.of_contract(contract_id),
-        attempts=await tx.signatures.attempts(contract_id),
-        deliveries=await tx.deliveries.of_contract(contract_id),
-        ledger=await tx.reminders.of_contract(contract_id),
-        identities=await tx.packages.identities(contract_id),
-        pages=await tx.packages.pages(contract_id),
+        entries=await tx.record.list_entries(contract_id),
+        versions=await tx.contracts.list_versions(contract_id),
+        requests=await tx.signatures.list_of_contract(contract_id),
+        attempts=await tx.signatures.list_attempts(contract_id),
+        deliveries=await tx.deliveries.list_of_contract(contract_id),
+        ledger=await tx.reminders.list_of_contract(contract_id),
+        identities=await tx.packages.list_identities(contract_id),
+        pages=await tx.packages.list_pages(contract_id),
     )
 
 

@@ -14,7 +14,7 @@ DOWNLOADED = "evidence-downloaded"
 
 async def find_package(tx: Transaction, contract: UUID, version: int | None = None) -> EvidencePackage:
     """Return a version of the package, by default the newest. Raises NotFound if there is none, or after an erasure."""
-    found = await (tx.packages.newest(contract) if version is None else tx.packages.get(contract, version))
+    found = await (tx.packages.find_newest(contract) if version is None else tx.packages.get(contract, version))
     if found is None:
         raise NotFound("there is no such evidence package: it is made within a minute after the contract has ended")
     if await tx.packages.is_erased(contract):

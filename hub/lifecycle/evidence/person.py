@@ -73,7 +73,7 @@ class ErasedPerson:
 async def find_persons(services: Services, act: PersonAct) -> list[PersonData]:
     """Return all matching people, with everything stored about each."""
     async with services.database.transaction(act.scope) as tx:
-        found = [await _collect(tx, person) for person in await tx.persons.identify(act.sought)]
+        found = [await _collect(tx, person) for person in await tx.persons.find_persons(act.sought)]
     await _record(services, act, "person-found", found)
     return found
 
@@ -181,7 +181,7 @@ async def _erase_contract(
     services: Services, tx: Transaction, actor: str, part: PersonInContract, person: KnownPerson
 ) -> None:
     """Erase the person from one contract, and its files. Raises Refused if it is held."""
-    contract = await tx.contracts.locked(part.contract)
+    contract = await tx.contracts.lock_contract(part.contract)
     await refuse_if_held(tx, part.contract)
     for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
         await services.files.delete(sha256)
@@ -195,7 +195,7 @@ async def _erase_contract(
 
 async def _get_one(services: Services, act: PersonAct) -> PersonData:
     async with services.database.transaction(act.scope) as tx:
-        persons = await tx.persons.identify(act.sought)
+        persons = await tx.persons.find_persons(act.sought)
         if len(persons) > 1:
             raise BadInput(f"{len(persons)} people match: enter the ID number as well", field="id_number")
         data = await _collect(tx, persons[0]) if persons else None
@@ -216,7 +216,7 @@ async def _collect(tx: Transaction, person: KnownPerson) -> PersonData:
 
 async def _with_holds(tx: Transaction, data: PersonData) -> PersonData:
     holds = await tx.holds.list_of((part.contract for part in data.contracts), tx.now)
-    zones = {campus.id: campus.zone for campus in await tx.school.campuses()}
+    zones = {campus.id: campus.zone for campus in await tx.school.list_campuses()}
     held = [replace(part, hold=holds.get(part.contract), zone=zones[part.campus]) for part in data.contracts]
     return replace(data, contracts=held)
 
@@ -276,7 +276,7 @@ async def _record(services: Services, act: PersonAct, kind: str, found: Sequence
 async def _append(tx: Transaction, act: PersonAct, kind: str, found: Sequence[PersonData], **more: int) -> None:
     words = [word for data in found for word in list_words(data.person)]
     contracts = [str(part.contract) for data in found for part in data.contracts]
-    headquarters = await tx.school.headquarters()
+    headquarters = await tx.school.find_headquarters()
     campus = headquarters.id if headquarters else ""
     facts = {"reason": redact(act.reason.strip(), words), "contracts": contracts, "persons": len(found)}
     await record_act(tx, campus, kind, act.actor, facts | more)

@@ -69,7 +69,7 @@ async def renew(services: Services) -> int:
     Raises TimestampUnavailable; a later call renews the rest.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        number = await tx.renewals.next_id()  # read before the plan: see `_NewRenewal`
+        number = await tx.renewals.get_next_id()  # read before the plan: see `_NewRenewal`
     plan = await plan_renewal(services)
     if plan.ended:
         log.error("timestamps expired before they were renewed", number=len(plan.ended))
@@ -91,7 +91,7 @@ async def hash_anew(services: Services, algorithm: str, most: int | None = None)
     made, after = 0, BEFORE_ALL
     while most is None or made < most:
         async with services.database.transaction(EVERYTHING) as tx:
-            number = await tx.renewals.next_id()
+            number = await tx.renewals.get_next_id()
             contracts = await tx.renewals.list_to_hash_anew(algorithm, after, PACKAGES_A_TREE)
         if not contracts:
             break

@@ -36,7 +36,7 @@ class RenewedRecord:
 async def add_renewed_version(services: Services, contract: UUID) -> bool:
     """Make a version of the package with all renewals, if its newest version lacks some. Return whether it was made."""
     async with services.database.transaction(EVERYTHING) as tx:
-        newest, day = await tx.packages.newest(contract), await tx.trees.find_day(contract)
+        newest, day = await tx.packages.find_newest(contract), await tx.trees.find_day(contract)
         steps = await tx.renewals.list_steps(contract, day) if day else []
         erased = bool(steps) and await tx.packages.is_erased(contract)
     if newest is None or newest.version == FIRST_VERSION or len(steps) == newest.renewals or erased:
@@ -51,12 +51,12 @@ async def add_renewed_version(services: Services, contract: UUID) -> bool:
 async def get_record(services: Services, contract: UUID) -> RenewedRecord | None:
     """Return the evidence record with all its renewals; None if there is no record yet."""
     async with services.database.transaction(EVERYTHING) as tx:
-        first, newest = await tx.packages.get(contract, FIRST_VERSION), await tx.packages.newest(contract)
+        first, newest = await tx.packages.get(contract, FIRST_VERSION), await tx.packages.find_newest(contract)
         day = await tx.trees.find_day(contract)
         if first is None or newest is None or day is None or newest.version == FIRST_VERSION:
             return None
         steps = (await tx.renewals.list_steps(contract, day))[newest.renewals :]
-        leaves = {step.renewal.id: await tx.renewals.leaves(step.renewal.id) for step in steps}
+        leaves = {step.renewal.id: await tx.renewals.list_leaves(step.renewal.id) for step in steps}
     file, later = await services.files.get(first.sha256), await services.files.get(newest.sha256)
 
     def renewed() -> tuple[bytes, list[bytes]]:

@@ -20,7 +20,7 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
     """
     if kind not in SCHOOL_KINDS:
         raise ValueError(f"unknown kind of entry in the school's record: {kind}")
-    installation = await tx.school.installation()
+    installation = await tx.school.find_installation()
     if installation is None:
         raise WrongInstallation("this database is bound to no data folder yet: run `qianda init` first")
     async with tx.all_campuses():
@@ -31,7 +31,7 @@ async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | No
     """Append that data of this kind were deleted. Without an actor, it was the hub's hourly round, which is not
     recorded."""
     if number and actor is not None:
-        headquarters = await tx.school.headquarters()
+        headquarters = await tx.school.find_headquarters()
         await record_act(
             tx, headquarters.id if headquarters else "", "pruned", actor, {"kind": kind, "number_of": number}
         )
@@ -46,12 +46,12 @@ async def refuse_issue_act(tx: Transaction, act: IssueAct, actor: str) -> None:
 
 async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:
     """Append that the seal has this certificate (DER) from now on, unless the latest entry already says so."""
-    installation = await tx.school.installation()
+    installation = await tx.school.find_installation()
     assert installation is not None  # a hub does not start without an installation
     sha256 = hashlib.sha256(certificate).hexdigest()
-    before = [each for each in await tx.record.entries(installation) if each.kind == "seal-changed"]
+    before = [each for each in await tx.record.list_entries(installation) if each.kind == "seal-changed"]
     if before and before[-1].facts.get("certificate_sha256") == sha256:
         return
-    headquarters = await tx.school.headquarters()
+    headquarters = await tx.school.find_headquarters()
     campus = headquarters.id if headquarters else ""
     await record_act(tx, campus, "seal-changed", actor, {"certificate_sha256": sha256})

@@ -29,16 +29,16 @@ async def answer_chat_question(services: Services, chat: str, person: str, text:
     if not 0 < len(person) <= MAX_PERSON_LENGTH or not person.isprintable():
         return None
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await tx.chats.staff_of(chat, person)
+        staff = await tx.chats.find_staff(chat, person)
         if staff is None:
             who = tx.cipher.found_by("chat-person", f"{chat}:{person}").hex()[:16]
             log.info("chat question from unknown person", chat=chat, person=who)
             return None
-        scope = await tx.school.scope_below(staff.campus)
-        campuses = [campus for campus in await tx.school.campuses() if scope.covers(campus.id)]
+        scope = await tx.school.get_scope_below(staff.campus)
+        campuses = [campus for campus in await tx.school.list_campuses() if scope.covers(campus.id)]
         inquiry = parse_chat_query(text, campuses)
         if inquiry.campus:
-            scope = await tx.school.scope_below(inquiry.campus.id)
+            scope = await tx.school.get_scope_below(inquiry.campus.id)
     if inquiry.topic is Topic.HELP or inquiry.unknown_campus:
         return render_chat_help(inquiry, f"{services.origin}/staff")
     return render_contract_counts(inquiry, await _standing(services, scope), _console(services.origin, inquiry))
@@ -47,7 +47,7 @@ async def answer_chat_question(services: Services, chat: str, person: str, text:
 async def _standing(services: Services, scope: Scope) -> ContractCounts:
     """Count the contracts within the scope, which row-level security enforces."""
     async with services.database.transaction(scope) as tx:
-        _, counts = await tx.board.counts(tx.planning_now)
+        _, counts = await tx.board.get_counts(tx.planning_now)
     return ContractCounts(
         issued=counts["issued"],
         signed=counts["signed"],

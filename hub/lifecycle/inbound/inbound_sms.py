@@ -27,7 +27,7 @@ from hub.model.messaging.sms_commands import (
     parse_sms_command,
 )
 from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
-from hub.router.providers import Carrier
+from hub.router.providers import Provider
 from hub.store.inbound.inbound_sms import Written
 from hub.store.transaction import Transaction
 
@@ -40,20 +40,20 @@ _PURPOSES = {
 }
 
 
-async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, message: Inbound) -> None:
+async def take_inbound(services: Services, tx: Transaction, provider: Provider, message: Inbound) -> None:
     """Store a message and carry out its command, in this transaction. Duplicates are ignored."""
     await _lock_contracts(tx, [message.sender])
     command = parse_sms_command(message.text)
-    written = await tx.inbound.add(carrier.name, message, command, tx.now)
+    written = await tx.inbound.add(provider.name, message, command, tx.now)
     if written is None:
         return
-    if command is SmsCommand.STOP and not carrier.channel.rules.signed:
+    if command is SmsCommand.STOP and not provider.channel.rules.signed:
         return  # `process_stops` decides after a minute
     if command is SmsCommand.STOP:
-        await _opt_out(services, tx, message.sender, carrier)
+        await _opt_out(services, tx, message.sender, provider)
     elif command is SmsCommand.START:
         await tx.opt_outs.remove(message.sender)
-        theirs = [each.id for each in await tx.contracts.signers_at(message.sender)]
+        theirs = [each.id for each in await tx.contracts.list_signers_at(message.sender)]
         await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
     await _answer(services, tx, written)
     await tx.inbound.done([written.id], command.value)
@@ -61,13 +61,13 @@ async def take_inbound(services: Services, tx: Transaction, carrier: Carrier, me
 
 async def _lock_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
     """Lock the contracts of these numbers, because their records and message counts will be written."""
-    signers = [signer for number in set(numbers) for signer in await tx.contracts.signers_at(number)]
+    signers = [signer for number in set(numbers) for signer in await tx.contracts.list_signers_at(number)]
     await tx.contracts.lock(signer.contract for signer in signers)
 
 
 async def _answer(services: Services, tx: Transaction, written: Written) -> None:
     """Reply with counts, never names, and only to numbers on file, so that strangers cannot cause costs."""
-    signers = await tx.contracts.signers_at(written.sender)
+    signers = await tx.contracts.list_signers_at(written.sender)
     if not signers:
         return
     if written.command is SmsCommand.LINK:
@@ -82,7 +82,7 @@ async def _answer(services: Services, tx: Transaction, written: Written) -> None
 
 
 async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
-    states = [(await tx.tasks.of_signer(signer.id)).state for signer in signers]
+    states = [(await tx.tasks.get_of_signer(signer.id)).state for signer in signers]
     open_ones = sum(state in (TaskState.OPEN, TaskState.WAITING) for state in states)
     return {"open": str(open_ones), "done": str(states.count(TaskState.SIGNED))}
 
@@ -90,18 +90,18 @@ async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
 async def process_stops(services: Services) -> int:
     """Apply the STOPs from unsigned webhooks that are a minute old. Return their number."""
     async with services.database.transaction(EVERYTHING) as tx:
-        waiting = await tx.inbound.waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
+        waiting = await tx.inbound.lock_waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
         await _lock_contracts(tx, [each.sender for each in waiting])
         held: list[Written] = []
         for each in waiting:
             if await _flooded(tx, each.provider, each.received_at):
                 held.append(each)
                 continue
-            if await tx.inbound.said_since(each.sender, SmsCommand.START, each.received_at):
+            if await tx.inbound.has_said_since(each.sender, SmsCommand.START, each.received_at):
                 await tx.inbound.done([each.id], "taken-back")
                 continue
-            if carrier := services.messaging.router.carriers.get(each.provider):
-                await _opt_out(services, tx, each.sender, carrier)
+            if provider := services.messaging.router.providers.get(each.provider):
+                await _opt_out(services, tx, each.sender, provider)
                 await _answer(services, tx, each)
             await tx.inbound.done([each.id], SmsCommand.STOP.value)
         if held:
@@ -118,19 +118,19 @@ async def _hold(tx: Transaction, held: list[Written]) -> None:
     await tx.inbound.done([each.id for each in held], "held")
     providers = ", ".join(sorted({each.provider for each in held}))
     facts: dict[str, str | int] = {"count": len(held), "providers": providers}
-    if root := await tx.school.headquarters():
+    if root := await tx.school.find_headquarters():
         text = f"{FLOOD}\n{len(held)}\n{providers}"
         await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, tx.now))
     await tx.alerts.add("stop-flood", facts, tx.now)
 
 
-async def _opt_out(services: Services, tx: Transaction, number: str, carrier: Carrier) -> None:
+async def _opt_out(services: Services, tx: Transaction, number: str, provider: Provider) -> None:
     """Opt a number out, record it for each of its open contracts, and create a staff task."""
-    channel = carrier.provider.carries
+    channel = provider.settings.carries
     if not await tx.opt_outs.add(number, channel, tx.now, "inbound"):
         return
-    for signer in await tx.contracts.signers_at(number):
-        task = await tx.tasks.of_signer(signer.id)
+    for signer in await tx.contracts.list_signers_at(number):
+        task = await tx.tasks.get_of_signer(signer.id)
         if task.state.final:
             continue
         facts = {"signer": str(signer.id), "channel": channel}

@@ -20,7 +20,7 @@ from hub.lifecycle.inbound.unread import show_unread
 from hub.lifecycle.services import Services
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.providers import OTHER_HUBS_TIMEOUT, Carrier
+from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
 from hub.router.receipts import Reported, apply_receipts, is_plain
 from hub.store.inbound.callbacks import Callback
 from hub.store.messaging.providers import OfProviders
@@ -40,13 +40,13 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
     Return the number of webhooks that were claimed, and the ids of those that `process_callback` has to process alone.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        ours = OfProviders(services.messaging.router.carriers.names, tx.now - OTHER_HUBS_TIMEOUT)
-        due = list(await tx.callbacks.due(tx.now, TOGETHER, ours))
+        ours = OfProviders(services.messaging.router.providers.names, tx.now - OTHER_HUBS_TIMEOUT)
+        due = list(await tx.callbacks.list_due(tx.now, TOGETHER, ours))
     if not due:
         return 0, []
     try:
         async with services.database.transaction(EVERYTHING) as tx:
-            taken = await tx.callbacks.take(due)
+            taken = await tx.callbacks.lock_unprocessed(due)
             noted = await _apply_plain_callbacks(services, tx, taken)
             left = [each.id for each in taken if each.id not in noted]
             await tx.callbacks.lease(left, tx.now + HELD)
@@ -62,13 +62,13 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
 
 async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Sequence[Callback]) -> set[UUID]:
     """Apply the webhooks that can be batched. Return the ids of those that are done."""
-    found = [(each, services.messaging.router.carriers.get(each.provider)) for each in taken]
+    found = [(each, services.messaging.router.providers.get(each.provider)) for each in taken]
     plain = [
-        (each, carrier)
-        for each, carrier in found
-        if carrier and not each.unread and is_plain(carrier, each.reports, each.inbound)
+        (each, provider)
+        for each, provider in found
+        if provider and not each.unread and is_plain(provider, each.reports, each.inbound)
     ]
-    reported = [(each.id, Reported(carrier, report)) for each, carrier in plain for report in each.reports]
+    reported = [(each.id, Reported(provider, report)) for each, provider in plain for report in each.reports]
     heard = await apply_receipts(tx, [report for _, report in reported])
     unknown = {callback for (callback, _), known in zip(reported, heard, strict=True) if not known}
     noted = {each.id for each, _ in plain} - unknown
@@ -90,32 +90,32 @@ async def process_callback(services: Services, callback_id: UUID) -> None:
 
 async def _process_callback(services: Services, callback_id: UUID) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
-        callback = await tx.callbacks.open(callback_id, lock=True)
+        callback = await tx.callbacks.find_unprocessed(callback_id, lock=True)
         if callback is None:
             return
-        carrier = services.messaging.router.carriers.get(callback.provider)
-        if services.messaging.router.carriers.is_left_to_others(callback.provider, callback.received_at, tx.now):
+        provider = services.messaging.router.providers.get(callback.provider)
+        if services.messaging.router.providers.is_left_to_others(callback.provider, callback.received_at, tx.now):
             return
-        if carrier is None:
+        if provider is None:
             await tx.callbacks.done([callback.id], tx.now, "unmatched")
             return
-        if carrier.channel.rules.signed:
-            await _apply_callback(services, tx, carrier, callback, callback.reports)
+        if provider.channel.rules.signed:
+            await _apply_callback(services, tx, provider, callback, callback.reports)
             return
-    reports = await _confirm_reports(services, carrier, callback.reports)
+    reports = await _confirm_reports(services, provider, callback.reports)
     async with services.database.transaction(EVERYTHING) as tx:
-        if await tx.callbacks.open(callback_id, lock=True):
-            await _apply_callback(services, tx, carrier, callback, reports)
+        if await tx.callbacks.find_unprocessed(callback_id, lock=True):
+            await _apply_callback(services, tx, provider, callback, reports)
 
 
 async def _apply_callback(
-    services: Services, tx: Transaction, carrier: Carrier, callback: Callback, reports: Sequence[ReceiptReport | None]
+    services: Services, tx: Transaction, provider: Provider, callback: Callback, reports: Sequence[ReceiptReport | None]
 ) -> None:
     """Apply a webhook in this transaction; if a receipt cannot be applied yet, schedule a retry."""
     for message in callback.inbound:  # first, since it locks contracts, which come before deliveries in the lock order
-        await take_inbound(services, tx, carrier, message)
+        await take_inbound(services, tx, provider, message)
     heard = [
-        report is not None and await services.messaging.router.apply_report(tx, carrier, report) for report in reports
+        report is not None and await services.messaging.router.apply_report(tx, provider, report) for report in reports
     ]
     if not all(heard) and callback.tries < len(PAUSES):
         await tx.callbacks.again(callback.id, tx.now + PAUSES[callback.tries])
@@ -127,25 +127,25 @@ async def _apply_callback(
 
 
 async def _confirm_reports(
-    services: Services, carrier: Carrier, reports: Sequence[ReceiptReport]
+    services: Services, provider: Provider, reports: Sequence[ReceiptReport]
 ) -> list[ReceiptReport | None]:
     """Return the confirmed reports. None stands for a report that the provider does not confirm, or whose message is
     not known (yet)."""
-    return list(await asyncio.gather(*(_confirm_report(services, carrier, each) for each in reports)))
+    return list(await asyncio.gather(*(_confirm_report(services, provider, each) for each in reports)))
 
 
-async def _confirm_report(services: Services, carrier: Carrier, report: ReceiptReport) -> ReceiptReport | None:
+async def _confirm_report(services: Services, provider: Provider, report: ReceiptReport) -> ReceiptReport | None:
     """Ask the provider, and return its answer in place of the unsigned report."""
     async with services.database.transaction(EVERYTHING) as tx:
-        delivery = await services.messaging.router.find_reported_delivery(tx, carrier, report)
+        delivery = await services.messaging.router.find_reported(tx, provider, report)
         message = await services.messaging.router.renderer.render_message(tx, delivery) if delivery else None
     if delivery is None or message is None:
         return None
     try:
         reference = delivery.provider_reference or report.receipt.reference
-        answer = await asyncio.wait_for(carrier.channel.find(message, reference), CALL_TIMEOUT)
+        answer = await asyncio.wait_for(provider.channel.find(message, reference), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError):
-        return None if carrier.channel.rules.queryable else report  # it cannot be confirmed
+        return None if provider.channel.rules.queryable else report  # it cannot be confirmed
     return _of(report, delivery, answer) if answer and answer.fate is not Fate.ACCEPTED else None
 
 

@@ -17,7 +17,7 @@ MAX_FIELDS = 20
 
 async def show_unread(tx: Transaction, callback: Callback) -> None:
     """Create one staff task per provider and kind of entry, however many there are."""
-    root = await tx.school.headquarters()
+    root = await tx.school.find_headquarters()
     for each in callback.unread if root else ():
         assert root
         text = f"{UNREAD}\n{callback.provider}\n{each.reason}\n{outline(each.entry)}"

@@ -74,7 +74,7 @@ async def fall_back(services: Services, delivery_id: UUID) -> UUID | None:
 async def _failed(services: Services, delivery_id: UUID, error: Exception) -> None:
     """Plan a failed check again, with backoff up to one hour. Write the failure into the ledger, and tell staff."""
     async with services.database.transaction(EVERYTHING) as tx:
-        about = await tx.deliveries.about(delivery_id)
+        about = await tx.deliveries.find_about(delivery_id)
         if about is None:
             return
         await tx.contracts.lock([about["contract"]] if about["contract"] else [])
@@ -95,18 +95,20 @@ async def _ask_for_receipt(services: Services, delivery_id: UUID) -> None:
         delivery, now = await tx.deliveries.get(delivery_id), tx.planning_now
         if delivery is None or delivery.state is not DeliveryState.SENT or (delivery.check_at or NEVER) > now:
             return
-        carrier = services.messaging.router.carriers.get(delivery.provider)
-        if carrier is None or not carrier.channel.rules.receipts:
+        provider = services.messaging.router.providers.get(delivery.provider)
+        if provider is None or not provider.channel.rules.receipts:
             return
         message = await services.messaging.router.renderer.render_message(tx, delivery)
     try:
-        receipt = await asyncio.wait_for(carrier.channel.find(message, delivery.provider_reference or ""), CALL_TIMEOUT)
+        receipt = await asyncio.wait_for(
+            provider.channel.find(message, delivery.provider_reference or ""), CALL_TIMEOUT
+        )
     except (CannotAsk, TimeoutError) as error:
         log.info("no receipt, and the provider does not answer", delivery=str(delivery_id), reason=str(error))
         return
     if receipt and receipt.fate is not Fate.ACCEPTED:
         async with services.database.transaction(EVERYTHING) as tx:
-            await services.messaging.router.apply_receipt(tx, delivery.id, carrier, receipt)
+            await services.messaging.router.apply_receipt(tx, delivery.id, provider, receipt)
 
 
 async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
@@ -116,9 +118,9 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
         if known is None or known.contract is None or (known.signer is None and known.purpose not in COPIES):
             await tx.deliveries.look_at(delivery_id, None)
             return None
-        contracts = await tx.contracts.lock_many(await tx.shares.contracts(known))
+        contracts = await tx.contracts.lock_many(await tx.shares.list_contracts(known))
         now = tx.planning_now
-        delivery = await tx.deliveries.take_look(delivery_id, now)
+        delivery = await tx.deliveries.lock_to_look_at(delivery_id, now)
         if delivery is None:
             return None
         await tx.deliveries.look_at(delivery_id, None)
@@ -168,7 +170,7 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
     If the message is about several contracts and its own was signed meanwhile, the first one still waiting takes its
     place. A signer who opened one of them since the message was written has seen them all.
     """
-    shares = await tx.shares.of(delivery.id)
+    shares = await tx.shares.list_of_delivery(delivery.id)
     own = [delivery.task] if delivery.task and delivery.purpose in PLANNED else []
     tasks = {task: await tx.tasks.get(task) for task in [share.task for share in shares] or own}
     if any(task.opened_at is not None and task.opened_at >= delivery.created_at for task in tasks.values()):
@@ -209,8 +211,8 @@ class _Unheard:
 async def _look(services: Services, tx: Transaction, contract: Contract, meant: _Meant, now: datetime) -> UUID | None:
     delivery, reason = meant.delivery, meant.reason
     assert delivery.signer
-    signer = await tx.contracts.signer(delivery.signer)
-    gone = [each for each in await tx.deliveries.of_contract(contract.id) if _intent(each) == _intent(delivery)]
+    signer = await tx.contracts.get_signer(delivery.signer)
+    gone = [each for each in await tx.deliveries.list_of_contract(contract.id) if _intent(each) == _intent(delivery)]
     if any(each.rung > delivery.rung for each in gone):
         return None  # the attempt by a later channel is checked on its own
     unheard = _Unheard(contract, signer, meant)
@@ -220,8 +222,8 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
         case Wait(until):
             await tx.deliveries.look_at(delivery.id, until)
             return None
-    if reason == NO_RECEIPT and (carrier := services.messaging.router.carriers.get(delivery.provider)):
-        await services.messaging.router.record_overdue_receipt(tx, carrier)
+    if reason == NO_RECEIPT and (provider := services.messaging.router.providers.get(delivery.provider)):
+        await services.messaging.router.record_overdue_receipt(tx, provider)
     channel = await _untried(services, tx, unheard, {each.channel for each in gone})
     if channel is None:
         await _at_the_end(tx, contract, delivery, reason, now)
@@ -231,14 +233,14 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
 
 async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str | None:
     """Return why the next channel has to be tried, or None if that is not necessary (any more)."""
-    if delivery.code and not await tx.sessions.code_is_live(delivery.code, tx.now):
+    if delivery.code and not await tx.sessions.is_code_live(delivery.code, tx.now):
         return None
     if delivery.state in (DeliveryState.REFUSED, DeliveryState.UNDELIVERED):
         return delivery.failure_kind or delivery.state.value
     if delivery.state in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
         return DeliveryState.UNKNOWN.value if delivery.provider else NO_PROVIDER
-    carrier = services.messaging.router.carriers.get(delivery.provider)
-    if delivery.state is DeliveryState.SENT and carrier and carrier.channel.rules.receipts:
+    provider = services.messaging.router.providers.get(delivery.provider)
+    if delivery.state is DeliveryState.SENT and provider and provider.channel.rules.receipts:
         return NO_RECEIPT
     return NOT_OPENED if delivery.purpose in PLANNED else None
 
@@ -333,7 +335,7 @@ async def _worth_a_call(tx: Transaction, delivery: Delivery) -> bool:
     if delivery.purpose == Purpose.LAST_CALL or delivery.task is None or delivery.signer is None:
         return delivery.purpose == Purpose.LAST_CALL
     since = (await tx.tasks.get(delivery.task)).invited_at or delivery.created_at
-    if await tx.staff_tasks.had_task(delivery.signer, UNREACHED, since):
+    if await tx.staff_tasks.has_had_task(delivery.signer, UNREACHED, since):
         return False
-    sent = [at for at in await tx.deliveries.sent_for_task(delivery.task, PLANNED) if at >= since]
+    sent = [at for at in await tx.deliveries.list_sent_for_task(delivery.task, PLANNED) if at >= since]
     return delivery.rung > 0 or len(sent) >= UNOPENED_MESSAGES

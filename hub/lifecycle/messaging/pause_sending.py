@@ -41,9 +41,9 @@ async def resume_sending(services: Services, actor: str) -> bool:
 async def count_held_steps(services: Services) -> int:
     """Return how many steps are due now, counted up to MAX_COUNTED: reminders, invitations and expiries."""
     async with services.database.transaction(EVERYTHING) as tx:
-        return await tx.tasks.overdue(tx.planning_now, MAX_COUNTED)
+        return await tx.tasks.count_overdue(tx.planning_now, MAX_COUNTED)
 
 
 async def _headquarters(tx: Transaction) -> str:
-    found = await tx.school.headquarters()
+    found = await tx.school.find_headquarters()
     return found.id if found else ""

@@ -10,7 +10,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import render
 from hub.model.messaging.sms_length import Size, measure_text
-from hub.router.providers import Carrier, can_send
+from hub.router.providers import Provider, can_send
 from hub.store.transaction import Transaction
 
 # They stand in for a real ticket and a real pickup code, and open nothing.
@@ -21,7 +21,7 @@ SAMPLE_TICKET, SAMPLE_PICKUP = "4J8Q2X7M3K9TB", "305816"
 class ReadableMessage:
     """A message as its recipient will read it.
 
-    `text`: with the signature that the provider puts before it. `size`: the size of an SMS, else None. `carrier`: the
+    `text`: with the signature that the provider puts before it. `size`: the size of an SMS, else None. `provider`: the
     provider that is tried first.
     """
 
@@ -30,7 +30,7 @@ class ReadableMessage:
     subject: str
     text: str
     size: Size | None
-    carrier: Carrier
+    provider: Provider
 
 
 async def preview_message(
@@ -43,18 +43,18 @@ async def preview_message(
     router, messages = services.messaging.router, services.messaging.messages
     channel = next(iter(await get_channels(services, tx, signer, purpose, message.first)), None)
     address = signer.address_for(channel) if channel else None
-    able = router.carriers.list_able(channel, address, signer.language) if channel and address else []
+    able = router.providers.list_able(channel, address, signer.language) if channel and address else []
     able = can_send(able, purpose, signer.language)
     if not channel or not address or not able:
         return None
-    words = general_words(services, contract, signer, await tx.school.campus(contract.campus))
+    words = general_words(services, contract, signer, await tx.school.get_campus(contract.campus))
     words = messages.shorten_values(purpose, signer.language, words | dict(message.variables)) | _samples(services)
     shape = router.choose_shape(channel, address)
     template = messages.get(purpose, channel, signer.language, shape.value if shape else "full")
-    carrier = able[0]
-    text = carrier.channel.rules.prefix + render(template.text, words)
+    provider = able[0]
+    text = provider.channel.rules.prefix + render(template.text, words)
     size = measure_text(text) if channel == "sms" else None
-    return ReadableMessage(channel, template.language, render(template.subject, words), text, size, carrier)
+    return ReadableMessage(channel, template.language, render(template.subject, words), text, size, provider)
 
 
 def _samples(services: Services) -> dict[str, str]:

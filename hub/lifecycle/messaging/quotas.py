@@ -61,7 +61,9 @@ async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -
     wanted = _list_counts(
         services, list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
     )
-    spent = [each for each in wanted if await tx.budgets.spent(each.kind, each.subject, each.begins_at) >= each.most]
+    spent = [
+        each for each in wanted if await tx.budgets.get_spent(each.kind, each.subject, each.begins_at) >= each.most
+    ]
     _refuse(tx, [wanted[each] for each in spent], None, zone)
 
 
@@ -127,7 +129,7 @@ async def alarm(tx: Transaction, spent: BudgetSpent) -> None:
     If many transactions exceed a budget at once, a second connection for each would be too many.
     """
     subject = f"{spent.kind}/{spent.campus or ''}"
-    if spent.kind not in ALARMING or await tx.budgets.spent("alarm", subject, spent.begins_at):
+    if spent.kind not in ALARMING or await tx.budgets.get_spent("alarm", subject, spent.begins_at):
         return
     if await tx.budgets.consume("alarm", subject, spent.begins_at, 1):
         facts = {"which": spent.kind, "campus": spent.campus or "–", "until": spent.ends_at.isoformat()}

@@ -35,18 +35,18 @@ async def resend(services: Services, tx: Transaction, signers: Sequence[Signer])
 
 
 async def _asked_for(tx: Transaction, ticket: str | None, phone: str | None) -> list[Signer]:
-    if ticket and (known := normalise_ticket(ticket)) and (link := await tx.links.by_ticket(known)):
-        return [await tx.contracts.signer(link.signer)]
-    return await tx.contracts.signers_at(phone) if phone else []
+    if ticket and (known := normalise_ticket(ticket)) and (link := await tx.links.find_by_ticket(known)):
+        return [await tx.contracts.get_signer(link.signer)]
+    return await tx.contracts.list_signers_at(phone) if phone else []
 
 
 async def _send_link(services: Services, tx: Transaction, known: Signer) -> bool:
-    signer = await tx.contracts.signer(known.id)  # read again: the number may just have changed
-    task = await tx.tasks.of_signer(signer.id)
+    signer = await tx.contracts.get_signer(known.id)  # read again: the number may just have changed
+    task = await tx.tasks.get_of_signer(signer.id)
     if task.state is not TaskState.OPEN:
         return False
     now = tx.planning_now
-    sent = await tx.deliveries.sent_to_person(signer.person, now - timedelta(days=1), [Purpose.NEW_LINK.value])
+    sent = await tx.deliveries.list_sent_to_person(signer.person, now - timedelta(days=1), [Purpose.NEW_LINK.value])
     if len(sent) >= RELINKS_A_DAY or (sent and now - sent[-1] < RELINK_APART):
         return False
     contract = await tx.contracts.get(signer.contract)

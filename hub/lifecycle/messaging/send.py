@@ -59,7 +59,7 @@ async def write_message(
     """
     purpose, key, task = message.purpose, message.key, message.task
     facts = await tx.message_facts.get(signer, key)
-    ladder = services.messaging.router.carriers.list_channels(signer, purpose, message.first, facts.silent)
+    ladder = services.messaging.router.providers.list_channels(signer, purpose, message.first, facts.silent)
     channel = next(iter(allowed_ways(services, signer, ladder)), None)
     if channel is None or facts.is_written:
         return None
@@ -137,7 +137,7 @@ class Draft:
 
 async def write_attempt(services: Services, tx: Transaction, outgoing: Outgoing) -> Delivery | None:
     """Write an attempt row with its link and text. Return None if it already exists. Raises BudgetSpent."""
-    if await tx.deliveries.by_key(outgoing.attempt.key):
+    if await tx.deliveries.find_by_key(outgoing.attempt.key):
         return None
     stored = await store_messages(tx, await draft_messages(services, tx, [outgoing]))
     return stored[0] if stored else None
@@ -156,7 +156,7 @@ async def draft_messages(
     await services.messaging.texts.refresh(tx)
     wait = await _count(services, tx, outgoing)
     doors = [(each.signer, DoorKind(each.attempt.channel)) for each in outgoing]
-    found = await tx.links.for_doors(doors, tx.now, links)
+    found = await tx.links.get_for_doors(doors, tx.now, links)
     made = zip(outgoing, (found[signer.id, door] for signer, door in doors), strict=True)
     return [Draft(each, _attempt_row(services, tx, each, link, wait), link) for each, link in made]
 

@@ -31,7 +31,7 @@ async def send_copies(services: Services, tx: Transaction, completed: Contract) 
     copies = copies_of(completed)
     if not copies:
         return
-    campus = await tx.school.campus(completed.campus)
+    campus = await tx.school.get_campus(completed.campus)
     await services.messaging.texts.refresh(tx)
     for number, copy in enumerate(copies):
         await _send_copy(services, tx, (completed, campus), (number, copy))
@@ -42,8 +42,8 @@ async def _send_copy(
 ) -> None:
     (contract, campus), (number, copy) = about, whom
     told = {"copy": number, "copy_role": copy.role.value}
-    case = MessageCase(copy.purpose, ZoneInfo(campus.zone), 0.0, silent=await tx.opt_outs.channels(copy.email))
-    channel = CHANNEL if services.messaging.router.carriers.list_able(CHANNEL, copy.email, copy.language) else None
+    case = MessageCase(copy.purpose, ZoneInfo(campus.zone), 0.0, silent=await tx.opt_outs.list_channels(copy.email))
+    channel = CHANNEL if services.messaging.router.providers.list_able(CHANNEL, copy.email, copy.language) else None
     verdict = may_send(case, channel, services.messaging.policy, tx.planning_now)
     reason = verdict.reason.value if isinstance(verdict, Drop) else await _count(services, tx, contract, copy)
     if reason is not None:

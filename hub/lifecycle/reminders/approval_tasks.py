@@ -47,7 +47,7 @@ async def add_approval_task(services: Services, tx: Transaction, wanted: Approva
     if not await tx.staff_tasks.add_task_once(task, same_text=True):
         return
     above = await list_campuses_above(tx, wanted.of_campus)
-    nearest_first = sorted(await tx.owners.at(above), key=lambda each: above.index(each.campus))
+    nearest_first = sorted(await tx.owners.list_at(above), key=lambda each: above.index(each.campus))
     able = (each for each in nearest_first if may(each.role, wanted.permission))
     owner = next((each for each in able if f"staff:{each.id}" not in wanted.asked_by), None)
     if owner is not None:

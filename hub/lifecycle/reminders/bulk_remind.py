@@ -122,7 +122,7 @@ async def begin(
         tasks = []
         for contract in wanted:
             await tx.contracts.get(contract)
-            tasks += [task for task in await tx.tasks.of_contract(contract) if task.state is TaskState.OPEN]
+            tasks += [task for task in await tx.tasks.list_of_contract(contract) if task.state is TaskState.OPEN]
         if not tasks:
             raise BadInput("no signature is due for these contracts", field="contracts")
         await tx.bulk_reminders.begin(act, tasks, actor, tx.now)
@@ -137,7 +137,7 @@ async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> b
     gives the act another job.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        contracts = [] if await tx.pause.get() else await tx.bulk_reminders.contracts_left(act, most)
+        contracts = [] if await tx.pause.get() else await tx.bulk_reminders.list_contracts_left(act, most)
     for contract in contracts:
         await _remind_one(services, act, contract)
     return len(contracts) == most
@@ -159,14 +159,14 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
 async def _give_up(services: Services, act: UUID, contract: UUID, verdict: BulkOutcome) -> None:
     """Note the outcome of one contract that failed. The others continue. All of them keep their planned reminders."""
     async with services.database.transaction(EVERYTHING) as tx:
-        for task in await tx.bulk_reminders.tasks_left(act, contract):
+        for task in await tx.bulk_reminders.list_tasks_left(act, contract):
             await tx.bulk_reminders.end(act, task, verdict.value, tx.now)
 
 
 async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
-        contract = await tx.contracts.locked(contract_id)
-        left = set(await tx.bulk_reminders.tasks_left(act, contract_id))
+        contract = await tx.contracts.lock_contract(contract_id)
+        left = set(await tx.bulk_reminders.list_tasks_left(act, contract_id))
         cases = [case for case in await _cases(services, tx, contract) if case.task.id in left]
         await tx.sessions.one_at_a_time(*{case.signer.person for case in cases})
         sent = 0
@@ -176,7 +176,7 @@ async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) 
             await tx.bulk_reminders.end(act, case.task.id, verdict.value, tx.now)
         for task in left - {case.task.id for case in cases}:
             await tx.bulk_reminders.end(act, task, BulkOutcome.NOBODY.value, tx.now)
-        if sent and (asked := await tx.bulk_reminders.of(act)):
+        if sent and (asked := await tx.bulk_reminders.find_counts(act)):
             facts = {"tasks": sent, "act": str(act)}
             await tx.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
 
@@ -207,12 +207,12 @@ async def _in_the_morning(tx: Transaction, case: _Case) -> None:
 
 
 async def _cases(services: Services, tx: Transaction, contract: Contract) -> list[_Case]:
-    tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
+    tasks = [task for task in await tx.tasks.list_of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
         return []
     policy, now = await get_policy(tx, services.messaging.policy, contract), tx.planning_now
-    signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
-    deliveries = await tx.deliveries.of_contract(contract.id)
+    signers = {signer.id: signer for signer in await tx.contracts.list_signers(contract.id)}
+    deliveries = await tx.deliveries.list_of_contract(contract.id)
     return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
 
 
@@ -221,8 +221,10 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
     daily cap, because nobody looks at each task."""
     begins, _ = local_day(case.now, case.zone)
     person, since = case.signer.person, min(case.now - timedelta(days=1), begins)
-    messages = await tx.deliveries.sent_to_person(person, since, PLANNED)
-    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.sent_for_task(case.task.id, PLANNED, HAND))
+    messages = await tx.deliveries.list_sent_to_person(person, since, PLANNED)
+    by_hand = ByHand(
+        messages[-1] if messages else None, await tx.deliveries.list_sent_for_task(case.task.id, PLANNED, HAND)
+    )
     message = MessageCase(
         Purpose.REMINDER,
         case.zone,

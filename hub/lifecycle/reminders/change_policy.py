@@ -79,12 +79,12 @@ async def change_policy_of(
     """
     _check_configured(services, changes)
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         if contract.state is not ContractState.ISSUED:
             raise IllegalMove("no signature is due for this contract")
         change = _change(PolicyPlace(contract.campus, contract.course, contract.id), changes)
         await tx.policies.put(change, actor, tx.now)
-        applied(services.messaging.policy, await tx.policies.above(contract.campus, contract.course, contract.id))
+        applied(services.messaging.policy, await tx.policies.list_above(contract.campus, contract.course, contract.id))
         await check_named(tx, contract.campus, str(changes.get("escalate_to", "")))
         facts = {"keys": ", ".join(sorted(changes))}
         await tx.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
@@ -111,7 +111,7 @@ async def policies_at(
     mine = _change(place, {})
     _check_configured(services, instead or {})
     await check_named(tx, place.campus, str((instead or {}).get("escalate_to", "")))
-    found = await tx.policies.above(place.campus, place.course, place.contract)
+    found = await tx.policies.list_above(place.campus, place.course, place.contract)
     own = next((each.changes for each in found if _same(each, mine)), {})
     above = applied(services.messaging.policy, [each for each in found if not _same(each, mine)])
     decided = _change(place, own if instead is None else instead)
@@ -139,10 +139,10 @@ def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextS
 
 async def plans_of(tx: Transaction, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
     """Return the steps that follow for each signer of the contract whose turn it is, if nobody signs."""
-    signers = {signer.id: signer for signer in await tx.contracts.signers(contract.id)}
-    deliveries, now = await tx.deliveries.of_contract(contract.id), tx.planning_now
+    signers = {signer.id: signer for signer in await tx.contracts.list_signers(contract.id)}
+    deliveries, now = await tx.deliveries.list_of_contract(contract.id), tx.planning_now
     plans: list[tuple[Signer, list[NextStep]]] = []
-    for task in await tx.tasks.of_contract(contract.id):
+    for task in await tx.tasks.list_of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
         zone = ZoneInfo(signers[task.signer].zone)
@@ -203,10 +203,10 @@ def _wrong_line(number: int) -> BadInput:
 
 async def _check(services: Services, tx: Transaction, change: PolicyChange) -> None:
     """Check the policy of the changed place and of each place below it that has changes. Raises BadInput."""
-    below = await tx.school.scope_below(change.campus)
-    decided = [each for each in await tx.policies.all() if change.kind == "campus" and below.covers(each.campus)]
+    below = await tx.school.get_scope_below(change.campus)
+    decided = [each for each in await tx.policies.list_all() if change.kind == "campus" and below.covers(each.campus)]
     for campus, course in dict.fromkeys((each.campus, _course(each)) for each in (change, *decided)):
-        applied(services.messaging.policy, await tx.policies.above(campus, course))
+        applied(services.messaging.policy, await tx.policies.list_above(campus, course))
 
 
 def _check_configured(services: Services, changes: Mapping[str, Any]) -> None:

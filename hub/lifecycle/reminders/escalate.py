@@ -64,14 +64,14 @@ async def escalate_tasks(services: Services) -> None:
     once."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
-        for task in await tx.owners.without():
+        for task in await tx.owners.lock_tasks_without():
             policy = await _policy(services, tx, task)
             owner = await _owner(tx, task, policy)
             await tx.owners.give(
                 task.id, owner.id if owner else None, now, now + policy.escalate_within, now + policy.climbs_after
             )
-        for task in await tx.owners.not_taken(now):
-            manager = await tx.owners.manager(await list_campuses_above(tx, task.campus))
+        for task in await tx.owners.lock_not_taken(now):
+            manager = await tx.owners.find_manager(await list_campuses_above(tx, task.campus))
             await tx.owners.climb(task.id, manager.id if manager else task.owner, now)
     if services.messaging.addressees:
         await _tell(services)
@@ -87,11 +87,11 @@ async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> St
     """Return the account that the policy names, else the contract's issuer, else the manager of the campus or of the
     nearest campus above it, else None."""
     above = await list_campuses_above(tx, task.campus)
-    candidates = [await tx.owners.named(policy.escalate_to)] if policy.escalate_to else []
-    if task.contract and (issuer := _staff_id(await tx.record.actor(task.contract, "issued"))):
-        candidates.append(await tx.owners.active(issuer))
+    candidates = [await tx.owners.find_named(policy.escalate_to)] if policy.escalate_to else []
+    if task.contract and (issuer := _staff_id(await tx.record.find_actor(task.contract, "issued"))):
+        candidates.append(await tx.owners.find_active(issuer))
     found = next((each for each in candidates if each is not None and _may_own(each, above)), None)
-    return found or await tx.owners.manager(above)
+    return found or await tx.owners.find_manager(above)
 
 
 def _may_own(staff: Staff, above: Sequence[str]) -> bool:
@@ -100,7 +100,7 @@ def _may_own(staff: Staff, above: Sequence[str]) -> bool:
 
 async def list_campuses_above(tx: Transaction, campus: str) -> list[str]:
     """Return the campus and all campuses above it. Staff of each of them may see the campus."""
-    parents = {each.id: each.parent for each in await tx.school.campuses()}
+    parents = {each.id: each.parent for each in await tx.school.list_campuses()}
     found = [campus]
     while (parent := parents.get(found[-1])) is not None:
         found.append(parent)
@@ -118,7 +118,7 @@ def _staff_id(actor: str | None) -> UUID | None:
 async def _tell(services: Services) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
-        for load in await tx.owners.loads(now):
+        for load in await tx.owners.list_loads(now):
             moment = await _digest_moment(services, tx, load.staff, now)
             day = moment.date()
             told = load.told_on is not None and load.told_on >= day
@@ -133,7 +133,7 @@ async def _tell(services: Services) -> None:
 
 async def _digest_moment(services: Services, tx: Transaction, staff: Staff, now: datetime) -> datetime:
     """Return the moment of today's digest, in the time zone of the campus where the member of staff works."""
-    zone = ZoneInfo((await tx.school.campus(staff.campus)).zone)
+    zone = ZoneInfo((await tx.school.get_campus(staff.campus)).zone)
     policy = await get_policy_at(tx, services.messaging.policy, staff.campus)
     return datetime.combine(now.astimezone(zone).date(), policy.digest_at, zone)
 
@@ -157,7 +157,7 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
     """Give a task to the account with this login. Raises NotFound; BadInput for an account that may not finish the
     task."""
     async with services.database.transaction(scope) as tx:
-        task = await tx.staff_tasks.task(task_id)
+        task = await tx.staff_tasks.find_task(task_id)
         if task is None or task.done_at is not None:
             raise NotFound
         staff = next((each for each in await may_settle(tx, task.campus) if each.login == login), None)
@@ -169,12 +169,12 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
 
 async def may_settle(tx: Transaction, campus: str) -> list[Staff]:
     """Return the staff to whom a task of this campus can be given, sorted by name."""
-    there = await tx.owners.at(await list_campuses_above(tx, campus))
+    there = await tx.owners.list_at(await list_campuses_above(tx, campus))
     return [each for each in there if may(each.role, Permission.SETTLE_TASK)]
 
 
 async def check_named(tx: Transaction, campus: str, login: str) -> None:
     """Raise BadInput if there is no account with this login, or if it may not finish tasks of this campus."""
-    staff = await tx.owners.named(login) if login else None
+    staff = await tx.owners.find_named(login) if login else None
     if login and (staff is None or not _may_own(staff, await list_campuses_above(tx, campus))):
         raise BadInput("no account with this login at this campus or above it", field="escalate_to")

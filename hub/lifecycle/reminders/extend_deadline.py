@@ -27,7 +27,7 @@ async def extend_issued(
 
     Raises IllegalMove if it is not issued, BadInput for the deadline.
     """
-    contract = await tx.contracts.locked(contract_id)
+    contract = await tx.contracts.lock_contract(contract_id)
     if contract.state is not ContractState.ISSUED:
         raise IllegalMove(f"the deadline of a contract in this state cannot move:\n{contract.state}")
     check_deadline(deadline, tx.planning_now)

@@ -32,9 +32,9 @@ async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID,
     caller opens the transaction inside `alarm_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if all
     of them have to wait, BudgetSpent.
     """
-    contract = await tx.contracts.locked(contract_id)
+    contract = await tx.contracts.lock_contract(contract_id)
     tasks = await _to_remind(tx, contract)
-    signers = [await tx.contracts.signer(task.signer) for task in tasks]
+    signers = [await tx.contracts.get_signer(task.signer) for task in tasks]
     # Limits are counted by person, and another contract of the same person may be reminded at this moment.
     await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
     waits, tried = [], []
@@ -50,7 +50,7 @@ async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID,
 
 
 async def _to_remind(tx: Transaction, contract: Contract) -> list[SigningTask]:
-    tasks = [task for task in await tx.tasks.of_contract(contract.id) if task.state is TaskState.OPEN]
+    tasks = [task for task in await tx.tasks.list_of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
         raise IllegalMove("no signature is due for this contract")
     if all(task.paused for task in tasks):
@@ -78,8 +78,8 @@ async def _by_hand(
 async def _refuse_too_soon(
     policy: ReminderPolicy, tx: Transaction, task: SigningTask, signer: Signer, now: datetime
 ) -> None:
-    messages = await tx.deliveries.sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
-    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.sent_for_task(task.id, PLANNED, HAND))
+    messages = await tx.deliveries.list_sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
+    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.list_sent_for_task(task.id, PLANNED, HAND))
     case = MessageCase(
         Purpose.REMINDER, ZoneInfo(signer.zone), spread_of(task.id), [task], answers_an_act=True, by_hand=by_hand
     )

@@ -42,9 +42,9 @@ log = structlog.get_logger()
 async def replan(services: Services, tx: Transaction, contract: Contract, reason: str) -> None:
     """Reschedule every open task of the contract, which the caller has locked, under its new deadline."""
     now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
-    zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.signers(contract.id)}
-    deliveries = await tx.deliveries.of_contract(contract.id)
-    for task in await tx.tasks.of_contract(contract.id):
+    zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.list_signers(contract.id)}
+    deliveries = await tx.deliveries.list_of_contract(contract.id)
+    for task in await tx.tasks.list_of_contract(contract.id):
         if task.state is not TaskState.OPEN or task.step is None or task.invited_at is None:
             continue
         plan = ReminderPlan(policy, task.invited_at, contract.deadline, zones[task.signer], spread_of(task.id))
@@ -61,17 +61,20 @@ async def unpause(services: Services, tx: Transaction, number: bytes, contracts:
     await tx.tasks.pause_at(number, contracts, False)
     for each in contracts:
         contract, now = await tx.contracts.get(each), tx.planning_now
-        for task in await tx.tasks.of_contract(each):
+        for task in await tx.tasks.list_of_contract(each):
             if task.step and task.step.kind is StepKind.EXPIRY and not task.paused and now < contract.deadline:
                 await _make_up(services, tx, contract, task, now)
 
 
 async def _make_up(services: Services, tx: Transaction, contract: Contract, task: SigningTask, now: datetime) -> None:
-    ledger = [entry for entry in await tx.reminders.of_contract(contract.id) if entry["task"] == task.id]
+    ledger = [entry for entry in await tx.reminders.list_of_contract(contract.id) if entry["task"] == task.id]
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
     if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
         return
-    policy, signer = await get_policy(tx, services.messaging.policy, contract), await tx.contracts.signer(task.signer)
+    policy, signer = (
+        await get_policy(tx, services.messaging.policy, contract),
+        await tx.contracts.get_signer(task.signer),
+    )
     due_at = before_deadline(
         policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
     )
@@ -89,9 +92,9 @@ async def replan_scope(
     continue, or None if all are done. Can be repeated after a crash: contracts already rescheduled stay as they are.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        below = await tx.school.scope_below(campus)
-        campuses = [each.id for each in await tx.school.campuses() if below.covers(each.id)]
-        found = await tx.tasks.contracts_with_open(campuses, course, after, most)
+        below = await tx.school.get_scope_below(campus)
+        campuses = [each.id for each in await tx.school.list_campuses() if below.covers(each.id)]
+        found = await tx.tasks.list_contracts_with_open(campuses, course, after, most)
     for begin in range(0, len(found), TOGETHER):
         for each in await _replan_together(services, found[begin : begin + TOGETHER]):
             await _replan_alone(services, each)
@@ -129,7 +132,7 @@ async def under_new_policy(services: Services, tx: Transaction, held: Sequence[U
     A task whose step stays the same is not written, because a worker may have leased it at this moment.
     """
     now = tx.planning_now
-    tasks, done = await tx.plans.open_tasks(held), await tx.plans.last_steps(held)
+    tasks, done = await tx.plans.list_open_tasks(held), await tx.plans.get_last_steps(held)
     places = list(dict.fromkeys(each.place for each in tasks))
     policies = (await get_policies(tx, services.messaging.policy, places)).policies
     planned: list[PlannedTask] = []

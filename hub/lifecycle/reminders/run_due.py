@@ -59,7 +59,7 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
     """
     opening = opening_due(services.database.clock(), LOOK_AHEAD, most)
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        taken = await tx.due_steps.take(opening)
+        taken = await tx.due_steps.lock_due(opening)
         if not taken:
             return RanSteps()
         contracts = {each.contract.id: each.contract for each in taken}
@@ -82,7 +82,7 @@ async def run_due(services: Services, most: int, lease: timedelta) -> RanSteps:
 
 async def time_until_due(tx: Transaction) -> timedelta:
     """Return the time until the next step is due, at most MAX_SLEEP; zero or less if one is due now."""
-    earliest = await tx.tasks.earliest_due()
+    earliest = await tx.tasks.find_earliest_due()
     return min(earliest - tx.planning_now, MAX_SLEEP) if earliest else MAX_SLEEP
 
 
@@ -115,7 +115,7 @@ async def _run_claimed(services: Services, claimed: ClaimedTask) -> UUID | None:
         due = batch.due_of(task)
         if not _is_over(due):
             batch.decide(task)
-        elif await tx.signatures.holds_revision(due.contract.id):
+        elif await tx.signatures.is_revision_held(due.contract.id):
             # A signature that was accepted in time is embedded first. If signatures are still missing then, it expires.
             batch.plan(due, NextStep(StepKind.EXPIRY, 0, due.now + REVISION_RECHECK_INTERVAL))
         else:

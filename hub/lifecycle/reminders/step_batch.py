@@ -75,7 +75,7 @@ async def load_steps(
 
     The caller has locked `contracts`, which may include contracts without one of these tasks.
     """
-    cases = await tx.cases.complete(contracts)
+    cases = await tx.cases.list_cases(contracts)
     found = {party.task.id: (case, party) for case in cases for party in case.parties}
     persons = {found[task][1].signer.person for task in tasks}
     meant = [task for task, (_, party) in found.items() if party.signer.person in persons]
@@ -122,7 +122,7 @@ class StepBatch:
         if late:
             waiting = [self._facts[task].claimable_at for task in late]
             own = sum(at is not None and at < before for at in waiting)
-            self._crowded = await self._tx.tasks.overdue(before, CROWD + own) - own >= CROWD
+            self._crowded = await self._tx.tasks.count_overdue(before, CROWD + own) - own >= CROWD
 
     # ---- what is known
 
@@ -193,7 +193,7 @@ class StepBatch:
 
     def _channel(self, due: Due, facts: StepFacts) -> str | None:
         services = self._services
-        ladder = services.messaging.router.carriers.list_channels(due.signer, due.purpose, due.through, facts.silent)
+        ladder = services.messaging.router.providers.list_channels(due.signer, due.purpose, due.through, facts.silent)
         return next(iter(allowed_ways(services, due.signer, ladder)), None)
 
     def _send(self, lead: Due, channel: str) -> None:

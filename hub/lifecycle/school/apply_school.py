@@ -53,15 +53,15 @@ async def apply_school(
             await tx.school.put_campus(campus)
         for course in file.courses:
             await tx.school.put_course(course)
-        headquarters = await tx.school.headquarters()
+        headquarters = await tx.school.find_headquarters()
         assert headquarters is not None  # the comparison found no fault in the tree
         await record_act(tx, headquarters.id, "school-changed", actor, _facts(compared.changes))
     return compared
 
 
 async def _compare(tx: Transaction, file: SchoolFile, faults: list[SchoolFault]) -> SchoolComparison:
-    campuses = {each.id: each for each in await tx.school.campuses()}
-    courses = {(each.campus, each.id): each for each in await tx.school.courses()}
+    campuses = {each.id: each for each in await tx.school.list_campuses()}
+    courses = {(each.campus, each.id): each for each in await tx.school.list_courses()}
     named = {each.id for each in file.campuses} | {f"{each.campus}/{each.id}" for each in file.courses}
     compared = [compare_campus(campuses.get(each.id), each) for each in file.campuses]
     compared += [compare_course(courses.get((each.campus, each.id)), each) for each in file.courses]

@@ -1,4 +1,4 @@
-"""Change or delete an enrolment at the desk, as long as no contract was issued from it."""
+"""Change or delete an enrolment in the console, as long as no contract was issued from it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ async def change_enrolment(tx: Transaction, enrolment_id: UUID, wanted: Enrolmen
     fields = list_changed(before, after)
     if not fields:
         return before
-    await tx.school.course(after.campus, after.course)
-    check_people(new_contract(after), _today(await tx.school.campus(after.campus), tx.planning_now))
+    await tx.school.get_course(after.campus, after.course)
+    check_people(new_contract(after), _today(await tx.school.get_campus(after.campus), tx.planning_now))
     student = after.people["student"]
     await tx.enrolments.change(after, tx.cipher.person(student["id_type"], student["id_number"]), actor, tx.now)
     await record_act(tx, after.campus, "enrolment-changed", actor, {"enrolment": str(after.id), "fields": fields})
@@ -45,7 +45,7 @@ async def delete_enrolment(tx: Transaction, enrolment_id: UUID, actor: str) -> E
 
 
 async def _lock_unissued(tx: Transaction, enrolment_id: UUID) -> Enrolment:
-    found = await tx.school.enrolment(enrolment_id, lock=True)
+    found = await tx.school.get_enrolment(enrolment_id, lock=True)
     if found.contract is not None:
         raise EnrolmentIssued
     return found

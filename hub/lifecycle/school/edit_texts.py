@@ -71,7 +71,7 @@ class FileText:
 
 
 def find_file_text(services: Services, place: TextPlace) -> FileText | None:
-    """Return the text of the files; None for a template that was made at the desk, or that does not exist."""
+    """Return the text of the files; None for a template that was made in the console, or that does not exist."""
     if place.kind is TextKind.CONTRACT:
         languages = services.documents.printer.templates.in_languages(place.subject)
         if not languages:
@@ -96,7 +96,7 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
         found, texts = None, tx.text_versions
         if files is None or base != files.version:
             found = await (texts.get(*_key(place), base) if base else texts.find_in_force(*_key(place)))
-        if files is None:  # made at the desk: its last version says what it demands
+        if files is None:  # made in the console: its last version says what it demands
             last = found or next(iter(await texts.list_all(*_key(place))), None)
             if last is None:
                 raise TextVersionNotFound
@@ -202,7 +202,7 @@ async def _move(
 
 async def _ask_for_approval(services: Services, tx: Transaction, version: TextVersion) -> None:
     """Create the task for somebody who may approve this version."""
-    headquarters = await tx.school.headquarters()
+    headquarters = await tx.school.find_headquarters()
     if headquarters is None:
         return
     at, writers = headquarters.id, [*version.writers, version.submitted_by or ""]
@@ -236,10 +236,10 @@ async def check_text(services: Services, scope: Scope, version: TextVersion) -> 
         return
     texts, purpose = services.messaging.texts, Purpose(version.subject)
     check_message_texts(with_texts(texts.files, purpose, version.texts))
-    renderer, carriers = services.messaging.router.renderer, services.messaging.router.carriers
+    renderer, providers = services.messaging.router.renderer, services.messaging.router.providers
     other = [template for template in texts.files if template.purpose is not purpose]
     changed = MessageTemplates([*other, *with_texts(texts.files, purpose, version.texts)])
-    if faults := find_message_faults(carriers, changed, renderer.longest_addresses):
+    if faults := find_message_faults(providers, changed, renderer.longest_addresses):
         raise BadInput("\n".join(faults), field="texts")
 
 
@@ -251,7 +251,7 @@ def check_editor(editor: TextEditor) -> None:
 
 async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:
     """Append an act on a version to the school's record."""
-    headquarters = await tx.school.headquarters()
+    headquarters = await tx.school.find_headquarters()
     facts = {
         "kind": version.kind.value,
         "template": version.subject,

@@ -124,7 +124,7 @@ async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enr
         visitor, poster = await visitor_of(tx, secret)
         if visitor.verified_at is None:
             raise NotVerified
-        campus = await tx.school.campus(poster.campus)
+        campus = await tx.school.get_campus(poster.campus)
         await tx.sessions.one_at_a_time(visitor.person)
         await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=False)
         if asked.course not in poster.courses:
@@ -136,7 +136,7 @@ async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enr
         refusal = await _refusal(services, tx, PosterVisit(visitor, poster, campus), asked.course, people)
         if isinstance(refusal, NotOnList | AlreadyEnrolled | OneEach):
             await count_wrong(tx, visitor, campus)  # otherwise a visitor could find out who is enrolled
-        waits = await needs_approval(services, tx, await tx.school.course(poster.campus, asked.course))
+        waits = await needs_approval(services, tx, await tx.school.get_course(poster.campus, asked.course))
     if refusal:
         raise refusal
     claim = _Claim(services, visitor, poster, asked.course, people, is_known)
@@ -205,18 +205,18 @@ async def _refusal(
         return AlreadyEnrolled()
     if await tx.posters.has_student(poster.id, student_hash(tx.cipher, number)):
         return OneEach()
-    return PosterFull() if poster.full(await tx.posters.enrolled(poster.id)) else None
+    return PosterFull() if poster.full(await tx.posters.count_enrolled(poster.id)) else None
 
 
 async def _known_already(services: Services, tx: Transaction, poster: Poster, course: str, people: _People) -> bool:
     """Return whether the student is already enrolled. If so, send the link to the signers on file, or tell staff."""
-    enrolment = await tx.school.enrolment_of(poster.campus, course, people.student_person)
+    enrolment = await tx.school.find_enrolment(poster.campus, course, people.student_person)
     contracts = await _contracts(tx, poster, course, people)
     if enrolment and enrolment.contract:
         contracts.add(enrolment.contract)
     if enrolment is None and not contracts:
         return False
-    told = [signer for contract in sorted(contracts) for signer in await tx.contracts.signers(contract)]
+    told = [signer for contract in sorted(contracts) for signer in await tx.contracts.list_signers(contract)]
     if not await resend(services, tx, told):
         text = f"{ENROLLED_ALREADY}\n{poster.title}\n{await _course_in_words(tx, poster, course)}"
         known = next(iter(sorted(contracts)), None)
@@ -226,14 +226,14 @@ async def _known_already(services: Services, tx: Transaction, poster: Poster, co
 
 async def _course_in_words(tx: Transaction, poster: Poster, course: str) -> str:
     """Return the course's name in both languages, since staff of either language read it."""
-    found = await tx.school.course(poster.campus, course)
+    found = await tx.school.get_course(poster.campus, course)
     return found.name if found.name == found.name_en else f"{found.name} · {found.name_en}"
 
 
 async def _contracts(tx: Transaction, poster: Poster, course: str, people: _People) -> set[UUID]:
     """Return the student's contracts for this course that have one of these people, even those without an enrolment."""
-    signers = await tx.contracts.signers_called([people.student_person, people.signer_person])
-    signers += await tx.contracts.signers_at(people.signer.phone)
+    signers = await tx.contracts.list_signers_of([people.student_person, people.signer_person])
+    signers += await tx.contracts.list_signers_at(people.signer.phone)
     found = set()
     for contract in {signer.contract for signer in signers if signer.campus == poster.campus}:
         known = await tx.contracts.get(contract)
@@ -302,7 +302,7 @@ class _Claim:
         visitor = await tx.visitors.get(self.visitor.id)
         if visitor is None or not visitor.live(tx.now):
             raise SessionNotValid
-        if poster.full(await tx.posters.enrolled(poster.id)):
+        if poster.full(await tx.posters.count_enrolled(poster.id)):
             raise PosterFull
         if not await tx.school.add_enrolment(self.enrolment, self.people.student_person, tx.now):
             raise AlreadyEnrolled
@@ -317,13 +317,13 @@ class _Claim:
         self, tx: Transaction, contract: Contract, secret: str
     ) -> tuple[SigningSession, SigningTask]:
         """Replace the visitor's session by a signer's, with the same key challenge and a link of the poster door."""
-        signer = (await tx.contracts.signers(contract.id))[0]
-        link = await tx.links.for_door(signer, DoorKind.POSTER, tx.now)
+        signer = (await tx.contracts.list_signers(contract.id))[0]
+        link = await tx.links.get_for_door(signer, DoorKind.POSTER, tx.now)
         session = begin_session(link, self.visitor.key_challenge, tx.now)
         session = replace(session, contracts=(contract.id,), verified_at=tx.now)
         await tx.sessions.add(session, secret)
         await tx.visitors.end(self.visitor.id)
-        task = await tx.tasks.of_signer(signer.id)
+        task = await tx.tasks.get_of_signer(signer.id)
         await tx.tasks.opened(task.id, POSTER_DOOR, tx.planning_now)
         await tx.sessions.add_identity_check(session, contract.id, signer.id, BY_POSTER, tx.now)
         await tx.record.append(

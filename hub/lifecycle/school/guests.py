@@ -56,7 +56,7 @@ async def look(services: Services, text: str) -> tuple[Offer, bool]:
     """
     async with services.database.transaction(EVERYTHING) as tx:
         poster = await _poster(tx, text)
-        return await offer(tx, poster), poster.full(await tx.posters.enrolled(poster.id))
+        return await offer(tx, poster), poster.full(await tx.posters.count_enrolled(poster.id))
 
 
 async def open_poster(services: Services, text: str, phone: str, name: str, language: str) -> Admitted:
@@ -66,7 +66,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
     """
     async with services.database.transaction(EVERYTHING) as tx:
         poster = await _poster(tx, text)
-        if poster.full(await tx.posters.enrolled(poster.id)):
+        if poster.full(await tx.posters.count_enrolled(poster.id)):
             raise PosterFull
         number = normalise_phone(phone, field="phone")
         visitor = Visitor(
@@ -90,7 +90,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
 
 async def _poster(tx: Transaction, text: str) -> Poster:
     ticket = normalise_ticket(text)
-    poster = await tx.posters.by_ticket(ticket) if ticket else None
+    poster = await tx.posters.find_by_ticket(ticket) if ticket else None
     if poster is None or not poster.valid(tx.now):
         raise LinkNotValid
     return poster
@@ -102,7 +102,7 @@ async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tup
     Raises SessionNotValid for an unknown, replaced or expired secret and for a session that began at another door,
     LinkNotValid if the poster has ended meanwhile.
     """
-    visitor = await tx.visitors.by_secret(secret, lock=lock) if secret else None
+    visitor = await tx.visitors.find_by_secret(secret, lock=lock) if secret else None
     if visitor is None or not visitor.live(tx.now) or visitor.poster is None:
         raise SessionNotValid
     poster = await tx.posters.get(visitor.poster)
@@ -117,7 +117,7 @@ async def come_back(services: Services, secret: str) -> Admitted:
         visitor, poster = await visitor_of(tx, secret)
         challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.visitors.new_challenge(visitor.id, challenge)
-        enrolled = await tx.posters.enrolled_by(visitor.id)
+        enrolled = await tx.posters.has_enrolled(visitor.id)
         return Admitted(secret, replace(visitor, key_challenge=challenge), await offer(tx, poster), enrolled)
 
 
@@ -132,11 +132,11 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
     async with alarm_if_spent(services), services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
-        campus = await tx.school.campus(poster.campus)
+        campus = await tx.school.get_campus(poster.campus)
         await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=True)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
         ways = sorted(WAYS, key=lambda way: way != channel)
-        chosen = next((way for way in ways if services.messaging.router.carriers.list_able(way, visitor.phone)), None)
+        chosen = next((way for way in ways if services.messaging.router.providers.list_able(way, visitor.phone)), None)
         if chosen is None:
             raise BadInput("messages cannot be sent to this number", field="phone")
         await _write_code(services, tx, PosterVisit(visitor, poster, campus), code, chosen)
@@ -181,9 +181,9 @@ async def verify(services: Services, secret: str, code: str) -> Admitted:
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret, lock=True)
         await tx.sessions.one_at_a_time(visitor.person)
-        campus = await tx.school.campus(poster.campus)
+        campus = await tx.school.get_campus(poster.campus)
         await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=False)
-        live = await tx.sessions.live_code(visitor.person, visitor.id, tx.now)
+        live = await tx.sessions.find_live_code(visitor.person, visitor.id, tx.now)
         if is_same_code(services, live, code) and live is not None:
             await tx.sessions.use_code(live, tx.now)
             return await _admit(tx, visitor, poster)

@@ -108,7 +108,7 @@ async def put_staff_and_key(database: Database, *, login: str, password: str, ap
     """
     password_hash = await asyncio.to_thread(PasswordHasher().hash, password)
     async with database.transaction(EVERYTHING) as tx:
-        headquarters = next((each.id for each in await tx.school.campuses() if each.parent is None), None)
+        headquarters = next((each.id for each in await tx.school.list_campuses() if each.parent is None), None)
         if headquarters is None:
             raise BadInput("load the school first", field="campus")
         await tx.accounts.put_staff(Staff(uuid4(), login, login, headquarters, StaffRole.OWNER), password_hash, tx.now)
@@ -156,7 +156,7 @@ async def read_titles(
 ) -> tuple[RosterHeader, tuple[str, ...]]:
     """Return the column titles of a roster, and the columns that an import needs. Raises UnreadableFile."""
     async with database.transaction(EVERYTHING) as tx:
-        names = SchoolNames(await tx.school.campuses(), await tx.school.courses(), scope)
+        names = SchoolNames(await tx.school.list_campuses(), await tx.school.list_courses(), scope)
     spreadsheets = SpreadsheetReader()
     try:
         header = (await asyncio.to_thread(open_roster, spreadsheets, data, chosen)).header
@@ -180,8 +180,8 @@ async def mark_roster(
 async def roster_template(database: Database, scope: Scope, language: str) -> bytes:
     """Return an empty roster as XLSX, with the campuses and courses of this scope."""
     async with database.transaction(EVERYTHING) as tx:
-        campuses = {each.id: each for each in await tx.school.campuses()}
-        courses = [each for each in await tx.school.courses() if scope.covers(each.campus)]
+        campuses = {each.id: each for each in await tx.school.list_campuses()}
+        courses = [each for each in await tx.school.list_courses() if scope.covers(each.campus)]
     return await asyncio.to_thread(template_sheet, [(campuses[each.campus], each) for each in courses], language)
 
 
@@ -215,7 +215,7 @@ async def _open(
 ) -> AsyncIterator[_CheckedRoster]:
     """Open the spreadsheet in a child process with limits, for as long as it is read."""
     async with database.transaction(EVERYTHING) as tx:
-        names = SchoolNames(await tx.school.campuses(), await tx.school.courses(), scope)
+        names = SchoolNames(await tx.school.list_campuses(), await tx.school.list_courses(), scope)
     spreadsheets = SpreadsheetReader()
     try:
         roster = await asyncio.to_thread(open_roster, spreadsheets, data, options.chosen)

@@ -124,7 +124,7 @@ async def _enqueue(tx: Transaction, act: IssueAct) -> None:
 
 async def need_approval(services: Services, tx: Transaction, enrolments: Sequence[Enrolment]) -> bool:
     """Return whether somebody else has to approve before the contracts of these enrolments are issued."""
-    courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+    courses = {(course.campus, course.id): course for course in await tx.school.list_courses()}
     taught = {(each.campus, each.course) for each in enrolments}
     for place in sorted(taught):
         if await needs_approval(services, tx, courses.get(place)):
@@ -152,7 +152,7 @@ async def digest_each(
 ) -> Mapping[UUID, bytes]:
     """Return a keyed digest of all from which the documents of each enrolment of an act would be drawn now. `planned`:
     as `plan_act` returns it."""
-    courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+    courses = {(course.campus, course.id): course for course in await tx.school.list_courses()}
     templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     digests = {}
     for each in enrolments:
@@ -252,8 +252,8 @@ async def _issue_one(services: Services, act: IssueAct, enrolment_id: UUID, foll
 
 async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID, following: UUID | None) -> bool:
     async with services.database.transaction(EVERYTHING) as tx:
-        read = await tx.school.enrolment(enrolment_id)
-        campus = await tx.school.campus(read.campus)
+        read = await tx.school.get_enrolment(enrolment_id)
+        campus = await tx.school.get_campus(read.campus)
         after = await tx.enrolments.list_chosen([following] if following else [])
     planned = await plan_act(services, EVERYTHING, act.id)
     if read.contract != (planned.replaces if planned else None):
@@ -264,7 +264,7 @@ async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID,
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.issue_acts.lock_item(act.id, enrolment_id):
             return True
-        now = await tx.school.enrolment(enrolment_id, lock=True)
+        now = await tx.school.get_enrolment(enrolment_id, lock=True)
         is_left = now.contract == read.contract
         if is_left and now != read:
             return False

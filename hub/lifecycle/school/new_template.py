@@ -1,4 +1,4 @@
-"""Begin a contract template of a new name at the desk, as a copy of an existing one.
+"""Begin a contract template of a new name in the console, as a copy of an existing one.
 
 Templates of the files stay as they are. The copy keeps the demands that its source has at this time.
 """

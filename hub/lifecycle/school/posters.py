@@ -100,7 +100,7 @@ async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> Non
     if not scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
     for course in asked.courses:
-        course_facts(await tx.school.course(asked.campus, course), "zh")
+        course_facts(await tx.school.get_course(asked.campus, course), "zh")
 
 
 async def revoke(services: Services, scope: Scope, poster: UUID) -> bool:
@@ -119,8 +119,8 @@ def doorway(services: Services, ticket: str) -> Doorway:
 
 async def offer(tx: Transaction, poster: Poster) -> Offer:
     """Return the offer of a poster, without courses that no longer exist."""
-    campus = await tx.school.campus(poster.campus)
-    known = {course.id: course for course in await tx.school.courses(poster.campus)}
+    campus = await tx.school.get_campus(poster.campus)
+    known = {course.id: course for course in await tx.school.list_courses(poster.campus)}
     return Offer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
 
 

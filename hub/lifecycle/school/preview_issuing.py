@@ -36,7 +36,7 @@ async def forecast_issuing(
     """Draw the first of these contracts, and count contracts and messages. Raises as `preview_contract` does."""
     first = enrolments[0]
     async with services.database.transaction(scope) as tx:
-        campuses = {campus: await tx.school.campus(campus) for campus in {each.campus for each in enrolments}}
+        campuses = {campus: await tx.school.get_campus(campus) for campus in {each.campus for each in enrolments}}
         opened = {
             campus.id: into_window(
                 await get_policy_at(tx, services.messaging.policy, campus.id, None),

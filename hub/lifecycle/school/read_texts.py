@@ -32,8 +32,8 @@ _NO_ROW = UUID(int=0)
 @dataclass(frozen=True)
 class TextLine:
     """A text in the list. `titles`: the titles of a contract template, by language. `files`: the version of the files;
-    empty for a template made at the desk. `in_force`: the version in force; None for the text of the files. `is_open`:
-    the version that is being written or waits for approval."""
+    empty for a template made in the console. `in_force`: the version in force; None for the text of the files.
+    `is_open`: the version that is being written or waits for approval."""
 
     place: TextPlace
     titles: Mapping[str, str]
@@ -62,7 +62,7 @@ async def list_texts_of(services: Services, scope: Scope, kind: TextKind) -> lis
     subjects = services.documents.printer.templates.ids() if kind is TextKind.CONTRACT else list(Purpose)
     async with services.database.transaction(scope) as tx:
         versions = await tx.text_versions.list_all(kind)
-    if kind is TextKind.CONTRACT:  # including those made at the desk
+    if kind is TextKind.CONTRACT:  # including those made in the console
         subjects = sorted({*subjects, *(version.subject for version in versions)})
     return [_line(services, TextPlace(kind, str(subject)), versions) for subject in subjects]
 

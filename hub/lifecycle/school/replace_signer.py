@@ -52,7 +52,9 @@ def _digest_adult(tx: Transaction, contract: Contract, adult: NewSigner) -> str:
 async def _with_phone_now(tx: Transaction, adult: NewSigner, line: Enrolment) -> NewSigner:
     """Return the adult with the phone number that has replaced the one in the roster."""
     person = tx.cipher.person(adult.id_type, strip_separators(adult.id_number).upper())
-    return replace(adult, phone=await tx.phone_changes.number_now(person, adult.phone, line.created_at or tx.now))
+    return replace(
+        adult, phone=await tx.phone_changes.get_present_number(person, adult.phone, line.created_at or tx.now)
+    )
 
 
 async def replace_or_ask(
@@ -70,9 +72,9 @@ async def replace_or_ask(
         if wanted.enrolment is None:
             raise
     async with services.database.transaction(scope) as tx:
-        campus = await tx.school.campus(wanted.campus)
+        campus = await tx.school.get_campus(wanted.campus)
         check_people(wanted, tx.planning_now.astimezone(ZoneInfo(campus.zone)).date())
-        enrolment = await tx.school.enrolment(wanted.enrolment, lock=True)
+        enrolment = await tx.school.get_enrolment(wanted.enrolment, lock=True)
         if enrolment.contract != contract_id:
             raise Conflict("this contract has already been reissued")
         asked = SignerReplacement(contract_id, replacement.leaving, _values_of(replacement.by))

@@ -43,12 +43,12 @@ class SamplePlace:
 
 async def get_sample_place(tx: Transaction, template_id: str) -> SamplePlace:
     """Return the first course that uses this template, or the first of all."""
-    courses = sorted(await tx.school.courses(), key=lambda course: (course.campus, course.id))
+    courses = sorted(await tx.school.list_courses(), key=lambda course: (course.campus, course.id))
     using = [course for course in courses if (course.template or DEFAULT_TEMPLATE) == template_id] or courses
     course = using[0] if using else None
     if course is not None:
-        return SamplePlace(await tx.school.campus(course.campus), course, tx.planning_now)
-    campus = await tx.school.headquarters()
+        return SamplePlace(await tx.school.get_campus(course.campus), course, tx.planning_now)
+    campus = await tx.school.find_headquarters()
     if campus is None:
         raise BadInput("there is no campus yet", field="campus")
     return SamplePlace(campus, None, tx.planning_now)

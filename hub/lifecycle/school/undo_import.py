@@ -13,7 +13,7 @@ from hub.store.transaction import Transaction
 async def undo_import(tx: Transaction, import_id: UUID, actor: str) -> RosterImport:
     """Undo an import and record it. Do nothing if it was already undone. Raises NotFound, also outside the scope.
 
-    An enrolment stays if its contract was issued or is being issued, or if somebody changed it at the desk.
+    An enrolment stays if its contract was issued or is being issued, or if somebody changed it in the console.
     """
     found = await tx.roster_imports.lock_import(import_id)
     if found is None:

@@ -75,7 +75,7 @@ async def prepare_seal(services: Services, work: Work) -> Work:
     seal = await new_seal_request(services, work, contract.document, await services.files.get(contract.document))
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(contract.id)
-        waiting = [request for request in await tx.signatures.unfinished(contract.id) if request.is_seal]
+        waiting = [request for request in await tx.signatures.list_unfinished(contract.id) if request.is_seal]
         if case.contract.version == contract.version and not waiting:
             await tx.signatures.add(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
         return await choose_work(services, tx, case)
@@ -142,7 +142,7 @@ async def close_file(services: Services, work: Work) -> Work:
         case, revoked = await end_attempt(tx, work, with_record=True), await list_revoked(services, tx)
         if revoked != work.revoked:  # the file's CRL lacks what was revoked meanwhile
             return await choose_work(services, tx, case, revoked)
-        if case.contract.state is ContractState.SIGNED and await tx.signatures.embedded(seal.id, tx.now):
+        if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal.id, tx.now):
             completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
             return Work(FinaliseStep.WAIT, replace(case, contract=completed))
         return await choose_work(services, tx, case, revoked)

@@ -54,7 +54,7 @@ async def _as_configured(services: Services, tx: Transaction, known: Seal | None
 
 
 async def _add_configured_seal(services: Services, tx: Transaction) -> Seal:
-    headquarters, school = await tx.school.headquarters(), services.documents.school
+    headquarters, school = await tx.school.find_headquarters(), services.documents.school
     if headquarters is None:
         raise SealNotFound
     seal = Seal(

@@ -57,7 +57,7 @@ async def embed_signature(services: Services, work: Work) -> Work:
         case, revoked = await end_attempt(tx, work), await list_revoked(services, tx)
         if revoked != work.revoked:  # this certificate may have been revoked before its timestamp
             return await choose_work(services, tx, case, revoked)
-        if case.contract.document != request.base or not await tx.signatures.embedded(request.id, tx.now):
+        if case.contract.document != request.base or not await tx.signatures.mark_embedded(request.id, tx.now):
             return await choose_work(services, tx, case, revoked)
         case = await _note_embedded(services, tx, case, request, file)
         requests = [*work.embedded, replace(request, state=RequestState.EMBEDDED, embedded_at=tx.now)]

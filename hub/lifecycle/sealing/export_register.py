@@ -42,7 +42,7 @@ async def export_register(
     async with services.database.transaction(keeper.scope) as tx:
         seal = await tx.seals.get(seal_id)
         lines: list[RegisterLine] = []
-        async for use in tx.seal_register.stream(seal.id, period.since, period.until):
+        async for use in tx.seal_register.list_uses(seal.id, period.since, period.until):
             lines.append(_line(seal, use))
             if len(lines) > MAX_LINES:
                 raise BadInput(f"the period has more than {MAX_LINES} lines: choose a shorter one", field="until")

@@ -49,7 +49,7 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
         raise BadInput("a moment in the future", field="expires_at")
     if not keeper.scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
-    await tx.school.campus(asked.campus)
+    await tx.school.get_campus(asked.campus)
     seal = await tx.seals.lock(seal_id)
     if seal.state not in _GRANTABLE:
         raise SealMoveNotAllowed(seal.state.value)
@@ -101,7 +101,7 @@ async def _find_grantee(tx: Transaction, asked: NewGrant) -> Grantee:
     kind, name = GranteeKind(asked.grantee_kind), asked.grantee.strip()
     if kind is GranteeKind.CONTRACTS:
         return Grantee(kind)
-    keys = await tx.api_keys.all()
+    keys = await tx.api_keys.list_all()
     if any(key.key.name == name and key.counts_at(tx.now) for key in keys):
         return Grantee(kind, name)
     raise BadInput(f"there is no {kind} {name}", field="grantee")

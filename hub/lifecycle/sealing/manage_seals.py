@@ -87,7 +87,7 @@ async def add_seal_request(tx: Transaction, keeper: Keeper, prepared: PreparedSe
     wanted = prepared.asked
     if not keeper.scope.covers(wanted.campus):
         raise BadInput(f"there is no campus {wanted.campus}", field="campus")
-    await tx.school.campus(wanted.campus)
+    await tx.school.get_campus(wanted.campus)
     seal = Seal(
         id=uuid4(),
         name=wanted.name,
@@ -202,7 +202,7 @@ async def _revoke_certificates(services: Services, tx: Transaction, seal: Seal) 
     of another authority, staff have to ask that one."""
     authority = services.sealing.authority_name
     key = x509.load_der_x509_certificate(seal.chain[0]).public_key() if seal.chain else None
-    for serial, certificate in await tx.certificates.of_seals(authority):
+    for serial, certificate in await tx.certificates.list_of_seals(authority):
         if x509.load_der_x509_certificate(certificate).public_key() == key:
             await tx.certificates.revoke(authority, serial, tx.now, "cessation_of_operation")
 
@@ -219,7 +219,7 @@ async def list_seals(services: Services, scope: Scope) -> list[Seal]:
     """Return the seals within the scope. For the whole school, add the configured seal first if it is missing."""
     if scope == EVERYTHING:
         async with services.database.transaction(EVERYTHING) as tx:
-            if await tx.school.headquarters() is not None:
+            if await tx.school.find_headquarters() is not None:
                 await get_configured_seal(services, tx)
             return await tx.seals.list_all()
     async with services.database.transaction(scope) as tx:

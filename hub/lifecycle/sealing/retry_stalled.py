@@ -24,12 +24,12 @@ async def ask_again(tx: Transaction, contract_id: UUID) -> None:
 
     A process that dies cannot report it; only the number of tries shows it.
     """
-    tries = await tx.contracts.hub_tries(contract_id) + 1
+    tries = await tx.contracts.get_hub_tries(contract_id) + 1
     await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract_id)}, f"complete-{contract_id}-{tx.now}")
     if tries < TRIES_BEFORE_STAFF:
         return
-    contract = await tx.contracts.locked(contract_id)
+    contract = await tx.contracts.lock_contract(contract_id)
     # If an error was seen, `note_trouble` tells staff, with the reason.
     if await waits_for_hub(tx, contract) and (contract.stuck_since is None or tries > TRIES_BEFORE_STAFF):
         await _show(tx, contract, contract.stuck_reason or NOT_FINISHED)
@@ -42,11 +42,11 @@ async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -
     Staff are told after TRIES_BEFORE_STAFF tries, or at once if waiting cannot help. Returns the number of tries, or
     None if another process has meanwhile done what failed here.
     """
-    contract = await tx.contracts.locked(contract_id)
+    contract = await tx.contracts.lock_contract(contract_id)
     if not await waits_for_hub(tx, contract):
         await tx.contracts.plan_hub_step(contract_id, None)
         return None
-    tries = await tx.contracts.hub_tries(contract_id)
+    tries = await tx.contracts.get_hub_tries(contract_id)
     await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
     await _show(tx, contract, error.code)
     if tries >= TRIES_BEFORE_STAFF or not error.retry:
@@ -56,7 +56,7 @@ async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -
 
 async def waits_for_hub(tx: Transaction, contract: Contract) -> bool:
     """Return whether the hub has something to do for the contract, which the caller has locked."""
-    return contract.state is ContractState.SIGNED or await tx.signatures.holds_revision(contract.id)
+    return contract.state is ContractState.SIGNED or await tx.signatures.is_revision_held(contract.id)
 
 
 async def _show(tx: Transaction, contract: Contract, reason: str) -> None:

@@ -159,7 +159,7 @@ async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
         if (await tx.seal_jobs.get(chunk.job.id, hold=True)).ended_at is not None:
             return set()
         client = chunk.job.client.name
-        live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.all())
+        live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.list_all())
         ask = _ask(chunk.job, is_live=live)
         uses = await begin_seal_uses(tx, ask, asked)
         may_sign = {documents[use.id].number for use in uses if use.may_sign}

@@ -93,7 +93,7 @@ async def choose_work(
     if reads:
         await tx.read_together(reads)
     if requests is None:
-        requests = await tx.signatures.of_contract(contract.id)
+        requests = await tx.signatures.list_of_contract(contract.id)
     unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
     seal = await choose_contract_seal(services, tx, contract) if needs_seal else None
     certificate = present_chain(services.sealing, seal)[0] if seal else b""
@@ -136,7 +136,7 @@ async def _begin_use(tx: Transaction, work: Work) -> str | None:
 
 async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
     """Return the revocations of the built-in authority."""
-    return [Revoked(*each) for each in await tx.certificates.revoked(services.sealing.authority_name)]
+    return [Revoked(*each) for each in await tx.certificates.list_revoked(services.sealing.authority_name)]
 
 
 async def end_attempt(

@@ -117,7 +117,7 @@ async def _list_candidates(services: Services, tx: Transaction, contract: Contra
 
 
 async def _campus_and_above(tx: Transaction, campus: str) -> set[str]:
-    parents = {each.id: each.parent for each in await tx.school.campuses()}
+    parents = {each.id: each.parent for each in await tx.school.list_campuses()}
     found: set[str] = set()
     above: str | None = campus
     while above is not None and above not in found:

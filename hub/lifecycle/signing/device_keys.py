@@ -68,11 +68,11 @@ async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: 
     if shown.custody != Custody.APP_KEYSTORE:
         return Held(choose_custody(shown.custody))
     async with services.database.transaction(EVERYTHING) as tx:
-        known = await tx.app_keys.of(shown.spki)
+        known = await tx.app_keys.find_by_public_key(shown.spki)
         if visiting.session.pairing is not None:
             # A paired program signs for one contract only: its key does not become one of the person's devices.
             return Held(known.custody if known else Custody.SOFTWARE)
-        if known is None and await tx.app_keys.live(visiting.signer.person) >= MAX_DEVICES:
+        if known is None and await tx.app_keys.count_live(visiting.signer.person) >= MAX_DEVICES:
             raise TooManyDevices
         now = tx.now
     statement = presented.statement
@@ -119,7 +119,7 @@ def _judged(key: AppKey, statement: Statement, challenge: bytes, verdict: Verdic
 async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
     """Lock the key if it is known. Raise KeyOfSomebodyElse or KeyRevoked if this person may not sign with it. The
     claimed custody does not matter."""
-    known = await tx.app_keys.of(spki, hold=True)
+    known = await tx.app_keys.find_by_public_key(spki, hold=True)
     if known is not None and known.person != person:
         raise KeyOfSomebodyElse
     if known is not None and known.revoked_at is not None:
@@ -168,7 +168,7 @@ def _facts(key: AppKey) -> dict[str, Any]:
 async def devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
     """Return the devices of the session's person, newest first, and the public key of this session, or None."""
     async with begin_visit(services.database, secret) as (tx, visiting):
-        return await tx.app_keys.of_person(visiting.signer.person), visiting.session.key_spki
+        return await tx.app_keys.list_of_person(visiting.signer.person), visiting.session.key_spki
 
 
 async def revoke(services: Services, secret: str, device: UUID) -> None:
@@ -187,7 +187,7 @@ async def revoke_for(services: Services, scope: Scope, contract_id: UUID, device
     """Revoke a device of a signer on behalf of staff who may see the contract. Raises NotFound, ContractNotFound."""
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.get(contract_id)
-        persons = {signer.person for signer in await tx.contracts.signers(contract_id)}
+        persons = {signer.person for signer in await tx.contracts.list_signers(contract_id)}
     async with services.database.transaction(EVERYTHING) as tx:  # the revocation may end sessions at other campuses
         key = await tx.app_keys.get(device, lock=True)
         if key is None or key.person not in persons:
@@ -201,7 +201,7 @@ async def revoke_all(tx: Transaction, person: str, actor: str, reason: str) -> l
     The caller calls `note_revoked` for each returned key later, because the lock order is: device keys, persons,
     records.
     """
-    live = [key for key in await tx.app_keys.of_person(person) if key.revoked_at is None]
+    live = [key for key in await tx.app_keys.list_of_person(person) if key.revoked_at is None]
     live.sort(key=lambda each: each.id)
     return [key for key in live if await tx.app_keys.revoke(key, tx.now, actor, reason)]
 

@@ -63,4 +63,4 @@ async def _make_link(tx: Transaction, signer: Signer, door: DoorKind) -> SignLin
     # A desk code is on a screen that others can see, so each one is new and expires soon.
     if door is DoorKind.DESK:
         return await tx.links.add(signer, door, tx.now, tx.now + DESK_CODE_LIFE)
-    return await tx.links.for_door(signer, door, tx.now)
+    return await tx.links.get_for_door(signer, door, tx.now)

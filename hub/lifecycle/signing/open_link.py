@@ -138,7 +138,7 @@ async def session_of(tx: Transaction, secret: str, *, agent: bool = False, befor
     """
     if is_pickup_secret(secret) and not before_code:
         raise NotVerified
-    return check_session(tx, await tx.sessions.by_secret(secret) if secret else None, agent=agent)
+    return check_session(tx, await tx.sessions.find_by_secret(secret) if secret else None, agent=agent)
 
 
 async def signer_of_session(tx: Transaction, secret: str) -> tuple[SigningSession, Signer]:
@@ -167,7 +167,7 @@ async def come_back(services: Services, secret: str) -> tuple[SigningSession, li
         await tx.sessions.new_challenge(session.id, challenge)
         contracts = []
         if session.verified_at:
-            contracts = await contracts_of(tx, session, (await tx.contracts.signer(session.signer)).person)
+            contracts = await contracts_of(tx, session, (await tx.contracts.get_signer(session.signer)).person)
     return replace(session, key_challenge=challenge), contracts
 
 

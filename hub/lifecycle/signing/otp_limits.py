@@ -46,7 +46,7 @@ async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
 
     The answer depends on the phone number alone, so it does not reveal whether the pickup code was correct.
     """
-    everybody = {tx.visitors.person(phone), *await tx.contracts.persons_at(phone)}
+    everybody = {tx.visitors.person(phone), *await tx.contracts.list_persons_at(phone)}
     await refuse_persons(tx, sorted(everybody), DAY_OF, code=code)
 
 
@@ -68,7 +68,7 @@ async def count_wrong_answer(tx: Transaction, person: str, zone: str) -> bool:
     await tx.sessions.add_wrong_answer(person, tx.now)
     await tx.sessions.end_guessed_codes(person, tx.now, GUESSES_OF_A_CODE)
     begins, _ = local_day(tx.now, ZoneInfo(zone))
-    return await tx.sessions.wrong_answers(person, begins) >= WRONG_ANSWERS_A_DAY
+    return await tx.sessions.count_wrong_answers(person, begins) >= WRONG_ANSWERS_A_DAY
 
 
 def is_same_code(services: Services, live: UUID | None, code: str) -> bool:

@@ -72,15 +72,15 @@ async def claim(services: Services, text: str) -> Landed:
         page = await tx.sessions.get(pairing.session) if pairing else None
         if pairing is not None and page is not None and page.live(tx.now):
             return await _join(services, tx, pairing, page, agent)
-        used = await tx.pairings.claimed_by_code(code)
+        used = await tx.pairings.find_claimed(code)
         if pairing is None and used is not None:
             await note_refused_program(tx, used)
     raise PairingNotValid
 
 
 async def _join(services: Services, tx: Transaction, pairing: Pairing, page: SigningSession, agent: UUID) -> Landed:
-    person = (await tx.contracts.signer(page.signer)).person
-    signer = next(one for one in await tx.contracts.signers(pairing.contract) if one.person == person)
+    person = (await tx.contracts.get_signer(page.signer)).person
+    signer = next(one for one in await tx.contracts.list_signers(pairing.contract) if one.person == person)
     session = SigningSession(
         id=agent,
         link=page.link,
@@ -97,7 +97,7 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
     await tx.sessions.add(session, secret)
     facts = {"pairing": str(pairing.id)}
     await tx.record.append(pairing.contract, signer.campus, "agent-paired", f"signer:{signer.id}", facts)
-    return Landed(secret, session, await tx.school.campus(signer.campus), signer.language)
+    return Landed(secret, session, await tx.school.get_campus(signer.campus), signer.language)
 
 
 async def standing(services: Services, secret: str) -> PairingView:
@@ -113,7 +113,7 @@ async def standing(services: Services, secret: str) -> PairingView:
 
 
 async def _of(tx: Transaction, session: SigningSession) -> Pairing:
-    pairing = await (tx.pairings.get(session.pairing) if session.pairing else tx.pairings.latest_of(session.id))
+    pairing = await (tx.pairings.get(session.pairing) if session.pairing else tx.pairings.find_latest(session.id))
     if pairing is None:
         raise PairingNotValid
     return pairing

@@ -55,7 +55,7 @@ async def known(services: Services, secret: str, contract_id: UUID | None) -> Pa
     rp_id = _rp_id(services)
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         person = visiting.signer.person
-        passkeys = await tx.passkeys.of(person, rp_id)
+        passkeys = await tx.passkeys.list_of_person(person, rp_id)
         challenge = await _challenge(services, tx, visiting)
     return PasskeyOptions(rp_id, derive_user_handle(services.signing.keys.code, person), challenge, tuple(passkeys))
 
@@ -64,7 +64,7 @@ async def find_passkey(services: Services, visiting: Visit, credential_id: bytes
     """Return this person's passkey. Raises WrongConfirmation if it is unknown or belongs to another person."""
     rp_id = relying_party(services.origin)
     async with services.database.transaction(EVERYTHING) as tx:
-        passkeys = await tx.passkeys.of(visiting.signer.person, rp_id) if rp_id else []
+        passkeys = await tx.passkeys.list_of_person(visiting.signer.person, rp_id) if rp_id else []
     for passkey in passkeys:
         if passkey.credential_id == credential_id:
             return passkey
@@ -99,7 +99,7 @@ async def register(
         )
         if not await tx.passkeys.add(passkey):
             raise WrongConfirmation("this passkey is already registered")
-        for surplus in (await tx.passkeys.of(person, rp_id))[MAX_PASSKEYS:]:
+        for surplus in (await tx.passkeys.list_of_person(person, rp_id))[MAX_PASSKEYS:]:
             await tx.passkeys.end(surplus.id, tx.now)
         await _note_registered(tx, visiting, passkey)
     return passkey
@@ -115,7 +115,7 @@ async def confirmed(
     if given is None:
         return None
     rp_id = relying_party(services.origin)
-    passkey = await tx.passkeys.locked(given.credential_id, visiting.signer.person, rp_id) if rp_id else None
+    passkey = await tx.passkeys.lock(given.credential_id, visiting.signer.person, rp_id) if rp_id else None
     if passkey is None:
         raise WrongConfirmation("this passkey does not belong to this person")
     value = packed(passkey.public_key, given.assertion)
@@ -148,7 +148,7 @@ def _rp_id(services: Services) -> str:
 
 async def _challenge(services: Services, tx: Transaction, visiting: Visit) -> bytes:
     return derive_passkey_challenge(
-        services.signing.keys.code, visiting.session.id, await tx.passkeys.made(visiting.signer.person)
+        services.signing.keys.code, visiting.session.id, await tx.passkeys.count_made(visiting.signer.person)
     )
 
 

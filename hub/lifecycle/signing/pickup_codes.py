@@ -49,7 +49,7 @@ async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
     typed, number = parse_pickup_code(code), normalise_phone(phone, field="phone")
     async with services.database.transaction(EVERYTHING) as tx:
         await _count_try(tx, number)
-        links = await tx.links.waiting_at(tx.cipher.found_by("phone", number))
+        links = await tx.links.list_waiting_at(tx.cipher.found_by("phone", number))
         link = match_pickup_code(services.signing.keys.link, links, typed)
         picked = PickedUp(
             mark_secret(new_secret()), services.signing.randomness(CHALLENGE_BYTES), tx.now + SESSION_LIFE
@@ -66,7 +66,7 @@ async def _count_try(tx: Transaction, phone: str) -> None:
     counted = tx.sessions.pickups_of(tx.visitors.person(phone))
     await tx.sessions.one_at_a_time(counted)
     begins, ends = local_day(tx.now, DAY_OF)
-    if await tx.sessions.wrong_answers(counted, begins) >= MAX_DAILY_PICKUPS:
+    if await tx.sessions.count_wrong_answers(counted, begins) >= MAX_DAILY_PICKUPS:
         raise Locked(retry_after=ends - tx.now, zone=DAY_OF.key)
     await tx.sessions.add_wrong_answer(counted, tx.now)
 
@@ -88,7 +88,7 @@ def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:
 
 async def visitor_of_code(tx: Transaction, secret: str) -> Visitor:
     """Return the pickup-code session that has no signer. Raises SessionNotValid."""
-    visitor = await tx.visitors.by_secret(secret)
+    visitor = await tx.visitors.find_by_secret(secret)
     if visitor is None or visitor.door != PICKUP_DOOR or not visitor.live(tx.now):
         raise SessionNotValid
     return visitor
@@ -125,7 +125,7 @@ async def come_back(services: Services, secret: str) -> bytes:
     """Return a fresh key challenge for a pickup-code session, with or without a signer. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
         challenge = services.signing.randomness(CHALLENGE_BYTES)
-        session = await tx.sessions.by_secret(secret)
+        session = await tx.sessions.find_by_secret(secret)
         if session is not None and session.live(tx.now):
             await tx.sessions.new_challenge(session.id, challenge)
         else:

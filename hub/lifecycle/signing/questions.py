@@ -33,7 +33,7 @@ async def ask(services: Services, secret: str, kind: str, text: str) -> None:
         session = await session_of(tx, secret, before_code=True)
         there = await lock_all(tx, session.signer, session.contract)
         session = await session_of(tx, secret, before_code=True)  # read again: a phone change ends the session
-        signer = await tx.contracts.signer(session.signer)
+        signer = await tx.contracts.get_signer(session.signer)
         await tx.tasks.pause_at(there.number, there.contracts, True)
         asked = StaffTask(uuid4(), kind, words, signer.campus, tx.now, signer.contract, signer.id)
         if not await tx.staff_tasks.add_task_once(asked, same_text=True):
@@ -55,8 +55,8 @@ class AtNumber:
 
 async def lock_all(tx: Transaction, signer_id: UUID, contract: UUID | None) -> AtNumber:
     """Lock all unfinished contracts of this signer's phone number, and `contract`."""
-    number = tx.cipher.found_by("phone", (await tx.contracts.signer(signer_id)).phone)
-    there = await tx.contracts.unfinished_at(number)
+    number = tx.cipher.found_by("phone", (await tx.contracts.get_signer(signer_id)).phone)
+    there = await tx.contracts.list_unfinished_at(number)
     await tx.contracts.lock([*there, contract] if contract else there)
     return AtNumber(number, there)
 

@@ -49,10 +49,12 @@ async def revoke_certificates(services: Services, key_id: UUID) -> None:
         tries = key.certificate_tries
         # The next try is planned first, in case this process dies.
         await tx.app_keys.plan_certificates(key.id, tx.now + compute_backoff(tries), tries)
-        theirs = await tx.certificates.of_person(key.person, tx.now)
+        theirs = await tx.certificates.list_of_person(key.person, tx.now)
         theirs = [each for each in theirs if certified_key(each.certificate) == key.spki]
         since = tx.now - CLOCK_TOLERANCE
-        waiting = [each for each in theirs if await tx.certificates.signed_lately(key.person, each.certificate, since)]
+        waiting = [
+            each for each in theirs if await tx.certificates.has_signed_lately(key.person, each.certificate, since)
+        ]
     outcomes = [(each, await _revoked(services, key, each)) for each in theirs if each not in waiting]
     async with services.database.transaction(EVERYTHING) as tx:
         await _note(tx, key, outcomes, bool(waiting))

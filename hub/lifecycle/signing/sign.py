@@ -141,7 +141,7 @@ async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visi
     if (asked.consent.version, asked.consent.sha256) != (consent.version, consent.sha256):
         raise WrongConsent
     if asked.document_sha256 != contract.document:
-        known = {version["sha256"] for version in await tx.contracts.versions(contract.id)}
+        known = {version["sha256"] for version in await tx.contracts.list_versions(contract.id)}
         raise DocumentChanged if asked.document_sha256 in known else WrongDocument
 
 
@@ -166,7 +166,7 @@ async def list_replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRe
     Raises DocumentBusy while another request has the lease.
     """
     mine = []
-    for request in await tx.signatures.unfinished(visiting.contract.id):
+    for request in await tx.signatures.list_unfinished(visiting.contract.id):
         if request.task == visiting.task.id and request.state is RequestState.PREPARED:
             mine.append(request)
         elif request.leased(tx.now):
@@ -355,7 +355,7 @@ async def note_refusal(services: Services, secret: str, request_id: UUID, reason
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await get_own_request(tx, session, request_id)
-        contract = await tx.contracts.locked(request.contract)
+        contract = await tx.contracts.lock_contract(request.contract)
         await tx.signatures.lapse(request.id)  # does nothing if the signature was accepted meanwhile
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
         await tx.record.append(

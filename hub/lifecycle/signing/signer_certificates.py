@@ -304,7 +304,7 @@ async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes])
         raise CertificateOfSomebodyElse
     async with services.database.transaction(EVERYTHING) as tx:
         needed = tx.now + _time_to_last(tx, visiting)
-        ours = {serial for serial, _, _ in await tx.certificates.revoked(services.sealing.authority_name)}
+        ours = {serial for serial, _, _ in await tx.certificates.list_revoked(services.sealing.authority_name)}
     if accepted.not_after <= needed:
         raise CertificateNotValid(f"it expires on {accepted.not_after:%Y-%m-%d}, before the contract can be completed")
     if accepted.chain[-1] == services.signing.signer_trust.own:
@@ -347,7 +347,7 @@ async def note_key_deleted(services: Services, secret: str) -> None:
     """
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret)
-        for request in await tx.signatures.key_deleted(session.id, tx.now):
+        for request in await tx.signatures.mark_key_deleted(session.id, tx.now):
             contract = await tx.contracts.get(request.contract)
             facts = {
                 "field": request.field,

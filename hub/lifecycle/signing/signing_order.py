@@ -72,7 +72,7 @@ async def open_task(
 
 async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: datetime) -> None:
     """Close all unfinished tasks of a contract that ended without completion, and stop their reminders."""
-    for task in await tx.tasks.of_contract(contract.id):
+    for task in await tx.tasks.list_of_contract(contract.id):
         if not task.state.final:
             await tx.tasks.end(task.id, TaskState.CLOSED, at)
             await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason=reason), at)

@@ -78,7 +78,7 @@ async def add_staff(
 async def list_staff(services: Services, by: Administrator) -> Sequence[StaffAccount]:
     """Return the accounts that this administrator may see, by login."""
     async with services.database.transaction(by.scope) as tx:
-        return await tx.accounts.accounts(tx.now)
+        return await tx.accounts.list_accounts(tx.now)
 
 
 async def disable_staff(services: Services, login: str, by: Administrator) -> Staff:
@@ -150,10 +150,10 @@ async def change_role(services: Services, login: str, role: StaffRole, by: Admin
 async def list_sessions(services: Services, login: str, by: Administrator) -> Sequence[StaffSession]:
     """Return the open sessions, the newest first. Raises AccountNotFound."""
     async with services.database.transaction(by.scope) as tx:
-        found = await tx.accounts.accounts(tx.now, login)
+        found = await tx.accounts.list_accounts(tx.now, login)
         if not found:
             raise AccountNotFound(f"there is no account {login}")
-        return await tx.accounts.sessions(found[0].staff.id, tx.now)
+        return await tx.accounts.list_sessions(found[0].staff.id, tx.now)
 
 
 async def end_sessions(services: Services, login: str, by: Administrator) -> int:
@@ -190,7 +190,7 @@ async def lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
 
 
 async def _check_may_give(tx: Transaction, by: Administrator, role: StaffRole, campus: str) -> None:
-    found = await tx.school.campus(campus)
+    found = await tx.school.get_campus(campus)
     check_may_give(by, role, campus, at_headquarters=found.parent is None)
 
 

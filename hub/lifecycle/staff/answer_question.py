@@ -86,7 +86,7 @@ async def send_answer(services: Services, scope: Scope, asked: AnswerRequest, ac
     async with services.database.transaction(scope) as tx:
         contract = (await _question(tx, asked.staff_task)).contract.id
     async with alarm_if_spent(services), services.database.transaction(scope) as tx:
-        await tx.contracts.locked(contract)
+        await tx.contracts.lock_contract(contract)
         question = await _question(tx, asked.staff_task)
         await tx.sessions.one_at_a_time(question.signer.person)
         text = _check_text(services, question, asked.text)
@@ -113,10 +113,10 @@ def answer_prefix(staff_task: UUID) -> str:
 
 
 async def _question(tx: Transaction, staff_task: UUID) -> Question:
-    task = await tx.staff_tasks.task(staff_task)
+    task = await tx.staff_tasks.find_task(staff_task)
     if task is None or task.done_at or task.kind not in QUESTIONS or not task.signer or not task.contract:
         raise NotFound
-    contract, signer = await tx.contracts.get(task.contract), await tx.contracts.signer(task.signer)
+    contract, signer = await tx.contracts.get(task.contract), await tx.contracts.get_signer(task.signer)
     return Question(task, contract, signer, (await list_answers(tx, task))[task.id])
 
 
@@ -142,11 +142,11 @@ def _check_text(services: Services, question: Question, text: str) -> str:
 async def _draft(services: Services, tx: Transaction, question: Question, text: str) -> AnswerDraft:
     contract, signer = question.contract, question.signer
     if not await get_channels(services, tx, signer, Purpose.REPLY):
-        if "sms" in await tx.opt_outs.channels(signer.phone):
+        if "sms" in await tx.opt_outs.list_channels(signer.phone):
             raise IllegalMove("this number wants no messages any more, so please call")
         raise IllegalMove("no provider can send free text to this number, so please call")
     now = tx.planning_now
-    sent = await tx.deliveries.sent_to_person(signer.person, now - A_DAY, [Purpose.REPLY.value])
+    sent = await tx.deliveries.list_sent_to_person(signer.person, now - A_DAY, [Purpose.REPLY.value])
     if len(sent) >= MAX_ANSWERS_A_DAY:
         why = "This person has got as many answers today as one may get in a day. Please call."
         raise TooSoon(why, retry_after=sent[-MAX_ANSWERS_A_DAY] + A_DAY - now, zone=signer.zone)

@@ -35,7 +35,7 @@ async def add_key(services: Services, name: str, campus: str, actor: str, terms:
     async with services.database.transaction(EVERYTHING) as tx:
         check_terms(terms, tx.now)
         await tx.school.change_alone()  # otherwise two calls could both find the name free
-        await tx.school.campus(campus)
+        await tx.school.get_campus(campus)
         if await _list_live(tx, name):
             raise BadInput(f"there is a key {name} already: revoke it first, or take another name", field="name")
         key = ApiKey(uuid4(), name, campus, terms.scopes)
@@ -63,7 +63,7 @@ async def rotate_key(services: Services, name: str, overlap: timedelta, actor: s
 
 
 async def _list_live(tx: Transaction, name: str) -> list[ApiKeyEntry]:
-    return [each for each in await tx.api_keys.all() if each.key.name == name and each.counts_at(tx.now)]
+    return [each for each in await tx.api_keys.list_all() if each.key.name == name and each.counts_at(tx.now)]
 
 
 async def _add(tx: Transaction, key: ApiKey, expires_at: datetime | None, actor: str) -> str:
@@ -77,7 +77,7 @@ async def _add(tx: Transaction, key: ApiKey, expires_at: datetime | None, actor:
 
 async def list_keys(services: Services) -> Sequence[ApiKeyEntry]:
     async with services.database.transaction(EVERYTHING) as tx:
-        return await tx.api_keys.all()
+        return await tx.api_keys.list_all()
 
 
 async def revoke_key(services: Services, name: str, actor: str) -> None:

@@ -163,7 +163,7 @@ async def _change_as_it_is(services: Services, act: BulkAct, contract_id: UUID, 
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.bulk_acts.lock_item(act.id, contract_id):
             return True
-        contract = await tx.contracts.locked(contract_id)
+        contract = await tx.contracts.lock_contract(contract_id)
         verdict = judge(act, contract, deadline)
         if draws(act, verdict):
             return False
@@ -177,7 +177,7 @@ async def _change_as_it_is(services: Services, act: BulkAct, contract_id: UUID, 
 
 
 async def _get_deadline(tx: Transaction, act: BulkAct, campus: str) -> datetime | None:
-    return end_of_day(act.deadline, (await tx.school.campus(campus)).zone)
+    return end_of_day(act.deadline, (await tx.school.get_campus(campus)).zone)
 
 
 async def _give_up(services: Services, act: BulkAct, contract: UUID, failure: BulkFailure) -> None:

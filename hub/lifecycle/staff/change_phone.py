@@ -63,7 +63,7 @@ async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequ
     # Staff who see this contract may request the change, although the person may have contracts at other campuses.
     async with services.database.transaction(scope) as tx:
         await tx.contracts.get(wanted.contract)
-        if wanted.signer not in {each.id for each in await tx.contracts.signers(wanted.contract)}:
+        if wanted.signer not in {each.id for each in await tx.contracts.list_signers(wanted.contract)}:
             raise BadInput("the contract has no such signer", field="signer")
     return wanted
 
@@ -87,9 +87,9 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
     number = normalise_phone(phone, field="phone")
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         signer = visiting.signer
-        if not await tx.sessions.identity_matched(visiting.session.id, visiting.contract.id):
+        if not await tx.sessions.has_matched_identity(visiting.session.id, visiting.contract.id):
             raise IdentityNotChecked
-        change = await tx.phone_changes.open_of(signer.person, lock=True)
+        change = await tx.phone_changes.find_open(signer.person, lock=True)
         if change is None or not change.open(tx.now):
             wanted = PhoneRequest(signer.contract, signer.id, number, "asked by the signer")
             return await _begin(tx, wanted, visiting.actor, OLD_PHONE)
@@ -121,9 +121,10 @@ async def turn_down(services: Services, scope: Scope, change_id: UUID, actor: st
 async def waiting(services: Services, scope: Scope) -> list[Waiting]:
     """Return the changes that wait for an approval within the scope, oldest first."""
     async with services.database.transaction(scope) as tx:
-        changes = await tx.phone_changes.waiting(tx.now)
+        changes = await tx.phone_changes.list_waiting(tx.now)
         found = [
-            (each, await tx.contracts.get(each.contract), await tx.contracts.signer(each.signer)) for each in changes
+            (each, await tx.contracts.get(each.contract), await tx.contracts.get_signer(each.signer))
+            for each in changes
         ]
     async with services.database.transaction(EVERYTHING) as tx:
         return [Waiting(*each, await is_shared(tx, each[0])) for each in found]
@@ -138,7 +139,7 @@ async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor:
         change = await _waiting(tx, scope, change_id)
         if not change.open(tx.now):
             raise PhoneChangeEnded
-        contract, signer = await tx.contracts.get(change.contract), await tx.contracts.signer(change.signer)
+        contract, signer = await tx.contracts.get(change.contract), await tx.contracts.get_signer(change.signer)
         await note_phone_change_look(tx, contract, signer, actor)
         return Waiting(change, contract, signer, await is_shared(tx, change))
 
@@ -148,15 +149,15 @@ async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor:
 
 async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: str) -> PhoneChange:
     phone, reason = wanted.phone, wanted.reason
-    await tx.sessions.one_at_a_time((await tx.contracts.signer(wanted.signer)).person)
-    signer = await tx.contracts.signer(wanted.signer)
+    await tx.sessions.one_at_a_time((await tx.contracts.get_signer(wanted.signer)).person)
+    signer = await tx.contracts.get_signer(wanted.signer)
     contract = await tx.contracts.get(signer.contract)
     if contract.state.final:
         raise IllegalMove(f"no messages are sent about a contract in this state:\n{contract.state}")
     if signer.phone == phone:
         raise BadInput("this number is already on file", field="phone")
     await tx.phone_changes.expire(tx.now)
-    if await tx.phone_changes.open_of(signer.person):
+    if await tx.phone_changes.find_open(signer.person):
         raise PhoneChangeWaiting
     change = PhoneChange(
         id=uuid4(),
@@ -173,7 +174,7 @@ async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: st
         approvals={approval: tx.now.isoformat(timespec="seconds")},
     )
     await tx.phone_changes.add(change)
-    salt = await tx.contracts.salt(signer.id)
+    salt = await tx.contracts.find_salt(signer.id)
     facts = {"approval": approval, "reason": reason} | ({"after": compute_commitment(salt, phone)} if salt else {})
     await _note(tx, change, "phone-change-asked", actor, facts)
     text = "This signer is to have another phone number. It waits for the approval of a second person."

@@ -30,10 +30,10 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     Tickets, sessions, codes, passkeys and unsent messages of the old number become invalid. The count of wrong answers
     is kept. Opt-outs belong to numbers, so the new number may have one of its own.
     """
-    signers = await tx.contracts.with_phone(change.person, change.old_hash)
-    there = await tx.contracts.unfinished_at(change.old_hash)
+    signers = await tx.contracts.list_signers_with_phone(change.person, change.old_hash)
+    there = await tx.contracts.list_unfinished_at(change.old_hash)
     held = sorted({*there, *(signer.contract for signer in signers)})
-    contracts = {each: await tx.contracts.locked(each) for each in held}
+    contracts = {each: await tx.contracts.lock_contract(each) for each in held}
     everywhere = [signer.id for signer in signers]
     revoked = await revoke_all(tx, change.person, actor, PHONE_CHANGED)
     await tx.sessions.lock(everywhere)
@@ -48,7 +48,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     await tx.deliveries.withdraw(everywhere, change.old_hash, at, PHONE_CHANGED)
     moving = [signer for signer in signers if not contracts[signer.contract].state.final]
     await tx.contracts.put_phone([signer.id for signer in moving], change.phone)
-    if not await tx.staff_tasks.questions_at(change.old_hash, QUESTIONS):
+    if not await tx.staff_tasks.has_questions_at(change.old_hash, QUESTIONS):
         await unpause(services, tx, change.old_hash, there)  # the question that paused them was about the old number
     silent = await _is_silent(tx, change, everywhere)
     for signer in moving:
@@ -61,12 +61,12 @@ async def _is_silent(tx: Transaction, change: PhoneChange, moving: list[UUID]) -
 
     Questions from the old number do not count.
     """
-    return await tx.staff_tasks.questions_at(tx.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
+    return await tx.staff_tasks.has_questions_at(tx.cipher.found_by("phone", change.phone), QUESTIONS, besides=moving)
 
 
 async def _invite(services: Services, tx: Transaction, contract: Contract, signer: Signer, silent: bool) -> None:
     """Restart the invitation for the new number, which has not got any message yet."""
-    task = await tx.tasks.of_signer(signer.id)
+    task = await tx.tasks.get_of_signer(signer.id)
     if task.state.final:
         return
     await tx.tasks.pause(task.id, silent)
@@ -87,7 +87,7 @@ async def _record(tx: Transaction, change: PhoneChange, signer: Signer, actor: s
         "asked_by": change.asked_by,
         "approved_by": sorted(change.approvals),
     }
-    if salt := await tx.contracts.salt(signer.id):
+    if salt := await tx.contracts.find_salt(signer.id):
         facts["before"] = await tx.record.commit(signer, salt, "phone", signer.phone)
         facts["after"] = await tx.record.commit(signer, salt, "phone", change.phone)
     await tx.record.append(signer.contract, signer.campus, "phone-changed", actor, facts)

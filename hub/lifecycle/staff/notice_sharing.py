@@ -33,10 +33,10 @@ async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
 async def is_shared(tx: Transaction, change: PhoneChange) -> bool:
     """Return whether strangers at any campus share the number. The transaction's scope must be all campuses."""
     there: dict[str, list[Signer]] = {}
-    for signer in await tx.contracts.signers_at(change.phone):
+    for signer in await tx.contracts.list_signers_at(change.phone):
         if signer.person != change.person:
             there.setdefault(signer.person, []).append(signer)
-    own = await tx.contracts.signers_called([change.person])
+    own = await tx.contracts.list_signers_of([change.person])
     return is_shared_by_strangers(await _ties(tx, own), [await _ties(tx, each) for each in there.values()])
 
 

@@ -47,8 +47,8 @@ async def reveal_contact(services: Services, scope: Scope, asked: RevealRequest,
     reason = _check_reason(asked)
     actor = f"staff:{staff.id}"
     async with services.database.transaction(scope) as tx:
-        contract = await tx.contracts.locked(asked.contract)  # the second of two clicks waits for the first
-        signer = next((each for each in await tx.contracts.signers(contract.id) if each.id == asked.signer), None)
+        contract = await tx.contracts.lock_contract(asked.contract)  # the second of two clicks waits for the first
+        signer = next((each for each in await tx.contracts.list_signers(contract.id) if each.id == asked.signer), None)
         if signer is None:
             raise ContractNotFound
         if not await _is_same_look(tx, asked, reason, actor):
@@ -74,18 +74,18 @@ def _check_reason(asked: RevealRequest) -> str:
 
 
 async def _is_same_look(tx: Transaction, asked: RevealRequest, reason: str, actor: str) -> bool:
-    before = await tx.record.latest(asked.contract, REVEALED, actor)
+    before = await tx.record.find_latest(asked.contract, REVEALED, actor)
     if before is None or tx.now - before.at >= SAME_LOOK:
         return False
     if (before.facts["signer"], before.facts["kind"]) != (str(asked.signer), asked.choice):
         return False
-    values = await tx.record.values(asked.contract)
+    values = await tx.record.get_values(asked.contract)
     words = [values[commitment][1] for _, commitment in list_commitments(before.facts) if commitment in values]
     return words == ([reason] if reason else [])
 
 
 async def _count(tx: Transaction, staff: Staff) -> None:
-    zone = (await tx.school.campus(staff.campus)).zone
+    zone = (await tx.school.get_campus(staff.campus)).zone
     begins, ends = local_day(tx.now, ZoneInfo(zone))
     if not await tx.budgets.consume("reveal-day", str(staff.id), begins, MAX_REVEALS_A_DAY):
         why = "You have seen as many phone numbers today as one person may see in a day."

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from hub.alerts import Addressee, Notice, NotTold
+from hub.alerts import Addressee, NotDelivered, Notice
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert import Bundle, compute_next_try, written
@@ -73,7 +73,7 @@ async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
         async with asyncio.timeout(ATTEMPT_TIMEOUT.total_seconds()):
             for notice in notices:
                 await addressee.tell(notice)
-    except NotTold as error:
+    except NotDelivered as error:
         return f"{addressee.kind}: {error}"
     except TimeoutError:
         return f"{addressee.kind}: no answer in time"

@@ -41,18 +41,22 @@ async def finish_staff_task(
     about a waiting phone number change, which has to be approved or turned down instead.
     """
     async with services.database.transaction(scope) as tx:
-        asked = await tx.staff_tasks.task(staff_task)
+        asked = await tx.staff_tasks.find_task(staff_task)
     if asked is None:
         return False
     async with services.database.transaction(EVERYTHING) as tx:  # the paused number may be used at other campuses
         silent = None
-        if asked.kind == PHONE_CHANGE and asked.signer and asked.signer in await tx.phone_changes.signers(tx.now):
+        if (
+            asked.kind == PHONE_CHANGE
+            and asked.signer
+            and asked.signer in await tx.phone_changes.list_signers_waiting(tx.now)
+        ):
             raise PhoneChangeWaiting
         if asked.kind in QUESTIONS and asked.signer is not None:
             silent = await lock_all(tx, asked.signer, asked.contract)
         if not await tx.staff_tasks.finish_task(staff_task, actor, tx.now, end):
             return False
-        if silent and not await tx.staff_tasks.questions_at(silent.number, QUESTIONS):
+        if silent and not await tx.staff_tasks.has_questions_at(silent.number, QUESTIONS):
             await unpause(services, tx, silent.number, silent.contracts)
         if asked.contract is not None:
             facts = {"kind": asked.kind, "staff_task": str(asked.id), "outcome": end.outcome.value}

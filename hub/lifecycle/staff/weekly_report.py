@@ -46,7 +46,7 @@ log = structlog.get_logger()
 
 def has_mail(services: Services) -> bool:
     """Return whether any provider sends e-mail."""
-    return "email" in services.messaging.router.carriers.channels
+    return "email" in services.messaging.router.providers.channels
 
 
 async def subscribe(services: Services, staff: Staff, email: str, language: str) -> None:
@@ -94,7 +94,7 @@ async def send_weekly_reports(services: Services) -> int:
 
 async def _send_if_due(services: Services, report: WeeklyReport, staff: Staff) -> bool:
     async with services.database.transaction(EVERYTHING) as tx:
-        zone = (await tx.school.campus(staff.campus)).zone
+        zone = (await tx.school.get_campus(staff.campus)).zone
         now = tx.planning_now
         week = find_due_week(report, zone, now)
     if week is None:
@@ -118,9 +118,9 @@ async def _send_if_due(services: Services, report: WeeklyReport, staff: Staff) -
 
 async def _send(services: Services, message: Message) -> tuple[MailState, str]:
     """Send an e-mail through the first provider that can. Return its state and the reason for a failure."""
-    carrier = services.messaging.router.carriers.list_able("email", message.to, message.language)[0]
+    provider = services.messaging.router.providers.list_able("email", message.to, message.language)[0]
     try:
-        await asyncio.wait_for(carrier.channel.send(message), CALL_TIMEOUT)
+        await asyncio.wait_for(provider.channel.send(message), CALL_TIMEOUT)
     except NotNow as error:
         return MailState.AGAIN, str(error)
     except MessageRefused as error:
@@ -138,7 +138,7 @@ async def _write_message(services: Services, report: WeeklyReport, staff: Staff,
 
     language = report.language
     async with services.database.transaction(EVERYTHING) as tx:
-        scope = await tx.school.scope_below(staff.campus)
+        scope = await tx.school.get_scope_below(staff.campus)
         now = tx.now
     async with services.database.transaction(scope) as tx:
         mail, days = await _figures(services, tx, report, staff, week)
@@ -151,11 +151,11 @@ async def _figures(
     services: Services, tx: Transaction, report: WeeklyReport, staff: Staff, week: date
 ) -> tuple[ReportMail, Mapping[date, ReportLine]]:
     """Return the data of the e-mail, and the figures of each day."""
-    campus = await tx.school.campus(staff.campus)
+    campus = await tx.school.get_campus(staff.campus)
     period = find_reported_period(week, campus.zone)
     days = sum_days(await tx.report_figures.count_contracts(ReportGroup.DAY, period), period)
     messages = await tx.report_figures.count_messages(period)
-    providers = {each.name: each.provider for each in services.messaging.router.carriers}
+    providers = {each.name: each.settings for each in services.messaging.router.providers}
     query = urlencode({"from": period.first.isoformat(), "until": period.last.isoformat()})
     mail = ReportMail(
         campus=campus.name_en if report.language == "en" else campus.name,

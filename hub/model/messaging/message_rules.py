@@ -18,7 +18,7 @@ from hub.model.messaging.message import (
     Variable,
     render,
 )
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.messaging.sms_length import measure_text, utf16_units
 
 _FILLED = {Kind.TEXT: "x", Kind.DIGITS: "0", Kind.MOMENT: "0", Kind.PATH: "X", Kind.URL: "x"}
@@ -28,7 +28,7 @@ _WIDE = "字"
 
 def list_message_faults(
     templates: MessageTemplates,
-    provider: Provider,
+    provider: ProviderSettings,
     rules: Rules,
     texts: Mapping[str, FixedText] | None,
     addresses: Mapping[str, str],
@@ -59,7 +59,7 @@ def list_message_faults(
                     yield f"{found.where}: {reason} (channels.{provider.name})"
 
 
-def list_best_shapes(provider: Provider, rules: Rules) -> list[str]:
+def list_best_shapes(provider: ProviderSettings, rules: Rules) -> list[str]:
     """Return the preferred SMS shape for each range of numbers that the provider serves; `[""]` for other channels."""
     if provider.carries != "sms":
         return [""]

@@ -38,7 +38,7 @@ LANES = CODE_LANE, MESSAGE_LANE = "code", "message"
 
 
 @dataclass(frozen=True)
-class Provider:
+class ProviderSettings:
     """A provider as configured.
 
     `name`: key of the configuration entry. `carries`: the channel (sms, voice, email). `rate`: messages per second.
@@ -125,8 +125,8 @@ class Health:
 
 
 def order_by_weight(
-    providers: Sequence[Provider], healths: Mapping[str, Health], now: datetime, draw: Sequence[float]
-) -> list[Provider]:
+    providers: Sequence[ProviderSettings], healths: Mapping[str, Health], now: datetime, draw: Sequence[float]
+) -> list[ProviderSettings]:
     """Return the usable providers in a weighted random order.
 
     `draw`: a random number in [0, 1) for each provider. Equivalent to weighted drawing without replacement: sort by the

@@ -22,7 +22,7 @@ from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextM
 MAX_TEXT_LENGTH = 60_000
 MAX_NOTE_LENGTH = 500
 # The prefix of the names of versions by staff, so that they cannot be confused with versions of the files.
-DESK_PREFIX = "desk-"
+CONSOLE_PREFIX = "console-"
 
 
 # The order in which texts are shown: Chinese first, and short texts before long ones.
@@ -84,7 +84,7 @@ class TextVersion:
     @property
     def label(self) -> str:
         """The name of the version, which contracts carry."""
-        return f"{DESK_PREFIX}{self.number}"
+        return f"{CONSOLE_PREFIX}{self.number}"
 
     @property
     def sha256(self) -> str:

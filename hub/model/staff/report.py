@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
 from hub.model.messaging.delivery import DeliveryState
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 
 MAX_DAYS = 366
 # Longer periods are shown by weeks, so that each bar can still be seen.
@@ -203,7 +203,7 @@ class Undelivered:
     number: int
 
 
-def sum_spend(messages: Iterable[CountedMessages], providers: Mapping[str, Provider]) -> list[Spend]:
+def sum_spend(messages: Iterable[CountedMessages], providers: Mapping[str, ProviderSettings]) -> list[Spend]:
     """Return the messages that each provider accepted, the most segments first. `providers`: the configured ones, by
     name."""
     counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
@@ -215,7 +215,7 @@ def sum_spend(messages: Iterable[CountedMessages], providers: Mapping[str, Provi
     return sorted(found, key=lambda spend: (-spend.segments, spend.provider))
 
 
-def _priced(key: tuple[str, str], counted: Counter[str], provider: Provider | None) -> Spend:
+def _priced(key: tuple[str, str], counted: Counter[str], provider: ProviderSettings | None) -> Spend:
     price = provider.segment_cost if provider else None
     cost = None if price is None else Decimal(str(price)) * counted["segments"]
     currency = provider.currency if provider else ""

@@ -64,11 +64,11 @@ def seal_content(attachment: UUID, content: bytes) -> SealedContent:
     return SealedContent(nonce + AESGCM(key).encrypt(nonce, content, attachment.bytes), key)
 
 
-def open_content(attachment: UUID, sealed: SealedContent) -> bytes:
+def open_content(attachment: UUID, encrypted: SealedContent) -> bytes:
     """Return the content. Raises UnreadableFile if it was changed, or belongs to another attachment."""
-    nonce, body = sealed.content[:NONCE_BYTES], sealed.content[NONCE_BYTES:]
+    nonce, body = encrypted.content[:NONCE_BYTES], encrypted.content[NONCE_BYTES:]
     try:
-        return AESGCM(sealed.key).decrypt(nonce, body, attachment.bytes)
+        return AESGCM(encrypted.key).decrypt(nonce, body, attachment.bytes)
     except (InvalidTag, ValueError) as error:
         raise UnreadableFile(f"the attachment {attachment} was changed") from error
 
@@ -82,9 +82,9 @@ class ContractAnswers:
     async def put(self, contract: Contract, sha256: str, shown: Mapping[str, Any]) -> Contract:
         """Write that the document `sha256` (hex) with these answers takes the place of the present one, whose file is
         no longer needed. The caller has locked the contract. Raises StaleVersion."""
-        sealed = self._cipher.encrypt_json(shown, ANSWERS.at(contract.id))
+        encrypted = self._cipher.encrypt_json(shown, ANSWERS.at(contract.id))
         await self._connection.execute(_FORGET_FILE, {"of": contract.id, "document": contract.document})
-        return await self._contracts.change(contract, document=sha256, issued_sha256=sha256, answers_sealed=sealed)
+        return await self._contracts.change(contract, document=sha256, issued_sha256=sha256, answers_sealed=encrypted)
 
     async def add_attachment(self, attachment: Attachment, key: bytes) -> None:
         values = {name: getattr(attachment, name) for name in _FIELDS}

@@ -241,9 +241,9 @@ class Cases:
 
         Without `wait`, contracts that another transaction has locked are left out.
         """
-        return await self.complete((await self._contracts.lock_many(contracts, wait=wait)).values())
+        return await self.list_cases((await self._contracts.lock_many(contracts, wait=wait)).values())
 
-    async def complete(self, contracts: Iterable[Contract]) -> list[Case]:
+    async def list_cases(self, contracts: Iterable[Contract]) -> list[Case]:
         """Return the cases of these contracts, in their order. To change them, lock the contracts first."""
         parties: dict[UUID, list[Party]] = {}
         found = list(contracts)

@@ -91,7 +91,7 @@ def _change(*columns: str) -> SqlStatement:
 class Contracts(EncryptedRepository):
     # ---- contracts
 
-    async def next_number(self, year: int) -> str:
+    async def take_number(self, year: int) -> str:
         """Return the next contract number of the year, e.g. `QD-2026-000001`. No number is given out twice.
 
         A number is skipped if the contract for which it was taken was not issued.
@@ -102,8 +102,8 @@ class Contracts(EncryptedRepository):
     async def add(self, contract: Contract, student_name: str) -> None:
         values = {column.name: getattr(contract, column.name) for column in CONTRACT.c if column.name in _FIELDS}
         values |= {"state": contract.state.value, "fields": list(contract.fields), "student_name": student_name}
-        sealed = self._cipher.encrypt_json(dict(contract.data), CONTRACT_DATA.at(contract.id))
-        values |= {"data_sealed": sealed, "hub_tries": 0}
+        encrypted = self._cipher.encrypt_json(dict(contract.data), CONTRACT_DATA.at(contract.id))
+        values |= {"data_sealed": encrypted, "hub_tries": 0}
         await self._connection.execute(_ADD, values)
 
     async def get(self, contract: UUID) -> Contract:
@@ -115,7 +115,7 @@ class Contracts(EncryptedRepository):
         rows = await self._connection.execute(_GET_SEVERAL, {"ids": sorted(set(contracts))})
         return {row["id"]: self.read_contract(row) for row in rows}
 
-    async def locked(self, contract: UUID) -> Contract:
+    async def lock_contract(self, contract: UUID) -> Contract:
         """Lock the contract until the end of the transaction, and return it. Signing and sending take this lock.
 
         The lock is `NO KEY`: other transactions can still write rows that refer to the contract. Raises
@@ -167,11 +167,11 @@ class Contracts(EncryptedRepository):
         values |= {"readable": readable, "pages": pages, "answered": row["answers_sealed"] is not None}
         return Contract(**values)
 
-    async def by_number(self, number: str) -> Contract:
+    async def get_by_number(self, number: str) -> Contract:
         """Return the contract with this number. Raises ContractNotFound."""
         return await self._one(_BY_NUMBER, {"number": number})
 
-    async def listed(
+    async def list_page(
         self,
         *,
         state: str | None = None,
@@ -219,10 +219,10 @@ class Contracts(EncryptedRepository):
         values = {"hub_due_at": due_at, "hub_tries": tries}
         await self._connection.write(_PLAN_HUB_STEP, changed(contract, values))
 
-    async def hub_tries(self, contract: UUID) -> int:
+    async def get_hub_tries(self, contract: UUID) -> int:
         return int(await self._connection.scalar(select(CONTRACT.c.hub_tries).where(CONTRACT.c.id == contract)) or 0)
 
-    async def hub_due(self, now: datetime, limit: int = 100) -> list[UUID]:
+    async def claim_hub_steps(self, now: datetime, limit: int = 100) -> list[UUID]:
         """Claim contracts whose hub step is due; concurrent callers get different ones."""
         return await self._connection.scalars(_HUB_DUE, {"now": now, "most": limit})
 
@@ -253,12 +253,12 @@ class Contracts(EncryptedRepository):
         values["email_sealed"] = encrypt(signer.email, _EMAIL.at(signer.id)) if signer.email else None
         await self._connection.write(_ADD_SIGNER, values)
 
-    async def signers(self, contract: UUID) -> list[Signer]:
+    async def list_signers(self, contract: UUID) -> list[Signer]:
         """Return the signers of a contract in signing order."""
         statement = select(SIGNER).where(SIGNER.c.contract == contract).order_by(SIGNER.c.order, SIGNER.c.field)
         return [self.read_signer(row) for row in (await self._connection.execute(statement))]
 
-    async def signer(self, signer: UUID) -> Signer:
+    async def get_signer(self, signer: UUID) -> Signer:
         row = (await self._connection.execute(_SIGNER, {"signer": signer})).first()
         if row is None:
             raise ContractNotFound
@@ -269,12 +269,12 @@ class Contracts(EncryptedRepository):
         statement = select(SIGNER.c.id, SIGNER.c.name).where(SIGNER.c.id.in_(sorted(set(signers))))
         return {row.id: row.name for row in await self._connection.execute(statement)}
 
-    async def salt(self, signer: UUID) -> bytes | None:
+    async def find_salt(self, signer: UUID) -> bytes | None:
         """Return the signer's salt for commitments, or None once it was erased."""
         salt: bytes | None = await self._connection.scalar(select(SIGNER.c.salt).where(SIGNER.c.id == signer))
         return salt
 
-    async def signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
+    async def list_signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
         """Return all signers with this phone number (E.164), of the newest contract first."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
@@ -288,18 +288,18 @@ class Contracts(EncryptedRepository):
         found_by = self._cipher.found_by("phone", phone)
         return bool(rows) and all(same_name(row.name, name) and row.phone_hash == found_by for row in rows)
 
-    async def unfinished_at(self, phone_hash: bytes) -> list[UUID]:
+    async def list_unfinished_at(self, phone_hash: bytes) -> list[UUID]:
         """Return all contracts that have not ended and have a signer with this phone."""
         statement = select(CONTRACT.c.id).distinct().join(SIGNER, SIGNER.c.contract == CONTRACT.c.id)
         found = (SIGNER.c.phone_hash == phone_hash) & CONTRACT.c.state.in_(_UNFINISHED)
         return list(await self._connection.scalars(statement.where(found).order_by(CONTRACT.c.id)))
 
-    async def persons_at(self, phone: str) -> list[str]:
+    async def list_persons_at(self, phone: str) -> list[str]:
         """Return the persons who have this phone number (E.164) in any contract."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
         return list(await self._connection.scalars(select(SIGNER.c.person).where(found).distinct()))
 
-    async def with_phone(self, person: str, phone_hash: bytes) -> list[Signer]:
+    async def list_signers_with_phone(self, person: str, phone_hash: bytes) -> list[Signer]:
         """Return the signer rows of one person with one phone in all contracts, including ended ones."""
         mine = (SIGNER.c.person == person) & (SIGNER.c.phone_hash == phone_hash)
         rows = await self._connection.execute(select(SIGNER).where(mine).order_by(SIGNER.c.contract, SIGNER.c.id))
@@ -315,7 +315,7 @@ class Contracts(EncryptedRepository):
         found_by = self._cipher.found_by
         return {"phone_hash": found_by("phone", phone), "phone_tail_hash": found_by("phone-tail", phone[-4:])}
 
-    async def signers_called(self, persons: Sequence[str], limit: int = 50) -> list[Signer]:
+    async def list_signers_of(self, persons: Sequence[str], limit: int = 50) -> list[Signer]:
         """Return all signers who are one of these persons, of the newest contract first."""
         found = SIGNER.c.person.in_(persons)
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
@@ -342,7 +342,7 @@ class Contracts(EncryptedRepository):
         values["file"] = None if kind == DRAFT else sha256
         await self._connection.write(_ADD_VERSION, arrays_of(_VERSION_COLUMNS, [values]))
 
-    async def versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
+    async def list_versions(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         """Return the versions of the document, oldest first. `Files.get` reads those that have a `file`."""
         return [dict(row) for row in await self._connection.execute(VERSIONS, {"contract": contract})]
 

@@ -75,13 +75,13 @@ class Tasks(Repository):
         values = {name: getattr(task, name) for name in _PLAIN} | {"state": task.state.value}
         await self._connection.write(_ADD, arrays_of(_COLUMNS, [values | _step_values(task.step)]))
 
-    async def of_contract(self, contract: UUID) -> list[SigningTask]:
+    async def list_of_contract(self, contract: UUID) -> list[SigningTask]:
         rows = await self._connection.execute(
             select(TASK).where(TASK.c.contract == contract).order_by(TASK.c.order, TASK.c.id)
         )
         return [read_task(row) for row in rows]
 
-    async def contracts_with_open(
+    async def list_contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
     ) -> list[UUID]:
         """Return contracts with open tasks at these campuses (of this course), by id, after the id `after`."""
@@ -94,7 +94,7 @@ class Tasks(Repository):
     async def get(self, task: UUID) -> SigningTask:
         return await self._one(_GET, {"task": task})
 
-    async def of_signer(self, signer: UUID) -> SigningTask:
+    async def get_of_signer(self, signer: UUID) -> SigningTask:
         return await self._one(_OF_SIGNER, {"signer": signer})
 
     async def _one(self, statement: SqlStatement, values: Mapping[str, UUID]) -> SigningTask:
@@ -180,12 +180,12 @@ class Tasks(Repository):
         statement = TASK.update().where(mine).values(leased_until=until)
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def overdue(self, before: datetime, at_most: int) -> int:
+    async def count_overdue(self, before: datetime, at_most: int) -> int:
         """Return how many open tasks have been claimable since before `before`, counting no further than `at_most`."""
         some = select(TASK.c.id).where(_OPEN, TASK.c.claimable_at < before).limit(at_most).subquery()
         return int(await self._connection.scalar(select(func.count()).select_from(some)) or 0)
 
-    async def earliest_due(self) -> datetime | None:
+    async def find_earliest_due(self) -> datetime | None:
         """Return when the earliest step is due; None if there is none, or while sending is paused."""
         row = (await self._connection.read_with_writes(_EARLIEST_DUE)).first()
         return row["claimable_at"] if row else None

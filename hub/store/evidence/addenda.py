@@ -28,7 +28,7 @@ class EvidenceAddenda(Repository):
         """Store an addendum. Return False if there is one of this number, which stays."""
         return (await self._connection.write_now(_ADD, vars(addendum))).rowcount == 1
 
-    async def newest(self, contract: UUID) -> EvidenceAddendum | None:
+    async def find_newest(self, contract: UUID) -> EvidenceAddendum | None:
         row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()
         return EvidenceAddendum(**row) if row else None
 

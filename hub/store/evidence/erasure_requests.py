@@ -27,8 +27,8 @@ class ErasureRequests(EncryptedRepository):
     async def add(self, request: ErasureRequest) -> None:
         said = json.dumps({"sought": asdict(request.sought), "reason": request.reason}, ensure_ascii=False)
         values = {name: getattr(request, name) for name in ("id", "campus", "asked_by", "asked_at")}
-        sealed = self._cipher.encrypt(said, _SOUGHT.at(request.id))
-        await self._connection.execute(insert(REQUEST).values(values | {"sought_sealed": sealed}))
+        encrypted = self._cipher.encrypt(said, _SOUGHT.at(request.id))
+        await self._connection.execute(insert(REQUEST).values(values | {"sought_sealed": encrypted}))
 
     async def list_all(self) -> Sequence[ErasureRequest]:
         """Return the requests within the scope, oldest first."""

@@ -104,20 +104,22 @@ class NamedFile:
 
 
 class Inspection(Repository):
-    async def next_contracts(self, after: UUID, limit: int) -> list[UUID]:
+    async def list_next_contracts(self, after: UUID, limit: int) -> list[UUID]:
         return list(await self._connection.scalars(_NEXT, {"after": after, "most": limit}))
 
-    async def records(self, contracts: Sequence[UUID]) -> AsyncIterator[tuple[InspectedContract, RecordEntry | None]]:
+    async def list_records(
+        self, contracts: Sequence[UUID]
+    ) -> AsyncIterator[tuple[InspectedContract, RecordEntry | None]]:
         """Yield each entry with its contract, in order. A contract without entries is yielded once, with None."""
         async for row in self._connection.stream(_RECORDS, {"ids": list(contracts)}, ROWS_AT_ONCE):
             yield _contract(row), _entry(row)
 
-    async def files(self, contracts: Sequence[UUID], sha256: str = "") -> list[NamedFile]:
+    async def list_files(self, contracts: Sequence[UUID], sha256: str = "") -> list[NamedFile]:
         """Return all files that have to exist, or only those with this SHA-256 (hex)."""
         rows = await self._connection.execute(_FILES, {"ids": list(contracts), "sha256": sha256})
         return [NamedFile(**row) for row in rows]
 
-    async def numbers(self) -> list[tuple[int, int, int]]:
+    async def list_numbers(self) -> list[tuple[int, int, int]]:
         """Return for each year how many contract numbers were given out, and how many contracts have one."""
         return [(row[0], row[1], row[2]) for row in await self._connection.execute(_NUMBERS)]
 

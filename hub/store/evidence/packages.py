@@ -103,7 +103,7 @@ class EvidencePackages(Repository):
         contract."""
         return bool(await self._connection.scalar(_NEEDS_FIRST, {"contract": contract}))
 
-    async def newest(self, contract: UUID) -> EvidencePackage | None:
+    async def find_newest(self, contract: UUID) -> EvidencePackage | None:
         row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()
         return EvidencePackage(**row) if row else None
 
@@ -115,8 +115,8 @@ class EvidencePackages(Repository):
         """Return whether the files of the contract were deleted because a person was erased from it."""
         return bool(await self._connection.scalar(_ERASED, {"contract": contract}))
 
-    async def identities(self, contract: UUID) -> list[IdentityResult]:
+    async def list_identities(self, contract: UUID) -> list[IdentityResult]:
         return [IdentityResult(**row) for row in await self._connection.execute(_CHECKS, {"contract": contract})]
 
-    async def pages(self, contract: UUID) -> list[PageOpened]:
+    async def list_pages(self, contract: UUID) -> list[PageOpened]:
         return [PageOpened(**row) for row in await self._connection.execute(_PAGES, {"contract": contract})]

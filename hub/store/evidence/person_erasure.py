@@ -102,8 +102,8 @@ class PersonErasure(EncryptedRepository):
 
     async def _redact_contract(self, part: PersonInContract, person: KnownPerson, words: Sequence[str]) -> None:
         mine = CONTRACT.c.id == part.contract
-        sealed = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
-        data = self._cipher.decrypt_json(sealed, _DATA.at(part.contract))
+        encrypted = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
+        data = self._cipher.decrypt_json(encrypted, _DATA.at(part.contract))
         # The texts of the contract are erased like its files.
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
@@ -183,8 +183,8 @@ class PersonErasure(EncryptedRepository):
         if line["is_student"]:
             await self._run(ENROLMENT.delete().where(mine))
             return
-        sealed = await self._connection.scalar(select(ENROLMENT.c.people_sealed).where(mine).with_for_update())
-        people = redact_people(self._cipher.decrypt_json(sealed, _PEOPLE.at(line["id"])), person, words)
+        encrypted = await self._connection.scalar(select(ENROLMENT.c.people_sealed).where(mine).with_for_update())
+        people = redact_people(self._cipher.decrypt_json(encrypted, _PEOPLE.at(line["id"])), person, words)
         people["signers"] = [each for each in people["signers"] if each.get("name") != ERASED]
         await self._run(
             ENROLMENT.update().where(mine), people_sealed=self._cipher.encrypt_json(people, _PEOPLE.at(line["id"]))

@@ -138,7 +138,7 @@ class PersonRows:
 
     # ---- who fits
 
-    async def identify(self, sought: SoughtPerson) -> list[KnownPerson]:
+    async def find_persons(self, sought: SoughtPerson) -> list[KnownPerson]:
         """Return all matching people, each once. A phone about which nothing else is known gives a person without a
         document."""
         documents: dict[tuple[str, str], None] = {}
@@ -195,12 +195,17 @@ class PersonRows:
                 yield row, on_file
 
     async def _opened(
-        self, statement: SqlStatement, sealed: EncryptedColumn
+        self, statement: SqlStatement, encrypted: EncryptedColumn
     ) -> AsyncIterator[tuple[Row, dict[str, Any]]]:
         """Yield each row with its decrypted JSON. Skip rows that cannot be decrypted, which `keys check` lists."""
         async for row in self._connection.stream(statement, {}, ROWS_AT_ONCE):
             try:
-                yield row, self._cipher.decrypt_json(row[sealed.column], sealed.at(*(row[key] for key in sealed.keys)))
+                yield (
+                    row,
+                    self._cipher.decrypt_json(
+                        row[encrypted.column], encrypted.at(*(row[key] for key in encrypted.keys))
+                    ),
+                )
             except (InvalidTag, ValueError):
                 continue
 

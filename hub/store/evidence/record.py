@@ -163,10 +163,10 @@ class Record:
         await self.commit_all([kept])
         return kept.commitment
 
-    async def entries(self, contract: UUID) -> list[RecordEntry]:
+    async def list_entries(self, contract: UUID) -> list[RecordEntry]:
         return [_entry(row) for row in await self._connection.execute(ENTRIES, {"contract": contract})]
 
-    async def actor(self, contract: UUID, kind: str) -> str | None:
+    async def find_actor(self, contract: UUID, kind: str) -> str | None:
         """Return the actor of the contract's first entry of this kind, or None."""
         mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind)
         actor: str | None = await self._connection.scalar(
@@ -174,14 +174,14 @@ class Record:
         )
         return actor
 
-    async def latest(self, contract: UUID, kind: str, actor: str) -> RecordEntry | None:
+    async def find_latest(self, contract: UUID, kind: str, actor: str) -> RecordEntry | None:
         """Return the newest entry of this kind by this actor."""
         mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind) & (ENTRY.c.actor == actor)
         newest = select(ENTRY).where(mine).order_by(ENTRY.c.sequence.desc()).limit(1)
         row = (await self._connection.execute(newest)).first()
         return _entry(row) if row else None
 
-    async def values(self, contract: UUID) -> dict[str, tuple[str, str]]:
+    async def get_values(self, contract: UUID) -> dict[str, tuple[str, str]]:
         """Return the values that are not erased, as commitment → (name, value)."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
         return {row["commitment"]: (row["name"], self._open(row)) for row in rows}

@@ -64,7 +64,7 @@ class Renewals(Repository):
         """Return the day or renewal, the algorithm and the token of each timestamp that has not been renewed yet."""
         return [dict(row) for row in await self._connection.execute(_CURRENT)]
 
-    async def next_id(self) -> int:
+    async def get_next_id(self) -> int:
         return int(await self._connection.scalar(_NEXT_ID) or 1)
 
     async def add(self, renewal: Renewal, leaves: Sequence[RenewalLeaf]) -> bool:
@@ -86,7 +86,7 @@ class Renewals(Repository):
             source |= {"day": None, "renewed": values["id"], "after": values["id"]}
         return steps
 
-    async def leaves(self, renewal: int) -> list[bytes]:
+    async def list_leaves(self, renewal: int) -> list[bytes]:
         return list(await self._connection.scalars(_LEAVES, {"renewal": renewal}))
 
     async def count_to_hash_anew(self, algorithm: str) -> int:

@@ -125,14 +125,14 @@ class HashTrees(Repository):
         row = (await self._connection.execute(_GET, {"day": day})).first()
         return StoredTree(**row) if row else None
 
-    async def newest(self) -> StoredTree | None:
+    async def find_newest(self) -> StoredTree | None:
         row = (await self._connection.execute(_NEWEST)).first()
         return StoredTree(**row) if row else None
 
     async def list_all(self) -> list[StoredTree]:
         return [StoredTree(**row) for row in await self._connection.execute(_ALL)]
 
-    async def leaves(self, day: date) -> list[bytes]:
+    async def list_leaves(self, day: date) -> list[bytes]:
         return list(await self._connection.scalars(_LEAVES, {"day": day}))
 
     async def find_day(self, contract: UUID) -> date | None:
@@ -143,7 +143,7 @@ class HashTrees(Repository):
     async def list_unproven(self, limit: int) -> list[UnprovenPackage]:
         return [UnprovenPackage(**row) for row in await self._connection.execute(_UNPROVEN, {"most": limit})]
 
-    async def compare(self, day: date) -> AsyncIterator[ComparedLeaf]:
+    async def list_compared_leaves(self, day: date) -> AsyncIterator[ComparedLeaf]:
         """Yield each leaf of a tree, in order, with the same leaf computed from the present rows."""
         async for row in self._connection.stream(_COMPARED, {"day": day}, ROWS_AT_ONCE):
             yield _compared(row)

@@ -56,7 +56,7 @@ class StoredCallback:
     at: datetime
 
     @classmethod
-    def sealed(cls, cipher: Cipher, provider: str, heard: Heard, at: datetime) -> Self:
+    def encrypted(cls, cipher: Cipher, provider: str, heard: Heard, at: datetime) -> Self:
         told = {
             "reports": [_report(each) for each in heard.reports],
             "inbound": [_inbound(each) for each in heard.inbound],

@@ -36,7 +36,7 @@ class Callback:
 
 
 class Callbacks(EncryptedRepository):
-    async def open(self, callback: UUID, *, lock: bool = False) -> Callback | None:
+    async def find_unprocessed(self, callback: UUID, *, lock: bool = False) -> Callback | None:
         """Return an unprocessed webhook. Return None if it was processed or (with `lock`) if another transaction has
         it."""
         statement = select(CALLBACK).where(CALLBACK.c.id == callback, CALLBACK.c.due_at.is_not(None))
@@ -44,7 +44,7 @@ class Callbacks(EncryptedRepository):
         row = (await self._connection.execute(statement)).first()
         return self._read(row) if row else None
 
-    async def take(self, callbacks: Sequence[UUID]) -> list[Callback]:
+    async def lock_unprocessed(self, callbacks: Sequence[UUID]) -> list[Callback]:
         """Lock those of these webhooks that are unprocessed and not locked. Return them in the order of arrival."""
         open_ones = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
         statement = select(CALLBACK).where(open_ones).order_by(CALLBACK.c.received_at, CALLBACK.c.id)
@@ -59,7 +59,7 @@ class Callbacks(EncryptedRepository):
             row["id"], row["provider"], tuple(reports), tuple(inbound), row["received_at"], row["tries"], unread
         )
 
-    async def due(self, now: datetime, limit: int = 50, ours: OfProviders | None = None) -> Sequence[UUID]:
+    async def list_due(self, now: datetime, limit: int = 50, ours: OfProviders | None = None) -> Sequence[UUID]:
         statement = select(CALLBACK.c.id).where(CALLBACK.c.due_at <= now).order_by(CALLBACK.c.due_at).limit(limit)
         if ours:
             statement = statement.where(ours.among(CALLBACK.c.provider, CALLBACK.c.received_at))
@@ -86,8 +86,8 @@ class Callbacks(EncryptedRepository):
     async def kept(self, callback: Callback, at: datetime) -> None:
         """Mark a webhook as processed, but keep its unreadable entries for a person to look at."""
         unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
-        sealed = self._cipher.encrypt_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))
-        values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": sealed}
+        encrypted = self._cipher.encrypt_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))
+        values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": encrypted}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id == callback.id).values(values))
 
 

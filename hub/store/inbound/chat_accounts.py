@@ -31,14 +31,14 @@ class ChatAccount:
 
 
 class Chats(Repository):
-    async def staff_of(self, chat: str, person: str) -> Staff | None:
+    async def find_staff(self, chat: str, person: str) -> Staff | None:
         """Return the member of staff. None if the user is not mapped, or if the account is disabled."""
         mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)
         statement = select(STAFF).join(ACCOUNT, ACCOUNT.c.staff == STAFF.c.id).where(mine)
         row = (await self._connection.execute(statement)).first()
         return read_staff(row) if row else None
 
-    async def accounts(self) -> list[ChatAccount]:
+    async def list_accounts(self) -> list[ChatAccount]:
         columns = (ACCOUNT.c.chat, ACCOUNT.c.person, *STAFF.c)
         statement = select(*columns).join(STAFF, ACCOUNT.c.staff == STAFF.c.id)
         rows = await self._connection.execute(statement.order_by(ACCOUNT.c.chat, STAFF.c.login, ACCOUNT.c.person))

@@ -70,12 +70,12 @@ class InboundMessages(EncryptedRepository):
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 
-    async def waiting(self, command: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
+    async def lock_waiting(self, command: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
         """Lock and return messages with this command and without outcome that were received before then."""
         rows = await self._connection.execute(_WAITING, {"wish": command.value, "before": before, "most": limit})
         return [self._written(row) for row in rows]
 
-    async def said_since(self, sender: str, command: SmsCommand, since: datetime) -> bool:
+    async def has_said_since(self, sender: str, command: SmsCommand, since: datetime) -> bool:
         """Return whether this sender sent this command after that moment, to any provider."""
         theirs = (INBOUND.c.sender_hash == self._cipher.found_by("phone", sender)) & (INBOUND.c.received_at > since)
         statement = select(INBOUND.c.id).where(theirs, INBOUND.c.wish == command.value).limit(1)

@@ -62,33 +62,33 @@ class Cipher:
         key = bytes.fromhex(self.state.current)
         return BOUND + key + nonce + self._key(key).encrypt(nonce, value, name)
 
-    def decrypt_bytes(self, sealed: bytes, name: bytes) -> bytes:
+    def decrypt_bytes(self, encrypted: bytes, name: bytes) -> bytes:
         """Decrypt a value. Raises InvalidTag if it was changed, belongs to another row or column, or lacks its key."""
-        if sealed.startswith(BOUND) and (aead := self._find(sealed[len(BOUND) : PREFIX_BYTES])):
-            body = sealed[PREFIX_BYTES:]
+        if encrypted.startswith(BOUND) and (aead := self._find(encrypted[len(BOUND) : PREFIX_BYTES])):
+            body = encrypted[PREFIX_BYTES:]
             return aead.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], name)
         if self.state.refuses_unbound:
             raise InvalidTag
-        return self._first.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+        return self._first.decrypt(encrypted[:NONCE_BYTES], encrypted[NONCE_BYTES:], None)
 
-    def decrypt(self, sealed: bytes, name: bytes) -> str:
-        return self.decrypt_bytes(sealed, name).decode()
+    def decrypt(self, encrypted: bytes, name: bytes) -> str:
+        return self.decrypt_bytes(encrypted, name).decode()
 
     def encrypt_json(self, value: Any, name: bytes) -> bytes:
         """Encrypt a value as JSON. A long text is compressed first."""
         return self.encrypt_bytes(pack(json.dumps(value, ensure_ascii=False, sort_keys=True)), name)
 
-    def can_decrypt(self, sealed: bytes, name: bytes) -> bool:
+    def can_decrypt(self, encrypted: bytes, name: bytes) -> bool:
         """Return whether this value was encrypted for this row and column with a key of the hub, and is unchanged."""
         try:
-            self.decrypt_bytes(sealed, name)
+            self.decrypt_bytes(encrypted, name)
         except (InvalidTag, ValueError):
             return False
         return True
 
-    def decrypt_json(self, sealed: bytes, name: bytes) -> Any:
+    def decrypt_json(self, encrypted: bytes, name: bytes) -> Any:
         """Return the value. Raises InvalidTag, ValueError."""
-        return json.loads(unpack(self.decrypt_bytes(sealed, name)))
+        return json.loads(unpack(self.decrypt_bytes(encrypted, name)))
 
     def _key(self, key: bytes) -> AESGCM:
         if found := self._find(key):

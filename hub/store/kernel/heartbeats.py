@@ -27,6 +27,6 @@ class Heartbeats(Repository):
         await self._connection.execute(_LIVES, {"worker": worker, "at": now})
         await self._connection.execute(_FORGET, {"before": now - FORGOTTEN_AFTER})
 
-    async def workers_seen(self, since: datetime) -> int:
+    async def count_workers(self, since: datetime) -> int:
         statement = select(func.count()).select_from(HEARTBEAT).where(HEARTBEAT.c.at >= since)
         return int(await self._connection.scalar(statement) or 0)

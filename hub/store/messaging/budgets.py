@@ -83,7 +83,7 @@ class Budgets(Repository):
         same &= (BUDGET.c.begins_at == spending.begins_at) & (BUDGET.c.spent >= times)
         await self._connection.execute(BUDGET.update().where(same).values(spent=BUDGET.c.spent - times))
 
-    async def spent(self, kind: str, subject: str, begins_at: datetime) -> int:
+    async def get_spent(self, kind: str, subject: str, begins_at: datetime) -> int:
         """Return the number of uses in a period, without waiting for locks."""
         mine = (BUDGET.c.kind == kind) & (BUDGET.c.subject == subject) & (BUDGET.c.begins_at == begins_at)
         return int(await self._connection.scalar(select(BUDGET.c.spent).where(mine)) or 0)

@@ -121,7 +121,7 @@ def opening_report(delivery: UUID) -> Opening:
 
 
 def opening_of_inbox(cipher: Cipher, to: str | None, limit: int = 500) -> Opening:
-    """Return what `Deliveries.inbox` reads."""
+    """Return what `Deliveries.list_inbox` reads."""
     values = {"most": limit, "number": cipher.found_by("phone", to) if to else None}
     return Opening(_INBOX_OF if to else _INBOX, values, is_all=True)
 
@@ -159,7 +159,7 @@ class Deliveries(EncryptedRepository):
         row = (await self._connection.execute(_GET, {"delivery": delivery})).first()
         return self.read_delivery(row) if row else None
 
-    async def by_key(self, key: str) -> Delivery | None:
+    async def find_by_key(self, key: str) -> Delivery | None:
         row = (await self._connection.execute(_BY_KEY, {"key": key})).first()
         return self.read_delivery(row) if row else None
 
@@ -258,7 +258,7 @@ class Deliveries(EncryptedRepository):
         forgotten = DELIVERY.update().where(DELIVERY.c.contract == contract, said)
         await self._connection.execute(forgotten.values(text="–", variables={"reply": "–"}, state=state))
 
-    async def unsettled(
+    async def list_unsettled(
         self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None
     ) -> list[Delivery]:
         """Return attempts whose outcome is unknown, to be asked about or sent: those not claimed since `before`, and
@@ -279,7 +279,7 @@ class Deliveries(EncryptedRepository):
         rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
         return [self.read_delivery(row) for row in rows]
 
-    async def reported_on(self, provider: str, reference: str, to: str = "") -> Delivery | None:
+    async def find_by_report(self, provider: str, reference: str, to: str = "") -> Delivery | None:
         """Return the delivery with the provider's own id, or else the provider's last one to this number that awaits a
         receipt."""
         theirs = select(DELIVERY).where(DELIVERY.c.provider == provider).order_by(DELIVERY.c.created_at.desc()).limit(1)
@@ -290,18 +290,18 @@ class Deliveries(EncryptedRepository):
             row = (await self._connection.execute(theirs.where(waits))).first()
         return self.read_delivery(row) if row else None
 
-    async def to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
+    async def list_to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
         """Return deliveries whose check by the fallback is due; none while sending is paused."""
         return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": limit})
 
-    async def take_look(self, delivery: UUID, now: datetime) -> Delivery | None:
+    async def lock_to_look_at(self, delivery: UUID, now: datetime) -> Delivery | None:
         """Lock a delivery whose check is due, and return it. Return None if another transaction has it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
         row = (await self._connection.execute(statement)).first()
         return self.read_delivery(row) if row else None
 
-    async def about(self, delivery: UUID) -> Row | None:
+    async def find_about(self, delivery: UUID) -> Row | None:
         """Return contract, signer, task, campus, and since when the delivery has its state (`since`). Nothing is
         decrypted."""
         columns = [DELIVERY.c[name] for name in ("contract", "signer", "task", "campus")]
@@ -318,13 +318,13 @@ class Deliveries(EncryptedRepository):
         locked = select(DELIVERY.c.id).where(waits).order_by(DELIVERY.c.id).with_for_update()
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id.in_(locked)).values(check_at=until))
 
-    async def filtered_since(self, provider: str, since: datetime) -> int:
+    async def count_filtered(self, provider: str, since: datetime) -> int:
         """Return how many messages of this provider were filtered as spam since `since`."""
         counted = (DELIVERY.c.provider == provider) & (DELIVERY.c.failure_kind == "filtered")
         statement = select(func.count()).select_from(DELIVERY).where(counted, DELIVERY.c.state_at >= since)
         return int(await self._connection.scalar(statement) or 0)
 
-    async def of_contract(self, contract: UUID) -> list[Delivery]:
+    async def list_of_contract(self, contract: UUID) -> list[Delivery]:
         """Return the deliveries about a contract. One that is about several contracts appears with this contract's
         part."""
         rows = await self._connection.execute(DELIVERIES, {"ids": [contract]})
@@ -336,7 +336,7 @@ class Deliveries(EncryptedRepository):
         rows = await self._connection.execute(select(DELIVERY).where(mine))
         return _in_order(self.read_delivery(row) for row in rows)
 
-    async def sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
+    async def list_sent_to_person(self, person: str, since: datetime, purposes: Sequence[str]) -> list[datetime]:
         """Return when messages of these purposes were sent to this person, over all contracts.
 
         The attempts of one intent count once, at the time of the first that was not refused or withdrawn.
@@ -346,14 +346,14 @@ class Deliveries(EncryptedRepository):
         statement = select(first).where(counted, _REACHED).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
         return list(await self._connection.scalars(statement.having(first >= since).order_by(first)))
 
-    async def sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:
+    async def list_sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:
         shared = select(SHARE.c.delivery).where(SHARE.c.task == task)
         about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
         counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(purposes) & (DELIVERY.c.rung == 0)
         statement = select(DELIVERY.c.created_at).where(counted, DELIVERY.c.key.startswith(key_prefix))
         return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
 
-    async def inbox(self, to: str | None) -> list[tuple[Delivery, SignLink | None]]:
+    async def list_inbox(self, to: str | None) -> list[tuple[Delivery, SignLink | None]]:
         """Return what the outbox channel has accepted for one number or all, oldest first, with the message's link."""
         opening = opening_of_inbox(self._cipher, to)
         rows = await self._connection.execute(opening.statement, opening.values)

@@ -23,23 +23,23 @@ _ADD = insert_many(SHARE, _COLUMNS)
 PARTS = [SHARE.c[name].label(f"share_{name}") for name in _FIELDS]
 
 
-class Shares(Repository):
+class DeliveryItems(Repository):
     async def add_many(self, shares: Iterable[tuple[UUID, DeliveryItem]]) -> None:
         """Add the items of deliveries, given with the delivery's id."""
         rows = [vars(share) | {"delivery": delivery} for delivery, share in shares]
         if rows:
             await self._connection.write(_ADD, arrays_of(_COLUMNS, rows))
 
-    async def of(self, delivery: UUID) -> list[DeliveryItem]:
+    async def list_of_delivery(self, delivery: UUID) -> list[DeliveryItem]:
         """Return the items of a delivery by contract. Empty if it is about one contract only."""
         statement = select(SHARE).where(SHARE.c.delivery == delivery).order_by(SHARE.c.contract)
         rows = await self._connection.execute(statement)
         return [DeliveryItem(**{name: row[name] for name in _FIELDS}) for row in rows]
 
-    async def contracts(self, delivery: Delivery) -> list[UUID]:
+    async def list_contracts(self, delivery: Delivery) -> list[UUID]:
         """Return the contracts that a message is about. It must be about at least one."""
         assert delivery.contract
-        return [share.contract for share in await self.of(delivery.id)] or [delivery.contract]
+        return [share.contract for share in await self.list_of_delivery(delivery.id)] or [delivery.contract]
 
 
 def for_one(delivery: Delivery, row: Row) -> Delivery:

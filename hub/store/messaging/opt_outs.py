@@ -23,7 +23,7 @@ _CHANNELS = SqlStatement(select(OPT_OUT.c.channel).where(OPT_OUT.c.number_hash =
 
 
 class OptOuts(EncryptedRepository):
-    async def channels(self, number: str) -> frozenset[str]:
+    async def list_channels(self, number: str) -> frozenset[str]:
         """Return the channels that this number (E.164) has opted out of."""
         values = {"number": self._cipher.found_by("phone", number)}
         return all_meant(await self._connection.scalars(_CHANNELS, values))

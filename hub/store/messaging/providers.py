@@ -68,7 +68,7 @@ class ProviderLane:
 
 
 class Providers(Repository):
-    async def healths(self, names: Sequence[str]) -> dict[str, Health]:
+    async def get_healths(self, names: Sequence[str]) -> dict[str, Health]:
         rows = await self._connection.execute(_HEALTHS, {"names": list(names)})
         return {row["name"]: Health(**row) for row in rows}
 
@@ -77,7 +77,7 @@ class Providers(Repository):
         rows = await self._connection.execute(_BOOKED, {"names": list(names)})
         return {(row["provider"], row["lane"]): row["booked_until"] for row in rows}
 
-    async def locked(self, name: str, weight: float, now: datetime) -> Health:
+    async def lock_health(self, name: str, weight: float, now: datetime) -> Health:
         """Lock the health of a provider, which the caller is about to change, and return it."""
         fresh = {"name": name, "weight": weight, "changed_at": now}
         await self._connection.execute(insert(PROVIDER).values(fresh).on_conflict_do_nothing())

@@ -52,12 +52,12 @@ class BulkReminders(Repository):
         if rows:
             await self._connection.execute_many(insert(ITEM).on_conflict_do_nothing(), rows)
 
-    async def contracts_left(self, act: UUID, limit: int) -> list[UUID]:
+    async def list_contracts_left(self, act: UUID, limit: int) -> list[UUID]:
         mine = (ITEM.c.act == act) & _LEFT
         statement = select(ITEM.c.contract).distinct().where(mine).order_by(ITEM.c.contract).limit(limit)
         return list(await self._connection.scalars(statement))
 
-    async def tasks_left(self, act: UUID, contract: UUID) -> list[UUID]:
+    async def list_tasks_left(self, act: UUID, contract: UUID) -> list[UUID]:
         mine = (ITEM.c.act == act) & (ITEM.c.contract == contract) & _LEFT
         return list(await self._connection.scalars(select(ITEM.c.task).where(mine).order_by(ITEM.c.task)))
 
@@ -66,7 +66,7 @@ class BulkReminders(Repository):
         mine = (ITEM.c.act == act) & (ITEM.c.task == task) & _LEFT
         await self._connection.execute(ITEM.update().where(mine).values(outcome=outcome, ended_at=at))
 
-    async def of(self, act: UUID) -> BulkReminderCounts | None:
+    async def find_counts(self, act: UUID) -> BulkReminderCounts | None:
         columns = (
             ITEM.c.outcome,
             func.count().label("n"),
@@ -80,6 +80,6 @@ class BulkReminders(Repository):
         counts = {row["outcome"]: int(row["n"]) for row in rows}
         return BulkReminderCounts(rows[0]["by"], rows[0]["at"], counts.pop(None, 0), counts)
 
-    async def unfinished(self, before: datetime) -> list[UUID]:
+    async def list_unfinished(self, before: datetime) -> list[UUID]:
         """Return acts that were created before `before` and have tasks left, whatever the state of their job."""
         return await self._connection.scalars(_UNFINISHED, {"before": before})

@@ -112,7 +112,7 @@ class DueTask:
 
 
 def opening_due(now: datetime, within: timedelta, most: int) -> Opening:
-    """Return what `DueSteps.take` does: it locks the contracts of up to `most` tasks that are due longest.
+    """Return what `DueSteps.lock_due` does: it locks the contracts of up to `most` tasks that are due longest.
 
     `now`: real time. `within`: the time from now on in which messages about other contracts count as due soon.
     """
@@ -125,7 +125,7 @@ class DueSteps:
         self._contracts = contracts
         self._record = record
 
-    async def take(self, opening: Opening) -> list[DueTask]:
+    async def lock_due(self, opening: Opening) -> list[DueTask]:
         """Lock the contracts of the tasks that have been due longest, as `opening_due` says. Contracts locked by others
         are skipped.
 

@@ -75,10 +75,10 @@ class Reminders(Repository):
         values |= {"number": step.number if step else 0, "due_at": step.due_at if step else None}
         await self._connection.write(_NOTE, arrays_of(_COLUMNS, [values]))
 
-    async def last_sent(self, task: UUID) -> datetime | None:
+    async def find_last_sent(self, task: UUID) -> datetime | None:
         mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent")
         moment: datetime | None = await self._connection.scalar(select(func.max(ENTRY.c.at)).where(mine))
         return moment
 
-    async def of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
+    async def list_of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         return [dict(row) for row in await self._connection.execute(LEDGER, {"contract": contract})]

@@ -130,11 +130,11 @@ class OpenTask:
 
 class Plans(Repository):
     async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
-        """Lock contracts, as `Contracts.locked` does, and return their ids. Without `wait`, locked ones are left
+        """Lock contracts, as `Contracts.lock_contract` does, and return their ids. Without `wait`, locked ones are left
         out."""
         return list(await self._connection.scalars(_HOLD if wait else _HOLD_FREE, {"ids": list(contracts)}))
 
-    async def open_tasks(self, contracts: Sequence[UUID]) -> list[OpenTask]:
+    async def list_open_tasks(self, contracts: Sequence[UUID]) -> list[OpenTask]:
         """Return the open tasks of those contracts that are issued. Steps that only newer versions know are left
         out."""
         rows = await self._connection.execute(_OPEN, {"ids": list(contracts)})
@@ -145,7 +145,7 @@ class Plans(Repository):
             for task, kind, number, due, invited, zone, contract, campus, course, end in rows
         ]
 
-    async def last_steps(self, contracts: Sequence[UUID]) -> Mapping[UUID, NextStep]:
+    async def get_last_steps(self, contracts: Sequence[UUID]) -> Mapping[UUID, NextStep]:
         """Return by task what `last_step` in `hub.lifecycle.reminders.reschedule` returns for its deliveries."""
         purposes = [*_KINDS, Purpose.YOUR_TURN.value]
         values = {"ids": list(contracts), "withdrawn": DeliveryState.WITHDRAWN.value, "purposes": purposes}

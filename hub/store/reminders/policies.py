@@ -93,8 +93,8 @@ class PoliciesAt:
 
 
 class Policies(Repository):
-    async def at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
-        """Return for each of these places what `above` returns, and the campuses, in one statement."""
+    async def get_at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
+        """Return for each of these places what `list_above` returns, and the campuses, in one statement."""
         campuses = sorted({each.campus for each in places})
         values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
         rows: defaultdict[str, list[PolicyChange]] = defaultdict(list)
@@ -106,7 +106,9 @@ class Policies(Repository):
         parents = {campus.id: campus.parent for campus in found.values()}
         return PoliciesAt({place: _holding(rows, parents, place) for place in places}, found)
 
-    async def above(self, campus: str, course: str | None = None, contract: UUID | None = None) -> list[PolicyChange]:
+    async def list_above(
+        self, campus: str, course: str | None = None, contract: UUID | None = None
+    ) -> list[PolicyChange]:
         """Return the changes that apply at a place, from headquarters down to the contract. Later ones override earlier
         ones."""
         values = {"campus": campus, "course": course or "", "contract": str(contract or "")}
@@ -114,7 +116,7 @@ class Policies(Repository):
         found = sorted(rows, key=lambda row: (-row["depth"], _RANK[row["kind"]]))
         return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in found]
 
-    async def all(self) -> list[PolicyChange]:
+    async def list_all(self) -> list[PolicyChange]:
         rows = await self._connection.execute(select(POLICY))
         return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in rows]
 
@@ -131,12 +133,12 @@ class Policies(Repository):
 
     # ---- the school's own calendar
 
-    async def calendar(self, campus: str) -> list[SchoolDay]:
+    async def list_days(self, campus: str) -> list[SchoolDay]:
         """Return the days of a campus and of all above it. The campus's own days come last."""
         rows = await self._connection.execute(_CALENDAR, {"campus": campus})
         return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 
-    async def own_days(self, campus: str) -> list[SchoolDay]:
+    async def list_own_days(self, campus: str) -> list[SchoolDay]:
         rows = await self._connection.execute(select(DAY).where(DAY.c.campus == campus).order_by(DAY.c.day))
         return [SchoolDay(row["day"], row["open"], row["name"]) for row in rows]
 

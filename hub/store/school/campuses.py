@@ -40,19 +40,19 @@ _CAMPUS_AND_COURSE = SqlStatement(
 
 
 def opening_of_campus(campus: str, course: str | None) -> Opening:
-    """Return what `School.campus_and_course` reads."""
+    """Return what `School.get_campus_and_course` reads."""
     return Opening(_CAMPUS_AND_COURSE, {"campus": campus, "course": course})
 
 
 class School(EncryptedRepository):
     # ---- the installation
 
-    async def kind(self) -> str | None:
+    async def find_kind(self) -> str | None:
         """Return the kind of the installation: `demo` or `production`; None before the first start."""
         kind: str | None = await self._connection.scalar(select(INSTALLATION.c.kind))
         return kind
 
-    async def installation(self) -> UUID | None:
+    async def find_installation(self) -> UUID | None:
         """Return the id of this installation; None before `qianda init`."""
         found: UUID | None = await self._connection.scalar(select(INSTALLATION.c.installation_id))
         return found
@@ -73,17 +73,17 @@ class School(EncryptedRepository):
         statement = insert(CAMPUS).values(values)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
-    async def campuses(self) -> list[Campus]:
+    async def list_campuses(self) -> list[Campus]:
         rows = await self._connection.execute(_CAMPUSES)
         return [Campus(**row) for row in rows]
 
-    async def campus(self, campus: str) -> Campus:
+    async def get_campus(self, campus: str) -> Campus:
         row = (await self._connection.execute(_CAMPUS, {"campus": campus})).first()
         if row is None:
             raise BadInput(f"there is no campus {campus}", field="campus")
         return Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
 
-    async def campus_and_course(self, campus: str, course: str | None) -> tuple[Campus, Course | None]:
+    async def get_campus_and_course(self, campus: str, course: str | None) -> tuple[Campus, Course | None]:
         """Return a campus and one of its courses, if one is named. Raises BadInput for an unknown campus or course."""
         row = (await self._connection.execute(_CAMPUS_AND_COURSE, {"campus": campus, "course": course})).first()
         if row is None:
@@ -95,13 +95,13 @@ class School(EncryptedRepository):
             raise BadInput(f"there is no course {course} at {campus}", field="course")
         return found, Course(**{column.name: row[f"course_{column.name}"] for column in COURSE.c})
 
-    async def headquarters(self) -> Campus | None:
+    async def find_headquarters(self) -> Campus | None:
         """Return the root of the campus tree; None before a school was loaded."""
-        return next((campus for campus in await self.campuses() if campus.parent is None), None)
+        return next((campus for campus in await self.list_campuses() if campus.parent is None), None)
 
-    async def scope_below(self, campus: str) -> Scope:
+    async def get_scope_below(self, campus: str) -> Scope:
         """Return the scope of a campus and all below it; headquarters covers everything."""
-        campuses = {each.id: each.parent for each in await self.campuses()}
+        campuses = {each.id: each.parent for each in await self.list_campuses()}
         if campuses.get(campus, campus) is None:
             return EVERYTHING
         inside = {campus}
@@ -118,13 +118,13 @@ class School(EncryptedRepository):
         statement = insert(COURSE).values(values)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["campus", "id"], set_=values))
 
-    async def course(self, campus: str, course: str) -> Course:
+    async def get_course(self, campus: str, course: str) -> Course:
         row = (await self._connection.execute(_COURSE, {"campus": campus, "course": course})).first()
         if row is None:
             raise BadInput(f"there is no course {course} at {campus}", field="course")
         return Course(**row)
 
-    async def courses(self, campus: str | None = None) -> list[Course]:
+    async def list_courses(self, campus: str | None = None) -> list[Course]:
         statement = select(COURSE).order_by(COURSE.c.campus, COURSE.c.id)
         rows = await self._connection.execute(statement.where(COURSE.c.campus == campus) if campus else statement)
         return [Course(**row) for row in rows]
@@ -162,14 +162,14 @@ class School(EncryptedRepository):
         there = await self._connection.scalar(select(func.count()).select_from(ENROLMENT).where(same))
         return len(set(keys)) - int(there or 0)
 
-    async def enrolment(self, enrolment: UUID, *, lock: bool = False) -> Enrolment:
+    async def get_enrolment(self, enrolment: UUID, *, lock: bool = False) -> Enrolment:
         statement = select(ENROLMENT).where(ENROLMENT.c.id == enrolment)
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         if row is None:
             raise NotFound(f"there is no enrolment {enrolment}")
         return enrolment_of_row(self._cipher, row)
 
-    async def enrolment_of(self, campus: str, course: str, person: str) -> Enrolment | None:
+    async def find_enrolment(self, campus: str, course: str, person: str) -> Enrolment | None:
         """Return this student's enrolment in this course, or None. `person` is as `Cipher.person` returns it."""
         same = (ENROLMENT.c.campus == campus) & (ENROLMENT.c.course == course)
         found = same & (ENROLMENT.c.student_hash == self._cipher.found_by("enrolment", person))

@@ -91,7 +91,7 @@ class Enrolments:
         found = self._fitting(wanted).with_only_columns(ENROLMENT.c.id).limit(most).subquery()
         return int(await self._connection.scalar(select(func.count()).select_from(found)) or 0)
 
-    async def last_place(self) -> int:
+    async def get_last_place(self) -> int:
         """Return the place of the newest enrolment, 0 if there is none."""
         return int(await self._connection.scalar(select(func.max(ENROLMENT.c.place))) or 0)
 
@@ -147,8 +147,8 @@ class Enrolments:
         values: dict[str, Any] = {
             name: getattr(enrolment, name) for name in ("campus", "course", "student_name", "external_id")
         }
-        sealed = self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id))
-        values |= {"people_sealed": sealed, "changed_at": at, "changed_by": by}
+        encrypted = self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id))
+        values |= {"people_sealed": encrypted, "changed_at": at, "changed_by": by}
         values |= {"student_hash": self._cipher.found_by("enrolment", person)}
         try:
             await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment.id).values(values))

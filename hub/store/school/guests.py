@@ -42,7 +42,7 @@ class Visitors(EncryptedRepository):
         """Delete sessions that ended longer than KEPT ago."""
         await self._connection.execute(VISITOR.delete().where(VISITOR.c.expires_at < now - KEPT))
 
-    async def by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
+    async def find_by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
         statement = select(VISITOR).where(VISITOR.c.secret_hash == hash_secret(secret))
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return self._visitor(row) if row else None

@@ -62,9 +62,9 @@ class IssueActs(ActItems):
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, items))
         if replacement:
             (only,) = enrolments
-            sealed = self._cipher.encrypt_json(replacement.to_dict(), _REPLACEMENT.at(act.id, only.id))
+            encrypted = self._cipher.encrypt_json(replacement.to_dict(), _REPLACEMENT.at(act.id, only.id))
             mine = self.tables.is_item(act.id, only.id)
-            await self._connection.execute(ITEM.update().where(mine).values(replacement_sealed=sealed))
+            await self._connection.execute(ITEM.update().where(mine).values(replacement_sealed=encrypted))
         return True
 
     @property
@@ -95,8 +95,8 @@ class IssueActs(ActItems):
         row = (await self._connection.execute(select(ITEM.c.enrolment, ITEM.c.replacement_sealed).where(mine))).first()
         if row is None:
             return None
-        sealed, name = row["replacement_sealed"], _REPLACEMENT.at(act, row["enrolment"])
-        return SignerReplacement.of(self._cipher.decrypt_json(sealed, name))
+        encrypted, name = row["replacement_sealed"], _REPLACEMENT.at(act, row["enrolment"])
+        return SignerReplacement.of(self._cipher.decrypt_json(encrypted, name))
 
     async def keep_approved(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
         """Keep the digest of what was approved, for each enrolment."""
@@ -127,9 +127,11 @@ class IssueActs(ActItems):
         return [self._failed(act, row) for row in await self._connection.execute(statement)]
 
     def _failed(self, act: UUID, row: Row) -> FailedItem:
-        sealed = row["failure_sealed"]
+        encrypted = row["failure_sealed"]
         failure = (
-            IssueFailure(**self._cipher.decrypt_json(sealed, _FAILURE.at(act, row["enrolment"]))) if sealed else None
+            IssueFailure(**self._cipher.decrypt_json(encrypted, _FAILURE.at(act, row["enrolment"])))
+            if encrypted
+            else None
         )
         return FailedItem(row["enrolment"], row["student_name"], IssueOutcome(row["outcome"]), failure)
 
@@ -138,8 +140,8 @@ class IssueActs(ActItems):
     ) -> None:
         """Write the outcome, in the transaction of the contract."""
         mine = self.tables.is_item(act, enrolment) & self.tables.left
-        sealed = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
-        values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": sealed, "replacement_sealed": None}
+        encrypted = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
+        values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": encrypted, "replacement_sealed": None}
         await self._connection.execute(ITEM.update().where(mine).values(values))
 
 

@@ -44,7 +44,7 @@ class Posters:
         values |= {"ticket_hash": hash_poster_ticket(self._key, self.ticket(poster))}
         await self._connection.execute(insert(POSTER).values(values))
 
-    async def by_ticket(self, ticket: str) -> Poster | None:
+    async def find_by_ticket(self, ticket: str) -> Poster | None:
         """Return the poster of a ticket, as `normalise_ticket` returns it, even if the poster has expired or was
         revoked."""
         found = POSTER.c.ticket_hash == hash_poster_ticket(self._key, ticket)
@@ -62,7 +62,7 @@ class Posters:
             raise NotFound("there is no such poster")
         return _poster(row)
 
-    async def listed(self, limit: int = 200) -> list[Poster]:
+    async def list_posters(self, limit: int = 200) -> list[Poster]:
         """Return posters, newest first."""
         statement = select(POSTER).order_by(POSTER.c.created_at.desc(), POSTER.c.id).limit(limit)
         return [_poster(row) for row in (await self._connection.execute(statement))]
@@ -83,7 +83,7 @@ class Posters:
         statement = insert(SCAN).values(values | {"student_hash": scan.student_hash})
         return (await self._connection.execute(statement.on_conflict_do_nothing())).rowcount == 1
 
-    async def counts(self, posters: Sequence[UUID]) -> dict[UUID, dict[ScanStep, int]]:
+    async def get_counts(self, posters: Sequence[UUID]) -> dict[UUID, dict[ScanStep, int]]:
         """Return for each of these posters how many visitors reached each step, 0 included."""
         counted: dict[UUID, dict[ScanStep, int]] = {each: dict.fromkeys(ScanStep, 0) for each in posters}
         statement = select(SCAN.c.poster, SCAN.c.step, func.count()).where(SCAN.c.poster.in_(posters))
@@ -91,24 +91,24 @@ class Posters:
             counted[poster][ScanStep(step)] = int(count)
         return counted
 
-    async def enrolled(self, poster: UUID) -> int:
-        return (await self.counts([poster]))[poster][ScanStep.ENROLLED]
+    async def count_enrolled(self, poster: UUID) -> int:
+        return (await self.get_counts([poster]))[poster][ScanStep.ENROLLED]
 
     async def has_student(self, poster: UUID, student_hash: bytes) -> bool:
         same = (SCAN.c.poster == poster) & (SCAN.c.student_hash == student_hash)
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
-    async def enrolled_by(self, visitor: UUID) -> bool:
+    async def has_enrolled(self, visitor: UUID) -> bool:
         """Return whether this visitor has enrolled a student."""
         mine = (SCAN.c.visitor == visitor) & (SCAN.c.step == ScanStep.ENROLLED.value)
         return await self._connection.scalar(select(SCAN.c.id).where(mine).limit(1)) is not None
 
-    async def drew(self, poster: UUID, contract: UUID) -> bool:
+    async def has_drawn(self, poster: UUID, contract: UUID) -> bool:
         """Return whether this contract was created by this poster."""
         same = (SCAN.c.poster == poster) & (SCAN.c.contract == contract)
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
-    async def who_enrolled(self, poster: UUID, limit: int = 500) -> list[Scan]:
+    async def list_enrolments(self, poster: UUID, limit: int = 500) -> list[Scan]:
         """Return the enrolments by a poster, newest first, with their contracts, whether drawn at once or by staff."""
         contract = func.coalesce(SCAN.c.contract, ENROLMENT.c.contract)
         statement = select(SCAN.c.at, SCAN.c.enrolment, contract).join(ENROLMENT, ENROLMENT.c.id == SCAN.c.enrolment)

@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import TextAlreadyOpen, TextVersionNotFound
-from hub.model.school.text_version import DESK_PREFIX, TextKind, TextState, TextVersion, order_texts
+from hub.model.school.text_version import CONSOLE_PREFIX, TextKind, TextState, TextVersion, order_texts
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
@@ -41,13 +41,13 @@ class TextVersions(Repository):
         values = _values(version) | {"number": number}
         added = await self._connection.execute(insert(TEXT).values(values).on_conflict_do_nothing())
         if not added.rowcount:  # another one was begun at the same moment
-            raise TextAlreadyOpen(f"{DESK_PREFIX}{number}")
-        return await self.get(version.kind, version.subject, f"{DESK_PREFIX}{number}")
+            raise TextAlreadyOpen(f"{CONSOLE_PREFIX}{number}")
+        return await self.get(version.kind, version.subject, f"{CONSOLE_PREFIX}{number}")
 
     async def get(self, kind: TextKind, subject: str, label: str, *, lock: bool = False) -> TextVersion:
         """Return a version. Raises TextVersionNotFound."""
-        digits = label.removeprefix(DESK_PREFIX)
-        if not label.startswith(DESK_PREFIX) or not digits.isascii() or not digits.isdigit() or len(digits) > 6:
+        digits = label.removeprefix(CONSOLE_PREFIX)
+        if not label.startswith(CONSOLE_PREFIX) or not digits.isascii() or not digits.isdigit() or len(digits) > 6:
             raise TextVersionNotFound
         mine = (TEXT.c.kind == kind.value) & (TEXT.c.subject == subject) & (TEXT.c.number == int(digits))
         statement = select(TEXT).where(mine)

@@ -103,7 +103,7 @@ class SealRegister(Repository):
         newest = statement.order_by(USE.c.begun_at.desc(), USE.c.id.desc()).limit(limit)
         return [_use(row) for row in await self._connection.execute(newest)]
 
-    async def stream(self, seal: UUID | None, since: datetime, until: datetime) -> AsyncIterator[SealUse]:
+    async def list_uses(self, seal: UUID | None, since: datetime, until: datetime) -> AsyncIterator[SealUse]:
         """Yield the lines of a seal, or of all within the scope, that began in this period, oldest first."""
         period = (USE.c.begun_at >= since) & (USE.c.begun_at < until)
         wanted = period if seal is None else period & (USE.c.seal == seal)

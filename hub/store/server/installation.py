@@ -28,7 +28,7 @@ SELECT $1, clock_timestamp(), true, true WHERE NOT EXISTS (SELECT FROM contract)
 """
 _CURRENT_KEY = "SELECT id FROM sealing_key WHERE is_current"
 # The oldest row with encrypted data: rows written with a wrong data folder are newer.
-_OLDEST_SEALED = """
+_OLDEST_ENCRYPTED = """
 SELECT named, id, sealed FROM (
   SELECT created_at, 'contract.data_sealed' AS named, id, data_sealed AS sealed FROM contract
   UNION ALL SELECT created_at, 'enrolment.people_sealed', id, people_sealed FROM enrolment
@@ -107,11 +107,11 @@ async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
         raise WrongInstallation("the database was bound to another data folder meanwhile")
 
 
-async def oldest_sealed(owner_dsn: str) -> tuple[bytes, bytes] | None:
+async def find_oldest_encrypted(owner_dsn: str) -> tuple[bytes, bytes] | None:
     """Return a value that was encrypted with the database's first master key, with its name (see `EncryptedColumn.at`);
     None if there is no such value."""
     async with connected(owner_dsn) as connection:
-        row = await connection.fetchrow(_OLDEST_SEALED)
+        row = await connection.fetchrow(_OLDEST_ENCRYPTED)
     if row is None:
         return None
     table, column = row["named"].split(".")

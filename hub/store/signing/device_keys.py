@@ -35,7 +35,7 @@ _CERTIFICATES_DUE = SqlStatement(
 
 
 class AppKeys(EncryptedRepository):
-    async def of(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
+    async def find_by_public_key(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
         """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked before this transaction
         ends."""
         return await self._one(_HOLD if hold else _FIND, {"spki": hash_spki(spki)})
@@ -44,12 +44,12 @@ class AppKeys(EncryptedRepository):
         statement = select(KEY).where(KEY.c.id == key)
         return await self._one(statement.with_for_update() if lock else statement, {})
 
-    async def of_person(self, person: str) -> list[AppKey]:
+    async def list_of_person(self, person: str) -> list[AppKey]:
         """Return the keys of a person, newest first, including revoked ones."""
         statement = select(KEY).where(KEY.c.person == person).order_by(KEY.c.bound_at.desc(), KEY.c.id)
         return [self._key(row) for row in (await self._connection.execute(statement))]
 
-    async def live(self, person: str) -> int:
+    async def count_live(self, person: str) -> int:
         statement = select(func.count()).select_from(KEY).where(KEY.c.person == person, _LIVE)
         return int(await self._connection.scalar(statement) or 0)
 
@@ -84,7 +84,7 @@ class AppKeys(EncryptedRepository):
 
     # ---- the certificates of a revoked key
 
-    async def certificates_due(self, now: datetime, limit: int = 20) -> list[UUID]:
+    async def list_certificates_due(self, now: datetime, limit: int = 20) -> list[UUID]:
         return await self._connection.scalars(_CERTIFICATES_DUE, {"now": now, "most": limit})
 
     async def plan_certificates(self, key: UUID, at: datetime | None, tries: int) -> None:

@@ -58,7 +58,7 @@ _ADD = insert_row(CERTIFICATE, IssuedCertificate.__dataclass_fields__, passing_o
 
 
 def opening_of_revoked(authority: str) -> Opening:
-    """Return what `Certificates.revoked` reads of all serial numbers."""
+    """Return what `Certificates.list_revoked` reads of all serial numbers."""
     return Opening(REVOKED, {"authority": authority})
 
 
@@ -67,7 +67,7 @@ class Certificates(Repository):
         values = vars(issued) | {"serial": str(issued.serial)}
         await self._connection.write(_ADD, values)
 
-    async def of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:
+    async def list_of_person(self, person: str, now: datetime) -> list[PersonsCertificate]:
         """Return the certificates of a person that are neither revoked nor expired."""
         live = CERTIFICATE.c.revoked_at.is_(None) & (CERTIFICATE.c.not_after > now)
         columns = (CERTIFICATE.c.authority, CERTIFICATE.c.serial, CERTIFICATE.c.certificate)
@@ -76,7 +76,7 @@ class Certificates(Repository):
         rows = await self._connection.execute(statement.order_by(CERTIFICATE.c.issued_at))
         return [PersonsCertificate(**{**row, "serial": int(row["serial"])}) for row in rows]
 
-    async def signed_lately(self, person: str, certificate: bytes, since: datetime) -> bool:
+    async def has_signed_lately(self, person: str, certificate: bytes, since: datetime) -> bool:
         """Return whether this certificate made a signature that has no timestamp yet, or was embedded after `since`."""
         theirs = REQUEST.c.contract.in_(select(SIGNER.c.contract).where(SIGNER.c.person == person))
         lately = (REQUEST.c.state == RequestState.ACCEPTED.value) | (REQUEST.c.embedded_at > since)
@@ -92,19 +92,21 @@ class Certificates(Repository):
         )
         return done.rowcount == 1
 
-    async def of_seals(self, authority: str) -> list[tuple[int, bytes]]:
+    async def list_of_seals(self, authority: str) -> list[tuple[int, bytes]]:
         """Return serial and certificate (DER) of all that the authority issued to seals and that are not revoked."""
         columns = select(CERTIFICATE.c.serial, CERTIFICATE.c.certificate)
         live = CERTIFICATE.c.signer.is_(None) & CERTIFICATE.c.revoked_at.is_(None)
         rows = await self._connection.execute(columns.where(CERTIFICATE.c.authority == authority, live))
         return [(int(row["serial"]), row["certificate"]) for row in rows]
 
-    async def known(self, authority: str, serials: Collection[int]) -> set[int]:
+    async def list_known(self, authority: str, serials: Collection[int]) -> set[int]:
         """Return those of these serial numbers that the authority issued through this hub."""
         mine = (CERTIFICATE.c.authority == authority) & CERTIFICATE.c.serial.in_([str(each) for each in serials])
         return {int(serial) for serial in await self._connection.scalars(select(CERTIFICATE.c.serial).where(mine))}
 
-    async def revoked(self, authority: str, serials: Collection[int] | None = None) -> list[tuple[int, datetime, str]]:
+    async def list_revoked(
+        self, authority: str, serials: Collection[int] | None = None
+    ) -> list[tuple[int, datetime, str]]:
         """Return serial, moment and reason of every revoked certificate of the authority, or of those among
         `serials`."""
         if serials is None:

@@ -122,14 +122,14 @@ class Links:
     def ticket(self, link: SignLink) -> str:
         return derive_ticket(self._key, link.id, link.generation)
 
-    async def for_door(self, signer: Signer, door: DoorKind, now: datetime) -> SignLink:
+    async def get_for_door(self, signer: Signer, door: DoorKind, now: datetime) -> SignLink:
         """Return the signer's one permanent link of this door. The first call creates it."""
-        return (await self.for_doors([(signer, door)], now))[signer.id, door]
+        return (await self.get_for_doors([(signer, door)], now))[signer.id, door]
 
-    async def for_doors(
+    async def get_for_doors(
         self, wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink] | None = None
     ) -> dict[Wanted, SignLink]:
-        """Return the permanent link of each of these signers and doors, as `for_door` does.
+        """Return the permanent link of each of these signers and doors, as `get_for_door` does.
 
         `known`: links that the signers already have, if the caller has read them.
         """
@@ -144,8 +144,8 @@ class Links:
     async def add_missing(
         self, wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink]
     ) -> dict[Wanted, SignLink]:
-        """Return these links as `for_doors` does. Those that are not known are added with the next statement: nobody
-        else can make them, because the caller has locked the contracts. An error follows if somebody did."""
+        """Return these links as `get_for_doors` does. Those that are not known are added with the next statement:
+        nobody else can make them, because the caller has locked the contracts. An error follows if somebody did."""
         made = _make_missing(wanted, now, known)
         if made:
             await self._connection.write(_ADD_NEW, self._arrays(made))
@@ -165,14 +165,14 @@ class Links:
         rows = [vars(link) | {"ticket_hash": hash_ticket(self._key, self.ticket(link))} for link in links]
         return arrays_of(_COLUMNS, rows)
 
-    async def by_ticket(self, ticket: str) -> SignLink | None:
+    async def find_by_ticket(self, ticket: str) -> SignLink | None:
         """Return the link of a ticket, as `normalise_ticket` returns it, even if the link has expired or was
         revoked."""
         row = (await self._connection.execute(_BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})).first()
         return _link(row) if row else None
 
     async def find_shown(self, ticket: str) -> ShownLink | None:
-        """Return the link of a ticket as `by_ticket` does, with what its page shows."""
+        """Return the link of a ticket as `find_by_ticket` does, with what its page shows."""
         row = (await self._connection.execute(_SHOWN, {"ticket": hash_ticket(self._key, ticket)})).first()
         if row is None:
             return None
@@ -198,7 +198,7 @@ class Links:
         row = (await self._connection.execute(_GET, {"link": link})).first()
         return _link(row) if row else None
 
-    async def waiting_at(self, phone_hash: bytes, limit: int = 200) -> list[SignLink]:
+    async def list_waiting_at(self, phone_hash: bytes, limit: int = 200) -> list[SignLink]:
         """Return the permanent links of all signers with this phone who still have to sign, newest first."""
         lasting = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
         waiting = TASK.c.state.in_([TaskState.WAITING.value, TaskState.OPEN.value])

@@ -34,7 +34,7 @@ class Pairings(EncryptedRepository):
         row = (await self._connection.execute(statement.returning(PAIRING))).first()
         return _pairing(row) if row else None
 
-    async def claimed_by_code(self, code: str) -> Pairing | None:
+    async def find_claimed(self, code: str) -> Pairing | None:
         """Return the pairing whose code was claimed already."""
         mine = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_not(None)
         row = (await self._connection.execute(select(PAIRING).where(mine).limit(1))).first()
@@ -44,7 +44,7 @@ class Pairings(EncryptedRepository):
         row = (await self._connection.execute(select(PAIRING).where(PAIRING.c.id == pairing))).first()
         return _pairing(row) if row else None
 
-    async def latest_of(self, session: UUID) -> Pairing | None:
+    async def find_latest(self, session: UUID) -> Pairing | None:
         statement = select(PAIRING).where(PAIRING.c.session == session).order_by(PAIRING.c.created_at.desc())
         row = (await self._connection.execute(statement.limit(1))).first()
         return _pairing(row) if row else None

@@ -25,19 +25,19 @@ class Passkeys(Repository):
         done = await self._connection.execute(insert(PASSKEY).values(values).on_conflict_do_nothing())
         return done.rowcount == 1
 
-    async def of(self, person: str, rp_id: str) -> list[Passkey]:
+    async def list_of_person(self, person: str, rp_id: str) -> list[Passkey]:
         """Return the valid passkeys of a person, newest first."""
         rows = await self._connection.execute(
             select(PASSKEY).where(_counts(person, rp_id)).order_by(PASSKEY.c.created_at.desc())
         )
         return [_passkey(row) for row in rows]
 
-    async def made(self, person: str) -> int:
+    async def count_made(self, person: str) -> int:
         """Return how many passkeys this person has ever registered, including ended ones."""
         found = select(func.count()).select_from(PASSKEY).where(PASSKEY.c.person == person)
         return int(await self._connection.scalar(found) or 0)
 
-    async def locked(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
+    async def lock(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
         """Lock a valid passkey and return it, or None. Concurrent answers of one passkey wait for each other's
         counter."""
         found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))

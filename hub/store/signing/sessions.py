@@ -99,7 +99,7 @@ class Sessions(Repository):
         values |= {"contracts": list(session.contracts), "certificate_chain": list(session.certificate_chain)}
         await self._connection.write(_ADD, values | {"secret_hash": hash_secret(secret)})
 
-    async def by_secret(self, secret: str) -> SigningSession | None:
+    async def find_by_secret(self, secret: str) -> SigningSession | None:
         row = (await self._connection.execute(_GET_BY_SECRET, {"secret": hash_secret(secret)})).first()
         return read_session(row) if row else None
 
@@ -173,19 +173,19 @@ class Sessions(Repository):
         guessed = (CODE.c.person == person) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now) & (wrong >= most)
         await self._connection.execute(CODE.update().where(guessed).values(expires_at=CODE.c.created_at))
 
-    async def live_code(self, person: str, session: UUID, now: datetime) -> UUID | None:
+    async def find_live_code(self, person: str, session: UUID, now: datetime) -> UUID | None:
         values = {"person": person, "session": session, "now": now}
         code: UUID | None = await self._connection.scalar(_LIVE_CODE, values)
         return code
 
-    async def code_is_live(self, code: UUID, now: datetime) -> bool:
+    async def is_code_live(self, code: UUID, now: datetime) -> bool:
         live = (CODE.c.id == code) & CODE.c.used_at.is_(None) & (CODE.c.expires_at > now)
         return await self._connection.scalar(select(CODE.c.id).where(live)) is not None
 
     async def use_code(self, code: UUID, at: datetime) -> None:
         await self._connection.write(_USE_CODE, changed(code, {"used_at": at}))
 
-    async def wrong_answers(self, person: str, since: datetime) -> int:
+    async def count_wrong_answers(self, person: str, since: datetime) -> int:
         return int(await self._connection.scalar(_WRONG_ANSWERS, {"person": person, "since": since}) or 0)
 
     async def add_wrong_answer(self, person: str, at: datetime) -> None:
@@ -209,7 +209,7 @@ class Sessions(Repository):
         values |= {"provider": identified.provider, "method": identified.method, "result": identified.result}
         await self._connection.write(_ADD_CHECK, values | {"reference": identified.reference or None})
 
-    async def identity_matched(self, session: UUID, contract: UUID) -> bool:
+    async def has_matched_identity(self, session: UUID, contract: UUID) -> bool:
         """Return whether an identity check in this session matched. The person's own declaration does not count."""
         found = (CHECK.c.contract == contract) & (CHECK.c.session == session) & (CHECK.c.result == "matched")
         return await self._connection.scalar(select(CHECK.c.id).where(found).limit(1)) is not None
@@ -217,7 +217,7 @@ class Sessions(Repository):
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:
         await self._connection.write(_NOTE_PAGE, {"task": task, "document": document, "page": page, "at": at})
 
-    async def pages_seen(self, task: UUID, document: str) -> list[int]:
+    async def list_pages_seen(self, task: UUID, document: str) -> list[int]:
         return await self._connection.scalars(_PAGES_SEEN, {"task": task, "document": document})
 
     async def get_reading(self, tasks: Iterable[UUID]) -> dict[UUID, DocumentReading]:

@@ -99,7 +99,7 @@ def opening_of_request(secret: str, request: UUID) -> Opening:
 
 
 def opening_of_requests(contract: UUID) -> Opening:
-    """Return what `Signatures.of_contract` reads."""
+    """Return what `Signatures.list_of_contract` reads."""
     return Opening(REQUESTS, {"contract": contract})
 
 
@@ -134,15 +134,15 @@ class Signatures:
         own = {name.removeprefix(_PREFIX): value for name, value in row.items() if name.startswith(_PREFIX)}
         return read_session(row), None if own["id"] is None else _request(own)
 
-    async def unfinished(self, contract: UUID) -> list[SignatureRequest]:
+    async def list_unfinished(self, contract: UUID) -> list[SignatureRequest]:
         """Return the prepared and accepted requests of a contract, newest first. At most one is accepted."""
         return [_request(row) for row in await self._connection.execute(_ALL_UNFINISHED, {"contract": contract})]
 
-    async def holds_revision(self, contract: UUID) -> bool:
+    async def is_revision_held(self, contract: UUID) -> bool:
         """Return whether an accepted signature waits to be embedded."""
         return await self._connection.scalar(_HOLDS_REVISION, {"contract": contract}) is not None
 
-    async def of_contract(self, contract: UUID) -> list[SignatureRequest]:
+    async def list_of_contract(self, contract: UUID) -> list[SignatureRequest]:
         return [_request(row) for row in await self._connection.execute(REQUESTS, {"contract": contract})]
 
     async def list_with_pages(self, contract: UUID) -> list[tuple[SignatureRequest, list[int]]]:
@@ -159,7 +159,7 @@ class Signatures:
             self._record.know_head(row["contract"], row["entries"], row["digest"])
         return row is not None
 
-    async def key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
+    async def mark_key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
         """Store that the browser key of this session was deleted. Return the requests it signed, sorted by contract."""
         theirs = (REQUEST.c.session == session) & (REQUEST.c.custody == Custody.BROWSER.value)
         theirs &= REQUEST.c.key_deleted_at.is_(None) & REQUEST.c.signature.is_not(None)
@@ -167,7 +167,7 @@ class Signatures:
         found = [_request(row) for row in (await self._connection.execute(statement))]
         return sorted(found, key=lambda request: request.contract)
 
-    async def embedded(self, request: UUID, at: datetime) -> bool:
+    async def mark_embedded(self, request: UUID, at: datetime) -> bool:
         """Mark an accepted request as embedded. Return False if it is not accepted any more."""
         return (await self._connection.write_now(_EMBED, {"request": request, "at": at})).rowcount == 1
 
@@ -191,7 +191,7 @@ class Signatures:
         values = {"state": "failed" if failure else "done", "ended_at": at, "failure": failure}
         await self._connection.write(_END_ATTEMPT, changed(attempt, values))
 
-    async def attempts(self, contract: UUID) -> list[dict[str, Any]]:
+    async def list_attempts(self, contract: UUID) -> list[dict[str, Any]]:
         return [dict(row) for row in await self._connection.execute(ATTEMPTS, {"contract": contract})]
 
 

@@ -50,7 +50,7 @@ class Accounts(Repository):
             insert(STAFF).values(values).on_conflict_do_update(index_elements=["login"], set_=kept)
         )
 
-    async def staff_by_login(self, login: str) -> tuple[Staff, str] | None:
+    async def find_by_login(self, login: str) -> tuple[Staff, str] | None:
         """Return an active account and its password hash, or None."""
         found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None)
         row = (await self._connection.execute(select(STAFF).where(found))).first()
@@ -82,7 +82,7 @@ class Accounts(Repository):
         nothing = {"login_issuer": None, "login_subject": None}
         return (await self._connection.execute(STAFF.update().where(linked).values(nothing))).rowcount == 1
 
-    async def staff_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
+    async def get_names(self, staff: Sequence[UUID]) -> dict[UUID, str]:
         """Return the names of these accounts, whatever their campus."""
         statement = select(STAFF_DIRECTORY.c.id, STAFF_DIRECTORY.c.name).where(STAFF_DIRECTORY.c.id.in_(staff))
         return {row.id: row.name for row in await self._connection.execute(statement)}
@@ -96,7 +96,7 @@ class Accounts(Repository):
         values |= {"pending": session.pending, "by_provider": session.by_provider}
         await self._connection.execute(insert(SESSION).values(values))
 
-    async def current_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
+    async def find_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
         """Return the open session with this secret; None if it was not used for the time `idle`."""
         live = (SESSION.c.expires_at > now) & (SESSION.c.seen_at > now - idle) & STAFF.c.disabled_at.is_(None)
         columns = (*_STAFF, STAFF.c.password_expires_at, STAFF.c.totp_since, SESSION.c.pending, SESSION.c.by_provider)
@@ -118,7 +118,7 @@ class Accounts(Repository):
 
     # ---- administration
 
-    async def accounts(self, now: datetime, login: str | None = None) -> list[StaffAccount]:
+    async def list_accounts(self, now: datetime, login: str | None = None) -> list[StaffAccount]:
         """Return all accounts by login, including disabled ones, or only the account with this login."""
         theirs = (SESSION.c.staff == STAFF.c.id) & (SESSION.c.expires_at > now) & ~SESSION.c.pending
         sessions = select(func.count()).select_from(SESSION).where(theirs).scalar_subquery().label("sessions")
@@ -138,10 +138,10 @@ class Accounts(Repository):
             for row in rows
         ]
 
-    async def account_of(self, staff: UUID, now: datetime) -> StaffAccount | None:
+    async def find_account(self, staff: UUID, now: datetime) -> StaffAccount | None:
         """Return the account with this id within the scope, or None."""
         login = await self._connection.scalar(select(STAFF.c.login).where(STAFF.c.id == staff))
-        return (await self.accounts(now, login))[0] if login else None
+        return (await self.list_accounts(now, login))[0] if login else None
 
     async def lock(self, login: str) -> Staff | None:
         """Lock an account, disabled or not, until this transaction ends, and return it."""
@@ -159,7 +159,7 @@ class Accounts(Repository):
     async def change(self, staff: UUID, **values: Any) -> None:
         await self._connection.execute(STAFF.update().where(STAFF.c.id == staff).values(values))
 
-    async def sessions(self, staff: UUID, now: datetime) -> list[StaffSession]:
+    async def list_sessions(self, staff: UUID, now: datetime) -> list[StaffSession]:
         """Return the open sessions of an account, newest first."""
         theirs = (SESSION.c.staff == staff) & (SESSION.c.expires_at > now) & ~SESSION.c.pending
         columns = [SESSION.c[name] for name in StaffSession.__dataclass_fields__]
@@ -195,7 +195,7 @@ class Accounts(Repository):
     async def forget_login_failure(self, number: int) -> None:
         await self._connection.execute(FAILURE.delete().where(FAILURE.c.id == number))
 
-    async def login_failures(self, login: str, since: datetime) -> int:
+    async def count_login_failures(self, login: str, since: datetime) -> int:
         statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)
         return int(await self._connection.scalar(statement) or 0)
 

@@ -37,7 +37,7 @@ class Alerts:
         await self._jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
         return alert
 
-    async def recent(self, scope: Scope, now: datetime, limit: int = 50) -> list[Alert]:
+    async def list_recent(self, scope: Scope, now: datetime, limit: int = 50) -> list[Alert]:
         """Return the alerts of the scope, newest first. Alerts without a campus are only for those who see all
         campuses."""
         mine = ROW.c.created_at > now - SHOWN_FOR
@@ -46,7 +46,7 @@ class Alerts:
         rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at.desc()).limit(limit))
         return [_alert(row) for row in rows]
 
-    async def limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
+    async def list_limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
         """Return the spent budgets that stop messages at present, one alert for each kind and campus."""
         mine = (ROW.c.kind == "budget-spent") & (ROW.c.created_at > now - MAX_LIMIT)
         if scope.campuses is not None:
@@ -56,7 +56,7 @@ class Alerts:
         lasting = [each for each in alerts if each.until is not None and each.until > now]
         return list({(each.facts.get("which"), each.campus): each for each in lasting}.values())
 
-    async def due(self, now: datetime, limit: int = 20) -> list[UUID]:
+    async def list_due(self, now: datetime, limit: int = 20) -> list[UUID]:
         waiting = (ROW.c.due_at <= now) & (ROW.c.created_at > now - SENT_WITHIN)
         statement = select(ROW.c.id).where(waiting).order_by(ROW.c.due_at).limit(limit)
         return list(await self._connection.scalars(statement))

@@ -62,7 +62,7 @@ class ApiKeys:
         """Let a key expire at this time."""
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(expires_at=at))
 
-    async def all(self) -> list[ApiKeyEntry]:
+    async def list_all(self) -> list[ApiKeyEntry]:
         """Return all keys: first the valid ones, by name; then the revoked ones, newest first."""
         order = (KEY.c.revoked_at.desc().nulls_first(), KEY.c.name)
         rows = await self._connection.execute(select(KEY).order_by(*order))
@@ -75,8 +75,8 @@ class ApiKeys:
         return [_read(row) for row in rows]
 
     async def get_caller(self, secret: str) -> tuple[ApiKey, Scope] | None:
-        """Return the key with this secret and the scope of its campus, as `School.scope_below` would; None if there is
-        no key that counts."""
+        """Return the key with this secret and the scope of its campus, as `School.get_scope_below` would; None if there
+        is no key that counts."""
         row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret)})).first()
         if row is None or (row["expires_at"] is not None and row["expires_at"] <= self._now):
             return None

@@ -37,8 +37,8 @@ class BulkActs(ActItems):
     async def begin(self, act: BulkAct, contracts: Sequence[Contract]) -> bool:
         """Store an act with its contracts, in this order. Return False, and change nothing, if it has already begun. A
         second click waits for the first one."""
-        sealed = self._cipher.encrypt_json(act.reason, _REASON.at(act.id)) if act.reason else None
-        values = {name: getattr(act, name) for name in _PLAIN} | {"kind": act.kind.value, "reason_sealed": sealed}
+        encrypted = self._cipher.encrypt_json(act.reason, _REASON.at(act.id)) if act.reason else None
+        values = {name: getattr(act, name) for name in _PLAIN} | {"kind": act.kind.value, "reason_sealed": encrypted}
         if not (await self._connection.execute(insert(ACT).values(values).on_conflict_do_nothing())).rowcount:
             return False
         items = [
@@ -77,16 +77,18 @@ class BulkActs(ActItems):
         return [self._result(act, row) for row in await self._connection.execute(statement)]
 
     def _result(self, act: UUID, row: Row) -> BulkResult:
-        sealed = row["failure_sealed"]
+        encrypted = row["failure_sealed"]
         failure = (
-            BulkFailure(**self._cipher.decrypt_json(sealed, _FAILURE.at(act, row["contract"]))) if sealed else None
+            BulkFailure(**self._cipher.decrypt_json(encrypted, _FAILURE.at(act, row["contract"])))
+            if encrypted
+            else None
         )
         ending = BulkEnding(BulkVerdict(row["verdict"]), failure, row["replaced_by"])
         return BulkResult(row["contract"], row["number"], row["student_name"], ending)
 
     def _act(self, row: Row) -> BulkAct:
-        sealed = row["reason_sealed"]
-        reason = self._cipher.decrypt_json(sealed, _REASON.at(row["id"])) if sealed else None
+        encrypted = row["reason_sealed"]
+        reason = self._cipher.decrypt_json(encrypted, _REASON.at(row["id"])) if encrypted else None
         return BulkAct(**{name: row[name] for name in _PLAIN}, kind=BulkKind(row["kind"]), reason=reason)
 
     async def forget_reason(self, act: UUID) -> None:
@@ -98,6 +100,6 @@ class BulkActs(ActItems):
         """Write the result for a contract, in the transaction that changed it."""
         mine = self.tables.is_item(act, contract) & self.tables.left
         failure = ending.failure
-        sealed = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None
-        values = {"verdict": ending.verdict.value, "failure_sealed": sealed, "replaced_by": ending.replaced_by}
+        encrypted = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None
+        values = {"verdict": ending.verdict.value, "failure_sealed": encrypted, "replaced_by": ending.replaced_by}
         await self._connection.execute(ITEM.update().where(mine).values(values | {"ended_at": at}))

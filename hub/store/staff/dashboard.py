@@ -81,7 +81,7 @@ class BoardRow:
 
 
 class Board(EncryptedRepository):
-    async def counts(self, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    async def get_counts(self, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
         return await count_board(self._connection, now)
 
     async def get_change_mark(self) -> tuple[int, int]:
@@ -93,7 +93,7 @@ class Board(EncryptedRepository):
         row = (await self._connection.execute(_CHANGE_MARK)).one()
         return int(row["ledger"] or 0), int(row["file"] or 0)
 
-    async def rows(
+    async def list_rows(
         self,
         wanted: BoardFilter,
         *,
@@ -113,12 +113,12 @@ class Board(EncryptedRepository):
         return [replace(_row(row), readable=opens(row["data_sealed"], CONTRACT_DATA.at(row["id"]))) for row in found]
 
     async def count(self, wanted: BoardFilter) -> int:
-        """Return the number of contracts that `rows` finds."""
+        """Return the number of contracts that `list_rows` finds."""
         statement = select(func.count()).select_from(CONTRACT).where(*wanted.conditions(self._cipher))
         return int(await self._connection.scalar(statement) or 0)
 
-    async def ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
-        """Return the ids of the contracts that `rows` finds, oldest first."""
+    async def list_ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
+        """Return the ids of the contracts that `list_rows` finds, oldest first."""
         statement = select(CONTRACT.c.id).where(*wanted.conditions(self._cipher)).order_by(CONTRACT.c.created_at)
         return list(await self._connection.scalars(statement.limit(limit)))
 

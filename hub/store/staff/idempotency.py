@@ -22,7 +22,7 @@ REQUEST_LIFE = timedelta(minutes=2)
 
 
 class Idempotency(EncryptedRepository):
-    async def replay(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
+    async def find_answer(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
         """Return status and body of the first answer to this key. Return None if the key is new, and reserve it.
 
         Raises IdempotencyMismatch if the key was used for another request, TooSoon while the first request is in

@@ -32,11 +32,11 @@ class PhoneChanges(EncryptedRepository):
     async def get(self, change: UUID, *, lock: bool = False) -> PhoneChange | None:
         return await self._one(CHANGE.c.id == change, lock)
 
-    async def open_of(self, person: str, *, lock: bool = False) -> PhoneChange | None:
+    async def find_open(self, person: str, *, lock: bool = False) -> PhoneChange | None:
         """Return the open change for this person, or None. There is at most one."""
         return await self._one((CHANGE.c.person == person) & _OPEN, lock)
 
-    async def number_now(self, person: str, phone: str, since: datetime) -> str:
+    async def get_present_number(self, person: str, phone: str, since: datetime) -> str:
         """Return the number (E.164) that has replaced `phone` for this person since `since`, or `phone` itself."""
         mine = (CHANGE.c.person == person) & (CHANGE.c.state == PhoneChangeState.CHANGED.value)
         statement = select(CHANGE).where(mine, CHANGE.c.ended_at >= since).order_by(CHANGE.c.ended_at)
@@ -50,13 +50,13 @@ class PhoneChanges(EncryptedRepository):
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return self._change(row) if row else None
 
-    async def waiting(self, now: datetime, limit: int = 200) -> list[PhoneChange]:
+    async def list_waiting(self, now: datetime, limit: int = 200) -> list[PhoneChange]:
         """Return the changes that wait for approval within the scope, oldest first."""
         statement = select(CHANGE).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
         rows = await self._connection.execute(statement.order_by(CHANGE.c.asked_at).limit(limit))
         return [self._change(row) for row in rows]
 
-    async def signers(self, now: datetime) -> set[UUID]:
+    async def list_signers_waiting(self, now: datetime) -> set[UUID]:
         """Return the signers with a change that waits for approval, within the scope."""
         statement = select(CHANGE.c.signer).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
         return set(await self._connection.scalars(statement))

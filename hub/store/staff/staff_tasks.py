@@ -70,12 +70,12 @@ class StaffTasks(Repository):
         adding = adding.on_conflict_do_nothing(index_elements=["once"], index_where=TASK.c.done_at.is_(None))
         return (await self._connection.execute(adding)).rowcount == 1
 
-    async def had_task(self, signer: UUID, kind: str, since: datetime) -> bool:
+    async def has_had_task(self, signer: UUID, kind: str, since: datetime) -> bool:
         """Return whether there is or was a task of this kind about this signer, created at `since` or later."""
         found = (TASK.c.signer == signer) & (TASK.c.kind == kind) & (TASK.c.created_at >= since)
         return await self._connection.scalar(select(TASK.c.id).where(found).limit(1)) is not None
 
-    async def open_tasks(
+    async def list_open_tasks(
         self, contract: UUID | None = None, owner: UUID | None = None, limit: int = 100
     ) -> list[StaffTask]:
         """Return open tasks in the order of their due time. Tasks without a due time come last."""
@@ -107,11 +107,11 @@ class StaffTasks(Repository):
         row = (await self._connection.execute(select(func.count(), theirs).where(TASK.c.done_at.is_(None)))).one()
         return row[0], row[1]
 
-    async def task(self, task: UUID) -> StaffTask | None:
+    async def find_task(self, task: UUID) -> StaffTask | None:
         row = (await self._connection.execute(select(*_TASK).where(TASK.c.id == task))).first()
         return StaffTask(**row) if row else None
 
-    async def questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
+    async def has_questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
         """Return whether open tasks of these kinds concern signers with this phone, other than `besides`."""
         asked = (SIGNER.c.phone_hash == phone_hash) & TASK.c.kind.in_(kinds) & TASK.c.done_at.is_(None)
         statement = select(TASK.c.id).join(SIGNER, SIGNER.c.id == TASK.c.signer).where(asked)

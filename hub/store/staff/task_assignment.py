@@ -37,13 +37,13 @@ class Load:
 class Owners(Repository):
     # ---- staff who are not disabled, at any campus
 
-    async def named(self, login: str) -> Staff | None:
+    async def find_named(self, login: str) -> Staff | None:
         return await self._one(STAFF_DIRECTORY.c.login == login)
 
-    async def active(self, staff: UUID) -> Staff | None:
+    async def find_active(self, staff: UUID) -> Staff | None:
         return await self._one(STAFF_DIRECTORY.c.id == staff)
 
-    async def manager(self, campuses: Sequence[str]) -> Staff | None:
+    async def find_manager(self, campuses: Sequence[str]) -> Staff | None:
         """Return the manager of the first of these campuses that has one; at headquarters also its other leaders."""
         for campus in campuses:
             for role in LEADING_ROLES:
@@ -51,7 +51,7 @@ class Owners(Repository):
                     return found
         return None
 
-    async def at(self, campuses: Sequence[str]) -> list[Staff]:
+    async def list_at(self, campuses: Sequence[str]) -> list[Staff]:
         """Return the active staff of these campuses, sorted by name."""
         there = select(STAFF_DIRECTORY).where(_LISTED, STAFF_DIRECTORY.c.campus.in_(campuses))
         rows = await self._connection.execute(there.order_by(STAFF_DIRECTORY.c.name, STAFF_DIRECTORY.c.login))
@@ -64,12 +64,12 @@ class Owners(Repository):
 
     # ---- tasks
 
-    async def without(self, limit: int = 50) -> list[StaffTask]:
+    async def lock_tasks_without(self, limit: int = 50) -> list[StaffTask]:
         """Lock and return open tasks that have no owner yet."""
         mine = _OPEN & TASK.c.owner.is_(None) & TASK.c.due_at.is_(None)
         return await self._taken(mine, limit)
 
-    async def not_taken(self, now: datetime, limit: int = 50) -> list[StaffTask]:
+    async def lock_not_taken(self, now: datetime, limit: int = 50) -> list[StaffTask]:
         """Lock and return open tasks that their owners have not taken in time."""
         left = _OPEN & TASK.c.taken_at.is_(None) & TASK.c.climbed_at.is_(None) & (TASK.c.climbs_at <= now)
         return await self._taken(left, limit)
@@ -102,7 +102,7 @@ class Owners(Repository):
 
     # ---- the daily digest
 
-    async def loads(self, now: datetime) -> list[Load]:
+    async def list_loads(self, now: datetime) -> list[Load]:
         """Return all active staff with open tasks."""
         counted = (
             func.count().label("open"),

@@ -26,8 +26,8 @@ _PLAIN = ("staff", "campus", "language", "since", "week", "tries", "begun_at", "
 class WeeklyReports(EncryptedRepository):
     async def put(self, report: WeeklyReport) -> None:
         """Store a subscription. It keeps what an earlier one of the same account says about the last e-mail."""
-        sealed = self._cipher.encrypt(report.email, _EMAIL.at(report.staff))
-        changed = {"campus": report.campus, "email_sealed": sealed, "language": report.language}
+        encrypted = self._cipher.encrypt(report.email, _EMAIL.at(report.staff))
+        changed = {"campus": report.campus, "email_sealed": encrypted, "language": report.language}
         values = changed | {"staff": report.staff, "since": report.since}
         statement = insert(REPORT).values(values).on_conflict_do_update(index_elements=["staff"], set_=changed)
         await self._connection.execute(statement)

@@ -54,9 +54,9 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
     case = await tx.cases.get(contract_id)
     contract = case.contract
     policy = await get_policy(tx, services.messaging.policy, contract)
-    made = {request.task: request for request in await tx.signatures.of_contract(contract.id) if request.counts}
+    made = {request.task: request for request in await tx.signatures.list_of_contract(contract.id) if request.counts}
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
-    deliveries = await tx.deliveries.of_contract(contract.id)
+    deliveries = await tx.deliveries.list_of_contract(contract.id)
     stuck = None
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")

@@ -66,7 +66,7 @@ async def list_(call: ApiCall) -> ContractPage:
     asked = cast(ListAsked, call.asked)
     after = read_cursor(asked.cursor) if asked.cursor else None
     async with call.services.database.transaction(call.scope) as tx:
-        found = await tx.contracts.listed(state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1)
+        found = await tx.contracts.list_page(state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1)
     items = found[: asked.limit]
     for each in items:
         if not each.readable:

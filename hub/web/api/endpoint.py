@@ -184,7 +184,7 @@ class Operation:
         database, owner = call.services.database, call.key.id
         asked = hashlib.sha256(f"{self.method} {request.path}\n".encode() + body).digest()
         async with database.transaction(EVERYTHING) as tx:
-            kept = await tx.idempotency.replay(owner, key, asked, tx.now)
+            kept = await tx.idempotency.find_answer(owner, key, asked, tx.now)
         if kept is not None:
             return _kept_answer(*kept)
         try:

@@ -73,8 +73,8 @@ async def check_file(call: ApiCall) -> FileChecked:
 async def reminders(call: ApiCall) -> Ledger:
     async with call.services.database.transaction(call.scope) as tx:
         await tx.contracts.get(call.contract)
-        signers = {task.id: task.signer for task in await tx.tasks.of_contract(call.contract)}
-        entries = await tx.reminders.of_contract(call.contract)
+        signers = {task.id: task.signer for task in await tx.tasks.list_of_contract(call.contract)}
+        entries = await tx.reminders.list_of_contract(call.contract)
     names = ("kind", "step", "number", "due_at", "at", "reason", "delivery")
     return Ledger(
         entries=[
@@ -86,7 +86,7 @@ async def reminders(call: ApiCall) -> Ledger:
 async def record(call: ApiCall) -> RecordGiven:
     async with call.services.database.transaction(call.scope) as tx:
         await tx.contracts.get(call.contract)
-        entries, values = await tx.record.entries(call.contract), await tx.record.values(call.contract)
+        entries, values = await tx.record.list_entries(call.contract), await tx.record.get_values(call.contract)
     return RecordGiven(
         entries=[answers.record_entry(each) for each in entries],
         words=[words for each in entries for words in answers.words_of(each, values)],

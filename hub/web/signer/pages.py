@@ -233,7 +233,7 @@ async def where(request: web.Request) -> PageState:
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
         others = await contracts_of(tx, looked.visit.session, looked.visit.signer.person)
         now = tx.planning_now
-        live = await tx.app_keys.live(looked.visit.signer.person)
+        live = await tx.app_keys.count_live(looked.visit.signer.person)
     standings = [(each, _standing(each, task, now)) for each, task in others]
     return PageState(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
 

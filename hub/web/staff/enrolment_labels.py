@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-ENROLMENTS = {"waiting": "not issued", "issued": "issued", "changed": "changed at the desk"}
+ENROLMENTS = {"waiting": "not issued", "issued": "issued", "changed": "changed in the console"}
 # Why an enrolment stays when its import is undone.
 KEPT = {
     "issued": "its contract was issued",
-    "changed": "it was changed at the desk",
+    "changed": "it was changed in the console",
     "being-issued": "its contract is being issued",
 }
 # The outcome for an enrolment when many contracts are issued.

@@ -16,7 +16,7 @@ from hub.web.pages import page, translator
 from hub.web.problems import status_of
 from hub.web.staff import labels
 from hub.web.staff.problem_words import say_detail
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 SAID = {
     "reminded": "A reminder is on its way.",
@@ -90,14 +90,14 @@ class Entered(dict[str, str]):
         return ""
 
 
-async def speech(visit: DeskVisit) -> labels.Speech:
+async def speech(visit: StaffVisit) -> labels.Speech:
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
     return labels.Speech(translator(visit.request), language_of(visit.request), now)
 
 
 async def show(
-    visit: DeskVisit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
+    visit: StaffVisit, template: str, *, problem: QiandaError | None = None, status: int = 200, **context: Any
 ) -> web.Response:
     """Render a page. `problem`: the error that is shown at its top and determines the status."""
     async with visit.services.database.transaction(visit.shown) as tx:

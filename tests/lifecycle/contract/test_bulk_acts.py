@@ -57,13 +57,13 @@ async def results(running: Running, act: UUID) -> dict[UUID, BulkResult]:
 
 async def moves_of(running: Running, contract: Contract, kind: str) -> int:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [each.kind for each in await tx.record.entries(contract.id)].count(kind)
+        return [each.kind for each in await tx.record.list_entries(contract.id)].count(kind)
 
 
 async def test_deadlines_move_and_what_has_expired_is_issued_again(running: Running) -> None:
     due, past, gone = [await running.issue_minor() for _ in range(3)]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await expire(running.hub.services, tx, await tx.contracts.locked(past.id))
+        await expire(running.hub.services, tx, await tx.contracts.lock_contract(past.id))
     await void(running.hub.services, EVERYTHING, gone.id, REASON, "test")
     act = await begun(running, BulkKind.EXTEND, [due, past, gone])
     await asyncio.gather(*(run_bulk_act(running.hub.services, act) for _ in range(2)))

@@ -40,9 +40,9 @@ async def one_round(running: Running) -> None:
         for contract in contracts:
             now = await tx.contracts.get(contract.id)
             assert (now.state, now.stuck_reason) == (ContractState.COMPLETED, None)
-            kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
+            kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
             assert [kinds.count(kind) for kind in ("seal-used", "signed", "completed")] == [1, 1, 1]
-            assert find_broken_entry(await tx.record.entries(contract.id)) is None
+            assert find_broken_entry(await tx.record.list_entries(contract.id)) is None
 
 
 @pytest.mark.real

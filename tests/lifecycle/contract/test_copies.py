@@ -23,9 +23,9 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import COPY_LIFE, MAX_WRONG_ANSWERS, CopyRecipient, CopyRole
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
-from tests.carriers import carried_by
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.outbox import Ledger
+from tests.connected_providers import carried_by
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.evidence.test_person import about, owner_of
 from tests.lifecycle.signer import deliver, person
@@ -59,13 +59,15 @@ class Copied:
 
     async def mail_to(self, copy: CopyRecipient) -> Delivery:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            (found,) = [each for each in await tx.deliveries.of_contract(self.contract.id) if each.to == copy.email]
+            (found,) = [
+                each for each in await tx.deliveries.list_of_contract(self.contract.id) if each.to == copy.email
+            ]
         return found
 
     async def tasks(self) -> list[list[str]]:
         """Return what the tasks about copies say, without their first line."""
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            tasks = await tx.staff_tasks.open_tasks(self.contract.id)
+            tasks = await tx.staff_tasks.list_open_tasks(self.contract.id)
         return sorted(each.text.splitlines()[1:] for each in tasks if "copy" in each.text)
 
     async def take(self, answer: str) -> bytes:
@@ -73,7 +75,7 @@ class Copied:
 
     async def kinds(self) -> list[str]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [each.kind for each in await tx.record.entries(self.contract.id)]
+            return [each.kind for each in await tx.record.list_entries(self.contract.id)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -86,7 +88,7 @@ async def copied() -> AsyncIterator[Copied]:
         await guardian.enter()
         await guardian.sign()
         router = running.hub.services.messaging.router
-        before, router.carriers = router.carriers, carried_by(email=connect(mail.options(), place))
+        before, router.providers = router.providers, carried_by(email=connect(mail.options(), place))
         await advance(running.hub.services, contract.id)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for each in (FATHER, AUNT):
@@ -94,7 +96,7 @@ async def copied() -> AsyncIterator[Copied]:
         clock.advance(timedelta(minutes=10))  # whatever waited so long is looked at again before it is sent
         await deliver(running)
         yield Copied(running, clock, mail, contract)
-        router.carriers = before
+        router.providers = before
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -125,7 +127,7 @@ async def came_back(copied: Copied, copy: Delivery) -> None:
     router, services = copied.running.hub.services.messaging.router, copied.running.hub.services
     async with services.database.transaction(EVERYTHING) as tx:
         receipt = Receipt(Fate.UNDELIVERED, copy.provider_reference or "", Failure.ADDRESS, "5.1.1")
-        assert await router.apply_report(tx, router.carriers["email"], ReceiptReport(receipt, copy.key))
+        assert await router.apply_report(tx, router.providers["email"], ReceiptReport(receipt, copy.key))
     for _ in range(2):
         await fall_back(services, copy.id)
 

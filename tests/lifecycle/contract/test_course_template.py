@@ -31,7 +31,7 @@ async def test_the_courses_own_template_is_taken_unless_another_is_asked_for(tmp
     async with running_hub(templates=templates, with_web=False, with_worker=False) as running:
         assert (await running.issue_minor()).template == "course"
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            course = await tx.school.course("hefei", "math-a")
+            course = await tx.school.get_course("hefei", "math-a")
             await tx.school.put_course(replace(course, details={**course.details, "template": "dance"}))
         contract = await running.issue_minor()
         assert contract.template == "dance"

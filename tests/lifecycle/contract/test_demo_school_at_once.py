@@ -44,7 +44,7 @@ async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() ->
         while await running.worker.due_steps.sweep():
             pass
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.alerts.limits_reached(EVERYTHING, tx.now) == []
+            assert await tx.alerts.list_limits_reached(EVERYTHING, tx.now) == []
         invited = [await sent(running, (await person(running, each)).signer.phone) for each in contracts]
         assert all(messages and messages[0][0] == "invitation" for messages in invited)
         await code_goes_out(running, contracts[0])

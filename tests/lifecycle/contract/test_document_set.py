@@ -26,7 +26,7 @@ COURSE = Course("math-a", "hefei", "数学", "Maths", {"companions": COMPANIONS}
 async def take_companions(running: Running) -> None:
     """Let the course take its companions along."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        course = await tx.school.course("hefei", "math-a")
+        course = await tx.school.get_course("hefei", "math-a")
         await tx.school.put_course(replace(course, details={**course.details, "companions": COMPANIONS}))
 
 
@@ -84,7 +84,7 @@ async def test_a_document_that_cannot_be_drawn_issues_none_of_its_set() -> None:
         with pytest.raises(BadInput, match="there is no contract template nothing"):
             await running.issue_minor(companions=["data-consent", "nothing"])
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.contracts.listed() == []
+            assert await tx.contracts.list_page() == []
 
 
 async def test_a_second_message_of_a_family_waits_for_the_whole_set() -> None:
@@ -95,7 +95,9 @@ async def test_a_second_message_of_a_family_waits_for_the_whole_set() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             leader = (await issue_prepared(running.hub.services, tx, prepared, "test", hold=True)).contract
             tasks = [
-                task for each in await tx.sets.list_documents(leader) for task in await tx.tasks.of_contract(each.id)
+                task
+                for each in await tx.sets.list_documents(leader)
+                for task in await tx.tasks.list_of_contract(each.id)
             ]
             assert {task.step.due_at - tx.planning_now for task in tasks if task.step} == {HOLD}
 

@@ -122,8 +122,8 @@ async def inspect(running: Running, contract: Contract) -> None:
     """Check the record against the row, as `qianda doctor` does."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         found = await tx.contracts.get(contract.id)
-        entries = await tx.record.entries(contract.id)
-        versions = {str(each["sha256"]) for each in await tx.contracts.versions(contract.id)}
+        entries = await tx.record.list_entries(contract.id)
+        versions = {str(each["sha256"]) for each in await tx.contracts.list_versions(contract.id)}
     assert [each.kind for each in entries].count("answered") == 1
     answered = next(each for each in entries if each.kind == "answered")
     assert set(answered.facts["answers"]) == set(ANSWERS)
@@ -194,7 +194,7 @@ async def test_answers_are_changed_until_somebody_has_signed_and_what_they_repla
         assert (await purge(services))["attachments"] == 1
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.stored_files.list_named([first.file, second.file]) == {second.file}
-            versions = {each["sha256"]: each["file"] for each in await tx.contracts.versions(contract.id)}
+            versions = {each["sha256"]: each["file"] for each in await tx.contracts.list_versions(contract.id)}
         assert versions[contract.document] is None
 
 

@@ -72,7 +72,7 @@ async def test_what_is_wrong_is_named_by_its_field_and_nothing_is_issued() -> No
         with pytest.raises(BadInput):
             await running.issue_minor(course=None)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.contracts.listed() == []
+            assert await tx.contracts.list_page() == []
 
 
 async def test_a_name_that_the_font_cannot_draw_is_refused_naming_the_characters() -> None:
@@ -112,7 +112,7 @@ async def test_an_english_contract_has_the_english_address_where_there_is_one() 
         assert "1 Example Road, Shushan" in paper(await running.issue_minor(signers=(english,)))
         assert "示范路 1 号" in paper(await running.issue_minor())
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.school.put_campus(replace(await tx.school.campus("hefei"), address_en=""))
+            await tx.school.put_campus(replace(await tx.school.get_campus("hefei"), address_en=""))
         assert "示范路 1 号" in paper(await running.issue_minor(signers=(english,)))
 
 

@@ -54,9 +54,9 @@ async def new_link(running: Running, guardian: Person) -> None:
 
 
 async def reply(running: Running, guardian: Person) -> None:
-    carrier = next(iter(running.hub.services.messaging.router.carriers.list_able("sms", GUARDIAN_PHONE)))
+    provider = next(iter(running.hub.services.messaging.router.providers.list_able("sms", GUARDIAN_PHONE)))
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await take_inbound(running.hub.services, tx, carrier, Inbound("m-1", GUARDIAN_PHONE, "LINK"))
+        await take_inbound(running.hub.services, tx, provider, Inbound("m-1", GUARDIAN_PHONE, "LINK"))
 
 
 @pytest.mark.parametrize("act", [code, question, new_link, reply])
@@ -67,7 +67,7 @@ async def test_an_act_waits_for_a_message_on_its_way_and_the_message_not_for_the
         await guardian.land()
         services = running.hub.services
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            held = await tx.contracts.locked(contract.id)
+            held = await tx.contracts.lock_contract(contract.id)
             await tx.record.append(contract.id, contract.campus, "note", "hub", {})
             acting = asyncio.create_task(act(running, guardian))
             await until(lambda: waiting(running, 1))
@@ -85,7 +85,7 @@ async def test_codes_and_answers_wait_for_the_contract() -> None:
 
         async def wait(act: Coroutine[Any, Any, Any]) -> Any:
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                await tx.contracts.locked(contract.id)
+                await tx.contracts.lock_contract(contract.id)
                 acting = asyncio.create_task(act)
                 await until(lambda: waiting(running, 1))
             return await acting
@@ -103,7 +103,7 @@ async def test_a_refusal_that_waited_for_a_signature_takes_nothing_away_from_it(
         guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.contracts.locked(contract.id)
+            await tx.contracts.lock_contract(contract.id)
             signing = asyncio.create_task(guardian.accept(request))
             await until(lambda: waiting(running, 1))
             refusing = asyncio.create_task(note_refusal(running.hub.services, guardian.secret, request.id, "too late"))
@@ -119,7 +119,7 @@ async def test_a_file_is_prepared_for_the_contract_as_it_is_under_its_lock() -> 
         contract = await running.issue_minor()
         guardian = await ready_to_sign(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            held = await tx.contracts.locked(contract.id)
+            held = await tx.contracts.lock_contract(contract.id)
             preparing = asyncio.create_task(guardian.prepare())
             await until(lambda: waiting(running, 1))
             await tx.contracts.change(held, document="0" * 64, revision=1)
@@ -133,15 +133,15 @@ async def test_the_page_that_is_given_out_is_the_one_that_was_noted() -> None:
         contract = await running.issue_minor()
         guardian = await ready_to_sign(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.sessions.page_seen(task.id, str(contract.document), contract.pages, tx.now)
-            held = await tx.contracts.locked(contract.id)
+            held = await tx.contracts.lock_contract(contract.id)
             seeing = asyncio.create_task(see_page(running.hub.services, guardian.secret, None, contract.pages))
             await until(lambda: waiting(running, 1))
             await tx.contracts.change(held, document="0" * 64, revision=1)
         seen = await seeing
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert contract.pages in await tx.sessions.pages_seen(task.id, str(seen.document))
+            assert contract.pages in await tx.sessions.list_pages_seen(task.id, str(seen.document))
 
 
 async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_anything() -> None:
@@ -189,8 +189,8 @@ async def test_a_copy_that_arrives_while_its_check_waits_is_not_told_as_lost() -
         await completed(running, contract)
         clock.advance(COPY_TIMEOUT)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (copy,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.signer is None]
-            await tx.contracts.locked(contract.id)
+            (copy,) = [each for each in await tx.deliveries.list_of_contract(contract.id) if each.signer is None]
+            await tx.contracts.lock_contract(contract.id)
             checking = asyncio.create_task(fall_back(running.hub.services, copy.id))
             await until(lambda: waiting(running, 1))
             await tx.deliveries.report(copy.id, StateReport(DeliveryState.DELIVERED), tx.planning_now)
@@ -224,7 +224,7 @@ async def test_a_student_who_is_on_file_in_two_contracts_holds_up_neither() -> N
         _, ticket = await make_poster(running)
         stranger = Family(child_id=MINOR_ID)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.contracts.locked(max(each.id for each in contracts))
+            await tx.contracts.lock_contract(max(each.id for each in contracts))
             coming = asyncio.create_task(enrolled_by(running, ticket, replace(stranger, parent_id=GUARDIAN_ID)))
             await until(lambda: waiting(running, 1))
             await tx.sessions.one_at_a_time(guardian.signer.person)

@@ -39,7 +39,7 @@ from tests.evidence.forged_packages import items_of
 from tests.lifecycle.one_step import one_step
 from tests.lifecycle.signer import completed, contract_now, person, record_of, signed
 from tests.running import Running, demanding_templates, running_hub
-from tests.web.staff_visit import COOKIE, desk_of
+from tests.web.staff_visit import COOKIE, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEEPER = Keeper("test", EVERYTHING)
@@ -114,7 +114,7 @@ async def test_consent_names_both_files_and_both_are_sealed(running: Running) ->
     kinds = await record_of(running, contract)
     assert [kinds.count(kind) for kind in ("seal-used", "ofd-sealed", "completed")] == [1, 1, 1]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (told,) = [entry.facts for entry in await tx.record.entries(contract.id) if entry.kind == "ofd-sealed"]
+        (told,) = [entry.facts for entry in await tx.record.list_entries(contract.id) if entry.kind == "ofd-sealed"]
     assert (told["custody"], told["ofd_sha256"]) == ("school-software", now.final_ofd_sha256)
     uses = await uses_of(running, contract)
     assert (str(contract.issued_ofd_sha256), "sealed") in uses and len(uses) == 2
@@ -123,28 +123,28 @@ async def test_consent_names_both_files_and_both_are_sealed(running: Running) ->
 async def test_whoever_may_read_the_contract_gets_its_ofd(running: Running) -> None:
     await give_sm2_side(running)
     contract, api = await running.issue_minor(), {"Authorization": f"Bearer {running.api_key}"}
-    address, desk = f"{running.origin}/api/v1/contracts/{contract.id}", await desk_of(running)
+    address, console = f"{running.origin}/api/v1/contracts/{contract.id}", await console_of(running)
     async with running.http.get(f"{address}/final.ofd", headers=api) as answer:
         assert answer.status == 409
     cookie, staff = (
-        {"Cookie": f"{COOKIE}={desk.cookie}"},
+        {"Cookie": f"{COOKIE}={console.cookie}"},
         f"{running.origin}/staff/contracts/{contract.id}/document.ofd",
     )
     async with running.http.get(staff, headers=cookie) as answer:
         assert hashlib.sha256(await answer.read()).hexdigest() == contract.issued_ofd_sha256
     async with running.hub.database.transaction(EVERYTHING) as tx:
         seal = await get_configured_seal(running.hub.services, tx)
-    assert "a software key" in (await desk.get(f"/staff/seals/{seal.id}")).words
+    assert "a software key" in (await console.get(f"/staff/seals/{seal.id}")).words
     await signed(running, contract)
     await completed(running, contract)
-    assert "Download as OFD" in (await desk.get(f"/staff/contracts/{contract.id}")).words
+    assert "Download as OFD" in (await console.get(f"/staff/contracts/{contract.id}")).words
     now = await contract_now(running, contract)
     async with running.http.get(f"{address}/final.ofd", headers=api) as answer:
         assert (answer.status, answer.content_type) == (200, "application/ofd")
         assert hashlib.sha256(await answer.read()).hexdigest() == now.final_ofd_sha256
     await make_package(running.hub.services, contract.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        package = await tx.packages.newest(contract.id)
+        package = await tx.packages.find_newest(contract.id)
     assert package is not None
     items = items_of(await running.hub.services.files.get(package.sha256))
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in items.items() if name.endswith(".ofd")}
@@ -194,7 +194,7 @@ async def test_two_processes_at_the_same_moment_leave_one_ofd(running: Running) 
     assert (await contract_now(running, contract)).final_ofd_sha256 == first
     assert (await record_of(running, contract)).count("ofd-sealed") == 1
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [version["kind"] for version in await tx.contracts.versions(contract.id)]
+        kinds = [version["kind"] for version in await tx.contracts.list_versions(contract.id)]
     assert kinds.count("final-ofd") == 1
 
 
@@ -208,7 +208,9 @@ async def test_an_expired_sm2_certificate_holds_the_contract_up_until_there_is_a
     now = await contract_now(running, contract)
     assert (now.stuck_reason, now.final_ofd_sha256) == ("certificate-not-valid", None)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        failed = [each for each in await tx.signatures.attempts(contract.id) if each["kind"] == FinaliseStep.SEAL_OFD]
+        failed = [
+            each for each in await tx.signatures.list_attempts(contract.id) if each["kind"] == FinaliseStep.SEAL_OFD
+        ]
     assert [each["state"] for each in failed] == ["failed"]
     await give_sm2_side(running)
     await completed(running, contract)

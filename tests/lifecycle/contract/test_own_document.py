@@ -142,7 +142,7 @@ async def test_it_is_signed_and_sealed_as_it_is_and_can_be_issued_again() -> Non
         with pikepdf.open(io.BytesIO(final)) as pdf:
             assert str(pdf.docinfo["/Keywords"]) == again.number
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            versions = {each["kind"]: each for each in await tx.contracts.versions(again.id)}
+            versions = {each["kind"]: each for each in await tx.contracts.list_versions(again.id)}
         assert versions["uploaded"]["size"] == len(await running.hub.services.files.get(document.sha256))
 
 

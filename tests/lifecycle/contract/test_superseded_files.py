@@ -44,7 +44,7 @@ def stored(running: Running) -> dict[str, Path]:
 async def versions(running: Running, contract: Contract) -> dict[str, bytes]:
     """Return what the store gives for each version of the contract, by its SHA-256, drafts left out."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        listed = [each["sha256"] for each in await tx.contracts.versions(contract.id) if each["kind"] != "draft"]
+        listed = [each["sha256"] for each in await tx.contracts.list_versions(contract.id) if each["kind"] != "draft"]
     return {sha256: await running.hub.services.files.get(sha256) for sha256 in listed}
 
 
@@ -80,7 +80,7 @@ async def test_the_prepared_files_of_the_record_can_be_made_again_from_the_final
         await signed(running, contract)
         final = await completed(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            requests = await tx.signatures.of_contract(contract.id)
+            requests = await tx.signatures.list_of_contract(contract.id)
         for request in requests:
             begin, end = request.gap
             ranges = re.findall(rb"/ByteRange\s*\[\s*0 (\d+) (\d+) (\d+)\s*\]", final)
@@ -160,7 +160,7 @@ async def test_a_round_that_dies_between_the_commit_and_the_deletion_is_made_up_
         with pytest.raises(Died):
             await purge(replace(running.hub.services, files=dying))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            named = {each["file"] for each in await tx.contracts.versions(contract.id)}
+            named = {each["file"] for each in await tx.contracts.list_versions(contract.id)}
         assert named == {hashlib.sha256(final).hexdigest()} and len(stored(running)) == 5
         assert await superseded(running) == 2 and len(stored(running)) == 1
         assert await versions(running, contract) == before
@@ -190,7 +190,7 @@ async def test_a_later_file_that_does_not_begin_with_a_version_leaves_that_one_a
         other = await running.hub.services.files.put(b"a file that begins with nothing of the contract")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.contracts.add_version(contract.id, "final", other, 47, tx.now)
-            await tx.contracts.change(await tx.contracts.locked(contract.id), document=other)
+            await tx.contracts.change(await tx.contracts.lock_contract(contract.id), document=other)
         before = await versions(running, contract)
         clock.advance(DAY + HOUR)
         assert await superseded(running) == 2  # the prepared files are gone, the versions are not

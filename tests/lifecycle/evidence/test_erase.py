@@ -27,7 +27,7 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import Person, person
 from tests.running import GUARDIAN_ID, Running, running_hub
 from tests.store.evidence.test_record import dumped, superuser
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 WROTE = f"Wrong person. My document is {GUARDIAN_ID}, call Mrs Chen"
 VOIDED, DECLINED, REFUSED, ASKED = "voided", "declined", "signing-refused-by-client", "phone-change-asked"
@@ -88,7 +88,7 @@ async def test_nothing_that_anybody_writes_stands_in_the_record() -> None:
         assert await where_it_is(running) == {"contract", "staff_task", "phone_change"}
         for kind, contract in contracts.items():
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
+                entries, values = await tx.record.list_entries(contract.id), await tx.record.get_values(contract.id)
             (entry,) = [each for each in entries if each.kind == kind]
             ((name, behind),) = list(list_commitments(entry.facts))
             assert (name, values[behind]) == ("reason", ("reason", WROTE))
@@ -103,13 +103,13 @@ async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record
         services, contracts = running.hub.services, await everything_written(running)
         for kind, contract in contracts.items():
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                entries = await tx.record.entries(contract.id)
+                entries = await tx.record.list_entries(contract.id)
             sequence = next(each.sequence for each in entries if each.kind == kind)
             await erase_of_number(services, EVERYTHING, contract.number, sequence, "staff:x")
             with pytest.raises(NotFound):
                 await erase_words(services, EVERYTHING, contract.id, sequence, "staff:x")
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                after, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
+                after, values = await tx.record.list_entries(contract.id), await tx.record.get_values(contract.id)
             assert after[: len(entries)] == entries and after[-1].kind == "words-erased"
             assert WROTE not in [text for _, text in values.values()] and len(values) == 4  # what is on file stays
         assert await where_it_is(running) == set()
@@ -123,7 +123,7 @@ async def test_with_a_signer_goes_what_they_wrote_and_what_was_written_about_the
         for contract in contracts.values():
             await erase_signer(running.hub.services, EVERYTHING, contract.id, "guardian-1", "staff:x")
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                entries, values = await tx.record.entries(contract.id), await tx.record.values(contract.id)
+                entries, values = await tx.record.list_entries(contract.id), await tx.record.get_values(contract.id)
             assert values == {} and entries[-1].kind == "signer-erased" and find_broken_entry(entries) is None
         assert await where_it_is(running) == set()
         with pytest.raises(NotFound):
@@ -134,13 +134,13 @@ async def test_staff_and_the_api_are_shown_it_while_it_is_there_and_told_when_it
     async with running_hub(with_worker=False) as running:
         contract = await running.issue_minor()
         await void(running.hub.services, EVERYTHING, contract.id, WROTE, "staff:x")
-        desk = await desk_of(running)
-        assert f"withdrawn: “{WROTE}”" in (await desk.get(f"/staff/contracts/{contract.id}")).words
+        console = await console_of(running)
+        assert f"withdrawn: “{WROTE}”" in (await console.get(f"/staff/contracts/{contract.id}")).words
         record = await _record(running, contract)
         assert [(each["fact"], each["text"]) for each in record["words"]] == [("reason", WROTE)]
         sequence = record["words"][0]["sequence"]
         await erase_words(running.hub.services, EVERYTHING, contract.id, sequence, "staff:x")
-        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        page = (await console.get(f"/staff/contracts/{contract.id}")).words
         assert WROTE not in page and "withdrawn: erased" in page and "what had been written was erased" in page
         record = await _record(running, contract)
         assert [(each["sequence"], each["text"]) for each in record["words"]] == [(sequence, None)]

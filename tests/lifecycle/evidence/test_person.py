@@ -46,7 +46,7 @@ from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
 from tests.lifecycle.signer import deliver, person, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub, until
 from tests.store.evidence.test_record import dumped, superuser
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 FATHER, MOTHER, CHILD = "陈建国", "周文静", "陈小满"
 WHY = "asked by letter on 20 November"
@@ -213,8 +213,8 @@ async def test_what_is_kept_stays_and_is_named_with_its_reason() -> None:
         assert "in progress (ISSUED)" in plan.kept[course.number]
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for contract in (done, course):
-                assert [each.name for each in await tx.contracts.signers(contract.id)] == [FATHER, MOTHER]
-            gone = await tx.contracts.signers(ended.id)
+                assert [each.name for each in await tx.contracts.list_signers(contract.id)] == [FATHER, MOTHER]
+            gone = await tx.contracts.list_signers(ended.id)
         assert [(each.name, each.phone) for each in gone] == [("–", ""), (MOTHER, MOTHER_PHONE)]
         running.clock.advance(timedelta(minutes=2))
         await signed(running, course, 0)  # what is in course goes on
@@ -228,7 +228,7 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
         files = {}
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for contract in (done, ended):
-                files[contract.id] = [each["sha256"] for each in await tx.contracts.versions(contract.id)]
+                files[contract.id] = [each["sha256"] for each in await tx.contracts.list_versions(contract.id)]
                 files[contract.id].append(hashlib.sha256(packages[contract.id]).hexdigest())
         of_father = (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, GUARDIAN_PHONE[3:], format_phone(GUARDIAN_PHONE))
         assert {"signer", "contract.data_sealed", "enrolment.people_sealed"} <= await stands(running, *of_father)
@@ -287,10 +287,10 @@ async def test_a_hold_that_is_placed_meanwhile_keeps_contract_and_messages(numbe
             done = await erase_person(services, cast(Database, meanwhile), about(GUARDIAN_ID))
             assert list(done.contracts) == [other.number] and list(done.kept) == [held.number]
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                assert [(await tx.contracts.signers(each.id))[0].name for each in (held, other)] == [FATHER, "–"]
-                installation = await tx.school.installation()
+                assert [(await tx.contracts.list_signers(each.id))[0].name for each in (held, other)] == [FATHER, "–"]
+                installation = await tx.school.find_installation()
                 assert installation is not None
-                entry = (await tx.record.entries(installation))[-1]
+                entry = (await tx.record.list_entries(installation))[-1]
             assert (entry.kind, entry.facts["kept"]) == ("person-erased", 1)
             (found,) = await find_persons(services, about(GUARDIAN_ID))
             assert found.others["messages_from_them"]
@@ -348,10 +348,10 @@ async def test_each_act_stands_in_the_schools_record_with_its_reason_and_without
         act = PersonAct(SoughtPerson.typed("", GUARDIAN_ID, ""), EVERYTHING, "command-line", f"{FATHER}: {WHY}")
         await export_person(running.hub.services, act)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            installation = await tx.school.installation()
+            installation = await tx.school.find_installation()
             assert installation is not None
-            entry = (await tx.record.entries(installation))[-1]
-            values = await tx.record.values(installation)
+            entry = (await tx.record.list_entries(installation))[-1]
+            values = await tx.record.get_values(installation)
         assert (entry.kind, entry.actor, entry.facts["persons"]) == ("person-exported", "command-line", 1)
         assert len(entry.facts["contracts"]) == 2 and GUARDIAN_ID not in str(entry)
         assert values[entry.facts["reason"]["committed"]] == ("reason", f"–: {WHY}")
@@ -368,7 +368,7 @@ async def test_staff_still_see_a_contract_of_erased_people_as_one() -> None:
         async with owner_of(running) as owner:
             for who in (GUARDIAN_ID, MINOR_ID):
                 await erase_person(running.hub.services, owner, about(who))
-        desk = await desk_of(running)
-        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        console = await console_of(running)
+        page = (await console.get(f"/staff/contracts/{contract.id}")).words
         assert contract.number in page and "personal data behind the record erased" in page
         assert FATHER not in page and CHILD not in page

@@ -29,7 +29,8 @@ ROWS = {
     "codes": "INSERT INTO one_time_code (id, person, session, created_at, expires_at) VALUES (:id, 'x', :id, :at, :at)",
     "wrong-answers": "INSERT INTO wrong_answer (person, at) VALUES ('x', :at)",
     "login-failures": "INSERT INTO login_failure (login, at) VALUES ('x', :at)",
-    "guests": "INSERT INTO visitor (id, secret_hash, door, person, phone_sealed, phone_hash, language, key_challenge,"
+    "guests": "INSERT INTO visitor (id, secret_hash, door, person, phone_sealed, phone_hash, language,"
+    " key_challenge,"
     " created_at, expires_at) VALUES (:id, CAST(CAST(:id AS text) AS bytea), 'poster', 'x', '', '', 'zh', '', :at,"
     " :at)",
 }
@@ -107,7 +108,7 @@ async def test_the_chain_of_an_ended_session_goes_and_that_of_its_signature_stay
         assert (await purge(running.hub.services))["session-chains"] == 1
         async with running.hub.database.transaction(EVERYTHING) as tx:
             chain, key = (await tx.connection.execute(chains)).one()
-            requests = await tx.signatures.of_contract(contract.id)
+            requests = await tx.signatures.list_of_contract(contract.id)
         assert chain == [] and key == somebody.key.spki
         assert [each.chain for each in requests if not each.is_seal] == [somebody.chain]
 

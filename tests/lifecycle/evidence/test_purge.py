@@ -30,7 +30,7 @@ async def purged(running: Running) -> dict[str, int]:
 async def told(running: Running, number: int, *, worked_on: bool = True) -> None:
     database = running.hub.database
     heard = Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, "SM1"), "key"),))
-    calls = [StoredCallback.sealed(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
+    calls = [StoredCallback.encrypted(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
     await database.callback_writer.store(calls)
     if worked_on:
         async with database.transaction(EVERYTHING) as tx:

@@ -32,18 +32,18 @@ async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_t
         await ask(running.hub.services, stranger.secret, "not-me", "")
         assert (await tasks_of(running, contract))[0].paused
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.staff_tasks.open_tasks(contract.id)
+            (task,) = await tx.staff_tasks.list_open_tasks(contract.id)
         assert await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
 
 
 async def _ended_copy(running: Running, contract: Contract) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
+        (signer,) = await tx.contracts.list_signers(contract.id)
         copy = replace(
             contract,
             id=uuid4(),
-            number=await tx.contracts.next_number(2026),
+            number=await tx.contracts.take_number(2026),
             state=ContractState.VOIDED,
             created_at=tx.now + timedelta(seconds=1),
         )
@@ -60,12 +60,12 @@ async def test_a_question_is_settled_and_reminders_go_on_at_once_or_neither() ->
         await stranger.land()
         await ask(running.hub.services, stranger.secret, "not-me", "")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.staff_tasks.open_tasks(contract.id)
+            (task,) = await tx.staff_tasks.list_open_tasks(contract.id)
         async with running.hub.database.transaction(EVERYTHING) as sending:
-            await sending.contracts.locked(contract.id)
+            await sending.contracts.lock_contract(contract.id)
             settling = asyncio.create_task(finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test"))
             await until(partial(waiting, running, 1))
-            assert [each.id for each in await sending.staff_tasks.open_tasks(contract.id)] == [task.id]
+            assert [each.id for each in await sending.staff_tasks.list_open_tasks(contract.id)] == [task.id]
             settling.cancel()  # the process dies here
         with pytest.raises(asyncio.CancelledError):
             await settling
@@ -86,7 +86,7 @@ async def test_a_last_call_that_silence_swallowed_comes_once_the_question_is_set
         (task,) = await tasks_of(running, contract)
         assert task.step and task.step.kind is StepKind.EXPIRY
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (asked,) = [each for each in await tx.staff_tasks.open_tasks(contract.id) if each.kind == "not-me"]
+            (asked,) = [each for each in await tx.staff_tasks.list_open_tasks(contract.id) if each.kind == "not-me"]
         assert await finish_staff_task(running.hub.services, EVERYTHING, asked.id, "staff:test")
         await follow(running, clock, MORNING + timedelta(days=5))
         messages = await sent(running, GUARDIAN_PHONE)
@@ -104,7 +104,7 @@ async def test_a_last_call_that_was_sent_is_not_planned_again_when_a_question_is
         await stranger.land()
         await ask(running.hub.services, stranger.secret, "not-me", "")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (asked,) = [each for each in await tx.staff_tasks.open_tasks(contract.id) if each.kind == "not-me"]
+            (asked,) = [each for each in await tx.staff_tasks.list_open_tasks(contract.id) if each.kind == "not-me"]
         assert await finish_staff_task(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await tasks_of(running, contract) == before
 

@@ -43,7 +43,7 @@ async def texts(running: Running, purpose: str) -> list[str]:
 
 async def deliveries(running: Running, contract: Contract) -> list[Delivery]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.deliveries.of_contract(contract.id)
+        return await tx.deliveries.list_of_contract(contract.id)
 
 
 async def steps(running: Running, contracts: Sequence[Contract]) -> list[tuple[str, int]]:
@@ -71,7 +71,7 @@ async def test_two_siblings_issued_together_are_one_text_one_code_two_contracts(
         guardian = await person(running, both[0])
         await guardian.enter()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            session = await tx.sessions.by_secret(guardian.secret)
+            session = await tx.sessions.find_by_secret(guardian.secret)
         assert session and set(session.contracts) == {each.id for each in both}
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code"]
 
@@ -127,7 +127,7 @@ async def test_whoever_does_not_want_it_gets_one_for_each(where: str) -> None:
             await running.issue_minor(hold=True)
             other = await running.issue_minor(student=SISTER)
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                (signer,) = await tx.contracts.signers(other.id)
+                (signer,) = await tx.contracts.list_signers(other.id)
                 await tx.contracts.put_phone([signer.id], "+8619000000105")
         clock.advance(HOLD)
         await round_of_work(running)
@@ -218,7 +218,7 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
             assert [each.channel for each in await hub.deliveries(contract)] == ["sms", "voice"]
             assert ("sent", None, "sms-transient") in await ledger(hub.running, contract.id)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(third.id)
+            (task,) = await tx.tasks.list_of_contract(third.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
         await hub.look_after(timedelta(hours=25))
         assert [each.purpose for each in email.texts] == ["withdrawn"]  # of the ended contract; no further channel

@@ -107,9 +107,9 @@ async def test_a_code_that_is_refused_says_until_when_and_staff_see_it_on_the_bo
         assert (told.value.kind, told.value.retry_after) == ("code-prefix", timedelta(minutes=40))
         assert told.value.zone == "Asia/Shanghai"
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (limit,) = await tx.alerts.limits_reached(EVERYTHING, tx.now)
+            (limit,) = await tx.alerts.list_limits_reached(EVERYTHING, tx.now)
             assert (limit.facts["which"], limit.until) == ("code-prefix", MORNING + HOUR)
-            assert await tx.alerts.limits_reached(EVERYTHING, MORNING + HOUR) == []
+            assert await tx.alerts.list_limits_reached(EVERYTHING, MORNING + HOUR) == []
         clock.advance(timedelta(minutes=40))
         await second.ask_code()
 

@@ -17,7 +17,7 @@ from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.staff.accounts import EVERYTHING
-from tests.carriers import carried_by
+from tests.connected_providers import carried_by
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import person, signed
@@ -27,7 +27,7 @@ LATER = timedelta(seconds=21)
 
 
 @dataclass
-class Provider:
+class ProviderSettings:
     """A provider with a memory of its own.
 
     `trouble`: exceptions for the next calls, one each: before the provider has accepted the message (`NotNow`,
@@ -59,8 +59,8 @@ class Provider:
         return Receipt(Fate.DELIVERED, "found") if found else None
 
 
-def served_by(running: Running, provider: Provider) -> None:
-    running.hub.services.messaging.router.carriers = carried_by(sms=provider)
+def served_by(running: Running, provider: ProviderSettings) -> None:
+    running.hub.services.messaging.router.providers = carried_by(sms=provider)
 
 
 async def committed_invitation(running: Running) -> UUID:
@@ -80,13 +80,13 @@ async def look(running: Running, delivery: UUID) -> Delivery:
 
 
 async def test_a_lost_reply_is_found_by_asking_and_never_sent_again() -> None:
-    clock, provider = StandingClock(), Provider([ReplyLost("the line broke")])
+    clock, provider = StandingClock(), ProviderSettings([ReplyLost("the line broke")])
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
         await running.worker.due_steps.sweep()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (delivery,) = await tx.deliveries.unsettled(clock() + LATER)
+            (delivery,) = await tx.deliveries.list_unsettled(clock() + LATER)
         assert (delivery.state, delivery.failure) == (DeliveryState.UNKNOWN, "the line broke")
         clock.advance(LATER)
         await running.worker.periodic.look_after()
@@ -95,7 +95,7 @@ async def test_a_lost_reply_is_found_by_asking_and_never_sent_again() -> None:
 
 
 async def test_an_attempt_for_which_nobody_was_called_is_sent_without_asking() -> None:
-    clock, provider = StandingClock(), Provider()
+    clock, provider = StandingClock(), ProviderSettings()
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
@@ -107,7 +107,10 @@ async def test_an_attempt_for_which_nobody_was_called_is_sent_without_asking() -
 
 
 async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
-    clock, provider = StandingClock(), Provider([NotNow("busy"), NotNow("busy"), MessageRefused("no such number")])
+    clock, provider = (
+        StandingClock(),
+        ProviderSettings([NotNow("busy"), NotNow("busy"), MessageRefused("no such number")]),
+    )
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
@@ -129,7 +132,7 @@ async def counted(running: Running) -> Counter[str]:
 
 
 async def test_a_provider_that_cannot_be_asked_is_asked_again_before_anything_is_sent() -> None:
-    clock, provider = StandingClock(), Provider([ReplyLost(""), CannotAsk("down")])
+    clock, provider = StandingClock(), ProviderSettings([ReplyLost(""), CannotAsk("down")])
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
@@ -142,7 +145,7 @@ async def test_a_provider_that_cannot_be_asked_is_asked_again_before_anything_is
 
 
 async def test_an_invitation_that_did_not_get_out_before_the_signature_is_withdrawn() -> None:
-    clock, provider = StandingClock(), Provider()
+    clock, provider = StandingClock(), ProviderSettings()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         delivery = await committed_invitation(running)
@@ -161,7 +164,7 @@ async def test_an_invitation_that_did_not_get_out_before_the_signature_is_withdr
 
 
 async def test_a_code_that_another_one_replaced_is_not_sent_late() -> None:
-    clock, provider = StandingClock(), Provider()
+    clock, provider = StandingClock(), ProviderSettings()
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         guardian = await person(running, await running.issue_minor(send="none"))
@@ -175,7 +178,7 @@ async def test_a_code_that_another_one_replaced_is_not_sent_late() -> None:
 
 
 async def test_workers_that_settle_at_the_same_moment_send_it_once() -> None:
-    clock, provider = StandingClock(), Provider(gate=asyncio.Event())
+    clock, provider = StandingClock(), ProviderSettings(gate=asyncio.Event())
     async with quiet_hub(clock) as running:
         served_by(running, provider)
         await running.issue_minor()
@@ -191,7 +194,7 @@ async def test_workers_that_settle_at_the_same_moment_send_it_once() -> None:
 
 
 async def test_one_message_that_cannot_be_carried_does_not_hold_up_the_others() -> None:
-    clock, provider = StandingClock(), Provider()
+    clock, provider = StandingClock(), ProviderSettings()
     async with quiet_hub(clock) as running:
         await running.issue_minor()
         stranded = await committed_invitation(running)
@@ -206,13 +209,13 @@ async def test_one_message_that_cannot_be_carried_does_not_hold_up_the_others() 
 
 
 async def test_texts_carry_link_and_code_only_when_they_leave() -> None:
-    provider = Provider()
+    provider = ProviderSettings()
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         await running.worker.due_steps.sweep()
         await signed(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            stored = [delivery.text for delivery in await tx.deliveries.of_contract(contract.id)]
+            stored = [delivery.text for delivery in await tx.deliveries.list_of_contract(contract.id)]
         served_by(running, provider)
         await running.issue_minor()
         await running.worker.due_steps.sweep()

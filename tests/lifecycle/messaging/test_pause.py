@@ -12,7 +12,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signer import completed, deliver, person, signed
 from tests.running import GUARDIAN_PHONE, Running, running_hub
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 MOTHER = CopyRecipient(CopyRole.GUARDIAN, "mother@home.example", "王芳")
 
@@ -69,13 +69,13 @@ async def test_copies_wait_and_have_a_day_from_the_end_of_the_pause() -> None:
         assert await sent(running, MOTHER.email) == []
         await resume_sending(running.hub.services, "test")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (copy,) = [each for each in await tx.deliveries.of_contract(contract.id) if each.to == MOTHER.email]
+            (copy,) = [each for each in await tx.deliveries.list_of_contract(contract.id) if each.to == MOTHER.email]
             assert copy.check_at == tx.planning_now + timedelta(days=1)
         clock.advance(timedelta(minutes=5))
         await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, MOTHER.email)] == ["copy"]
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert "copy-not-sent" not in [each.kind for each in await tx.record.entries(contract.id)]
+            assert "copy-not-sent" not in [each.kind for each in await tx.record.list_entries(contract.id)]
 
 
 async def test_many_reminders_at_once_wait_as_well() -> None:
@@ -88,11 +88,11 @@ async def test_many_reminders_at_once_wait_as_well() -> None:
         await pause_sending(running.hub.services, "test")
         assert not await remind_many(running.hub.services, act)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.bulk_reminders.unfinished(tx.now + timedelta(minutes=1)) == [act]
+            assert await tx.bulk_reminders.list_unfinished(tx.now + timedelta(minutes=1)) == [act]
         await resume_sending(running.hub.services, "test")
         await remind_many(running.hub.services, act)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.bulk_reminders.unfinished(tx.now + timedelta(minutes=1)) == []
+            assert await tx.bulk_reminders.list_unfinished(tx.now + timedelta(minutes=1)) == []
 
 
 async def test_a_message_whose_channel_failed_takes_no_other_one_during_the_pause() -> None:
@@ -100,21 +100,21 @@ async def test_a_message_whose_channel_failed_takes_no_other_one_during_the_paus
         contract = await running.issue_minor()
         await round_of_work(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (delivery,) = await tx.deliveries.of_contract(contract.id)
+            (delivery,) = await tx.deliveries.list_of_contract(contract.id)
             await tx.deliveries.look_at(delivery.id, tx.planning_now)
-            assert await tx.deliveries.to_look_at(tx.planning_now) == [delivery.id]
+            assert await tx.deliveries.list_to_look_at(tx.planning_now) == [delivery.id]
             await tx.pause.begin(tx.now)
-            assert await tx.deliveries.to_look_at(tx.planning_now) == []
+            assert await tx.deliveries.list_to_look_at(tx.planning_now) == []
 
 
 async def test_the_pause_stands_in_the_record_and_on_the_board() -> None:
     async with running_hub(with_worker=False) as running:
         await pause_sending(running.hub.services, "test")
         assert "sending-paused" in [each.kind for each in await running.school_record()]
-        desk = await desk_of(running)
-        assert "Sending is paused." in (await desk.get("/staff")).words
+        console = await console_of(running)
+        assert "Sending is paused." in (await console.get("/staff")).words
         await resume_sending(running.hub.services, "test")
-        assert "Sending is paused." not in (await desk.get("/staff")).words
+        assert "Sending is paused." not in (await console.get("/staff")).words
 
 
 async def test_a_visitor_still_gets_a_code_during_the_pause() -> None:

@@ -34,7 +34,7 @@ async def put_zone(running: Running, contract: Contract, zone: str) -> None:
 async def failures(running: Running, contract: Contract) -> list[datetime]:
     """Return when the step failed, by the ledger."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        ledger = await tx.reminders.of_contract(contract.id)
+        ledger = await tx.reminders.list_of_contract(contract.id)
     return [line["at"] for line in ledger if line["kind"] == "failed" and line["reason"] == "step-failed"]
 
 
@@ -42,9 +42,9 @@ async def seen_by_staff(running: Running, contract: Contract) -> tuple[list[str]
     """Return the kinds of open staff tasks, the number of alerts so far, and the number of contracts on the list of
     stuck ones."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        tasks = [each.kind for each in await tx.staff_tasks.open_tasks(contract.id)]
+        tasks = [each.kind for each in await tx.staff_tasks.list_open_tasks(contract.id)]
         alerts = await tx.connection.scalar(text("SELECT count(*) FROM alert WHERE kind = 'step-failed'"))
-        stuck = await tx.board.ids(BoardFilter(view="stuck"), 10)
+        stuck = await tx.board.list_ids(BoardFilter(view="stuck"), 10)
     assert set(stuck) <= {contract.id}
     return tasks, int(alerts or 0), len(stuck)
 
@@ -53,7 +53,7 @@ async def live(running: Running, clock: StandingClock, until: datetime) -> None:
     """Move the clock from one due step to the next and take each."""
     while clock() < until:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            due = await tx.tasks.earliest_due()
+            due = await tx.tasks.find_earliest_due()
         clock.go_to(min(due or until, until))
         while await running.worker.due_steps.sweep():
             pass

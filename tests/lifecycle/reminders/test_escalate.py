@@ -54,13 +54,13 @@ async def issued_by(running: Running, staff: UUID | None) -> Contract:
 
 async def the_task(running: Running, contract: Contract, kind: str = UNANSWERED) -> StaffTask:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (task,) = [each for each in await tx.staff_tasks.open_tasks(contract.id) if each.kind == kind]
+        (task,) = [each for each in await tx.staff_tasks.list_open_tasks(contract.id) if each.kind == kind]
     return task
 
 
 async def kinds(running: Running, contract: Contract) -> list[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [each.kind for each in await tx.staff_tasks.open_tasks(contract.id)]
+        return [each.kind for each in await tx.staff_tasks.list_open_tasks(contract.id)]
 
 
 async def test_the_third_unanswered_reminder_gives_the_issuer_a_task_and_reminders_go_on() -> None:
@@ -153,8 +153,8 @@ async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:
                 await tx.staff_tasks.add_task(StaffTask(uuid4(), "question", "Which room?", campus, tx.now))
         await asyncio.gather(*(escalate_tasks(running.hub.services) for _ in range(4)))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            owners = {each.campus: each.owner for each in await tx.staff_tasks.open_tasks()}
-            headquarters = await tx.owners.named("demo")
+            owners = {each.campus: each.owner for each in await tx.staff_tasks.list_open_tasks()}
+            headquarters = await tx.owners.find_named("demo")
         assert headquarters and owners == {"hefei": people["zhao"], "beijing": headquarters.id}
 
 
@@ -179,7 +179,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         await escalate_tasks(services)
         contract = await issued_by(running, people["wang"])
         async with running.hub.database.transaction(EVERYTHING) as tx:  # the signer has looked, and does not sign
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
         await follow(running, clock, MORNING + timedelta(days=7))
         assert (await the_task(running, contract)).owner == people["wang"]
@@ -190,7 +190,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         clock.go_to(tomorrow + timedelta(days=1, minutes=2))
         await asyncio.gather(*(escalate_tasks(services) for _ in range(5)))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            alerts = [each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]
+            alerts = [each for each in await tx.alerts.list_recent(EVERYTHING, tx.now) if each.kind == "digest"]
         assert [each.created_at for each in alerts] == [clock(), tomorrow + timedelta(minutes=1)]
         assert alerts[1].said("zh") == "Wang：1 项待办，其中 0 项已逾期"
         assert alerts[1].said("en") == "Wang: 1 to do, 0 overdue"
@@ -203,7 +203,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         await finish_moot_tasks(services)
         await escalate_tasks(services)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert len([each for each in await tx.alerts.recent(EVERYTHING, tx.now) if each.kind == "digest"]) == 2
+            assert len([each for each in await tx.alerts.list_recent(EVERYTHING, tx.now) if each.kind == "digest"]) == 2
 
 
 @pytest.mark.parametrize(("number", "messages"), [(10, 1), (60, 3)])

@@ -76,7 +76,7 @@ async def test_one_that_somebody_holds_is_planned_alone_and_the_others_do_not_wa
     held, *others = await asleep(running, 0, FEW + 1)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.contracts.locked(held.id)
+        await tx.contracts.lock_contract(held.id)
         planning = asyncio.create_task(replan_scope(running.hub.services, "hefei"))
 
         async def others_are_planned() -> bool:
@@ -91,7 +91,7 @@ async def test_one_that_somebody_holds_is_planned_alone_and_the_others_do_not_wa
 async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(running: Running) -> None:
     wrong, *others = sorted(await asleep(running, 0, FEW + 1), key=lambda each: each.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        signer = (await tx.contracts.signers(wrong.id))[0]
+        signer = (await tx.contracts.list_signers(wrong.id))[0]
     await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})
     assert await replan_scope(running.hub.services, "hefei") is None
@@ -106,7 +106,7 @@ async def test_planning_that_the_database_broke_off_goes_on_later(running: Runni
         await replan_later(tx, "hefei", None)
     async with _queue_of(running):
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.contracts.locked(held.id)
+            await tx.contracts.lock_contract(held.id)
             await until(lambda: _found(running, _WAITING_IS_ENDED))
         await until(lambda: _found(running, "SELECT true FROM pgqueuer WHERE status = 'failed'"))
         await running.worker.periodic.look_after()
@@ -162,9 +162,9 @@ async def test_what_went_out_last_is_the_same_for_many_as_for_one(running: Runni
             assert await tx.deliveries.add(delivery)
             if chance.random() < 0.3:
                 await tx.shares.add_many((delivery.id, _share(chance, each)) for each in (mine, other))
-            together = await tx.plans.last_steps(list(tasks))
+            together = await tx.plans.get_last_steps(list(tasks))
             for contract, task in tasks.items():
-                assert together.get(task.id) == last_step(task, await tx.deliveries.of_contract(contract))
+                assert together.get(task.id) == last_step(task, await tx.deliveries.list_of_contract(contract))
     assert len(together) == FEW
 
 

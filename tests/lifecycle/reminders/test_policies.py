@@ -115,7 +115,7 @@ async def test_a_policys_channels_come_before_the_signers_own() -> None:
         assert given and (given.kind, given.channel) == ("last-call", "voice")
         await follow(running, clock, MORNING + timedelta(days=5))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            made = {each.purpose: each.channel for each in await tx.deliveries.of_contract(contract.id)}
+            made = {each.purpose: each.channel for each in await tx.deliveries.list_of_contract(contract.id)}
         assert (made["reminder"], made["last-call"]) == ("sms", "voice")
 
 
@@ -137,9 +137,9 @@ async def test_who_opts_out_is_reminded_by_another_way_and_the_ledger_says_where
             await tx.opt_outs.add(GUARDIAN_PHONE, "sms", tx.now, "inbound")
         await follow(running, clock, MORNING + timedelta(days=1))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            first, *more = [each.channel for each in await tx.deliveries.of_contract(both.id)]
+            first, *more = [each.channel for each in await tx.deliveries.list_of_contract(both.id)]
             assert first == "sms" and set(more) == {"email"}  # the reminder, and the invitation's next channel
-            assert [each.channel for each in await tx.deliveries.of_contract(alone.id)] == ["sms"]
+            assert [each.channel for each in await tx.deliveries.list_of_contract(alone.id)] == ["sms"]
             await tx.opt_outs.remove(GUARDIAN_PHONE)
         assert ("skipped", "reminder", "opted-out") in await ledger(running, alone.id)
         assert "opted-out" in await staff_tasks(running, alone.id)
@@ -147,7 +147,7 @@ async def test_who_opts_out_is_reminded_by_another_way_and_the_ledger_says_where
         await follow(running, clock, MORNING + timedelta(days=3))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             for contract in (both, alone):
-                assert (await tx.deliveries.of_contract(contract.id))[-1].channel == "sms"
+                assert (await tx.deliveries.list_of_contract(contract.id))[-1].channel == "sms"
 
 
 async def test_a_phone_change_begins_anew_with_the_new_number_and_one_next_step() -> None:
@@ -189,7 +189,9 @@ async def test_another_way_of_what_the_old_number_missed_does_not_count_as_the_n
         await changed(running, await person(running, contract))
         await round_of_work(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            third = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "reminder"][-1]
+            third = [each for each in await tx.deliveries.list_of_contract(contract.id) if each.purpose == "reminder"][
+                -1
+            ]
             another = replace(third, id=uuid4(), key=f"{third.key}+email", rung=1, created_at=tx.now)
             assert third.variables["step_number"] == "3" and await tx.deliveries.add(another)
         await change(running, "hefei", "campus", "hefei", {"messages_per_day": 1})

@@ -27,7 +27,7 @@ async def by_hand(running: Running, contract: Contract) -> list[str]:
 
 async def written_by_hand(running: Running, contract: Contract) -> list[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [each.to for each in await tx.deliveries.of_contract(contract.id) if each.key.startswith("hand-")]
+        return [each.to for each in await tx.deliveries.list_of_contract(contract.id) if each.key.startswith("hand-")]
 
 
 async def not_me(running: Running, contract: Contract) -> None:
@@ -48,7 +48,7 @@ async def test_a_number_that_said_not_me_is_not_reminded_by_hand_until_that_is_s
         assert refused.value.detail == "Reminders are paused until the question from this number has been answered."
         assert await written_by_hand(running, contract) == []
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (asked,) = await tx.staff_tasks.open_tasks(contract.id)
+            (asked,) = await tx.staff_tasks.list_open_tasks(contract.id)
         await finish_staff_task(running.hub.services, EVERYTHING, asked.id, "staff:test")
         assert await by_hand(running, contract) == [GUARDIAN_PHONE]
 

@@ -35,7 +35,7 @@ async def issue_to(running: Running, number: int) -> Contract:
 
 async def outcomes(running: Running, act: UUID) -> Counter[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.bulk_reminders.of(act)
+        found = await tx.bulk_reminders.find_counts(act)
     assert found and found.left == 0
     return Counter(found.counts)
 
@@ -43,7 +43,7 @@ async def outcomes(running: Running, act: UUID) -> Counter[str]:
 async def reminders(running: Running, contracts: list[Contract]) -> list[int]:
     """Return how many reminders by hand each contract has got."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        found = [await tx.deliveries.of_contract(contract.id) for contract in contracts]
+        found = [await tx.deliveries.list_of_contract(contract.id) for contract in contracts]
     return [sum(each.key.startswith("hand-") for each in deliveries) for deliveries in found]
 
 
@@ -55,7 +55,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         await round_of_work(running)
         clock.advance(timedelta(hours=23, minutes=30))  # the plan's first reminder comes half an hour later
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.tasks.pause((await tx.tasks.of_contract(paused.id))[0].id, True)
+            await tx.tasks.pause((await tx.tasks.list_of_contract(paused.id))[0].id, True)
             await tx.connection.execute(
                 text("UPDATE delivery SET state = 'undelivered', failure_kind = 'address' WHERE contract = :bad"),
                 {"bad": bad.id},
@@ -77,7 +77,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         assert await reminders(running, [plain, paused, bad, fresh]) == [1, 0, 0, 1]
         assert sum(await reminders(running, [sibling, other])) == 1  # one parent, one message
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (entry,) = [each for each in await tx.record.entries(plain.id) if each.kind == "reminded-by-hand"]
+            (entry,) = [each for each in await tx.record.list_entries(plain.id) if each.kind == "reminded-by-hand"]
         assert entry.actor == "staff:test"
 
 

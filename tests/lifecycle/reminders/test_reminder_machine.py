@@ -111,7 +111,7 @@ class Reminders(RuleBasedStateMachine):
 
     async def _next_step(self) -> None:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            due = await tx.tasks.earliest_due()
+            due = await tx.tasks.find_earliest_due()
         self.clock.go_to(due or self.clock())
         while await self.running.worker.due_steps.sweep():
             pass
@@ -160,7 +160,7 @@ class Reminders(RuleBasedStateMachine):
             await advance(self.services, contract.id)
         else:
             async with self.running.hub.database.transaction(EVERYTHING) as tx:
-                tasks = await tx.staff_tasks.open_tasks(contract.id)
+                tasks = await tx.staff_tasks.list_open_tasks(contract.id)
             for each in tasks:
                 await finish_staff_task(self.services, EVERYTHING, each.id, "staff:test")
 
@@ -202,7 +202,7 @@ class Reminders(RuleBasedStateMachine):
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
             for each in self.contracts:
                 contract = await tx.contracts.get(each.id)
-                tasks = await tx.tasks.of_contract(each.id)
+                tasks = await tx.tasks.list_of_contract(each.id)
                 assert all((task.step is not None) == (task.state is TaskState.OPEN) for task in tasks)
                 hub_due = text("SELECT hub_due_at FROM contract WHERE id = :id")
                 due = await tx.connection.scalar(hub_due, {"id": each.id})
@@ -220,8 +220,8 @@ class Reminders(RuleBasedStateMachine):
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
             people = {}
             for each in self.contracts:
-                people[each.id] = (await tx.contracts.signers(each.id))[0].person
-                found |= {one.id: one for one in await tx.deliveries.of_contract(each.id)}
+                people[each.id] = (await tx.contracts.list_signers(each.id))[0].person
+                found |= {one.id: one for one in await tx.deliveries.list_of_contract(each.id)}
         days: Counter[tuple[str, date]] = Counter()
         for one in found.values():
             if one.purpose in PLANNED and one.purpose not in ("invitation", "your-turn") and not _by_hand(one):

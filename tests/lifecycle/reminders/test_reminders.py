@@ -20,7 +20,7 @@ from hub.model.contract.signer import Role, TaskState
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.tasks import ClaimedTask
 from hub.worker.due_step_loop import LEASE
-from tests.carriers import carried_by
+from tests.connected_providers import carried_by
 from tests.lifecycle.clockwork import (
     MORNING,
     NIGHT,
@@ -42,7 +42,7 @@ WEEKS = timedelta(days=40)
 
 async def ledger(running: Running, contract_id: UUID) -> list[tuple[str, str | None, str | None]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.reminders.of_contract(contract_id)
+        entries = await tx.reminders.list_of_contract(contract_id)
     return [(each["kind"], each["step"], each["reason"]) for each in entries]
 
 
@@ -168,7 +168,9 @@ async def test_what_was_held_back_overnight_is_spread_over_the_window() -> None:
             await running.issue_minor(send="policy", signers=(signer,))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             tasks = [
-                task for contract in await tx.contracts.listed() for task in await tx.tasks.of_contract(contract.id)
+                task
+                for contract in await tx.contracts.list_page()
+                for task in await tx.tasks.list_of_contract(contract.id)
             ]
         dues = sorted(task.step.due_at for task in tasks if task.step)
         assert len(set(dues)) == 6
@@ -259,7 +261,7 @@ async def test_an_invitation_that_an_outage_made_late_is_not_sent_at_night() -> 
 async def test_a_signer_whom_no_channel_reaches_is_given_to_staff_once() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        running.hub.services.messaging.router.carriers = carried_by()  # as in a hub without configured channels
+        running.hub.services.messaging.router.providers = carried_by()  # as in a hub without configured channels
         contract = await running.issue_minor()
         await follow(running, clock, MORNING + timedelta(days=8))
         assert await staff_tasks(running, contract.id) == ["unreachable"]
@@ -276,7 +278,7 @@ async def test_a_step_whose_message_was_written_before_only_goes_on_to_the_next_
         (after,) = await tasks_of(running, contract)
         noted = await ledger(running, contract.id)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.contracts.locked(contract.id)
+            await tx.contracts.lock_contract(contract.id)
             assert await tx.tasks.plan(before.id, before.step)
         await round_of_work(running)
         assert [task.step for task in await tasks_of(running, contract)] == [after.step]
@@ -294,7 +296,7 @@ async def test_a_step_that_another_worker_has_taken_meanwhile_is_undone() -> Non
         clock.advance(timedelta(days=1))
         (slow,) = await _claimed(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.sessions.one_at_a_time((await tx.contracts.signers(contract.id))[0].person)
+            await tx.sessions.one_at_a_time((await tx.contracts.list_signers(contract.id))[0].person)
             running_late = asyncio.create_task(run_step(services, slow))
             await until(lambda: waiting(running, 1))
             clock.advance(LEASE)

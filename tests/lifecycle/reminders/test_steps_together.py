@@ -41,13 +41,13 @@ async def issued(running: Running, number: int) -> Contract:
 
 async def sent(running: Running, contract: Contract) -> list[tuple[str, str]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [(each.purpose, each.state.value) for each in await tx.deliveries.of_contract(contract.id)]
+        return [(each.purpose, each.state.value) for each in await tx.deliveries.list_of_contract(contract.id)]
 
 
 async def ledger(running: Running, contract: Contract) -> list[tuple[str, str | None]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.reminders.of_contract(contract.id)
-        assert find_broken_entry(await tx.record.entries(contract.id)) is None
+        entries = await tx.reminders.list_of_contract(contract.id)
+        assert find_broken_entry(await tx.record.list_entries(contract.id)) is None
     return [(str(each["kind"]), each["reason"]) for each in entries]
 
 
@@ -85,7 +85,7 @@ async def test_one_step_and_many_need_the_same_statements(running: Running) -> N
 async def test_nobody_waits_for_a_contract_that_somebody_holds(running: Running) -> None:
     contracts = [await issued(running, number) for number in range(MANY)]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.contracts.locked(contracts[0].id)
+        await tx.contracts.lock_contract(contracts[0].id)
         sweeping = asyncio.create_task(running.worker.due_steps.sweep())
 
         async def others_have_theirs() -> bool:
@@ -102,7 +102,7 @@ async def test_a_step_that_is_being_run_is_claimed_by_nobody_else(running: Runni
     opening = opening_due(running.hub.database.clock(), timedelta(0), MANY)
     async with running.hub.database.transaction(EVERYTHING, opening) as tx:
         now, lease = tx.planning_now, timedelta(minutes=1)
-        assert len(await tx.due_steps.take(opening)) == 1
+        assert len(await tx.due_steps.lock_due(opening)) == 1
         async with running.hub.database.transaction(EVERYTHING) as other:
             assert await other.tasks.claim_due(now, lease, MANY) == []
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -128,7 +128,7 @@ async def test_a_budget_that_does_not_suffice_for_all_serves_as_many_as_it_can()
 async def test_one_that_goes_wrong_does_not_take_the_others_along(running: Running) -> None:
     contracts = [await issued(running, number) for number in range(MANY)]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        signer = (await tx.contracts.signers(contracts[0].id))[0]
+        signer = (await tx.contracts.list_signers(contracts[0].id))[0]
     await tamper(running.hub.database.dsn, "UPDATE signer SET zone = 'No/Where' WHERE id = $1", signer.id)
     for _ in range(2):  # twice, since the broken step is due again when its lease has expired
         await running.worker.due_steps.sweep()

@@ -34,7 +34,7 @@ async def applied(running: Running, text: str, *, dry_run: bool = False) -> Scho
 
 async def stored(running: Running) -> tuple[list[Campus], list[Course]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.school.campuses(), await tx.school.courses()
+        return await tx.school.list_campuses(), await tx.school.list_courses()
 
 
 async def test_a_file_is_applied_once_and_its_act_recorded() -> None:

@@ -43,7 +43,7 @@ async def _device_of(running: Running, somebody: Person) -> AppKey:
 
 async def _results(running: Running, contract: Contract) -> list[tuple[str, str]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
+        entries = await tx.record.list_entries(contract.id)
     return [(each.facts["provider"], each.facts["result"]) for each in entries if each.kind == "identity-checked"]
 
 

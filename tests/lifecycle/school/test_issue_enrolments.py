@@ -160,7 +160,7 @@ async def test_a_change_while_the_contract_is_drawn_is_in_the_contract(
     monkeypatch.setattr(issuing, "prepare_contract", prepare_while_somebody_changes)
     await issue_enrolments(running.hub.services, act)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        issued = await tx.school.enrolment(enrolment.id)
+        issued = await tx.school.get_enrolment(enrolment.id)
         assert issued.contract
         contract = await tx.contracts.get(issued.contract)
     assert changed and contract.data["student_name"] == "改名后"

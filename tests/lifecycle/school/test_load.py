@@ -68,16 +68,16 @@ def roster(*rows: tuple[str, ...]) -> bytes:
 
 async def test_the_school_is_loaded_and_loading_it_again_adds_nothing(school: Database) -> None:
     async with school.transaction(EVERYTHING) as tx:
-        before = (await tx.school.campuses(), await tx.school.courses())
+        before = (await tx.school.list_campuses(), await tx.school.list_courses())
     await load_school(school, PACKED / "demo" / "seeds")
     async with school.transaction(EVERYTHING) as tx:
-        assert (await tx.school.campuses(), await tx.school.courses()) == before
+        assert (await tx.school.list_campuses(), await tx.school.list_courses()) == before
     assert {campus.id for campus in before[0]} >= {"hq", "hefei", "beijing"}
 
 
 async def test_every_course_of_the_seeds_can_be_drawn_in_both_languages(school: Database) -> None:
     async with school.transaction(EVERYTHING) as tx:
-        courses = await tx.school.courses()
+        courses = await tx.school.list_courses()
     assert len(courses) > 5
     for course in courses:
         for language in ("zh", "en"):
@@ -167,7 +167,7 @@ async def test_the_first_account_and_key_belong_to_headquarters(school: Database
     for password in ("first", "second"):
         await put_staff_and_key(school, login="demo", password=password, api_key=f"key-{password}")
     async with school.transaction(EVERYTHING) as tx:
-        found = await tx.accounts.staff_by_login("demo")
+        found = await tx.accounts.find_by_login("demo")
         assert found and found[0].campus == "hq"
         assert await tx.api_keys.get_caller("key-first") is None
         caller = await tx.api_keys.get_caller("key-second")

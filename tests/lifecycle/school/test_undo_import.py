@@ -94,11 +94,11 @@ async def test_what_somebody_has_used_stays_and_is_named(running: Running) -> No
         (being_issued.id, KeptBecause.BEING_ISSUED),
     ]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
+        installation = await tx.school.find_installation()
         assert installation
         (entry,) = [
             each
-            for each in await tx.record.entries(installation)
+            for each in await tx.record.list_entries(installation)
             if each.kind == "import-undone" and each.facts["import"] == str(roster_import)
         ]
     assert (entry.actor, entry.facts["removed"], entry.facts["kept"]) == ("staff:y", 1, 3)

@@ -67,7 +67,7 @@ class School:
 
     async def uses(self, contract: Contract) -> list[RecordEntry]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [each for each in await tx.record.entries(contract.id) if each.kind == "seal-used"]
+            return [each for each in await tx.record.list_entries(contract.id) if each.kind == "seal-used"]
 
     @asynccontextmanager
     async def sealed_by(self, name: str) -> AsyncIterator[None]:

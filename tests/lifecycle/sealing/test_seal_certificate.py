@@ -56,7 +56,7 @@ class School:
 
     async def seals(self, contract: Contract) -> list[SignatureRequest]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [each for each in await tx.signatures.of_contract(contract.id) if each.is_seal]
+            return [each for each in await tx.signatures.list_of_contract(contract.id) if each.is_seal]
 
     async def signed_until(self, state: RequestState) -> Contract:
         """Issue and sign a contract, and seal it only until its seal request is in this state."""

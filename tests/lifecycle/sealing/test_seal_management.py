@@ -75,7 +75,7 @@ async def advanced(running: Running, contract: Contract) -> tuple[ContractState,
 
 async def the_seal_on(running: Running, contract: Contract) -> SignatureRequest:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return next(each for each in await tx.signatures.of_contract(contract.id) if each.is_seal)
+        return next(each for each in await tx.signatures.list_of_contract(contract.id) if each.is_seal)
 
 
 async def uses_of(running: Running, seal: Seal) -> list[SealUse]:
@@ -115,7 +115,7 @@ async def test_contracts_get_the_seal_that_is_granted_to_them_and_wait_while_it_
         assert await advanced(running, fourth) == (ContractState.COMPLETED, None)
         assert (await the_seal_on(running, fourth)).chain == services.sealing.seal.chain
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            revoked = {serial for serial, _, _ in await tx.certificates.revoked(services.sealing.authority_name)}
+            revoked = {serial for serial, _, _ in await tx.certificates.list_revoked(services.sealing.authority_name)}
         # The earlier certificate is for the same key.
         assert revoked == {load_der_x509_certificate(each.chain[0]).serial_number for each in (seal, renewed)}
         await move_seal(services, CAI, seal.id, SealAct.ARCHIVE)

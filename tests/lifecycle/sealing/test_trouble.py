@@ -129,8 +129,8 @@ async def test_a_token_that_is_pulled_out_holds_up_the_seal_and_nothing_else() -
         await hub_rounds(running, clock, clock() + timedelta(minutes=5))
         assert (await contract_now(running, contract)).state is ContractState.COMPLETED
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            requests = await tx.signatures.of_contract(contract.id)
-            attempts = await tx.signatures.attempts(contract.id)
+            requests = await tx.signatures.list_of_contract(contract.id)
+            attempts = await tx.signatures.list_attempts(contract.id)
             alerts = await tx.connection.scalars(text("SELECT kind FROM alert"))
         assert list(alerts) == ["token-away"]  # once in an hour
         assert len([request for request in requests if request.is_seal]) == 1
@@ -153,7 +153,7 @@ async def test_an_authority_that_is_away_at_the_key_costs_nothing_but_time() -> 
         await guardian.sign()
         assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            attempts = await tx.signatures.attempts(contract.id)
+            attempts = await tx.signatures.list_attempts(contract.id)
         assert [each["state"] for each in attempts if each["kind"] == "certificate"] == ["failed", "done"]
 
 

@@ -46,7 +46,7 @@ async def test_a_signature_over_a_stale_revision_is_refused_whatever_its_request
         guardian = await ready_to_sign(running, contract)
         request = await guardian.prepare()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            locked = await tx.contracts.locked(contract.id)
+            locked = await tx.contracts.lock_contract(contract.id)
             await tx.contracts.change(locked, document="0" * 64, revision=locked.revision + 1)
         with pytest.raises(DocumentChanged):
             await guardian.accept(request)
@@ -81,7 +81,7 @@ async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None
             await accepting
         assert [task.state for task in await tasks_of(running, contract)] == [TaskState.OPEN]
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (known,) = await tx.signatures.of_contract(contract.id)
+            (known,) = await tx.signatures.list_of_contract(contract.id)
         assert (known.state, known.signature) == (RequestState.LAPSED, None)
         assert "signature-accepted" not in await record_of(running, contract)
 
@@ -128,7 +128,7 @@ async def test_a_signature_that_another_process_has_embedded_is_not_embedded_aga
 
 async def revoke_certificate(running: Running, contract: Contract) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (issued,) = [each for each in await tx.record.entries(contract.id) if each.kind == "certificate-issued"]
+        (issued,) = [each for each in await tx.record.list_entries(contract.id) if each.kind == "certificate-issued"]
         authority = running.hub.services.sealing.authority_name
         await tx.certificates.revoke(authority, int(str(issued.facts["serial"])), tx.now, "key_compromise")
 

@@ -182,10 +182,10 @@ async def test_the_door_of_the_first_correct_code_counts() -> None:
         guardian = await person(running, contract)
         await guardian.land(DoorKind.COPY)  # landing alone does not count as opened
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert (await tx.tasks.of_signer(guardian.signer.id)).opened_at is None
+            assert (await tx.tasks.get_of_signer(guardian.signer.id)).opened_at is None
         await guardian.enter(DoorKind.QR)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            task = await tx.tasks.of_signer(guardian.signer.id)
+            task = await tx.tasks.get_of_signer(guardian.signer.id)
         assert task.opened_through == "qr"
 
 
@@ -197,9 +197,9 @@ async def test_unknown_expired_and_revoked_tickets_are_all_alike() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             soon = await tx.links.add(guardian.signer, DoorKind.DESK, tx.now, tx.now + MINUTE)
             expired = tx.links.ticket(soon)
-            revoked = tx.links.ticket(await tx.links.for_door(guardian.signer, DoorKind.COPY, tx.now))
+            revoked = tx.links.ticket(await tx.links.get_for_door(guardian.signer, DoorKind.COPY, tx.now))
             await tx.links.revoke_all(guardian.signer.id, tx.now)
-            fresh = tx.links.ticket(await tx.links.for_door(guardian.signer, DoorKind.COPY, tx.now))
+            fresh = tx.links.ticket(await tx.links.get_for_door(guardian.signer, DoorKind.COPY, tx.now))
         clock.advance(MINUTE)
         refusals = set()
         for ticket in (expired, revoked, "0123456789ABC", "nonsense", "", fresh[:-1]):

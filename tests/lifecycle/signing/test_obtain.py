@@ -58,17 +58,17 @@ class School:
 
     async def attempts(self, contract: Contract) -> list[tuple[str, str]]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            rows = await tx.signatures.attempts(contract.id)
+            rows = await tx.signatures.list_attempts(contract.id)
         return [(row["state"], (row["failure"] or "").split(":")[0]) for row in rows if row["kind"] == "certificate"]
 
     async def issued(self, contract: Contract) -> dict[str, Any]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            entries = await tx.record.entries(contract.id)
+            entries = await tx.record.list_entries(contract.id)
         return dict(next(entry.facts for entry in entries if entry.kind == "certificate-issued"))
 
     async def alerts(self) -> list[str]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            found = await tx.alerts.recent(EVERYTHING, tx.now)
+            found = await tx.alerts.list_recent(EVERYTHING, tx.now)
         return [alert.said("en") for alert in found if alert.kind == "authority-away"]
 
     def well(self) -> None:

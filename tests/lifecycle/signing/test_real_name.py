@@ -59,17 +59,17 @@ class School:
 
     async def attempts(self, visitor: Person) -> list[str]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            rows = await tx.signatures.attempts(visitor.contract.id)
+            rows = await tx.signatures.list_attempts(visitor.contract.id)
         return [row["state"] for row in rows if row["kind"] == "identity"]
 
     async def record(self, visitor: Person, kind: str) -> dict[str, Any]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            entries = [each for each in await tx.record.entries(visitor.contract.id) if each.kind == kind]
+            entries = [each for each in await tx.record.list_entries(visitor.contract.id) if each.kind == kind]
         return dict(entries[-1].facts)
 
     async def wrong_answers(self, visitor: Person) -> int:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return await tx.sessions.wrong_answers(visitor.signer.person, visitor.contract.created_at)
+            return await tx.sessions.count_wrong_answers(visitor.signer.person, visitor.contract.created_at)
 
 
 def valid(first: str) -> str:
@@ -143,7 +143,7 @@ async def test_no_answer_is_nobodys_wrong_answer_and_the_code_still_counts(schoo
     await visitor.verify(code)
     assert await school.attempts(visitor) == ["failed", "done"]
     async with school.running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [alert.kind for alert in await tx.alerts.recent(EVERYTHING, tx.now)]
+        kinds = [alert.kind for alert in await tx.alerts.list_recent(EVERYTHING, tx.now)]
     assert kinds == ["identity-away"]
 
 

@@ -35,7 +35,7 @@ async def hub_with(*representatives: dict[str, str], templates: Path | None = No
 
 async def signers_of(running: Running, contract: Contract) -> list[Signer]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.contracts.signers(contract.id)
+        return await tx.contracts.list_signers(contract.id)
 
 
 async def test_student_and_both_guardians_in_order_and_the_relation_is_recorded() -> None:
@@ -49,8 +49,8 @@ async def test_student_and_both_guardians_in_order_and_the_relation_is_recorded(
         paper = "".join(cell for block in contract.data["text"] for row in block.get("rows", ()) for cell in row)
         assert "学员的父亲" in paper and "学员的母亲" in paper
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            drawn = next(each for each in await tx.record.entries(contract.id) if each.kind == "drawn")
-            values = await tx.record.values(contract.id)
+            drawn = next(each for each in await tx.record.list_entries(contract.id) if each.kind == "drawn")
+            values = await tx.record.get_values(contract.id)
         relations = [values[each["relation"]] for each in drawn.facts["signers"] if "relation" in each]
         assert relations == [("relation", "父亲"), ("relation", "母亲")]
 
@@ -63,7 +63,7 @@ async def test_whoever_signs_first_certifies_and_everybody_has_a_certificate_of_
         await signed(running, contract, 0)
         final = await completed(running, contract)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            requests = [each for each in await tx.signatures.of_contract(contract.id) if not each.is_seal]
+            requests = [each for each in await tx.signatures.list_of_contract(contract.id) if not each.is_seal]
         assert [each.field for each in requests] == ["guardian-2", "guardian-1"]
         assert len({each.chain[0] for each in requests}) == 2
         assert final.count(b"/TransformMethod /DocMDP") == 1 and final.count(b"/DocMDP") >= 2

@@ -57,8 +57,8 @@ async def states(running: Running, contract: Contract) -> list[TaskState]:
     """Return the states of the contract's tasks, in the order of the signers' fields."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return [
-            (await tx.tasks.of_signer(signer.id)).state
-            for signer in sorted(await tx.contracts.signers(contract.id), key=lambda each: each.field)
+            (await tx.tasks.get_of_signer(signer.id)).state
+            for signer in sorted(await tx.contracts.list_signers(contract.id), key=lambda each: each.field)
         ]
 
 
@@ -289,7 +289,7 @@ async def test_siblings_one_visit_one_key_two_signatures() -> None:
             chains = {
                 request.chain
                 for contract in (older, younger)
-                for request in await tx.signatures.of_contract(contract.id)
+                for request in await tx.signatures.list_of_contract(contract.id)
                 if not request.is_seal
             }
         assert len(chains) == 1
@@ -367,7 +367,7 @@ async def test_a_question_silences_every_task_at_that_number_until_staff_have_se
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"]  # one for both
         assert [(await tasks_of(running, each))[0].paused for each in contracts] == [True, True]
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.staff_tasks.open_tasks(contracts[0].id)
+            (task,) = await tx.staff_tasks.list_open_tasks(contracts[0].id)
         assert await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         clock.advance(timedelta(days=2))

@@ -156,7 +156,7 @@ async def test_a_contract_that_is_withdrawn_while_its_file_is_prepared_does_not_
         with pytest.raises(IllegalMove):
             await guardian.prepare()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.signatures.of_contract(contract.id) == []
+            assert await tx.signatures.list_of_contract(contract.id) == []
 
 
 async def test_so_many_certificates_for_one_person_and_no_more() -> None:
@@ -183,5 +183,5 @@ async def test_so_many_certificates_for_one_person_and_no_more() -> None:
             await another_key()
         assert spent.value.kind == "certificate-day"
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            attempts = await tx.signatures.attempts(contract.id)
+            attempts = await tx.signatures.list_attempts(contract.id)
         assert [each["state"] for each in attempts if each["kind"] == "certificate"] == ["done"] * 3

@@ -48,7 +48,7 @@ async def told(running: Running, *alerts: UUID) -> None:
 
 async def recent(running: Running) -> list[Alert]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.alerts.recent(EVERYTHING, tx.now, 500)
+        return await tx.alerts.list_recent(EVERYTHING, tx.now, 500)
 
 
 async def known(running: Running, alert: UUID) -> Alert:
@@ -58,7 +58,7 @@ async def known(running: Running, alert: UUID) -> Alert:
 
 async def due(running: Running) -> list[UUID]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.alerts.due(tx.now)
+        return await tx.alerts.list_due(tx.now)
 
 
 def messages(there: Hook, kind: str) -> list[str]:
@@ -159,9 +159,9 @@ async def test_old_alerts_are_no_news(running: Running, there: Hook) -> None:
 async def test_a_campus_sees_its_own(running: Running) -> None:
     everywhere, here = await raised(running, "seen"), await raised(running, "seen", campus="hefei")
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        of_all = [each.id for each in await tx.alerts.recent(EVERYTHING, tx.now)]
-        of_hefei = [each.id for each in await tx.alerts.recent(Scope(frozenset({"hefei"})), tx.now)]
-        of_beijing = [each.id for each in await tx.alerts.recent(Scope(frozenset({"beijing"})), tx.now)]
+        of_all = [each.id for each in await tx.alerts.list_recent(EVERYTHING, tx.now)]
+        of_hefei = [each.id for each in await tx.alerts.list_recent(Scope(frozenset({"hefei"})), tx.now)]
+        of_beijing = [each.id for each in await tx.alerts.list_recent(Scope(frozenset({"beijing"})), tx.now)]
     assert {everywhere, here} <= set(of_all) and here in of_hefei
     assert everywhere not in of_hefei and not {everywhere, here} & set(of_beijing)
 

@@ -207,7 +207,7 @@ async def _at_the_new_number(running: Running, *families: tuple[str, str, str]) 
 
 async def _alerts(running: Running) -> list[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [each.kind for each in await tx.alerts.recent(EVERYTHING, tx.now)]
+        return [each.kind for each in await tx.alerts.list_recent(EVERYTHING, tx.now)]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ LASTING = ("checks-differ", "shared-phone", "not-me")
 async def with_tasks(running: Running, contract: Contract) -> None:
     """Add a task of each kind about the contract and its signer."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
+        (signer,) = await tx.contracts.list_signers(contract.id)
         for kind in (*MOOT_WHEN, *LASTING):
             task = StaffTask(uuid4(), kind, "?", "hefei", tx.now, contract.id, signer.id)
             await tx.staff_tasks.add_task(task)
@@ -33,7 +33,7 @@ async def with_tasks(running: Running, contract: Contract) -> None:
 async def left(running: Running, contract: Contract) -> set[str]:
     await finish_moot_tasks(running.hub.services)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return {task.kind for task in await tx.staff_tasks.open_tasks(contract.id)}
+        return {task.kind for task in await tx.staff_tasks.list_open_tasks(contract.id)}
 
 
 def kinds(*rules: MootWhen) -> set[str]:
@@ -54,7 +54,7 @@ async def test_a_completed_contract_leaves_what_somebody_has_to_look_at(running:
     await completed(running, contract)
     assert await left(running, contract) == kinds(MootWhen.REPLACED) | set(LASTING)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = [each for each in await tx.record.entries(contract.id) if each.kind == "staff-task-settled"]
+        entries = [each for each in await tx.record.list_entries(contract.id) if each.kind == "staff-task-settled"]
     assert {(each.actor, each.facts["outcome"]) for each in entries} == {("hub", "moot")}
 
 

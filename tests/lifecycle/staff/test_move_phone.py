@@ -104,8 +104,8 @@ async def test_the_record_holds_commitments_and_never_numbers() -> None:
         guardian = await person(running, await running.issue_minor())
         await changed(running, guardian)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            entries = await tx.record.entries(guardian.contract.id)
-            values = await tx.record.values(guardian.contract.id)
+            entries = await tx.record.list_entries(guardian.contract.id)
+            values = await tx.record.get_values(guardian.contract.id)
         (entry,) = [each for each in entries if each.kind == "phone-changed"]
         assert values[entry.facts["before"]] == ("phone", GUARDIAN_PHONE)
         assert values[entry.facts["after"]] == ("phone", NEW)
@@ -225,7 +225,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         database, router = running.hub.database, running.hub.services.messaging.router
-        provider = router.carriers.list_able("sms", GUARDIAN_PHONE)[0].name
+        provider = router.providers.list_able("sms", GUARDIAN_PHONE)[0].name
         guardian = await person(running, await running.issue_minor())
         await guardian.land()
         await verify_identity.send_code(running.hub.services, guardian.secret)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.custody
 
 async def alerts(running: Running) -> list[tuple[str, str]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [(alert.kind, alert.said("en")) for alert in reversed(await tx.alerts.recent(EVERYTHING, tx.now))]
+        return [(alert.kind, alert.said("en")) for alert in reversed(await tx.alerts.list_recent(EVERYTHING, tx.now))]
 
 
 async def test_a_contract_is_completed_by_the_second_service_and_staff_hear_of_the_first(tmp_path: Path) -> None:

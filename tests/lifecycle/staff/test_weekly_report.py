@@ -22,10 +22,10 @@ from hub.lifecycle.staff.weekly_report import send_weekly_reports, subscribe, un
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.weekly_report import MailState, WeeklyReport
-from tests.carriers import carried_by
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.outbox import Ledger
+from tests.connected_providers import carried_by
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub
 from tests.running import Running
 from tests.web.staff_visit import add_staff
@@ -63,10 +63,10 @@ async def office() -> AsyncIterator[Office]:
     async with quiet_hub(clock) as running, mail.serving():
         place = ChannelContext("email", f"{running.origin}/callbacks/email", running.http, Ledger([]), clock)
         router = running.hub.services.messaging.router
-        router.carriers = carried_by(email=connect(mail.options(), place))
+        router.providers = carried_by(email=connect(mail.options(), place))
         await add_staff(running, "li", "hefei", role=StaffRole.CAMPUS_MANAGER)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            known = await tx.accounts.staff_by_login("li")
+            known = await tx.accounts.find_by_login("li")
         assert known
         yield Office(running, running.hub.services, clock, mail, known[0])
 
@@ -108,7 +108,7 @@ async def test_an_address_that_cannot_be_read_or_an_account_that_fails_stops_no_
     for login in ("wang", "zhao"):
         await add_staff(office.running, login, "hefei", role=StaffRole.CAMPUS_MANAGER)
         async with database.transaction(EVERYTHING) as tx:
-            known = await tx.accounts.staff_by_login(login)
+            known = await tx.accounts.find_by_login(login)
         assert known
         await subscribe(office.services, known[0], f"{login}@school.example", "zh")
         broken = {"wang": "email_sealed = '\\x00'", "zhao": "language = 'xx'"}[login]
@@ -118,9 +118,9 @@ async def test_an_address_that_cannot_be_read_or_an_account_that_fails_stops_no_
     office.clock.go_to(MONDAY)
     assert await send_weekly_reports(office.services) == 1 and [mail["To"] for mail in office.mails] == [ADDRESS]
     async with database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
+        installation = await tx.school.find_installation()
         assert installation
-        entries = [each for each in await tx.record.entries(installation) if each.kind == "weekly-report-asked"]
+        entries = [each for each in await tx.record.list_entries(installation) if each.kind == "weekly-report-asked"]
     assert len(entries) == 3 and ADDRESS not in str(entries) and entries[-1].actor == f"staff:{office.staff.id}"
 
 

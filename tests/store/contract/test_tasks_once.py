@@ -36,7 +36,7 @@ async def add(database: Database, task: StaffTask = TASK, *, same_text: bool = F
 
 async def open_ones(database: Database) -> list[StaffTask]:
     async with database.transaction(EVERYTHING) as tx:
-        return await tx.staff_tasks.open_tasks()
+        return await tx.staff_tasks.list_open_tasks()
 
 
 async def finish(database: Database, task: UUID) -> None:

@@ -130,7 +130,7 @@ async def test_it_says_what_was_done_to_a_finished_contract() -> None:
     async with quiet_hub() as running, superuser(running) as database:
         contract = await a_finished_one(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            kinds = [each.kind for each in await tx.record.entries(contract.id)]
+            kinds = [each.kind for each in await tx.record.list_entries(contract.id)]
             document = (await tx.contracts.get(contract.id)).document
         about = {
             "last": len(kinds),
@@ -156,7 +156,7 @@ async def test_an_entry_that_was_made_anew_with_its_digest_does_not_fit_the_next
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            one = (await tx.record.entries(contract.id))[1]
+            one = (await tx.record.list_entries(contract.id))[1]
         digest = compute_entry_digest(replace(one, kind="voided"))
         async with superuser(running) as database:
             await database.execute("UPDATE record_entry SET kind = 'voided', digest = $1 WHERE sequence = 2", digest)
@@ -168,7 +168,7 @@ async def test_a_file_is_named_with_what_is_wrong_with_it() -> None:
     async with quiet_hub() as running:
         contract = await a_finished_one(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            versions = {each["kind"]: each["sha256"] for each in await tx.contracts.versions(contract.id)}
+            versions = {each["kind"]: each["sha256"] for each in await tx.contracts.list_versions(contract.id)}
         folder = running.hub.settings.data / "files"
         _path(folder, versions["final"]).write_bytes(b"")
         _path(folder, versions["signed"]).unlink()

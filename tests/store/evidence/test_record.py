@@ -79,7 +79,7 @@ async def test_the_whole_story_stands_in_one_unbroken_chain() -> None:
     async with quiet_hub() as running:
         contract, guardian = await told(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            entries = await tx.record.entries(contract.id)
+            entries = await tx.record.list_entries(contract.id)
         assert [entry.kind for entry in entries] == STORY
         assert find_broken_entry(entries) is None
         assert {entry.actor for entry in entries} == {"test", "hub", f"signer:{guardian.signer.id}"}
@@ -96,7 +96,7 @@ async def test_two_people_who_act_at_once_make_one_chain() -> None:
         await asyncio.gather(*(each.certify() for each in people))
         await void(running.hub.services, EVERYTHING, contract.id, "enough", "staff:test")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            entries = await tx.record.entries(contract.id)
+            entries = await tx.record.list_entries(contract.id)
         assert find_broken_entry(entries) is None
         assert entries[-1].sequence == len(entries)
 
@@ -105,9 +105,9 @@ async def test_commitments_stand_for_values_that_can_be_shown_and_erased() -> No
     async with quiet_hub() as running:
         contract, guardian = await told(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            drawn = (await tx.record.entries(contract.id))[0].facts["signers"][0]
-            salt = await tx.contracts.salt(guardian.signer.id)
-            values = await tx.record.values(contract.id)
+            drawn = (await tx.record.list_entries(contract.id))[0].facts["signers"][0]
+            salt = await tx.contracts.find_salt(guardian.signer.id)
+            values = await tx.record.get_values(contract.id)
         assert salt is not None
         for name, value in (("name", "陈建国"), ("phone", GUARDIAN_PHONE), ("id_number", GUARDIAN_ID)):
             assert drawn[name] == compute_commitment(salt, value)
@@ -115,9 +115,9 @@ async def test_commitments_stand_for_values_that_can_be_shown_and_erased() -> No
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.record.erase(guardian.signer.id)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert await tx.record.values(contract.id) == {}
-            assert await tx.contracts.salt(guardian.signer.id) is None
-            assert find_broken_entry(await tx.record.entries(contract.id)) is None
+            assert await tx.record.get_values(contract.id) == {}
+            assert await tx.contracts.find_salt(guardian.signer.id) is None
+            assert find_broken_entry(await tx.record.list_entries(contract.id)) is None
 
 
 async def test_personal_values_stand_only_where_they_may() -> None:
@@ -204,4 +204,4 @@ async def test_a_forgery_by_the_databases_own_administrator_is_found(forgery: st
         async with superuser(running) as connection:
             await connection.execute(forgery)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert find_broken_entry(await tx.record.entries(contract.id)) == found_at
+            assert find_broken_entry(await tx.record.list_entries(contract.id)) == found_at

@@ -16,7 +16,7 @@ from tests.running import Running, until
 async def record_later(running: Running, contract: Contract, together: bool) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         if together:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.due_steps.lock_persons_and_records([], [contract.id])
             await tx.due_steps.get_facts([task.id], tx.planning_now)
         await tx.record.append(contract.id, contract.campus, "later", "test", {})
@@ -33,6 +33,6 @@ async def test_two_units_that_record_at_once_make_one_chain(together: bool) -> N
             await until(lambda: waiting(running, 1))
         await later
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            entries = await tx.record.entries(contract.id)
+            entries = await tx.record.list_entries(contract.id)
         assert [entry.kind for entry in entries][-2:] == ["first", "later"]
         assert find_broken_entry(entries) is None

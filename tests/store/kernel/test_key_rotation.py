@@ -70,7 +70,7 @@ async def live(running: Running) -> UUID:
             await tx.school.add_enrolment(line, f"person {number}", tx.now)
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "hello"), SmsCommand.OTHER, tx.now)
         await tx.rosters.add_upload(RosterUpload(uuid4(), "hefei", "x", "roster.csv", tx.now, b"a,b"))
-        await tx.idempotency.replay(uuid4(), "key", b"h", tx.now)
+        await tx.idempotency.find_answer(uuid4(), "key", b"h", tx.now)
     await CallbackBatcher(running.hub.database).store("sms", Heard((), ()))
     return contract.id
 
@@ -102,7 +102,7 @@ async def test_everything_is_sealed_anew_and_the_hub_goes_on() -> None:
         checked = await check_encrypted(running.hub.database, quietly)
         assert (faults.names, checked.names) == ([], []) and checked.checked > 15
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert next(each.phone for each in await tx.contracts.signers(contract)) == GUARDIAN_PHONE
+            assert next(each.phone for each in await tx.contracts.list_signers(contract)) == GUARDIAN_PHONE
         again, _ = await rotate_at_once(owner, quietly)
         folder = running.hub.database.keys.folder
         assert folder is not None and set(await prefixes(running)) == {again}
@@ -168,7 +168,7 @@ async def test_it_waits_for_a_held_row_and_holds_up_nobody_meanwhile() -> None:
     async with quiet_hub() as running, owner_of(running) as owner:
         contract = await live(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.contracts.locked(contract)
+            await tx.contracts.lock_contract(contract)
             rotation = asyncio.create_task(rotate_at_once(owner, quietly))
             while len(await list_encryption_keys(owner)) < 2:
                 await asyncio.sleep(0.02)
@@ -184,7 +184,7 @@ async def test_values_that_do_not_open_are_named_without_what_they_say_and_nothi
         contract = await live(running)
         dsn = running.hub.database.dsn
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            one, other = (await tx.contracts.signers(contract))[:2]
+            one, other = (await tx.contracts.list_signers(contract))[:2]
         swap = "UPDATE signer SET phone_sealed = (SELECT phone_sealed FROM signer WHERE id = $2) WHERE id = $1"
         await tamper(dsn, swap, one.id, other.id)
         faults = await check_encrypted(running.hub.database, quietly)

@@ -54,7 +54,7 @@ async def store(database: Dsns, tmp_path: Path) -> AsyncIterator[Database]:
 
 async def a_draft(store: Database) -> Contract:
     async with store.transaction(EVERYTHING) as tx:
-        number = await tx.contracts.next_number(2026)
+        number = await tx.contracts.take_number(2026)
         contract = Contract(
             uuid4(), number, "hefei", ContractState.DRAFT, 0, "course", "1", "zh", "合同", NOW + timedelta(days=30), NOW
         )
@@ -76,7 +76,7 @@ async def test_an_exception_takes_everything_back_with_the_queued_work(store: Da
         await fail_at_the_end()
     async with store.transaction(EVERYTHING) as tx:
         assert await tx.contracts.get(contract.id) == contract
-        assert await tx.record.entries(contract.id) == []
+        assert await tx.record.list_entries(contract.id) == []
     connection = await asyncpg.connect(store.dsn)
     assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
     await connection.close()
@@ -105,7 +105,7 @@ async def test_a_case_is_locked_first_and_read_as_it_is_then(store: Database, wi
         await tx.record.append(contract.id, "hefei", "first", "test", {})
     assert (await later).contract.state is ContractState.ISSUED
     async with store.transaction(EVERYTHING) as tx:
-        assert [entry.kind for entry in await tx.record.entries(contract.id)] == ["first", "later"]
+        assert [entry.kind for entry in await tx.record.list_entries(contract.id)] == ["first", "later"]
 
 
 async def test_data_that_cannot_be_unpacked_makes_one_contract_of_a_list_unreadable(
@@ -117,7 +117,7 @@ async def test_data_that_cannot_be_unpacked_makes_one_contract_of_a_list_unreada
     assert await owner.execute("UPDATE contract SET data_sealed = $1 WHERE id = $2", sealed, bad.id) == "UPDATE 1"
     await owner.close()
     async with store.transaction(EVERYTHING) as tx:
-        assert {each.id: each.readable for each in await tx.contracts.listed()} == {good.id: True, bad.id: False}
+        assert {each.id: each.readable for each in await tx.contracts.list_page()} == {good.id: True, bad.id: False}
         with pytest.raises(ContractUnreadable):
             dict((await tx.contracts.get(bad.id)).data)
 
@@ -147,7 +147,7 @@ async def test_any_walk_follows_the_table_of_moves_and_never_leaves_a_final_stat
     state, version = ContractState.DRAFT, 0
     for wanted in walk:
         async with store.transaction(EVERYTHING) as tx:
-            now = await tx.contracts.locked(contract.id)
+            now = await tx.contracts.lock_contract(contract.id)
             assert (now.state, now.version) == (state, version)
             if wanted in MOVES[state]:
                 await tx.contracts.move(now, wanted)
@@ -159,7 +159,7 @@ async def test_any_walk_follows_the_table_of_moves_and_never_leaves_a_final_stat
 
 async def test_numbers_count_on_by_year(store: Database) -> None:
     async with store.transaction(EVERYTHING) as tx:
-        numbers = [await tx.contracts.next_number(year) for year in (2026, 2026, 2027)]
+        numbers = [await tx.contracts.take_number(year) for year in (2026, 2026, 2027)]
     assert numbers == ["QD-2026-000001", "QD-2026-000002", "QD-2027-000001"]
 
 
@@ -168,7 +168,7 @@ async def test_only_a_demo_moves_its_planning_clock(store: Database, database: D
     async with store.transaction(EVERYTHING) as tx:
         await tx.school.advance_clock(timedelta(days=1))
         assert tx.planning_now == NOW
-        assert await tx.school.kind() == "production"
+        assert await tx.school.find_kind() == "production"
     assert await mark(database.owner, "demo", NOW) == "production"  # the purpose is written once
 
 
@@ -203,6 +203,6 @@ async def test_a_server_that_is_away_is_said_so(tmp_path: Path) -> None:
 
 async def test_a_contract_that_is_not_there_is_not_found(store: Database) -> None:
     async with store.transaction(EVERYTHING) as tx:
-        for look in (tx.contracts.get, tx.contracts.locked, tx.contracts.signer, tx.tasks.get):
+        for look in (tx.contracts.get, tx.contracts.lock_contract, tx.contracts.get_signer, tx.tasks.get):
             with pytest.raises(ContractNotFound):
                 await look(uuid4())

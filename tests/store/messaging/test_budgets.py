@@ -34,7 +34,7 @@ def wanted(phone: str, *, prefix: int = 2) -> list[Spending]:
 
 async def spent(database: Database, kind: str, subject: str) -> int:
     async with database.transaction(EVERYTHING) as tx:
-        return await tx.budgets.spent(kind, subject, BEGINS)
+        return await tx.budgets.get_spent(kind, subject, BEGINS)
 
 
 async def test_each_kind_is_counted_up_to_its_own_limit(store: Database) -> None:

@@ -107,7 +107,7 @@ async def test_a_batch_is_counted_ended_and_given_back(store: Database) -> None:
     assert await used(store, seal) == 3
     async with store.transaction(EVERYTHING) as tx:
         lines = await tx.seal_register.list_of_seal(seal.id)
-        streamed = [use async for use in tx.seal_register.stream(None, NOW, NOW + timedelta(days=1))]
+        streamed = [use async for use in tx.seal_register.list_uses(None, NOW, NOW + timedelta(days=1))]
     assert {use.id for use in lines} == {use.id for use in streamed} == {each.use for each in wanted}
     assert {use.result_sha256 for use in lines if use.outcome is UseOutcome.SEALED} == {"cd" * 32}
     # The file was replaced in its store before another try: the line names what the key signs.

@@ -24,7 +24,7 @@ FROM signature_request WHERE contract = $1 ORDER BY created_at
 
 async def requests(running: Running, contract: Contract) -> list[SignatureRequest]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return sorted(await tx.signatures.of_contract(contract.id), key=lambda request: request.is_seal)
+        return sorted(await tx.signatures.list_of_contract(contract.id), key=lambda request: request.is_seal)
 
 
 async def test_a_chain_is_whole_whether_its_certificates_are_shared_or_not() -> None:

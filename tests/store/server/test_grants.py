@@ -134,7 +134,7 @@ async def test_the_database_refuses_an_entry_that_does_not_follow_the_last() -> 
         copied = "contract, %s, campus, at, kind, actor, facts, %s, sha256('x') FROM record_entry"
         insert = f"INSERT INTO record_entry SELECT {copied} WHERE sequence = 1 AND contract = '{contract.id}'"
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            length = len(await tx.record.entries(contract.id))
+            length = len(await tx.record.list_entries(contract.id))
         async with as_app(running.hub.database.dsn) as app:
             for sequence, previous in ((length + 1, "previous"), (length + 2, "previous"), (length + 1, "sha256('y')")):
                 with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="does not follow"):

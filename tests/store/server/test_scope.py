@@ -109,10 +109,10 @@ async def a_story_in_hefei(running: Running) -> None:
     await running.worker.due_steps.sweep()
     somebody = await signed(running, contract)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        task = await tx.tasks.of_signer(somebody.signer.id)
+        task = await tx.tasks.get_of_signer(somebody.signer.id)
         await tx.sessions.page_seen(task.id, str(contract.document), 1, tx.now)
         await tx.sessions.add_wrong_answer(somebody.signer.person, tx.now)
-        session = await tx.sessions.by_secret(somebody.secret)
+        session = await tx.sessions.find_by_secret(somebody.secret)
         assert session is not None
         pairing = Pairing(uuid4(), session.id, contract.id, tx.now, tx.now + PAIRING_LIFE)
         await tx.pairings.add(pairing, "ABCD1234")
@@ -163,7 +163,7 @@ async def accounts_of_hefei(running: Running) -> None:
         await tx.accounts.add_login_failure("wang", tx.now)
         await tx.chats.put("wecom", "wang", staff.id, tx.now)
         await tx.api_keys.add(key, "key", tx.now)
-        await tx.idempotency.replay(key.id, "once", b"asked", tx.now)
+        await tx.idempotency.find_answer(key.id, "once", b"asked", tx.now)
         await tx.second_factors.replace_codes(staff.id, [b"code"])
 
 
@@ -225,7 +225,7 @@ async def ask_for_a_seal(running: Running) -> None:
 async def heard_from_outside(running: Running) -> None:
     """Store what providers and people sent, alerts for staff, and figures for operators."""
     database = running.hub.database
-    await database.callback_writer.store([StoredCallback.sealed(database.cipher, "sms", Heard(), database.clock())])
+    await database.callback_writer.store([StoredCallback.encrypted(database.cipher, "sms", Heard(), database.clock())])
     async with database.transaction(EVERYTHING) as tx:
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), SmsCommand.OTHER, tx.now)
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
@@ -260,8 +260,8 @@ async def test_an_account_is_neither_made_nor_moved_across_campuses() -> None:
         take_over = "UPDATE staff SET campus = 'beijing', password_hash = 'known' WHERE login = 'wang'"
         async with running.hub.database.transaction(FOREIGN) as tx:
             assert (await tx.connection.execute(text(take_over))).rowcount == 0
-            assert await tx.accounts.staff_by_login("wang") is None
-            assert list((await tx.accounts.staff_names([(await _of_login(running, "wang")).id])).values()) == ["王示范"]
+            assert await tx.accounts.find_by_login("wang") is None
+            assert list((await tx.accounts.get_names([(await _of_login(running, "wang")).id])).values()) == ["王示范"]
         for row in (Staff(uuid4(), "wang-2", "王示范", "hefei"), Staff(uuid4(), "wang-3", "王示范", "hq")):
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
                 async with running.hub.database.transaction(FOREIGN) as tx:
@@ -274,7 +274,7 @@ async def test_an_account_is_neither_made_nor_moved_across_campuses() -> None:
 
 async def _of_login(running: Running, login: str) -> Staff:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.owners.named(login)
+        found = await tx.owners.find_named(login)
     assert found is not None
     return found
 
@@ -335,7 +335,7 @@ async def test_nothing_is_written_into_another_campus() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            signer = (await tx.contracts.signers(contract.id))[0]
+            signer = (await tx.contracts.list_signers(contract.id))[0]
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
             async with running.hub.database.transaction(FOREIGN) as tx:
                 await tx.links.add(signer, DoorKind.COPY, tx.now)
@@ -363,29 +363,29 @@ async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
             async with running.hub.database.transaction(scope) as tx:
                 with pytest.raises(ContractNotFound):
                     await hand_out_link(services, tx, wanted, "staff:x")
-                assert await tx.contracts.listed() == []
-                assert await tx.contracts.signers(contract.id) == []
-                assert await tx.contracts.signers_at(GUARDIAN_PHONE) == []
-                assert await tx.contracts.versions(contract.id) == []
-                assert await tx.tasks.of_contract(contract.id) == []
-                assert await tx.deliveries.of_contract(contract.id) == []
-                assert await tx.signatures.of_contract(contract.id) == []
-                assert await tx.record.entries(contract.id) == []
-                assert await tx.record.values(contract.id) == {}
-                assert await tx.reminders.of_contract(contract.id) == []
+                assert await tx.contracts.list_page() == []
+                assert await tx.contracts.list_signers(contract.id) == []
+                assert await tx.contracts.list_signers_at(GUARDIAN_PHONE) == []
+                assert await tx.contracts.list_versions(contract.id) == []
+                assert await tx.tasks.list_of_contract(contract.id) == []
+                assert await tx.deliveries.list_of_contract(contract.id) == []
+                assert await tx.signatures.list_of_contract(contract.id) == []
+                assert await tx.record.list_entries(contract.id) == []
+                assert await tx.record.get_values(contract.id) == {}
+                assert await tx.reminders.list_of_contract(contract.id) == []
 
 
 async def test_a_campus_covers_what_is_below_it_and_headquarters_everything() -> None:
     async with quiet_hub() as running, running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.school.scope_below("hq") == EVERYTHING
-        below = await tx.school.scope_below("hefei")
+        assert await tx.school.get_scope_below("hq") == EVERYTHING
+        below = await tx.school.get_scope_below("hefei")
         assert below.covers("hefei")
         assert not below.covers("beijing")
         assert not below.covers("hq")
         await tx.school.put_campus(Campus("feixi", "hefei", "肥西校区", "Feixi", "Asia/Shanghai", "肥西", "0551-1"))
-        for campus in await tx.school.campuses():
+        for campus in await tx.school.list_campuses():
             await tx.api_keys.put_api_key(campus.id, f"secret of {campus.id}", campus.id, tx.now)
             caller = await tx.api_keys.get_caller(f"secret of {campus.id}")
             assert caller
-            assert caller[1] == await tx.school.scope_below(campus.id)
-        assert (await tx.school.scope_below("hefei")).covers("feixi")
+            assert caller[1] == await tx.school.get_scope_below(campus.id)
+        assert (await tx.school.get_scope_below("hefei")).covers("feixi")

@@ -11,7 +11,7 @@ from channels import FixedText, Rules, Shape
 from hub.documents.messaging.messages import load_messages, read_messages
 from hub.model.messaging.message import BY_EMAIL_ALONE, CONSTANT, MessageTemplates, Purpose
 from hub.model.messaging.message_rules import count_max_segments, list_message_faults
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.settings import PACKED
 
 ORIGIN = "https://sign.example.edu"
@@ -44,7 +44,7 @@ def said(
     messages: MessageTemplates = OURS,
     addresses: Mapping[str, str] = ADDRESSES,
 ) -> list[str]:
-    provider = Provider("p", "p", carries, languages=languages, serves=serves)
+    provider = ProviderSettings("p", "p", carries, languages=languages, serves=serves)
     return list(list_message_faults(messages, provider, rules, texts, addresses))
 
 

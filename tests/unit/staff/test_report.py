@@ -25,7 +25,7 @@ from hub.documents.staff.report_chart import (
     draw_rows,
 )
 from hub.errors import BadInput
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff import report_texts
 from hub.model.staff.report import (
     STEPS_PER_E,
@@ -100,7 +100,7 @@ MESSAGES = [
 
 
 def test_what_was_taken_is_paid_for_whether_or_not_it_arrived() -> None:
-    providers = {"aliyun": Provider("aliyun", "sms_aliyun", "sms", segment_cost=0.045)}
+    providers = {"aliyun": ProviderSettings("aliyun", "sms_aliyun", "sms", segment_cost=0.045)}
     aliyun, post = sum_spend(MESSAGES, providers)
     assert (aliyun.messages, aliyun.segments, aliyun.unmeasured, aliyun.cost) == (110, 162, 2, Decimal("7.290"))
     assert (post.segments, post.cost) == (4, None)

@@ -242,12 +242,12 @@ async def test_contract_and_kept_answer_are_one_transaction(running: Running, ap
 async def test_the_key_of_a_request_whose_process_died_is_free_after_two_minutes(running: Running) -> None:
     owner, asked_for = uuid4(), bytes(32)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.idempotency.replay(owner, "k", asked_for, tx.now) is None
+        assert await tx.idempotency.find_answer(owner, "k", asked_for, tx.now) is None
         with pytest.raises(TooSoon):
-            await tx.idempotency.replay(owner, "k", asked_for, tx.now + timedelta(seconds=90))
-        assert await tx.idempotency.replay(owner, "k", asked_for, tx.now + timedelta(seconds=121)) is None
+            await tx.idempotency.find_answer(owner, "k", asked_for, tx.now + timedelta(seconds=90))
+        assert await tx.idempotency.find_answer(owner, "k", asked_for, tx.now + timedelta(seconds=121)) is None
         with pytest.raises(TooSoon):
-            await tx.idempotency.replay(owner, "k", asked_for, tx.now + timedelta(seconds=122))
+            await tx.idempotency.find_answer(owner, "k", asked_for, tx.now + timedelta(seconds=122))
 
 
 async def test_a_key_that_is_none_is_refused(api: Api) -> None:

@@ -51,7 +51,7 @@ class Outage:
 
 async def body_of(running: Running, act: str, contract: Contract) -> dict[str, Any]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
+        (signer,) = await tx.contracts.list_signers(contract.id)
     later = running.clock() + timedelta(days=60)
     return {
         "links": {"signer": str(signer.id), "door": "qr"},
@@ -69,7 +69,7 @@ async def post(
 
 async def recorded(running: Running, contract: Contract) -> Counter[str]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return Counter(entry.kind for entry in await tx.record.entries(contract.id))
+        return Counter(entry.kind for entry in await tx.record.list_entries(contract.id))
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["blip", "crash"])
@@ -115,7 +115,7 @@ async def check(running: Running, contract: Contract, act: str, answer: Any) -> 
     """Check that the answer describes what exists: the one new contract, the one message, the contract as it was
     then."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        reminders = [each for each in await tx.deliveries.of_contract(contract.id) if each.purpose == "reminder"]
+        reminders = [each for each in await tx.deliveries.list_of_contract(contract.id) if each.purpose == "reminder"]
         now = await tx.contracts.get(contract.id)
     if act == "reissue":
         assert answer["id"] == str(now.replaced_by)

@@ -13,7 +13,7 @@ from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, verified
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 ROW = re.compile(r"<dt>(?:签署截止|Sign by)</dt><dd>([^<]*)</dd>")
 
@@ -37,8 +37,8 @@ async def shown(running: Running, contract: Contract, client: SigningClient) -> 
     one."""
     found = []
     for language in SIGN_BY:
-        desk = await desk_of(running, language=language)
-        staff = (await desk.get(f"/staff/contracts/{contract.id}")).text
+        console = await console_of(running, language=language)
+        staff = (await console.get(f"/staff/contracts/{contract.id}")).text
         query = f"?id={contract.id}&lang={language}"
         _, signer, _ = await asked(running, "GET", f"/sign/contract{query}", bearer=client.bearer)
         _, seen, _ = await asked(running, "GET", f"/sign/v1/contract{query}", bearer=client.bearer)

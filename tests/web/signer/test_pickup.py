@@ -46,8 +46,8 @@ class Parent:
     async def code(self) -> str:
         """Return the pickup code, as the message contains it."""
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(self.contract.id)
-            link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
+            (signer,) = await tx.contracts.list_signers(self.contract.id)
+            link = await tx.links.get_for_door(signer, DoorKind.SMS, tx.now)
         return derive_pickup_code(self.running.hub.services.signing.keys.link, link.id, link.generation)
 
     async def wrong(self) -> str:
@@ -185,7 +185,7 @@ async def test_from_the_pickup_code_to_the_signature(running: Running) -> None:
         assert (await client.sign()).state == "SIGNED"
     await running.completed(someone.contract)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (task,) = await tx.tasks.of_contract(someone.contract.id)
+        (task,) = await tx.tasks.list_of_contract(someone.contract.id)
     assert task.opened_through == "sms"
     # Nothing is left to sign: the same code is not right any more. The answer does not say so, and the budget is
     # unchanged.

@@ -34,7 +34,7 @@ async def running() -> AsyncIterator[Running]:
 
 async def contract_of(running: Running, contract: str) -> Contract:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return next(each for each in await tx.contracts.listed() if str(each.id) == contract)
+        return next(each for each in await tx.contracts.list_page() if str(each.id) == contract)
 
 
 async def refusal(running: Running, ticket: str, family: Family, course: str = "math-a") -> tuple[int, str]:
@@ -64,9 +64,9 @@ async def test_from_the_poster_to_the_completed_contract(running: Running) -> No
         await running.completed(contract)
     assert await counts(running, poster) == [1, 1, 1]
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
-        task = (await tx.tasks.of_contract(contract.id))[0]
-        enrolment = await tx.school.enrolment(contract.enrolment)  # type: ignore[arg-type]
+        entries = await tx.record.list_entries(contract.id)
+        task = (await tx.tasks.list_of_contract(contract.id))[0]
+        enrolment = await tx.school.get_enrolment(contract.enrolment)  # type: ignore[arg-type]
     checked = next(entry.facts for entry in entries if entry.kind == "identity-checked")
     assert (checked["provider"], checked["method"], checked["result"]) == ("poster", "declared", "declared")
     assert (task.opened_through, enrolment.contract, contract.course) == ("poster", contract.id, "english-b")
@@ -183,7 +183,7 @@ async def test_who_enrolled_already_and_has_nothing_to_sign_becomes_a_task_of_st
         with pytest.raises(ProtocolProblem, match="already-enrolled"):
             await client.enrol("english-b", family.student(), [family.guardian()])
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [task.kind for task in await tx.staff_tasks.open_tasks()]
+        kinds = [task.kind for task in await tx.staff_tasks.list_open_tasks()]
         waiting = await tx.enrolments.list_fitting(EnrolmentFilter(EnrolmentState.WAITING, search=family.child), 2)
     assert {"enrolment-asked", "already-enrolled"} <= set(kinds) and len(waiting) == 1
 

@@ -72,8 +72,8 @@ async def test_the_page_images_that_were_fetched_are_noted(running: Running) -> 
         with pytest.raises(ProtocolProblem, match="not-found"):
             await client.page(contract.pages + 1)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        task = (await tx.tasks.of_contract(contract.id))[0]
-        assert await tx.sessions.pages_seen(task.id, str(contract.document)) == [2]
+        task = (await tx.tasks.list_of_contract(contract.id))[0]
+        assert await tx.sessions.list_pages_seen(task.id, str(contract.document)) == [2]
 
 
 async def test_a_page_is_noted_for_the_visitor_and_for_nobody_who_may_not_see_it(running: Running) -> None:
@@ -91,13 +91,13 @@ async def test_a_page_is_noted_for_the_visitor_and_for_nobody_who_may_not_see_it
         await before.open(await running.ticket(other))
         assert [await fetch(before.bearer, 1), await fetch(client.bearer, 2)] == [403, 200]
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(other.id)
+            (task,) = await tx.tasks.list_of_contract(other.id)
             await tx.connection.execute(
                 text("UPDATE signing_task SET state = 'SIGNED' WHERE id = :id"), {"id": task.id}
             )
         assert await fetch(client.bearer, 3) == 200
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.sessions.pages_seen(task.id, str(other.document)) == [2]
+        assert await tx.sessions.list_pages_seen(task.id, str(other.document)) == [2]
 
 
 async def test_a_phone_shows_the_text_first_and_that_is_noted(running: Running) -> None:
@@ -111,8 +111,8 @@ async def test_a_phone_shows_the_text_first_and_that_is_noted(running: Running) 
             assert answer.status == 200 and ("data-text-end" in page) is text_first
             assert page.count("data-page=") == contract.pages  # the pages that are signed follow in either case
             async with running.hub.database.transaction(EVERYTHING) as tx:
-                task = (await tx.tasks.of_contract(contract.id))[0]
-                seen = await tx.sessions.pages_seen(task.id, str(contract.document))
+                task = (await tx.tasks.list_of_contract(contract.id))[0]
+                seen = await tx.sessions.list_pages_seen(task.id, str(contract.document))
             assert seen == ([TEXT_VERSION] if text_first else [])
 
 
@@ -120,7 +120,7 @@ async def test_unknown_expired_and_revoked_tickets_are_answered_alike(running: R
     revoked = await running.issue_minor()
     ticket = await running.ticket(revoked)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        signer = (await tx.contracts.signers(revoked.id))[0]
+        signer = (await tx.contracts.list_signers(revoked.id))[0]
         await tx.links.revoke_all(signer.id, tx.now)
         expired = await tx.links.add(signer, DoorKind.DESK, tx.now, tx.now - timedelta(minutes=1))
         old = tx.links.ticket(expired)
@@ -328,8 +328,8 @@ async def test_a_swapped_file_is_refused_and_the_refusal_is_kept(running: Runnin
             await client.sign()
         assert refused.value.number == 1
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
-        tasks = [task.kind for task in await tx.staff_tasks.open_tasks()]
+        kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
+        tasks = [task.kind for task in await tx.staff_tasks.list_open_tasks()]
     assert "signing-refused-by-client" in kinds and "refused-by-client" in tasks
 
 
@@ -338,7 +338,7 @@ async def test_declining_ends_the_contract_and_asking_stops_reminders(running: R
     async with opened(running, contract) as client:
         await client.question("Is this mine?")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            assert (await tx.tasks.of_contract(contract.id))[0].paused
+            assert (await tx.tasks.list_of_contract(contract.id))[0].paused
     async with verified(running, contract) as client:
         assert await client.decline("too dear") == {"state": "DECLINED"}
         assert await client.decline("too dear") == {"state": "DECLINED"}
@@ -352,14 +352,14 @@ async def test_whoever_asks_while_a_message_is_written_waits_for_it(running: Run
     contract = await running.issue_minor()
     async with opened(running, contract) as client:
         async with running.hub.database.transaction(EVERYTHING) as sending:
-            await sending.contracts.locked(contract.id)
+            await sending.contracts.lock_contract(contract.id)
             await sending.record.append(contract.id, contract.campus, "message-sending", "hub", {})
             asking = asyncio.create_task(client.question("Is this mine?"))
             await until(partial(somebody_waits_for_a_lock, sending))
-            await sending.tasks.pause((await sending.tasks.of_contract(contract.id))[0].id, False)
+            await sending.tasks.pause((await sending.tasks.list_of_contract(contract.id))[0].id, False)
         await asking
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        assert (await tx.tasks.of_contract(contract.id))[0].paused
+        assert (await tx.tasks.list_of_contract(contract.id))[0].paused
 
 
 async def somebody_waits_for_a_lock(tx: Transaction) -> bool:

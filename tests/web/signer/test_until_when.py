@@ -14,7 +14,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock
 from tests.running import GUARDIAN_PHONE, Running, running_hub
 from tests.web.signer_visits import asked, opened, without_id
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 HALF_PAST = MORNING + timedelta(minutes=30)  # 10:30 at the campus
 
@@ -47,12 +47,12 @@ async def test_a_code_that_has_to_wait_says_until_when() -> None:
                 said, wait = await refused(running, "/sign/v1/code", {}, str(second.bearer), language)
                 assert (said["code"], said["detail"], wait) == ("budget-spent", words, "1800")
                 assert said["until"] == "2026-11-25T11:00:00+08:00"
-        desk = await desk_of(running)
-        page = await desk.get("/staff")
+        console = await console_of(running)
+        page = await console.get("/staff")
         assert "People with such numbers cannot go on until then. It lasts until today 11:00." in page.words
         assert "can raise codes_per_prefix_hour" in page.words
         clock.advance(timedelta(minutes=30))
-        assert "cannot go on" not in (await desk.get("/staff")).words
+        assert "cannot go on" not in (await console.get("/staff")).words
 
 
 async def test_staff_see_on_the_board_that_invitations_wait() -> None:
@@ -63,7 +63,7 @@ async def test_staff_see_on_the_board_that_invitations_wait() -> None:
             await running.issue_minor(signers=(another(number),))
         while await running.worker.due_steps.sweep():
             pass
-        page = await (await desk_of(running, language="zh")).get("/staff")
+        page = await (await console_of(running, language="zh")).get("/staff")
         assert "验证码照常发送。 持续到 今天 11:00。" in page.words
 
 
@@ -89,8 +89,8 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
         async with opened(running, first) as client:
             await client.code()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(contract.id)
-            link = await tx.links.for_door(signer, DoorKind.SMS, tx.now)
+            (signer,) = await tx.contracts.list_signers(contract.id)
+            link = await tx.links.get_for_door(signer, DoorKind.SMS, tx.now)
         code = derive_pickup_code(running.hub.services.signing.keys.link, link.id, link.generation)
         typed = code if right else f"{(int(code) + 1) % 10**6:06d}"
         picked = await pickup_codes.open_pickup(running.hub.services, typed, signer.phone)

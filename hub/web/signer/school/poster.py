@@ -76,17 +76,17 @@ async def _standing(request: web.Request, offer: Offer) -> PosterState:
 
 
 async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState | None:
-    visitor = await tx.visitors.by_secret(secret)
+    visitor = await tx.visitors.find_by_secret(secret)
     if visitor is None or not visitor.live(tx.now) or visitor.poster != offer.poster.id:
         return None
     if visitor.verified_at is None:
         return PosterState("code", opened=True)
-    enrolled = await tx.posters.enrolled_by(visitor.id)
+    enrolled = await tx.posters.has_enrolled(visitor.id)
     return PosterState("asked" if enrolled else "course", opened=True, verified=True)
 
 
 async def _signing(tx: Transaction, secret: str, offer: Offer) -> PosterState:
     """Return the state of a visitor who became a signer by this poster."""
     session = await session_of(tx, secret)
-    mine = session.verified_at is not None and await tx.posters.drew(offer.poster.id, session.contract)
+    mine = session.verified_at is not None and await tx.posters.has_drawn(offer.poster.id, session.contract)
     return PosterState("back", going_on=session.contract) if mine else PosterState()

@@ -61,7 +61,7 @@ async def pickup(request: web.Request) -> web.Response:
 
 async def _of_a_poster(request: web.Request, ticket: str) -> bool:
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        return await tx.posters.by_ticket(ticket) is not None
+        return await tx.posters.find_by_ticket(ticket) is not None
 
 
 async def landing(request: web.Request) -> web.Response:

@@ -125,8 +125,8 @@ async def session(request: web.Request) -> web.Response:
     except SessionNotValid:
         return await enrolling.session(request)
     async with services.database.transaction(EVERYTHING) as tx:
-        signer = await tx.contracts.signer(found.signer)
-        campus = await tx.school.campus(signer.campus)
+        signer = await tx.contracts.get_signer(found.signer)
+        campus = await tx.school.get_campus(signer.campus)
     return web.json_response(
         {
             "verified": found.verified_at is not None,

@@ -9,13 +9,13 @@ from hub.model.contract.attachment import ENDINGS
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.selection import read_id
 
 OPENED = "attachment-opened"
 
 
-async def attachment(visit: DeskVisit) -> web.Response:
+async def attachment(visit: StaffVisit) -> web.Response:
     """Return an attachment, and record who has opened it. Scripts in it cannot act as our page."""
     refuse_other_sites(visit.request)
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")

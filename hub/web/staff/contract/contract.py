@@ -47,14 +47,14 @@ from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 LOOKED_APART = timedelta(hours=1)
 VIEWED = "viewed-by-staff"
 STAFF = "staff:"
 
 
-def contract_id(visit: DeskVisit) -> UUID:
+def contract_id(visit: StaffVisit) -> UUID:
     return _uuid(visit.request.match_info["id"])
 
 
@@ -65,31 +65,31 @@ def _uuid(text: str) -> UUID:
         raise ContractNotFound from None
 
 
-async def contract(visit: DeskVisit) -> web.Response:
+async def contract(visit: StaffVisit) -> web.Response:
     return await show_contract(visit)
 
 
 async def show_contract(
-    visit: DeskVisit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
+    visit: StaffVisit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.Response:
     """Show a contract. `form`: the form that was refused; `entered`: its values."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
-        entries, values = await tx.record.entries(found.id), await tx.record.values(found.id)
+        entries, values = await tx.record.list_entries(found.id), await tx.record.get_values(found.id)
         await note_view(visit, tx, found, entries)
-        signers = await tx.contracts.signers(found.id)
-        tasks = {task.signer: task for task in await tx.tasks.of_contract(found.id)}
-        deliveries = await tx.deliveries.of_contract(found.id)
-        ledger = await tx.reminders.of_contract(found.id)
-        versions = await tx.contracts.versions(found.id)
-        campus = await tx.school.campus(found.campus)
+        signers = await tx.contracts.list_signers(found.id)
+        tasks = {task.signer: task for task in await tx.tasks.list_of_contract(found.id)}
+        deliveries = await tx.deliveries.list_of_contract(found.id)
+        ledger = await tx.reminders.list_of_contract(found.id)
+        versions = await tx.contracts.list_versions(found.id)
+        campus = await tx.school.get_campus(found.campus)
         reading = await tx.sessions.get_reading(task.id for task in tasks.values())
-        devices = {signer.id: await tx.app_keys.of_person(signer.person) for signer in signers}
-        to_do = await tx.staff_tasks.open_tasks(found.id)
-        staff, changing = await _names_of_staff(tx, entries), await tx.phone_changes.signers(tx.now)
+        devices = {signer.id: await tx.app_keys.list_of_person(signer.person) for signer in signers}
+        to_do = await tx.staff_tasks.list_open_tasks(found.id)
+        staff, changing = await _names_of_staff(tx, entries), await tx.phone_changes.list_signers_waiting(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
         later = await _read_later(visit, tx, found, entries)
-        made = {each.task: each for each in await tx.signatures.of_contract(found.id) if each.counts}
+        made = {each.task: each for each in await tx.signatures.list_of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
     history = ContractHistory(entries, values, deliveries, ledger, staff)
@@ -121,7 +121,7 @@ async def show_contract(
     )
 
 
-def _wording(visit: DeskVisit, found: Contract, deliveries: Sequence[Delivery]) -> dict[str, Any]:
+def _wording(visit: StaffVisit, found: Contract, deliveries: Sequence[Delivery]) -> dict[str, Any]:
     """Return the kinds of documents, what was filled in, who gets a copy, and functions that show stored texts: times,
     and messages with words in place of the link and the codes, which staff must not see."""
     say = translator(visit.request)
@@ -140,7 +140,7 @@ def _wording(visit: DeskVisit, found: Contract, deliveries: Sequence[Delivery]) 
 
 
 async def _read_later(
-    visit: DeskVisit, tx: Transaction, found: Contract, entries: Sequence[RecordEntry]
+    visit: StaffVisit, tx: Transaction, found: Contract, entries: Sequence[RecordEntry]
 ) -> dict[str, Any]:
     """Return the hold of a contract, whether an addendum to its evidence package has something to tell, and who on
     file may sign in the place of another, by which act."""
@@ -162,7 +162,7 @@ def name_of(signers: Sequence[Signer], signer: UUID) -> str:
 async def _names_of_staff(tx: Transaction, entries: Sequence[RecordEntry]) -> dict[str, str]:
     """Return the names of the members of staff in a record, by actor."""
     ids = {UUID(entry.actor[len(STAFF) :]) for entry in entries if _is_staff(entry.actor)}
-    return {f"{STAFF}{staff}": name for staff, name in (await tx.accounts.staff_names(list(ids))).items()}
+    return {f"{STAFF}{staff}": name for staff, name in (await tx.accounts.get_names(list(ids))).items()}
 
 
 def _is_staff(actor: str) -> bool:
@@ -174,7 +174,7 @@ def _is_staff(actor: str) -> bool:
     return actor.startswith(STAFF)
 
 
-async def note_view(visit: DeskVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
+async def note_view(visit: StaffVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
     """Record that a member of staff viewed personal data, at most once an hour per member."""
     mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
     if not mine or tx.now - max(mine) >= LOOKED_APART:
@@ -185,7 +185,7 @@ async def note_view(visit: DeskVisit, tx: Transaction, found: Contract, entries:
 
 
 async def _done(
-    visit: DeskVisit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
+    visit: StaffVisit, act: Callable[[], Awaitable[str]], form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
     """Carry out an action, then show the contract with a confirmation or with the error."""
     try:
@@ -195,7 +195,7 @@ async def _done(
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
 
 
-async def remind(visit: DeskVisit) -> web.StreamResponse:
+async def remind(visit: StaffVisit) -> web.StreamResponse:
     async def act() -> str:
         async with alarm_if_spent(visit.services), visit.services.database.transaction(visit.scope) as tx:
             sent = await remind_by_hand(visit.services, tx, contract_id(visit), visit.actor)
@@ -204,13 +204,13 @@ async def remind(visit: DeskVisit) -> web.StreamResponse:
     return await _done(visit, act)
 
 
-async def extend(visit: DeskVisit) -> web.StreamResponse:
+async def extend(visit: StaffVisit) -> web.StreamResponse:
     day = str((await visit.request.post()).get("deadline", ""))
 
     async def act() -> str:
         async with visit.services.database.transaction(visit.scope) as tx:
             found = await tx.contracts.get(contract_id(visit))
-            zone = (await tx.school.campus(found.campus)).zone
+            zone = (await tx.school.get_campus(found.campus)).zone
         deadline = end_of_day(require_day(day, "deadline"), zone)
         if found.state is ContractState.EXPIRED and visit.may(Permission.ISSUE):
             return await anew(found.id, deadline)
@@ -224,7 +224,7 @@ async def extend(visit: DeskVisit) -> web.StreamResponse:
     return await _done(visit, act, "extend", {"deadline": printable(day)})
 
 
-async def change_phone(visit: DeskVisit) -> web.StreamResponse:
+async def change_phone(visit: StaffVisit) -> web.StreamResponse:
     """Request a phone number change. This is the first approval; a colleague or the old phone gives the second."""
     form = await visit.request.post()
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
@@ -237,14 +237,14 @@ async def change_phone(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-asked")
 
 
-async def ask_void(visit: DeskVisit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
+async def ask_void(visit: StaffVisit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
     """Show the page that asks for the reason. Voiding cannot be undone, so it has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)
 
 
-async def void(visit: DeskVisit) -> web.StreamResponse:
+async def void(visit: StaffVisit) -> web.StreamResponse:
     reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
 
     try:
@@ -256,13 +256,13 @@ async def void(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=voided")
 
 
-async def ask_paper(visit: DeskVisit, problem: QiandaError | None = None, note: str = "") -> web.Response:
+async def ask_paper(visit: StaffVisit, problem: QiandaError | None = None, note: str = "") -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     return await show(visit, "staff/paper.html", contract=found, problem=problem, note=note)
 
 
-async def paper(visit: DeskVisit) -> web.StreamResponse:
+async def paper(visit: StaffVisit) -> web.StreamResponse:
     note = str((await visit.request.post()).get("note", "")).replace("\x00", "")
     try:
         await sign_on_paper(visit.services, visit.scope, contract_id(visit), note, visit.actor)
@@ -273,7 +273,7 @@ async def paper(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=paper")
 
 
-async def reissue(visit: DeskVisit) -> web.StreamResponse:
+async def reissue(visit: StaffVisit) -> web.StreamResponse:
     try:
         fresh = await issue_anew(visit.services, visit.scope, contract_id(visit), visit.actor)
     except QiandaError as error:
@@ -281,7 +281,7 @@ async def reissue(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
 
 
-async def replace_person(visit: DeskVisit) -> web.StreamResponse:
+async def replace_person(visit: StaffVisit) -> web.StreamResponse:
     """Replace a signer. This needs a new contract, since names are part of the document, and may need somebody else's
     approval."""
     sent = (await visit.request.post()).items()
@@ -317,7 +317,7 @@ def _typed_signer(entered: Mapping[str, str]) -> NewSigner:
     )
 
 
-async def _find_known(visit: DeskVisit, known: str) -> NewSigner:
+async def _find_known(visit: StaffVisit, known: str) -> NewSigner:
     """Return the adult on file whom the form names. Raises BadInput if nobody has these values any more."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await list_adults_on_file(tx, await tx.contracts.get(contract_id(visit)))
@@ -329,7 +329,7 @@ async def _find_known(visit: DeskVisit, known: str) -> NewSigner:
 # ---- links to hand on
 
 
-async def links(visit: DeskVisit) -> web.Response:
+async def links(visit: StaffVisit) -> web.Response:
     """Show the signer's QR code, link and app link, which are the same each time."""
     found, signer = await _contract_and_signer(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -350,13 +350,13 @@ async def links(visit: DeskVisit) -> web.Response:
     )
 
 
-async def desk_code(visit: DeskVisit) -> web.Response:
+async def desk_code(visit: StaffVisit) -> web.Response:
     """Show a QR code to a visitor at the desk. It is renewed every few minutes and expires soon."""
     found, signer = await _contract_and_signer(visit)
     wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
     async with visit.services.database.transaction(visit.scope) as tx:
         handed = await hand_out_link(visit.services, tx, wanted, visit.actor)
-        campus = await tx.school.campus(found.campus)
+        campus = await tx.school.get_campus(found.campus)
     return await show(
         visit,
         "staff/desk.html",
@@ -369,16 +369,16 @@ async def desk_code(visit: DeskVisit) -> web.Response:
     )
 
 
-async def _contract_and_signer(visit: DeskVisit) -> tuple[Contract, Signer]:
+async def _contract_and_signer(visit: StaffVisit) -> tuple[Contract, Signer]:
     """Return the contract and the signer for whom a link is requested."""
     refuse_other_sites(visit.request)
     wanted = _uuid(visit.request.match_info["signer"])
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
-        signer = next((each for each in await tx.contracts.signers(found.id) if each.id == wanted), None)
+        signer = next((each for each in await tx.contracts.list_signers(found.id) if each.id == wanted), None)
         if signer is None:
             raise ContractNotFound
-        await note_view(visit, tx, found, await tx.record.entries(found.id))
+        await note_view(visit, tx, found, await tx.record.list_entries(found.id))
     return found, signer
 
 

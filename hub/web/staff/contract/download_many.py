@@ -16,7 +16,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import link_with_filters
 from hub.web.staff.staff.selection import get_selected, pack
 from hub.web.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
@@ -28,12 +28,12 @@ Sizes = Mapping[str, int]
 PackedFile = tuple[Contract, str, str, int]
 
 
-async def ask(visit: DeskVisit) -> web.Response:
+async def ask(visit: StaffVisit) -> web.Response:
     """Show how many files there are, how large they are, and which contracts have none."""
     return await _preview(visit)
 
 
-async def _preview(visit: DeskVisit, problem: BadInput | None = None) -> web.Response:
+async def _preview(visit: StaffVisit, problem: BadInput | None = None) -> web.Response:
     contracts = await get_selected(visit, MAX_FILES)
     sizes = await _sizes(visit, contracts)
     files = list_files(contracts, sizes)
@@ -51,7 +51,7 @@ async def _preview(visit: DeskVisit, problem: BadInput | None = None) -> web.Res
     )
 
 
-async def download(visit: DeskVisit) -> web.StreamResponse:
+async def download(visit: StaffVisit) -> web.StreamResponse:
     """Send the files. Before a file is sent, an entry is written to its contract's record."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     contracts = await get_selected(visit, MAX_FILES)
@@ -77,7 +77,7 @@ async def download(visit: DeskVisit) -> web.StreamResponse:
     return response
 
 
-async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[PackedFile]) -> None:
+async def _send(visit: StaffVisit, response: web.StreamResponse, files: Sequence[PackedFile]) -> None:
     """Send one file after the other. If a file cannot be read, close the connection, so that nobody takes the part that
     was sent for the whole download."""
     zones = {campus.id: campus.zone for campus in visit.campuses}
@@ -94,7 +94,7 @@ async def _send(visit: DeskVisit, response: web.StreamResponse, files: Sequence[
     await response.write(stream.end())
 
 
-async def _sizes(visit: DeskVisit, contracts: Sequence[Contract]) -> Sizes:
+async def _sizes(visit: StaffVisit, contracts: Sequence[Contract]) -> Sizes:
     async with visit.services.database.transaction(visit.scope) as tx:
         hashes = [sha256 for each in contracts for sha256 in (each.document, each.final_ofd_sha256) if sha256]
         return await tx.contracts.get_file_sizes(hashes)

@@ -26,7 +26,7 @@ from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.contract.own_document import read_own_document
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 SENDS = ("now", "policy", "none")
 # The form field by which a second click on the same page is recognised. The hub sets it to a random key.
@@ -36,12 +36,12 @@ ONCE = "once"
 # ---- the preview
 
 
-async def slow_down_looks(visit: DeskVisit) -> None:
+async def slow_down_looks(visit: StaffVisit) -> None:
     """Limit how often one address may draw contracts for previews: as often as it may read contracts."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
 
 
-async def _look_at(visit: DeskVisit, asked: NewContract) -> ContractPreview:
+async def _look_at(visit: StaffVisit, asked: NewContract) -> ContractPreview:
     await slow_down_looks(visit)
     return await preview_contract(visit.services, visit.scope, asked)
 
@@ -55,15 +55,15 @@ def as_seen(seen: ContractPreview | None) -> dict[str, Any]:
 # ---- by hand
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     """Show the form. `?document=`: for a PDF that was just uploaded."""
     asked = {name: printable(value) for name, value in visit.request.query.items()}
     return await _form(visit, {name: asked[name] for name in ("document", "document_title") if name in asked})
 
 
-async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
+async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
-        courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
+        courses = [course for course in await tx.school.list_courses() if visit.scope.covers(course.campus)]
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit,
@@ -78,7 +78,7 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
     )
 
 
-async def preview_by_hand(visit: DeskVisit) -> web.Response:
+async def preview_by_hand(visit: StaffVisit) -> web.Response:
     """Show the entered contract as its signers will see it, before it is issued."""
     entered = await _entered(visit)
     try:
@@ -89,12 +89,12 @@ async def preview_by_hand(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/issue_preview.html", kept=kept, once=uuid4(), **as_seen(seen))
 
 
-async def change(visit: DeskVisit) -> web.Response:
+async def change(visit: StaffVisit) -> web.Response:
     """Show the form again with the entered values, after a preview."""
     return await _form(visit, await _entered(visit))
 
 
-async def issue_by_hand(visit: DeskVisit) -> web.StreamResponse:
+async def issue_by_hand(visit: StaffVisit) -> web.StreamResponse:
     entered = await _entered(visit)
     try:
         contract = await _issue_once(visit, await _asked(visit, entered), entered.get(ONCE, ""))
@@ -103,18 +103,18 @@ async def issue_by_hand(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/contracts/{contract}?said=issued")
 
 
-async def _entered(visit: DeskVisit) -> dict[str, str]:
+async def _entered(visit: StaffVisit) -> dict[str, str]:
     sent = (await visit.request.post()).items()
     return {name: printable(value) for name, value in sent if isinstance(value, str)}
 
 
-async def _issue_once(visit: DeskVisit, asked: NewContract, once: str) -> UUID:
+async def _issue_once(visit: StaffVisit, asked: NewContract, once: str) -> UUID:
     """Issue a contract. A second click on the same page gives the contract that the first one issued."""
     prepared = await prepare_contract(visit.services, visit.scope, asked)
     digest = hashlib.sha256(repr(asked).encode()).digest()
     async with visit.services.database.transaction(visit.scope) as tx:
         # This waits for the first click, because its transaction, which issues the contract, has written the key.
-        kept = await tx.idempotency.replay(visit.staff.id, once, digest, tx.now) if once else None
+        kept = await tx.idempotency.find_answer(visit.staff.id, once, digest, tx.now) if once else None
         if kept:
             return UUID(kept[1])
         issued = (await issue_prepared(visit.services, tx, prepared, visit.actor)).contract.id
@@ -123,13 +123,13 @@ async def _issue_once(visit: DeskVisit, asked: NewContract, once: str) -> UUID:
     return issued
 
 
-async def _asked(visit: DeskVisit, entered: Mapping[str, str]) -> NewContract:
+async def _asked(visit: StaffVisit, entered: Mapping[str, str]) -> NewContract:
     def value(name: str) -> str:
         return entered.get(name, "")
 
     campus_id, _, course = value("course").partition("/")
     async with visit.services.database.transaction(visit.scope) as tx:
-        campus = await tx.school.campus(campus_id)
+        campus = await tx.school.get_campus(campus_id)
     born = read_day(value("birth_date"), "birth_date")
     student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
     signers = _people(Entered(entered), student)

@@ -13,7 +13,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES, MAX_TITLE_LENGTH, OwnDocument
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 # For each signature field, the field of the form with its place.
 PLACES: Final = {
@@ -26,12 +26,12 @@ PLACES: Final = {
 _PREFIXES: Final = ("page:", "keyword:", "keyword#")
 
 
-async def upload_form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def upload_form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     megabytes = MAX_OWN_DOCUMENT_BYTES >> 20
     return await show(visit, "staff/own_document.html", problem=problem, megabytes=megabytes)
 
 
-async def upload(visit: DeskVisit) -> web.StreamResponse:
+async def upload(visit: StaffVisit) -> web.StreamResponse:
     """Check and store the PDF, and redirect to the form. A file that no contract uses is deleted after a day."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "check")
     sent = (await visit.request.post()).get("document")

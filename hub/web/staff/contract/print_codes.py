@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.link import DoorKind
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import link_with_filters
 from hub.web.staff.staff.selection import get_selected, pack
 
@@ -35,11 +35,11 @@ class PrintedCode:
     image: str
 
 
-async def ask(visit: DeskVisit) -> web.Response:
+async def ask(visit: StaffVisit) -> web.Response:
     """Show for how many signers a code would be printed, and for which contracts there is none."""
     contracts = await get_selected(visit, MAX_PRINTED)
     async with visit.services.database.transaction(visit.scope) as tx:
-        cases = await tx.cases.complete(contracts)
+        cases = await tx.cases.list_cases(contracts)
     left_out = Counter(reason for case in cases if (reason := why_no_code(case)))
     return await show(
         visit,
@@ -53,11 +53,11 @@ async def ask(visit: DeskVisit) -> web.Response:
     )
 
 
-async def print_codes(visit: DeskVisit) -> web.Response:
+async def print_codes(visit: StaffVisit) -> web.Response:
     """Show the codes on a page for printing. The record of each contract gets an entry for each code."""
     contracts = await get_selected(visit, MAX_PRINTED)
     async with visit.services.database.transaction(visit.scope) as tx:
-        cases = await tx.cases.complete(contracts)
+        cases = await tx.cases.list_cases(contracts)
     codes = [code for case in cases for code in await _hand_out(visit, case)]
     async with visit.services.database.transaction(visit.scope) as tx:
         if codes:
@@ -68,7 +68,7 @@ async def print_codes(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/codes.html", codes=codes, zones=zones, back=back)
 
 
-async def _hand_out(visit: DeskVisit, case: Case) -> list[PrintedCode]:
+async def _hand_out(visit: StaffVisit, case: Case) -> list[PrintedCode]:
     """Return the codes of one contract; none if it has ended meanwhile."""
     codes = []
     try:

@@ -17,20 +17,20 @@ from hub.web.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 MAX_DIGITS = 3
 
 
-async def pages(visit: DeskVisit) -> web.Response:
+async def pages(visit: StaffVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found, _ = await open_document(tx, contract_id(visit), READ, visit.actor)
-        campus = await tx.school.campus(found.campus)
+        campus = await tx.school.get_campus(found.campus)
     return await show(visit, "staff/read.html", contract=found, at=campus)
 
 
-async def page_image(visit: DeskVisit) -> web.Response:
+async def page_image(visit: StaffVisit) -> web.Response:
     """Return the image of a page of the present document, counted from 1."""
     await _check(visit)
     asked = visit.request.match_info["number"]
@@ -43,7 +43,7 @@ async def page_image(visit: DeskVisit) -> web.Response:
     return web.Response(body=images[number - 1], content_type="image/png")
 
 
-async def document(visit: DeskVisit) -> web.Response:
+async def document(visit: StaffVisit) -> web.Response:
     """Return the present file: as issued, as signed by some of the signers, or as completed."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -51,7 +51,7 @@ async def document(visit: DeskVisit) -> web.Response:
     return await _pdf(visit, found, sha256)
 
 
-async def final_file(visit: DeskVisit) -> web.Response:
+async def final_file(visit: StaffVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         if (await tx.contracts.get(contract_id(visit))).state is not ContractState.COMPLETED:
@@ -60,7 +60,7 @@ async def final_file(visit: DeskVisit) -> web.Response:
     return await _pdf(visit, found, sha256)
 
 
-async def ofd(visit: DeskVisit) -> web.Response:
+async def ofd(visit: StaffVisit) -> web.Response:
     """Return the OFD: as issued, or once the contract is completed with the school's seal."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -68,7 +68,7 @@ async def ofd(visit: DeskVisit) -> web.Response:
     return await _file(visit, f"{found.number}.ofd", "application/ofd", sha256)
 
 
-async def evidence(visit: DeskVisit) -> web.Response:
+async def evidence(visit: StaffVisit) -> web.Response:
     """Return the evidence package of an ended contract, and record that it was exported."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -79,7 +79,7 @@ async def evidence(visit: DeskVisit) -> web.Response:
     return await _file(visit, f"{found.number}-evidence.zip", "application/vnd.etsi.asic-e+zip", package.sha256)
 
 
-async def addendum(visit: DeskVisit) -> web.Response:
+async def addendum(visit: StaffVisit) -> web.Response:
     """Return what happened after the evidence package was signed, and record that it was exported."""
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -90,16 +90,16 @@ async def addendum(visit: DeskVisit) -> web.Response:
     return await _file(visit, f"{found.number}-addendum.zip", "application/vnd.etsi.asic-e+zip", made.sha256)
 
 
-async def _check(visit: DeskVisit) -> None:
+async def _check(visit: StaffVisit) -> None:
     """Refuse a request that another site caused, since the request writes to the record; limit the rate of requests."""
     refuse_other_sites(visit.request)
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
 
 
-async def _pdf(visit: DeskVisit, found: Contract, sha256: str) -> web.Response:
+async def _pdf(visit: StaffVisit, found: Contract, sha256: str) -> web.Response:
     return await _file(visit, f"{found.number}.pdf", "application/pdf", sha256)
 
 
-async def _file(visit: DeskVisit, name: str, content_type: str, sha256: str) -> web.Response:
+async def _file(visit: StaffVisit, name: str, content_type: str, sha256: str) -> web.Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(body=await visit.services.files.get(sha256), content_type=content_type, headers=headers)

@@ -8,16 +8,16 @@ from hub.errors import QiandaError
 from hub.lifecycle.contract.rehearse import RehearsingPerson, rehearse
 from hub.web.i18n import language_of
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 
 async def form(
-    visit: DeskVisit, entered: Entered | None = None, problem: QiandaError | None = None
+    visit: StaffVisit, entered: Entered | None = None, problem: QiandaError | None = None
 ) -> web.StreamResponse:
     return await show(visit, "staff/rehearsal.html", entered=entered or Entered(), problem=problem)
 
 
-async def begin(visit: DeskVisit) -> web.StreamResponse:
+async def begin(visit: StaffVisit) -> web.StreamResponse:
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
     person = RehearsingPerson(

@@ -10,10 +10,10 @@ from hub.errors import ContractNotFound, QiandaError
 from hub.lifecycle.staff.reveal_contact import RevealRequest, reveal_contact
 from hub.web.staff.contract.contract import contract_id, show_contract
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 
-async def reveal(visit: DeskVisit) -> web.Response:
+async def reveal(visit: StaffVisit) -> web.Response:
     form = await visit.request.post()
     entered = {name: str(form.get(name, "")).replace("\x00", "") for name in ("choice", "reason")}
     try:

@@ -28,7 +28,7 @@ from hub.web.shaped_sentences import ShapedSentences
 from hub.web.staff.labels import STATES
 from hub.web.staff.person_labels import PERSON_PARTS, WHY_KEPT
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 TEMPLATE, HERE = "staff/persons.html", "/staff/persons"
 Decision = Callable[[Services, Scope, UUID, str], Awaitable[None]]
@@ -37,11 +37,11 @@ _WHY_KEPT = ShapedSentences(WHY_KEPT)
 _PLACED_BY = re.compile(r"it is held [^,:]+, by (staff:([0-9a-f-]{36})|command-line): ")
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     return await _page(visit)
 
 
-async def find(visit: DeskVisit) -> web.Response:
+async def find(visit: StaffVisit) -> web.Response:
     """Show all matching people, and where data about each of them are stored."""
 
     async def act(asked: PersonAct, entered: Entered) -> web.Response:
@@ -50,7 +50,7 @@ async def find(visit: DeskVisit) -> web.Response:
     return await _answer(visit, act)
 
 
-async def export(visit: DeskVisit) -> web.Response:
+async def export(visit: StaffVisit) -> web.Response:
     """Export everything about a person as one ZIP, to which the person is entitled."""
 
     async def act(asked: PersonAct, _: Entered) -> web.Response:
@@ -61,7 +61,7 @@ async def export(visit: DeskVisit) -> web.Response:
     return await _answer(visit, act)
 
 
-async def erasure(visit: DeskVisit) -> web.Response:
+async def erasure(visit: StaffVisit) -> web.Response:
     """Show what an erasure would erase and what has to stay. Change nothing."""
 
     async def act(asked: PersonAct, entered: Entered) -> web.Response:
@@ -74,7 +74,7 @@ async def erasure(visit: DeskVisit) -> web.Response:
     return await _answer(visit, act)
 
 
-async def ask(visit: DeskVisit) -> web.StreamResponse:
+async def ask(visit: StaffVisit) -> web.StreamResponse:
     """Ask for the erasure, which another member of staff has to confirm."""
 
     async def act(asked: PersonAct, _: Entered) -> web.Response:
@@ -84,15 +84,15 @@ async def ask(visit: DeskVisit) -> web.StreamResponse:
     return await _answer(visit, act)
 
 
-async def confirm(visit: DeskVisit) -> web.StreamResponse:
+async def confirm(visit: StaffVisit) -> web.StreamResponse:
     return await _decide(visit, confirm_erasure, "erasure-confirmed")
 
 
-async def turn_down(visit: DeskVisit) -> web.StreamResponse:
+async def turn_down(visit: StaffVisit) -> web.StreamResponse:
     return await _decide(visit, turn_erasure_down, "erasure-turned-down")
 
 
-async def _decide(visit: DeskVisit, verb: Decision, said: str) -> web.StreamResponse:
+async def _decide(visit: StaffVisit, verb: Decision, said: str) -> web.StreamResponse:
     try:
         wanted = UUID(visit.request.match_info["request"])
     except ValueError:
@@ -104,12 +104,12 @@ async def _decide(visit: DeskVisit, verb: Decision, said: str) -> web.StreamResp
     raise web.HTTPSeeOther(f"{HERE}?said={said}")
 
 
-async def _name_holders(visit: DeskVisit, kept: Mapping[str, str], say: Translate) -> dict[str, str]:
+async def _name_holders(visit: StaffVisit, kept: Mapping[str, str], say: Translate) -> dict[str, str]:
     """Return the reasons with the names of those who placed the holds, in place of their ids."""
     found = {number: _PLACED_BY.match(reason) for number, reason in kept.items()}
     staff = {each[1]: UUID(each[2]) for each in found.values() if each and each[2]}
     async with visit.services.database.transaction(visit.shown) as tx:
-        names = await tx.accounts.staff_names(list(staff.values()))
+        names = await tx.accounts.get_names(list(staff.values()))
     named = dict(kept)
     for number, match in found.items():
         if match:
@@ -125,7 +125,7 @@ def _say_reason(reason: str, say: Translate) -> str:
     return words.replace(state, say(STATES[state])) if state else words
 
 
-async def _answer(visit: DeskVisit, act: Callable[[PersonAct, Entered], Awaitable[web.Response]]) -> web.Response:
+async def _answer(visit: StaffVisit, act: Callable[[PersonAct, Entered], Awaitable[web.Response]]) -> web.Response:
     """Answer the form. If there is a problem, show the form again with it."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     sent = await visit.request.post()
@@ -138,11 +138,11 @@ async def _answer(visit: DeskVisit, act: Callable[[PersonAct, Entered], Awaitabl
 
 
 async def _page(
-    visit: DeskVisit, entered: Entered | None = None, problem: QiandaError | None = None, **shown: Any
+    visit: StaffVisit, entered: Entered | None = None, problem: QiandaError | None = None, **shown: Any
 ) -> web.Response:
     requests = await list_erasures(visit.services, visit.scope)
     async with visit.services.database.transaction(visit.scope) as tx:
-        names = await tx.accounts.staff_names([UUID(each.asked_by.removeprefix("staff:")) for each in requests])
+        names = await tx.accounts.get_names([UUID(each.asked_by.removeprefix("staff:")) for each in requests])
     known: dict[str, Any] = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered()}
     known |= {"requests": requests, "asked": {f"staff:{staff}": name for staff, name in names.items()}}
     return await show(visit, TEMPLATE, problem=problem, **(known | shown))

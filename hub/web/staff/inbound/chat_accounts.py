@@ -10,16 +10,16 @@ from hub.lifecycle.inbound.chat_replies import MAX_PERSON_LENGTH
 from hub.model.staff.accounts import Staff
 from hub.web.app_keys import HUB
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 log = structlog.get_logger()
 
 
-async def accounts(visit: DeskVisit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
+async def accounts(visit: StaffVisit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
     """Show the list and the form, after an error with the previous input."""
     _headquarters(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.chats.accounts()
+        found = await tx.chats.list_accounts()
     names = {campus.id: campus for campus in visit.campuses}
     chats = sorted(visit.request.app[HUB].chats)
     return await show(
@@ -33,7 +33,7 @@ async def accounts(visit: DeskVisit, entered: Entered | None = None, problem: Ba
     )
 
 
-async def add(visit: DeskVisit) -> web.StreamResponse:
+async def add(visit: StaffVisit) -> web.StreamResponse:
     _headquarters(visit)
     form = Entered({name: str(value).strip() for name, value in (await visit.request.post()).items()})
     try:
@@ -44,21 +44,21 @@ async def add(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/chats?said=chat-added")
 
 
-async def _map(visit: DeskVisit, form: Entered) -> Staff:
+async def _map(visit: StaffVisit, form: Entered) -> Staff:
     chat, person, login = form["chat"], form["person"], form["login"]
     if chat not in visit.request.app[HUB].chats:
         raise BadInput("unknown chat", field="chat")
     if not person.isprintable() or not 0 < len(person) <= MAX_PERSON_LENGTH:
         raise BadInput("the id of a person as the chat's administration shows it", field="person")
     async with visit.services.database.transaction(visit.scope) as tx:
-        account = await tx.accounts.staff_by_login(login) if login.isprintable() else None
+        account = await tx.accounts.find_by_login(login) if login.isprintable() else None
         if account is None:
             raise BadInput("no account has this login", field="login")
         await tx.chats.put(chat, person, account[0].id, tx.now)
     return account[0]
 
 
-async def remove(visit: DeskVisit) -> web.StreamResponse:
+async def remove(visit: StaffVisit) -> web.StreamResponse:
     """Remove the mapping of a chat user, also for a chat that is no longer configured."""
     _headquarters(visit)
     form = await visit.request.post()
@@ -70,6 +70,6 @@ async def remove(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/chats?said=chat-removed")
 
 
-def _headquarters(visit: DeskVisit) -> None:
+def _headquarters(visit: StaffVisit) -> None:
     if visit.scope.campuses is not None:
         raise AccessDenied("only headquarters may do this")

@@ -26,10 +26,10 @@ from hub.model.messaging.message_rules import list_best_shapes
 from hub.model.messaging.sms_length import Size, measure_text
 from hub.model.school.course import Campus
 from hub.model.signing.session import CODE_LIFE
-from hub.router.providers import Carrier
-from hub.settings import CARRIERS
+from hub.router.providers import Provider
+from hub.settings import SENDING_CHANNELS
 from hub.web.staff.render import Entered, show, speech
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 # Sample values. They open nothing.
 CODE = "482917"
@@ -73,7 +73,7 @@ class MessagePreview:
     readings: tuple[Reading, ...]
 
 
-async def preview_purpose(visit: DeskVisit, messages: MessageTemplates, purpose: Purpose) -> list[MessagePreview]:
+async def preview_purpose(visit: StaffVisit, messages: MessageTemplates, purpose: Purpose) -> list[MessagePreview]:
     """Return the texts of a purpose as recipients would see them."""
     now = (await speech(visit)).now
     samples = {language: _samples(visit, language, now) for language in NAMES}
@@ -81,7 +81,7 @@ async def preview_purpose(visit: DeskVisit, messages: MessageTemplates, purpose:
     return [way for way in ways if way.readings]
 
 
-async def messages(visit: DeskVisit) -> web.Response:
+async def messages(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.shown) as tx:
         await visit.services.messaging.texts.refresh(tx, at_once=True)
     current = visit.services.messaging.messages
@@ -101,15 +101,15 @@ async def messages(visit: DeskVisit) -> web.Response:
         "staff/messages.html",
         found=found,
         filters=filters,
-        carriers=list(visit.services.messaging.router.carriers),
-        channels=CARRIERS,
+        providers=list(visit.services.messaging.router.providers),
+        channels=SENDING_CHANNELS,
         languages=NAMES,
         shapes_of=_shapes_of,
         price=price_of,
     )
 
 
-def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str]:
+def _samples(visit: StaffVisit, language: str, now: datetime) -> Mapping[str, str]:
     campus = _campus(visit)
     renderer = visit.services.messaging.router.renderer
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
@@ -130,13 +130,13 @@ def _samples(visit: DeskVisit, language: str, now: datetime) -> Mapping[str, str
     return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
 
 
-def _campus(visit: DeskVisit) -> Campus:
+def _campus(visit: StaffVisit) -> Campus:
     """Return the campus for the samples, preferably not headquarters."""
     return visit.campus or next((each for each in visit.campuses if each.parent), visit.campuses[0])
 
 
 def _way(
-    visit: DeskVisit,
+    visit: StaffVisit,
     messages: MessageTemplates,
     purpose: Purpose,
     way: tuple[str, str],
@@ -153,39 +153,39 @@ def _way(
 
 
 def _reading(
-    visit: DeskVisit, messages: MessageTemplates, template: MessageTemplate, values: Mapping[str, str]
+    visit: StaffVisit, messages: MessageTemplates, template: MessageTemplate, values: Mapping[str, str]
 ) -> Reading:
     text = render(template.text, values)
     costs = tuple(
-        _cost(carrier, text)
-        for carrier in visit.services.messaging.router.carriers
-        if carrier.provider.carries == template.channel
-        and template.language in carrier.provider.languages
-        and _says(messages, carrier, template)
+        _cost(provider, text)
+        for provider in visit.services.messaging.router.providers
+        if provider.settings.carries == template.channel
+        and template.language in provider.settings.languages
+        and _says(messages, provider, template)
     )
     return Reading(template.language, text, render(template.subject, values), measure_text(text), costs)
 
 
-def _says(messages: MessageTemplates, carrier: Carrier, template: MessageTemplate) -> bool:
+def _says(messages: MessageTemplates, provider: Provider, template: MessageTemplate) -> bool:
     """Return whether this provider sends this text: the text has the preferred shape, and is registered if needed."""
-    if isinstance(carrier.channel, FixedTexts) and template.id not in carrier.channel.templates:
+    if isinstance(provider.channel, FixedTexts) and template.id not in provider.channel.templates:
         return False
     return template.channel != "sms" or any(
-        messages.find(template.purpose, "sms", template.language, shape) is template for shape in _shapes_of(carrier)
+        messages.find(template.purpose, "sms", template.language, shape) is template for shape in _shapes_of(provider)
     )
 
 
-def _shapes_of(carrier: Carrier) -> list[str]:
-    return list_best_shapes(carrier.provider, carrier.channel.rules)
+def _shapes_of(provider: Provider) -> list[str]:
+    return list_best_shapes(provider.settings, provider.channel.rules)
 
 
-def _cost(carrier: Carrier, text: str) -> Cost:
-    prefix = carrier.channel.rules.prefix
-    counted = measure_text(prefix + text) if carrier.provider.carries == "sms" else None
-    return Cost(carrier.name, prefix, counted, price_of(carrier, counted.segments if counted else 1))
+def _cost(provider: Provider, text: str) -> Cost:
+    prefix = provider.channel.rules.prefix
+    counted = measure_text(prefix + text) if provider.settings.carries == "sms" else None
+    return Cost(provider.name, prefix, counted, price_of(provider, counted.segments if counted else 1))
 
 
-def price_of(carrier: Carrier, segments: int = 1) -> str | None:
+def price_of(provider: Provider, segments: int = 1) -> str | None:
     """Return the cost of a message of this many segments, with the currency; None if no price is configured."""
-    cost = carrier.provider.segment_cost
-    return None if cost is None else f"{round(cost * segments, 6):.6g} {carrier.provider.currency}"
+    cost = provider.settings.segment_cost
+    return None if cost is None else f"{round(cost * segments, 6):.6g} {provider.settings.currency}"

@@ -10,20 +10,20 @@ from aiohttp import web
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin, preview
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import wanted_of
 from hub.web.staff.staff.selection import FITTING, read_id, read_selected
 
 WAITING = (BulkOutcome.MORNING,)
 
 
-async def ask(visit: DeskVisit) -> web.Response:
+async def ask(visit: StaffVisit) -> web.Response:
     """Show the preview, for contracts selected one by one, or all that match the dashboard's filters in the URL."""
     form = await visit.request.post()
     if FITTING in form:
         async with visit.services.database.transaction(visit.shown) as tx:
             pending = replace(wanted_of(visit, tx.planning_now), state="ISSUED")
-            contracts = await tx.board.ids(pending, MAX_AT_ONCE)
+            contracts = await tx.board.list_ids(pending, MAX_AT_ONCE)
     else:
         contracts = await read_selected(visit, MAX_AT_ONCE + 1)
     try:
@@ -32,7 +32,7 @@ async def ask(visit: DeskVisit) -> web.Response:
         return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
 
 
-async def _preview(visit: DeskVisit, contracts: list[UUID]) -> web.Response:
+async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
     if not 0 < len(contracts) <= MAX_AT_ONCE:
         raise BadInput(f"choose 1 to {MAX_AT_ONCE} contracts", field="contracts")
     counts = await preview(visit.services, visit.scope, contracts)
@@ -47,7 +47,7 @@ async def _preview(visit: DeskVisit, contracts: list[UUID]) -> web.Response:
     )
 
 
-async def remind(visit: DeskVisit) -> web.StreamResponse:
+async def remind(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     contracts = await read_selected(visit, MAX_AT_ONCE + 1)
     try:
@@ -57,10 +57,10 @@ async def remind(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/remind/{act}")
 
 
-async def progress(visit: DeskVisit) -> web.Response:
+async def progress(visit: StaffVisit) -> web.Response:
     act = read_id(visit.request.match_info["act"])
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.bulk_reminders.of(act)
+        found = await tx.bulk_reminders.find_counts(act)
     if found is None:
         raise NotFound
     template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"

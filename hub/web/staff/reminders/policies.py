@@ -29,7 +29,7 @@ from hub.web.staff import labels
 from hub.web.staff.reminders import policy_words
 from hub.web.staff.reminders.policy_words import DURATIONS, UNIT, UNITS, write_durations
 from hub.web.staff.render import Entered, show, speech, without_unprintable
-from hub.web.staff.staff.access import MAX_INPUT_LENGTH, DeskVisit
+from hub.web.staff.staff.access import MAX_INPUT_LENGTH, StaffVisit
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "When": ("reminders_after", "repeat_every", "last_call_before"),
@@ -43,24 +43,24 @@ SWITCHES = ("skip_holidays", "bundle")
 NUMBERS = ("messages_per_day", "manual_per_day", "escalate_after")
 
 
-async def policies(visit: DeskVisit) -> web.Response:
+async def policies(visit: StaffVisit) -> web.Response:
     return await _page(visit, visit.request.query.get("at", ""))
 
 
 async def _page(
-    visit: DeskVisit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
+    visit: StaffVisit, at: str, entered: Mapping[str, str] | None = None, problem: QiandaError | None = None
 ) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         place = await _place(visit, tx, at)
-        campus = await tx.school.campus(place.campus)
+        campus = await tx.school.get_campus(place.campus)
         if place.course:
-            await tx.school.course(place.campus, place.course)
-        courses = [each for each in await tx.school.courses() if visit.scope.covers(each.campus)]
+            await tx.school.get_course(place.campus, place.course)
+        courses = [each for each in await tx.school.list_courses() if visit.scope.covers(each.campus)]
         found, problem = await _found(visit, tx, place, entered, problem)
-        days = await tx.policies.own_days(place.campus)
+        days = await tx.policies.list_own_days(place.campus)
         usual = [("", plan_of(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
         theirs = await plans_of(tx, found.here, place.contract) if place.contract else []
-        colleagues = await tx.owners.at([place.campus])
+        colleagues = await tx.owners.list_at([place.campus])
     say = await speech(visit)
     written = Entered(entered if entered is not None else _own(found))
     above = {key: _shown(value) for key, value in found.above.to_dict().items()}
@@ -96,7 +96,7 @@ async def _page(
 
 
 async def _found(
-    visit: DeskVisit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
+    visit: StaffVisit, tx: Transaction, place: _Place, entered: Mapping[str, str] | None, problem: QiandaError | None
 ) -> tuple[PolicyLevels, QiandaError | None]:
     """Return the policy to preview. If the input is not valid, return the policy in force, and the error."""
     there = PolicyPlace(place.campus, place.course, place.contract.id if place.contract else None)
@@ -110,7 +110,7 @@ async def _found(
             return await at({}), error
 
 
-async def change(visit: DeskVisit) -> web.StreamResponse:
+async def change(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at = str(form.get("at", ""))
     names = (*labels.POLICY_KEYS, *(key + UNIT for key in DURATIONS))
@@ -130,7 +130,7 @@ async def change(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=policy-changed")
 
 
-async def calendar(visit: DeskVisit) -> web.StreamResponse:
+async def calendar(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at, upload = str(form.get("at", "")), form.get("calendar")
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -161,7 +161,7 @@ class _Place:
         return f"{self.campus}/{self.course or ''}" + (f"/{self.contract.id}" if self.contract else "")
 
 
-async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
+async def _place(visit: StaffVisit, tx: Transaction, at: str) -> _Place:
     """Parse `campus/course/contract`. Course and contract may be missing; without a course, the whole campus is meant.
 
     An empty `at` means the campus of this member of staff. Raises BadInput, ContractNotFound.
@@ -171,7 +171,7 @@ async def _place(visit: DeskVisit, tx: Transaction, at: str) -> _Place:
     campus = campus or visit.staff.campus
     if not visit.scope.covers(campus) or not at.isprintable():
         raise BadInput("you have no access to this campus", field="campus")
-    await tx.school.campus(campus)
+    await tx.school.get_campus(campus)
     if not contract:
         return _Place(campus, course or None, None)
     try:

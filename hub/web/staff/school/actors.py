@@ -11,7 +11,7 @@ from hub.store.transaction import Transaction
 async def names_of(tx: Transaction, actors: Iterable[str | None]) -> dict[str, str]:
     """Return the names of the actors (`staff:…`) who have an account, by actor. Programs and commands have no name."""
     accounts = {actor: account for actor in actors if actor and (account := _account_of(actor))}
-    found = await tx.accounts.staff_names(list(accounts.values()))
+    found = await tx.accounts.get_names(list(accounts.values()))
     return {actor: found[account] for actor, account in accounts.items() if account in found}
 
 

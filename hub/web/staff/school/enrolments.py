@@ -18,7 +18,7 @@ from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, 
 from hub.model.school.issue_many import MAX_AT_ONCE
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 PAGE = 50
 # Enrolments are counted up to this. For more, the page says "more than 10,000".
@@ -49,7 +49,7 @@ class EnrolmentQuery:
         return path + (f"?{urlencode(values)}" if values else "")
 
 
-def read_query(visit: DeskVisit) -> EnrolmentQuery:
+def read_query(visit: StaffVisit) -> EnrolmentQuery:
     """Return the filters of this request, by default enrolments that wait for a contract. Raises BadInput."""
     entered = Entered({name: printable(visit.request.query.get(name, "")) for name in FILTERS})
     state, (campus, _, course) = entered["state"], entered["course"].partition("/")
@@ -64,13 +64,13 @@ def read_query(visit: DeskVisit) -> EnrolmentQuery:
     return EnrolmentQuery(wanted, Entered({name: value for name, value in entered.items() if value}))
 
 
-async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def enrolments(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     query = read_query(visit)
     page = EnrolmentPage(_after(visit), query.newest, PAGE + 1)
     async with visit.services.database.transaction(visit.shown) as tx:
         lines = await tx.enrolments.list_page(query.wanted, page)
         count = await tx.enrolments.count(query.wanted, MAX_COUNTED + 1)
-        courses = [course for course in await tx.school.courses() if visit.shown.covers(course.campus)]
+        courses = [course for course in await tx.school.list_courses() if visit.shown.covers(course.campus)]
         imported = await tx.roster_imports.find(query.wanted.roster_import) if query.wanted.roster_import else None
         acts = await tx.issue_acts.list_recent(tx.now - RECENT)
         names = await names_of(tx, [each.enrolment.changed_by for each in lines])
@@ -94,7 +94,7 @@ async def enrolments(visit: DeskVisit, problem: QiandaError | None = None) -> we
     )
 
 
-def _after(visit: DeskVisit) -> int | None:
+def _after(visit: StaffVisit) -> int | None:
     text = visit.request.query.get("after", "")
     if text and not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
         raise BadInput("invalid cursor", field="cursor")
@@ -104,13 +104,13 @@ def _after(visit: DeskVisit) -> int | None:
 # ---- one enrolment
 
 
-async def form(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+async def form(visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
     """Show an enrolment with masked numbers, and the acts that are possible."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        enrolment = await tx.school.enrolment(_enrolment(visit))
+        enrolment = await tx.school.get_enrolment(_enrolment(visit))
         contract = await tx.contracts.get(enrolment.contract) if enrolment.contract else None
-        courses = await tx.school.courses(enrolment.campus)
-        campus = await tx.school.campus(enrolment.campus)
+        courses = await tx.school.list_courses(enrolment.campus)
+        campus = await tx.school.get_campus(enrolment.campus)
     return await show(
         visit,
         "staff/enrolment.html",
@@ -124,7 +124,7 @@ async def form(visit: DeskVisit, problem: QiandaError | None = None, entered: En
     )
 
 
-async def change(visit: DeskVisit) -> web.StreamResponse:
+async def change(visit: StaffVisit) -> web.StreamResponse:
     sent = await visit.request.post()
     try:
         async with visit.services.database.transaction(visit.scope) as tx:
@@ -137,7 +137,7 @@ async def change(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{PATH}/{_enrolment(visit)}?said=enrolment-changed")
 
 
-async def delete(visit: DeskVisit) -> web.StreamResponse:
+async def delete(visit: StaffVisit) -> web.StreamResponse:
     try:
         async with visit.services.database.transaction(visit.scope) as tx:
             await delete_enrolment(tx, _enrolment(visit), visit.actor)
@@ -175,7 +175,7 @@ def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
     )
 
 
-def _enrolment(visit: DeskVisit) -> UUID:
+def _enrolment(visit: StaffVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["enrolment"])
     except ValueError:

@@ -10,13 +10,13 @@ from hub.errors import NotFound
 from hub.lifecycle.school.undo_import import undo_import
 from hub.web.staff.render import show
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 # The most enrolments that stay and are listed. The others are only counted.
 MAX_KEPT_NAMED = 200
 
 
-async def imported(visit: DeskVisit) -> web.Response:
+async def imported(visit: StaffVisit) -> web.Response:
     """Show an import: its counts, and the enrolments that stay when it is undone, or stayed, and why."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.roster_imports.find(_import(visit))
@@ -28,13 +28,13 @@ async def imported(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/imported.html", imported=found, kept=kept, count_kept=count_kept, names=names)
 
 
-async def undo(visit: DeskVisit) -> web.StreamResponse:
+async def undo(visit: StaffVisit) -> web.StreamResponse:
     async with visit.services.database.transaction(visit.scope) as tx:
         await undo_import(tx, _import(visit), visit.actor)
     raise web.HTTPSeeOther(f"/staff/imports/{_import(visit)}?said=import-undone")
 
 
-def _import(visit: DeskVisit) -> UUID:
+def _import(visit: StaffVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["import"])
     except ValueError:

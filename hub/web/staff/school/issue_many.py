@@ -45,7 +45,7 @@ from hub.web.staff.enrolment_labels import NOT_ISSUED
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.selection import read_id
 
 # The most enrolments without a contract that are listed with the reason.
@@ -53,7 +53,7 @@ MAX_FAILED_NAMED = 500
 FITTING = "fitting"
 
 
-async def preview(visit: DeskVisit) -> web.Response:
+async def preview(visit: StaffVisit) -> web.Response:
     """Show which contracts would be issued, and the first of them with its messages as its signers will see them."""
     form = await visit.request.post()
     entered = Entered({name: printable(str(form.get(name, ""))) for name in ("send", "deadline", FITTING, "until")})
@@ -61,10 +61,10 @@ async def preview(visit: DeskVisit) -> web.Response:
     try:
         async with visit.services.database.transaction(_scope(visit, selection)) as tx:
             if selection.chosen is None and selection.fitting.until is None:
-                until = await tx.enrolments.last_place()  # enrolments that are added later are not part of the act
+                until = await tx.enrolments.get_last_place()  # enrolments that are added later are not part of the act
                 selection = replace(selection, fitting=replace(selection.fitting, until=until))
             found = await list_selected(tx, selection)
-            courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+            courses = {(course.campus, course.id): course for course in await tx.school.list_courses()}
             to_approve = await need_approval(visit.services, tx, found)
     except BadInput as error:
         return await enrolments(visit, error)
@@ -97,7 +97,7 @@ async def preview(visit: DeskVisit) -> web.Response:
     )
 
 
-async def begin(visit: DeskVisit) -> web.StreamResponse:
+async def begin(visit: StaffVisit) -> web.StreamResponse:
     """Begin the act. A second click on the same preview leads to the act that the first one began."""
     form = await visit.request.post()
     entered = Entered({name: printable(str(value)) for name, value in form.items() if isinstance(value, str)})
@@ -111,13 +111,13 @@ async def begin(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/issued/{act.id}")
 
 
-async def progress(visit: DeskVisit) -> web.Response:
+async def progress(visit: StaffVisit) -> web.Response:
     """Show the progress of an act, and each enrolment for which no contract could be issued; before that, what is to be
     approved."""
     return await _progress(visit)
 
 
-async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def _progress(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.issue_acts.find(read_id(visit.request.match_info["act"]))
         if act is None:
@@ -131,7 +131,7 @@ async def _progress(visit: DeskVisit, problem: QiandaError | None = None) -> web
         names = await names_of(tx, [act.asked_by, act.decided_by])
         waiting = await list_to_approve(tx, act) if act.waits else []
         seen = digest_items(await digest_each(visit.services, tx, waiting, planned))
-        courses = {(course.campus, course.id): course for course in await tx.school.courses()}
+        courses = {(course.campus, course.id): course for course in await tx.school.list_courses()}
         replaced = await _read_replacement(tx, act)
     if act.waits:
         context = {"names": names, "courses": courses, "problem": problem, "replaced": replaced}
@@ -154,13 +154,13 @@ async def _read_replacement(tx: Transaction, act: IssueAct) -> tuple[Contract, S
     asked = await tx.issue_acts.get_replacement(act.id)
     if asked is None:
         return None
-    signers = await tx.contracts.signers(asked.contract)
+    signers = await tx.contracts.list_signers(asked.contract)
     leaving = next(each for each in signers if each.id == asked.leaving)
     return await tx.contracts.get(asked.contract), leaving, signer_of(asked.by)
 
 
 async def _show_waiting(
-    visit: DeskVisit, act: IssueAct, waiting: list[Enrolment], context: dict[str, Any]
+    visit: StaffVisit, act: IssueAct, waiting: list[Enrolment], context: dict[str, Any]
 ) -> web.Response:
     """Show what an act would issue, to a person who may approve it: the students, their courses, and the first
     contract."""
@@ -184,16 +184,16 @@ async def _show_waiting(
     )
 
 
-async def approve(visit: DeskVisit) -> web.StreamResponse:
+async def approve(visit: StaffVisit) -> web.StreamResponse:
     seen = str((await visit.request.post()).get("seen", ""))
     return await _decide(visit, lambda act: approve_issuing(visit.services, visit.scope, act, visit.actor, seen))
 
 
-async def refuse(visit: DeskVisit) -> web.StreamResponse:
+async def refuse(visit: StaffVisit) -> web.StreamResponse:
     return await _decide(visit, lambda act: refuse_issuing(visit.services, visit.scope, act, visit.actor))
 
 
-async def take_back(visit: DeskVisit) -> web.StreamResponse:
+async def take_back(visit: StaffVisit) -> web.StreamResponse:
     """Take back an act, as the person who asked for it."""
 
     async def end(act: UUID) -> None:
@@ -206,7 +206,7 @@ async def take_back(visit: DeskVisit) -> web.StreamResponse:
     return await _decide(visit, end)
 
 
-async def _decide(visit: DeskVisit, do: Callable[[UUID], Awaitable[None]]) -> web.StreamResponse:
+async def _decide(visit: StaffVisit, do: Callable[[UUID], Awaitable[None]]) -> web.StreamResponse:
     act = read_id(visit.request.match_info["act"])
     try:
         await do(act)
@@ -227,13 +227,13 @@ def why(say: labels.Speech, item: FailedItem, zone: str) -> str:
     return problem_words(say, error, zone)
 
 
-def _scope(visit: DeskVisit, selection: IssueSelection) -> Scope:
+def _scope(visit: StaffVisit, selection: IssueSelection) -> Scope:
     """Return the scope of a selection: for a filter, the campus that is shown; for enrolments chosen one by one, all
     campuses that this member of staff may see."""
     return visit.shown if selection.chosen is None else visit.scope
 
 
-def _selection(visit: DeskVisit, chosen: Iterable[object], entered: Mapping[str, str]) -> IssueSelection:
+def _selection(visit: StaffVisit, chosen: Iterable[object], entered: Mapping[str, str]) -> IssueSelection:
     fitting = replace(read_query(visit).wanted, state=EnrolmentState.WAITING)
     if not entered[FITTING]:
         return IssueSelection(fitting, [read_id(str(value)) for value in chosen])
@@ -242,7 +242,7 @@ def _selection(visit: DeskVisit, chosen: Iterable[object], entered: Mapping[str,
     return IssueSelection(replace(fitting, until=int(until) if known else None))
 
 
-async def _act(visit: DeskVisit, entered: Mapping[str, str], act: UUID) -> IssueAct:
+async def _act(visit: StaffVisit, entered: Mapping[str, str], act: UUID) -> IssueAct:
     deadline, send = read_day(entered["deadline"], "deadline"), read_send(entered["send"] or "now")
     async with visit.services.database.transaction(visit.scope) as tx:
         return IssueAct(act, visit.staff.campus, visit.actor, tx.now, send, deadline)

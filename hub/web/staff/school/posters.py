@@ -21,12 +21,12 @@ from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
 from hub.store.transaction import Transaction
 from hub.web.staff.contract.contract import note_view
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 USUAL_LIFE = timedelta(days=30)
 
 
-def poster_id(visit: DeskVisit) -> UUID:
+def poster_id(visit: StaffVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["poster"])
     except ValueError:
@@ -42,10 +42,10 @@ def standing(poster: Poster, enrolled: int, now: datetime) -> str:
     return "full" if poster.full(enrolled) else "open"
 
 
-async def posters(visit: DeskVisit) -> web.Response:
+async def posters(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.shown) as tx:
-        found = await tx.posters.listed()
-        counts = await tx.posters.counts([each.id for each in found])
+        found = await tx.posters.list_posters()
+        counts = await tx.posters.get_counts([each.id for each in found])
         now = tx.now
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
@@ -59,12 +59,12 @@ async def posters(visit: DeskVisit) -> web.Response:
     )
 
 
-async def poster(visit: DeskVisit) -> web.Response:
+async def poster(visit: StaffVisit) -> web.Response:
     """Show the poster with its code. The enrolments are on a page of their own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await offer(tx, await tx.posters.get(poster_id(visit)))
         ticket = tx.posters.ticket(found.poster)
-        counts = (await tx.posters.counts([found.poster.id]))[found.poster.id]
+        counts = (await tx.posters.get_counts([found.poster.id]))[found.poster.id]
         now = tx.now
     door = doorway(visit.services, ticket)
     shown = code_of(visit.services, ticket)
@@ -86,37 +86,37 @@ def _data(media: str, content: bytes) -> str:
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
-async def people(visit: DeskVisit) -> web.Response:
+async def people(visit: StaffVisit) -> web.Response:
     """Show the enrolments at the campuses that this member of staff may see. The record of each contract shows who saw
     its people."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
-        came = [await _person(visit, tx, scan) for scan in await tx.posters.who_enrolled(found.id)]
-        campus = await tx.school.campus(found.campus)
+        came = [await _person(visit, tx, scan) for scan in await tx.posters.list_enrolments(found.id)]
+        campus = await tx.school.get_campus(found.campus)
     return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
 
 
-async def _person(visit: DeskVisit, tx: Transaction, scan: Scan) -> dict[str, Any]:
-    enrolment = await tx.school.enrolment(scan.enrolment)
-    course = await tx.school.course(enrolment.campus, enrolment.course)
+async def _person(visit: StaffVisit, tx: Transaction, scan: Scan) -> dict[str, Any]:
+    enrolment = await tx.school.get_enrolment(scan.enrolment)
+    course = await tx.school.get_course(enrolment.campus, enrolment.course)
     contract = await tx.contracts.get(scan.contract) if scan.contract else None
     if contract:
-        await note_view(visit, tx, contract, await tx.record.entries(contract.id))
+        await note_view(visit, tx, contract, await tx.record.list_entries(contract.id))
     return {"at": scan.at, "name": enrolment.student_name, "course": course, "contract": contract}
 
 
 # ---- on paper
 
 
-async def sheet(visit: DeskVisit) -> web.Response:
+async def sheet(visit: StaffVisit) -> web.Response:
     return await _pdf(visit, poster_sheet, "poster")
 
 
-async def stickers(visit: DeskVisit) -> web.Response:
+async def stickers(visit: StaffVisit) -> web.Response:
     return await _pdf(visit, sticker_sheet, "stickers")
 
 
-async def _pdf(visit: DeskVisit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
+async def _pdf(visit: StaffVisit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
     made = await paper(visit.services, visit.scope, poster_id(visit), print_)
     shown = {"Content-Disposition": f'inline; filename="{name}-{made.poster.id.hex[:8]}.pdf"'}
     return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
@@ -125,14 +125,14 @@ async def _pdf(visit: DeskVisit, print_: Callable[[PosterFacts], bytes], name: s
 # ---- revoking a poster
 
 
-async def ask_revoke(visit: DeskVisit) -> web.Response:
+async def ask_revoke(visit: StaffVisit) -> web.Response:
     """Show the page that asks for confirmation. Revoking cannot be undone, so it has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(poster_id(visit))
     return await show(visit, "staff/poster_revoke.html", poster=found)
 
 
-async def revoke(visit: DeskVisit) -> web.StreamResponse:
+async def revoke(visit: StaffVisit) -> web.StreamResponse:
     await take_down(visit.services, visit.scope, poster_id(visit))
     raise web.HTTPSeeOther(f"/staff/posters/{poster_id(visit)}?said=poster-revoked")
 
@@ -140,16 +140,16 @@ async def revoke(visit: DeskVisit) -> web.StreamResponse:
 # ---- a new poster
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     until = (visit.services.clock() + USUAL_LIFE).date().isoformat()
     return await _form(visit, {"expires_at": until, "mode": PosterMode.CONTRACT.value}, [])
 
 
 async def _form(
-    visit: DeskVisit, entered: Mapping[str, str], chosen: Sequence[str], problem: QiandaError | None = None
+    visit: StaffVisit, entered: Mapping[str, str], chosen: Sequence[str], problem: QiandaError | None = None
 ) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
-        courses = await tx.school.courses()
+        courses = await tx.school.list_courses()
     offered = [(campus, [each for each in courses if each.campus == campus.id]) for campus in visit.campuses]
     return await show(
         visit,
@@ -162,7 +162,7 @@ async def _form(
     )
 
 
-async def put_up(visit: DeskVisit) -> web.StreamResponse:
+async def put_up(visit: StaffVisit) -> web.StreamResponse:
     sent = await visit.request.post()
     entered = {name: value.replace("\x00", "")[:200_000] for name, value in sent.items() if isinstance(value, str)}
     chosen = [str(value) for value in sent.getall("course", []) if value]
@@ -182,7 +182,7 @@ async def _uploaded(upload: object) -> list[str]:
 
 
 async def _asked(
-    visit: DeskVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
+    visit: StaffVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
 ) -> NewPoster:
     pairs = [each.partition("/")[::2] for each in chosen]
     campuses = {campus for campus, _ in pairs}
@@ -190,7 +190,7 @@ async def _asked(
         raise BadInput("choose courses of one campus", field="courses")
     campus = campuses.pop()
     async with visit.services.database.transaction(visit.scope) as tx:
-        zone = (await tx.school.campus(campus)).zone
+        zone = (await tx.school.get_campus(campus)).zone
     return NewPoster(
         campus=campus,
         title=entered.get("title", ""),

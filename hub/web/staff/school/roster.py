@@ -26,16 +26,16 @@ from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
 from hub.web.i18n import language_of
 from hub.web.staff.render import printable, show
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 # The most titles that are remembered for a campus.
 MAX_REMEMBERED_TITLES = 500
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-async def form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
-        courses = [course for course in await tx.school.courses() if visit.scope.covers(course.campus)]
+        courses = [course for course in await tx.school.list_courses() if visit.scope.covers(course.campus)]
         uploads = await tx.rosters.list_uploads()
         imports = await tx.roster_imports.list_imports()
         names = await names_of(tx, [each.created_by for each in imports])
@@ -44,7 +44,7 @@ async def form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Resp
     )
 
 
-async def take_in(visit: DeskVisit) -> web.Response:
+async def take_in(visit: StaffVisit) -> web.Response:
     """Store an uploaded roster, encrypted, and redirect to the page with its contents."""
     upload = (await visit.request.post()).get("roster")
     if not isinstance(upload, web.FileField):
@@ -65,7 +65,7 @@ async def take_in(visit: DeskVisit) -> web.Response:
     raise web.HTTPSeeOther(f"/staff/import/{roster.id}")
 
 
-async def check(visit: DeskVisit) -> web.Response:
+async def check(visit: StaffVisit) -> web.Response:
     """Show what an import would do, and change nothing."""
     roster, options = await _roster(visit, dry_run=True)
     database, clock = visit.services.database, visit.services.clock
@@ -76,7 +76,7 @@ async def check(visit: DeskVisit) -> web.Response:
     return await _page(visit, roster, header, report=report, missing=missing)
 
 
-async def bring_in(visit: DeskVisit) -> web.Response:
+async def bring_in(visit: StaffVisit) -> web.Response:
     """Import the rows without faults. If this is interrupted, the same page imports the rest."""
     roster, options = await _roster(visit)
     database, clock = visit.services.database, visit.services.clock
@@ -93,13 +93,13 @@ async def bring_in(visit: DeskVisit) -> web.Response:
     return await _page(visit, roster, report.header, report=report, done=True, imported=options.roster_import)
 
 
-async def _begun(visit: DeskVisit, roster: RosterUpload, options: ImportOptions) -> ImportOptions:
+async def _begun(visit: StaffVisit, roster: RosterUpload, options: ImportOptions) -> ImportOptions:
     async with visit.services.database.transaction(visit.scope) as tx:
         wanted = RosterImport(uuid4(), visit.staff.campus, visit.actor, roster.name, tx.now, roster.id)
         return replace(options, roster_import=await begin_import(tx, wanted))
 
 
-async def choose_columns(visit: DeskVisit) -> web.Response:
+async def choose_columns(visit: StaffVisit) -> web.Response:
     """Remember for this campus which column each title means."""
     roster, _ = await _roster(visit)
     entered = await visit.request.post()
@@ -115,20 +115,20 @@ async def choose_columns(visit: DeskVisit) -> web.Response:
     raise web.HTTPSeeOther(f"/staff/import/{roster.id}")
 
 
-async def marked(visit: DeskVisit) -> web.Response:
+async def marked(visit: StaffVisit) -> web.Response:
     """Send the sheet with an added last column for the faults of each row."""
     roster, options = await _roster(visit)
     sheet = await mark_roster(visit.services.database, visit.services.clock, roster.data, visit.scope, options)
     return _download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx")
 
 
-async def template(visit: DeskVisit) -> web.Response:
+async def template(visit: StaffVisit) -> web.Response:
     language = language_of(visit.request)
     sheet = await roster_template(visit.services.database, visit.scope, language)
     return _download(sheet, "报名名单.xlsx" if language == "zh" else "roster.xlsx")
 
 
-async def _roster(visit: DeskVisit, *, dry_run: bool = False) -> tuple[RosterUpload, ImportOptions]:
+async def _roster(visit: StaffVisit, *, dry_run: bool = False) -> tuple[RosterUpload, ImportOptions]:
     try:
         wanted = UUID(visit.request.match_info["upload"])
     except ValueError:
@@ -140,7 +140,7 @@ async def _roster(visit: DeskVisit, *, dry_run: bool = False) -> tuple[RosterUpl
 
 
 async def _page(
-    visit: DeskVisit, roster: RosterUpload, header: RosterHeader, *, report: LoadReport | None, **context: Any
+    visit: StaffVisit, roster: RosterUpload, header: RosterHeader, *, report: LoadReport | None, **context: Any
 ) -> web.Response:
     which = 0 if language_of(visit.request) == "zh" else 1
     names = {column: titles[which] for column, titles in COLUMNS.items()}

@@ -21,7 +21,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.web.app_keys import HUB
 from hub.web.setup.fault_words import say_fault, say_place
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.doctor import forget_answer
 
 HERE = "/staff/school"
@@ -29,25 +29,25 @@ HERE = "/staff/school"
 MAX_FILE_LENGTH = 2_000_000
 
 
-async def school(visit: DeskVisit) -> web.Response:
+async def school(visit: StaffVisit) -> web.Response:
     """Show the present campuses and courses as a file that can be edited."""
     _only_headquarters(visit)
     return await _page(visit, await _describe(visit))
 
 
-async def download(visit: DeskVisit) -> web.Response:
+async def download(visit: StaffVisit) -> web.Response:
     """Return the present campuses and courses, as `qianda school show` prints them."""
     _only_headquarters(visit)
     headers = {"Content-Disposition": 'attachment; filename="school.toml"'}
     return web.Response(text=await _describe(visit), content_type="application/toml", headers=headers)
 
 
-async def look(visit: DeskVisit) -> web.Response:
+async def look(visit: StaffVisit) -> web.Response:
     """Show what the file would change, or all of its faults. Change nothing."""
     return await _look(visit, await _sent(visit))
 
 
-async def apply(visit: DeskVisit) -> web.Response:
+async def apply(visit: StaffVisit) -> web.Response:
     """Make all changes that were shown. Change nothing if the file has a fault, or would now make other changes."""
     text, seen = await _sent(visit), str((await visit.request.post()).get("seen", ""))
     described, faults = await asyncio.to_thread(read_school, text)
@@ -62,26 +62,26 @@ async def apply(visit: DeskVisit) -> web.Response:
     raise web.HTTPSeeOther(f"{HERE}?said=school-changed")
 
 
-async def pause(visit: DeskVisit) -> web.Response:
+async def pause(visit: StaffVisit) -> web.Response:
     _only_headquarters(visit)
     await pause_sending(visit.services, visit.actor)
     forget_answer(visit.request.app)
     raise web.HTTPSeeOther("/staff/doctor?said=sending-paused")
 
 
-async def resume(visit: DeskVisit) -> web.Response:
+async def resume(visit: StaffVisit) -> web.Response:
     _only_headquarters(visit)
     await resume_sending(visit.services, visit.actor)
     forget_answer(visit.request.app)
     raise web.HTTPSeeOther("/staff/doctor?said=sending-resumed")
 
 
-def _only_headquarters(visit: DeskVisit) -> None:
+def _only_headquarters(visit: StaffVisit) -> None:
     if visit.scope.campuses is not None:
         raise AccessDenied("only headquarters may set the school up")
 
 
-async def _sent(visit: DeskVisit) -> str:
+async def _sent(visit: StaffVisit) -> str:
     """Return the uploaded file, else the text in the form."""
     _only_headquarters(visit)
     form = await visit.request.post()
@@ -96,24 +96,24 @@ async def _sent(visit: DeskVisit) -> str:
     return text.replace("\r\n", "\n")
 
 
-async def _describe(visit: DeskVisit) -> str:
+async def _describe(visit: StaffVisit) -> str:
     async with visit.services.database.transaction(EVERYTHING) as tx:
-        campuses, courses = await tx.school.campuses(), await tx.school.courses()
+        campuses, courses = await tx.school.list_campuses(), await tx.school.list_courses()
     return write_toml(describe_school(_organisation(visit), campuses, courses))
 
 
-def _organisation(visit: DeskVisit) -> dict[str, str]:
+def _organisation(visit: StaffVisit) -> dict[str, str]:
     return visit.request.app[HUB].settings.school.model_dump()
 
 
-async def _look(visit: DeskVisit, text: str, problem: SchoolChanged | None = None) -> web.Response:
+async def _look(visit: StaffVisit, text: str, problem: SchoolChanged | None = None) -> web.Response:
     described, faults = await asyncio.to_thread(read_school, text)
     compared = await compare_school(visit.services, described, _organisation(visit))
     return await _page(visit, text, compared, faults, problem)
 
 
 async def _page(
-    visit: DeskVisit,
+    visit: StaffVisit,
     text: str,
     compared: SchoolComparison | None = None,
     misread: Sequence[SchoolFault] = (),

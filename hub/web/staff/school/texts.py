@@ -32,7 +32,7 @@ from hub.web.staff.contract.issuing import slow_down_looks
 from hub.web.staff.messaging.messages import preview_purpose
 from hub.web.staff.render import Entered, printable, problem_words, show, speech, without_unprintable
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 ROOT = "/staff/texts"
 NOTE, REVISION = "note", "revision"
@@ -53,7 +53,7 @@ class EnteredText:
 
 
 async def texts(
-    visit: DeskVisit, problem: QiandaError | None = None, entered: Mapping[str, str] | None = None
+    visit: StaffVisit, problem: QiandaError | None = None, entered: Mapping[str, str] | None = None
 ) -> web.Response:
     contracts = await list_texts_of(visit.services, visit.scope, TextKind.CONTRACT)
     messages = await list_texts_of(visit.services, visit.scope, TextKind.MESSAGE)
@@ -70,7 +70,7 @@ async def texts(
     )
 
 
-async def versions(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def versions(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     line, found = await list_versions(visit.services, visit.scope, _place(visit))
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await names_of(tx, {actor for each in found for actor in (*each.writers, each.decided_by)})
@@ -86,13 +86,13 @@ async def versions(visit: DeskVisit, problem: QiandaError | None = None) -> web.
     )
 
 
-async def version(visit: DeskVisit) -> web.Response:
+async def version(visit: StaffVisit) -> web.Response:
     query = visit.request.query
     return await _show_version(visit, None, language=query.get("language", ""), student=query.get("student", ""))
 
 
 async def _show_version(
-    visit: DeskVisit,
+    visit: StaffVisit,
     entered: EnteredText | None,
     problem: QiandaError | None = None,
     *,
@@ -126,7 +126,7 @@ async def _show_version(
     )
 
 
-async def look(visit: DeskVisit) -> web.Response:
+async def look(visit: StaffVisit) -> web.Response:
     """Return the preview of what was entered, as a part of the page."""
     entered = await _entered(visit)
     found = await read_version(visit.services, visit.scope, _place(visit), visit.request.match_info["version"])
@@ -138,7 +138,7 @@ async def look(visit: DeskVisit) -> web.Response:
 # ---- the preview
 
 
-async def _look(visit: DeskVisit, shown: TextVersion, language: str, student: str) -> dict[str, Any]:
+async def _look(visit: StaffVisit, shown: TextVersion, language: str, student: str) -> dict[str, Any]:
     """Return what `text_look.html` shows: pages or messages, or why there are none."""
     await slow_down_looks(visit)
     languages = sorted(shown.fixed.get("languages", ()), reverse=True)  # Chinese first
@@ -161,7 +161,7 @@ async def _look(visit: DeskVisit, shown: TextVersion, language: str, student: st
     return seen
 
 
-async def _messages(visit: DeskVisit, shown: TextVersion) -> list[Any]:
+async def _messages(visit: StaffVisit, shown: TextVersion) -> list[Any]:
     texts_now, purpose = visit.services.messaging.texts, Purpose(shown.subject)
     changed = with_texts(texts_now.files, purpose, shown.texts)
     check_message_texts(changed)
@@ -184,7 +184,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
 # ---- acts
 
 
-async def begin(visit: DeskVisit) -> web.StreamResponse:
+async def begin(visit: StaffVisit) -> web.StreamResponse:
     place, form = _place(visit), await visit.request.post()
     try:
         draft = await edit_texts.begin_text(visit.services, _editor(visit), place, str(form.get("base", "")))
@@ -195,7 +195,7 @@ async def begin(visit: DeskVisit) -> web.StreamResponse:
     raise _to(place, draft.label, "text-begun")
 
 
-async def begin_new(visit: DeskVisit) -> web.StreamResponse:
+async def begin_new(visit: StaffVisit) -> web.StreamResponse:
     """Begin a template of a new name, as a copy of another one."""
     form = await visit.request.post()
     name, source = (printable(str(form.get(field, ""))).strip() for field in ("name", "source"))
@@ -206,7 +206,7 @@ async def begin_new(visit: DeskVisit) -> web.StreamResponse:
     raise _to(TextPlace(draft.kind, draft.subject), draft.label, "text-begun")
 
 
-async def save(visit: DeskVisit) -> web.StreamResponse:
+async def save(visit: StaffVisit) -> web.StreamResponse:
     """Save what was entered; with the button `submit`, submit it as well."""
     entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
     editor, said = _editor(visit), "text-saved"
@@ -226,9 +226,9 @@ async def save(visit: DeskVisit) -> web.StreamResponse:
 
 
 def _act(
-    do: Callable[[DeskVisit, TextPlace, str, TextEdit], Awaitable[TextVersion]], said: str
-) -> Callable[[DeskVisit], Awaitable[web.StreamResponse]]:
-    async def act(visit: DeskVisit) -> web.StreamResponse:
+    do: Callable[[StaffVisit, TextPlace, str, TextEdit], Awaitable[TextVersion]], said: str
+) -> Callable[[StaffVisit], Awaitable[web.StreamResponse]]:
+    async def act(visit: StaffVisit) -> web.StreamResponse:
         entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
         try:
             await do(visit, place, label, entered.edit)
@@ -241,15 +241,15 @@ def _act(
     return act
 
 
-async def _approve(visit: DeskVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
+async def _approve(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     return await edit_texts.approve(visit.services, _editor(visit), place, label, edit.revision)
 
 
-async def _send_back(visit: DeskVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
+async def _send_back(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     return await edit_texts.send_back(visit.services, _editor(visit), place, label, edit)
 
 
-async def _discard(visit: DeskVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
+async def _discard(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     return await edit_texts.discard(visit.services, _editor(visit), place, label, edit.revision)
 
 
@@ -260,27 +260,27 @@ discard = _act(_discard, "text-discarded")
 # ---- reading what was asked
 
 
-def _place(visit: DeskVisit) -> TextPlace:
+def _place(visit: StaffVisit) -> TextPlace:
     """Return the text that the URL names. Raises TextVersionNotFound for a kind that does not exist."""
     with contextlib.suppress(ValueError):
         return TextPlace(TextKind(visit.request.match_info["kind"]), visit.request.match_info["subject"])
     raise TextVersionNotFound
 
 
-def _editor(visit: DeskVisit) -> TextEditor:
+def _editor(visit: StaffVisit) -> TextEditor:
     return TextEditor(visit.actor, visit.scope)
 
 
-def _may_edit(visit: DeskVisit) -> bool:
+def _may_edit(visit: StaffVisit) -> bool:
     return visit.may(Permission.EDIT_TEMPLATES) and visit.scope.campuses is None
 
 
-def _may_approve(visit: DeskVisit, found: ReadText) -> bool:
+def _may_approve(visit: StaffVisit, found: ReadText) -> bool:
     allowed = visit.may(Permission.APPROVE_TEMPLATES) and visit.scope.campuses is None
     return allowed and found.version.may_approve(visit.actor)
 
 
-async def _entered(visit: DeskVisit) -> EnteredText:
+async def _entered(visit: StaffVisit) -> EnteredText:
     form = await visit.request.post()
     sent = {name: _clean(value) for name, value in form.items() if isinstance(value, str)}
     revision = sent.get(REVISION, "")

@@ -17,21 +17,21 @@ from hub.web.i18n import language_of
 from hub.web.staff import seal_labels
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 MAX_DIGITS = 9
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     return await _form(visit, {"grantee_kind": GranteeKind.CONTRACTS.value}, [])
 
 
 async def _form(
-    visit: DeskVisit, entered: Mapping[str, str], chosen: list[str], problem: QiandaError | None = None
+    visit: StaffVisit, entered: Mapping[str, str], chosen: list[str], problem: QiandaError | None = None
 ) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
-        clients = sorted({each.key.name for each in await tx.api_keys.all() if each.counts_at(tx.now)})
+        clients = sorted({each.key.name for each in await tx.api_keys.list_all() if each.counts_at(tx.now)})
         templates = await list_all_in_force(visit.services, tx)
     language = language_of(visit.request)
     return await show(
@@ -52,7 +52,7 @@ def _title(template: Mapping[str, ContractTemplate], language: str) -> str:
     return (template.get(language) or next(iter(template.values()))).title
 
 
-async def grant(visit: DeskVisit) -> web.StreamResponse:
+async def grant(visit: StaffVisit) -> web.StreamResponse:
     sent = await visit.request.post()
     entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
     chosen = [printable(str(value)) for value in sent.getall("template", [])]
@@ -74,7 +74,7 @@ async def grant(visit: DeskVisit) -> web.StreamResponse:
     raise back_to(seal_id(visit))
 
 
-async def revoke(visit: DeskVisit) -> web.StreamResponse:
+async def revoke(visit: StaffVisit) -> web.StreamResponse:
     try:
         which = UUID(visit.request.match_info["grant"])
     except ValueError:

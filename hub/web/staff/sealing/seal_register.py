@@ -13,7 +13,7 @@ from hub.web.staff import seal_labels
 from hub.web.staff.render import show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.sealing.seals import keeper_of, seal_id
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 MAX_LINES = 200
 TYPES = {
@@ -23,7 +23,7 @@ TYPES = {
 USUAL_PERIOD = timedelta(days=31)
 
 
-async def register(visit: DeskVisit) -> web.Response:
+async def register(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
@@ -42,7 +42,7 @@ async def register(visit: DeskVisit) -> web.Response:
     )
 
 
-async def export(visit: DeskVisit) -> web.Response:
+async def export(visit: StaffVisit) -> web.Response:
     """Return the lines of a period of whole days, in the time zone of the account's campus. The export is recorded."""
     query = visit.request.query
     form = RegisterForm.XLSX if query.get("form") == RegisterForm.XLSX.value else RegisterForm.CSV

@@ -9,16 +9,16 @@ from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, install_sm2_seal, is_f
 from hub.web.staff import seal_labels
 from hub.web.staff.render import printable, show
 from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 MAX_CERTIFICATES = 10
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     return await _form(visit)
 
 
-async def _form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def _form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         side = await tx.sm2_seals.get(seal.id)
@@ -28,7 +28,7 @@ async def _form(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     )
 
 
-async def make(visit: DeskVisit) -> web.StreamResponse:
+async def make(visit: StaffVisit) -> web.StreamResponse:
     """Make an SM2 side for trial, with a software key."""
     sent = await visit.request.post()
     try:
@@ -40,7 +40,7 @@ async def make(visit: DeskVisit) -> web.StreamResponse:
     raise back_to(seal_id(visit))
 
 
-async def install(visit: DeskVisit) -> web.StreamResponse:
+async def install(visit: StaffVisit) -> web.StreamResponse:
     """Install an SM2 side that a seal maker made for a key on the token."""
     sent = await visit.request.post()
     seal, files = sent.get("seal"), sent.getall("certificate", [])[:MAX_CERTIFICATES]

@@ -29,7 +29,7 @@ from hub.store.transaction import Transaction
 from hub.web.staff import seal_labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 # A certificate that expires within this time is shown as expiring soon.
 RENEW_BEFORE = timedelta(days=30)
@@ -38,11 +38,11 @@ MAX_LINES = 10
 MAX_TEXT_LENGTH = 500
 
 
-def keeper_of(visit: DeskVisit) -> Keeper:
+def keeper_of(visit: StaffVisit) -> Keeper:
     return Keeper(visit.actor, visit.scope)
 
 
-def seal_id(visit: DeskVisit) -> UUID:
+def seal_id(visit: StaffVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["seal"])
     except ValueError:
@@ -56,7 +56,7 @@ def back_to(seal: UUID, said: str = "seal-done") -> web.HTTPSeeOther:
 # ---- pages
 
 
-async def list_page(visit: DeskVisit) -> web.Response:
+async def list_page(visit: StaffVisit) -> web.Response:
     found = await list_seals(visit.services, visit.shown)
     keys = await list_seal_keys(visit.services, visit.shown) if visit.may(Permission.USE_SEAL) else []
     ending = {seal.id for seal in found if _is_ending(visit, seal)}
@@ -72,22 +72,22 @@ async def list_page(visit: DeskVisit) -> web.Response:
     )
 
 
-def _is_ending(visit: DeskVisit, seal: Seal) -> bool:
+def _is_ending(visit: StaffVisit, seal: Seal) -> bool:
     return not seal.state.is_over and seal.is_expired(visit.services.clock() + RENEW_BEFORE)
 
 
-async def seal_page(visit: DeskVisit) -> web.Response:
+async def seal_page(visit: StaffVisit) -> web.Response:
     return await show_seal(visit)
 
 
-async def show_seal(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     """Show a seal, its application, its grants and its last uses. Raises SealNotFound."""
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         request = await tx.seals.get_request(seal.id)
         grants = await tx.seals.list_grants(seal.id)
         uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
-        campus, sm2 = await tx.school.campus(seal.campus), await tx.sm2_seals.get(seal.id)
+        campus, sm2 = await tx.school.get_campus(seal.campus), await tx.sm2_seals.get(seal.id)
         actors = [*(request.given if request else ()), *(grant.granted_by for grant in grants)]
         actors += [use.asked_by for use in uses] + ([request.asked_by] if request else [])
         names = await names_of(tx, actors) | await _grantee_names(tx, [grant.grantee.name for grant in grants])
@@ -117,7 +117,7 @@ async def _grantee_names(tx: Transaction, grantees: list[str]) -> dict[str, str]
     return {actor.removeprefix("staff:"): name for actor, name in actors.items()}
 
 
-async def picture(visit: DeskVisit) -> web.Response:
+async def picture(visit: StaffVisit) -> web.Response:
     """Return the seal's picture on white paper."""
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
@@ -130,13 +130,13 @@ async def picture(visit: DeskVisit) -> web.Response:
 # ---- the application
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     school = visit.services.documents.school
     entered = {"kind": SealKind.CONTRACT.value, "registered_name": school.name, "registered_code": school.credit_code}
     return await _form(visit, entered | {"campus": visit.staff.campus})
 
 
-async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
+async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
     return await show(
         visit,
         "staff/seal_new.html",
@@ -147,7 +147,7 @@ async def _form(visit: DeskVisit, entered: Mapping[str, str], problem: QiandaErr
     )
 
 
-async def apply(visit: DeskVisit) -> web.StreamResponse:
+async def apply(visit: StaffVisit) -> web.StreamResponse:
     sent = await visit.request.post()
     texts = {
         name: value.replace("\x00", "")[:MAX_TEXT_LENGTH] for name, value in sent.items() if isinstance(value, str)
@@ -173,7 +173,7 @@ async def apply(visit: DeskVisit) -> web.StreamResponse:
 # ---- acts
 
 
-async def _done(visit: DeskVisit, act: Callable[[], Awaitable[Seal]]) -> web.StreamResponse:
+async def _done(visit: StaffVisit, act: Callable[[], Awaitable[Seal]]) -> web.StreamResponse:
     """Carry out an act, then show the seal with a confirmation or with the error. Raises SealNotFound."""
     try:
         await act()
@@ -184,24 +184,24 @@ async def _done(visit: DeskVisit, act: Callable[[], Awaitable[Seal]]) -> web.Str
     raise back_to(seal_id(visit))
 
 
-async def approve(visit: DeskVisit) -> web.StreamResponse:
+async def approve(visit: StaffVisit) -> web.StreamResponse:
     return await _done(visit, lambda: approve_seal(visit.services, keeper_of(visit), seal_id(visit)))
 
 
-async def reject(visit: DeskVisit) -> web.StreamResponse:
+async def reject(visit: StaffVisit) -> web.StreamResponse:
     return await _done(visit, lambda: reject_seal(visit.services, keeper_of(visit), seal_id(visit)))
 
 
-async def make(visit: DeskVisit) -> web.StreamResponse:
+async def make(visit: StaffVisit) -> web.StreamResponse:
     return await _done(visit, lambda: make_seal(visit.services, keeper_of(visit), seal_id(visit)))
 
 
-async def renew(visit: DeskVisit) -> web.StreamResponse:
+async def renew(visit: StaffVisit) -> web.StreamResponse:
     return await _done(visit, lambda: renew_seal(visit.services, keeper_of(visit), seal_id(visit)))
 
 
-def _move(act: SealAct) -> Callable[[DeskVisit], Awaitable[web.StreamResponse]]:
-    async def move(visit: DeskVisit) -> web.StreamResponse:
+def _move(act: SealAct) -> Callable[[StaffVisit], Awaitable[web.StreamResponse]]:
+    async def move(visit: StaffVisit) -> web.StreamResponse:
         return await _done(visit, lambda: move_seal(visit.services, keeper_of(visit), seal_id(visit), act))
 
     return move
@@ -211,7 +211,7 @@ activate, suspend, resume = _move(SealAct.ACTIVATE), _move(SealAct.SUSPEND), _mo
 revoke, archive = _move(SealAct.REVOKE), _move(SealAct.ARCHIVE)
 
 
-async def ask_revoke(visit: DeskVisit) -> web.Response:
+async def ask_revoke(visit: StaffVisit) -> web.Response:
     """Show the page that asks for confirmation, because revoking cannot be undone."""
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))

@@ -9,10 +9,10 @@ from aiohttp import web
 from hub.errors import NotFound, QiandaError
 from hub.lifecycle.signing import device_keys
 from hub.web.staff.contract import contract
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 
-async def revoke(visit: DeskVisit) -> web.StreamResponse:
+async def revoke(visit: StaffVisit) -> web.StreamResponse:
     try:
         device = UUID(visit.request.match_info["device"])
     except ValueError:

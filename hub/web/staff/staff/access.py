@@ -23,7 +23,7 @@ MAX_INPUT_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class DeskVisit:
+class StaffVisit:
     """A request by a logged-in member of staff. `scope`: campuses that they may see; `shown`: those selected now."""
 
     request: web.Request
@@ -71,7 +71,7 @@ class DeskVisit:
         return not (self.has_one_time_password or self.needs_second_factor)
 
 
-Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
+Handler = Callable[[StaffVisit], Awaitable[web.StreamResponse]]
 
 
 class StaffRoute(NamedTuple):
@@ -106,22 +106,22 @@ def staff_only(route: StaffRoute) -> Callable[[web.Request], Awaitable[web.Strea
     return guarded
 
 
-async def _visit(request: web.Request) -> DeskVisit:
+async def _visit(request: web.Request) -> StaffVisit:
     services = request.app[HUB].services
     async with services.database.transaction(EVERYTHING) as tx:
         secret = cookie(request, COOKIE)
         idle = timedelta(minutes=request.app[HUB].settings.staff.idle_minutes)
-        session = await tx.accounts.current_session(secret, tx.now, idle) if secret else None
+        session = await tx.accounts.find_session(secret, tx.now, idle) if secret else None
         if session is None or session.pending:
             raise LoginRequired
         if "part" not in request.query:  # a part is requested by the page itself, even if nobody is there
             await tx.accounts.note_seen(session.id, tx.now)
         staff = session.staff
-        scope = await tx.school.scope_below(staff.campus)
-        campuses = tuple(each for each in await tx.school.campuses() if scope.covers(each.id))
+        scope = await tx.school.get_scope_below(staff.campus)
+        campuses = tuple(each for each in await tx.school.list_campuses() if scope.covers(each.id))
         wanted = request.query.get("campus", "")
         campus = next((each for each in campuses if each.id == wanted), None)
         if wanted and campus is None:
             raise AccessDenied("you have no access to this campus")
-        shown = await tx.school.scope_below(campus.id) if campus else scope
-    return DeskVisit(request, services, session, staff, scope, campuses, campus, shown)
+        shown = await tx.school.get_scope_below(campus.id) if campus else scope
+    return StaffVisit(request, services, session, staff, scope, campuses, campus, shown)

@@ -16,14 +16,14 @@ from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole, list_grantable_roles, may_grant
 from hub.web.app_keys import HUB
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 
-async def list_accounts(visit: DeskVisit) -> web.Response:
+async def list_accounts(visit: StaffVisit) -> web.Response:
     return await _list(visit)
 
 
-async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+async def _list(visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
     found = await accounts.list_staff(visit.services, visit.administrator)
     return await show(
         visit,
@@ -36,7 +36,7 @@ async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: E
     )
 
 
-async def add(visit: DeskVisit) -> web.Response:
+async def add(visit: StaffVisit) -> web.Response:
     form = await _form(visit)
     password = new_password()
     try:
@@ -47,11 +47,11 @@ async def add(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/one_time_password.html", account=staff, password=password)
 
 
-async def account(visit: DeskVisit) -> web.Response:
+async def account(visit: StaffVisit) -> web.Response:
     return await _show(visit, await _account(visit))
 
 
-async def _show(visit: DeskVisit, found: StaffAccount, problem: QiandaError | None = None) -> web.Response:
+async def _show(visit: StaffVisit, found: StaffAccount, problem: QiandaError | None = None) -> web.Response:
     staff = found.staff
     return await show(
         visit,
@@ -67,27 +67,27 @@ async def _show(visit: DeskVisit, found: StaffAccount, problem: QiandaError | No
     )
 
 
-async def disable(visit: DeskVisit) -> web.StreamResponse:
+async def disable(visit: StaffVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: accounts.disable_staff(visit.services, login, visit.administrator))
 
 
-async def enable(visit: DeskVisit) -> web.StreamResponse:
+async def enable(visit: StaffVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: accounts.enable_staff(visit.services, login, visit.administrator))
 
 
-async def unlock(visit: DeskVisit) -> web.StreamResponse:
+async def unlock(visit: StaffVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: accounts.unlock_staff(visit.services, login, visit.administrator))
 
 
-async def end_sessions(visit: DeskVisit) -> web.StreamResponse:
+async def end_sessions(visit: StaffVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: accounts.end_sessions(visit.services, login, visit.administrator))
 
 
-async def remove_second_factor(visit: DeskVisit) -> web.StreamResponse:
+async def remove_second_factor(visit: StaffVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: accounts.remove_second_factor(visit.services, login, visit.administrator))
 
 
-async def link_login(visit: DeskVisit) -> web.StreamResponse:
+async def link_login(visit: StaffVisit) -> web.StreamResponse:
     form, issuer = await _form(visit), visit.request.app[HUB].settings.oidc.issuer
     subject = form["subject"].strip()
     return await _act(
@@ -95,11 +95,11 @@ async def link_login(visit: DeskVisit) -> web.StreamResponse:
     )
 
 
-async def unlink_login(visit: DeskVisit) -> web.StreamResponse:
+async def unlink_login(visit: StaffVisit) -> web.StreamResponse:
     return await _act(visit, lambda login: unlink_staff_login(visit.services, login, visit.administrator))
 
 
-async def change_role(visit: DeskVisit) -> web.StreamResponse:
+async def change_role(visit: StaffVisit) -> web.StreamResponse:
     form = await _form(visit)
 
     async def act(login: str) -> object:
@@ -108,7 +108,7 @@ async def change_role(visit: DeskVisit) -> web.StreamResponse:
     return await _act(visit, act)
 
 
-async def reset(visit: DeskVisit) -> web.StreamResponse:
+async def reset(visit: StaffVisit) -> web.StreamResponse:
     """Make a new password, and show it as the answer to the form, so that it is in no URL and no browser history."""
     found, password = await _account(visit), new_password()
     try:
@@ -120,7 +120,7 @@ async def reset(visit: DeskVisit) -> web.StreamResponse:
     return await show(visit, "staff/one_time_password.html", account=staff, password=password)
 
 
-async def _act(visit: DeskVisit, act: Callable[[str], Awaitable[object]]) -> web.StreamResponse:
+async def _act(visit: StaffVisit, act: Callable[[str], Awaitable[object]]) -> web.StreamResponse:
     """Carry out an act on the account in the URL, then show the account with a confirmation or with the error."""
     found = await _account(visit)
     try:
@@ -130,20 +130,20 @@ async def _act(visit: DeskVisit, act: Callable[[str], Awaitable[object]]) -> web
     raise web.HTTPSeeOther(f"/staff/accounts/{found.staff.id}?said=account-changed")
 
 
-async def _account(visit: DeskVisit) -> StaffAccount:
+async def _account(visit: StaffVisit) -> StaffAccount:
     """Return the account in the URL. Raises AccountNotFound, also for an account of another campus."""
     try:
         wanted = UUID(visit.request.match_info["account"])
     except ValueError:
         raise AccountNotFound from None
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.accounts.account_of(wanted, tx.now)
+        found = await tx.accounts.find_account(wanted, tx.now)
     if found is None:
         raise AccountNotFound
     return found
 
 
-def _is_root(visit: DeskVisit, campus: str) -> bool:
+def _is_root(visit: StaffVisit, campus: str) -> bool:
     return any(each.id == campus and each.parent is None for each in visit.campuses)
 
 
@@ -154,6 +154,6 @@ def _role(text: str) -> StaffRole:
         raise BadInput("there is no such role", field="role") from None
 
 
-async def _form(visit: DeskVisit) -> Entered:
+async def _form(visit: StaffVisit) -> Entered:
     sent = (await visit.request.post()).items()
     return Entered({name: printable(value) for name, value in sent if isinstance(value, str)})

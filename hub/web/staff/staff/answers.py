@@ -16,19 +16,19 @@ from hub.lifecycle.staff.answer_question import (
 )
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 
-async def form(visit: DeskVisit) -> web.Response:
+async def form(visit: StaffVisit) -> web.Response:
     return await _page(visit, "")
 
 
 async def _page(
-    visit: DeskVisit, text: str, draft: AnswerDraft | None = None, problem: QiandaError | None = None
+    visit: StaffVisit, text: str, draft: AnswerDraft | None = None, problem: QiandaError | None = None
 ) -> web.Response:
     question = await get_question(visit.services, visit.scope, _task(visit))
     async with visit.services.database.transaction(visit.scope) as tx:
-        campus = await tx.school.campus(question.contract.campus)
+        campus = await tx.school.get_campus(question.contract.campus)
     return await show(
         visit,
         "staff/answer.html",
@@ -41,7 +41,7 @@ async def _page(
     )
 
 
-async def preview(visit: DeskVisit) -> web.Response:
+async def preview(visit: StaffVisit) -> web.Response:
     asked = await _asked(visit)
     try:
         draft = await preview_answer(visit.services, visit.scope, asked)
@@ -52,7 +52,7 @@ async def preview(visit: DeskVisit) -> web.Response:
     return await _page(visit, asked.text, draft)
 
 
-async def send(visit: DeskVisit) -> web.StreamResponse:
+async def send(visit: StaffVisit) -> web.StreamResponse:
     asked = await _asked(visit)
     try:
         sent = await send_answer(visit.services, visit.scope, asked, visit.actor)
@@ -64,13 +64,13 @@ async def send(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/tasks?said={said}")
 
 
-async def _asked(visit: DeskVisit) -> AnswerRequest:
+async def _asked(visit: StaffVisit) -> AnswerRequest:
     text = str((await visit.request.post()).get("text", ""))
     words = "".join(each if each.isprintable() else " " for each in text)
     return AnswerRequest(_task(visit), words)
 
 
-def _task(visit: DeskVisit) -> UUID:
+def _task(visit: StaffVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["task"])
     except ValueError:

@@ -14,18 +14,18 @@ from hub.model.staff.accounts import ApiKeyEntry
 from hub.model.staff.key_scopes import SEAL_SCOPES, USUAL_SCOPES, KeyScope, KeyTerms
 from hub.model.staff.roles import Permission
 from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/keys"
 # How long the former secret stays valid after a rotation, unless the form says otherwise.
 USUAL_OVERLAP = timedelta(days=7)
 
 
-async def list_keys(visit: DeskVisit) -> web.Response:
+async def list_keys(visit: StaffVisit) -> web.Response:
     return await _list(visit)
 
 
-async def _list(visit: DeskVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+async def _list(visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
     found = [each for each in await api_keys.list_keys(visit.services) if visit.shown.covers(each.key.campus)]
     now = visit.services.clock()
     return await show(
@@ -48,7 +48,7 @@ def _names_twice(found: list[ApiKeyEntry], now: datetime) -> set[str]:
     return {name for name in names if names.count(name) > 1}
 
 
-async def add(visit: DeskVisit) -> web.Response:
+async def add(visit: StaffVisit) -> web.Response:
     form = await _form(visit)
     try:
         if not visit.scope.covers(form["campus"]):
@@ -61,7 +61,7 @@ async def add(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/key_secret.html", name=form["name"], secret=secret, overlap=None)
 
 
-async def rotate(visit: DeskVisit) -> web.Response:
+async def rotate(visit: StaffVisit) -> web.Response:
     name = await _own_key(visit)
     try:
         for each in await api_keys.list_keys(visit.services):
@@ -73,7 +73,7 @@ async def rotate(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/key_secret.html", name=name, secret=secret, overlap=USUAL_OVERLAP.days)
 
 
-async def revoke(visit: DeskVisit) -> web.StreamResponse:
+async def revoke(visit: StaffVisit) -> web.StreamResponse:
     name = await _own_key(visit)
     try:
         await api_keys.revoke_key(visit.services, name, visit.actor)
@@ -82,14 +82,14 @@ async def revoke(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{HERE}?said=key-revoked")
 
 
-async def _own_key(visit: DeskVisit) -> str:
+async def _own_key(visit: StaffVisit) -> str:
     """Return the name in the form if this account may see the key, else a name that no key has."""
     name = (await _form(visit))["name"]
     keys = await api_keys.list_keys(visit.services)
     return name if all(visit.scope.covers(each.key.campus) for each in keys if each.key.name == name) else ""
 
 
-def _check_seal_scopes(visit: DeskVisit, scopes: AbstractSet[KeyScope]) -> None:
+def _check_seal_scopes(visit: StaffVisit, scopes: AbstractSet[KeyScope]) -> None:
     """Refuse scopes for seals that this account may not give. Raises BadInput."""
     if scopes & SEAL_SCOPES and not visit.may(Permission.USE_SEAL):
         raise BadInput("only somebody who may use the seal gives a key for it", field="scopes")
@@ -100,7 +100,7 @@ def _scopes(words: str) -> frozenset[KeyScope]:
     return frozenset(scope for scope in KeyScope if scope in words.split())
 
 
-async def _form(visit: DeskVisit) -> Entered:
+async def _form(visit: StaffVisit) -> Entered:
     sent = await visit.request.post()
     form = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
     form["scopes"] = " ".join(str(each) for each in sent.getall("scope", []))

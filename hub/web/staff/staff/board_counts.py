@@ -46,7 +46,7 @@ class KeptCounts:
     async def _count(self, database: Database, scope: Scope) -> BoardCounts:
         begun = time.monotonic()
         async with database.transaction(scope) as tx:
-            states, named = await tx.board.counts(tx.planning_now)
+            states, named = await tx.board.get_counts(tx.planning_now)
         ended = time.monotonic()
         took = ended - begun
         return BoardCounts(states, named, ended + took * self._kept_times if took > self._counted_each_time else ended)

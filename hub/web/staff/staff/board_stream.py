@@ -21,7 +21,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Database
 from hub.web.access_log import EVENT_STREAM
 from hub.web.app_keys import HUB
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 # Seconds between two looks for changes.
 LOOK_INTERVAL = 2.0
@@ -101,7 +101,7 @@ class BoardChanges:
 CHANGES = web.AppKey("board_changes", BoardChanges)
 
 
-async def stream(visit: DeskVisit) -> web.StreamResponse:
+async def stream(visit: StaffVisit) -> web.StreamResponse:
     """Send `changed` whenever something that boards show has changed (server-sent events, HTML 9.2).
 
     Raises NotFound without `part=stream`, which marks a request by a page that perhaps nobody is looking at.

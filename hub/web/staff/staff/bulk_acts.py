@@ -21,7 +21,7 @@ from hub.web.problems import known_problems
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import link_with_filters
 from hub.web.staff.staff.selection import get_selected, pack, read_id
 
@@ -29,13 +29,13 @@ from hub.web.staff.staff.selection import get_selected, pack, read_id
 SUGGESTED_EXTENSION = timedelta(days=7)
 # The most contracts that are listed with the reason why they are not changed, or with their replacement.
 MAX_NAMED = 500
-Handler = Callable[[DeskVisit], Awaitable[web.StreamResponse]]
+Handler = Callable[[StaffVisit], Awaitable[web.StreamResponse]]
 
 
 def ask(kind: BulkKind) -> Handler:
     """Return the handler that shows what the act would do with the chosen contracts."""
 
-    async def preview(visit: DeskVisit) -> web.Response:
+    async def preview(visit: StaffVisit) -> web.Response:
         return await _preview(visit, kind)
 
     return preview
@@ -44,7 +44,7 @@ def ask(kind: BulkKind) -> Handler:
 def begin(kind: BulkKind) -> Handler:
     """Return the handler that begins the act. A second click leads to the act that the first one began."""
 
-    async def begin_act(visit: DeskVisit) -> web.StreamResponse:
+    async def begin_act(visit: StaffVisit) -> web.StreamResponse:
         form = await visit.request.post()
         contracts = await get_selected(visit, MAX_CONTRACTS)
         try:
@@ -58,7 +58,7 @@ def begin(kind: BulkKind) -> Handler:
     return begin_act
 
 
-async def _preview(visit: DeskVisit, kind: BulkKind, problem: QiandaError | None = None) -> web.Response:
+async def _preview(visit: StaffVisit, kind: BulkKind, problem: QiandaError | None = None) -> web.Response:
     contracts = await get_selected(visit, MAX_CONTRACTS)
     entered = await _entered(visit, contracts)
     judged: list[tuple[Contract, BulkVerdict]] = []
@@ -98,7 +98,7 @@ def _label(kind: BulkKind, verdict: BulkVerdict) -> str:
     return f"{kind.value}-done" if verdict is BulkVerdict.DONE else verdict.value
 
 
-async def _entered(visit: DeskVisit, contracts: Sequence[Contract]) -> Entered:
+async def _entered(visit: StaffVisit, contracts: Sequence[Contract]) -> Entered:
     """Return what was entered. Before that, the day is one that extends each of these contracts."""
     form = await visit.request.post()
     entered = Entered({name: str(form.get(name, "")).replace("\x00", "") for name in ("deadline", "reason")})
@@ -109,7 +109,7 @@ async def _entered(visit: DeskVisit, contracts: Sequence[Contract]) -> Entered:
     return entered
 
 
-async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID, contracts: Sequence[Contract]) -> BulkAct:
+async def _act(visit: StaffVisit, kind: BulkKind, act_id: UUID, contracts: Sequence[Contract]) -> BulkAct:
     """Return the requested act. Raises BadInput."""
     entered = await _entered(visit, contracts)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -120,7 +120,7 @@ async def _act(visit: DeskVisit, kind: BulkKind, act_id: UUID, contracts: Sequen
     return replace(act, reason=entered["reason"].strip()) if kind is BulkKind.VOID else act
 
 
-async def progress(visit: DeskVisit) -> web.Response:
+async def progress(visit: StaffVisit) -> web.Response:
     """Show the progress of an act, and each contract that was not changed or was replaced."""
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.bulk_acts.find(read_id(visit.request.match_info["act"]))

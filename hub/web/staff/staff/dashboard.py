@@ -20,7 +20,7 @@ from hub.store.staff.board_filter import BoardFilter, BoardSort
 from hub.store.staff.dashboard import BoardRow
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.board_counts import COUNTS
 
 PAGE = 50
@@ -71,19 +71,19 @@ class Bar:
     percent: float
 
 
-async def board(visit: DeskVisit) -> web.Response:
+async def board(visit: StaffVisit) -> web.Response:
     query = visit.request.query
     sort = BoardSort(query["sort"]) if query.get("sort") in set(BoardSort) else BoardSort.NEWEST
     after = _read_cursor(sort, query["cursor"]) if query.get("cursor") else None
     counted = await visit.request.app[COUNTS].get_or_count(visit.services.database, visit.shown)
     async with visit.services.database.transaction(visit.shown) as tx:
         wanted = wanted_of(visit, tx.planning_now)
-        rows = await tx.board.rows(wanted, sort=sort, after=after, limit=PAGE + 1)
-        courses = await tx.school.courses(visit.campus.id if visit.campus else None)
+        rows = await tx.board.list_rows(wanted, sort=sort, after=after, limit=PAGE + 1)
+        courses = await tx.school.list_courses(visit.campus.id if visit.campus else None)
         waiting = await tx.school.count_open_enrolments()
         pause = await tx.pause.get()
         acts = await tx.bulk_acts.list_recent(tx.now - ACTS_SHOWN_FOR) if not query.get("part") else []
-        limits = await tx.alerts.limits_reached(visit.shown, tx.now)
+        limits = await tx.alerts.list_limits_reached(visit.shown, tx.now)
     kept = Entered(_keep_filters(query))
     more = _cursor(sort, rows[PAGE - 1]) if len(rows) > PAGE else None
     return await show(
@@ -115,7 +115,7 @@ async def board(visit: DeskVisit) -> web.Response:
     )
 
 
-def link_with_filters(visit: DeskVisit, path: str) -> str:
+def link_with_filters(visit: StaffVisit, path: str) -> str:
     """Return the path with the board's filters of this request."""
     return _link(_keep_filters(visit.request.query), {}, path)
 
@@ -126,7 +126,7 @@ def _keep_filters(query: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in KNOWN or value in KNOWN[name]}
 
 
-def wanted_of(visit: DeskVisit, now: datetime) -> BoardFilter:
+def wanted_of(visit: StaffVisit, now: datetime) -> BoardFilter:
     """Return the filters in the URL, without the campus, which is the scope. Raises BadInput."""
     asked = {name: visit.request.query.get(name, "") for name in FILTERS}
     for name, known in (("state", ContractState), ("channel", labels.CHANNELS), ("receipt", labels.DELIVERIES)):

@@ -15,7 +15,7 @@ from hub.web.app_keys import HUB
 from hub.web.doctor_words import say_found, say_part
 from hub.web.pages import translator
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.wiring import Hub
 
 # How long an answer is shown again, however often the page is opened, so that nobody can flood providers with it.
@@ -46,7 +46,7 @@ def forget_answer(app: web.Application) -> None:
     app[ANSWER].at = None
 
 
-async def doctor(visit: DeskVisit) -> web.Response:
+async def doctor(visit: StaffVisit) -> web.Response:
     if visit.scope.campuses is not None:
         raise AccessDenied("only headquarters may see the state of the hub")
     app, translate = visit.request.app, translator(visit.request)

@@ -20,7 +20,7 @@ from hub.store.staff.dashboard import BoardRow
 from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import show, speech
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import link_with_filters, wanted_of
 from hub.web.staff.staff.selection import FITTING, describe_filter, read_selected
 
@@ -47,7 +47,7 @@ class Exported:
     number: int
 
 
-async def ask(visit: DeskVisit) -> web.Response:
+async def ask(visit: StaffVisit) -> web.Response:
     """Show how many contracts the table would have, its columns, and the formats to choose from."""
     exported = await _read(visit)
     chosen = exported.wanted.ids
@@ -64,7 +64,7 @@ async def ask(visit: DeskVisit) -> web.Response:
     )
 
 
-async def export(visit: DeskVisit) -> web.StreamResponse:
+async def export(visit: StaffVisit) -> web.StreamResponse:
     """Send the table. The school's record gets an entry with the filters and the number of contracts."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     form = str((await visit.request.post()).get("form", ""))
@@ -84,7 +84,7 @@ async def export(visit: DeskVisit) -> web.StreamResponse:
     return await (_send_xlsx if form == "xlsx" else _send_csv)(visit, exported, response)
 
 
-async def _read(visit: DeskVisit) -> Exported:
+async def _read(visit: StaffVisit) -> Exported:
     """Return the requested export. Raises NotFound for a chosen contract outside the scope."""
     form = await visit.request.post()
     wanted, scope = BoardFilter(), visit.shown
@@ -99,7 +99,7 @@ async def _read(visit: DeskVisit) -> Exported:
     return Exported(wanted, scope, number)
 
 
-async def _send_csv(visit: DeskVisit, exported: Exported, response: web.StreamResponse) -> web.StreamResponse:
+async def _send_csv(visit: StaffVisit, exported: Exported, response: web.StreamResponse) -> web.StreamResponse:
     response.charset = "utf-8"
     say = await speech(visit)
     await response.prepare(visit.request)
@@ -110,7 +110,7 @@ async def _send_csv(visit: DeskVisit, exported: Exported, response: web.StreamRe
     return response
 
 
-async def _send_xlsx(visit: DeskVisit, exported: Exported, response: web.StreamResponse) -> web.StreamResponse:
+async def _send_xlsx(visit: StaffVisit, exported: Exported, response: web.StreamResponse) -> web.StreamResponse:
     say = await speech(visit)
     table = XlsxTable([say.translate(title) for title in TITLES])
     async for rows in _rows(visit, exported):
@@ -128,13 +128,13 @@ def _add_rows(table: XlsxTable, say: labels.Speech, rows: Sequence[BoardRow]) ->
         table.add(_values(say, row))
 
 
-async def _rows(visit: DeskVisit, exported: Exported) -> AsyncIterator[Sequence[BoardRow]]:
+async def _rows(visit: StaffVisit, exported: Exported) -> AsyncIterator[Sequence[BoardRow]]:
     """Yield the contracts, newest first, in batches with a transaction each. For XLSX, stop after MAX_XLSX_ROWS; a few
     more may come if contracts were issued meanwhile."""
     after: tuple[datetime, UUID] | None = None
     while True:
         async with visit.services.database.transaction(exported.scope) as tx:
-            rows = await tx.board.rows(exported.wanted, after=after, limit=ROWS_AT_ONCE)
+            rows = await tx.board.list_rows(exported.wanted, after=after, limit=ROWS_AT_ONCE)
         if rows:
             yield rows
             after = (rows[-1].created_at, rows[-1].id)

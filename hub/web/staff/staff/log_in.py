@@ -112,7 +112,7 @@ async def _pending(request: web.Request) -> CurrentSession:
     """Return the session that waits for its second factor. If there is none, redirect to the login."""
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
         secret = cookie(request, COOKIE)
-        session = await tx.accounts.current_session(secret, tx.now, PENDING_LIFE) if secret else None
+        session = await tx.accounts.find_session(secret, tx.now, PENDING_LIFE) if secret else None
     if session is None or not session.pending:
         if request.method == "POST":
             raise LoginRequired

@@ -16,21 +16,21 @@ from hub.web.app_keys import PASSWORDS
 from hub.web.i18n import language_of
 from hub.web.security import refuse_other_sites
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/account"
 FACTOR = f"{HERE}/second-factor"
 MAX_TYPED = 400
 
 
-async def account(visit: DeskVisit) -> web.Response:
+async def account(visit: StaffVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: DeskVisit, problem: QiandaError | None = None, form: str = "") -> web.Response:
+async def _page(visit: StaffVisit, problem: QiandaError | None = None, form: str = "") -> web.Response:
     """Show the account. `form`: the form that was refused; the problem is shown at it."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        sessions = await tx.accounts.sessions(visit.staff.id, tx.now)
+        sessions = await tx.accounts.list_sessions(visit.staff.id, tx.now)
         codes = await tx.second_factors.count_codes(visit.staff.id)
         waits = await tx.second_factors.get(visit.staff.id) if not visit.session.second_factor else None
     return await show(
@@ -38,7 +38,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None, form: str 
     )
 
 
-async def change_password(visit: DeskVisit) -> web.StreamResponse:
+async def change_password(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     change = PasswordChange(_typed(form.get("present")), _typed(form.get("new")))
     gate = visit.request.app[PASSWORDS]
@@ -49,7 +49,7 @@ async def change_password(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{HERE}?said=password-changed")
 
 
-async def end_session(visit: DeskVisit) -> web.StreamResponse:
+async def end_session(visit: StaffVisit) -> web.StreamResponse:
     try:
         session = UUID(visit.request.match_info["session"])
     except ValueError:
@@ -58,7 +58,7 @@ async def end_session(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{HERE}?said=sessions-ended")
 
 
-async def end_others(visit: DeskVisit) -> web.StreamResponse:
+async def end_others(visit: StaffVisit) -> web.StreamResponse:
     await own_account.end_other_sessions(visit.services, visit.session)
     raise web.HTTPSeeOther(f"{HERE}?said=sessions-ended")
 
@@ -66,7 +66,7 @@ async def end_others(visit: DeskVisit) -> web.StreamResponse:
 # ---- the second factor
 
 
-async def begin_factor(visit: DeskVisit) -> web.StreamResponse:
+async def begin_factor(visit: StaffVisit) -> web.StreamResponse:
     password = _typed((await visit.request.post()).get("password"))
     try:
         await own_account.begin_second_factor(visit.services, visit.request.app[PASSWORDS], visit.session, password)
@@ -75,12 +75,12 @@ async def begin_factor(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(FACTOR)
 
 
-async def factor(visit: DeskVisit) -> web.StreamResponse:
+async def factor(visit: StaffVisit) -> web.StreamResponse:
     refuse_other_sites(visit.request)
     return await _factor_page(visit)
 
 
-async def _factor_page(visit: DeskVisit, problem: QiandaError | None = None) -> web.StreamResponse:
+async def _factor_page(visit: StaffVisit, problem: QiandaError | None = None) -> web.StreamResponse:
     """Show the secret as a QR code, until a first code has confirmed it."""
     secret = await own_account.get_unconfirmed_secret(visit.services, visit.staff)
     if secret is None:
@@ -92,7 +92,7 @@ async def _factor_page(visit: DeskVisit, problem: QiandaError | None = None) -> 
     return await show(visit, "staff/second_factor.html", problem=problem, qr_svg=data, secret=groups)
 
 
-async def confirm_factor(visit: DeskVisit) -> web.StreamResponse:
+async def confirm_factor(visit: StaffVisit) -> web.StreamResponse:
     code = _typed((await visit.request.post()).get("code"))
     try:
         codes = await own_account.confirm_second_factor(visit.services, visit.session, code)
@@ -101,7 +101,7 @@ async def confirm_factor(visit: DeskVisit) -> web.StreamResponse:
     return await show(visit, "staff/recovery_codes.html", codes=codes)
 
 
-async def renew_codes(visit: DeskVisit) -> web.Response:
+async def renew_codes(visit: StaffVisit) -> web.Response:
     code = _typed((await visit.request.post()).get("code"))
     try:
         codes = await own_account.renew_recovery_codes(visit.services, visit.staff, code)
@@ -110,7 +110,7 @@ async def renew_codes(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/recovery_codes.html", codes=codes)
 
 
-async def remove_factor(visit: DeskVisit) -> web.StreamResponse:
+async def remove_factor(visit: StaffVisit) -> web.StreamResponse:
     code = _typed((await visit.request.post()).get("code"))
     try:
         await own_account.remove_own_second_factor(visit.services, visit.session, code)

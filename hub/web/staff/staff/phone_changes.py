@@ -12,7 +12,7 @@ from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
 from hub.web.security import refuse_other_sites
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class ListedPhoneChange:
     mine: bool
 
 
-async def changes(visit: DeskVisit) -> web.Response:
+async def changes(visit: StaffVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def _page(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     found = await change_phone.waiting(visit.services, visit.shown)
     names = await _names(visit, found)
     return await show(
@@ -42,7 +42,7 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     )
 
 
-async def change(visit: DeskVisit) -> web.Response:
+async def change(visit: StaffVisit) -> web.Response:
     """Show a change with both full numbers to a person who decides about it."""
     refuse_other_sites(visit.request)
     try:
@@ -54,20 +54,20 @@ async def change(visit: DeskVisit) -> web.Response:
     return await show(visit, "staff/phone_change.html", each=_asked(visit, found, names), campuses=campuses)
 
 
-async def _names(visit: DeskVisit, found: list[Waiting]) -> dict[str, str]:
+async def _names(visit: StaffVisit, found: list[Waiting]) -> dict[str, str]:
     actors = {each.change.asked_by for each in found if each.change.asked_by.startswith("staff:")}
     async with visit.services.database.transaction(visit.scope) as tx:
-        names = await tx.accounts.staff_names([UUID(actor.partition(":")[2]) for actor in actors])
+        names = await tx.accounts.get_names([UUID(actor.partition(":")[2]) for actor in actors])
     return {f"staff:{staff}": name for staff, name in names.items()}
 
 
-def _asked(visit: DeskVisit, each: Waiting, names: dict[str, str]) -> ListedPhoneChange:
+def _asked(visit: StaffVisit, each: Waiting, names: dict[str, str]) -> ListedPhoneChange:
     actor = each.change.asked_by
     by = {"staff": "staff", "api": "program"}.get(actor.partition(":")[0], "person")
     return ListedPhoneChange(each, by, names.get(actor, ""), actor == visit.actor)
 
 
-async def approve(visit: DeskVisit) -> web.StreamResponse:
+async def approve(visit: StaffVisit) -> web.StreamResponse:
     try:
         await change_phone.approve(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
@@ -75,7 +75,7 @@ async def approve(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
 
 
-async def turn_down(visit: DeskVisit) -> web.StreamResponse:
+async def turn_down(visit: StaffVisit) -> web.StreamResponse:
     try:
         await change_phone.turn_down(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
@@ -83,7 +83,7 @@ async def turn_down(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")
 
 
-def _change(visit: DeskVisit) -> UUID:
+def _change(visit: StaffVisit) -> UUID:
     try:
         return UUID(visit.request.match_info["change"])
     except ValueError:

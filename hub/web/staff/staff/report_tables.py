@@ -15,7 +15,7 @@ from hub.web.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import speech
 from hub.web.staff.report_labels import REASONS
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.export import FORMS
 from hub.web.staff.staff.reports import KEPT, Report, list_providers, read_report
 
@@ -36,7 +36,7 @@ SPEND = ("Provider", "Channel", "messages", "segments", "cost", "Currency")
 UNDELIVERED = ("Channel", "Reason", "messages")
 
 
-async def table(visit: DeskVisit) -> web.Response:
+async def table(visit: StaffVisit) -> web.Response:
     """Send one table of the report that the URL describes."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     query = visit.request.query
@@ -54,7 +54,7 @@ async def table(visit: DeskVisit) -> web.Response:
     return web.Response(body=content, headers=headers, content_type=FORMS[form], charset=charset)
 
 
-def _table(visit: DeskVisit, report: Report, name: str, say: labels.Speech) -> tuple[list[str], list[list[Value]]]:
+def _table(visit: StaffVisit, report: Report, name: str, say: labels.Speech) -> tuple[list[str], list[list[Value]]]:
     if name == "contracts":
         titles: Sequence[str] = (GROUP_TITLES[report.group.value], *FIGURES)
         rows = [_figures(report, number) for number in range(len(report.rows))]

@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.documents.staff.report_chart import MAX_ROWS, ChartWords, bar_of, bars_of_days, draw_columns, draw_rows
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.staff.weekly_report import has_mail, subscribe, unsubscribe
-from hub.model.messaging.provider import Provider
+from hub.model.messaging.provider import ProviderSettings
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import read_day
 from hub.model.staff.report import (
@@ -34,7 +34,7 @@ from hub.model.staff.report_texts import format_amount, format_time
 from hub.model.staff.weekly_report import LANGUAGES
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, printable, show, speech
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/reports"
 # Days up to today that one link chooses.
@@ -82,11 +82,11 @@ class Report:
         return None if self.group is ReportGroup.CHANNEL else combine_lines(row.line for row in self.rows)
 
 
-async def reports(visit: DeskVisit) -> web.Response:
+async def reports(visit: StaffVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def _page(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     """Show the report that the URL describes. If that is not possible, show the default report, and why."""
     query = Entered({name: visit.request.query[name] for name in KEPT if visit.request.query.get(name)})
     try:
@@ -122,14 +122,14 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
     )
 
 
-async def read_report(visit: DeskVisit, query: Mapping[str, str]) -> Report:
+async def read_report(visit: StaffVisit, query: Mapping[str, str]) -> Report:
     """Return the figures that a query asks for. Raises BadInput."""
     if query.get("by", ReportGroup.DAY) not in set(ReportGroup):
         raise BadInput("unknown group", field="by")
     group, course = ReportGroup(query.get("by", ReportGroup.DAY)), printable(query.get("course", "")) or None
     async with visit.services.database.transaction(visit.shown) as tx:
         period = _read_period(query, visit.zone, tx.now)
-        courses = await tx.school.courses(visit.campus.id if visit.campus else None)
+        courses = await tx.school.list_courses(visit.campus.id if visit.campus else None)
     # Each statement takes one core, so halves and messages are counted at the same time, in transactions of their own.
     lower, upper, messages = await asyncio.gather(
         _count_contracts(visit, group, period, course, lower=True),
@@ -145,13 +145,13 @@ async def read_report(visit: DeskVisit, query: Mapping[str, str]) -> Report:
 
 
 async def _count_contracts(
-    visit: DeskVisit, group: ReportGroup, period: ReportPeriod, course: str | None, *, lower: bool
+    visit: StaffVisit, group: ReportGroup, period: ReportPeriod, course: str | None, *, lower: bool
 ) -> Sequence[CountedContracts]:
     async with visit.services.database.transaction(visit.shown) as tx:
         return await tx.report_figures.count_contracts(group, period, course, lower)
 
 
-async def _count_messages(visit: DeskVisit, period: ReportPeriod) -> Sequence[CountedMessages]:
+async def _count_messages(visit: StaffVisit, period: ReportPeriod) -> Sequence[CountedMessages]:
     async with visit.services.database.transaction(visit.shown) as tx:
         return await tx.report_figures.count_messages(period)
 
@@ -163,7 +163,7 @@ def _read_period(query: Mapping[str, str], zone: str, now: datetime) -> ReportPe
     return ReportPeriod(first, last, zone)
 
 
-def _names(visit: DeskVisit, say: labels.Speech, courses: Sequence[Course]) -> dict[ReportGroup, dict[str, str]]:
+def _names(visit: StaffVisit, say: labels.Speech, courses: Sequence[Course]) -> dict[ReportGroup, dict[str, str]]:
     def named(each: Campus | Course) -> str:
         return each.name_en if say.lang == "en" else each.name
 
@@ -201,8 +201,8 @@ def _chart(report: Report, say: labels.Speech) -> str:
     return draw_rows([bar_of(row.label, row.line) for row in report.rows], words)
 
 
-def list_providers(visit: DeskVisit) -> dict[str, Provider]:
-    return {each.name: each.provider for each in visit.services.messaging.router.carriers}
+def list_providers(visit: StaffVisit) -> dict[str, ProviderSettings]:
+    return {each.name: each.settings for each in visit.services.messaging.router.providers}
 
 
 def _last_days(days: int, today: date) -> dict[str, object]:
@@ -218,7 +218,7 @@ def _link(query: Mapping[str, str], changes: Mapping[str, object], path: str = H
 # ---- the weekly mail
 
 
-async def want_mail(visit: DeskVisit) -> web.StreamResponse:
+async def want_mail(visit: StaffVisit) -> web.StreamResponse:
     """Store the address to which the weekly report goes, and its language."""
     form = await visit.request.post()
     language = str(form.get("language", ""))
@@ -231,6 +231,6 @@ async def want_mail(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{HERE}?said=report-wanted")
 
 
-async def end_mail(visit: DeskVisit) -> web.StreamResponse:
+async def end_mail(visit: StaffVisit) -> web.StreamResponse:
     await unsubscribe(visit.services, visit.staff)
     raise web.HTTPSeeOther(f"{HERE}?said=report-ended")

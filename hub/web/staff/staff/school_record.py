@@ -13,7 +13,7 @@ from hub.model.evidence.record import RecordEntry, find_broken_entry
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.web.staff.render import show
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 
 STAFF = "staff:"
 # Only the newest entries are shown. `qianda school record` prints all of them.
@@ -34,15 +34,15 @@ class SchoolAct:
     words: Sequence[str | None]
 
 
-async def record(visit: DeskVisit) -> web.Response:
+async def record(visit: StaffVisit) -> web.Response:
     """Show the entries about the campuses that this member of staff may see. If they may see all, check the chain."""
     async with visit.services.database.transaction(visit.shown) as tx:
-        installation = await tx.school.installation()
+        installation = await tx.school.find_installation()
         assert installation is not None  # a hub does not start without an installation
-        entries = await tx.record.entries(installation)
-        values = await tx.record.values(installation)
+        entries = await tx.record.list_entries(installation)
+        values = await tx.record.get_values(installation)
         shown = entries[: -MAX_SHOWN - 1 : -1]
-        names = await tx.accounts.staff_names([staff for each in shown if (staff := _staff_of(each.actor))])
+        names = await tx.accounts.get_names([staff for each in shown if (staff := _staff_of(each.actor))])
     whole = visit.shown.campuses is None
     return await show(
         visit,

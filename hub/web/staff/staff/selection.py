@@ -8,24 +8,24 @@ from uuid import UUID
 from hub.errors import NotFound
 from hub.model.contract.contract import Contract
 from hub.store.staff.board_filter import BoardFilter
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import wanted_of
 
 FITTING = "fitting"
 
 
-async def read_selected(visit: DeskVisit, most: int) -> list[UUID]:
+async def read_selected(visit: StaffVisit, most: int) -> list[UUID]:
     """Return the ids of at most `most` chosen contracts. Raises NotFound for an invalid id, BadInput for a filter."""
     form = await visit.request.post()
     if FITTING in form:
         async with visit.services.database.transaction(visit.shown) as tx:
-            return await tx.board.ids(wanted_of(visit, tx.planning_now), most)
+            return await tx.board.list_ids(wanted_of(visit, tx.planning_now), most)
     packed = str(form.get("contracts", "")).split()
     chosen = [read_id(str(value)) for value in (*form.getall("contract", []), *packed)]
     return list(dict.fromkeys(chosen))[:most]
 
 
-async def get_selected(visit: DeskVisit, most: int) -> list[Contract]:
+async def get_selected(visit: StaffVisit, most: int) -> list[Contract]:
     """Return the chosen contracts, in their order. Raises NotFound, also if one of them is outside the scope."""
     chosen = await read_selected(visit, most)
     async with visit.services.database.transaction(visit.scope) as tx:

@@ -19,7 +19,7 @@ from hub.store.staff.staff_tasks import TaskFilter
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import DeskVisit
+from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.selection import read_id
 
 # Tasks on one page, which is also the most that can be finished at once.
@@ -28,11 +28,11 @@ MAX_PAGE_DIGITS = 4
 FILTERS = ("campus", "whose", "kind", "done")
 
 
-async def tasks(visit: DeskVisit) -> web.Response:
+async def tasks(visit: StaffVisit) -> web.Response:
     return await _page(visit)
 
 
-async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Response:
+async def _page(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     query = visit.request.query
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     mine, number = kept["whose"] == "mine", _number(query.get("page", ""))
@@ -46,10 +46,10 @@ async def _page(visit: DeskVisit, problem: QiandaError | None = None) -> web.Res
         kinds = await tx.staff_tasks.count_open_by_kind(owner)
         of_all, of_mine = await tx.staff_tasks.count_open_tasks(visit.staff.id)
         contracts = await tx.contracts.get_many(task.contract for task in found if task.contract)
-        changing = await tx.phone_changes.signers(tx.now)
-        alerts = [] if kept["done"] or number > 1 else await tx.alerts.recent(visit.shown, tx.now)
+        changing = await tx.phone_changes.list_signers_waiting(tx.now)
+        alerts = [] if kept["done"] or number > 1 else await tx.alerts.list_recent(visit.shown, tx.now)
         names = await tx.contracts.get_signer_names(task.signer for task in found if task.signer)
-        owners = await tx.accounts.staff_names([task.owner for task in found if task.owner])
+        owners = await tx.accounts.get_names([task.owner for task in found if task.owner])
         settlers = await names_of(tx, [task.done_by for task in found])
         answered = await list_answers(tx, *(task for task in found if task.kind in QUESTIONS))
         colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
@@ -101,7 +101,7 @@ def _number(text: str) -> int:
     return max(int(text), 1) if plain else 1
 
 
-async def done(visit: DeskVisit) -> web.StreamResponse:
+async def done(visit: StaffVisit) -> web.StreamResponse:
     """Finish one task."""
     try:
         end = await _end(visit)
@@ -111,7 +111,7 @@ async def done(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/tasks?said=done")
 
 
-async def many_done(visit: DeskVisit) -> web.StreamResponse:
+async def many_done(visit: StaffVisit) -> web.StreamResponse:
     """Finish the chosen tasks, all with the same outcome and note. Tasks that wait for a decision about a phone number
     stay open. Tasks that somebody else has finished are left out."""
     chosen = await _chosen(visit)
@@ -130,7 +130,7 @@ async def many_done(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(_back(visit, "tasks-left" if left else "done"))
 
 
-async def many_taken(visit: DeskVisit) -> web.StreamResponse:
+async def many_taken(visit: StaffVisit) -> web.StreamResponse:
     """Take the chosen tasks. Tasks that are already finished are left out."""
     for task in await _chosen(visit):
         try:
@@ -140,33 +140,33 @@ async def many_taken(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(_back(visit, "task-taken"))
 
 
-async def _chosen(visit: DeskVisit) -> list[UUID]:
+async def _chosen(visit: StaffVisit) -> list[UUID]:
     """Return the chosen tasks. Raises NotFound for a task that is unknown or belongs to another campus."""
     form = await visit.request.post()
     chosen = [read_id(str(value)) for value in form.getall("task", [])][:PAGE]
     async with visit.services.database.transaction(visit.scope) as tx:
         for task in chosen:
-            if await tx.staff_tasks.task(task) is None:
+            if await tx.staff_tasks.find_task(task) is None:
                 raise NotFound
     return chosen
 
 
-async def _end(visit: DeskVisit) -> TaskEnd:
+async def _end(visit: StaffVisit) -> TaskEnd:
     form = await visit.request.post()
     return read_end(*(str(form.get(name, "")).replace("\x00", "") for name in ("outcome", "note")))
 
 
-def _back(visit: DeskVisit, said: str) -> str:
+def _back(visit: StaffVisit, said: str) -> str:
     query = visit.request.query
     return _link(Entered({name: query[name] for name in FILTERS if query.get(name)}), {"said": said})
 
 
-async def taken(visit: DeskVisit) -> web.StreamResponse:
+async def taken(visit: StaffVisit) -> web.StreamResponse:
     await take(visit.services, visit.scope, _task(visit), visit.staff)
     raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
 
 
-async def handed(visit: DeskVisit) -> web.StreamResponse:
+async def handed(visit: StaffVisit) -> web.StreamResponse:
     login = str((await visit.request.post()).get("login", "")).replace("\x00", "")
     try:
         await hand_to(visit.services, visit.scope, _task(visit), login)
@@ -175,5 +175,5 @@ async def handed(visit: DeskVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther("/staff/tasks?said=task-handed")
 
 
-def _task(visit: DeskVisit) -> UUID:
+def _task(visit: StaffVisit) -> UUID:
     return read_id(visit.request.match_info["task"])

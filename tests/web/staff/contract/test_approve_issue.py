@@ -30,7 +30,7 @@ from tests.lifecycle.people import mother
 from tests.poster_visits import Family, admitted, make_poster
 from tests.running import Running, minor_with_guardian, running_hub
 from tests.web.staff.school.test_staff_enrolments import enrolled
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,13 +40,13 @@ class Story:
     """A hub in which contracts of one course need approval, with a clerk and two managers of Hefei."""
 
     running: Running
-    clerk: Desk
-    ann: Desk
-    ben: Desk
+    clerk: ConsoleBrowser
+    ann: ConsoleBrowser
+    ben: ConsoleBrowser
 
     async def contract_of(self, enrolment: UUID) -> UUID | None:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return (await tx.school.enrolment(enrolment)).contract
+            return (await tx.school.get_enrolment(enrolment)).contract
 
     async def run(self, act: str) -> None:
         """Do what a worker does."""
@@ -60,17 +60,17 @@ async def story() -> AsyncIterator[Story]:
         for login in ("ann", "ben"):
             await add_staff(running, login, "hefei", role=StaffRole.CAMPUS_MANAGER)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            course = await tx.school.course("hefei", "math-a")
+            course = await tx.school.get_course("hefei", "math-a")
             await tx.school.put_course(replace(course, details=dict(course.details) | {"approval": True}))
-        yield Story(running, *[await desk_of(running, login) for login in ("clerk", "ann", "ben")])
+        yield Story(running, *[await console_of(running, login) for login in ("clerk", "ann", "ben")])
 
 
-async def ask(desk: Desk, *enrolments: UUID) -> str:
+async def ask(console: ConsoleBrowser, *enrolments: UUID) -> str:
     """Ask for the contracts of enrolments. Return the address of the act."""
-    preview = await desk.post("/staff/enrolments/preview", [("enrolment", str(each)) for each in enrolments])
+    preview = await console.post("/staff/enrolments/preview", [("enrolment", str(each)) for each in enrolments])
     assert "Ask for approval of" in preview.words
     hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', preview.text)
-    begun = await desk.post("/staff/enrolments/issue", [*hidden, ("send", "none")])
+    begun = await console.post("/staff/enrolments/issue", [*hidden, ("send", "none")])
     assert begun.status == 303, begun.words
     return begun.location
 
@@ -107,14 +107,14 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
     again = await reissue(services, EVERYTHING, contract, "test")
     assert again.replaces == contract  # the same people, by the same text
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
-        course = await tx.school.course("hefei", "math-a")
+        course = await tx.school.get_course("hefei", "math-a")
         await tx.school.put_course(replace(course, details=dict(course.details) | {"price": "9999.00"}))
     with pytest.raises(ApprovalNeeded):  # nobody has approved this price
         await reissue(services, EVERYTHING, again.id, "test")
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
         await tx.school.put_course(course)
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
-        (guardian,) = await tx.contracts.signers(again.id)
+        (guardian,) = await tx.contracts.list_signers(again.id)
     with pytest.raises(ApprovalNeeded):
         await replace_person(services, EVERYTHING, again.id, Replacement(guardian.id, mother()), "test")
     kinds = [entry.kind for entry in await story.running.school_record()]
@@ -150,7 +150,8 @@ async def test_another_guardian_signs_once_somebody_else_has_approved(story: Sto
     fresh = await story.contract_of(one.id)
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
         assert fresh is not None and contract is not None
-        assert [(each.name, each.phone) for each in await tx.contracts.signers(fresh)] == [(by.name, "+8619000000777")]
+        (signer,) = await tx.contracts.list_signers(fresh)
+        assert (signer.name, signer.phone) == (by.name, "+8619000000777")
         assert (await tx.contracts.get(contract)).replaced_by == fresh
         assert await tx.issue_acts.get_replacement(act_of(asked)) is None  # kept no longer than needed
     first = one.people["signers"][0]
@@ -187,9 +188,9 @@ async def change_guardian(story: Story, enrolment: Enrolment, **values: str) -> 
 
 async def test_what_is_refused_or_taken_back_is_never_issued(story: Story) -> None:
     one = await enrolled(story.running, "陈小雨")
-    for desk, way in ((story.ben, "refuse"), (story.clerk, "take-back")):
+    for console, way in ((story.ben, "refuse"), (story.clerk, "take-back")):
         act = await ask(story.clerk, one.id)
-        assert (await desk.post(f"{act}/{way}")).status == 303
+        assert (await console.post(f"{act}/{way}")).status == 303
         await story.run(act)
         assert "These contracts are not issued" in (await story.clerk.get(act)).words
     assert await story.contract_of(one.id) is None
@@ -207,8 +208,8 @@ async def test_no_other_way_leads_around_it(story: Story) -> None:
     async with admitted(story.running, ticket, family) as visitor:
         await visitor.enrol("math-a", family.student(), [family.guardian()])
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
-        asked = [task for task in await tx.staff_tasks.open_tasks() if task.kind == "enrolment-asked"]
-        assert await tx.posters.enrolled(poster.id) == 1
+        asked = [task for task in await tx.staff_tasks.list_open_tasks() if task.kind == "enrolment-asked"]
+        assert await tx.posters.count_enrolled(poster.id) == 1
     assert len(asked) == 1
 
 
@@ -225,7 +226,7 @@ async def test_what_was_changed_after_its_approval_is_not_issued(story: Story) -
     act = await ask(story.ann, one.id)
     assert (await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))).status == 303
     async with database.transaction(EVERYTHING) as tx:
-        course = await tx.school.course("hefei", "math-a")
+        course = await tx.school.get_course("hefei", "math-a")
         await tx.school.put_course(replace(course, details=dict(course.details) | {"teacher": "somebody else"}))
     await story.run(act)
     assert await story.contract_of(one.id) is None
@@ -256,7 +257,7 @@ async def test_the_texts_of_companions_and_the_text_that_a_pdf_replaces_are_aske
     async with running_hub(templates=folder, with_web=False, with_worker=False) as running:
         services = running.hub.services
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            course = await tx.school.course("hefei", "math-a")
+            course = await tx.school.get_course("hefei", "math-a")
             plain = {key: value for key, value in course.details.items() if key not in ("companions", "template")}
             assert not await needs_approval(services, tx, replace(course, details=plain))
             assert await needs_approval(

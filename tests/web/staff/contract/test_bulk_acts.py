@@ -23,7 +23,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Another system's id that would be a formula.
@@ -35,7 +35,7 @@ class Story:
     """A hub with a completed, an expired, a withdrawn contract and three that are to be signed."""
 
     running: Running
-    desk: Desk
+    console: ConsoleBrowser
     due: list[Contract]
     done: Contract
     past: Contract
@@ -53,11 +53,11 @@ class Story:
         """Do what a worker does with the act to which this answer leads. Return the page of the act."""
         assert page.status == 303, page.words
         await run_bulk_act(self.running.hub.services, UUID(page.location.rpartition("/")[2]))
-        return await self.desk.get(page.location)
+        return await self.console.get(page.location)
 
     async def kinds(self, contract: Contract) -> list[str]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [entry.kind for entry in await tx.record.entries(contract.id)]
+            return [entry.kind for entry in await tx.record.list_entries(contract.id)]
 
     async def school_acts(self, kind: str) -> int:
         return [entry.kind for entry in await self.running.school_record()].count(kind)
@@ -82,24 +82,24 @@ async def story() -> AsyncIterator[Story]:
         await completed(running, done)
         past, gone = await running.issue_minor(), await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await expire(services, tx, await tx.contracts.locked(past.id))
+            await expire(services, tx, await tx.contracts.lock_contract(past.id))
         await void(services, EVERYTHING, gone.id, "test", "test")
         due = [await running.issue_minor() for _ in range(3)]
         await add_staff(running, "legal", "hefei", role=StaffRole.LEGAL)
         await add_staff(running, "elsewhere", "beijing")
-        yield Story(running, await desk_of(running), due, done, past, gone)
+        yield Story(running, await console_of(running), due, done, past, gone)
 
 
 async def test_every_row_can_be_chosen_also_past_its_deadline(story: Story) -> None:
-    page = await story.desk.get("/staff?state=EXPIRED")
+    page = await story.console.get("/staff?state=EXPIRED")
     assert f'name="contract"\n        value="{story.past.id}"' in page.text and "Extend the deadline…" in page.words
 
 
 async def test_a_preview_says_how_many_which_not_why_and_who(story: Story) -> None:
-    page = await story.desk.post("/staff/extend/preview?view=pending", story.all)
+    page = await story.console.post("/staff/extend/preview?view=pending", story.all)
     assert "Extend the deadline: 4 of 6 contracts" in page.words  # the suggested day is later than that of any
     day = (story.running.clock() + timedelta(days=90)).date().isoformat()
-    page = await story.desk.post("/staff/extend/preview?view=pending", [*story.all, ("deadline", day)])
+    page = await story.console.post("/staff/extend/preview?view=pending", [*story.all, ("deadline", day)])
     for words in (
         "Extend the deadline: 4 of 6 contracts",
         "3 to get the new deadline",
@@ -114,7 +114,7 @@ async def test_a_preview_says_how_many_which_not_why_and_who(story: Story) -> No
 
 async def test_deadlines_move_for_whoever_may(story: Story) -> None:
     day = (story.running.clock() + timedelta(days=90)).date().isoformat()
-    legal = await desk_of(story.running, "legal")
+    legal = await console_of(story.running, "legal")
     form = [*chosen(story.due[0], story.past), ("deadline", day)]
     page = await legal.post("/staff/extend/preview", form)
     assert "left out: expired, and your role may not issue it again" in page.words
@@ -126,12 +126,12 @@ async def test_deadlines_move_for_whoever_may(story: Story) -> None:
     assert await story.school_acts("contracts-extended") == 1
     assert (await story.kinds(story.due[0])).count("deadline-moved") == 1
     assert (await story.state(story.past)).replaced_by is None
-    begun = await story.desk.post("/staff/extend", [*chosen(story.past), ("deadline", day), new_act()])
+    begun = await story.console.post("/staff/extend", [*chosen(story.past), ("deadline", day), new_act()])
     shown = await story.run(begun)
     fresh = (await story.state(story.past)).replaced_by
     assert fresh and f'href="/staff/contracts/{fresh}"' in shown.text
     for entered, words in (("2020-01-01", "in the future"), ("soon", "a date like"), ("", "a date like")):
-        refused = await story.desk.post("/staff/extend", [*chosen(story.due[1]), ("deadline", entered), new_act()])
+        refused = await story.console.post("/staff/extend", [*chosen(story.due[1]), ("deadline", entered), new_act()])
         assert refused.status == 422 and words in refused.words, entered
 
 
@@ -140,43 +140,43 @@ def new_act() -> tuple[str, str]:
 
 
 async def test_contracts_are_withdrawn_with_a_reason(story: Story) -> None:
-    page = await story.desk.post("/staff/void/preview", chosen(story.due[2], story.done))
+    page = await story.console.post("/staff/void/preview", chosen(story.due[2], story.done))
     assert "Withdraw contracts: 1 of 2 contracts" in page.words and "cannot be undone" in page.words
     form = [("contracts", hidden(page)["contracts"]), ("act", hidden(page)["act"])]
-    refused = await story.desk.post("/staff/void", [*form, ("reason", " ")])
+    refused = await story.console.post("/staff/void", [*form, ("reason", " ")])
     assert refused.status == 422 and (await story.state(story.due[2])).state is ContractState.ISSUED
-    shown = await story.run(await story.desk.post("/staff/void", [*form, ("reason", "课程取消")]))
+    shown = await story.run(await story.console.post("/staff/void", [*form, ("reason", "课程取消")]))
     assert "1 withdrawn now" in shown.words and "left out: everybody has signed" in shown.words
     assert (await story.state(story.due[2])).state is ContractState.VOIDED
-    assert "Acts on many contracts today" in (await story.desk.get("/staff")).words
+    assert "Acts on many contracts today" in (await story.console.get("/staff")).words
 
 
 async def test_contracts_are_issued_anew(story: Story) -> None:
-    page = await story.desk.post("/staff/reissue/preview", chosen(story.due[1]))
+    page = await story.console.post("/staff/reissue/preview", chosen(story.due[1]))
     assert "Everybody signs again" in page.words
-    shown = await story.run(await story.desk.post("/staff/reissue", hidden(page)))
+    shown = await story.run(await story.console.post("/staff/reissue", hidden(page)))
     fresh = (await story.state(story.due[1])).replaced_by
     assert fresh and "to the new contract" in shown.words
 
 
 @pytest.mark.parametrize("act", ["extend", "reissue", "void", "codes", "download", "export"])
 async def test_a_foreign_campus_is_unknown_and_nothing_chosen_is_said(story: Story, act: str) -> None:
-    foreign = await desk_of(story.running, "elsewhere")
+    foreign = await console_of(story.running, "elsewhere")
     form = chosen(story.due[0])
     theirs = await foreign.post(f"/staff/{act}/preview", form)
     nothing = await foreign.post(f"/staff/{act}/preview", {"contract": "00000000-0000-4000-8000-000000000000"})
     assert theirs.status == nothing.status == 404 and theirs.words == nothing.words
     more = [("act", "00000000-0000-4000-8000-000000000001"), ("reason", "x"), ("deadline", "2027-01-01")]
     assert (await foreign.post(f"/staff/{act}", [*form, *more, ("form", "csv")])).status == 404
-    page = await story.desk.post(f"/staff/{act}/preview", {})
+    page = await story.console.post(f"/staff/{act}/preview", {})
     assert page.status in (200, 422) and "No contract was selected." in page.words
 
 
 async def test_codes_are_printed_with_masked_names(story: Story) -> None:
-    page = await story.desk.post("/staff/codes/preview", chosen(story.due[0], story.done, story.gone))
+    page = await story.console.post("/staff/codes/preview", chosen(story.due[0], story.done, story.gone))
     assert "1 codes of 3 contracts" in page.words and "left out: nobody has to sign any more" in page.words
     before = (await story.kinds(story.due[0])).count("link-handed-out")
-    sheet = await story.desk.post("/staff/codes", hidden(page))
+    sheet = await story.console.post("/staff/codes", hidden(page))
     assert sheet.text.count("data:image/svg+xml;base64,") == 1 and story.due[0].number in sheet.text
     assert "陈建国" not in sheet.text and "陈小满" not in sheet.text and "陈*国" in sheet.text
     assert (await story.kinds(story.due[0])).count("link-handed-out") == before + 1
@@ -184,7 +184,7 @@ async def test_codes_are_printed_with_masked_names(story: Story) -> None:
 
 
 async def test_completed_files_come_as_one_zip_of_known_size(story: Story) -> None:
-    page = await story.desk.post("/staff/download/preview", story.all)
+    page = await story.console.post("/staff/download/preview", story.all)
     assert "Download completed contracts: 1 of 6" in page.words
     content, headers = await raw(story, "/staff/download", hidden(page))
     assert headers["Content-Type"] == "application/zip" and int(headers["Content-Length"]) == len(content)
@@ -192,13 +192,13 @@ async def test_completed_files_come_as_one_zip_of_known_size(story: Story) -> No
         (name,) = found.namelist()
         assert name == f"{story.done.number}.pdf" and found.read(name).startswith(b"%PDF-")
     assert "downloaded-by-staff" in await story.kinds(story.done)
-    none = await story.desk.post("/staff/download", chosen(story.due[0]))
+    none = await story.console.post("/staff/download", chosen(story.due[0]))
     assert none.status == 422 and "none of these contracts is completed" in none.words
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 async def test_a_table_is_taken_out_without_numbers_and_formulas(story: Story, form: str) -> None:
-    page = await story.desk.post("/staff/export/preview?campus=hefei", {"fitting": "1"})
+    page = await story.console.post("/staff/export/preview?campus=hefei", {"fitting": "1"})
     number = re.search(r"Export a table: (\d+) contracts", page.words)
     assert number and "Your id" in page.words
     content, headers = await raw(story, "/staff/export?campus=hefei", {"fitting": "1", "form": form})
@@ -219,7 +219,7 @@ async def test_a_table_is_taken_out_without_numbers_and_formulas(story: Story, f
 
 async def raw(story: Story, path: str, form: dict[str, str]) -> tuple[bytes, dict[str, str]]:
     """Return the bytes of an answer to a form, and its headers."""
-    headers = {"Cookie": f"__Host-qianda-staff={story.desk.cookie}; qianda-language=en"}
+    headers = {"Cookie": f"__Host-qianda-staff={story.console.cookie}; qianda-language=en"}
     origin = story.running.origin
     async with story.running.http.post(origin + path, data=form, headers=headers | {"Origin": origin}) as answer:
         assert answer.status == 200, await answer.text()

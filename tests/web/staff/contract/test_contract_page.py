@@ -12,19 +12,19 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_messages_are_shown_without_link_and_code(running: Running, desk: Desk) -> None:
+async def test_messages_are_shown_without_link_and_code(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     while await running.worker.due_steps.sweep():
         pass
     await signed(running, contract)
     await completed(running, contract)
     sent = {each["purpose"]: each["text"] for each in await running.messages()}
-    page = await desk.get(f"/staff/contracts/{contract.id}")
+    page = await console.get(f"/staff/contracts/{contract.id}")
     shown = re.findall(r'<q class="text">([^<]*)</q>', page.text)
     assert any("[link]" in each for each in shown) and any("[code]" in each for each in shown)
     for purpose in ("invitation", "code"):
@@ -33,26 +33,28 @@ async def test_messages_are_shown_without_link_and_code(running: Running, desk: 
     assert re.search(r"Consent version \S+, today", page.words) and "Opened" in page.words
 
 
-async def test_the_record_says_who_moved_the_deadline_and_when_to(running: Running, desk: Desk) -> None:
+async def test_the_record_says_who_moved_the_deadline_and_when_to(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     day = (running.clock() + timedelta(days=60)).date()
-    moved = await desk.post(f"/staff/contracts/{contract.id}/extend", {"deadline": day.isoformat()})
+    moved = await console.post(f"/staff/contracts/{contract.id}/extend", {"deadline": day.isoformat()})
     assert moved.status == 303
-    page = await desk.get(f"/staff/contracts/{contract.id}")
+    page = await console.get(f"/staff/contracts/{contract.id}")
     assert re.search(r"deadline moved\s*: .{5,40} → .{5,40}23:59\s+by demo", page.words)
 
 
-async def test_what_has_expired_gets_a_new_deadline_as_a_new_contract(running: Running, desk: Desk) -> None:
+async def test_what_has_expired_gets_a_new_deadline_as_a_new_contract(
+    running: Running, console: ConsoleBrowser
+) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await expire(running.hub.services, tx, await tx.contracts.locked(contract.id))
+        await expire(running.hub.services, tx, await tx.contracts.lock_contract(contract.id))
     form = {"deadline": (running.clock() + timedelta(days=60)).date().isoformat()}
     await add_staff(running, "page-legal", "hefei", role=StaffRole.LEGAL)
-    legal = await desk_of(running, "page-legal")
+    legal = await console_of(running, "page-legal")
     path = f"/staff/contracts/{contract.id}"
     assert f'action="{path}/extend"' not in (await legal.get(path)).text
     assert (await legal.post(f"{path}/extend", form)).status == 409
-    assert "It has expired." in (await desk.get(path)).words
-    fresh = await desk.post(f"{path}/extend", form)
+    assert "It has expired." in (await console.get(path)).words
+    fresh = await console.post(f"{path}/extend", form)
     assert fresh.status == 303 and fresh.location.endswith("?said=reissued") and path not in fresh.location
-    assert f'action="{path}/extend"' not in (await desk.get(path)).text
+    assert f'action="{path}/extend"' not in (await console.get(path)).text

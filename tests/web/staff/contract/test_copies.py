@@ -10,7 +10,7 @@ from hub.model.contract.contract_copy import CopyRecipient, CopyRole, derive_cop
 from tests.lifecycle.signer import person
 from tests.running import MINOR_ID, Running
 from tests.web.staff.contract.test_staff_preview import FORM
-from tests.web.staff_visit import Desk, desk_of
+from tests.web.staff_visit import ConsoleBrowser, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 MAIL = "mother@home.example"
@@ -22,18 +22,18 @@ def running(hub_of_clerks: Running) -> Running:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running, "clerk", "zh")
+async def console(running: Running) -> ConsoleBrowser:
+    return await console_of(running, "clerk", "zh")
 
 
-async def test_a_copy_is_previewed_issued_sent_and_opened(running: Running, desk: Desk) -> None:
-    wrong = await desk.post("/staff/issue/preview", FORM | {"copy_guardian": "nobody"})
+async def test_a_copy_is_previewed_issued_sent_and_opened(running: Running, console: ConsoleBrowser) -> None:
+    wrong = await console.post("/staff/issue/preview", FORM | {"copy_guardian": "nobody"})
     assert "这不是有效的邮箱地址" in wrong.words and 'value="nobody"' in wrong.text
     asked = FORM | {"copy_guardian": MAIL}
-    seen = await desk.post("/staff/issue/preview", asked)
+    seen = await console.post("/staff/issue/preview", asked)
     assert f"另一位监护人 · {MAIL}" in seen.words
-    issued = await desk.post("/staff/issue", asked)
-    page = await desk.get(issued.location)
+    issued = await console.post("/staff/issue", asked)
+    page = await console.get(issued.location)
     assert "另一位监护人 · m***@home.example 签署完成后发送" in page.words
     number = issued.location.split("/")[3].partition("?")[0]
     async with running.http.get(

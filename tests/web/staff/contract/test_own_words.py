@@ -10,7 +10,7 @@ from hub.lifecycle.contract.end import void
 from hub.model.staff.accounts import EVERYTHING
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened, verified
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 LIKE_OURS = "unknown"  # a delivery state, which pages show as "sent, no answer yet"
 
@@ -22,8 +22,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def shown(running: Running, contract: object, language: str) -> list[str]:
-    desk = await desk_of(running, language=language)
-    return [(await desk.get(path)).words for path in ("/staff/tasks", f"/staff/contracts/{contract}")]
+    console = await console_of(running, language=language)
+    return [(await console.get(path)).words for path in ("/staff/tasks", f"/staff/contracts/{contract}")]
 
 
 async def test_a_reason_for_declining(running: Running) -> None:

@@ -15,7 +15,7 @@ from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
 from tests.running import Running, running_hub
 from tests.web.api.test_api_contracts import CONTRACTS, Api, asked
 from tests.web.signer_visits import verified
-from tests.web.staff_visit import ISSUE_FORM, desk_of
+from tests.web.staff_visit import ISSUE_FORM, console_of
 
 HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
 MORE = {
@@ -47,15 +47,15 @@ async def running() -> AsyncIterator[Running]:
 
 async def signers_of(running: Running, contract: str) -> list[Signer]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.contracts.signers(UUID(contract))
+        return await tx.contracts.list_signers(UUID(contract))
 
 
 async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(running: Running) -> None:
-    desk = await desk_of(running)
-    assert "The school's representative signs as well" in (await desk.get("/staff/issue")).words
-    wrong = await desk.post("/staff/issue", ISSUE_FORM | MORE | {"guardian2_phone": "12"})
+    console = await console_of(running)
+    assert "The school's representative signs as well" in (await console.get("/staff/issue")).words
+    wrong = await console.post("/staff/issue", ISSUE_FORM | MORE | {"guardian2_phone": "12"})
     assert wrong.status == 422 and 'value="周文静"' in wrong.text and "<details open>" in wrong.text
-    made = await desk.post("/staff/issue", ISSUE_FORM | MORE)
+    made = await console.post("/staff/issue", ISSUE_FORM | MORE)
     people = await signers_of(running, made.location.split("/")[-1].partition("?")[0])
     assert [(each.role.value, each.name, each.order, each.relation) for each in people] == [
         ("guardian", "陈建国", 1, "父亲"),
@@ -63,22 +63,22 @@ async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(runn
         ("student", "陈小满", 3, None),
         ("representative", "顾远舟", 4, None),
     ]
-    alone = await desk.post("/staff/issue", ISSUE_FORM)
+    alone = await console.post("/staff/issue", ISSUE_FORM)
     assert len(await signers_of(running, alone.location.split("/")[-1].partition("?")[0])) == 1
 
 
 async def test_a_clerk_puts_another_person_in_a_signers_place(running: Running) -> None:
     contract = await running.issue_minor(send="none")
-    desk, (leaving,) = await desk_of(running), await signers_of(running, str(contract.id))
+    console, (leaving,) = await console_of(running), await signers_of(running, str(contract.id))
     page = f"/staff/contracts/{contract.id}"
-    assert "Somebody else signs instead" in (await desk.get(page)).words
-    assert (await desk.post(f"{page}/replace/{leaving.id}", OTHER | {"phone": "12"})).status == 422
-    done = await desk.post(f"{page}/replace/{leaving.id}", OTHER)
+    assert "Somebody else signs instead" in (await console.get(page)).words
+    assert (await console.post(f"{page}/replace/{leaving.id}", OTHER | {"phone": "12"})).status == 422
+    done = await console.post(f"{page}/replace/{leaving.id}", OTHER)
     assert done.status == 303 and done.location.endswith("?said=replaced")
-    fresh = await desk.get(done.location)
+    fresh = await console.get(done.location)
     assert "周文静" in fresh.words and "the other person" in fresh.words
-    assert (await desk.get(page)).text.count(done.location.partition("?")[0]) == 1
-    assert "Somebody else signs instead" not in (await desk.get(page)).words
+    assert (await console.get(page)).text.count(done.location.partition("?")[0]) == 1
+    assert "Somebody else signs instead" not in (await console.get(page)).words
 
 
 async def test_another_system_says_who_signs_the_new_contract(running: Running) -> None:
@@ -109,10 +109,10 @@ async def test_custody_claimed_and_proved_on_the_page_and_in_the_api(running: Ru
     async with verified(running, contract) as client:
         await client.sign(Claims())
     assert await custody() == {"proved": "software", "claimed": "usb-token"}
-    desk = await desk_of(running)
-    words = (await desk.get(f"/staff/contracts/{contract.id}")).words
+    console = await console_of(running)
+    words = (await console.get(f"/staff/contracts/{contract.id}")).words
     assert "Key held by the signer; where, is not proved · claimed: on a USB token" in words
     assert "signature accepted (key: held by the signer; where, is not proved; claimed: on a USB token)" in words
-    chinese = (await (await desk_of(running, language="zh")).get(f"/staff/contracts/{contract.id}")).words
+    chinese = (await (await console_of(running, language="zh")).get(f"/staff/contracts/{contract.id}")).words
     assert "签署人自持，存放之处未经证明 · 自称：在 USB Key 中" in chinese
     assert "(密钥：签署人自持，存放之处未经证明; 自称：在 USB Key 中)" in chinese

@@ -20,7 +20,7 @@ from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
 from tests.lifecycle.signer import completed, signed
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
 from tests.web.serving import served
-from tests.web.staff_visit import COOKIE, Desk, add_staff, desk_of
+from tests.web.staff_visit import COOKIE, ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 STUDENTS = ("包二", "安一", "陈三")
@@ -34,13 +34,13 @@ class Board:
     """A hub with a withdrawn, a completed and three open contracts; one of these is not sent yet."""
 
     running: Running
-    desk: Desk
+    console: ConsoleBrowser
     open: dict[str, Contract]
     done: Contract
 
     async def numbers(self, query: str = "") -> list[str]:
         """Return the numbers of the contracts on a page, in its order."""
-        page = await self.desk.get(f"/staff{query}")
+        page = await self.console.get(f"/staff{query}")
         assert page.status == 200, page.text
         return re.findall(r"QD-\d{4}-\d{6}", page.text)
 
@@ -69,7 +69,7 @@ async def board() -> AsyncIterator[Board]:
                 deadline=running.clock() + timedelta(days=days),
             )
         await add_staff(running, "elsewhere", "beijing")
-        yield Board(running, await desk_of(running), found, done)
+        yield Board(running, await console_of(running), found, done)
 
 
 async def test_heads_sort_by_name_deadline_and_age(board: Board) -> None:
@@ -78,7 +78,7 @@ async def test_heads_sort_by_name_deadline_and_age(board: Board) -> None:
     assert await board.numbers(everything + "&sort=deadline") == board.of("安一", "包二", "陈三")
     by_name = await board.numbers(everything + "&sort=name")
     assert by_name == [board.open[name].number for name in sorted(STUDENTS)]
-    text = (await board.desk.get("/staff?sort=deadline")).text
+    text = (await board.console.get("/staff?sort=deadline")).text
     assert text.count("aria-sort") == 1 and re.search(r'aria-sort="ascending">\s*<a href="/staff\?sort=deadline', text)
 
 
@@ -88,7 +88,7 @@ async def test_pages_follow_each_other_in_each_order(board: Board, sort: str, mo
     monkeypatch.setattr(dashboard, "PAGE", 2)
     seen, query = [], f"/staff?sort={sort}"
     while query:
-        page = await board.desk.get(query)
+        page = await board.console.get(query)
         seen += re.findall(r"QD-\d{4}-\d{6}", page.text)
         more = re.search(r'class="button" href="([^"]*cursor=[^"]*)"', page.text)
         query = more[1].replace("&amp;", "&") if more else ""
@@ -115,11 +115,11 @@ async def test_filters_stand_in_the_address(board: Board, query: str, students: 
 
 @pytest.mark.parametrize("query", ["channel=pigeon", "receipt=lost", "state=NONE", "cursor=eA", "sort=name&cursor=eA"])
 async def test_a_filter_that_does_not_exist_is_refused(board: Board, query: str) -> None:
-    assert (await board.desk.get(f"/staff?{query}")).status == 422
+    assert (await board.console.get(f"/staff?{query}")).status == 422
 
 
 async def test_every_state_is_counted_and_leads_to_its_contracts(board: Board) -> None:
-    page = await board.desk.get("/staff")
+    page = await board.console.get("/staff")
     counted = dict(re.findall(r'href="/staff\?state=(\w+)"[^>]*>[^<]*<b>([\d,]+)</b>', page.text))
     assert counted == {"COMPLETED": "1", "VOIDED": "1"}
     assert await board.numbers("?state=COMPLETED") == [board.done.number]
@@ -130,8 +130,8 @@ async def test_every_state_is_counted_and_leads_to_its_contracts(board: Board) -
 async def test_what_is_past_its_deadline_is_shown_and_marked(board: Board) -> None:
     late = board.open["安一"]
     async with board.running.hub.database.transaction(EVERYTHING) as tx:
-        _, before = await tx.board.counts(late.deadline)
-        _, after = await tx.board.counts(late.deadline + timedelta(seconds=1))
+        _, before = await tx.board.get_counts(late.deadline)
+        _, after = await tx.board.get_counts(late.deadline + timedelta(seconds=1))
     assert (before["overdue"], after["overdue"]) == (0, 1)
 
 
@@ -148,7 +148,7 @@ async def test_a_search_finds_nothing_else(board: Board) -> None:
     for search in (board.done.number[-6:], board.done.number, board.done.number.lower(), board.done.number[3:]):
         assert set(await board.numbers(f"?q={search}")) == {board.done.number}, search
     assert await board.numbers(f"?q={board.done.number[:7]}") == []  # a year is no end of a number
-    elsewhere = await desk_of(board.running, login="elsewhere")
+    elsewhere = await console_of(board.running, login="elsewhere")
     assert "QD-" not in (await elsewhere.get(f"/staff?q={quote(FREE_PHONE)}")).text
 
 
@@ -158,12 +158,12 @@ async def test_numbers_that_are_dear_are_counted_once_for_many(board: Board) -> 
     host = board.running.origin.removeprefix("http://")
     async with served(app) as origin:
 
-        async def pending(desk: Desk) -> str:
-            headers = {"Cookie": f"{COOKIE}={desk.cookie}; qianda-language=en", "Host": host}
+        async def pending(console: ConsoleBrowser) -> str:
+            headers = {"Cookie": f"{COOKIE}={console.cookie}; qianda-language=en", "Host": host}
             async with board.running.http.get(f"{origin}/staff", headers=headers) as answer:
                 return str(re.findall(r'view=pending"[^>]*>[^<]*<b>([\d,]+)</b>', await answer.text())[0])
 
-        before = await pending(board.desk)
+        before = await pending(board.console)
         await board.running.issue_minor()
-        assert await pending(board.desk) == before != "0"
-        assert await pending(await desk_of(board.running, login="elsewhere")) == "0"
+        assert await pending(board.console) == before != "0"
+        assert await pending(await console_of(board.running, login="elsewhere")) == "0"

@@ -17,7 +17,7 @@ from hub.web.rate_limit import RateLimits
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.web.serving import served
-from tests.web.staff_visit import COOKIE, Desk, desk_of
+from tests.web.staff_visit import COOKIE, ConsoleBrowser, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -29,20 +29,20 @@ def running(hub_of_clerks: Running) -> Running:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running, "clerk")
+async def console(running: Running) -> ConsoleBrowser:
+    return await console_of(running, "clerk")
 
 
 async def entries_of(running: Running, contract: Contract) -> list[tuple[str, str]]:
     """Kind and document of each opening by staff."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract.id)
+        entries = await tx.record.list_entries(contract.id)
     told = ("read-by-staff", "downloaded-by-staff")
     return [(each.kind, each.facts["document_sha256"]) for each in entries if each.kind in told]
 
 
-async def content(running: Running, desk: Desk, path: str) -> bytes:
-    headers = {"Cookie": f"{COOKIE}={desk.cookie}"}
+async def content(running: Running, console: ConsoleBrowser, path: str) -> bytes:
+    headers = {"Cookie": f"{COOKIE}={console.cookie}"}
     async with running.http.get(running.origin + path, headers=headers) as answer:
         assert answer.status == 200 and answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
@@ -50,69 +50,69 @@ async def content(running: Running, desk: Desk, path: str) -> bytes:
         return await answer.read()
 
 
-async def test_an_issued_contract_is_read_page_by_page(running: Running, desk: Desk) -> None:
+async def test_an_issued_contract_is_read_page_by_page(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     path = f"/staff/contracts/{contract.id}"
-    assert f'href="{path}/read"' in (await desk.get(path)).text
-    page = await desk.get(f"{path}/read")
+    assert f'href="{path}/read"' in (await console.get(path)).text
+    page = await console.get(f"{path}/read")
     images = re.findall(r'<img src="([^"]+\.png)"', page.text)
     assert page.status == 200 and len(images) == contract.pages > 1
     assert "as the signers see it" in page.words and f'href="{path}/document.pdf"' in page.text
-    drawn = [await content(running, desk, each) for each in images]
+    drawn = [await content(running, console, each) for each in images]
     assert all(each.startswith(PNG) for each in drawn) and len(set(drawn)) == contract.pages
     assert await entries_of(running, contract) == [("read-by-staff", contract.document)]
-    pdf = await content(running, desk, f"{path}/document.pdf")
+    pdf = await content(running, console, f"{path}/document.pdf")
     assert hashlib.sha256(pdf).hexdigest() == contract.document
-    await desk.get(f"{path}/read")  # another opening is another entry
+    await console.get(f"{path}/read")  # another opening is another entry
     kinds = [kind for kind, _ in await entries_of(running, contract)]
     assert kinds == ["read-by-staff", "downloaded-by-staff", "read-by-staff"]
-    told = (await desk.get(path)).words
+    told = (await console.get(path)).words
     assert "read by staff by Clerk" in told and "downloaded by staff by Clerk" in told
 
 
-async def test_the_file_that_is_read_is_the_present_one(running: Running, desk: Desk) -> None:
+async def test_the_file_that_is_read_is_the_present_one(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     path = f"/staff/contracts/{contract.id}"
-    assert (await desk.get(f"{path}/final.pdf")).status == 404
+    assert (await console.get(f"{path}/final.pdf")).status == 404
     assert await entries_of(running, contract) == []
     await signed(running, contract)
     final = await completed(running, contract)
-    assert await content(running, desk, f"{path}/document.pdf") == final
-    assert await content(running, desk, f"{path}/final.pdf") == final
-    assert "This is the completed contract" in (await desk.get(f"{path}/read")).words
+    assert await content(running, console, f"{path}/document.pdf") == final
+    assert await content(running, console, f"{path}/final.pdf") == final
+    assert "This is the completed contract" in (await console.get(f"{path}/read")).words
     sha256 = hashlib.sha256(final).hexdigest()
     downloads = [("downloaded-by-staff", sha256)] * 2
     assert await entries_of(running, contract) == [*downloads, ("read-by-staff", sha256)]
 
 
-async def test_an_image_asked_for_by_itself_is_an_opening(running: Running, desk: Desk) -> None:
+async def test_an_image_asked_for_by_itself_is_an_opening(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     image = f"/staff/contracts/{contract.id}/pages/1.png"
     for _ in range(2):
-        await content(running, desk, image)
+        await content(running, console, image)
     assert len(await entries_of(running, contract)) == 1
-    colleague = await desk_of(running)
+    colleague = await console_of(running)
     await content(running, colleague, image)
     assert len(await entries_of(running, contract)) == 2
     running.clock.advance(timedelta(minutes=59))
-    await content(running, desk, image)
+    await content(running, console, image)
     assert len(await entries_of(running, contract)) == 2
     running.clock.advance(timedelta(minutes=2))
-    await content(running, desk, image)
+    await content(running, console, image)
     assert len(await entries_of(running, contract)) == 3
 
 
 @pytest.mark.parametrize("number", ["0", "99", "1000", "-1", "x", "٣", "1.5"])
-async def test_pages_that_are_not_there(running: Running, desk: Desk, number: str) -> None:
+async def test_pages_that_are_not_there(running: Running, console: ConsoleBrowser, number: str) -> None:
     contract = await running.issue_minor()
-    page = await desk.get(f"/staff/contracts/{contract.id}/pages/{number}.png")
+    page = await console.get(f"/staff/contracts/{contract.id}/pages/{number}.png")
     assert page.status == 404 and await entries_of(running, contract) == []
 
 
 @pytest.mark.parametrize("what", ["read", "document.pdf", "final.pdf", "pages/1.png"])
 async def test_another_campus_gets_the_answer_of_an_unknown_contract(running: Running, what: str) -> None:
     contract = await running.issue_minor()
-    abroad = await desk_of(running, "elsewhere")
+    abroad = await console_of(running, "elsewhere")
     foreign = await abroad.get(f"/staff/contracts/{contract.id}/{what}")
     unknown = await abroad.get(f"/staff/contracts/{uuid4()}/{what}")
     assert foreign.status == 404 and foreign.words == unknown.words
@@ -122,20 +122,20 @@ async def test_another_campus_gets_the_answer_of_an_unknown_contract(running: Ru
 
 @pytest.mark.parametrize("what", ["read", "document.pdf", "final.pdf", "pages/1.png"])
 async def test_no_other_site_makes_an_entry_and_nobody_reads_without_a_login(
-    running: Running, desk: Desk, what: str
+    running: Running, console: ConsoleBrowser, what: str
 ) -> None:
     contract = await running.issue_minor()
     path = f"/staff/contracts/{contract.id}/{what}"
-    assert (await desk.get(path, site="cross-site")).status == 403
-    stranger = await Desk(running).get(path)
+    assert (await console.get(path, site="cross-site")).status == 403
+    stranger = await ConsoleBrowser(running).get(path)
     assert stranger.status == 303 and stranger.location.startswith("/staff/login?next=")
     assert await entries_of(running, contract) == []
 
 
-async def test_a_flood_is_slowed_down(running: Running, desk: Desk) -> None:
+async def test_a_flood_is_slowed_down(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     host = running.origin.removeprefix("http://")
-    headers = {"Cookie": f"{COOKIE}={desk.cookie}", "X-Forwarded-For": "203.0.113.77", "Host": host}
+    headers = {"Cookie": f"{COOKIE}={console.cookie}", "X-Forwarded-For": "203.0.113.77", "Host": host}
     answers = []
     async with served(make_app(running.hub, rate_limits=RateLimits({"staff-read": 3}))) as origin:
         address = f"{origin}/staff/contracts/{contract.id}/pages/none.png"
@@ -147,7 +147,7 @@ async def test_a_flood_is_slowed_down(running: Running, desk: Desk) -> None:
 
 async def test_it_is_there_in_chinese(running: Running) -> None:
     contract = await running.issue_minor()
-    desk = await desk_of(running, "clerk", language="zh")
-    page = await desk.get(f"/staff/contracts/{contract.id}/read")
+    console = await console_of(running, "clerk", language="zh")
+    page = await console.get(f"/staff/contracts/{contract.id}/read")
     assert "下载 PDF" in page.words and "您的本次阅读会记入合同记录" in page.words
-    assert "工作人员阅读了合同 操作人：Clerk" in (await desk.get(f"/staff/contracts/{contract.id}")).words
+    assert "工作人员阅读了合同 操作人：Clerk" in (await console.get(f"/staff/contracts/{contract.id}")).words

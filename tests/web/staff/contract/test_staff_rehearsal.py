@@ -13,7 +13,7 @@ from hub.lifecycle.contract.rehearse import RehearsingPerson, make_rehearsal, re
 from hub.model.school.course import Course
 from hub.model.staff.accounts import EVERYTHING
 from tests.running import ADULT_ID, STUDENT_PHONE, running_hub
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 MYSELF = RehearsingPerson("周示范", ADULT_ID, STUDENT_PHONE)
 
@@ -32,19 +32,19 @@ def test_mail_is_used_where_it_is_asked_for() -> None:
 
 async def test_a_rehearsal_says_what_it_is_wherever_it_is_seen() -> None:
     async with running_hub() as running:
-        desk = await desk_of(running)
+        console = await console_of(running)
         form = {"name": MYSELF.name, "id_number": MYSELF.id_number, "phone": MYSELF.phone, "email": ""}
-        wrong = await desk.post("/staff/rehearsal", form | {"id_number": "1"})
+        wrong = await console.post("/staff/rehearsal", form | {"id_number": "1"})
         assert wrong.status == 422 and MYSELF.name in wrong.text
-        issued = await desk.post("/staff/rehearsal", form)
+        issued = await console.post("/staff/rehearsal", form)
         assert issued.status == 303, issued.words
-        page = await desk.get(issued.location)
+        page = await console.get(issued.location)
         assert "A rehearsal, without any effect" in page.words and "Rehearsal: " in page.words
         assert "/s/" in await running.message("invitation", STUDENT_PHONE)
         again = await rehearse(running.hub.services, EVERYTHING, MYSELF, "test")
         content = await running.hub.services.files.get(str(again.document))
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            drawn = (await tx.record.entries(again.id))[0]
+            drawn = (await tx.record.list_entries(again.id))[0]
         ordinary = await running.issue_minor()
     assert drawn.kind == "drawn" and drawn.facts["rehearsal"] is True
     assert again.title == "【演练】课程培训服务合同" and "演练" not in ordinary.title

@@ -10,7 +10,7 @@ import pytest
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.keys import Keys
 from tests.running import running_hub
-from tests.web.staff_visit import Desk
+from tests.web.staff_visit import ConsoleBrowser
 
 
 async def test_one_unreadable_contract_does_not_break_a_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,8 +31,8 @@ async def test_one_unreadable_contract_does_not_break_a_list(capsys: pytest.Capt
             problem = await answer.json()
             assert (problem["code"], problem["retry"]) == ("contract-unreadable", False)
             assert bad.number in problem["detail"]
-        desk = Desk(running)
-        await desk.log_in()
-        board = await desk.get("/staff")
+        console = ConsoleBrowser(running)
+        await console.log_in()
+        board = await console.get("/staff")
         assert board.status == 200 and str(good.id) in board.text
         assert board.text.count("Unreadable") == 1 and str(bad.id) in board.text.partition("Unreadable")[2]

@@ -14,20 +14,20 @@ from hub.lifecycle.evidence.make_package import make_package
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.running import Running
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 
 
-async def desk(running: Running, role: StaffRole, campus: str = "hq") -> Desk:
+async def console(running: Running, role: StaffRole, campus: str = "hq") -> ConsoleBrowser:
     login = f"staff-{uuid4().hex[:8]}"
     await add_staff(running, login, campus, QUICK, role)
-    return await desk_of(running, login)
+    return await console_of(running, login)
 
 
 async def test_a_contract_is_held_and_the_hold_is_lifted(running: Running) -> None:
-    contract, legal = await running.issue_minor(), await desk(running, StaffRole.LEGAL)
+    contract, legal = await running.issue_minor(), await console(running, StaffRole.LEGAL)
     link = f"/staff/holds?number={contract.number}"
     assert link in (await legal.get(f"/staff/contracts/{contract.id}")).text
     assert f'value="{contract.number}"' in (await legal.get(link)).text
@@ -39,7 +39,7 @@ async def test_a_contract_is_held_and_the_hold_is_lifted(running: Running) -> No
     services = running.hub.services
     await void(services, EVERYTHING, contract.id, "not needed", "staff:x")
     async with services.database.transaction(EVERYTHING) as tx:
-        placed = next(each for each in await tx.record.entries(contract.id) if each.kind == "hold-placed")
+        placed = next(each for each in await tx.record.list_entries(contract.id) if each.kind == "hold-placed")
     assert placed.actor.startswith("staff:")
     with pytest.raises(Refused):
         await erase_words(services, EVERYTHING, contract.id, placed.sequence, "staff:x")
@@ -53,7 +53,11 @@ async def test_a_contract_is_held_and_the_hold_is_lifted(running: Running) -> No
 
 
 async def test_a_hold_after_the_end_is_given_out_as_an_addendum(running: Running) -> None:
-    contract, legal, services = await running.issue_minor(), await desk(running, StaffRole.LEGAL), running.hub.services
+    contract, legal, services = (
+        await running.issue_minor(),
+        await console(running, StaffRole.LEGAL),
+        running.hub.services,
+    )
     page = f"/staff/contracts/{contract.id}"
     await void(services, EVERYTHING, contract.id, "not needed", "staff:x")
     await make_package(services, contract.id)
@@ -79,7 +83,7 @@ async def test_a_hold_after_the_end_is_given_out_as_an_addendum(running: Running
 async def test_a_hold_that_makes_no_sense_is_refused(
     running: Running, changed: dict[str, str], status: int, words: str
 ) -> None:
-    contract, legal = await running.issue_minor(), await desk(running, StaffRole.LEGAL)
+    contract, legal = await running.issue_minor(), await console(running, StaffRole.LEGAL)
     form = {"number": contract.number, "reason": "court", "until": ""} | changed
     refused = await legal.post("/staff/holds", form)
     assert refused.status == status and words in refused.words
@@ -90,9 +94,9 @@ async def test_a_hold_that_makes_no_sense_is_refused(
 async def test_another_campus_and_other_roles_hold_nothing(running: Running) -> None:
     contract = await running.issue_minor()
     form = {"number": contract.number, "reason": "court", "until": ""}
-    foreign = await desk(running, StaffRole.LEGAL, "beijing")
+    foreign = await console(running, StaffRole.LEGAL, "beijing")
     assert (await foreign.post("/staff/holds", form)).status == 404
-    clerk = await desk(running, StaffRole.CLERK)
+    clerk = await console(running, StaffRole.CLERK)
     assert (await clerk.post("/staff/holds", form)).status == 403
     assert "/staff/holds" not in (await clerk.get(f"/staff/contracts/{contract.id}")).text
     assert (await foreign.post(f"/staff/holds/{contract.id}/lift", {"why_lifted": "x"})).status == 404

@@ -21,7 +21,7 @@ from tests.chats.platforms import DingTalkPlatform, FeishuPlatform, Sent, WeComP
 from tests.chats.servers import AnswerServer, answer_server
 from tests.database import tamper
 from tests.running import GUARDIAN_PHONE, Running, running_hub, until
-from tests.web.staff_visit import add_staff, desk_of
+from tests.web.staff_visit import add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WECOM, DING, FEISHU = WeComPlatform(), DingTalkPlatform(), FeishuPlatform()
@@ -56,7 +56,7 @@ async def running(server: AnswerServer, tmp_path_factory: pytest.TempPathFactory
 
 async def mapped(running: Running, person: str, login: str) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        account = await tx.accounts.staff_by_login(login)
+        account = await tx.accounts.find_by_login(login)
         assert account
         for chat in ("office", "dingtalk", "feishu"):
             await tx.chats.put(chat, person, account[0].id, tx.now)
@@ -94,7 +94,7 @@ async def test_a_clerk_hears_how_their_campus_stands(running: Running) -> None:
 async def test_the_link_of_an_answer_shows_what_was_counted(running: Running) -> None:
     answer = await asked(running, "wang", "who is still unsigned at Hefei")
     (path,) = re.findall(re.escape(running.origin) + r"(/staff\S*)", answer)
-    page = await (await desk_of(running, "hefei-clerk")).get(path)
+    page = await (await console_of(running, "hefei-clerk")).get(path)
     assert page.status == 200 and page.text.count('class="row"') == 2
 
 
@@ -111,9 +111,9 @@ async def test_past_deadlines_are_counted() -> None:
         await hub.issue_minor()
         async with hub.hub.database.transaction(EVERYTHING) as tx:
             planning = tx.planning_now
-            (row,) = await tx.board.rows(BoardFilter())
+            (row,) = await tx.board.list_rows(BoardFilter())
             for moment, overdue in ((planning, 0), (row.deadline, 0), (row.deadline + timedelta(days=1), 1)):
-                assert (await tx.board.counts(moment))[1]["overdue"] == overdue
+                assert (await tx.board.get_counts(moment))[1]["overdue"] == overdue
 
 
 async def test_whoever_is_not_mapped_hears_nothing(running: Running) -> None:

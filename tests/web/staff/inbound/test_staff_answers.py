@@ -26,7 +26,7 @@ from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock
 from tests.lifecycle.signer import deliver, person, tasks_of
 from tests.poster_visits import Family
 from tests.running import Running, minor_with_guardian, running_hub
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWER = "Wednesday is fine, please go on and sign."
@@ -41,13 +41,13 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def desk(running: Running) -> AsyncIterator[Desk]:
+async def console(running: Running) -> AsyncIterator[ConsoleBrowser]:
     """A member of staff in the morning of a day of its own."""
     clock = running.clock
     assert isinstance(clock, StandingClock)
     day = MORNING + timedelta(days=(clock.moment - MORNING).days + 1)
     clock.go_to(day)
-    yield await desk_of(running, "clerk")
+    yield await console_of(running, "clerk")
 
 
 class Asker:
@@ -70,59 +70,59 @@ class Asker:
         await somebody.land()
         await ask(self.running.hub.services, somebody.secret, kind, words)
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            (self.task,) = await tx.staff_tasks.open_tasks(self.contract.id)
+            (self.task,) = await tx.staff_tasks.list_open_tasks(self.contract.id)
         return f"/staff/tasks/{self.task.id}/answer"
 
     async def answers(self) -> list[Delivery]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return [each for each in await tx.deliveries.of_contract(self.contract.id) if each.purpose == "reply"]
+            return [each for each in await tx.deliveries.list_of_contract(self.contract.id) if each.purpose == "reply"]
 
     async def recorded(self) -> int:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            entries = await tx.record.entries(self.contract.id)
+            entries = await tx.record.list_entries(self.contract.id)
         return len([each for each in entries if each.kind == "question-answered"])
 
 
-async def test_an_answer_is_seen_sent_and_noted(running: Running, desk: Desk) -> None:
+async def test_an_answer_is_seen_sent_and_noted(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     path = await asker.asks()
-    assert f'href="{path}"' in (await desk.get("/staff/tasks")).text
-    form = await desk.get(path)
+    assert f'href="{path}"' in (await console.get("/staff/tasks")).text
+    form = await console.get(path)
     assert "Can it be on Wednesday?" in form.words and asker.family.phone not in form.text
-    seen = await desk.post(f"{path}/preview", {"text": f"  {ANSWER}\n"})
+    seen = await console.post(f"{path}/preview", {"text": f"  {ANSWER}\n"})
     (said,) = re.findall(r'<div class="said" lang="en">([^<]*)</div>', seen.text)
     size = measure_text(said)
     assert said.endswith(f": {ANSWER}") and "Hefei" in said
     assert f"text message · English · {size.units} characters · {size.segments} segment · " in seen.words
     assert await asker.answers() == [] and await asker.recorded() == 0
-    sent = await desk.post(path, {"text": ANSWER})
+    sent = await console.post(path, {"text": ANSWER})
     assert (sent.status, sent.location) == (303, "/staff/tasks?said=answered")
     await deliver(running)
     assert await running.message("reply", asker.family.phone) == said
-    page = await desk.get(sent.location)
+    page = await console.get(sent.location)
     assert f"Answered by text message: “{ANSWER}” delivered today 10:00" in page.words
-    told = (await desk.get(f"/staff/contracts/{asker.contract.id}")).words
+    told = (await console.get(f"/staff/contracts/{asker.contract.id}")).words
     assert f"question answered by text message: “{ANSWER}”" in told and "answer to a question: text message" in told
     assert (await tasks_of(running, asker.contract))[0].paused  # until it is settled
 
 
-async def test_two_clicks_are_one_answer(running: Running, desk: Desk) -> None:
+async def test_two_clicks_are_one_answer(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     path = await asker.asks()
-    both = await asyncio.gather(*(desk.post(path, {"text": ANSWER}) for _ in range(2)))
+    both = await asyncio.gather(*(console.post(path, {"text": ANSWER}) for _ in range(2)))
     assert [each.status for each in both] == [303, 303]
     assert len(await asker.answers()) == await asker.recorded() == 1
-    assert (await desk.post(path, {"text": "And bring your card."})).status == 303
+    assert (await console.post(path, {"text": "And bring your card."})).status == 303
     assert len(await asker.answers()) == await asker.recorded() == 2
 
 
-async def test_at_night_it_waits_for_the_morning(running: Running, desk: Desk) -> None:
+async def test_at_night_it_waits_for_the_morning(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     path = await asker.asks()
     clock = running.clock
     assert isinstance(clock, StandingClock)
     clock.advance(NIGHT - MORNING)
-    night = await desk_of(running, "clerk")
+    night = await console_of(running, "clerk")
     seen = await night.post(f"{path}/preview", {"text": ANSWER})
     assert re.search(r"It is quiet time there: it goes out tomorrow 09:00", seen.words)
     assert (await night.post(path, {"text": ANSWER})).location == "/staff/tasks?said=answer-waits"
@@ -136,24 +136,26 @@ async def test_at_night_it_waits_for_the_morning(running: Running, desk: Desk) -
     assert sent.state is DeliveryState.DELIVERED
 
 
-async def test_who_wants_no_messages_gets_none(running: Running, desk: Desk) -> None:
+async def test_who_wants_no_messages_gets_none(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     path = await asker.asks()
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.opt_outs.add(asker.family.phone, "sms", tx.now, "inbound")
     for step in (f"{path}/preview", path):
-        refused = await desk.post(step, {"text": ANSWER})
+        refused = await console.post(step, {"text": ANSWER})
         assert refused.status == 409 and "this number wants no messages any more" in refused.words
     assert await asker.answers() == [] and await asker.recorded() == 0
 
 
-async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(running: Running, desk: Desk) -> None:
+async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(
+    running: Running, console: ConsoleBrowser
+) -> None:
     asker = Asker(running)
     path = await asker.asks()
     clock = running.clock
     assert isinstance(clock, StandingClock)
     clock.advance(NIGHT - MORNING)
-    await (await desk_of(running, "clerk")).post(path, {"text": ANSWER})
+    await (await console_of(running, "clerk")).post(path, {"text": ANSWER})
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.opt_outs.add(asker.family.phone, "sms", tx.now, "inbound")
     (waiting,) = await asker.answers()
@@ -168,34 +170,34 @@ async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(running: R
     "text",
     ["", "  \n ", "x" * 137, "See https://elsewhere.example/s", "see www.elsewhere", "pay at bad.top", "点击 t.cn/x"],
 )
-async def test_what_is_no_answer(running: Running, desk: Desk, text: str) -> None:
+async def test_what_is_no_answer(running: Running, console: ConsoleBrowser, text: str) -> None:
     asker = Asker(running)
     path = await asker.asks()
     for step in (f"{path}/preview", path):
-        refused = await desk.post(step, {"text": text})
+        refused = await console.post(step, {"text": text})
         assert refused.status == 422 and "text:" in refused.words.lower()
     assert await asker.answers() == [] and await asker.recorded() == 0
 
 
-async def test_placeholders_stay_words(running: Running, desk: Desk) -> None:
+async def test_placeholders_stay_words(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
-    assert (await desk.post(await asker.asks(), {"text": "Use {link} and {code}"})).status == 303
+    assert (await console.post(await asker.asks(), {"text": "Use {link} and {code}"})).status == 303
     await deliver(running)
     assert (await running.message("reply", asker.family.phone)).endswith("Use (link) and (code)")
 
 
-async def test_so_many_a_day_and_no_more(running: Running, desk: Desk) -> None:
+async def test_so_many_a_day_and_no_more(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     path = await asker.asks()
     for number in range(5):
-        assert (await desk.post(path, {"text": f"Answer {number}"})).status == 303
-    refused = await desk.post(path, {"text": "Answer 5"})
+        assert (await console.post(path, {"text": f"Answer {number}"})).status == 303
+    refused = await console.post(path, {"text": "Answer 5"})
     assert refused.status == 429 and "Possible again from tomorrow 10:00" in refused.words
-    assert (await desk.post(path, {"text": "Answer 4"})).status == 303  # which is on its way already
+    assert (await console.post(path, {"text": "Answer 4"})).status == 303  # which is on its way already
     assert len(await asker.answers()) == 5
 
 
-async def test_it_counts_as_any_message_that_we_start(running: Running, desk: Desk) -> None:
+async def test_it_counts_as_any_message_that_we_start(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     await asker.asks()
     tight = change_services(running.hub.services, "messaging", budgets=BudgetLimits(per_number_hour=0))
@@ -204,31 +206,39 @@ async def test_it_counts_as_any_message_that_we_start(running: Running, desk: De
     assert await asker.answers() == [] and await asker.recorded() == 0
 
 
-async def test_another_campus_and_other_tasks_get_the_answer_of_an_unknown_one(running: Running, desk: Desk) -> None:
+async def test_another_campus_and_other_tasks_get_the_answer_of_an_unknown_one(
+    running: Running, console: ConsoleBrowser
+) -> None:
     asker = Asker(running)
     path = await asker.asks()
-    abroad = await desk_of(running, "elsewhere")
+    abroad = await console_of(running, "elsewhere")
     unknown = path.replace(str(asker.task.id), str(uuid4()))
     other = StaffTask(uuid4(), "stuck", "", "hefei", running.clock(), asker.contract.id, asker.task.signer)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.staff_tasks.add_task(other)
     stuck = path.replace(str(asker.task.id), str(other.id))
-    nowhere = [(abroad, path), (abroad, unknown), (desk, unknown), (desk, stuck), (desk, "/staff/tasks/x/answer")]
+    nowhere = [
+        (abroad, path),
+        (abroad, unknown),
+        (console, unknown),
+        (console, stuck),
+        (console, "/staff/tasks/x/answer"),
+    ]
     for visitor, wrong in nowhere:
         assert (await visitor.get(wrong)).status == 404
         for step in (f"{wrong}/preview", wrong):
             assert (await visitor.post(step, {"text": ANSWER})).status == 404
-    assert (await desk.post(f"/staff/tasks/{asker.task.id}/done")).status == 303
-    assert (await desk.post(path, {"text": ANSWER})).status == 404  # it is settled
+    assert (await console.post(f"/staff/tasks/{asker.task.id}/done")).status == 303
+    assert (await console.post(path, {"text": ANSWER})).status == 404  # it is settled
     assert await asker.answers() == [] and await asker.recorded() == 0
 
 
-async def test_an_erased_answer_is_gone_everywhere(running: Running, desk: Desk) -> None:
+async def test_an_erased_answer_is_gone_everywhere(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
-    await desk.post(await asker.asks(), {"text": ANSWER})
+    await console.post(await asker.asks(), {"text": ANSWER})
     await deliver(running)
     running.clock.advance(timedelta(seconds=1))
-    await desk.post(f"/staff/tasks/{asker.task.id}/answer", {"text": "Not sent yet."})
+    await console.post(f"/staff/tasks/{asker.task.id}/answer", {"text": "Not sent yet."})
     await _erase(running, asker.contract.id, 0)
     sent, waiting = await asker.answers()
     assert (sent.text, dict(sent.variables), sent.state) == ("–", {"reply": "–"}, DeliveryState.DELIVERED)
@@ -236,22 +246,22 @@ async def test_an_erased_answer_is_gone_everywhere(running: Running, desk: Desk)
     await _erase(running, asker.contract.id, 1)
     _, gone = await asker.answers()
     assert (gone.text, gone.state) == ("–", DeliveryState.WITHDRAWN)
-    cards = (await desk.get("/staff/tasks")).text.split("<article")
+    cards = (await console.get("/staff/tasks")).text.split("<article")
     (card,) = [each for each in cards if asker.contract.number in each]
     assert "Answered by text message" in card and ANSWER not in card and "Not sent yet." not in card
 
 
 async def _erase(running: Running, contract: UUID, number: int) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(contract)
+        entries = await tx.record.list_entries(contract)
     which = [each.sequence for each in entries if each.kind == "question-answered"][number]
     await erase_words(running.hub.services, EVERYTHING, contract, which, "test")
 
 
-async def test_it_is_there_in_chinese(running: Running, desk: Desk) -> None:
+async def test_it_is_there_in_chinese(running: Running, console: ConsoleBrowser) -> None:
     asker = Asker(running)
     path = await asker.asks(language="zh")
-    chinese = await desk_of(running, "clerk", language="zh")
+    chinese = await console_of(running, "clerk", language="zh")
     assert "用短信答复" in (await chinese.get(path)).words
     seen = await chinese.post(f"{path}/preview", {"text": "可以改到周三。"})
     assert "答复您：可以改到周三。" in seen.words and "短信 · 中文" in seen.words

@@ -10,11 +10,11 @@ import pytest
 
 from channels import Message, Receipt, Rules, Shape
 from hub.model.messaging.message import BY_SMS_ALONE, NOT_BY_VOICE, Purpose
-from hub.model.messaging.provider import Provider
-from hub.router.providers import Carrier, Carriers
+from hub.model.messaging.provider import ProviderSettings
+from hub.router.providers import Provider, ProviderSet
 from hub.web.staff.labels import CHANNELS, PURPOSES
 from tests.running import Running
-from tests.web.staff_visit import Desk
+from tests.web.staff_visit import ConsoleBrowser
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,21 +34,23 @@ class Silent:
 
 def configured(running: Running) -> None:
     path = Rules(shapes=(Shape.PATH,), prefix="【新航线教育】", variable_length=35)
-    carriers = [
-        Carrier(Provider("abroad", "x", "sms", segment_cost=0.0079, currency="USD"), Silent(Rules(most_segments=10))),
-        Carrier(Provider("mainland", "x", "sms", languages=("zh",), segment_cost=0.045), Silent(path)),
-        Carrier(Provider("caller", "x", "voice", segment_cost=0.13), Silent(Rules())),
-        Carrier(Provider("post", "x", "email"), Silent(Rules())),
+    providers = [
+        Provider(
+            ProviderSettings("abroad", "x", "sms", segment_cost=0.0079, currency="USD"), Silent(Rules(most_segments=10))
+        ),
+        Provider(ProviderSettings("mainland", "x", "sms", languages=("zh",), segment_cost=0.045), Silent(path)),
+        Provider(ProviderSettings("caller", "x", "voice", segment_cost=0.13), Silent(Rules())),
+        Provider(ProviderSettings("post", "x", "email"), Silent(Rules())),
     ]
-    running.hub.services.messaging.router.carriers = Carriers(carriers, random.random)
+    running.hub.services.messaging.router.providers = ProviderSet(providers, random.random)
 
 
-async def test_the_frame_leads_there(desk: Desk) -> None:
-    assert 'href="/staff/messages"' in (await desk.get("/staff")).text
+async def test_the_frame_leads_there(console: ConsoleBrowser) -> None:
+    assert 'href="/staff/messages"' in (await console.get("/staff")).text
 
 
-async def test_each_message_stands_there_in_both_languages(desk: Desk) -> None:
-    page = await desk.get("/staff/messages")
+async def test_each_message_stands_there_in_both_languages(console: ConsoleBrowser) -> None:
+    page = await console.get("/staff/messages")
     sections = re.split(r'<section class="purpose" id="([^"]+)">', page.text)[1:]
     found = dict(zip(sections[::2], sections[1::2], strict=True))
     assert page.status == 200 and set(found) == {each.value for each in Purpose} and "{" not in page.words
@@ -59,16 +61,18 @@ async def test_each_message_stands_there_in_both_languages(desk: Desk) -> None:
         assert (f"<h3>{CHANNELS['email']}" in section) is (Purpose(purpose) not in BY_SMS_ALONE)
 
 
-async def test_it_says_how_long_a_text_is(running: Running, desk: Desk) -> None:
-    words = (await desk.get("/staff/messages?channel=sms&language=zh")).words
+async def test_it_says_how_long_a_text_is(running: Running, console: ConsoleBrowser) -> None:
+    words = (await console.get("/staff/messages?channel=sms&language=zh")).words
     text = re.search(r"新航线教育北京校区请您\d+月\d+日 18:00前签署合同 http://\S+/s/[0-9A-Z]{13}", words)
     assert text and f"{len(text[0])} characters · 1 segment" in words
     assert "please sign" not in words and CHANNELS["voice"] not in words.partition("Show")[2]
 
 
-async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(running: Running, desk: Desk) -> None:
+async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(
+    running: Running, console: ConsoleBrowser
+) -> None:
     configured(running)
-    words = (await desk.get("/staff/messages")).words
+    words = (await console.get("/staff/messages")).words
     assert re.search(r"mainland · text message · 中文 approved domain with ticket · begins with 【新航线教育】", words)
     assert "35 characters in a variable · 0.045 CNY a segment" in words
     assert "at most 10 segments · 0.0079 USD a segment" in words and "0.13 CNY a message" in words
@@ -80,10 +84,10 @@ async def test_the_cost_is_that_of_each_provider_with_what_it_writes_before(runn
     assert "No configured provider needs it." in words
 
 
-async def test_without_providers_it_says_so(running: Running, desk: Desk) -> None:
-    running.hub.services.messaging.router.carriers = Carriers([], random.random)
-    assert "no messages can be sent" in (await desk.get("/staff/messages")).words
+async def test_without_providers_it_says_so(running: Running, console: ConsoleBrowser) -> None:
+    running.hub.services.messaging.router.providers = ProviderSet([], random.random)
+    assert "no messages can be sent" in (await console.get("/staff/messages")).words
 
 
 async def test_it_is_for_staff_alone(running: Running) -> None:
-    assert (await Desk(running).get("/staff/messages")).location.startswith("/staff/login")
+    assert (await ConsoleBrowser(running).get("/staff/messages")).location.startswith("/staff/login")

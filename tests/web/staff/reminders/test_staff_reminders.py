@@ -19,7 +19,7 @@ from hub.router.policy import get_policy_at
 from hub.web.staff import labels
 from hub.web.staff.reminders.policies import GROUPS
 from tests.running import Running, running_hub, until
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,80 +35,80 @@ async def policy(running: Running, campus: str, course: str | None = None) -> Re
         return await get_policy_at(tx, running.hub.services.messaging.policy, campus, course)
 
 
-async def test_every_key_of_a_policy_stands_on_the_page(desk: Desk) -> None:
+async def test_every_key_of_a_policy_stands_on_the_page(console: ConsoleBrowser) -> None:
     keys = set(ReminderPolicy().to_dict())
     assert {key for group in GROUPS.values() for key in group} == keys == set(labels.POLICY_KEYS)
-    page = await desk.get("/staff/policies")
+    page = await console.get("/staff/policies")
     assert page.status == 200 and set(re.findall(r'id="(\w+)" name="\1"', page.text)) == keys | {"calendar"}
     assert "As it is now" in page.words and re.search(r"\d\d:\d\d reminder \(4\) as the signer wished", page.words)
 
 
-async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, desk: Desk) -> None:
+async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, console: ConsoleBrowser) -> None:
     form = {"at": "hefei/math-a", "reminders_after": "2d，9d", "reminders_through": "voice", "preview": "1"}
-    page = await desk.post("/staff/policies", form)
+    page = await console.post("/staff/policies", form)
     assert page.status == 200 and "With these changes" in page.words
     assert re.search(r"\d\d:\d\d reminder \(1\) call ›", page.words)
     assert (await policy(running, "hefei", "math-a")).reminders_through == ()
 
 
-async def test_one_contract_has_a_policy_of_its_own(running: Running, desk: Desk) -> None:
+async def test_one_contract_has_a_policy_of_its_own(running: Running, console: ConsoleBrowser) -> None:
     mine, other = await running.issue_minor(), await running.issue_minor()
     await running.message("invitation", count=2)
-    page = await desk.get(f"/staff/contracts/{mine.id}")
+    page = await console.get(f"/staff/contracts/{mine.id}")
     (address,) = re.findall(r'href="(/staff/policies\?at=[^"]+)"', page.text)
     assert address == f"/staff/policies?at=hefei/math-a/{mine.id}"
-    page = await desk.get(address)
+    page = await console.get(address)
     assert page.status == 200 and f"{mine.number} · 陈小满" in page.words
     assert "This contract, if nobody signs it: 陈建国" in page.words
     before = await _steps(running, mine.id), await _steps(running, other.id)
     form = {"at": f"hefei/math-a/{mine.id}", "reminders_after": "5d", "reminders_through": "voice"}
-    preview = await desk.post("/staff/policies", form | {"preview": "1"})
+    preview = await console.post("/staff/policies", form | {"preview": "1"})
     assert preview.status == 200 and re.search(r"reminder \(1\) call ›", preview.words)
     shown = re.findall(r'<time datetime="([^"]+)"', preview.text.partition('id="plan"')[2])
     assert (await _steps(running, mine.id), await _steps(running, other.id)) == before
-    saved = await desk.post("/staff/policies", form | {"save": "1"})
+    saved = await console.post("/staff/policies", form | {"save": "1"})
     assert (saved.status, saved.location) == (303, f"{address}&said=policy-changed")
     ((_, due_at),) = await _steps(running, mine.id)
     assert due_at.isoformat() == shown[0] and timedelta(days=4) < due_at - running.clock() < timedelta(days=7)
     assert await _steps(running, other.id) == before[1]
-    assert "reminders changed for this contract" in (await desk.get(f"/staff/contracts/{mine.id}")).words
-    refused = await desk.post("/staff/policies", form | {"reminders_after": "400d", "save": "1"})
+    assert "reminders changed for this contract" in (await console.get(f"/staff/contracts/{mine.id}")).words
+    refused = await console.post("/staff/policies", form | {"reminders_after": "400d", "save": "1"})
     assert refused.status == 422 and 'value="400"' in refused.text
     await add_staff(running, "policy-stranger", "beijing", role=StaffRole.CAMPUS_MANAGER)
-    stranger = await desk_of(running, "policy-stranger")
+    stranger = await console_of(running, "policy-stranger")
     assert (await stranger.get(address)).status == 422
     assert (await stranger.post("/staff/policies", form | {"at": f"beijing//{mine.id}", "save": "1"})).status == 404
-    assert (await desk.get("/staff/policies?at=hefei/math-a/nothing")).status == 404
-    assert (await desk.post("/staff/policies", {"at": f"hefei/math-a/{mine.id}", "save": "1"})).status == 303
+    assert (await console.get("/staff/policies?at=hefei/math-a/nothing")).status == 404
+    assert (await console.post("/staff/policies", {"at": f"hefei/math-a/{mine.id}", "save": "1"})).status == 303
     assert await _steps(running, mine.id) == before[0]  # as decided above, again
-    await desk.post(f"/staff/contracts/{mine.id}/void", {"reason": "He is ill."})
-    over = await desk.post("/staff/policies", form | {"save": "1"})
+    await console.post(f"/staff/contracts/{mine.id}/void", {"reason": "He is ill."})
+    over = await console.post("/staff/policies", form | {"save": "1"})
     assert over.status == 409 and "no signature is due for this contract" in over.words
 
 
 async def _steps(running: Running, contract: UUID) -> list[tuple[str, datetime]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        steps = [task.step for task in await tx.tasks.of_contract(contract)]
+        steps = [task.step for task in await tx.tasks.list_of_contract(contract)]
     return [(step.kind.value, step.due_at) for step in steps if step]
 
 
-async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Running, desk: Desk) -> None:
+async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     await running.message("invitation")
-    page = await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "2、9", "save": "1"})
+    page = await console.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "2、9", "save": "1"})
     assert (page.status, page.location) == (303, "/staff/policies?at=hefei/math-a&said=policy-changed")
     assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [2, 9]
     assert [each.days for each in (await policy(running, "hefei")).reminders_after] == [1, 3, 7]
 
     async def moved() -> bool:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (task,) = await tx.tasks.of_contract(contract.id)
+            (task,) = await tx.tasks.list_of_contract(contract.id)
             return bool(task.step and task.invited_at and (task.step.due_at - task.invited_at).days >= 2)
 
     assert await until(moved)
-    page = await desk.get("/staff/policies?at=hefei/math-a")
+    page = await console.get("/staff/policies?at=hefei/math-a")
     assert 'value="2, 9"' in page.text and "reminded 2, 9 days after the invitation" in page.words
-    await desk.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "", "save": "1"})
+    await console.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "", "save": "1"})
     assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [1, 3, 7]
 
 
@@ -136,24 +136,24 @@ async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Runni
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_key_and_reason(
-    running: Running, desk: Desk, entered: dict[str, str], why: str
+    running: Running, console: ConsoleBrowser, entered: dict[str, str], why: str
 ) -> None:
     before = await policy(running, "hefei")
     for act in ("preview", "save"):
-        page = await desk.post("/staff/policies", {"at": "hefei/", act: "1"} | entered)
+        page = await console.post("/staff/policies", {"at": "hefei/", act: "1"} | entered)
         assert page.status == 422 and why in page.words
         assert all(f'value="{value}"' in page.text for value in entered.values())  # nothing has to be typed again
     assert await policy(running, "hefei") == before
 
 
-async def test_a_policy_is_entered_and_read_in_words(running: Running, desk: Desk) -> None:
+async def test_a_policy_is_entered_and_read_in_words(running: Running, console: ConsoleBrowser) -> None:
     form = {"at": "hefei/math-a", "repeat_every": "5", "repeat_every_unit": "d", "manual_apart": "2"}
     form |= {"manual_apart_unit": "h", "last_call_through": "voice, sms", "messages_per_day": "1"}
-    assert (await desk.post("/staff/policies", form | {"save": "1"})).status == 303
+    assert (await console.post("/staff/policies", form | {"save": "1"})).status == 303
     there = await policy(running, "hefei", "math-a")
     assert (there.repeat_every, there.manual_apart) == (timedelta(days=5), timedelta(hours=2))
     assert there.last_call_through == ("voice", "sms")
-    page = await desk.get("/staff/policies?at=hefei/math-a")
+    page = await console.get("/staff/policies?at=hefei/math-a")
     sentences = (
         "then again every 5 days.",
         "2 hours after another one by hand",
@@ -162,26 +162,28 @@ async def test_a_policy_is_entered_and_read_in_words(running: Running, desk: Des
     for words in sentences:
         assert words in page.words, page.words
     assert not re.search(r"\b\d+[dhm]\b", page.words)
-    chinese = await (await desk_of(running, language="zh")).get("/staff/policies?at=hefei/math-a")
+    chinese = await (await console_of(running, language="zh")).get("/staff/policies?at=hefei/math-a")
     assert "之后每隔 5 天再提醒一次。" in chinese.words and "中国" in chinese.words
     entry = (await running.school_record())[-1]
     assert (entry.kind, entry.facts["course"]) == ("policy-changed", "math-a")
     assert entry.facts["keys"] == "last_call_through, manual_apart, messages_per_day, repeat_every"
-    assert (await desk.post("/staff/policies", {"at": "hefei/math-a", "save": "1"})).status == 303
+    assert (await console.post("/staff/policies", {"at": "hefei/math-a", "save": "1"})).status == 303
 
 
-async def test_headquarters_cannot_decide_what_a_campus_does_not_fit(running: Running, desk: Desk) -> None:
-    assert (await desk.post("/staff/policies", {"at": "hefei/", "window_closes": "10:30", "save": "1"})).status == 303
-    page = await desk.post("/staff/policies", {"at": "hq/", "window_opens": "10:00", "save": "1"})
+async def test_headquarters_cannot_decide_what_a_campus_does_not_fit(running: Running, console: ConsoleBrowser) -> None:
+    assert (
+        await console.post("/staff/policies", {"at": "hefei/", "window_closes": "10:30", "save": "1"})
+    ).status == 303
+    page = await console.post("/staff/policies", {"at": "hq/", "window_opens": "10:00", "save": "1"})
     assert page.status == 422 and "an hour or more after window_opens" in page.words
-    assert (await desk.post("/staff/policies", {"at": "hefei/", "save": "1"})).status == 303
+    assert (await console.post("/staff/policies", {"at": "hefei/", "save": "1"})).status == 303
 
 
-async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Running, desk: Desk) -> None:
+async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Running, console: ConsoleBrowser) -> None:
     async def upload(content: bytes) -> int:
         form = aiohttp.FormData({"at": "hefei/"})
         form.add_field("calendar", content, filename="calendar.csv")
-        headers = {"Cookie": f"__Host-qianda-staff={desk.cookie}; qianda-language=en", "Origin": running.origin}
+        headers = {"Cookie": f"__Host-qianda-staff={console.cookie}; qianda-language=en", "Origin": running.origin}
         url = f"{running.origin}/staff/policies/calendar"
         async with running.http.post(url, data=form, headers=headers, allow_redirects=False) as answer:
             return answer.status
@@ -189,13 +191,13 @@ async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Runnin
     assert await upload("date,what,name\n2027-01-02,closed,考试\n\n2027-02-15,open,补课\n".encode("gb18030")) == 303
     assert await upload(b"2027-01-03,closed,x\n2027-13-01,closed,y\n") == 422
     assert await upload(b"2027-01-03,closed," + b"x" * 200_000) == 422
-    page = await desk.get("/staff/policies?at=hefei/")
+    page = await console.get("/staff/policies?at=hefei/")
     assert "2027-01-02 · closed · 考试" in page.words and "2027-02-15 · open · 补课" in page.words
 
 
 async def test_a_campus_changes_its_own_alone(running: Running) -> None:
     await add_staff(running, "policy-manager", "beijing", role=StaffRole.CAMPUS_MANAGER)
-    manager = await desk_of(running, "policy-manager")
+    manager = await console_of(running, "policy-manager")
     for at in ("hq/", "hefei/", "hefei/math-a"):
         assert (await manager.get(f"/staff/policies?at={at}")).status == 422
         assert (await manager.post("/staff/policies", {"at": at, "messages_per_day": "1", "save": "1"})).status == 422
@@ -206,74 +208,76 @@ async def test_a_campus_changes_its_own_alone(running: Running) -> None:
     assert (await policy(running, "hefei")).messages_per_day == 2
 
 
-async def test_many_are_reminded_after_a_preview(running: Running, desk: Desk) -> None:
+async def test_many_are_reminded_after_a_preview(running: Running, console: ConsoleBrowser) -> None:
     contracts = [await running.issue_minor() for _ in range(2)]
     await running.message("invitation", count=2)
-    board = await desk.get("/staff")
+    board = await console.get("/staff")
     assert board.text.count('name="contract"') >= 2 and "Remind selected" in board.words
     chosen = [("contract", str(each.id)) for each in contracts]
-    page = await desk.post("/staff/remind/preview", chosen)
+    page = await console.post("/staff/remind/preview", chosen)
     assert page.status == 200 and "2 selected: 0 will be sent now" in page.words
     assert "2 got a message a short while ago" in page.words
     act = re.search(r'name="act" value="([^"]+)"', page.text)
     assert act
     for _ in range(2):  # sent twice, it is one act
-        page = await desk.post("/staff/remind", [("act", act[1]), *chosen])
+        page = await console.post("/staff/remind", [("act", act[1]), *chosen])
         assert (page.status, page.location) == (303, f"/staff/remind/{act[1]}")
 
     async def done() -> bool:
-        return "Done: 2 are dealt with" in (await desk.get(f"/staff/remind/{act[1]}?part=live")).words
+        return "Done: 2 are dealt with" in (await console.get(f"/staff/remind/{act[1]}?part=live")).words
 
     assert await until(done)
-    assert "2 left out: a message a short while ago" in (await desk.get(f"/staff/remind/{act[1]}")).words
-    page = await desk.post("/staff/remind/preview?course=math-a", {"fitting": "1"})
+    assert "2 left out: a message a short while ago" in (await console.get(f"/staff/remind/{act[1]}")).words
+    page = await console.post("/staff/remind/preview?course=math-a", {"fitting": "1"})
     assert page.status == 200 and re.search(r"\d selected", page.words)
-    assert "none was selected" in (await desk.post("/staff/remind/preview", {})).words
+    assert "none was selected" in (await console.post("/staff/remind/preview", {})).words
     await add_staff(running, "many-clerk", "beijing")
-    clerk = await desk_of(running, "many-clerk")
+    clerk = await console_of(running, "many-clerk")
     assert (await clerk.get(f"/staff/remind/{act[1]}")).status == 404
     assert (await clerk.post("/staff/remind/preview", chosen)).status == 404
 
 
-async def test_all_that_fit_are_those_of_the_board(running: Running, desk: Desk) -> None:
+async def test_all_that_fit_are_those_of_the_board(running: Running, console: ConsoleBrowser) -> None:
     here, there = await running.issue_minor(), await running.issue_minor(campus="beijing")
-    board = await desk.get("/staff?campus=hefei&age=")
+    board = await console.get("/staff?campus=hefei&age=")
     (address,) = re.findall(r'action="(/staff/remind/preview[^"]*)"', board.text)
-    picked = (await desk.post(html.unescape(address), {"fitting": "1"})).text
+    picked = (await console.post(html.unescape(address), {"fitting": "1"})).text
     assert str(here.id) in picked and str(there.id) not in picked
-    everywhere = (await desk.post("/staff/remind/preview", {"fitting": "1"})).text
+    everywhere = (await console.post("/staff/remind/preview", {"fitting": "1"})).text
     assert str(here.id) in everywhere and str(there.id) in everywhere
-    old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
+    old = await console.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
     assert "none was selected" in old.words
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.school.advance_clock(timedelta(days=8))
-    old = await desk.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
+    old = await console.post("/staff/remind/preview?campus=hefei&age=7", {"fitting": "1"})
     assert str(here.id) in old.text and str(there.id) not in old.text
     await add_staff(running, "other-clerk", "beijing")
-    stranger = await desk_of(running, "other-clerk")
+    stranger = await console_of(running, "other-clerk")
     assert (await stranger.post("/staff/remind/preview?campus=hefei", {"fitting": "1"})).status == 403
 
 
-async def test_no_reminder_is_offered_for_a_number_that_has_to_stay_silent(running: Running, desk: Desk) -> None:
+async def test_no_reminder_is_offered_for_a_number_that_has_to_stay_silent(
+    running: Running, console: ConsoleBrowser
+) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (task,) = await tx.tasks.of_contract(contract.id)
+        (task,) = await tx.tasks.list_of_contract(contract.id)
     act, page = f"/staff/contracts/{contract.id}/remind", f"/staff/contracts/{contract.id}"
     for paused in (False, True):
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.tasks.pause(task.id, paused)
         for each in ("/staff", page):
-            assert (f'action="{act}"' in (await desk.get(each)).text) is not paused
-    refused = await desk.post(act, {})
+            assert (f'action="{act}"' in (await console.get(each)).text) is not paused
+    refused = await console.post(act, {})
     assert refused.status == 409 and "Reminders are paused until the question from this number" in refused.words
-    assert "该号码提出的疑问处理完之前，提醒暂停。" in (await desk.post(f"{act}?lang=zh", {})).words
-    await desk.get("/staff?lang=en")
+    assert "该号码提出的疑问处理完之前，提醒暂停。" in (await console.post(f"{act}?lang=zh", {})).words
+    await console.get("/staff?lang=en")
 
 
-async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, desk: Desk) -> None:
+async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, console: ConsoleBrowser) -> None:
     await add_staff(running, "task-clerk", "hefei")
     await add_staff(running, "task-stranger", "beijing")
-    clerk, stranger = await desk_of(running, "task-clerk"), await desk_of(running, "task-stranger")
+    clerk, stranger = await console_of(running, "task-clerk"), await console_of(running, "task-stranger")
     asked = StaffTask(uuid4(), "question", "Which room is it?", "hefei", running.clock())
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.staff_tasks.add_task(asked)
@@ -294,40 +298,42 @@ async def test_a_staff_task_is_taken_handed_on_and_settled(running: Running, des
     handed = await clerk.post(f"/staff/tasks/{asked.id}/hand", {"login": "demo"})
     assert handed.location == "/staff/tasks?said=task-handed"
     assert "Which room is it?" not in (await clerk.get("/staff/tasks?whose=mine")).words
-    assert "Which room is it?" in (await desk.get("/staff/tasks?whose=mine")).words
-    await desk.post(f"/staff/tasks/{asked.id}/done")
+    assert "Which room is it?" in (await console.get("/staff/tasks?whose=mine")).words
+    await console.post(f"/staff/tasks/{asked.id}/done")
     assert (await clerk.post(f"/staff/tasks/{asked.id}/take")).status == 404
 
 
-async def test_a_task_is_offered_to_those_alone_who_may_settle_it(running: Running, desk: Desk) -> None:
+async def test_a_task_is_offered_to_those_alone_who_may_settle_it(running: Running, console: ConsoleBrowser) -> None:
     await add_staff(running, "offer-clerk", "hefei")
     await add_staff(running, "offer-colleague", "hefei")
     await add_staff(running, "offer-boss", "hq")
     await add_staff(running, "offer-stranger", "beijing")
-    clerk = await desk_of(running, "offer-clerk")
+    clerk = await console_of(running, "offer-clerk")
     tasks = {campus: StaffTask(uuid4(), "question", "Why?", campus, running.clock()) for campus in ("hefei", "hq")}
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for task in tasks.values():
             await tx.staff_tasks.add_task(task)
 
-    async def offered(visitor: Desk, campus: str) -> set[str]:
+    async def offered(visitor: ConsoleBrowser, campus: str) -> set[str]:
         text = (await visitor.get("/staff/tasks")).text
         _, _, form = text.partition(f'action="/staff/tasks/{tasks[campus].id}/hand"')
         return set(re.findall(r'<option value="([^"]+)"', form.partition("</form>")[0]))
 
     assert {"offer-colleague", "offer-boss", "demo"} <= await offered(clerk, "hefei")
     assert not {"offer-clerk", "offer-stranger"} & await offered(clerk, "hefei")
-    assert await offered(desk, "hq") == {"offer-boss"}
-    found = await offered(desk, "hefei")
+    assert await offered(console, "hq") == {"offer-boss"}
+    found = await offered(console, "hefei")
     assert {"offer-clerk", "offer-colleague", "offer-boss"} <= found and "offer-stranger" not in found
     for login in found:  # nobody is offered who would be refused
-        handed = await desk.post(f"/staff/tasks/{tasks['hefei'].id}/hand", {"login": login})
+        handed = await console.post(f"/staff/tasks/{tasks['hefei'].id}/hand", {"login": login})
         assert handed.location == "/staff/tasks?said=task-handed"
     for task in tasks.values():
-        await desk.post(f"/staff/tasks/{task.id}/done")
+        await console.post(f"/staff/tasks/{task.id}/done")
 
 
-async def test_the_ledger_stands_on_the_contracts_page_and_in_the_api(running: Running, desk: Desk) -> None:
+async def test_the_ledger_stands_on_the_contracts_page_and_in_the_api(
+    running: Running, console: ConsoleBrowser
+) -> None:
     contract = await running.issue_minor()
     await running.message("invitation")
 
@@ -340,5 +346,5 @@ async def test_the_ledger_stands_on_the_contracts_page_and_in_the_api(running: R
         return kinds if "receipt" in kinds else []
 
     assert (await until(told))[:4] == ["planned", "sent", "planned", "receipt"]
-    page = await desk.get(f"/staff/contracts/{contract.id}")
+    page = await console.get(f"/staff/contracts/{contract.id}")
     assert "The ledger of reminders" in page.words and "receipt delivered" in page.words

@@ -20,7 +20,7 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.web.staff.school import enrolments
 from tests.poster_visits import Family, cn_id
 from tests.running import Running
-from tests.web.staff_visit import Desk, Page, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,8 +31,8 @@ def running(hub_of_clerks: Running) -> Running:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running, "clerk")
+async def console(running: Running) -> ConsoleBrowser:
+    return await console_of(running, "clerk")
 
 
 async def enrolled(running: Running, name: str, family: Family | None = None, **changes: Any) -> Enrolment:
@@ -49,7 +49,7 @@ async def enrolled(running: Running, name: str, family: Family | None = None, **
 
 async def read(running: Running, enrolment: Enrolment) -> Enrolment:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.school.enrolment(enrolment.id)
+        return await tx.school.get_enrolment(enrolment.id)
 
 
 def names(page: Page) -> list[str]:
@@ -62,25 +62,25 @@ async def acts(running: Running, kind: str, enrolment: UUID) -> list[dict[str, A
     return [dict(each.facts) for each in entries if each.kind == kind and each.facts.get("enrolment") == str(enrolment)]
 
 
-async def test_one_is_found_by_name_whole_phone_and_number(running: Running, desk: Desk) -> None:
+async def test_one_is_found_by_name_whole_phone_and_number(running: Running, console: ConsoleBrowser) -> None:
     family = Family()
     await enrolled(running, "欧阳小满", family, external_id="2026-0117")
     await enrolled(running, "欧阳大满")
     national = family.phone.removeprefix("+86")
     for search in (national, family.phone, f"{national[:3]} {national[3:7]} {national[7:]}", "2026-0117", "欧阳小"):
-        assert names(await desk.get(f"/staff/enrolments?q={search.replace('+', '%2B')}")) == ["欧阳小满"], search
-    assert names(await desk.get("/staff/enrolments?q=欧阳")) == ["欧阳小满", "欧阳大满"]
-    assert names(await desk.get("/staff/enrolments?q=欧阳&order=newest")) == ["欧阳大满", "欧阳小满"]
+        assert names(await console.get(f"/staff/enrolments?q={search.replace('+', '%2B')}")) == ["欧阳小满"], search
+    assert names(await console.get("/staff/enrolments?q=欧阳")) == ["欧阳小满", "欧阳大满"]
+    assert names(await console.get("/staff/enrolments?q=欧阳&order=newest")) == ["欧阳大满", "欧阳小满"]
     for search in (national[:-1], "小满", "2026", "%", "'", "9" * 200):
-        page = await desk.get(f"/staff/enrolments?q={search.replace('%', '%25')}")
+        page = await console.get(f"/staff/enrolments?q={search.replace('%', '%25')}")
         assert page.status == 200 and "欧阳小满" not in names(page), search
-    abroad = await desk_of(running, "elsewhere")
+    abroad = await console_of(running, "elsewhere")
     for search in (national, "2026-0117", "欧阳"):
         assert names(await abroad.get(f"/staff/enrolments?q={search}")) == []
 
 
 async def test_pages_follow_each_other_without_gap_or_repetition(
-    running: Running, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    running: Running, console: ConsoleBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(enrolments, "PAGE", 3)
     expected = [f"上官{number}" for number in range(8)]
@@ -91,7 +91,7 @@ async def test_pages_follow_each_other_without_gap_or_repetition(
         found: list[str] = []
         pages = 0
         while address:
-            page = await desk.get(address)
+            page = await console.get(address)
             found, pages = found + names(page), pages + 1
             following = re.search(r'href="(/staff/enrolments\?[^"]*after=\d+)"', page.text)
             address = following[1].replace("&amp;", "&") if following else None
@@ -99,16 +99,16 @@ async def test_pages_follow_each_other_without_gap_or_repetition(
                 await enrolled(running, f"上官后来{order}")  # who comes meanwhile moves nobody to another page
         assert pages >= 3 and [name for name in found if "后来" not in name] == expected[:: -1 if order else 1]
     for cursor in ("x", "-1", "1" * 30, "٣"):
-        assert (await desk.get(f"/staff/enrolments?after={cursor}")).status == 422
-    assert (await desk.get("/staff/enrolments?state=lost")).status == 422
-    assert (await desk.get("/staff/enrolments?import=x")).status == 422
+        assert (await console.get(f"/staff/enrolments?after={cursor}")).status == 422
+    assert (await console.get("/staff/enrolments?state=lost")).status == 422
+    assert (await console.get("/staff/enrolments?import=x")).status == 422
 
 
-async def test_states_and_courses_are_told_apart(running: Running, desk: Desk) -> None:
+async def test_states_and_courses_are_told_apart(running: Running, console: ConsoleBrowser) -> None:
     waiting = await enrolled(running, "司马一")
     issued = await enrolled(running, "司马二", course="english-b")
     contract = await issue(running.hub.services, EVERYTHING, new_contract(issued), "test")
-    await desk.post(f"/staff/enrolments/{waiting.id}", {"external_id": "77"})
+    await console.post(f"/staff/enrolments/{waiting.id}", {"external_id": "77"})
     for state, expected in (
         ("", ["司马一"]),
         ("waiting", ["司马一"]),
@@ -116,18 +116,20 @@ async def test_states_and_courses_are_told_apart(running: Running, desk: Desk) -
         ("changed", ["司马一"]),
         ("all", ["司马一", "司马二"]),
     ):
-        assert names(await desk.get(f"/staff/enrolments?q=司马&state={state}")) == expected, state
-    page = await desk.get("/staff/enrolments?q=司马&state=all&course=hefei/english-b")
+        assert names(await console.get(f"/staff/enrolments?q=司马&state={state}")) == expected, state
+    page = await console.get("/staff/enrolments?q=司马&state=all&course=hefei/english-b")
     assert names(page) == ["司马二"] and contract.number in page.words and "to be signed" in page.words
-    assert "changed today" in (await desk.get("/staff/enrolments?state=changed&q=司马")).words
-    nothing = await desk.get("/staff/enrolments?q=司马二")
+    assert "changed today" in (await console.get("/staff/enrolments?state=changed&q=司马")).words
+    nothing = await console.get("/staff/enrolments?q=司马二")
     assert names(nothing) == [] and "Search in all states" in nothing.words
 
 
-async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(running: Running, desk: Desk) -> None:
+async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(
+    running: Running, console: ConsoleBrowser
+) -> None:
     family = Family()
     enrolment = await enrolled(running, "诸葛小满", family)
-    page = await desk.get(f"/staff/enrolments/{enrolment.id}")
+    page = await console.get(f"/staff/enrolments/{enrolment.id}")
     assert page.status == 200 and 'value="诸葛小满"' in page.text
     for secret in (family.child_id, family.parent_id, family.phone.removeprefix("+86")):
         assert secret not in page.text, "whole numbers are shown for a reason alone"
@@ -143,7 +145,7 @@ async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(ru
         "signer0_id_number": "",
         "signer0_phone": new_phone,
     }
-    assert (await desk.post(page_of(enrolment), form)).status == 303
+    assert (await console.post(page_of(enrolment), form)).status == 303
     now = await read(running, enrolment)
     assert (now.course, now.student_name, now.people["student"]["id_number"]) == ("english-b", "诸葛大满", new_id)
     assert now.people["student"]["birth_date"] == "2013-05-01"
@@ -153,9 +155,9 @@ async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(ru
     (facts,) = await acts(running, "enrolment-changed", enrolment.id)
     assert "student.id_number" in facts["fields"] and "signers[0].phone" in facts["fields"]
     assert not any(value in json.dumps(facts, ensure_ascii=False) for value in (new_id, new_phone, "诸葛"))
-    assert names(await desk.get(f"/staff/enrolments?q={new_phone}")) == ["诸葛大满"]
-    assert names(await desk.get(f"/staff/enrolments?q={family.phone.removeprefix('+86')}")) == []
-    assert (await desk.post(page_of(enrolment), form)).status == 303
+    assert names(await console.get(f"/staff/enrolments?q={new_phone}")) == ["诸葛大满"]
+    assert names(await console.get(f"/staff/enrolments?q={family.phone.removeprefix('+86')}")) == []
+    assert (await console.post(page_of(enrolment), form)).status == 303
     assert len(await acts(running, "enrolment-changed", enrolment.id)) == 1, "what changes nothing is no change"
 
 
@@ -177,70 +179,70 @@ def page_of(enrolment: Enrolment) -> str:
     ],
 )
 async def test_what_could_not_be_issued_is_not_saved(
-    running: Running, desk: Desk, form: dict[str, str], status: int
+    running: Running, console: ConsoleBrowser, form: dict[str, str], status: int
 ) -> None:
     other, enrolment = Family(), await enrolled(running, "公孙小满")
     await enrolled(running, "公孙大满", other)
     sent = {name: other.child_id if value == "TAKEN" else value for name, value in form.items()}
-    page = await desk.post(page_of(enrolment), sent)
+    page = await console.post(page_of(enrolment), sent)
     assert page.status == status and 'role="alert"' in page.text
     assert await read(running, enrolment) == enrolment and not await acts(running, "enrolment-changed", enrolment.id)
 
 
-async def test_once_issued_it_is_neither_changed_nor_deleted(running: Running, desk: Desk) -> None:
+async def test_once_issued_it_is_neither_changed_nor_deleted(running: Running, console: ConsoleBrowser) -> None:
     enrolment = await enrolled(running, "慕容小满")
     contract = await issue(running.hub.services, EVERYTHING, new_contract(enrolment), "test")
-    page = await desk.get(page_of(enrolment))
+    page = await console.get(page_of(enrolment))
     assert "reissue the contract" in page.words and f'href="/staff/contracts/{contract.id}"' in page.text
     for address in (page_of(enrolment), f"{page_of(enrolment)}/delete"):
-        refused = await desk.post(address, {"student_name": "别人"})
+        refused = await console.post(address, {"student_name": "别人"})
         assert refused.status == 409 and "reissue the contract" in refused.words
     assert (await read(running, enrolment)).student_name == "慕容小满"
 
 
-async def test_one_that_is_not_issued_is_deleted_and_that_recorded(running: Running, desk: Desk) -> None:
+async def test_one_that_is_not_issued_is_deleted_and_that_recorded(running: Running, console: ConsoleBrowser) -> None:
     family = Family()
     enrolment = await enrolled(running, "令狐小满", family)
-    gone = await desk.post(f"{page_of(enrolment)}/delete")
-    assert gone.status == 303 and names(await desk.get("/staff/enrolments?q=令狐&state=all")) == []
+    gone = await console.post(f"{page_of(enrolment)}/delete")
+    assert gone.status == 303 and names(await console.get("/staff/enrolments?q=令狐&state=all")) == []
     assert len(await acts(running, "enrolment-deleted", enrolment.id)) == 1
-    assert (await desk.post(f"{page_of(enrolment)}/delete")).status == 404
+    assert (await console.post(f"{page_of(enrolment)}/delete")).status == 404
     await enrolled(running, "令狐小满", family)  # it can come again
 
 
 async def test_another_campus_gets_the_answer_of_an_unknown_one(running: Running) -> None:
     enrolment = await enrolled(running, "西门小满")
-    abroad = await desk_of(running, "elsewhere")
+    abroad = await console_of(running, "elsewhere")
     for address in (page_of(enrolment), f"/staff/enrolments/{uuid4()}", "/staff/enrolments/none"):
         assert (await abroad.get(address)).status == 404
         assert (await abroad.post(address, {"student_name": "别人"})).status == 404
         assert (await abroad.post(f"{address}/delete")).status == 404
     assert (await read(running, enrolment)).student_name == "西门小满"
-    stranger = await Desk(running).post(f"{page_of(enrolment)}/delete")
+    stranger = await ConsoleBrowser(running).post(f"{page_of(enrolment)}/delete")
     assert stranger.status in (303, 401)
-    foreign = await (await desk_of(running, "clerk")).post(
+    foreign = await (await console_of(running, "clerk")).post(
         f"{page_of(enrolment)}/delete", origin="https://evil.example"
     )
     assert foreign.status == 403
     await read(running, enrolment)
 
 
-async def test_the_schools_record_is_one_chain_for_all_campuses(running: Running, desk: Desk) -> None:
+async def test_the_schools_record_is_one_chain_for_all_campuses(running: Running, console: ConsoleBrowser) -> None:
     here, there = await enrolled(running, "第一"), await enrolled(running, "第二", campus="beijing", course="math-a")
-    abroad = await desk_of(running, "elsewhere")
-    for one, at in ((here, desk), (there, abroad), (here, desk)):
+    abroad = await console_of(running, "elsewhere")
+    for one, at in ((here, console), (there, abroad), (here, console)):
         assert (await at.post(page_of(one), {"external_id": str(uuid4())})).status == 303
     async with running.hub.database.transaction(Scope(frozenset({"hefei"}))) as tx:
         await record_act(tx, "hefei", "enrolment-changed", "staff:x", {})
         with pytest.raises(NotFound):
-            await tx.school.enrolment(there.id)
+            await tx.school.get_enrolment(there.id)
     entries = await running.school_record()
     assert [each.sequence for each in entries] == list(range(1, len(entries) + 1))
 
 
 async def test_the_list_speaks_chinese(running: Running) -> None:
-    desk = await desk_of(running, "clerk", language="zh")
+    console = await console_of(running, "clerk", language="zh")
     enrolment = await enrolled(running, "东方小满")
     for address in ("/staff/enrolments", "/staff/enrolments?q=无此人", page_of(enrolment)):
-        words = re.sub(r"Qianda|English", "", (await desk.get(address)).words)
+        words = re.sub(r"Qianda|English", "", (await console.get(address)).words)
         assert not re.search(r"[A-Za-z]{3,} [A-Za-z]{3,}", words), words

@@ -18,7 +18,7 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.poster_visits import Family, admitted, make_poster
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,23 +42,23 @@ def form_of(running: Running, **changes: object) -> list[tuple[str, object]]:
     return list((values | changes).items())
 
 
-async def put_up(running: Running, desk: Desk, **changes: object) -> str:
-    page = await desk.post("/staff/posters/new", form_of(running, **changes))
+async def put_up(running: Running, console: ConsoleBrowser, **changes: object) -> str:
+    page = await console.post("/staff/posters/new", form_of(running, **changes))
     assert page.status == 303, page.words
     return page.location.partition("?")[0]
 
 
-async def test_a_poster_is_made_shown_and_printed(running: Running, desk: Desk) -> None:
-    form = (await desk.get("/staff/posters/new")).text
+async def test_a_poster_is_made_shown_and_printed(running: Running, console: ConsoleBrowser) -> None:
+    form = (await console.get("/staff/posters/new")).text
     assert "hefei/math-a" in form and 'enctype="multipart/form-data"' in form
-    address = await put_up(running, desk, title="寒假班 2026")
-    shown = await desk.get(address)
+    address = await put_up(running, console, title="寒假班 2026")
+    shown = await console.get(address)
     code = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{5}", shown.words)
     assert code and f"{running.origin}/p/{code[0].replace('-', '')}" in shown.text
-    listed = (await desk.get("/staff/posters")).words
+    listed = (await console.get("/staff/posters")).words
     assert "寒假班 2026" in listed and "2 places left" in listed
     for sheet in ("a4.pdf", "stickers.pdf"):
-        assert (await desk.get(f"{address}/{sheet}")).headers["Content-Type"] == "application/pdf"
+        assert (await console.get(f"{address}/{sheet}")).headers["Content-Type"] == "application/pdf"
     status, _, headers = await asked(running, "GET", f"/s?code={code[0]}")  # typed, if it cannot be scanned
     assert (status, headers["Location"]) == (303, f"/p/{code[0].replace('-', '')}")
 
@@ -78,20 +78,20 @@ async def test_a_poster_is_made_shown_and_printed(running: Running, desk: Desk) 
     ],
 )
 async def test_what_is_wrong_is_said_and_what_was_entered_stays(
-    running: Running, desk: Desk, changes: dict[str, str], said: str
+    running: Running, console: ConsoleBrowser, changes: dict[str, str], said: str
 ) -> None:
-    page = await desk.post("/staff/posters/new", form_of(running, **changes))
+    page = await console.post("/staff/posters/new", form_of(running, **changes))
     assert page.status == 422 and said in page.words
     assert changes.get("title", "Winter").strip() in page.text
 
 
-async def test_a_list_may_be_a_file(running: Running, desk: Desk) -> None:
+async def test_a_list_may_be_a_file(running: Running, console: ConsoleBrowser) -> None:
     family = Family()
     form = aiohttp.FormData()
     for name, value in form_of(running):
         form.add_field(name, str(value))
     form.add_field("list", workbook([["证件号码"], [family.child_id]]), filename="list.xlsx")
-    cookie = f"__Host-qianda-staff={desk.cookie}"
+    cookie = f"__Host-qianda-staff={console.cookie}"
     async with running.http.post(
         f"{running.origin}/staff/posters/new",
         data=form,
@@ -100,7 +100,7 @@ async def test_a_list_may_be_a_file(running: Running, desk: Desk) -> None:
     ) as answer:
         assert answer.status == 303
         address = answer.headers["Location"].partition("?")[0]
-    assert "for a list of 1" in (await desk.get(address)).words
+    assert "for a list of 1" in (await console.get(address)).words
 
 
 def workbook(rows: list[list[object]]) -> bytes:
@@ -123,7 +123,7 @@ async def test_lists_are_read_as_people_have_them() -> None:
         entries_of(b"\n" * (1 << 21))
 
 
-async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Running, desk: Desk) -> None:
+async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Running, console: ConsoleBrowser) -> None:
     poster, ticket = await make_poster(running, ("math-a", "english-b"))
     waiting, waits = await make_poster(running, mode="ask")
     signed, asking = Family(child="陈小满"), Family(child="周晓雨")
@@ -131,33 +131,33 @@ async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Runni
         drawn = await client.enrol("english-b", signed.student(), [signed.guardian()])
     async with admitted(running, waits, asking) as client:
         await client.enrol("math-a", asking.student(), [asking.guardian()])
-    assert "1 scanned › 1 code correct › 1 enrolled" in (await desk.get("/staff/posters")).words
-    came = (await desk.get(f"/staff/posters/{poster.id}/people")).words
+    assert "1 scanned › 1 code correct › 1 enrolled" in (await console.get("/staff/posters")).words
+    came = (await console.get(f"/staff/posters/{poster.id}/people")).words
     assert signed.child in came and "to be signed" in came
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        contract = next(each for each in await tx.contracts.listed() if str(each.id) == drawn[0]["id"])
-        kinds = [entry.kind for entry in await tx.record.entries(contract.id)]
+        contract = next(each for each in await tx.contracts.list_page() if str(each.id) == drawn[0]["id"])
+        kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
     assert kinds.count("viewed-by-staff") == 1
-    masked = (await desk.get(f"/staff/posters/{waiting.id}/people")).words
+    masked = (await console.get(f"/staff/posters/{waiting.id}/people")).words
     assert asking.child not in masked and "周*雨" in masked
-    tasks = await desk.get("/staff/tasks")
+    tasks = await console.get("/staff/tasks")
     assert "enrolled by a poster" in tasks.words and "/staff/enrolments" in tasks.text
 
 
-async def test_a_poster_is_revoked_after_a_question(running: Running, desk: Desk) -> None:
-    address = await put_up(running, desk)
-    assert "for good" in (await desk.get(f"{address}/revoke")).words
-    assert (await desk.post(f"{address}/revoke")).location == f"{address}?said=poster-revoked"
-    assert "no longer works" in (await desk.get(address)).words
-    assert (await desk.post(f"{address}/revoke")).status == 303
+async def test_a_poster_is_revoked_after_a_question(running: Running, console: ConsoleBrowser) -> None:
+    address = await put_up(running, console)
+    assert "for good" in (await console.get(f"{address}/revoke")).words
+    assert (await console.post(f"{address}/revoke")).location == f"{address}?said=poster-revoked"
+    assert "no longer works" in (await console.get(address)).words
+    assert (await console.post(f"{address}/revoke")).status == 303
 
 
-async def test_another_campus_sees_and_does_nothing(running: Running, desk: Desk) -> None:
-    address = await put_up(running, desk, title="Hefei only")
-    beijing = await desk_of(running, "beijing-desk")
+async def test_another_campus_sees_and_does_nothing(running: Running, console: ConsoleBrowser) -> None:
+    address = await put_up(running, console, title="Hefei only")
+    beijing = await console_of(running, "beijing-desk")
     assert "Hefei only" not in (await beijing.get("/staff/posters")).words
     for path in (address, f"{address}/people", f"{address}/a4.pdf", f"{address}/revoke"):
         assert (await beijing.get(path)).status == 404
     assert (await beijing.post(f"{address}/revoke")).status == 404
     assert (await beijing.post("/staff/posters/new", form_of(running))).status == 422
-    assert (await desk.get(f"{address}/revoke")).status == 200
+    assert (await console.get(f"{address}/revoke")).status == 200

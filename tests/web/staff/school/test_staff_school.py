@@ -1,4 +1,4 @@
-"""Campuses and courses changed at the desk, and sending that is paused there: looked at first, and in the record."""
+"""Campuses and courses changed in the console, and sending that is paused there: looked at first, and in the record."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from hub.model.staff.roles import StaffRole
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,8 +25,8 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running, "hq-office")
+async def console(running: Running) -> ConsoleBrowser:
+    return await console_of(running, "hq-office")
 
 
 def fields(looked: Page) -> dict[str, str]:
@@ -40,61 +40,63 @@ async def last_kind(running: Running) -> str:
     return (await running.school_record())[-1].kind
 
 
-async def test_a_change_is_looked_at_before_it_counts(running: Running, desk: Desk) -> None:
+async def test_a_change_is_looked_at_before_it_counts(running: Running, console: ConsoleBrowser) -> None:
     """One campus gets another name."""
-    file = (await desk.get("/staff/school/school.toml")).text
+    file = (await console.get("/staff/school/school.toml")).text
     assert 'name = "合肥校区"' in file
-    unchanged = await desk.post("/staff/school", {"text": file.replace("\n", "\r\n")})
+    unchanged = await console.post("/staff/school", {"text": file.replace("\n", "\r\n")})
     assert unchanged.status == 200 and "Nothing would change" in unchanged.words
     moved = file.replace('name = "合肥校区"', 'name = "合肥新校区"')
-    seen = await desk.post("/staff/school", {"text": moved})
+    seen = await console.post("/staff/school", {"text": moved})
     assert "campus hefei name: 合肥校区 → 合肥新校区" in seen.words and "Change all of this" in seen.words
-    assert (await desk.get("/staff/school/school.toml")).text == file
-    assert (await desk.post("/staff/school/apply", fields(seen))).location == "/staff/school?said=school-changed"
-    assert (await desk.get("/staff/school/school.toml")).text == moved
+    assert (await console.get("/staff/school/school.toml")).text == file
+    assert (await console.post("/staff/school/apply", fields(seen))).location == "/staff/school?said=school-changed"
+    assert (await console.get("/staff/school/school.toml")).text == moved
     assert await last_kind(running) == "school-changed"
 
 
-async def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_changed_back(desk: Desk) -> None:
-    file = (await desk.get("/staff/school/school.toml")).text
-    mine = await desk.post("/staff/school", {"text": file.replace('address = "', 'address = "新', 1)})
-    other = await desk.post("/staff/school", {"text": file.replace('phone = "', 'phone = "+86', 1)})
-    assert (await desk.post("/staff/school/apply", fields(other))).status == 303
-    now = (await desk.get("/staff/school/school.toml")).text
-    refused = await desk.post("/staff/school/apply", fields(mine))
+async def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_changed_back(console: ConsoleBrowser) -> None:
+    file = (await console.get("/staff/school/school.toml")).text
+    mine = await console.post("/staff/school", {"text": file.replace('address = "', 'address = "新', 1)})
+    other = await console.post("/staff/school", {"text": file.replace('phone = "', 'phone = "+86', 1)})
+    assert (await console.post("/staff/school/apply", fields(other))).status == 303
+    now = (await console.get("/staff/school/school.toml")).text
+    refused = await console.post("/staff/school/apply", fields(mine))
     assert refused.status == 409 and "Somebody else has changed" in refused.words and " phone: +86" in refused.words
-    assert (await desk.get("/staff/school/school.toml")).text == now
-    assert (await desk.post("/staff/school/apply", fields(refused))).status == 303
-    assert (await desk.post("/staff/school/apply", fields(refused))).status == 303  # pressed twice
+    assert (await console.get("/staff/school/school.toml")).text == now
+    assert (await console.post("/staff/school/apply", fields(refused))).status == 303
+    assert (await console.post("/staff/school/apply", fields(refused))).status == 303  # pressed twice
 
 
-async def test_all_faults_are_named_in_the_readers_language_and_nothing_changes(running: Running, desk: Desk) -> None:
-    before = (await desk.get("/staff/school/school.toml")).text
+async def test_all_faults_are_named_in_the_readers_language_and_nothing_changes(
+    running: Running, console: ConsoleBrowser
+) -> None:
+    before = (await console.get("/staff/school/school.toml")).text
     wrong = before.replace('parent = "hq"', 'parent = "nowhere"', 1).replace("lessons = ", "lessons = -", 1)
-    desk.language = "zh"
+    console.language = "zh"
     for path in ("/staff/school", "/staff/school/apply"):
-        refused = await desk.post(path, {"text": wrong})
+        refused = await console.post(path, {"text": wrong})
         assert refused.status == 422 and "有 2 处错误，未作任何更改" in refused.words
         assert "没有校区 nowhere" in refused.words and "应为大于 0 的整数" in refused.words
     misread = before.replace("lessons = ", "lessons = -", 1).replace('name = "合肥校区"', 'name = "合肥老校区"')
-    assert (await desk.post("/staff/school/apply", {"text": misread})).status == 422
-    broken = await desk.post("/staff/school", {"text": "= no TOML"})
+    assert (await console.post("/staff/school/apply", {"text": misread})).status == 422
+    broken = await console.post("/staff/school", {"text": "= no TOML"})
     assert broken.status == 422 and "文件 : 不是有效的 TOML 文件" in broken.words
-    assert (await desk.get("/staff/school/school.toml")).text == before
+    assert (await console.get("/staff/school/school.toml")).text == before
 
 
 async def test_who_only_reads_does_not_set_the_school_up(running: Running) -> None:
-    auditor = await desk_of(running, "hq-auditor")
+    auditor = await console_of(running, "hq-auditor")
     assert [(await auditor.get(path)).status for path in ("/staff/school", "/staff/school/school.toml")] == [403, 403]
     for path in ("/staff/school", "/staff/school/apply", "/staff/sending/pause", "/staff/sending/resume"):
         assert (await auditor.post(path, {"text": ""})).status == 403, path
 
 
-async def test_sending_is_paused_and_goes_on(running: Running, desk: Desk) -> None:
-    assert "Pause sending" in (await desk.get("/staff/doctor")).words
-    assert (await desk.post("/staff/sending/pause")).location == "/staff/doctor?said=sending-paused"
-    shown = (await desk.get("/staff/doctor")).words
+async def test_sending_is_paused_and_goes_on(running: Running, console: ConsoleBrowser) -> None:
+    assert "Pause sending" in (await console.get("/staff/doctor")).words
+    assert (await console.post("/staff/sending/pause")).location == "/staff/doctor?said=sending-paused"
+    shown = (await console.get("/staff/doctor")).words
     assert "Paused since today" in shown and "PAUSED since" in shown and await last_kind(running) == "sending-paused"
-    assert (await desk.post("/staff/sending/resume")).location == "/staff/doctor?said=sending-resumed"
-    shown = (await desk.get("/staff/doctor")).words
+    assert (await console.post("/staff/sending/resume")).location == "/staff/doctor?said=sending-resumed"
+    shown = (await console.get("/staff/doctor")).words
     assert "Paused since" not in shown and "PAUSED" not in shown and await last_kind(running) == "sending-resumed"

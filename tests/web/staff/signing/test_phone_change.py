@@ -19,7 +19,7 @@ from tests.lifecycle.people import father
 from tests.poster_visits import Family, cn_id
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, opened, verified
-from tests.web.staff_visit import add_staff, desk_of
+from tests.web.staff_visit import add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,11 +49,11 @@ class Parent:
 
     async def on_file(self) -> str:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            return (await tx.contracts.signers(self.contract.id))[0].phone
+            return (await tx.contracts.list_signers(self.contract.id))[0].phone
 
     async def address(self) -> str:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:
-            (signer,) = await tx.contracts.signers(self.contract.id)
+            (signer,) = await tx.contracts.list_signers(self.contract.id)
         return f"/api/v1/contracts/{self.contract.id}/signers/{signer.id}/phone"
 
     async def api(self, body: dict[str, str] | None = None, once: str = "") -> tuple[int, Any]:
@@ -91,7 +91,7 @@ def whole(phone: str) -> str:
 async def shown_to(running: Running, someone: Parent) -> list[str]:
     """Who saw both numbers of the change."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        entries = await tx.record.entries(someone.contract.id)
+        entries = await tx.record.list_entries(someone.contract.id)
     return [each.actor for each in entries if each.facts.get("kind") == "phone-change"]
 
 
@@ -102,15 +102,15 @@ async def test_a_program_asks_and_staff_approve(running: Running) -> None:
     assert await someone.api(once="phone-1") == (202, answer)
     status, refused = await someone.api()
     assert (status, refused["code"]) == (409, "phone-change-waiting")
-    desk = await desk_of(running, "colleague")
-    page = await desk.get("/staff/phone-changes")
+    console = await console_of(running, "colleague")
+    page = await console.get("/staff/phone-changes")
     assert "a program of the school" in page.words and "The parent called." in page.words
     assert someone.new not in page.text and someone.family.phone not in page.text and someone.new[-4:] in page.text
     assert "/approve" not in page.text  # before that the numbers are looked at
-    looked = await desk.get(f"/staff/phone-changes/{answer['id']}")
+    looked = await console.get(f"/staff/phone-changes/{answer['id']}")
     assert whole(someone.new) in looked.words and whole(someone.family.phone) in looked.words
     assert f"/staff/phone-changes/{answer['id']}/approve" in looked.text
-    done = await desk.post(f"/staff/phone-changes/{answer['id']}/approve")
+    done = await console.post(f"/staff/phone-changes/{answer['id']}/approve")
     assert (done.status, done.location) == (303, "/staff/phone-changes?said=phone-changed")
     assert await someone.on_file() == someone.new
     assert "合同" in await running.message("invitation", someone.new)
@@ -137,48 +137,48 @@ async def test_what_a_program_may_not_ask(running: Running) -> None:
 
 async def test_whoever_asks_at_the_desk_cannot_approve(running: Running) -> None:
     someone = await parent(running)
-    desk, colleague = await desk_of(running), await desk_of(running, "colleague")
-    contract = await desk.get(f"/staff/contracts/{someone.contract.id}")
+    console, colleague = await console_of(running), await console_of(running, "colleague")
+    contract = await console.get(f"/staff/contracts/{someone.contract.id}")
     path, form = await someone.form()
     assert path in contract.text
-    wrong = await desk.post(path, form | {"phone": "12"})
+    wrong = await console.post(path, form | {"phone": "12"})
     assert wrong.status == 422 and "mobile number: This phone number does not exist." in wrong.words
-    assert (await desk.post(path, form)).location == "/staff/phone-changes?said=phone-asked"
-    mine = await desk.get("/staff/phone-changes")
+    assert (await console.post(path, form)).location == "/staff/phone-changes?said=phone-asked"
+    mine = await console.get("/staff/phone-changes")
     change, card = change_of(mine.text, someone)
     assert "Somebody else has to approve this." in card and "/approve" not in card
-    refused = await desk.post(f"/staff/phone-changes/{change}/approve")
+    refused = await console.post(f"/staff/phone-changes/{change}/approve")
     assert refused.status == 403 and "cannot be the second approver" in refused.words
     assert "a new phone number waits for approval" in (await colleague.get("/staff/tasks")).words
     theirs = await colleague.get("/staff/phone-changes")
     assert "See both full numbers and decide" in theirs.words and "Rang us." in theirs.words
     assert await shown_to(running, someone) == []
-    for both in (desk, colleague):
+    for both in (console, colleague):
         looked = await both.get(f"/staff/phone-changes/{change}")
         assert whole(someone.new) in looked.words and whole(someone.family.phone) in looked.words
         assert ("Approve and change it" in looked.words) == (both is colleague)
         assert looked.headers["Cache-Control"] == "no-store"
     assert len(set(await shown_to(running, someone))) == 2
-    assert (await desk.get(f"/staff/phone-changes/{change}", site="cross-site")).status == 403
-    abroad = await desk_of(running, "elsewhere")
+    assert (await console.get(f"/staff/phone-changes/{change}", site="cross-site")).status == 403
+    abroad = await console_of(running, "elsewhere")
     assert change not in (await abroad.get("/staff/phone-changes")).text
     assert (await abroad.post(f"/staff/phone-changes/{change}/approve")).status == 404
     foreign = await abroad.get(f"/staff/phone-changes/{change}")
     assert foreign.status == 404 and foreign.words == (await abroad.get(f"/staff/phone-changes/{uuid4()}")).words
     assert len(await shown_to(running, someone)) == 2
     assert (await colleague.post(f"/staff/phone-changes/{change}/turn-down")).status == 303
-    assert change not in (await desk.get("/staff/phone-changes")).text
+    assert change not in (await console.get("/staff/phone-changes")).text
     over = await colleague.get(f"/staff/phone-changes/{change}")
     assert over.status == 409 and whole(someone.new) not in over.words
     assert await someone.on_file() == someone.family.phone
-    told = (await desk.get(f"/staff/contracts/{someone.contract.id}")).words
+    told = (await console.get(f"/staff/contracts/{someone.contract.id}")).words
     assert "another phone number turned down" in told and "another phone number asked for" in told
 
 
 async def test_the_person_confirms_with_the_old_phone(running: Running) -> None:
     someone = await parent(running)
     path, form = await someone.form()
-    await (await desk_of(running)).post(path, form)
+    await (await console_of(running)).post(path, form)
     async with verified(running, someone.contract, **someone.visit) as client:
         with pytest.raises(ProtocolProblem) as refused:
             await client.change_phone(Family().phone)
@@ -200,7 +200,7 @@ async def test_the_person_asks_only_once_verified(running: Running) -> None:
         assert refused.value.code == "not-verified"
     async with verified(running, someone.contract, **someone.visit) as client:
         assert await client.change_phone(someone.new) == "waiting-for-approval"
-    page = await (await desk_of(running)).get("/staff/phone-changes")
+    page = await (await console_of(running)).get("/staff/phone-changes")
     assert "the person, with the code of the old phone" in page.words
 
 
@@ -211,6 +211,6 @@ async def test_the_page_says_that_strangers_share_a_number(running: Running) -> 
         child = NewStudent("王小明", "cn-id", cn_id("20130401"))
         await running.issue_minor(signers=(replace(other.signer, phone=someone.new),), student=child)
     path, form = await someone.form()
-    await (await desk_of(running)).post(path, form)
-    page = await (await desk_of(running, "colleague")).get("/staff/phone-changes")
+    await (await console_of(running)).post(path, form)
+    page = await (await console_of(running, "colleague")).get("/staff/phone-changes")
     assert "they are not all of one family" in page.words

@@ -10,7 +10,7 @@ import pytest
 from tests.custody.app import Phones, hub_with_an_app
 from tests.custody.test_own_certificate import facts_of
 from tests.web.signer_visits import verified
-from tests.web.staff_visit import add_staff, desk_of
+from tests.web.staff_visit import add_staff, console_of
 
 pytestmark = pytest.mark.custody
 
@@ -32,7 +32,7 @@ async def test_staff_see_and_revoke_a_device_of_their_own_campus(phones: Phones)
             f"/staff/contracts/{contract.id}",
             f"/staff/contracts/{contract.id}/devices/{device['id']}/revoke",
         )
-        ours, theirs = await desk_of(running, "wang"), await desk_of(running, "li")
+        ours, theirs = await console_of(running, "wang"), await console_of(running, "li")
         assert (await theirs.post(revoke)).status == 404
         shown = await ours.get(page)
         assert "<b>Old phone</b>" in shown.words and "<b>Old phone</b>" not in shown.text
@@ -43,7 +43,7 @@ async def test_staff_see_and_revoke_a_device_of_their_own_campus(phones: Phones)
         after = await ours.get(done.location)
         assert "The device is revoked." in after.words and "Revoke this device" not in after.words
         assert "a device of theirs revoked" in after.words
-        chinese = await desk_of(running, "wang", "zh")
+        chinese = await console_of(running, "wang", "zh")
         assert "密钥在设备的安全硬件中" in (await chinese.get(page)).words
         for nothing in ("x", "00000000-0000-0000-0000-000000000000"):
             assert (await ours.post(f"{page}/devices/{nothing}/revoke")).status == 404

@@ -17,7 +17,7 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import SHANGHAI
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WHOLE, DIGITS = "+86 190 0000 0101", GUARDIAN_PHONE.removeprefix("+86")
@@ -34,56 +34,63 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def desk(running: Running) -> Desk:
-    return await desk_of(running, "clerk")
+async def console(running: Running) -> ConsoleBrowser:
+    return await console_of(running, "clerk")
 
 
 async def path_of(running: Running, contract: Contract) -> str:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
+        (signer,) = await tx.contracts.list_signers(contract.id)
     return f"/staff/contracts/{contract.id}/reveal/{signer.id}"
 
 
 async def looks(running: Running, contract: Contract) -> list[RecordEntry]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return [each for each in await tx.record.entries(contract.id) if each.kind == "contact-revealed"]
+        return [each for each in await tx.record.list_entries(contract.id) if each.kind == "contact-revealed"]
 
 
-async def test_a_number_is_shown_for_a_reason(running: Running, desk: Desk, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_a_number_is_shown_for_a_reason(
+    running: Running, console: ConsoleBrowser, capfd: pytest.CaptureFixture[str]
+) -> None:
     guardian = replace(minor_with_guardian().signers[0], email="parent@example.org", channels=("sms", "email"))
     contract = await running.issue_minor(signers=(guardian,))
     path = await path_of(running, contract)
-    before = await desk.get(f"/staff/contracts/{contract.id}")
+    before = await console.get(f"/staff/contracts/{contract.id}")
     assert f'action="{path}"' in before.text and DIGITS not in before.text and WHOLE not in before.words
     capfd.readouterr()
-    page = await desk.post(path, REASON)
+    page = await console.post(path, REASON)
     assert page.status == 200 and WHOLE in page.words and "parent@example.org" in page.words
     assert page.headers["Cache-Control"] == "no-store" and page.headers["Referrer-Policy"] == "no-referrer"
     logged = "".join(capfd.readouterr())
     assert "/reveal/{signer}" in logged and DIGITS not in logged and "parent@example.org" not in logged
     (entry,) = await looks(running, contract)
     assert entry.facts["kind"] == "call" and set(entry.facts["reason"]) == {"committed"}
-    headquarters = await desk_of(running)
+    headquarters = await console_of(running)
     told = await headquarters.get(f"/staff/contracts/{contract.id}")
     assert "full number shown to staff (to call this person): “The lesson of today is cancelled.”" in told.words
     assert "by Clerk" in told.words
-    for other in (told, await desk.get("/staff"), await desk.get("/staff/tasks"), await desk.get("/staff/enrolments")):
+    for other in (
+        told,
+        await console.get("/staff"),
+        await console.get("/staff/tasks"),
+        await console.get("/staff/enrolments"),
+    ):
         assert other.status == 200 and DIGITS not in other.text and WHOLE not in other.words
-    assert (await desk.get(path)).status == 405  # there is no address that shows it
+    assert (await console.get(path)).status == 405  # there is no address that shows it
 
 
-async def test_a_second_click_is_the_same_look(running: Running, desk: Desk) -> None:
+async def test_a_second_click_is_the_same_look(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     path = await path_of(running, contract)
-    pages = await asyncio.gather(*(desk.post(path, REASON) for _ in range(2)))
+    pages = await asyncio.gather(*(console.post(path, REASON) for _ in range(2)))
     assert all(WHOLE in page.words for page in pages) and len(await looks(running, contract)) == 1
-    await desk.post(path, REASON | {"reason": "Another matter."})
+    await console.post(path, REASON | {"reason": "Another matter."})
     assert len(await looks(running, contract)) == 2
-    await desk.post(path, {"choice": "check"})
-    await (await desk_of(running)).post(path, {"choice": "check"})  # somebody else's look is theirs
+    await console.post(path, {"choice": "check"})
+    await (await console_of(running)).post(path, {"choice": "check"})  # somebody else's look is theirs
     assert len(await looks(running, contract)) == 4
     running.clock.advance(timedelta(minutes=1))
-    await desk.post(path, {"choice": "check"})
+    await console.post(path, {"choice": "check"})
     assert len(await looks(running, contract)) == 5
 
 
@@ -98,9 +105,11 @@ async def test_a_second_click_is_the_same_look(running: Running, desk: Desk) -> 
         {"choice": "call", "reason": "x" * 501},
     ],
 )
-async def test_without_a_reason_nothing_is_shown(running: Running, desk: Desk, form: dict[str, str]) -> None:
+async def test_without_a_reason_nothing_is_shown(
+    running: Running, console: ConsoleBrowser, form: dict[str, str]
+) -> None:
     contract = await running.issue_minor()
-    page = await desk.post(await path_of(running, contract), form)
+    page = await console.post(await path_of(running, contract), form)
     assert page.status == 422 and "Reason:" in page.words.title() and DIGITS not in page.text
     assert WHOLE not in page.words and await looks(running, contract) == []
     assert form.get("reason", "").strip() in page.text  # what was entered is still there
@@ -109,26 +118,26 @@ async def test_without_a_reason_nothing_is_shown(running: Running, desk: Desk, f
 async def test_another_campus_gets_the_answer_of_an_unknown_contract(running: Running) -> None:
     contract = await running.issue_minor()
     path = await path_of(running, contract)
-    abroad = await desk_of(running, "elsewhere")
+    abroad = await console_of(running, "elsewhere")
     foreign = await abroad.post(path, REASON)
     unknown = await abroad.post(path.replace(str(contract.id), str(uuid4())), REASON)
     assert foreign.status == unknown.status == 404 and foreign.words == unknown.words
     assert await looks(running, contract) == []
 
 
-async def test_a_signer_of_another_contract_is_not_there(running: Running, desk: Desk) -> None:
+async def test_a_signer_of_another_contract_is_not_there(running: Running, console: ConsoleBrowser) -> None:
     contract, other = await running.issue_minor(), await running.issue_minor()
     foreign = (await path_of(running, other)).rpartition("/")[2]
     for wrong in (foreign, str(uuid4()), "nobody"):
-        page = await desk.post(f"/staff/contracts/{contract.id}/reveal/{wrong}", REASON)
+        page = await console.post(f"/staff/contracts/{contract.id}/reveal/{wrong}", REASON)
         assert page.status == 404 and WHOLE not in page.words
     assert await looks(running, contract) == [] == await looks(running, other)
 
 
-async def test_so_many_a_day_and_no_more(running: Running, desk: Desk) -> None:
+async def test_so_many_a_day_and_no_more(running: Running, console: ConsoleBrowser) -> None:
     now = running.clock().astimezone(SHANGHAI)
     running.clock.advance(now.replace(hour=12) + timedelta(days=1) - now)  # no midnight comes between
-    counted = await desk_of(running, "counted")
+    counted = await console_of(running, "counted")
     contracts = [await running.issue_minor() for _ in range(3)]
     paths = [await path_of(running, each) for each in contracts]
     for path in (paths[0], paths[0], paths[1]):
@@ -140,24 +149,24 @@ async def test_so_many_a_day_and_no_more(running: Running, desk: Desk) -> None:
     assert "as many phone numbers today as one person may see" in refused.words
     assert "Possible again from tomorrow 00:00" in refused.words
     running.clock.advance(timedelta(days=1))
-    assert (await (await desk_of(running, "counted")).post(paths[2], REASON)).status == 200
+    assert (await (await console_of(running, "counted")).post(paths[2], REASON)).status == 200
 
 
-async def test_no_other_site_and_no_stranger(running: Running, desk: Desk) -> None:
+async def test_no_other_site_and_no_stranger(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
     path = await path_of(running, contract)
-    again = await desk_of(running, "clerk")
+    again = await console_of(running, "clerk")
     assert (await again.post(path, REASON, origin="https://elsewhere.example")).status == 403
-    assert (await Desk(running).post(path, REASON)).status == 401
+    assert (await ConsoleBrowser(running).post(path, REASON)).status == 401
     assert await looks(running, contract) == []
 
 
 async def test_it_is_there_in_chinese(running: Running) -> None:
     contract = await running.issue_minor()
-    desk = await desk_of(running, "clerk", language="zh")
-    page = await desk.post(await path_of(running, contract), {"choice": "other", "reason": "家长来校"})
+    console = await console_of(running, "clerk", language="zh")
+    page = await console.post(await path_of(running, contract), {"choice": "other", "reason": "家长来校"})
     assert "陈建国 的联系方式" in page.words and "号码仅在本页显示一次" in page.words and WHOLE in page.words
-    told = (await desk.get(f"/staff/contracts/{contract.id}")).words
+    told = (await console.get(f"/staff/contracts/{contract.id}")).words
     assert "工作人员查看了完整号码 (其他原因): “家长来校”" in told
-    wrong = await desk.post(await path_of(running, contract), {"choice": ""})
+    wrong = await console.post(await path_of(running, contract), {"choice": ""})
     assert "请选择原因" in wrong.words

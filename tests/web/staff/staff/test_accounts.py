@@ -28,7 +28,7 @@ from hub.model.staff.administration import COMMAND_LINE, Administrator
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk
+from tests.web.staff_visit import ConsoleBrowser
 
 PASSWORD = "correct-horse-battery"
 CLERK = StaffRole.CLERK
@@ -44,20 +44,20 @@ async def added(running: Running, login: str = "zhou", campus: str = "hefei") ->
     await add_staff(running.hub.services, NewStaff(login, "周示范", campus), PASSWORD, COMMAND_LINE)
 
 
-async def logged_in(running: Running, login: str = "zhou", password: str = PASSWORD) -> Desk | None:
-    desk = Desk(running)
-    return desk if (await desk.log_in(login, password)).status == 303 else None
+async def logged_in(running: Running, login: str = "zhou", password: str = PASSWORD) -> ConsoleBrowser | None:
+    console = ConsoleBrowser(running)
+    return console if (await console.log_in(login, password)).status == 303 else None
 
 
-async def is_inside(desk: Desk) -> bool:
-    return (await desk.get("/staff")).status == 200
+async def is_inside(console: ConsoleBrowser) -> bool:
+    return (await console.get("/staff")).status == 200
 
 
 async def test_an_account_is_added_and_sees_its_campus_alone(running: Running) -> None:
     await added(running)
-    desk = await logged_in(running)
-    assert desk is not None and await is_inside(desk)
-    assert (await desk.get("/staff?campus=beijing")).status == 403
+    console = await logged_in(running)
+    assert console is not None and await is_inside(console)
+    assert (await console.get("/staff?campus=beijing")).status == 403
     (entry,) = await running.school_record()
     assert (entry.kind, entry.actor, entry.facts["staff_role"]) == ("staff-added", "command-line", "clerk")
     assert "zhou" not in str(entry.facts)  # the record has only a commitment to the login, which can be erased
@@ -94,27 +94,27 @@ async def test_of_two_that_add_one_login_at_once_one_does(running: Running) -> N
 
 async def test_a_disabled_account_is_outside_at_once_and_comes_back_without_its_sessions(running: Running) -> None:
     await added(running)
-    desk = await logged_in(running)
-    assert desk is not None
+    console = await logged_in(running)
+    assert console is not None
     await disable_staff(running.hub.services, "zhou", COMMAND_LINE)
-    assert not await is_inside(desk) and await logged_in(running) is None
+    assert not await is_inside(console) and await logged_in(running) is None
     await enable_staff(running.hub.services, "zhou", COMMAND_LINE)
-    assert not await is_inside(desk)
+    assert not await is_inside(console)
     assert await logged_in(running) is not None
     assert [each.kind for each in await running.school_record()] == ["staff-added", "staff-disabled", "staff-enabled"]
 
 
 async def test_a_reset_ends_sessions_and_the_lock_after_wrong_passwords(running: Running) -> None:
     await added(running)
-    desk = await logged_in(running)
-    assert desk is not None
+    console = await logged_in(running)
+    assert console is not None
     for _ in range(10):
         assert await logged_in(running, password="wrong") is None
-    assert (await Desk(running).log_in("zhou", PASSWORD)).status == 429
+    assert (await ConsoleBrowser(running).log_in("zhou", PASSWORD)).status == 429
     made_up = new_password()
     assert re.fullmatch(r"([a-z2-9]{4}-){3}[a-z2-9]{4}", made_up)
     await reset_password(running.hub.services, "zhou", made_up, COMMAND_LINE)
-    assert not await is_inside(desk)
+    assert not await is_inside(console)
     assert await logged_in(running) is None
     assert await logged_in(running, password=made_up) is not None
 

@@ -18,7 +18,7 @@ from hub.web.app import make_app
 from hub.web.staff.staff.board_stream import CHANGES, BoardChanges, StreamPace
 from tests.running import Running
 from tests.web.serving import served
-from tests.web.staff_visit import COOKIE, desk_of
+from tests.web.staff_visit import COOKIE, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/staff/changes?part=stream"
@@ -32,13 +32,13 @@ async def streaming(running: Running, pace: StreamPace) -> AsyncIterator[aiohttp
 
     In the end the server is shut down: it waits for no stream, and each ends as a whole.
     """
-    desk = await desk_of(running)
+    console = await console_of(running)
     async with contextlib.AsyncExitStack() as client:
         app = make_app(running.hub)
         app[CHANGES].pace = pace
         async with served(app) as origin:
             # Under any other address than the public one it would redirect there.
-            headers = {"Cookie": f"{COOKIE}={desk.cookie}", "Host": running.origin.removeprefix("http://")}
+            headers = {"Cookie": f"{COOKIE}={console.cookie}", "Host": running.origin.removeprefix("http://")}
             answer = await client.enter_async_context(running.http.get(origin + PATH, headers=headers))
             assert answer.status == 200 and answer.content_type == "text/event-stream"
             assert await answer.content.readline() == b"retry: 3000\n"

@@ -23,7 +23,7 @@ from hub.web.app import make_app
 from hub.web.staff.staff.log_in import browser_name
 from tests.running import QUICK, MovableClock, Running, running_hub
 from tests.web.serving import served
-from tests.web.staff_visit import COOKIE, Desk, Page
+from tests.web.staff_visit import COOKIE, ConsoleBrowser, Page
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PASSWORD, ANOTHER = "correct-horse-battery", "staple-of-another-day"
@@ -51,14 +51,14 @@ async def added(running: Running, *, one_time: bool = False, role: StaffRole = S
     return login
 
 
-async def inside(running: Running, login: str, password: str = PASSWORD) -> Desk:
-    desk = Desk(running)
-    assert (await desk.log_in(login, password)).location == "/staff"
-    return desk
+async def inside(running: Running, login: str, password: str = PASSWORD) -> ConsoleBrowser:
+    console = ConsoleBrowser(running)
+    assert (await console.log_in(login, password)).location == "/staff"
+    return console
 
 
-async def change(desk: Desk, present: str, new: str) -> Page:
-    return await desk.post(PASSWORD_PAGE, {"present": present, "new": new})
+async def change(console: ConsoleBrowser, present: str, new: str) -> Page:
+    return await console.post(PASSWORD_PAGE, {"present": present, "new": new})
 
 
 async def last_act(running: Running) -> RecordEntry:
@@ -69,40 +69,40 @@ def code_of(running: Running, secret: str) -> str:
     return pyotp.TOTP(secret).at(running.clock())
 
 
-async def with_factor(running: Running, login: str, password: str = PASSWORD) -> tuple[Desk, str, list[str]]:
+async def with_factor(running: Running, login: str, password: str = PASSWORD) -> tuple[ConsoleBrowser, str, list[str]]:
     """Set a second factor up as its person does. Return the browser, the secret and the recovery codes."""
-    desk = await inside(running, login, password)
-    assert (await desk.post(f"{FACTOR}/begin", {"password": password})).location == FACTOR
-    shown = re.search(r"<code>([A-Z2-7 ]{32,})</code>", (await desk.get(FACTOR)).text)
+    console = await inside(running, login, password)
+    assert (await console.post(f"{FACTOR}/begin", {"password": password})).location == FACTOR
+    shown = re.search(r"<code>([A-Z2-7 ]{32,})</code>", (await console.get(FACTOR)).text)
     assert shown
     secret = shown[1].replace(" ", "")
-    page = await desk.post(f"{FACTOR}/confirm", {"code": code_of(running, secret)})
+    page = await console.post(f"{FACTOR}/confirm", {"code": code_of(running, secret)})
     codes = re.findall(r"<code>([a-z2-9]{4}-[a-z2-9]{4}-[a-z2-9]{4})</code>", page.text)
     assert len(codes) == 10
-    return desk, secret, codes
+    return console, secret, codes
 
 
 # ---- password
 
 
 async def test_a_one_time_password_opens_nothing_but_the_page_where_it_is_changed(running: Running) -> None:
-    desk = await inside(running, await added(running, one_time=True))
+    console = await inside(running, await added(running, one_time=True))
     for path in ("/staff", "/staff/import", "/staff/tasks"):
-        assert (await desk.get(path)).location == "/staff/account"
-    refused = await desk.post("/staff/remind", {})
+        assert (await console.get(path)).location == "/staff/account"
+    refused = await console.post("/staff/remind", {})
     assert refused.status == 403 and "finish setting up your account" in refused.words
-    assert "only for the first login" in (await desk.get("/staff/account")).words
-    assert (await change(desk, PASSWORD, ANOTHER)).location == "/staff/account?said=password-changed"
-    assert (await desk.get("/staff")).status == 200
+    assert "only for the first login" in (await console.get("/staff/account")).words
+    assert (await change(console, PASSWORD, ANOTHER)).location == "/staff/account?said=password-changed"
+    assert (await console.get("/staff")).status == 200
 
 
 async def test_a_one_time_password_waits_for_seven_days(running: Running) -> None:
     login = await added(running, one_time=True)
     before = running.clock.offset
     running.clock.advance(timedelta(days=7, minutes=1))
-    assert (await Desk(running).log_in(login, PASSWORD)).status == 403
+    assert (await ConsoleBrowser(running).log_in(login, PASSWORD)).status == 403
     running.clock.offset = before
-    assert (await Desk(running).log_in(login, PASSWORD)).status == 303
+    assert (await ConsoleBrowser(running).log_in(login, PASSWORD)).status == 303
 
 
 async def test_another_password_ends_all_other_sessions_and_stands_in_the_record(running: Running) -> None:
@@ -113,7 +113,7 @@ async def test_another_password_ends_all_other_sessions_and_stands_in_the_record
     entry = await last_act(running)
     assert entry.kind == "staff-password-changed" and entry.actor == f"staff:{entry.facts['staff']}"
     assert ANOTHER not in str(entry.facts)
-    assert (await Desk(running).log_in(login, PASSWORD)).status == 403
+    assert (await ConsoleBrowser(running).log_in(login, PASSWORD)).status == 403
     await inside(running, login, ANOTHER)
 
 
@@ -129,19 +129,19 @@ async def test_another_password_ends_all_other_sessions_and_stands_in_the_record
 )
 async def test_a_bad_password_is_refused_with_the_reason(running: Running, new: str, words: str) -> None:
     login = await added(running)
-    desk = await inside(running, login)
-    page = await change(desk, PASSWORD, new.format(login=login))
+    console = await inside(running, login)
+    page = await change(console, PASSWORD, new.format(login=login))
     assert page.status == 422 and words in page.words
-    chinese = await change(Desk(running, desk.cookie, "zh"), PASSWORD, new.format(login=login))
+    chinese = await change(ConsoleBrowser(running, console.cookie, "zh"), PASSWORD, new.format(login=login))
     assert words not in chinese.words
 
 
 async def test_wrong_present_passwords_lock_as_at_the_login(running: Running) -> None:
     login = await added(running)
-    desk = await inside(running, login)
-    pages = [await change(desk, "wrong", ANOTHER) for _ in range(11)]
+    console = await inside(running, login)
+    pages = [await change(console, "wrong", ANOTHER) for _ in range(11)]
     assert [page.status for page in pages] == [403] * 10 + [429]
-    assert (await Desk(running).log_in(login, PASSWORD)).status == 429
+    assert (await ConsoleBrowser(running).log_in(login, PASSWORD)).status == 429
     await unlock_staff(running.hub.services, login, COMMAND_LINE)
     await inside(running, login)
 
@@ -150,14 +150,14 @@ async def test_wrong_present_passwords_lock_as_at_the_login(running: Running) ->
 
 
 async def test_a_session_ends_when_nobody_uses_it_and_what_a_page_asks_by_itself_is_no_use(running: Running) -> None:
-    desk, watching = await inside(running, await added(running)), await inside(running, await added(running))
+    console, watching = await inside(running, await added(running)), await inside(running, await added(running))
     for _ in range(3):
         running.clock.advance(timedelta(minutes=25))
-        assert (await desk.get("/staff")).status == 200
+        assert (await console.get("/staff")).status == 200
         await watching.get("/staff?part=live")
     assert (await watching.get("/staff")).location.startswith("/staff/login")
     running.clock.advance(timedelta(minutes=61))
-    assert (await desk.get("/staff")).location.startswith("/staff/login")
+    assert (await console.get("/staff")).location.startswith("/staff/login")
 
 
 async def test_sessions_are_seen_and_ended_and_only_ones_own(running: Running) -> None:
@@ -196,79 +196,79 @@ async def test_a_browser_is_named_as_people_know_it(agent: str, name: str) -> No
 async def test_a_password_alone_leads_no_further_than_to_the_code(running: Running) -> None:
     login = await added(running)
     _, secret, _ = await with_factor(running, login)
-    desk = Desk(running)
-    assert (await desk.log_in(login, PASSWORD)).location == "/staff/login/code?next=/staff"
-    half = desk.cookie
-    assert (await desk.get("/staff")).location.startswith("/staff/login")
-    assert (await desk.get("/staff/account")).location.startswith("/staff/login")
-    assert (await desk.post(PASSWORD_PAGE, {"present": PASSWORD, "new": ANOTHER})).status == 401
-    assert (await desk.get("/staff/login/code")).status == 200
+    console = ConsoleBrowser(running)
+    assert (await console.log_in(login, PASSWORD)).location == "/staff/login/code?next=/staff"
+    half = console.cookie
+    assert (await console.get("/staff")).location.startswith("/staff/login")
+    assert (await console.get("/staff/account")).location.startswith("/staff/login")
+    assert (await console.post(PASSWORD_PAGE, {"present": PASSWORD, "new": ANOTHER})).status == 401
+    assert (await console.get("/staff/login/code")).status == 200
     running.clock.advance(timedelta(seconds=60))
-    entered = await desk.post("/staff/login/code?next=/staff/tasks", {"code": code_of(running, secret)})
+    entered = await console.post("/staff/login/code?next=/staff/tasks", {"code": code_of(running, secret)})
     assert (entered.status, entered.location) == (303, "/staff/tasks")
-    assert desk.cookie != half and (await desk.get("/staff")).status == 200
-    assert (await Desk(running, half).get("/staff/login/code")).location == "/staff/login"
+    assert console.cookie != half and (await console.get("/staff")).status == 200
+    assert (await ConsoleBrowser(running, half).get("/staff/login/code")).location == "/staff/login"
 
 
 async def test_a_code_counts_once_even_at_the_same_moment(running: Running) -> None:
     login = await added(running)
     _, secret, _ = await with_factor(running, login)
     used = code_of(running, secret)
-    desks = [Desk(running) for _ in range(4)]
-    for desk in desks:
-        await desk.log_in(login, PASSWORD)
-    assert (await desks[0].post("/staff/login/code", {"code": used})).status == 403  # it confirmed the set-up
+    consoles = [ConsoleBrowser(running) for _ in range(4)]
+    for console in consoles:
+        await console.log_in(login, PASSWORD)
+    assert (await consoles[0].post("/staff/login/code", {"code": used})).status == 403  # it confirmed the set-up
     running.clock.advance(timedelta(seconds=60))
     fresh = code_of(running, secret)
-    pages = await asyncio.gather(*(desk.post("/staff/login/code", {"code": fresh}) for desk in desks))
+    pages = await asyncio.gather(*(console.post("/staff/login/code", {"code": fresh}) for console in consoles))
     assert sorted(page.status for page in pages) == [303, 403, 403, 403]
 
 
 async def test_a_recovery_code_counts_once_and_the_record_says_so(running: Running) -> None:
     login = await added(running)
-    desk, _, codes = await with_factor(running, login)
+    console, _, codes = await with_factor(running, login)
     for typed, status in ((codes[0].upper(), 303), (codes[0], 403), (codes[1].replace("-", " "), 303)):
-        visitor = Desk(running)
+        visitor = ConsoleBrowser(running)
         await visitor.log_in(login, PASSWORD)
         assert (await visitor.post("/staff/login/code", {"code": typed})).status == status
     assert (await last_act(running)).kind == "staff-recovery-code-used"
-    assert "8 recovery codes are left" in (await desk.get("/staff/account")).words
+    assert "8 recovery codes are left" in (await console.get("/staff/account")).words
 
 
 async def test_wrong_codes_lock_as_wrong_passwords_do(running: Running) -> None:
     login = await added(running)
     await with_factor(running, login)
-    desk = Desk(running)
-    await desk.log_in(login, PASSWORD)
-    pages = [await desk.post("/staff/login/code", {"code": "000000"}) for _ in range(11)]
+    console = ConsoleBrowser(running)
+    await console.log_in(login, PASSWORD)
+    pages = [await console.post("/staff/login/code", {"code": "000000"}) for _ in range(11)]
     assert {page.status for page in pages[:10]} == {403} and pages[10].status == 429
-    assert (await Desk(running).log_in(login, PASSWORD)).status == 429
+    assert (await ConsoleBrowser(running).log_in(login, PASSWORD)).status == 429
 
 
 async def test_somebody_at_an_open_session_sets_up_no_factor_of_theirs(running: Running) -> None:
     login = await added(running)
-    desk = await inside(running, login)
-    refused = await desk.post(f"{FACTOR}/begin", {"password": "wrong"})
+    console = await inside(running, login)
+    refused = await console.post(f"{FACTOR}/begin", {"password": "wrong"})
     assert refused.status == 403 and "The password is wrong." in refused.words
-    assert (await desk.get(FACTOR)).location == "/staff/account"
+    assert (await console.get(FACTOR)).location == "/staff/account"
     owner, _, _ = await with_factor(running, login)
     again = await owner.post(f"{FACTOR}/begin", {"password": PASSWORD})
     assert again.status == 409 and "has a second factor already" in again.words
     assert (await owner.get(FACTOR)).location == "/staff/account"  # the secret is not shown again
-    assert (await desk.get("/staff")).status == 303  # it ended when the factor was set up
+    assert (await console.get("/staff")).status == 303  # it ended when the factor was set up
 
 
 async def test_codes_are_renewed_and_the_factor_removed_by_a_code_alone(running: Running) -> None:
     login = await added(running)
-    desk, secret, codes = await with_factor(running, login)
+    console, secret, codes = await with_factor(running, login)
     for act in ("codes", "remove"):
-        assert (await desk.post(f"{FACTOR}/{act}", {"code": "123"})).status == 403
+        assert (await console.post(f"{FACTOR}/{act}", {"code": "123"})).status == 403
     running.clock.advance(timedelta(seconds=60))
-    renewed = await desk.post(f"{FACTOR}/codes", {"code": code_of(running, secret)})
+    renewed = await console.post(f"{FACTOR}/codes", {"code": code_of(running, secret)})
     assert renewed.status == 200 and codes[0] not in renewed.text
-    assert (await desk.post(f"{FACTOR}/remove", {"code": codes[0]})).status == 403
+    assert (await console.post(f"{FACTOR}/remove", {"code": codes[0]})).status == 403
     fresh = re.findall(r"<code>([a-z2-9-]{14})</code>", renewed.text)
-    assert (await desk.post(f"{FACTOR}/remove", {"code": fresh[0]})).status == 303
+    assert (await console.post(f"{FACTOR}/remove", {"code": fresh[0]})).status == 303
     assert (await last_act(running)).kind == "staff-second-factor-removed"
     await inside(running, login)
 
@@ -277,7 +277,7 @@ async def test_the_secret_is_sealed_and_codes_are_hashed(running: Running) -> No
     login = await added(running)
     _, secret, codes = await with_factor(running, login)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.owners.named(login)
+        found = await tx.owners.find_named(login)
         assert found is not None
         kept = await tx.connection.scalar(_KEPT, {"staff": found.id})
     assert secret not in kept and secret.encode().hex() not in kept
@@ -290,14 +290,14 @@ async def test_whoever_can_do_most_needs_a_second_factor_outside_of_a_demo(runni
     ready, _, _ = await with_factor(running, await added(running, role=StaffRole.OWNER))
     async with served(make_app(replace(running.hub, demo=False))) as address:
 
-        async def asked(desk: Desk, path: str = "/staff") -> tuple[str, str]:
+        async def asked(console: ConsoleBrowser, path: str = "/staff") -> tuple[str, str]:
             """Ask the hub that is no demo. Its public address is that of the other one."""
-            headers = {"Host": running.origin.partition("//")[2], "Cookie": f"{COOKIE}={desk.cookie}"}
+            headers = {"Host": running.origin.partition("//")[2], "Cookie": f"{COOKIE}={console.cookie}"}
             async with running.http.get(address + path, headers=headers, allow_redirects=False) as answer:
                 return answer.headers.get("Location", ""), await answer.text()
 
         assert (await asked(owner))[0] == "/staff/account"
         assert "您的角色须设置二次验证" in (await asked(owner, "/staff/account"))[1]
-        for desk in (clerk, ready):
-            assert (await asked(desk))[0] == ""
+        for console in (clerk, ready):
+            assert (await asked(console))[0] == ""
     assert (await owner.get("/staff")).status == 200  # in a demo nobody has to

@@ -32,7 +32,7 @@ from tests.running import Running, running_hub
 from tests.web.oidc_server import CLIENT, SECRET, OidcServer
 from tests.web.serving import served
 from tests.web.staff.staff.test_own_account import with_factor
-from tests.web.staff_visit import COOKIE, add_staff, desk_of
+from tests.web.staff_visit import COOKIE, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
@@ -208,7 +208,7 @@ async def test_while_the_service_is_away_the_password_counts(place: Place) -> No
             assert "does not answer" in refused.text and 'action="/staff/login?next=' in refused.text
             late = await place.get(there.location, {LOGIN_COOKIE: begun.cookies[LOGIN_COOKIE]})
             assert late.status == 503 and COOKIE not in late.cookies
-            assert (await desk_of(place.running, login)).cookie
+            assert (await console_of(place.running, login)).cookie
         finally:
             place.server.away = False
 
@@ -234,8 +234,8 @@ async def test_the_second_factor_is_the_services_only_where_that_is_configured(p
         changed = replace(hub, settings=hub.settings.model_copy(update={"oidc": oidc}))
         async with served(make_app(changed)) as origin:
             assert (await place.get(f"{origin}/staff", {COOKIE: back.cookies[COOKIE]})).status == status
-            desk = await desk_of(place.running, login)
-            assert (await place.get(f"{origin}/staff", {COOKIE: desk.cookie})).location == "/staff/account"
+            console = await console_of(place.running, login)
+            assert (await place.get(f"{origin}/staff", {COOKIE: console.cookie})).location == "/staff/account"
 
 
 async def test_a_verified_mail_links_an_account_once(place: Place) -> None:

@@ -15,7 +15,7 @@ from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 from tests.running import Running, running_hub
 from tests.store.evidence.test_record import superuser
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 # Many people log in.
@@ -31,13 +31,13 @@ async def running() -> AsyncIterator[Running]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def manager(running: Running) -> Desk:
-    return await desk_of(running, "manager")
+async def manager(running: Running) -> ConsoleBrowser:
+    return await console_of(running, "manager")
 
 
 async def found(running: Running, login: str) -> Staff:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (account,) = await tx.accounts.accounts(tx.now, login)
+        (account,) = await tx.accounts.list_accounts(tx.now, login)
     return account.staff
 
 
@@ -52,15 +52,15 @@ async def colleague(running: Running) -> str:
     return login
 
 
-async def test_an_account_is_added_and_its_password_shown_once(running: Running, manager: Desk) -> None:
+async def test_an_account_is_added_and_its_password_shown_once(running: Running, manager: ConsoleBrowser) -> None:
     form = {"login": "newcomer", "name": "周示范", "campus": "hefei", "role": "clerk"}
     page = await manager.post("/staff/accounts", form)
     shown = re.search(r"<code[^>]*>((?:[a-z2-9]{4}-){3}[a-z2-9]{4})</code>", page.text)
     assert page.status == 200 and shown and page.headers["Cache-Control"] == "no-store"
     assert shown[1] not in (await manager.get(await page_of(running, "newcomer"))).text
-    desk = Desk(running)
-    assert (await desk.log_in("newcomer", shown[1])).status == 303
-    assert (await desk.get("/staff")).location == "/staff/account"
+    console = ConsoleBrowser(running)
+    assert (await console.log_in("newcomer", shown[1])).status == 303
+    assert (await console.get("/staff")).location == "/staff/account"
     entry = (await running.school_record())[-1]
     assert entry.kind == "staff-added" and entry.actor == f"staff:{(await found(running, 'manager')).id}"
     again = await manager.post("/staff/accounts", form)
@@ -84,7 +84,7 @@ async def test_an_account_is_added_and_its_password_shown_once(running: Running,
     ],
 )
 async def test_what_cannot_be_added_is_refused(
-    running: Running, manager: Desk, change: dict[str, str], status: int
+    running: Running, manager: ConsoleBrowser, change: dict[str, str], status: int
 ) -> None:
     before = len(await running.school_record())
     form = {"login": "refused-one", "name": "周示范", "campus": "hefei", "role": "clerk"} | change
@@ -93,16 +93,16 @@ async def test_what_cannot_be_added_is_refused(
     assert len(await running.school_record()) == before
 
 
-async def test_a_list_shows_ones_campuses_alone(running: Running, manager: Desk) -> None:
+async def test_a_list_shows_ones_campuses_alone(running: Running, manager: ConsoleBrowser) -> None:
     page = await manager.get("/staff/accounts")
     assert "lawyer" in page.text and "foreigner" not in page.text and ">demo<" not in page.text
-    everybody = await (await desk_of(running)).get("/staff/accounts")
+    everybody = await (await console_of(running)).get("/staff/accounts")
     assert "lawyer" in everybody.text and "foreigner" in everybody.text
-    one = await (await desk_of(running)).get("/staff/accounts?campus=beijing")
+    one = await (await console_of(running)).get("/staff/accounts?campus=beijing")
     assert "lawyer" not in one.text and "foreigner" in one.text
 
 
-async def test_a_foreign_account_is_as_one_that_does_not_exist(running: Running, manager: Desk) -> None:
+async def test_a_foreign_account_is_as_one_that_does_not_exist(running: Running, manager: ConsoleBrowser) -> None:
     nobody = f"/staff/accounts/{uuid4()}"
     for theirs in (await page_of(running, "foreigner"), await page_of(running, "demo"), "/staff/accounts/x"):
         assert (await manager.get(theirs)).words == (back := await manager.get(nobody)).words
@@ -113,7 +113,7 @@ async def test_a_foreign_account_is_as_one_that_does_not_exist(running: Running,
             assert (page.status, page.words) == (missing.status, missing.words) == (404, missing.words), act
 
 
-async def test_an_account_that_can_do_more_is_shown_and_not_changed(running: Running, manager: Desk) -> None:
+async def test_an_account_that_can_do_more_is_shown_and_not_changed(running: Running, manager: ConsoleBrowser) -> None:
     theirs = await page_of(running, "lawyer")
     before = len(await running.school_record())
     page = await manager.get(theirs)
@@ -124,7 +124,7 @@ async def test_an_account_that_can_do_more_is_shown_and_not_changed(running: Run
     assert len(await running.school_record()) == before
 
 
-async def test_ones_own_account_is_changed_elsewhere(running: Running, manager: Desk) -> None:
+async def test_ones_own_account_is_changed_elsewhere(running: Running, manager: ConsoleBrowser) -> None:
     mine = await page_of(running, "manager")
     assert 'href="/staff/account"' in (await manager.get(mine)).text
     for act in ("disable", "role", "reset"):
@@ -132,27 +132,27 @@ async def test_ones_own_account_is_changed_elsewhere(running: Running, manager: 
         assert refused.status == 403 and "You cannot manage your own account" in refused.words
 
 
-async def test_an_account_is_disabled_reset_and_given_another_role(running: Running, manager: Desk) -> None:
+async def test_an_account_is_disabled_reset_and_given_another_role(running: Running, manager: ConsoleBrowser) -> None:
     login = await colleague(running)
-    theirs, desk = await page_of(running, login), await desk_of(running, login)
+    theirs, console = await page_of(running, login), await console_of(running, login)
     assert (await manager.post(f"{theirs}/role", {"role": "auditor"})).location.endswith("?said=account-changed")
-    assert (await desk.get("/staff/import")).status == 403 and (await desk.get("/staff")).status == 200
+    assert (await console.get("/staff/import")).status == 403 and (await console.get("/staff")).status == 200
     assert (await manager.post(f"{theirs}/end-sessions")).status == 303
-    assert (await desk.get("/staff")).status == 303
+    assert (await console.get("/staff")).status == 303
     page = await manager.post(f"{theirs}/reset")
     shown = re.search(r"<code[^>]*>([a-z2-9-]{19})</code>", page.text)
-    assert shown and (await Desk(running).log_in(login)).status == 403
-    assert (await Desk(running).log_in(login, shown[1])).status == 303
+    assert shown and (await ConsoleBrowser(running).log_in(login)).status == 403
+    assert (await ConsoleBrowser(running).log_in(login, shown[1])).status == 303
     assert (await manager.post(f"{theirs}/disable")).status == 303
-    assert (await Desk(running).log_in(login, shown[1])).status == 403
+    assert (await ConsoleBrowser(running).log_in(login, shown[1])).status == 403
     assert (await manager.post(f"{theirs}/enable")).status == 303
-    assert (await Desk(running).log_in(login, shown[1])).status == 303
+    assert (await ConsoleBrowser(running).log_in(login, shown[1])).status == 303
     kinds = [entry.kind for entry in await running.school_record()][-5:]
     ended, reset, gone = "staff-sessions-ended", "staff-password-reset", "staff-disabled"
     assert kinds == ["staff-role-changed", ended, reset, gone, "staff-enabled"]
 
 
-async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, manager: Desk) -> None:
+async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, manager: ConsoleBrowser) -> None:
     login = await colleague(running)
     theirs, staff = await page_of(running, login), await found(running, login)
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -161,11 +161,11 @@ async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, man
         await tx.second_factors.begin(staff.id, "A" * 32)
         await tx.second_factors.confirm(staff.id, tx.now)
         await tx.second_factors.replace_codes(staff.id, [b"code"])
-    assert (await Desk(running).log_in(login)).status == 429
+    assert (await ConsoleBrowser(running).log_in(login)).status == 429
     assert (await manager.post(f"{theirs}/unlock")).status == 303
-    assert (await Desk(running).log_in(login)).location.startswith("/staff/login/code")
+    assert (await ConsoleBrowser(running).log_in(login)).location.startswith("/staff/login/code")
     assert (await manager.post(f"{theirs}/second-factor")).status == 303
-    assert (await Desk(running).log_in(login)).location == "/staff"
+    assert (await ConsoleBrowser(running).log_in(login)).location == "/staff"
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.second_factors.count_codes(staff.id) == 0
     again = await manager.post(f"{theirs}/second-factor")
@@ -174,17 +174,19 @@ async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, man
 
 async def test_the_last_owner_stays_also_on_the_pages(running: Running) -> None:
     await add_staff(running, "second-owner", "hq", role=StaffRole.OWNER)
-    desk = await desk_of(running, "second-owner")
+    console = await console_of(running, "second-owner")
     demo = await page_of(running, "demo")
-    assert (await desk.post(f"{demo}/disable")).status == 303
+    assert (await console.post(f"{demo}/disable")).status == 303
     await add_staff(running, "chief", "hq", role=StaffRole.HEADQUARTERS)
-    chief = await desk_of(running, "chief")
+    chief = await console_of(running, "chief")
     refused = await chief.post(f"{await page_of(running, 'second-owner')}/disable")
     assert refused.status == 403  # headquarters does not touch an owner
-    assert (await desk.post(f"{demo}/enable")).status == 303
+    assert (await console.post(f"{demo}/enable")).status == 303
 
 
-async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(running: Running, manager: Desk) -> None:
+async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(
+    running: Running, manager: ConsoleBrowser
+) -> None:
     here, there = await colleague(running), f"clerk-{uuid4().hex[:8]}"
     for login, campus in ((here, "hefei"), (there, "beijing")):
         await add_staff(running, login, campus)
@@ -192,12 +194,12 @@ async def test_the_record_is_read_by_those_who_may_and_about_their_campuses(runn
     page = await manager.get("/staff/record")
     assert "account disabled" in page.words and "a command" in page.words
     assert here in page.words and there not in page.words and "chain" not in page.words
-    everything = await (await desk_of(running)).get("/staff/record")
+    everything = await (await console_of(running)).get("/staff/record")
     assert here in everything.words and there in everything.words
     assert "The chain of this record is intact." in everything.words
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        installation = await tx.school.installation()
+        installation = await tx.school.find_installation()
     async with superuser(running) as connection:
         await connection.execute("UPDATE record_entry SET kind = 'x' WHERE contract = $1", installation)
-    broken = await (await desk_of(running)).get("/staff/record")
+    broken = await (await console_of(running)).get("/staff/record")
     assert "The chain of this record is broken at entry 1." in broken.words

@@ -11,14 +11,14 @@ from channels import Channel, ChannelContext, ReplyLost
 from channels.email import connect
 from channels.sms_twilio import connect as connect_sms
 from hub.doctor_providers import ask_provider
-from hub.model.messaging.provider import Provider
-from hub.router.providers import Carrier
+from hub.model.messaging.provider import ProviderSettings
+from hub.router.providers import Provider
 from hub.web.doctor_words import say_part
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.sms_twilio import Double as Twilio
 from tests.running import running_hub
-from tests.web.staff_visit import add_staff, desk_of
+from tests.web.staff_visit import add_staff, console_of
 
 
 class Ledger:
@@ -31,10 +31,10 @@ class Ledger:
         return False
 
 
-def mail(options: dict[str, object], http: aiohttp.ClientSession) -> Carrier:
+def mail(options: dict[str, object], http: aiohttp.ClientSession) -> Provider:
     place = ChannelContext("email", "http://127.0.0.1/callbacks", http, Ledger(), lambda: datetime.now(UTC))
     channel: Channel = connect(options, place)
-    return Carrier(Provider("email", "email", "email"), channel)
+    return Provider(ProviderSettings("email", "email", "email"), channel)
 
 
 async def test_a_mail_server_is_logged_in_to_and_nothing_is_sent() -> None:
@@ -53,24 +53,24 @@ async def test_a_provider_that_can_be_asked_is_asked_about_nothing() -> None:
     double = Twilio()
     async with double.serving(), aiohttp.ClientSession() as http:
         place = ChannelContext("sms", "http://127.0.0.1/callbacks", http, Ledger(), lambda: datetime.now(UTC))
-        provider = Provider("sms", "sms_twilio", "sms")
-        assert await ask_provider(Carrier(provider, connect_sms(double.options(), place))) == "answers"
+        provider = ProviderSettings("sms", "sms_twilio", "sms")
+        assert await ask_provider(Provider(provider, connect_sms(double.options(), place))) == "answers"
         wrong = dict(double.options()) | {"auth_token": "0" * 32}
         with pytest.raises(ValueError, match="does not answer as it should"):
-            await ask_provider(Carrier(provider, connect_sms(wrong, place)))
+            await ask_provider(Provider(provider, connect_sms(wrong, place)))
     assert double.accepted == []
 
 
 async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
     async with running_hub(with_worker=False) as running:
-        desk = await desk_of(running)
-        page = await desk.get("/staff/doctor")
+        console = await console_of(running)
+        page = await console.get("/staff/doctor")
         assert page.status == 200 and "Ready to issue." in page.words, page.words
         assert "provider outbox-sms: answers" in page.words
-        chinese = await (await desk_of(running, language="zh")).get("/staff/doctor")
+        chinese = await (await console_of(running, language="zh")).get("/staff/doctor")
         assert "可以签发。" in chinese.words and "印章证书: 有效期至" in chinese.words
         await add_staff(running, "hefei-desk", "hefei")
-        assert (await (await desk_of(running, "hefei-desk")).get("/staff/doctor")).status == 403
+        assert (await (await console_of(running, "hefei-desk")).get("/staff/doctor")).status == 403
 
         answer = DoctorAnswer()
         findings, at = await answer.get_or_examine(running.hub)

@@ -19,17 +19,17 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Database
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 ASKED = {"id_number": GUARDIAN_ID, "phone": "", "name": "", "reason": f"asked at the desk, {GUARDIAN_PHONE}"}
 
 
-async def desk(running: Running, role: StaffRole = StaffRole.OWNER, campus: str = "hq") -> Desk:
+async def console(running: Running, role: StaffRole = StaffRole.OWNER, campus: str = "hq") -> ConsoleBrowser:
     login = f"staff-{uuid4().hex[:8]}"
     await add_staff(running, login, campus, QUICK, role)
-    return await desk_of(running, login)
+    return await console_of(running, login)
 
 
 async def last_acts(running: Running, count: int) -> list[RecordEntry]:
@@ -49,7 +49,7 @@ def secret_in(page: Page) -> str:
 
 
 async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
-    owner, name = await desk(running), f"system-{uuid4().hex[:6]}"
+    owner, name = await console(running), f"system-{uuid4().hex[:6]}"
     form = [("name", name), ("campus", "hefei"), ("scope", "read"), ("expires", "2999-01-01")]
     first = secret_in(await owner.post("/staff/keys", form))
     assert await asks(running, first) == 200
@@ -81,13 +81,13 @@ async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
 async def test_a_key_that_makes_no_sense_is_refused(
     running: Running, changed: list[tuple[str, str]], words: str
 ) -> None:
-    refused = await (await desk(running)).post("/staff/keys", changed)
+    refused = await (await console(running)).post("/staff/keys", changed)
     assert refused.status == 422 and words in refused.words and "qdk_" not in refused.text
 
 
 async def test_a_person_is_looked_up_and_gets_a_copy(running: Running) -> None:
     contract = await running.issue_minor()
-    legal = await desk(running, StaffRole.LEGAL)
+    legal = await console(running, StaffRole.LEGAL)
     found = await legal.post("/staff/persons", ASKED)
     assert found.status == 200 and contract.number in found.words and "enrolments" not in found.headers
     assert GUARDIAN_PHONE[3:] not in found.words  # masked; what was asked for stands in the form alone
@@ -100,7 +100,7 @@ async def test_a_person_is_looked_up_and_gets_a_copy(running: Running) -> None:
 
 async def test_the_copy_holds_what_is_kept(running: Running) -> None:
     contract = await running.issue_minor()
-    legal = await desk(running, StaffRole.LEGAL)
+    legal = await console(running, StaffRole.LEGAL)
     headers = {"Cookie": f"__Host-qianda-staff={legal.cookie}", "Origin": running.origin}
     url = f"{running.origin}/staff/persons/export"
     async with running.http.post(url, data=ASKED, headers=headers) as answer:
@@ -111,7 +111,11 @@ async def test_the_copy_holds_what_is_kept(running: Running) -> None:
 
 
 async def test_only_who_may_use_a_seal_gives_a_key_for_seals(running: Running) -> None:
-    head, owner, name = await desk(running, StaffRole.HEADQUARTERS), await desk(running), f"seal-{uuid4().hex[:6]}"
+    head, owner, name = (
+        await console(running, StaffRole.HEADQUARTERS),
+        await console(running),
+        f"seal-{uuid4().hex[:6]}",
+    )
     for scope in ("seal", "manage-seals"):
         form = [("name", name), ("campus", "hefei"), ("scope", scope)]
         refused = await head.post("/staff/keys", form)
@@ -124,7 +128,7 @@ async def test_only_who_may_use_a_seal_gives_a_key_for_seals(running: Running) -
 
 async def test_what_an_erasure_would_do_changes_nothing_and_is_a_look_in_the_record(running: Running) -> None:
     contract = await running.issue_minor()
-    legal = await desk(running, StaffRole.LEGAL)
+    legal = await console(running, StaffRole.LEGAL)
     before = await last_acts(running, 1)
     shown = await legal.post("/staff/persons/erasure", ASKED)
     assert f"{contract.number}: it is in progress" in shown.words and "Nothing was changed yet" in shown.words
@@ -136,12 +140,12 @@ async def test_what_an_erasure_would_do_changes_nothing_and_is_a_look_in_the_rec
 
 async def test_a_hold_is_named_by_who_placed_it_where_an_erasure_is_planned(running: Running) -> None:
     by_staff, by_command = await running.issue_minor(), await running.issue_minor()
-    legal = await desk(running, StaffRole.LEGAL)
+    legal = await console(running, StaffRole.LEGAL)
     await legal.post("/staff/holds", {"number": by_staff.number, "reason": "court", "until": "2999-01-01"})
     await place_hold(running.hub.services, EVERYTHING, by_command.id, ("court", None), ACTOR)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         held = (await tx.holds.list_of([by_staff.id], tx.now))[by_staff.id]
-        name = (await tx.accounts.staff_names([UUID(held.placed_by.removeprefix("staff:"))])).popitem()[1]
+        name = (await tx.accounts.get_names([UUID(held.placed_by.removeprefix("staff:"))])).popitem()[1]
     for language, person, command in (
         ("en", f"it is held until 2999-01-01, by {name}: court", "lifts it, by a command on the server:"),
         ("zh", f"该合同已由 {name} 留存至 2999-01-01", "该合同已由 服务器命令 留存"),
@@ -155,19 +159,19 @@ async def test_a_hold_is_named_by_who_placed_it_where_an_erasure_is_planned(runn
 
 async def test_nobody_is_found_without_a_reason_or_at_another_campus(running: Running) -> None:
     await running.issue_minor()
-    legal = await desk(running, StaffRole.LEGAL)
+    legal = await console(running, StaffRole.LEGAL)
     for wrong, words in (({"reason": " "}, "a reason is needed"), ({"id_number": "1"}, "not a valid number")):
         refused = await legal.post("/staff/persons", ASKED | wrong)
         assert refused.status == 422 and words in refused.words
-    foreign = await desk(running, StaffRole.LEGAL, "beijing")
+    foreign = await console(running, StaffRole.LEGAL, "beijing")
     assert "Nobody matches." in (await foreign.post("/staff/persons", ASKED)).words
     assert (await foreign.post("/staff/persons/export", ASKED)).status == 404
 
 
 async def test_an_erasure_takes_two_people_and_the_owner_of_the_database(running: Running) -> None:
     contract = await running.issue_minor()
-    first, second = await desk(running, StaffRole.LEGAL), await desk(running, StaffRole.LEGAL)
-    foreign = await desk(running, StaffRole.LEGAL, "beijing")
+    first, second = await console(running, StaffRole.LEGAL), await console(running, StaffRole.LEGAL)
+    foreign = await console(running, StaffRole.LEGAL, "beijing")
     services, database = running.hub.services, running.hub.database
     assert (await first.post("/staff/persons/requests", ASKED)).location.endswith("?said=erasure-asked")
     (request,) = await list_erasures(services, EVERYTHING)
@@ -196,7 +200,7 @@ async def test_an_erasure_takes_two_people_and_the_owner_of_the_database(running
 
 async def test_whoever_asked_may_drop_a_request(running: Running) -> None:
     await running.issue_minor()
-    legal = await desk(running, StaffRole.LEGAL)
+    legal = await console(running, StaffRole.LEGAL)
     await legal.post("/staff/persons/requests", ASKED)
     request = (await list_erasures(running.hub.services, EVERYTHING))[-1]
     assert (await legal.post(f"/staff/persons/requests/{request.id}/turn-down")).status == 303

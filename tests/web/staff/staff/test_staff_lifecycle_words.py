@@ -30,7 +30,7 @@ from hub.web.staff.render import problem_words
 from tests.checkout import ROOT
 from tests.running import running_hub
 from tests.web.staff.staff.test_staff_words import NOW, catalogues
-from tests.web.staff_visit import desk_of
+from tests.web.staff_visit import console_of
 
 KNOWN = catalogues().texts["zh"]
 NOT_OURS = {
@@ -256,11 +256,11 @@ async def test_the_pages_of_a_contract_in_trouble_and_of_what_is_to_do_speak_chi
             await tx.contracts.change(contract, stuck_since=tx.now, stuck_reason="token-unavailable")
             text = f"{NOT_REACHED}\nsms\nno-receipt"
             await tx.staff_tasks.add_task(StaffTask(uuid4(), "unreached", text, contract.campus, tx.now, contract.id))
-        desk = await desk_of(running, language="zh")
-        page = (await desk.get(f"/staff/contracts/{contract.id}")).words
+        console = await console_of(running, language="zh")
+        page = (await console.get(f"/staff/contracts/{contract.id}")).words
         assert "原因：学校的密钥设备无法访问。" in page and "token-unavailable" not in page
-        for found in (page, (await desk.get("/staff/tasks")).words):
+        for found in (page, (await console.get("/staff/tasks")).words):
             assert "未能送达该签署人。最后使用的渠道及结果： 短信 没有回执" in found and "no-receipt" not in found
         await void(running.hub.services, EVERYTHING, contract.id, "双方商定", "staff:demo")
-        stale = (await desk.post(f"/staff/contracts/{contract.id}/remind")).words
+        stale = (await console.post(f"/staff/contracts/{contract.id}/remind")).words
         assert "这份合同目前无需任何人签署。" in stale and "VOIDED" not in stale

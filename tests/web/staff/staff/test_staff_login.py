@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 
 from hub.model.staff.accounts import EVERYTHING
 from tests.running import MovableClock, Running, running_hub
-from tests.web.staff_visit import Desk, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,25 +24,25 @@ async def running() -> AsyncIterator[Running]:
 
 
 async def test_the_cookie_is_bound_to_the_host_and_ends_with_the_visit(running: Running) -> None:
-    desk = Desk(running)
-    page = await desk.log_in()
+    console = ConsoleBrowser(running)
+    page = await console.log_in()
     assert (page.status, page.location) == (303, "/staff")
     cookie = page.headers["Set-Cookie"]
     for word in ("__Host-qianda-staff=", "HttpOnly", "Secure", "Path=/", "SameSite=Lax", "Max-Age=43200"):
         assert word in cookie
-    assert (await desk.get("/staff")).status == 200
-    old = desk.cookie
-    assert (await desk.post("/staff/logout")).location == "/staff/login"
-    assert (await Desk(running, cookie=old).get("/staff")).status == 303
+    assert (await console.get("/staff")).status == 200
+    old = console.cookie
+    assert (await console.post("/staff/logout")).location == "/staff/login"
+    assert (await ConsoleBrowser(running, cookie=old).get("/staff")).status == 303
 
 
 async def test_without_a_login_nothing_is_shown(running: Running) -> None:
-    desk = Desk(running)
+    console = ConsoleBrowser(running)
     for path in ("/staff", "/staff/enrolments", "/staff/issue", "/staff/import", "/staff/tasks"):
-        page = await desk.get(path)
+        page = await console.get(path)
         assert (page.status, page.location.partition("?")[0]) == (303, "/staff/login"), path
-    assert (await desk.post("/staff/issue", {})).status == 401
-    assert (await desk.get("/staff?part=live")).status == 401
+    assert (await console.post("/staff/issue", {})).status == 401
+    assert (await console.get("/staff?part=live")).status == 401
 
 
 @pytest.mark.parametrize(
@@ -61,15 +61,15 @@ async def test_after_the_login_one_is_where_one_wanted_to_be_but_only_inside(
 ) -> None:
     from urllib.parse import quote
 
-    page = await Desk(running).post(
+    page = await ConsoleBrowser(running).post(
         f"/staff/login?next={quote(wanted)}", {"login": "demo", "password": running.password}
     )
     assert page.location == leads
 
 
 async def test_a_wrong_password_and_an_unknown_name_look_the_same(running: Running) -> None:
-    wrong = await Desk(running).log_in("demo", "wrong")
-    unknown = await Desk(running).log_in("nobody", "wrong")
+    wrong = await ConsoleBrowser(running).log_in("demo", "wrong")
+    unknown = await ConsoleBrowser(running).log_in("nobody", "wrong")
     assert wrong.status == unknown.status == 403
     assert wrong.text == unknown.text.replace('value="nobody"', 'value="demo"')
     assert not wrong.headers.get("Set-Cookie", "").startswith("__Host-")
@@ -77,17 +77,19 @@ async def test_a_wrong_password_and_an_unknown_name_look_the_same(running: Runni
 
 async def test_ten_wrong_passwords_lock_the_name_for_a_quarter_of_an_hour(running: Running) -> None:
     await add_staff(running, "clumsy", "hefei")
-    answers = await asyncio.gather(*(Desk(running).log_in("clumsy", f"wrong-{number}") for number in range(14)))
+    answers = await asyncio.gather(
+        *(ConsoleBrowser(running).log_in("clumsy", f"wrong-{number}") for number in range(14))
+    )
     assert sorted(page.status for page in answers) == [403] * 10 + [429] * 4
-    assert (await Desk(running).log_in("clumsy")).status == 429
+    assert (await ConsoleBrowser(running).log_in("clumsy")).status == 429
     running.clock.advance(timedelta(minutes=16))
-    assert (await Desk(running).log_in("clumsy")).status == 303
+    assert (await ConsoleBrowser(running).log_in("clumsy")).status == 303
 
 
 async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(running: Running) -> None:
     """The attempt counts from its beginning, and no longer once it has succeeded."""
     await add_staff(running, "patient", "hefei", PasswordHasher(time_cost=15))
-    coming = asyncio.ensure_future(Desk(running).log_in("patient"))
+    coming = asyncio.ensure_future(ConsoleBrowser(running).log_in("patient"))
     # Its commit can be seen a moment before it gives its connection back.
     while not await failures(running, "patient") or running.hub.database.pool.in_use:
         await asyncio.sleep(0.005)
@@ -98,34 +100,36 @@ async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(runnin
 
 async def failures(running: Running, login: str) -> int:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.accounts.login_failures(login, tx.now - timedelta(minutes=1))
+        return await tx.accounts.count_login_failures(login, tx.now - timedelta(minutes=1))
 
 
 async def test_strange_characters_in_a_name_harm_nothing(running: Running) -> None:
-    assert (await Desk(running).log_in("de\x00mo\u202e", "x")).status == 403
+    assert (await ConsoleBrowser(running).log_in("de\x00mo\u202e", "x")).status == 403
 
 
 async def test_another_site_cannot_act_in_ones_name(running: Running) -> None:
-    desk = await desk_of(running)
+    console = await console_of(running)
     contract = await running.issue_minor()
-    page = await desk.post(f"/staff/contracts/{contract.id}/void", {"reason": "x"}, origin="https://elsewhere.example")
+    page = await console.post(
+        f"/staff/contracts/{contract.id}/void", {"reason": "x"}, origin="https://elsewhere.example"
+    )
     assert page.status == 403 and await running.state(contract) == "ISSUED"
 
 
 async def test_a_campus_sees_itself_alone(running: Running) -> None:
     await add_staff(running, "beijing", "beijing")
     contract = await running.issue_minor()
-    desk = await desk_of(running, "beijing")
-    assert contract.number not in (await desk.get("/staff")).text
-    assert (await desk.get("/staff?campus=hefei")).status == 403
+    console = await console_of(running, "beijing")
+    assert contract.number not in (await console.get("/staff")).text
+    assert (await console.get("/staff?campus=hefei")).status == 403
     for path in ("", "/void", "/final.pdf"):
-        assert (await desk.get(f"/staff/contracts/{contract.id}{path}")).status == 404
+        assert (await console.get(f"/staff/contracts/{contract.id}{path}")).status == 404
     for path, form in (
         ("remind", {}),
         ("void", {"reason": "x"}),
         ("extend", {"deadline": "2027-09-09"}),
         ("reissue", {}),
     ):
-        assert (await desk.post(f"/staff/contracts/{contract.id}/{path}", form)).status == 404
+        assert (await console.post(f"/staff/contracts/{contract.id}/{path}", form)).status == 404
     assert await running.state(contract) == "ISSUED"
-    assert contract.number in (await (await desk_of(running)).get("/staff?campus=hefei")).text
+    assert contract.number in (await (await console_of(running)).get("/staff?campus=hefei")).text

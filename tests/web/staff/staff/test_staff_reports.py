@@ -21,7 +21,7 @@ from hub.model.staff.roles import StaffRole
 from hub.web.compression import MIN_PAGE_BYTES
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,11 +31,11 @@ class Reported:
     """A hub with a completed (and copied), a withdrawn, a reached and a new contract of Hefei."""
 
     running: Running
-    desk: Desk
+    console: ConsoleBrowser
 
     async def table(self, query: str = "", name: str = "contracts") -> list[list[str]]:
         """Return the lines of a table as separated values, without its titles."""
-        answer = await self.desk.get(f"/staff/reports/table?table={name}&form=csv{query}")
+        answer = await self.console.get(f"/staff/reports/table?table={name}&form=csv{query}")
         assert answer.status == 200, answer.text
         return list(csv.reader(io.StringIO(answer.text.lstrip("\ufeff"))))[1:]
 
@@ -55,7 +55,7 @@ async def reported() -> AsyncIterator[Reported]:
         await running.issue_minor()
         for login, campus in (("hefei-manager", "hefei"), ("beijing-manager", "beijing")):
             await add_staff(running, login, campus, role=StaffRole.CAMPUS_MANAGER)
-        yield Reported(running, await desk_of(running, "hefei-manager"))
+        yield Reported(running, await console_of(running, "hefei-manager"))
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ async def test_figures_of_each_group(reported: Reported, by: str, name: str) -> 
 
 
 async def test_the_page_draws_what_its_table_says(reported: Reported) -> None:
-    page = await reported.desk.get("/staff/reports")
+    page = await reported.console.get("/staff/reports")
     assert page.status == 200 and page.text.count("<svg xmlns") == 1
     assert 'aria-label="Contracts issued each day"' in page.text and "<tfoot>" in page.text
     assert "outbox-sms" in page.words and "no price configured" in page.words
-    by_channel = await reported.desk.get("/staff/reports?by=channel")
+    by_channel = await reported.console.get("/staff/reports?by=channel")
     assert "Contracts with a message by each channel" in by_channel.text and "text message" in by_channel.words
 
 
@@ -89,24 +89,24 @@ async def test_copies_for_others_than_signers_are_no_channel_to_them(reported: R
 async def test_a_page_is_compressed_only_if_no_other_site_led_to_it(reported: Reported) -> None:
     """Otherwise its length would tell a stranger, who chooses what is searched for, about the names on it."""
     for site in (None, "cross-site", "same-site"):
-        assert "Content-Encoding" not in (await reported.desk.get("/staff", site=site)).headers, site
+        assert "Content-Encoding" not in (await reported.console.get("/staff", site=site)).headers, site
     # Our own script requests the rows with the query of the page, which another site may have led to.
     # Nor may a page be guessed at that its user requests from there, whatever the name in its query.
     for query in ("sort=GUESS&part=live", "q=GUESS", "course=GUESS", "anything=GUESS", "lang=GUESS", f"id={uuid4()}"):
-        page = await reported.desk.get(f"/staff?{query}", site="same-origin")
+        page = await reported.console.get(f"/staff?{query}", site="same-origin")
         assert "Content-Encoding" not in page.headers and len(page.text) > MIN_PAGE_BYTES, query
-    chosen = await reported.desk.get("/staff?lang=en", site="same-origin")
+    chosen = await reported.console.get("/staff?lang=en", site="same-origin")
     assert chosen.headers["Content-Encoding"] == "gzip"
     for site in ("same-origin", "none"):
-        page = await reported.desk.get("/staff", site=site)
+        page = await reported.console.get("/staff", site=site)
         assert page.headers["Content-Encoding"] == "gzip" and "Sec-Fetch-Site" in page.headers["Vary"]
         assert int(page.headers["Content-Length"]) < 5000 < len(page.text) / 2 and "</html>" in page.text
 
 
 async def test_the_board_repeats_no_filter_that_it_does_not_know(reported: Reported) -> None:
     for name in ("sort", "view", "age", "deadline", "silent"):
-        assert "GUESS" not in (await reported.desk.get(f"/staff?part=live&{name}=GUESS")).text, name
-    known = await reported.desk.get("/staff?part=live&age=7&deadline=past&silent=3&sort=deadline")
+        assert "GUESS" not in (await reported.console.get(f"/staff?part=live&{name}=GUESS")).text, name
+    known = await reported.console.get("/staff?part=live&age=7&deadline=past&silent=3&sort=deadline")
     assert "age=7&amp;deadline=past&amp;silent=3&amp;sort=deadline" in known.text
 
 
@@ -118,23 +118,23 @@ async def test_messages_are_counted_by_provider_with_their_segments(reported: Re
 
 
 async def test_a_manager_sees_the_own_campus_alone(reported: Reported) -> None:
-    foreign = Reported(reported.running, await desk_of(reported.running, "beijing-manager"))
-    page = await foreign.desk.get("/staff/reports?by=campus")
+    foreign = Reported(reported.running, await console_of(reported.running, "beijing-manager"))
+    page = await foreign.console.get("/staff/reports?by=campus")
     assert "No contract was issued in this period." in page.words and "Hefei" not in page.words
     assert [line for line in await foreign.table() if line[1] != "0"] == [] and await foreign.table(name="spend") == []
-    assert (await foreign.desk.get("/staff/reports?campus=hefei")).status == 403
+    assert (await foreign.console.get("/staff/reports?campus=hefei")).status == 403
 
 
 @pytest.mark.parametrize(
     "query", ["from=2026-13-01", "from=2026-01-02&until=2026-01-01", "from=1000-01-01", "by=hour", "from=2024-01-01"]
 )
 async def test_a_wrong_period_is_refused_with_the_usual_report(reported: Reported, query: str) -> None:
-    page: Page = await reported.desk.get(f"/staff/reports?{query}")
+    page: Page = await reported.console.get(f"/staff/reports?{query}")
     assert page.status == 422 and 'role="alert"' in page.text and "<svg xmlns" in page.text
 
 
 async def test_a_wrong_date_leaves_the_campus_chosen(reported: Reported) -> None:
-    page = await reported.desk.get("/staff/reports?campus=hefei&from=2026-13-01")
+    page = await reported.console.get("/staff/reports?campus=hefei&from=2026-13-01")
     assert page.status == 422 and "/staff/reports?campus=hefei&amp;by=campus" in page.text
 
 
@@ -145,28 +145,28 @@ async def test_an_earlier_period_has_nothing_in_it(reported: Reported) -> None:
 
 
 async def test_tables_are_taken_out_as_xlsx_and_other_forms_are_refused(reported: Reported) -> None:
-    answer = await reported.desk.get("/staff/reports/table?table=contracts&form=xlsx")
+    answer = await reported.console.get("/staff/reports/table?table=contracts&form=xlsx")
     assert answer.status == 200 and "qianda-contracts-" in answer.headers["Content-Disposition"]
     for query in ("table=contracts&form=pdf", "table=passwords&form=csv"):
-        assert (await reported.desk.get(f"/staff/reports/table?{query}")).status == 422
+        assert (await reported.console.get(f"/staff/reports/table?{query}")).status == 422
 
 
 async def test_the_weekly_mail_is_asked_for_and_ended(reported: Reported) -> None:
-    desk = reported.desk
-    refused = await desk.post("/staff/reports/mail", {"email": "nobody", "language": "en"})
+    console = reported.console
+    refused = await console.post("/staff/reports/mail", {"email": "nobody", "language": "en"})
     assert refused.status == 422
-    assert (await desk.post("/staff/reports/mail", {"email": "li@school.example", "language": "en"})).status == 303
-    assert "goes to li@school.example" in (await desk.get("/staff/reports")).words
+    assert (await console.post("/staff/reports/mail", {"email": "li@school.example", "language": "en"})).status == 303
+    assert "goes to li@school.example" in (await console.get("/staff/reports")).words
     async with reported.running.hub.database.transaction(EVERYTHING) as tx:
         await tx.connection.execute(text("UPDATE weekly_report SET email_sealed = '\\x00'"))
-    unreadable = await desk.get("/staff/reports")
+    unreadable = await console.get("/staff/reports")
     assert unreadable.status == 200 and "goes to" not in unreadable.words and "Stop sending it" in unreadable.words
-    assert (await desk.post("/staff/reports/mail/end")).status == 303
-    assert "li@school.example" not in (await desk.get("/staff/reports")).text
+    assert (await console.post("/staff/reports/mail/end")).status == 303
+    assert "li@school.example" not in (await console.get("/staff/reports")).text
 
 
 async def test_contracts_that_nobody_has_signed_have_no_time_to_sign(reported: Reported) -> None:
     await reported.running.issue_minor(campus="beijing")
-    foreign = Reported(reported.running, await desk_of(reported.running, "beijing-manager"))
+    foreign = Reported(reported.running, await console_of(reported.running, "beijing-manager"))
     (line,) = [line for line in await foreign.table() if line[1] != "0"]
     assert line[1:4] == ["1", "0", "0"] and line[8:] == ["", ""]

@@ -25,7 +25,7 @@ from tests.everything_stored import changed, fingerprint
 from tests.lifecycle.signer import person
 from tests.poster_visits import make_poster
 from tests.running import Running, running_hub
-from tests.web.staff_visit import Desk, Page, add_staff, desk_of
+from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROUTES = [("GET", path) for path in PAGES] + [("POST", path) for path in ACTS]
@@ -46,8 +46,8 @@ class Story:
     running: Running
     contract: Contract
     blanks: dict[str, str]
-    own: dict[StaffRole, Desk] = field(default_factory=dict)
-    foreign: dict[StaffRole, Desk] = field(default_factory=dict)
+    own: dict[StaffRole, ConsoleBrowser] = field(default_factory=dict)
+    foreign: dict[StaffRole, ConsoleBrowser] = field(default_factory=dict)
 
     def address(self, path: str, blanks: dict[str, str] | None = None) -> str:
         known = blanks if blanks is not None else self.blanks
@@ -67,8 +67,8 @@ async def story() -> AsyncIterator[Story]:
         upload = uuid4()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.rosters.add_upload(RosterUpload(upload, "hefei", "staff:x", "roster.csv", tx.now, b"x"))
-            tasks = await tx.staff_tasks.open_tasks()
-            (waiting,) = await tx.phone_changes.waiting(tx.now)
+            tasks = await tx.staff_tasks.list_open_tasks()
+            (waiting,) = await tx.phone_changes.list_waiting(tx.now)
         question = next(each.id for each in tasks if each.kind == "question")
         blanks: dict[str, UUID | str] = {"id": contract.id, "signer": signer.signer.id, "poster": poster.id}
         blanks |= {"upload": upload, "task": question, "change": waiting.id, "number": "1"}
@@ -77,12 +77,12 @@ async def story() -> AsyncIterator[Story]:
         for role in StaffRole:
             own = "hq" if role in ROLES_OF_HEADQUARTERS else "hefei"
             await add_staff(running, f"{role}-own", own, role=role)
-            found.own[role] = await desk_of(running, f"{role}-own")
+            found.own[role] = await console_of(running, f"{role}-own")
             if role not in ROLES_OF_HEADQUARTERS:
                 await add_staff(running, f"{role}-foreign", "beijing", role=role)
-                found.foreign[role] = await desk_of(running, f"{role}-foreign")
+                found.foreign[role] = await console_of(running, f"{role}-foreign")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            (account,) = await tx.accounts.accounts(tx.now, "clerk-own")
+            (account,) = await tx.accounts.list_accounts(tx.now, "clerk-own")
         found.blanks["account"] = str(account.staff.id)
         yield found
 
@@ -91,8 +91,8 @@ def permission_of(method: str, path: str) -> Permission:
     return (PAGES if method == "GET" else ACTS)[path].permission
 
 
-async def asked(desk: Desk, method: str, address: str) -> Page:
-    return await (desk.get(address) if method == "GET" else desk.post(address, {}))
+async def asked(console: ConsoleBrowser, method: str, address: str) -> Page:
+    return await (console.get(address) if method == "GET" else console.post(address, {}))
 
 
 def is_refused(page: Page) -> bool:
@@ -116,11 +116,11 @@ async def test_a_role_without_the_permission_is_refused_and_nothing_changes(stor
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{" in route[1]])
 async def test_what_is_of_a_foreign_campus_answers_as_what_does_not_exist(story: Story, method: str, path: str) -> None:
-    for role, desk in story.foreign.items():
+    for role, console in story.foreign.items():
         if permission_of(method, path) not in PERMISSIONS[role]:
             continue
-        theirs = await asked(desk, method, story.address(path))
-        nothing = await asked(desk, method, story.address(path, {}))
+        theirs = await asked(console, method, story.address(path))
+        nothing = await asked(console, method, story.address(path, {}))
         assert (theirs.status, theirs.location) == (nothing.status, nothing.location), role
         assert _without_ids(theirs.text) == _without_ids(nothing.text), role
         assert story.contract.number not in theirs.text and "陈小满" not in theirs.text, role
@@ -129,10 +129,10 @@ async def test_what_is_of_a_foreign_campus_answers_as_what_does_not_exist(story:
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_role_with_the_permission_sees_the_page_and_no_way_to_what_it_may_not(story: Story, path: str) -> None:
     """Each form and link of a page leads to a route that this role may use."""
-    for role, desk in story.own.items():
+    for role, console in story.own.items():
         if PAGES[path].permission not in PERMISSIONS[role]:
             continue
-        page = await desk.get(story.address(path))
+        page = await console.get(story.address(path))
         assert not is_refused(page) and page.status < 500, role
         for method, address in ways_on(page.text):
             permission = permission_of(method, route_of(method, address))
@@ -140,17 +140,17 @@ async def test_a_role_with_the_permission_sees_the_page_and_no_way_to_what_it_ma
 
 
 async def test_a_refusal_is_said_in_ones_own_language(story: Story) -> None:
-    desk = Desk(story.running, story.own[StaffRole.AUDITOR].cookie, "zh")
-    page = await desk.post(f"/staff/contracts/{story.contract.id}/void", {"reason": "x"})
+    console = ConsoleBrowser(story.running, story.own[StaffRole.AUDITOR].cookie, "zh")
+    page = await console.post(f"/staff/contracts/{story.contract.id}/void", {"reason": "x"})
     assert page.status == 403 and "您的角色无权进行此操作" in page.words and "返回工作台" in page.words
 
 
 async def test_a_role_that_was_taken_away_counts_at_the_next_request(story: Story) -> None:
     await add_staff(story.running, "was-clerk", "hefei")
-    desk = await desk_of(story.running, "was-clerk")
-    assert (await desk.get("/staff/import")).status == 200
+    console = await console_of(story.running, "was-clerk")
+    assert (await console.get("/staff/import")).status == 200
     await add_staff(story.running, "was-clerk", "hefei", role=StaffRole.AUDITOR)
-    assert is_refused(await desk.get("/staff/import"))
+    assert is_refused(await console.get("/staff/import"))
 
 
 def ways_on(text: str) -> list[tuple[str, str]]:

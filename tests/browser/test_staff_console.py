@@ -105,7 +105,7 @@ async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page:
 async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        (signer,) = await tx.contracts.signers(contract.id)
+        (signer,) = await tx.contracts.list_signers(contract.id)
     page = await logged_in(running, await new_page(**PHONE))
     one = f"/staff/contracts/{contract.id}"
     for number, path in enumerate(
