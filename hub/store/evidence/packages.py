@@ -17,7 +17,7 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.messaging.deliveries import DELIVERIES
+from hub.store.messaging.deliveries import opening_of_deliveries
 from hub.store.reminders.ledger import LEDGER
 from hub.store.signing.issued_certificates import REVOKED
 from hub.store.signing.signature_requests import ATTEMPTS, REQUESTS
@@ -70,7 +70,7 @@ def opening_of_package(contract: UUID, authority: str) -> Opening:
     mine = {"contract": contract}
     reads = (GET_CASE, ENTRIES, VERSIONS, REQUESTS, ATTEMPTS, LEDGER, _CHECKS, _PAGES, _NEWEST)
     others = [Opening(read, mine) for read in reads]
-    others += [Opening(DELIVERIES, {"ids": [contract]}), Opening(REVOKED, {"authority": authority})]
+    others += [opening_of_deliveries(contract), Opening(REVOKED, {"authority": authority})]
     return Opening(_TRIES, mine, also=others)
 
 

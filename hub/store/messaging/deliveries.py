@@ -126,6 +126,11 @@ def opening_of_inbox(cipher: Cipher, to: str | None, limit: int = 500) -> Openin
     return Opening(_INBOX_OF if to else _INBOX, values, is_all=True)
 
 
+def opening_of_deliveries(contract: UUID) -> Opening:
+    """Return what `Deliveries.list_of_contract` reads."""
+    return Opening(DELIVERIES, {"ids": [contract]})
+
+
 class Deliveries(EncryptedRepository):
     # ---- attempts
 

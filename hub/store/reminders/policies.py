@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.school.course import Campus
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
@@ -92,6 +93,11 @@ class PoliciesAt:
     campuses: Mapping[str, Campus]
 
 
+def opening_of_policy(campus: str, course: str | None, contract: UUID | None) -> Opening:
+    """Return what `Policies.list_above` reads."""
+    return Opening(_HOLDING, {"campus": campus, "course": course or "", "contract": str(contract or "")})
+
+
 class Policies(Repository):
     async def get_at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
         """Return for each of these places what `list_above` returns, and the campuses, in one statement."""
@@ -111,8 +117,8 @@ class Policies(Repository):
     ) -> list[PolicyChange]:
         """Return the changes that apply at a place, from headquarters down to the contract. Later ones override earlier
         ones."""
-        values = {"campus": campus, "course": course or "", "contract": str(contract or "")}
-        rows = await self._connection.execute(_HOLDING, values)
+        opening = opening_of_policy(campus, course, contract)
+        rows = await self._connection.execute(opening.statement, opening.values)
         found = sorted(rows, key=lambda row: (-row["depth"], _RANK[row["kind"]]))
         return [PolicyChange(row["campus"], row["kind"], row["subject"], row["changes"]) for row in found]
 

@@ -18,6 +18,9 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.signature_request import Custody, SignatureRequest
 from hub.router.policy import get_policy
+from hub.store.messaging.deliveries import opening_of_deliveries
+from hub.store.reminders.policies import opening_of_policy
+from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
 from hub.web.api.schemas import (
     ContractGiven,
@@ -53,6 +56,8 @@ def issued(case: Case) -> ContractIssued:
 async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
     case = await tx.cases.get(contract_id)
     contract = case.contract
+    policies = opening_of_policy(contract.campus, contract.course, contract.id)
+    await tx.read_together([policies, opening_of_requests(contract.id), opening_of_deliveries(contract.id)])
     policy = await get_policy(tx, services.messaging.policy, contract)
     made = {request.task: request for request in await tx.signatures.list_of_contract(contract.id) if request.counts}
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
