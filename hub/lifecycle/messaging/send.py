@@ -55,7 +55,8 @@ async def write_message(
 
     Return None if no channel reaches the signer, or if the intent already has an attempt. Raises BudgetSpent for
     planned messages and codes. Any other message follows an act, which must not fail because of the message: if its
-    budget is spent, staff are told and None is returned.
+    budget is spent, staff are told and None is returned. The caller has locked the contract, so nobody else writes an
+    attempt with the same key at the same moment.
     """
     purpose, key, task = message.purpose, message.key, message.task
     facts = await tx.message_facts.get(signer, key)
@@ -70,8 +71,8 @@ async def write_message(
     )
     try:
         drafts = await draft_messages(services, tx, [Outgoing(contract, signer, attempt)], facts.links)
-        stored = await store_messages(tx, drafts)
-        return stored[0] if stored else None
+        await store_new_messages(tx, drafts)
+        return drafts[0].delivery
     except BudgetSpent as spent:
         if purpose in PLANNED or purpose in (Purpose.CODE, Purpose.REPLY):
             raise
