@@ -22,7 +22,10 @@ from hub.model.contract.contract_copy import copies_of
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import MAX_COMPANIONS, Course
 from hub.model.staff.accounts import Scope
+from hub.router.policy import get_policy_at
 from hub.store.evidence.record import PersonalValue
+from hub.store.kernel.opening import Opening
+from hub.store.reminders.policies import opening_of_policy
 from hub.store.transaction import Transaction
 
 SALT_BYTES = 32
@@ -47,7 +50,7 @@ class PreparedContract:
 async def issue(services: Services, scope: Scope, asked: NewContract, actor: str, *, hold: bool = False) -> Contract:
     """Draw and issue a contract. Raises as `prepare_contract` and `issue_prepared` do. `hold`: see `issue_prepared`."""
     prepared = await prepare_contract(services, scope, asked)
-    async with services.database.transaction(scope) as tx:
+    async with services.database.transaction(scope, opening_issue(asked)) as tx:
         return (await issue_prepared(services, tx, prepared, actor, hold=hold)).contract
 
 
@@ -89,6 +92,11 @@ async def _lay_out(services: Services, drawn: DrawnContract) -> PreparedContract
     return PreparedContract(drawn, laid_out, sha256, len(document), uploaded_size, ofd=ofd)
 
 
+def opening_issue(asked: NewContract) -> Opening:
+    """Return what `issue_prepared` reads first."""
+    return opening_of_policy(asked.campus, asked.course, None)
+
+
 async def issue_prepared(
     services: Services, tx: Transaction, prepared: PreparedContract, actor: str, *, hold: bool = False
 ) -> Case:
@@ -98,12 +106,14 @@ async def issue_prepared(
     one message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
     reissued, IllegalMove while an accepted signature of the contract to be replaced is being embedded.
     """
-    documents = (prepared, *prepared.companions)
+    documents, asked = (prepared, *prepared.companions), prepared.drawn.asked
+    # A new contract has no policy of its own. The documents of a set have the same campus and course.
+    policy = await get_policy_at(tx, services.messaging.policy, asked.campus, asked.course)
     cases = []
     for number, each in enumerate(documents, 1):
         case = await _write(services, tx, each, actor)
         # A person who signs several documents of the set gets one message for all of them.
-        invitation = Invitation(each.drawn.asked.send, hold or number < len(documents))
+        invitation = Invitation(each.drawn.asked.send, hold or number < len(documents), policy)
         cases.append(await open_next(services, tx, case, invitation))
     return cases[0]
 

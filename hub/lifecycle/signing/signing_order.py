@@ -12,6 +12,7 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState, select_tasks_to_open
 from hub.model.reminders.due_step import HOLD
+from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import FirstSend, ReminderPlan, StepKind, first_step, spread_of
 from hub.router.policy import get_policy
 from hub.store.reminders.ledger import LedgerNote
@@ -21,10 +22,11 @@ from hub.store.transaction import Transaction
 @dataclass(frozen=True)
 class Invitation:
     """When the first message goes out. `hold`: an immediate message waits a moment, so that other contracts can share
-    it."""
+    it. `policy`: of the contract, if the caller has read it."""
 
     send: FirstSend
     hold: bool = False
+    policy: ReminderPolicy | None = None
 
 
 async def open_next(services: Services, tx: Transaction, case: Case, invitation: Invitation) -> Case:
@@ -46,7 +48,8 @@ async def open_task(
 ) -> Party:
     """Open one task with its first step. Return the changed party."""
     signer, task = party.signer, party.task
-    now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
+    now = tx.planning_now
+    policy = invitation.policy or await get_policy(tx, services.messaging.policy, contract)
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
     step = first_step(plan, invitation.send)
     at_once = step.kind is StepKind.INVITATION and step.due_at == now

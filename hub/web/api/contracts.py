@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from hub.errors import BadInput
-from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
+from hub.lifecycle.contract.issue import issue_prepared, opening_issue, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.store.contract.cases import opening_of_case
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 async def create(call: ApiCall) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
     prepared = await prepare_contract(call.services, call.scope, new_contract(call, asked))
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.services.database.transaction(call.scope, opening_issue(prepared.drawn.asked)) as tx:
         given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
         await call.keep(tx, 201, given)
     return given
