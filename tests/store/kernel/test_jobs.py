@@ -90,9 +90,33 @@ async def test_a_job_whose_worker_does_not_report_is_taken_by_another_and_counte
     await queue.lose()
     assert await take_jobs(queue.other, (), {}, {}, LONG) == []
     assert await queue.statuses() == ["queued", "queued"]
-    # What a worker still runs, or has just ended, it does not take again.
+    # What a worker still runs, or has just ended, nobody takes again.
     assert await take_jobs(queue.one, [taken["a"]], {taken["b"]: True}, FREE, LONG) == []
-    assert await queue.statuses() == ["queued"]
+    assert await queue.statuses() == ["picked"]
+    assert await take_jobs(queue.other, (), {}, FREE, LONG) == []
+
+
+async def test_a_job_that_its_worker_is_just_reporting_is_not_waited_for(queue: Queue) -> None:
+    await queue.add(DELIVER, "a")
+    await take_jobs(queue.one, (), {}, FREE, LONG)
+    await queue.lose()
+    async with queue.one.transaction():
+        await queue.one.execute("UPDATE pgqueuer SET heartbeat = now()")
+        await queue.other.execute("SET lock_timeout = '1s'")
+        assert await take_jobs(queue.other, (), {}, FREE, LONG) == []
+    assert await take_jobs(queue.other, (), {}, FREE, LONG) == []
+
+
+async def test_a_failed_job_that_kept_its_place_is_taken_beside_one_that_has_it_now(queue: Queue) -> None:
+    await queue.add(REPLAN, "a", "b")
+    (failed,) = await take_jobs(queue.one, (), {}, {REPLAN: 1}, LONG)
+    await take_jobs(queue.one, (), {failed.id: False}, {}, LONG)
+    # As a worker of the version before does it: one place of each kind, which a failed job keeps.
+    await queue.one.execute("UPDATE pgqueuer SET slot = 1 WHERE id = $1", failed.id)
+    await queue.one.execute("UPDATE pgqueuer SET slot = 1, status = 'picked' WHERE id <> $1", failed.id)
+    async with queue.store.transaction(EVERYTHING) as tx:
+        await tx.jobs.take_up_again(REPLAN)
+    assert named(await take_jobs(queue.one, (), {}, {REPLAN: 2}, LONG)) == [("a", 2)]
 
 
 async def test_a_new_job_wakes_the_workers_and_a_report_does_not(queue: Queue) -> None:

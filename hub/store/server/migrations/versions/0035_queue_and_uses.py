@@ -33,6 +33,9 @@ _TRIGGER = """
 CREATE TRIGGER tg_pgqueuer_changed AFTER INSERT ON pgqueuer FOR EACH STATEMENT EXECUTE FUNCTION fn_pgqueuer_changed()
 """
 # `ended`, `failed` and `running`: the caller's jobs. `free`: how many further jobs it takes of each kind.
+# A job that others have freed, but nobody has taken, is its worker's again. After an outage all workers report at the
+# same time: none waits for a job that another one renews, so there is no deadlock. A `slot`, which PgQueuer gives to a
+# job, is unique among those that run, and stays in a job that failed.
 _TAKE_JOBS = """
 CREATE FUNCTION take_jobs(
   ended bigint[], failed bigint[], running bigint[], kinds text[], free integer[], lease interval
@@ -49,19 +52,24 @@ BEGIN
     UPDATE pgqueuer SET status = 'failed', updated = clock_timestamp() WHERE id = ANY (failed);
   END IF;
   IF running <> '{}' THEN
-    UPDATE pgqueuer SET heartbeat = clock_timestamp() WHERE id = ANY (running) AND status = 'picked';
+    UPDATE pgqueuer SET status = 'picked', heartbeat = clock_timestamp()
+    WHERE id = ANY (running) AND status IN ('picked', 'queued');
   END IF;
-  UPDATE pgqueuer SET status = 'queued', slot = NULL WHERE status = 'picked' AND heartbeat < clock_timestamp() - lease;
+  UPDATE pgqueuer SET status = 'queued', slot = NULL WHERE id IN (
+    SELECT silent.id FROM pgqueuer AS silent
+    WHERE silent.status = 'picked' AND silent.heartbeat < clock_timestamp() - lease FOR UPDATE SKIP LOCKED
+  );
   RETURN QUERY WITH free_lane AS (
     SELECT lane.entrypoint, lane.places FROM unnest(kinds, free) AS lane (entrypoint, places) WHERE lane.places > 0
   ), next AS (
     SELECT waiting.id FROM free_lane, LATERAL (
       SELECT job.id FROM pgqueuer AS job
-      WHERE job.entrypoint = free_lane.entrypoint AND job.status = 'queued' AND job.id <> ALL (running)
+      WHERE job.entrypoint = free_lane.entrypoint AND job.status = 'queued'
       ORDER BY job.priority DESC, job.id LIMIT free_lane.places FOR UPDATE SKIP LOCKED
     ) AS waiting
   ), taken AS (
-    UPDATE pgqueuer AS job SET status = 'picked', updated = clock_timestamp(), heartbeat = clock_timestamp()
+    UPDATE pgqueuer AS job
+    SET status = 'picked', slot = NULL, updated = clock_timestamp(), heartbeat = clock_timestamp()
     FROM next WHERE job.id = next.id RETURNING job.id, job.entrypoint, job.payload
   ), counted AS (
     INSERT INTO job_start AS known (job, starts) SELECT taken.id, 1 FROM taken
