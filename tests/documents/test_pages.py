@@ -14,6 +14,7 @@ import typst
 from PIL import Image
 
 from hub.documents.child import Limits
+from hub.documents.contract.plain_form import write_plain_form
 from hub.documents.page_drawing import draw_page, with_device_colours
 from hub.documents.pages import PagePainter
 from hub.errors import UnreadableFile
@@ -94,6 +95,21 @@ def test_a_profile_that_is_not_of_typst_or_was_replaced_stays() -> None:
     other = file[: profile.end()] + b"\0" + file[profile.end() + 1 :]
     assert with_device_colours(other) == other
     assert with_device_colours(file + profile[0]) == file + profile[0]
+
+
+def test_a_strangers_text_is_drawn_as_it_stands_even_if_it_looks_like_a_profile() -> None:
+    file = typst.Compiler().compile(b"#text(fill: red)[red]", format="pdf")
+    assert isinstance(file, bytes)
+    space = re.search(rb"obj\n\[/ICCBased (\d+) 0 R\]\nendobj\n", file)
+    assert space is not None
+    profile = re.search(rb"\n%s 0 obj\n<</Length .+?endstream" % space[1], file, re.DOTALL)
+    assert profile is not None
+    document = pikepdf.new()
+    page = document.add_blank_page(page_size=(595, 842))
+    page.Contents = document.make_stream(b"BT (" + space[0] + b") Tj ET\n")
+    page.PieceInfo = document.make_stream(profile[0])
+    foreign = write_plain_form(document, {"Title": "x"})
+    assert space[0] in foreign and profile[0] in foreign and with_device_colours(foreign) == foreign
 
 
 COLOURED = {
