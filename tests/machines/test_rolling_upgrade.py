@@ -90,6 +90,20 @@ async def test_a_migration_lets_others_pass_while_a_backup_reads_its_table(runni
     await other.close()
 
 
+async def test_a_hub_refuses_a_schema_that_took_something_away_before_a_later_migration_failed(
+    running: Running, tmp_path: Path
+) -> None:
+    dsn, scripts = owner_of(running), newer(tmp_path, expands_only=False)
+    later = '\nrevision = "9002"\ndown_revision = "9001"\n\n\ndef upgrade() -> None:\n    raise ValueError("half")\n'
+    (scripts / "versions" / "9002_later.py").write_text(later)
+    with pytest.raises(ValueError, match="half"):
+        await migrate(dsn, scripts)
+    owner = await asyncpg.connect(dsn)
+    assert await owner.fetchval("SELECT version_num FROM alembic_version") == "9001"
+    await owner.close()
+    assert not await is_current(running.hub.database.dsn)
+
+
 async def test_a_hub_refuses_an_older_schema(running: Running) -> None:
     owner = await asyncpg.connect(owner_of(running))
     await owner.execute("UPDATE alembic_version SET version_num = '0000'")

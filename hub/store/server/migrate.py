@@ -57,9 +57,11 @@ async def migrate(dsn: str, scripts: Path = SCRIPTS, tries: int = LOCK_TRIES) ->
     try:
         await guard.execute("SELECT pg_advisory_lock(hashtext('qianda-migrate'))")
         await _check_known(guard, scripts)
-        await _upgrade(dsn, scripts, tries)
+        try:
+            await _upgrade(dsn, scripts, tries)
+        finally:
+            await _declare(guard, scripts)
         await guard.execute(grants.statements())
-        await guard.execute(_DECLARE, compatible_from(await asyncio.to_thread(_chain, scripts)))
     finally:
         await guard.close()
 
@@ -73,6 +75,14 @@ async def _check_known(connection: asyncpg.Connection, scripts: Path) -> None:
         raise DatabaseUnavailable(
             f"this version does not know the database's schema {theirs}: run the version that made it, or begin anew"
         )
+
+
+async def _declare(connection: asyncpg.Connection, scripts: Path) -> None:
+    """Store which hubs can use the schema as it is now, also where a later migration failed."""
+    if await connection.fetchval("SELECT to_regclass('schema_compatibility') IS NOT NULL"):
+        now = await schema_of(connection)
+        done = [step for step in await asyncio.to_thread(_chain, scripts) if step.revision <= now]
+        await connection.execute(_DECLARE, compatible_from(done))
 
 
 async def _upgrade(dsn: str, scripts: Path, tries: int = LOCK_TRIES) -> None:
