@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Reported:
-    """A report, and the provider whose provider signed it."""
+    """A report, and the provider that signed it."""
 
     provider: Provider
     report: ReceiptReport

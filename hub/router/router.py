@@ -59,7 +59,7 @@ log = structlog.get_logger()
 
 
 class Router:
-    """The router, which sends each message through one of the configured providers (`providers`)."""
+    """The router, which sends each message through one of the configured providers."""
 
     def __init__(self, database: Database, providers: ProviderSet, renderer: Renderer, policy: ReminderPolicy) -> None:
         self._database = database
