@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias, TypeVar
@@ -18,20 +19,32 @@ Listener: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Loop = Callable[[asyncio.Event], Awaitable[None]]
 Result = TypeVar("Result")
 log = structlog.get_logger()
+# The pauses before a loop that has failed starts again, in seconds.
+MIN_PAUSE, MAX_PAUSE = 0.5, 15.0
 
 
 async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
     """Run a loop until `stop` is set. After any error, start it again: the database may be back in a second."""
-    pause = 0.5
+    pause = 0.0
     while not stop.is_set():
+        began = time.monotonic()
         try:
             await loop(stop)
-            pause = 0.5
         except Exception as error:
             log.warning("worker loop restarts", loop=loop.__name__, error=repr(error)[:300])
             LOOP_RESTARTS.labels(loop.__name__).inc()
+            pause = choose_pause(pause, time.monotonic() - began)
             await sleep_or_stop(stop, pause)
-            pause = min(pause * 2, 15.0)
+
+
+def choose_pause(last: float, ran_for: float) -> float:
+    """Return the pause before a loop that has failed starts again. All in seconds: `last` is the pause before.
+
+    Pauses grow only while the loop keeps failing at once: one that has run for days starts again quickly.
+    """
+    if ran_for >= MAX_PAUSE:
+        return MIN_PAUSE
+    return min(max(last * 2, MIN_PAUSE), MAX_PAUSE)
 
 
 async def log_errors(work: Awaitable[Result]) -> Result | None:
