@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, ReceiptReport, Rules
-from hub.model.messaging.delivery import DeliveryState
+from hub.model.messaging.delivery import DeliveryState, StateReport
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
+from tests.commits import before_commits
 from tests.router.routed import PHONE, Routed, routed, written
-from tests.router.test_waiting import committed, known, only
+from tests.router.test_waiting import Witness, committed, known, only
+from tests.running import until
+
+IS_WAITED_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
 
 
 async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:
@@ -99,3 +105,27 @@ async def test_a_call_that_nobody_signed_is_believed_only_as_far_as_the_provider
         await told(hub, "one", made.key, Receipt(Fate.DELIVERED, made.key))
         assert (await known(hub, made.id)).state is DeliveryState.UNDELIVERED
         assert made.key in unsigned.asked
+
+
+async def test_a_receipt_for_whose_lock_the_outcome_waits_stays() -> None:
+    async with routed() as hub:
+        made, database = await written(hub), hub.running.hub.database
+        only(hub, (ProviderSettings("witness", "sms_witness", "sms", rate=1000), Witness(hub, made.id)))
+        begun, reporting = asyncio.Event(), list[asyncio.Task[None]]()
+
+        async def report() -> None:
+            async with database.transaction(EVERYTHING) as tx:
+                await tx.deliveries.report(made.id, StateReport(DeliveryState.DELIVERED), tx.planning_now)
+                await tx.connection.flush()
+                begun.set()
+                await until(lambda: tx.connection.scalar(text(IS_WAITED_FOR)))
+
+        async def beside(number: int) -> None:
+            if number == 2:  # the outcome, which comes after the claim
+                reporting.append(asyncio.create_task(report()))
+                await begun.wait()
+
+        with before_commits(database, beside):
+            state = await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=True)
+        await asyncio.gather(*reporting)
+        assert state is (await known(hub, made.id)).state is DeliveryState.DELIVERED
