@@ -65,15 +65,15 @@ async def test_a_clause_is_changed_previewed_approved_and_in_force(
     await expect(ann.locator(".state").first).to_have_text("待批准")
     await expect(ann.get_by_role("button", name="批准，立即生效")).to_have_count(0)
     ben = await console_of(running, new_page, "ben")
-    await ben.locator(".row.text", has_text="课程培训服务合同").get_by_role("link", name="console-1").click()
+    await ben.locator(".row.text", has_text="课程培训服务合同").get_by_role("link", name="desk-1").click()
     await expect(ben.locator(".changes ins").first).to_have_text("! 学员不得携带危险物品进入教室。")
     await shot(ben, "template-approving")
     await ben.get_by_role("button", name="批准，立即生效").click()
     await expect(ben.locator(".state").first).to_have_text("生效中")
     new = await running.issue_minor()
     await read(running, old, "2026.2", ben)
-    await read(running, new, "console-1", ben)
-    await ben.get_by_role("link", name="版本 console-1").click()
+    await read(running, new, "desk-1", ben)
+    await ben.get_by_role("link", name="版本 desk-1").click()
     await expect(ben.locator("pre.clauses").first).to_be_attached()
     for contract, holds in ((old, False), (new, True)):
         assert ("危险物品" in str(contract.data["text"])) is holds

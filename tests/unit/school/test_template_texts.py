@@ -58,7 +58,7 @@ def test_a_version_keeps_every_value_of_its_template(files: ContractTemplates) -
     for field in fields(ContractTemplate):
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         assert getattr(before, field.name) != default, f"say here what {field.name} is when somebody has set it"
-        kept = "console-1" if field.name == "version" else getattr(before, field.name)
+        kept = "desk-1" if field.name == "version" else getattr(before, field.name)
         assert getattr(after, field.name) == kept, field.name
 
 
@@ -69,7 +69,7 @@ def test_a_draft_from_an_old_version_takes_texts_alone_and_the_demands_of_the_fi
     texts, fixed = begin_texts(list_texts(now), old), begin_fixed(list_fixed(now), old)
     drawn = build_templates(files, replace(old, number=2, texts=texts, fixed=fixed))["zh"]
     assert (drawn.trial_allowed, drawn.representative, drawn.clauses) == (False, now["zh"].representative, "# 旧")
-    assert (drawn.consent.version, drawn.consent.text) == ("course-zh-console-1", "我同意。")  # the same text, its name
+    assert (drawn.consent.version, drawn.consent.text) == ("course-zh-desk-1", "我同意。")  # the same text, its name
 
 
 def test_a_draft_has_the_languages_of_the_files(files: ContractTemplates) -> None:

@@ -76,7 +76,7 @@ def test_whoever_wrote_or_submitted_it_does_not_approve_it(actor: str) -> None:
 def test_an_approved_text_is_in_force_and_names_who_approved_it() -> None:
     waiting = submitted()
     after = approve_text(waiting, waiting.revision, "staff:cai", NOW)
-    assert (after.state, after.decided_by, after.label) == (TextState.IN_FORCE, "staff:cai", "console-1")
+    assert (after.state, after.decided_by, after.label) == (TextState.IN_FORCE, "staff:cai", "desk-1")
 
 
 def test_a_text_that_is_sent_back_is_written_on_with_the_reason() -> None:

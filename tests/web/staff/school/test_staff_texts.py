@@ -82,7 +82,7 @@ async def test_a_clause_from_the_first_word_to_a_contract(story: Story) -> None:
     old = await story.running.issue_minor()
     begun = await story.ann.post(f"{COURSE}/begin", {"base": ""})
     address = begun.location.partition("?")[0]
-    assert address == f"{COURSE}/console-1"
+    assert address == f"{COURSE}/desk-1"
     page = await story.ann.get(address)
     assert page.text.count("data:image/png") == 3 and "Nothing is changed yet." in page.words
     entered = fields(page)
@@ -107,17 +107,17 @@ async def test_a_clause_from_the_first_word_to_a_contract(story: Story) -> None:
     assert done.status == 303, done.words
     assert f'href="{address}"' not in (await story.ben.get("/staff/tasks")).text
     new = await story.running.issue_minor()
-    assert (old.template_version, new.template_version) == ("2026.2", "console-1")
+    assert (old.template_version, new.template_version) == ("2026.2", "desk-1")
     assert "危险物品" in await text_of(story, new) and "危险物品" not in await text_of(story, old)
-    assert (await consent(story, old), await consent(story, new)) == ("course-zh-2", "course-zh-console-1")
+    assert (await consent(story, old), await consent(story, new)) == ("course-zh-2", "course-zh-desk-1")
     assert await story.kinds() == ["text-begun", "text-submitted", "text-approved"]
     assert "危险物品" in (await story.campus.get(address)).words  # everybody reads what is in force
     again = await story.ann.post(f"{COURSE}/begin", {"base": "2026.2"})  # back to the text of the files, by approval
-    assert again.location.startswith(f"{COURSE}/console-2")
-    assert "− ! 学员" not in (await story.ann.get(f"{COURSE}/console-2")).words
-    assert "危险物品" in (await story.ann.get(f"{COURSE}/console-2")).words
+    assert again.location.startswith(f"{COURSE}/desk-2")
+    assert "− ! 学员" not in (await story.ann.get(f"{COURSE}/desk-2")).words
+    assert "危险物品" in (await story.ann.get(f"{COURSE}/desk-2")).words
     assert (await story.ann.post(f"{COURSE}/begin", {"base": ""})).status == 409
-    gone = await story.ann.post(f"{COURSE}/console-2/discard", await revision(story.ann, f"{COURSE}/console-2"))
+    gone = await story.ann.post(f"{COURSE}/desk-2/discard", await revision(story.ann, f"{COURSE}/desk-2"))
     assert gone.status == 303 and "discarded" in (await story.ann.get(COURSE)).words
 
 
@@ -201,7 +201,7 @@ async def test_a_message_in_other_words(story: Story) -> None:
 async def test_texts_are_those_of_the_whole_school(story: Story) -> None:
     refused = await story.campus.post(f"{REMINDER}/begin", {"base": ""})
     assert refused.status == 403 and "accounts of headquarters" in refused.words
-    for address in ("/staff/texts/contract/nothing", "/staff/texts/poem/course", f"{COURSE}/console-99", f"{COURSE}/x"):
+    for address in ("/staff/texts/contract/nothing", "/staff/texts/poem/course", f"{COURSE}/desk-99", f"{COURSE}/x"):
         assert (await story.ann.get(address)).status == 404, address
 
 
@@ -221,7 +221,7 @@ async def test_a_new_template_is_a_copy_that_somebody_approves(story: Story) -> 
         assert refused.status == 422 and f'value="{wrong}"' in refused.text, wrong
     begun = await story.ann.post("/staff/texts/new", {"name": "summer-camp", "source": "data-consent"})
     address = begun.location.partition("?")[0]
-    assert address == "/staff/texts/contract/summer-camp/console-1"
+    assert address == "/staff/texts/contract/summer-camp/desk-1"
     page = await story.ann.get(address)
     assert page.text.count("data:image/png") >= 1
     with pytest.raises(BadInput):
@@ -231,7 +231,7 @@ async def test_a_new_template_is_a_copy_that_somebody_approves(story: Story) -> 
     done = await story.ben.post(f"{address}/approve", await revision(story.ben, address))
     assert done.status == 303, done.words
     contract = await story.running.issue_minor(template="summer-camp")
-    assert (contract.title, contract.template_version) == ("夏令营告知书", "console-1")
+    assert (contract.title, contract.template_version) == ("夏令营告知书", "desk-1")
     again = await story.ann.post("/staff/texts/contract/summer-camp/begin", {"base": ""})
     page = await story.ann.get(again.location)
     assert 'value="夏令营告知书"' in page.text and "summer-camp" in (await story.ann.get("/staff/texts")).text
