@@ -65,11 +65,13 @@ class LinkNotice:
 
 @dataclass(frozen=True)
 class Visit:
-    """A verified session at one contract. `party` is the session's signer there."""
+    """A verified session at one contract. `party` is the session's signer there. `has_requests`: whether the contract
+    may have a prepared or accepted signature request."""
 
     session: SigningSession
     case: Case
     party: Party
+    has_requests: bool
 
     @property
     def contract(self) -> Contract:
@@ -272,13 +274,13 @@ def _visit(tx: Transaction, found: FoundVisit | None, *, agent: bool) -> Visit:
     assert found is not None
     if found.case is None:
         raise ContractNotFound
-    return _at(session, found.case, found.person)
+    return _at(session, found.case, found.person, found.has_requests)
 
 
-def _at(session: SigningSession, case: Case, person: str) -> Visit:
+def _at(session: SigningSession, case: Case, person: str, has_requests: bool = True) -> Visit:
     """Return the `Visit` of the link's own signer or, in another contract of the session, of the same person."""
     party = case.find_signer(session.signer) or case.find_person(person)
     if party is None:
         raise ContractNotFound
     bind_contextvars(contract=str(case.contract.id))
-    return Visit(session, case, party)
+    return Visit(session, case, party, has_requests)

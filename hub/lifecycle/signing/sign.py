@@ -166,7 +166,7 @@ async def list_replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRe
     Raises DocumentBusy while another request has the lease.
     """
     mine = []
-    for request in await tx.signatures.list_unfinished(visiting.contract.id):
+    for request in await tx.signatures.list_unfinished(visiting.contract.id) if visiting.has_requests else ():
         if request.task == visiting.task.id and request.state is RequestState.PREPARED:
             mine.append(request)
         elif request.leased(tx.now):

@@ -23,6 +23,9 @@ class RequestState(StrEnum):
     LAPSED = "LAPSED"
 
 
+UNFINISHED = (RequestState.PREPARED.value, RequestState.ACCEPTED.value)
+
+
 class Custody(StrEnum):
     """Where the private key is kept. Without proof, every claim counts as `browser` or `software`."""
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    exists,
     func,
     select,
 )
@@ -27,6 +28,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.school.course import Campus
 from hub.model.signing.session import SigningSession, Tries, hash_secret
+from hub.model.signing.signature_request import UNFINISHED
 from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
 from hub.store.contract.tasks import TASK, read_task
 from hub.store.evidence.record import Record
@@ -36,8 +38,10 @@ from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session, read_tries
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import CampusRow
+from hub.store.tables.signing import SignatureRequestRow
 
 CAMPUS: Table = table_of(CampusRow)
+REQUEST: Table = table_of(SignatureRequestRow)
 
 _CONTRACT_ID = bindparam("contract", type_=Uuid())
 _SECRET = bindparam("secret", type_=LargeBinary())
@@ -78,8 +82,9 @@ _MEANT &= CONTRACT.c.id == any_(SESSION.c.contracts)
 _OWN = SIGNER.alias("own")
 _VISITED = SESSION.join(_OWN, _OWN.c.id == SESSION.c.signer).outerjoin(CONTRACT, _MEANT)
 _VISITED = _VISITED.outerjoin(_PARTIES, SIGNER.c.contract == CONTRACT.c.id)
+_HAS_REQUESTS = exists().where(REQUEST.c.contract == CONTRACT.c.id, REQUEST.c.state.in_(UNFINISHED))
 _VISIT = (
-    select(SESSION, CONTRACT, SIGNER, TASK, _OWN.c.person)
+    select(SESSION, CONTRACT, SIGNER, TASK, _OWN.c.person, _HAS_REQUESTS.label("has_requests"))
     .select_from(_VISITED)
     .where(SESSION.c.secret_hash == _SECRET)
     .order_by(*_BY_ORDER)
@@ -104,10 +109,11 @@ _WITH_SESSION = (
     " (SELECT person FROM signer WHERE id = (its_session).signer) AS own_person"
 )
 _LOCK_WITH_SESSION = SqlStatement(
-    f"{_WITH_SESSION} FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
+    f"{_WITH_SESSION}, has_requests((its_contract).id)"
+    " FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
 )
 _SEE_PAGE = SqlStatement(
-    f"{_WITH_SESSION}, noted_for"
+    f"{_WITH_SESSION}, true AS has_requests, noted_for"
     " FROM see_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
 )
 _TRIES = "LATERAL recent_tries(ARRAY[(its_signer).person], (its_session).id) AS tries"
@@ -132,11 +138,13 @@ def _part(row: Row, table: Table) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FoundVisit:
-    """A session and a case; None if the session does not include the contract. `person`: the session's."""
+    """A session and a case; None if the session does not include the contract. `person`: the session's.
+    `has_requests`: whether the contract may have a prepared or accepted signature request."""
 
     session: SigningSession
     case: Case | None
     person: str
+    has_requests: bool
 
 
 def opening_with_session(secret: str, contract: UUID | None, *, is_all: bool = False) -> Opening:
@@ -289,7 +297,7 @@ class Cases:
             return None
         session = read_session(_part(rows[0], SESSION))
         case = None if rows[0]["contract_id"] is None else self._read(rows)
-        return FoundVisit(session, case, rows[0]["own_person"])
+        return FoundVisit(session, case, rows[0]["own_person"], rows[0]["has_requests"])
 
     async def get_session_and_signer(self, secret: str) -> tuple[SigningSession, Signer] | None:
         """Return the session with this secret and the signer whose link was opened."""

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import ARRAY, ColumnElement, Integer, LargeBinary, Table, bindparam, literal_column, select
 
 from hub.model.signing.session import SigningSession, hash_secret
-from hub.model.signing.signature_request import Custody, RequestState, SignatureRequest
+from hub.model.signing.signature_request import UNFINISHED, Custody, RequestState, SignatureRequest
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
@@ -40,7 +40,7 @@ LEFT JOIN shared_certificate AS shared ON octet_length(part) = 32 AND shared.sha
 ).label("chain")
 _OTHER_COLUMNS = [column for column in REQUEST.c if column.name != "chain"]
 _COLUMNS = [*_OTHER_COLUMNS, _WHOLE_CHAIN]
-_UNFINISHED = REQUEST.c.state.in_([RequestState.PREPARED.value, RequestState.ACCEPTED.value])
+_UNFINISHED = REQUEST.c.state.in_(UNFINISHED)
 _MINE = REQUEST.c.id == bindparam("request")
 _OF_CONTRACT = REQUEST.c.contract == bindparam("contract")
 _IS_PREPARED = REQUEST.c.state == RequestState.PREPARED.value

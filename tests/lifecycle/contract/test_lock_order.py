@@ -127,6 +127,21 @@ async def test_a_file_is_prepared_for_the_contract_as_it_is_under_its_lock() -> 
             await preparing
 
 
+async def test_of_two_who_waited_to_prepare_the_second_finds_the_document_busy() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor(signers=two_guardians(1, 1))
+        people = [await person(running, contract, number) for number in (0, 1)]
+        for each in people:
+            await each.enter()
+            await each.certify()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.contracts.lock_contract(contract.id)
+            preparing = [asyncio.create_task(each.prepare()) for each in people]
+            await until(lambda: waiting(running, 2))
+        results = await asyncio.gather(*preparing, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in results) == ["DocumentBusy", "SignatureRequest"]
+
+
 async def test_the_page_that_is_given_out_is_the_one_that_was_noted() -> None:
     """Another signer's signature is embedded at this moment."""
     async with quiet_hub() as running:
