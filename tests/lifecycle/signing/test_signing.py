@@ -142,17 +142,6 @@ async def test_a_signature_after_the_lease_counts_while_nobody_else_has_begun() 
         assert await guardian.accept(request) is TaskState.SIGNED
 
 
-async def test_both_prepare_in_the_same_second_and_one_of_them_waits() -> None:
-    async with quiet_hub() as running:
-        contract = await running.issue_minor(signers=IN_ANY_ORDER)
-        people = [await person(running, contract, number) for number in (0, 1)]
-        for each in people:
-            await each.enter()
-            await each.certify()
-        results = await asyncio.gather(*(each.prepare() for each in people), return_exceptions=True)
-        assert sorted(type(each).__name__ for each in results) == ["DocumentBusy", "SignatureRequest"]
-
-
 async def test_a_repeated_submission_is_success_and_changes_nothing() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
