@@ -72,9 +72,11 @@ async def _delete_rows(
             kept = list_retention(services.documents.retention)[kind]
             deleted = await tx.old_rows.delete_old(kind, tx.now - kept, at_once.rows)
             await record_pruned(tx, kind, deleted, actor)
-            for act in await tx.issue_acts.lock_empty() if kind == "replacements" else ():
-                await refuse_issue_act(tx, act, actor or "hub")
         number, batches = number + deleted, batches + 1
         if deleted < at_once.rows:
             break
+    if kind == "replacements":
+        async with services.database.transaction(EVERYTHING) as tx:  # of its own: acts are locked before the record
+            for act in await tx.issue_acts.lock_empty():
+                await refuse_issue_act(tx, act, actor or "hub")
     return number
