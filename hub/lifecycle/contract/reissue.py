@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
-from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, prepare_contract
+from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, opening_issue, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, signer_of, student_of
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
@@ -32,7 +32,7 @@ async def reissue(
     Raises as `prepare_again` and `issue_prepared` do.
     """
     prepared = await prepare_again(services, scope, contract_id, signers)
-    async with services.database.transaction(scope) as tx:
+    async with services.database.transaction(scope, opening_issue(prepared.drawn.asked)) as tx:
         return (await issue_prepared(services, tx, prepared, actor)).contract
 
 
@@ -41,7 +41,7 @@ async def reissue_until(
 ) -> Contract:
     """Issue the contract again with this deadline. Raises as `reissue` does, and BadInput for the deadline."""
     prepared = await prepare_again(services, scope, contract_id, deadline=deadline)
-    async with services.database.transaction(scope) as tx:
+    async with services.database.transaction(scope, opening_issue(prepared.drawn.asked)) as tx:
         return (await issue_prepared(services, tx, prepared, actor)).contract
 
 
@@ -103,7 +103,7 @@ async def replace_person(
     """Reissue a contract with one signer replaced. Raises what `plan_replacement` and `reissue` raise."""
     wanted = await plan_replacement(services, scope, contract_id, replacement)
     prepared = await prepare_contract(services, scope, wanted)
-    async with services.database.transaction(scope) as tx:
+    async with services.database.transaction(scope, opening_issue(prepared.drawn.asked)) as tx:
         return (await issue_prepared(services, tx, prepared, actor)).contract
 
 
