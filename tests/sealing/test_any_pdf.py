@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import os
 import signal
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, SealOrder
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from tests.judges import judge, judge_by_openssl, judge_by_qpdf, judge_integrity, program, run
 from tests.pades.made import good
+from tests.running import until
 from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten, seal
 from tests.signing_parts import SEAL, utc_now
 
@@ -207,6 +211,7 @@ async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None
         (child,) = _sealing_children() - of_others
         os.kill(child, signal.SIGSTOP)  # it takes the question and answers nothing
         sealing = asyncio.ensure_future(sealer.seal(order, some))
+        await until(lambda: _unread_bytes(child))
         os.kill(child, signal.SIGKILL)
         return [result.fault if isinstance(result, CannotSeal) else None for result in await sealing]
 
@@ -216,6 +221,12 @@ async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None
         judge_by_qpdf(path)
     assert await seal_while_the_child_dies(files[1:2]) == [SealFault.HOSTILE]
     sealer.close()
+
+
+async def _unread_bytes(child: int) -> int:
+    """Return how much of a question lies in the pipe of this child."""
+    with Path(f"/proc/{child}/fd/0").open("rb", buffering=0) as pipe:
+        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _sealing_children() -> set[int]:

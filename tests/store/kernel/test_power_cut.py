@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from hub.errors import UnreadableFile
+from hub.errors import DiskFull, UnreadableFile
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.files import Files
 from hub.store.kernel.opening import Opening
@@ -111,7 +111,7 @@ async def test_an_empty_file_that_a_power_cut_left_is_written_anew(tmp_path: Pat
 async def test_nothing_is_left_of_a_write_that_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = Files.at(str(tmp_path))
     monkeypatch.setattr(Path, "replace", _full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(DiskFull):
         await files.put(b"content")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
