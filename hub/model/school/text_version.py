@@ -21,8 +21,8 @@ from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextM
 # The most characters of one text. The longest contracts have about 12,000.
 MAX_TEXT_LENGTH = 60_000
 MAX_NOTE_LENGTH = 500
-# The prefix of the names of versions by staff, so that they cannot be confused with versions of the files. Contracts and
-# consents store these names, so the word stays.
+# The prefix of the names of versions by staff, so that they cannot be confused with versions of the files. Contracts
+# and consents store these names, so the word stays.
 CONSOLE_PREFIX = "desk-"
 
 
