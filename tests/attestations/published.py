@@ -136,5 +136,6 @@ def _unpacked(archive: str, inside: str, command: list[str]) -> Path:
             pytest.skip(f"{archive} could not be had ({type(error).__name__})")
         assert hashlib.sha256((HOME / archive).read_bytes()).hexdigest() == SHA256[archive], archive
         with tarfile.open(HOME / archive) as packed:
-            packed.extractall(folder, filter="data")
+            packed.extraction_filter = getattr(tarfile, "data_filter", None)  # Debian 12's Python has none yet
+            packed.extractall(folder)
     return folder / inside
