@@ -119,11 +119,6 @@ class Connection:
             return Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
         return Rows((), _count_changed(await _describe_errors(sql, self.driver.execute(sql, *arguments))))
 
-    async def write_text_now(self, sql: str, *arguments: Any) -> Rows:
-        """Run SQL text of a library, which writes to the library's own tables, together with the kept writes."""
-        self._kept = []
-        return await self._run_with_writes(sql, arguments)
-
     async def lock_after_writes(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
         """Run the kept writes and then, in the same round trip, this statement, which has AFTER_WRITES in it."""
         self._kept = []

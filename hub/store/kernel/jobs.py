@@ -29,7 +29,7 @@ EVIDENCE = "evidence"
 SEAL_FILES = "seal-files"
 # The kinds of jobs. A worker has places for each kind, so that codes, for which somebody is waiting, wait for no other
 # jobs. The priorities are for workers of the version before.
-LANES = {
+PRIORITIES = {
     DELIVER_CODE: 20,
     DELIVER: 10,
     ALERT: 5,
@@ -105,7 +105,7 @@ async def take_jobs(
 class Jobs(Repository):
     async def enqueue(self, kind: str, payload: dict[str, Any], dedupe_key: str) -> None:
         """Add a job in this transaction, unless one with this key is waiting or running."""
-        values = {"priorities": [LANES[kind]], "kinds": [kind]}
+        values = {"priorities": [PRIORITIES[kind]], "kinds": [kind]}
         await self._connection.write(
             _ENQUEUE, values | {"payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
         )

@@ -187,14 +187,6 @@ async def test_whoever_listens_hears_it_after_the_commit(store: Database) -> Non
     assert heard == ["somebody"]
 
 
-async def test_text_of_somebody_else_takes_the_others_along(store: Database) -> None:
-    own = " WITH given AS (SELECT CAST($1 AS integer) AS one) SELECT one + $2 FROM given"
-    async with store.transaction(EVERYTHING) as tx:
-        await tx.connection.write(ADD_MANY, keys("a"))
-        assert (await tx.connection.write_text_now(own, 1, 2))[0][0] == 3
-        assert await tx.connection.scalar(COUNT_OF_OUTBOX) == 1
-
-
 def test_what_reads_is_no_write() -> None:
     assert read_write('UPDATE "x" SET y = 1') == ("UPDATE", "x")
     for sql in ("SELECT 1", "WITH x AS (INSERT INTO y VALUES (1)) SELECT 1"):
