@@ -31,12 +31,13 @@ def check_update(shown: bytes, prepared: bytes) -> None:
 
 
 def _check(shown: bytes, prepared: bytes) -> None:
-    before, after = SignedFile(shown), SignedFile(prepared)
-    if not prepared.startswith(shown) or len(after.revisions) != len(before.revisions) + 1:
+    after = SignedFile(prepared)  # reading it reads what was shown, because a revision ends where the next one begins
+    last = len(after.revisions) - 1
+    if last < 1 or not prepared.startswith(shown) or after.revisions[last].start != len(shown):
         raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")
-    for finding in find_changes(after, len(before.revisions) - 1):
+    for finding in find_changes(after, last - 1):
         raise RefusedToSign(1, finding.reason.en)
-    added = [signature for signature in after.signatures if signature.revision == len(before.revisions)]
+    added = [signature for signature in after.signatures if signature.revision == last]
     if len(added) != 1 or added[0].is_timestamp:
         raise RefusedToSign(1, "the prepared file does not add exactly one signature")
     if added[0].end != len(prepared) or any(added[0].contents) or not range_is_right(after, added[0]):

@@ -29,6 +29,8 @@ _TRAILER = re.compile(rb"trailer\n(?=<<)")
 _END = re.compile(rb"\nstartxref\n([1-9]\d{0,9})\n%%EOF\n")
 # Text in a stream or a string that a reader could take for an object if it searches the file for objects.
 _MARKER = re.compile(rb"\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj|endobj|endstream|startxref|trailer\s*<<|%%EOF")
+# Each marker contains one of these words. To search for them first is ten times as fast.
+_MARKER_WORDS = (b"obj", b"endstream", b"startxref", b"trailer", b"%%EOF")
 _COUNTED = b" 0 obj\n"
 
 
@@ -92,7 +94,7 @@ def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
 def _read_object(reader: ObjectReader, number: int, start: int) -> WrittenObject:
     written = reader.at
     value = reader.value()
-    marker = _MARKER.search(reader.file, written, reader.at)
+    marker = _find_marker(reader.file, written, reader.at)
     if marker:
         raise NotOurForm(f"a text of object {number} looks like another object", marker.start())
     if isinstance(value, dict) and "/Linearized" in value:
@@ -109,12 +111,17 @@ def _read_stream(reader: ObjectReader, entries: dict[str, Value], number: int) -
         raise NotOurForm(f"the stream of object {number} does not say its length", start)
     if entries.get("/Type") in ("/ObjStm", "/XRef") or "/F" in entries:
         raise NotOurForm(f"the stream of object {number} contains or names what is not checked", start)
-    marker = _MARKER.search(reader.file, start, start + length)
+    marker = _find_marker(reader.file, start, start + length)
     if marker:
         raise NotOurForm(f"the stream of object {number} holds what looks like another object", marker.start())
     reader.at += length
     reader.need(_STREAM_END, "the end of a stream")
     return Stream(entries, reader.file[start : start + length])
+
+
+def _find_marker(file: bytes, start: int, end: int) -> re.Match[bytes] | None:
+    is_possible = any(file.find(word, start, end) >= 0 for word in _MARKER_WORDS)
+    return _MARKER.search(file, start, end) if is_possible else None
 
 
 def _check_table(reader: ObjectReader, objects: dict[int, WrittenObject], *, is_first: bool) -> None:

@@ -7,7 +7,7 @@ takes effect only when a later revision writes that object. So what may change d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from qianda.pdf import Reference, Stream, Value
 from qianda.verify.document import Document
@@ -18,8 +18,8 @@ class BackReferences:
     revision."""
 
     def __init__(self, document: Document) -> None:
-        self._of_object = {number: list(referred(value)) for number, value in document.objects.items()}
-        self._of_trailer = list(referred(document.trailer))
+        self._of_object = {number: referred(value) for number, value in document.objects.items()}
+        self._of_trailer = referred(document.trailer)
         self._counts = Counter(self._of_trailer)
         for numbers in self._of_object.values():
             self._counts.update(numbers)
@@ -33,11 +33,11 @@ class BackReferences:
         """Move on to the next revision. `after` is the document in it, `written` the numbers of the objects that it
         wrote."""
         self._counts.subtract(self._of_trailer)
-        self._of_trailer = list(referred(after.trailer))
+        self._of_trailer = referred(after.trailer)
         self._counts.update(self._of_trailer)
         for number in written:
             self._counts.subtract(self._of_object.get(number, ()))
-            self._of_object[number] = list(referred(after.read(number)))
+            self._of_object[number] = referred(after.read(number))
             self._counts.update(self._of_object[number])
 
     def count(self, number: int | None) -> int:
@@ -49,15 +49,17 @@ class BackReferences:
         return {number for number, count in self._counts.items() if count and number not in self._of_object}
 
 
-def referred(value: Value) -> Iterator[int]:
-    """Yield the object number of each reference in a value, as often as it occurs. References are not followed."""
-    if isinstance(value, Reference):
-        yield value.number
-    elif isinstance(value, dict):
-        for entry in value.values():
-            yield from referred(entry)
-    elif isinstance(value, list):
-        for item in value:
-            yield from referred(item)
-    elif isinstance(value, Stream):
-        yield from referred(value.entries)
+def referred(value: Value) -> list[int]:
+    """Return the object number of each reference in a value, as often as it occurs. References are not followed."""
+    found, waiting = list[int](), [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Reference):
+            found.append(part.number)
+        elif isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+        elif isinstance(part, Stream):
+            waiting.append(part.entries)
+    return found

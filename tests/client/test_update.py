@@ -45,3 +45,13 @@ def test_a_page_replaced_behind_the_shown_bytes_is_refused() -> None:
 def test_what_is_not_one_revision_further_is_refused(prepared: bytes) -> None:
     with pytest.raises(RefusedToSign):
         check_update(SHOWN, prepared)
+
+
+def test_what_was_shown_ends_where_a_revision_does() -> None:
+    """The head of a file is the beginning of everything, and nobody has seen a page of it."""
+    head, made = SHOWN[: SHOWN.index(b"1 0 obj")], prepared_over(SHOWN, new_certificate())
+    check_update(SHOWN, made.file)
+    for shown, prepared in ((head, made.file), (head, SHOWN), (SHOWN[:-1], made.file), (b"", made.file)):
+        with pytest.raises(RefusedToSign) as refusal:
+            check_update(shown, prepared)
+        assert refusal.value.reason == "the prepared file is not one revision further than what was shown"
