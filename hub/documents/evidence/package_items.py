@@ -148,12 +148,12 @@ def _of_signature(
         yield f"{folder}timestamp-{part}.tst", files.timestamps[request.field]
     if request.confirmation is not None:
         yield f"{folder}confirmation-{part}.der", request.confirmation
-    if applied := _application(facts, files, request):
+    if applied := _application(facts, request):
         yield f"{folder}application-{part}.bin", applied[0]
         yield f"{folder}application-{part}.sig", applied[1]
 
 
-def _application(facts: PackageFacts, files: PackageFiles, request: SignatureRequest) -> tuple[bytes, bytes] | None:
+def _application(facts: PackageFacts, request: SignatureRequest) -> tuple[bytes, bytes] | None:
     """Return what the signer signed to apply for this certificate, and that signature; None for older certificates."""
     entry = find_application(facts, request)
     if entry is None or "key_proof" not in entry.facts:

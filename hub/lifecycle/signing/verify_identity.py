@@ -83,14 +83,14 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
             await _count_wrong(tx, answered.signer)
             asked = None
         elif (asked := await question(services, tx, answered.session, answered.signer)) is None:
-            return await _admit(services, tx, answered, on_file(services, answered.signer))
+            return await _admit(tx, answered, on_file(services, answered.signer))
     if asked is None:
         raise WrongAnswer
     verdict, identified = await answer(services, asked)
     async with services.database.transaction(EVERYTHING) as tx:
         answered = await _answered(services, tx, secret, entered)  # read again under the locks
         if answered.right is not None and verdict.matched:
-            return await _admit(services, tx, answered, identified)
+            return await _admit(tx, answered, identified)
         if not verdict.matched:
             await note_not_matched(tx, answered.session, answered.signer, identified)
             await _count_wrong(tx, answered.signer, identified.facts)
@@ -136,7 +136,7 @@ async def _answered(services: Services, tx: Transaction, secret: str, entered: _
     )
 
 
-async def _admit(services: Services, tx: Transaction, answered: _Answered, identified: Identified) -> Verified:
+async def _admit(tx: Transaction, answered: _Answered, identified: Identified) -> Verified:
     session, signer = answered.session, answered.signer
     assert answered.right is not None
     contracts = answered.contracts

@@ -22,7 +22,7 @@ async def find_staff_of_login(services: Services, proven: ProvenLogin, *, by_mai
     disabled account.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        found = await tx.accounts.get_login_of_subject(proven.issuer, proven.subject, tx.now)
+        found = await tx.accounts.get_login_of_subject(proven.issuer, proven.subject)
         if found is None and by_mail and proven.mail:
             found = await _link_by_mail(tx, proven)
     if found is None:
@@ -35,7 +35,7 @@ async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | No
     if staff is None or not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
         return None
     await _record(tx, "staff-login-linked", staff, f"staff:{staff.id}")
-    return await tx.accounts.get_login_of_subject(proven.issuer, proven.subject, tx.now)
+    return await tx.accounts.get_login_of_subject(proven.issuer, proven.subject)
 
 
 async def link_staff_login(services: Services, login: str, issuer: str, subject: str, by: Administrator) -> Staff:

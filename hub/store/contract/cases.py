@@ -244,13 +244,6 @@ class Cases:
             self._record.know_head(contract, rows[0]["record_entries"], rows[0]["record_digest"])
         return self._read(rows)
 
-    async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> list[Case]:
-        """Lock these contracts in the common order, and return their cases as they are under the lock.
-
-        Without `wait`, contracts that another transaction has locked are left out.
-        """
-        return await self.list_cases((await self._contracts.lock_many(contracts, wait=wait)).values())
-
     async def list_cases(self, contracts: Iterable[Contract]) -> list[Case]:
         """Return the cases of these contracts, in their order. To change them, lock the contracts first."""
         parties: dict[UUID, list[Party]] = {}

@@ -39,7 +39,6 @@ _LOCK, _LOCK_FREE = (
     SqlStatement(_SEVERAL.with_for_update(key_share=True, skip_locked=skipped)) for skipped in (False, True)
 )
 _GET_SEVERAL = SqlStatement(_SEVERAL)
-_IS_WAITING = CONTRACT.c.state.in_([ContractState.ISSUED.value, ContractState.SIGNED.value])
 _UNFINISHED = [state.value for state in ContractState if not state.final]
 _HIDDEN = {
     *("data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed", "signed_at", "answers_sealed"),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import Table, bindparam, select
 
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
@@ -74,11 +74,6 @@ class Reminders(Repository):
         values |= {"reason": note.reason, "delivery": note.delivery, "step": step.kind.value if step else None}
         values |= {"number": step.number if step else 0, "due_at": step.due_at if step else None}
         await self._connection.write(_NOTE, arrays_of(_COLUMNS, [values]))
-
-    async def find_last_sent(self, task: UUID) -> datetime | None:
-        mine = (ENTRY.c.task == task) & (ENTRY.c.kind == "sent")
-        moment: datetime | None = await self._connection.scalar(select(func.max(ENTRY.c.at)).where(mine))
-        return moment
 
     async def list_of_contract(self, contract: UUID) -> Sequence[Mapping[str, Any]]:
         return [dict(row) for row in await self._connection.execute(LEDGER, {"contract": contract})]

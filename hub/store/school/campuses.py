@@ -47,11 +47,6 @@ def opening_of_campus(campus: str, course: str | None) -> Opening:
 class School(EncryptedRepository):
     # ---- the installation
 
-    async def find_kind(self) -> str | None:
-        """Return the kind of the installation: `demo` or `production`; None before the first start."""
-        kind: str | None = await self._connection.scalar(select(INSTALLATION.c.kind))
-        return kind
-
     async def find_installation(self) -> UUID | None:
         """Return the id of this installation; None before `qianda init`."""
         found: UUID | None = await self._connection.scalar(select(INSTALLATION.c.installation_id))

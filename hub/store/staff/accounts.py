@@ -63,7 +63,7 @@ class Accounts(Repository):
         row = (await self._connection.execute(select(STAFF).where(found))).first()
         return _read_login(row) if row else None
 
-    async def get_login_of_subject(self, issuer: str, subject: str, now: datetime) -> StaffLogin | None:
+    async def get_login_of_subject(self, issuer: str, subject: str) -> StaffLogin | None:
         """Return the active account that is linked to this subject, or None."""
         found = (STAFF.c.login_issuer == issuer) & (STAFF.c.login_subject == subject) & STAFF.c.disabled_at.is_(None)
         row = (await self._connection.execute(select(STAFF).where(found))).first()
