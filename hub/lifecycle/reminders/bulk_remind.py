@@ -29,7 +29,7 @@ from hub.model.messaging.message import Purpose
 from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Send, SkipReason, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
-    before_deadline,
+    ReminderPlan,
     brought_forward,
     local_day,
     spread_of,
@@ -85,8 +85,8 @@ class _Case:
     @property
     def opening(self) -> datetime | None:
         """The earliest moment at which a planned message may go out. None if the deadline is earlier."""
-        deadline, spread = self.contract.deadline, spread_of(self.task.id)
-        return before_deadline(self.policy, self.now, deadline=deadline, zone=self.zone, spread=spread)
+        plan = ReminderPlan(self.policy, self.now, self.contract.deadline, self.zone, spread_of(self.task.id))
+        return plan.in_any_window(self.now)
 
 
 async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:

@@ -20,7 +20,6 @@ from hub.model.reminders.schedule import (
     NextStep,
     ReminderPlan,
     StepKind,
-    before_deadline,
     replanned,
     spread_of,
 )
@@ -71,13 +70,9 @@ async def _make_up(services: Services, tx: Transaction, contract: Contract, task
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
     if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
         return
-    policy, signer = (
-        await get_policy(tx, services.messaging.policy, contract),
-        await tx.contracts.get_signer(task.signer),
-    )
-    due_at = before_deadline(
-        policy, now, deadline=contract.deadline, zone=ZoneInfo(signer.zone), spread=spread_of(task.id)
-    )
+    policy = await get_policy(tx, services.messaging.policy, contract)
+    zone = ZoneInfo((await tx.contracts.get_signer(task.signer)).zone)
+    due_at = ReminderPlan(policy, now, contract.deadline, zone, spread_of(task.id)).in_any_window(now)
     step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
     if step and await tx.tasks.plan(task.id, step):
         await tx.reminders.note(task, LedgerNote("planned", step=step, reason=UNPAUSED), now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from hub.model.contract.contract import Contract
@@ -21,7 +22,6 @@ from hub.model.reminders.schedule import (
     ReminderPlan,
     StepKind,
     following_step,
-    last_call_at,
     local_day,
     postponed,
     spread_of,
@@ -88,6 +88,13 @@ class Due:
     def spread(self) -> float:
         return spread_of(self.task.id)
 
+    @cached_property
+    def plan(self) -> ReminderPlan:
+        """All messages of the task."""
+        return ReminderPlan(
+            self.policy, self.task.invited_at or self.now, self.contract.deadline, self.zone, self.spread
+        )
+
     @property
     def answers_an_act(self) -> bool:
         """Whether this is an invitation "now" that is still on time, and so answers somebody's act.
@@ -138,9 +145,7 @@ class Due:
 
 def instead(due: Due, until: datetime) -> NextStep:
     """Return the step that replaces this one, because its message may not be sent before `until`."""
-    deadline, invited_at = due.contract.deadline, due.task.invited_at or due.now
-    last_call = last_call_at(due.policy, invited_at=invited_at, deadline=deadline, zone=due.zone, spread=due.spread)
-    return postponed(due.step, until=until, deadline=deadline, last_call=last_call)
+    return postponed(due.plan, due.step, until)
 
 
 def put_off(due: Due, moment: datetime) -> NextStep:
@@ -154,8 +159,7 @@ def is_late(due: Due) -> bool:
 
 
 def following(due: Due) -> NextStep:
-    plan = ReminderPlan(due.policy, due.task.invited_at or due.now, due.contract.deadline, due.zone, due.spread)
-    return following_step(plan, done=due.step, now=due.now)
+    return following_step(due.plan, done=due.step, now=due.now)
 
 
 def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:

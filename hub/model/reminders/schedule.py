@@ -81,7 +81,7 @@ def first_step(plan: ReminderPlan, send: FirstSend) -> NextStep:
         return plan.expiry
     if send == "none":
         return plan.after(None, now=opened_at, free_from=opened_at)
-    due = opened_at.astimezone(UTC) if send == "now" else plan.at_all(opened_at)
+    due = opened_at.astimezone(UTC) if send == "now" else plan.in_any_window(opened_at)
     return plan.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
 
 
@@ -116,12 +116,13 @@ def replanned(
     return plan.after(done, now=now, free_from=done.due_at + APART if done else now)
 
 
-def postponed(step: NextStep, *, until: datetime, deadline: datetime, last_call: datetime | None = None) -> NextStep:
+def postponed(plan: ReminderPlan, step: NextStep, until: datetime) -> NextStep:
     """Return the step moved to `until` (from `into_window` or `deferred_by_cap`), or the expiry if the deadline is
-    earlier. A reminder less than `APART` before the `last_call`, or after it, becomes the last call.
+    earlier. A reminder less than `APART` before the last call, or after it, becomes the last call.
     """
-    if until >= deadline:
-        return NextStep(StepKind.EXPIRY, 0, deadline.astimezone(UTC))
+    if until >= plan.deadline:
+        return plan.expiry
+    last_call = plan.last_call_at
     if step.kind is StepKind.REMINDER and last_call is not None and last_call - until < APART:
         return NextStep(StepKind.LAST_CALL, 0, max(last_call, until).astimezone(UTC))
     return replace(step, due_at=until.astimezone(UTC))
@@ -137,23 +138,6 @@ def brought_forward(old: NextStep, *, done: NextStep | None, due_at: datetime) -
     if old.kind in (StepKind.INVITATION, StepKind.REMINDER):
         return replace(old, due_at=due_at)
     return NextStep(StepKind.REMINDER, done.number + 1 if done else 1, due_at)
-
-
-def last_call_at(
-    policy: ReminderPolicy, *, invited_at: datetime, deadline: datetime, zone: ZoneInfo, spread: float
-) -> datetime | None:
-    """Return when the last call is due; None if there is no time for one."""
-    return ReminderPlan(policy, invited_at, deadline, zone, spread).last_call_at
-
-
-def before_deadline(
-    policy: ReminderPolicy, moment: datetime, *, deadline: datetime, zone: ZoneInfo, spread: float
-) -> datetime | None:
-    """Return `moment` if the window is open then, otherwise a moment in the next window before the deadline.
-
-    Uses a closed day if no open day is left. None if no window opens before the deadline.
-    """
-    return ReminderPlan(policy, moment, deadline, zone, spread).at_all(moment)
 
 
 def on_every_day(policy: ReminderPolicy) -> ReminderPolicy:
@@ -251,7 +235,9 @@ class ReminderPlan:
         if counted_back.astimezone(self.zone).time() >= self.policy.window_closes:
             counted_back = begins
         day_before = self._on_the_wall(begins, timedelta(days=-1))
-        return self.at_all(max(counted_back, first_reminder)) or self.at_all(max(day_before, first_reminder))
+        return self.in_any_window(max(counted_back, first_reminder)) or self.in_any_window(
+            max(day_before, first_reminder)
+        )
 
     def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
         """Return the first step after `now` and after `done`, with a new number and no message before `free_from`.
@@ -269,7 +255,7 @@ class ReminderPlan:
             if due > passed and due >= free_from:
                 return NextStep(StepKind.REMINDER, max(following, done.number + 1 if done else 1), due)
             following += 1
-        due_at = None if last_call is None else self.at_all(max(last_call, free_from))
+        due_at = None if last_call is None else self.in_any_window(max(last_call, free_from))
         return self.expiry if due_at is None else NextStep(StepKind.LAST_CALL, 0, due_at)
 
     def _place_after(self, moment: datetime) -> int:
@@ -295,7 +281,7 @@ class ReminderPlan:
         if old.due_at <= now and old.due_at < self.deadline:
             return old  # already due: the worker runs it
         if done is None and old.kind is StepKind.INVITATION:
-            due = self.at_all(max(now, self.invited_at))
+            due = self.in_any_window(max(now, self.invited_at))
             return self.expiry if due is None else NextStep(StepKind.INVITATION, 0, due)
         if done is not None and done.kind is StepKind.LAST_CALL:
             return self.expiry
@@ -305,7 +291,7 @@ class ReminderPlan:
             return old
         return self.after(done, now=now, free_from=free_from, promised=True)
 
-    def at_all(self, moment: datetime) -> datetime | None:
+    def in_any_window(self, moment: datetime) -> datetime | None:
         """Return a moment as `in_window` does, but on a closed day if no open day is left before the deadline."""
         return self.in_window(moment) or replace(self, policy=on_every_day(self.policy)).in_window(moment)
 

@@ -15,7 +15,6 @@ from hub.model.reminders.schedule import (
     first_step,
     following_step,
     into_window,
-    last_call_at,
     postponed,
     replanned,
 )
@@ -63,12 +62,12 @@ def test_a_last_call_goes_out_on_a_closed_day_rather_than_never() -> None:
 
 def test_a_held_back_reminder_that_meets_the_last_call_becomes_it() -> None:
     invited, deadline = at("2027-02-01 10:00"), at("2027-02-20 10:00")
-    last_call = last_call_at(POLICY, invited_at=invited, deadline=deadline, zone=SHANGHAI, spread=QUARTER)
-    assert last_call is not None and local(last_call) == "02-18 10:00"
+    whole = ReminderPlan(POLICY, invited, deadline, SHANGHAI, QUARTER)
+    assert whole.last_call_at is not None and local(whole.last_call_at) == "02-18 10:00"
     step = NextStep(StepKind.REMINDER, 3, at("2027-02-08 10:00"))
-    late = postponed(step, until=at("2027-02-18 12:00"), deadline=deadline, last_call=last_call)
+    late = postponed(whole, step, at("2027-02-18 12:00"))
     assert (late.kind, local(late.due_at)) == (StepKind.LAST_CALL, "02-18 12:00")
-    assert postponed(step, until=at("2027-02-11 12:00"), deadline=deadline, last_call=last_call).kind == "reminder"
+    assert postponed(whole, step, at("2027-02-11 12:00")).kind == "reminder"
 
 
 def test_what_was_held_back_on_a_closed_day_is_spread_over_the_next_open_one() -> None:

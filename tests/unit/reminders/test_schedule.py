@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -18,7 +19,6 @@ from hub.model.reminders.schedule import (
     first_step,
     following_step,
     into_window,
-    last_call_at,
     local_day,
     postponed,
     replanned,
@@ -132,7 +132,7 @@ def test_a_last_call_counted_back_into_the_night_comes_the_day_before_it(
     before: str, deadline: str, last_call: str
 ) -> None:
     policy = ReminderPolicy.from_dict({"last_call_before": before})
-    due = last_call_at(policy, invited_at=at("2026-11-30 10:00"), deadline=at(deadline), zone=SHANGHAI, spread=QUARTER)
+    due = ReminderPlan(policy, at("2026-11-30 10:00"), at(deadline), SHANGHAI, QUARTER).last_call_at
     assert due is not None and f"{due.astimezone(SHANGHAI):%m-%d %H:%M}" == last_call
 
 
@@ -286,9 +286,10 @@ def test_a_message_held_back_by_the_cap_goes_tomorrow_or_gives_way_to_the_expiry
     step = NextStep(StepKind.REMINDER, 2, at("2026-12-03 10:00"))
     tomorrow = deferred_by_cap(POLICY, step.due_at, SHANGHAI, QUARTER)
     assert tomorrow == at("2026-12-04 12:00")
-    assert postponed(step, until=tomorrow, deadline=at("2026-12-30 10:00")) == NextStep(StepKind.REMINDER, 2, tomorrow)
-    nearer = at("2026-12-04 12:00")
-    assert postponed(step, until=tomorrow, deadline=nearer) == NextStep(StepKind.EXPIRY, 0, nearer)
+    invited, nearer = at("2026-11-30 10:00"), at("2026-12-04 12:00")
+    plan = ReminderPlan(POLICY, invited, at("2026-12-30 10:00"), SHANGHAI, QUARTER)
+    assert postponed(plan, step, tomorrow) == NextStep(StepKind.REMINDER, 2, tomorrow)
+    assert postponed(replace(plan, deadline=nearer), step, tomorrow) == NextStep(StepKind.EXPIRY, 0, nearer)
 
 
 @pytest.mark.parametrize(
