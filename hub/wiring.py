@@ -63,7 +63,7 @@ from hub.model.contract.signer import Representative
 from hub.model.evidence.retention import Retention
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.message import MessageTemplates
-from hub.model.reminders.policy import ReminderPolicy
+from hub.model.reminders.policy import THROUGH, ReminderPolicy
 from hub.model.signing.authority_choice import BUILTIN, AuthorityRule
 from hub.oidc import OidcProvider
 from hub.plugins import (
@@ -320,7 +320,7 @@ def _policy(settings: Settings, providers: ProviderSet) -> ReminderPolicy:
     """
     try:
         policy = ReminderPolicy.from_dict(settings.reminders)
-        for key in ("invitation_through", "reminders_through", "last_call_through"):
+        for key in THROUGH:
             if missing := [each for each in getattr(policy, key) if each not in providers.channels]:
                 raise ValueError(f"{key}: no provider of {missing[0]} is configured")
     except ValueError as error:

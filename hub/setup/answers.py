@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hub.model.reminders.policy import THROUGH
 from hub.setup.questions import STEPS, UNSHOWN_KINDS, SetupStep, find_step
 from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, campus_entry, course_entry, read_table
 
@@ -167,7 +168,7 @@ def _reminders(answers: SetupAnswers) -> dict[str, Any]:
     """Return the reminder settings. If e-mail is the only channel, it comes first for everybody."""
     if _answers(answers, "messages").get("kind") != "email":
         return {}
-    return {f"{name}_through": ["email"] for name in ("invitation", "reminders", "last_call")}
+    return {key: ["email"] for key in THROUGH}
 
 
 def _given(values: Mapping[str, str], *names: str) -> dict[str, Any]:

@@ -52,7 +52,8 @@ _UPPER_BOUNDS: Mapping[str, tuple[Any, str]] = {
     "messages_per_day": (MAX_DAILY_LIMIT, _NO_LIMIT),
     "manual_per_day": (MAX_DAILY_LIMIT, _NO_LIMIT),
 }
-_THROUGH = ("invitation_through", "reminders_through", "last_call_through")
+# The keys that name channels, the first to try first.
+THROUGH = ("invitation_through", "reminders_through", "last_call_through")
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class ReminderPolicy:
             _demand(getattr(self, key) >= 1, key, "has to be at least 1")
         for key, (most, reason) in _UPPER_BOUNDS.items():
             _demand(getattr(self, key) <= most, key, reason)
-        for key in _THROUGH:
+        for key in THROUGH:
             _check_channels(key, getattr(self, key))
         country = self.holidays_of
         _demand(len(country) == 2 and country.isascii() and country.isupper(), "holidays_of", "has to be like CN")
@@ -154,7 +155,7 @@ class ReminderPolicy:
         changes: dict[str, Any] = {}
         for key, value in data.items():
             _demand(key in known, key, "is not part of a reminder policy")
-            changes[key] = _read_channels(key, value) if key in _THROUGH else _read(key, value, getattr(base, key))
+            changes[key] = _read_channels(key, value) if key in THROUGH else _read(key, value, getattr(base, key))
         return changes
 
     def to_dict(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from hub.web.staff.bulk_labels import (
 )
 from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
 from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES, PERSON_PARTS
+from hub.web.staff.policy_labels import POLICY_GROUPS, POLICY_HINTS, POLICY_KEYS, POLICY_NOTHING
 from hub.web.staff.record_labels import COPY_ROLES, CUSTODIES, RECORDS, REVEAL_CHOICES
 from hub.web.staff.report_labels import MAIL_STATES, REASONS
 from hub.web.staff.seal_labels import SEAL_FIELDS, SEAL_LABELS
@@ -247,49 +248,6 @@ FIELDS = {
     "from": "beginning", "by": "grouping", "language": "language", "email": "e-mail address",
     "scopes": "what it may do",
 }  # fmt: skip
-POLICY_KEYS = {
-    "reminders_after": "Reminders after",
-    "repeat_every": "then again every",
-    "last_call_before": "Last reminder before",
-    "window_opens": "Not before",
-    "window_closes": "Not after",
-    "skip_holidays": "Wait on closed days",
-    "holidays_of": "Public holidays of",
-    "invitation_through": "Invitation",
-    "reminders_through": "Reminders",
-    "last_call_through": "Last reminder",
-    "messages_per_day": "Messages to one person per day",
-    "bundle": "Several contracts in one message",
-    "manual_after_message": "By hand, after a message",
-    "manual_apart": "By hand, interval",
-    "manual_per_day": "By hand, per day",
-    "escalate_after": "Task for staff after every … unanswered reminders",
-    "escalate_to": "Task goes to",
-    "escalate_within": "To be settled within",
-    "climbs_after": "To the manager, if not taken within",
-    "digest_at": "Daily digest at",
-}
-POLICY_HINTS = {
-    "reminders_after": "Days after the invitation, like 1, 3, 7.",
-    "last_call_before": "Before the deadline.",
-    "window_opens": "In the signer's local time.",
-    "skip_holidays": "Public holidays, and what your calendar below says.",
-    "bundle": "Contracts of one person that are due on the same day.",
-    "escalate_after": "A number like 3. The last reminder causes one, too.",
-    "escalate_to": "A login. Empty: who issued the contract, else the campus's manager.",
-    "digest_at": "In the campus's local time.",
-}
-POLICY_NOTHING = {"escalate_to": "who issued the contract"}
-POLICY_GROUPS = {
-    each: each
-    for each in (
-        "When",
-        "On which days and at what hours",
-        "Through which channel",
-        "How often at most",
-        "When nobody answers",
-    )
-}
 STAFF_ROLES = {
     "owner": "owner",
     "headquarters": "headquarters",
@@ -319,7 +277,8 @@ POSTER_MODE_HINTS = {
 ALL: tuple[Mapping[str, str], ...] = (
     ENROLMENTS, ISSUED, KEPT, NOT_ISSUED,
     STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
-    LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, POLICY_GROUPS, YES, MANY, MANY_DONE,
+    LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, YES, MANY, MANY_DONE,
+    {group: group for group in POLICY_GROUPS},
     BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE, TASK_OUTCOMES,
     VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
     STUCK, LIMITS, COPY_ROLES, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,

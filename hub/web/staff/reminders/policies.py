@@ -23,24 +23,16 @@ from hub.lifecycle.reminders.change_policy import (
     policies_at,
 )
 from hub.model.contract.contract import Contract
+from hub.model.reminders.policy import THROUGH
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.transaction import Transaction
-from hub.web.staff import labels
+from hub.web.staff import policy_labels
 from hub.web.staff.reminders import policy_words
-from hub.web.staff.reminders.policy_words import DURATIONS, UNIT, UNITS, write_durations
+from hub.web.staff.reminders.policy_words import DURATIONS, NUMBERS, SWITCHES, UNIT, UNITS, write_durations
 from hub.web.staff.render import Entered, show, speech, without_unprintable
 from hub.web.staff.staff.access import MAX_INPUT_LENGTH, StaffVisit
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "When": ("reminders_after", "repeat_every", "last_call_before"),
-    "On which days and at what hours": ("window_opens", "window_closes", "skip_holidays", "holidays_of"),
-    "Through which channel": ("invitation_through", "reminders_through", "last_call_through"),
-    "How often at most": ("messages_per_day", "bundle", "manual_after_message", "manual_apart", "manual_per_day"),
-    "When nobody answers": ("escalate_after", "escalate_to", "escalate_within", "climbs_after", "digest_at"),
-}
-LISTS = ("reminders_after", "invitation_through", "reminders_through", "last_call_through")
-SWITCHES = ("skip_holidays", "bundle")
-NUMBERS = ("messages_per_day", "manual_per_day", "escalate_after")
+LISTS = ("reminders_after", *THROUGH)
 
 
 async def policies(visit: StaffVisit) -> web.Response:
@@ -72,11 +64,11 @@ async def _page(
         campus=campus,
         contract=place.contract,
         courses=courses,
-        groups=GROUPS,
-        labels=labels.POLICY_KEYS,
+        groups=policy_labels.POLICY_GROUPS,
+        labels=policy_labels.POLICY_KEYS,
         switches=SWITCHES,
-        hints=labels.POLICY_HINTS,
-        nothing=labels.POLICY_NOTHING,
+        hints=policy_labels.POLICY_HINTS,
+        nothing=policy_labels.POLICY_NOTHING,
         entered=written,
         above=above,
         parts=_parts(written, above),
@@ -113,7 +105,7 @@ async def _found(
 async def change(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at = str(form.get("at", ""))
-    names = (*labels.POLICY_KEYS, *(key + UNIT for key in DURATIONS))
+    names = (*policy_labels.POLICY_KEYS, *(key + UNIT for key in DURATIONS))
     entered = write_durations({name: _printable(str(form.get(name, ""))) for name in names})
     if "preview" in form:
         return await _page(visit, at, entered)

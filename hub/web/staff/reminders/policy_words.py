@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import fields
+from datetime import time, timedelta
 from itertools import permutations
 
 from babel import Locale
 
-from hub.model.reminders.policy import CHANNELS, ReminderPolicy
+from hub.model.reminders.policy import CHANNELS, THROUGH, ReminderPolicy
 from hub.web.staff import labels
 from hub.web.staff.labels import Speech
 
-DURATIONS = (
-    "repeat_every",
-    "last_call_before",
-    "manual_after_message",
-    "manual_apart",
-    "escalate_within",
-    "climbs_after",
-)
-THROUGH = ("invitation_through", "reminders_through", "last_call_through")
-TIMES = ("window_opens", "window_closes", "digest_at")
+
+def _keys_of(kind: type) -> tuple[str, ...]:
+    """Return the keys of a policy whose values have this type."""
+    return tuple(each.name for each in fields(ReminderPolicy) if type(each.default) is kind)
+
+
+DURATIONS, TIMES, NUMBERS, SWITCHES = (_keys_of(kind) for kind in (timedelta, time, int, bool))
 # Ending of the name of the field for a duration's unit.
 UNIT = "_unit"
 UNITS: Mapping[str, str] = {"d": "days", "h": "hours", "m": "minutes"}

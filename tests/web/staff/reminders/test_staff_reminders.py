@@ -16,8 +16,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.model.staff.roles import StaffRole
 from hub.router.policy import get_policy_at
-from hub.web.staff import labels
-from hub.web.staff.reminders.policies import GROUPS
+from hub.web.staff import policy_labels
 from tests.running import Running, running_hub, until
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -37,7 +36,11 @@ async def policy(running: Running, campus: str, course: str | None = None) -> Re
 
 async def test_every_key_of_a_policy_stands_on_the_page(console: ConsoleBrowser) -> None:
     keys = set(ReminderPolicy().to_dict())
-    assert {key for group in GROUPS.values() for key in group} == keys == set(labels.POLICY_KEYS)
+    assert (
+        {key for group in policy_labels.POLICY_GROUPS.values() for key in group}
+        == keys
+        == set(policy_labels.POLICY_KEYS)
+    )
     page = await console.get("/staff/policies")
     assert page.status == 200 and set(re.findall(r'id="(\w+)" name="\1"', page.text)) == keys | {"calendar"}
     assert "As it is now" in page.words and re.search(r"\d\d:\d\d reminder \(4\) as the signer wished", page.words)
