@@ -13,6 +13,7 @@ import structlog
 
 from hub.errors import Unavailable
 from hub.measures import LOOP_RESTARTS
+from hub.store.kernel.connection import ARRAY_TYPES
 from hub.store.transaction import Database
 
 Listener: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -62,6 +63,7 @@ async def log_errors(work: Awaitable[Result]) -> Result | None:
 async def listening(database: Database, channel: str, heard: asyncio.Event) -> AsyncIterator[Listener]:
     """Set `heard` at each NOTIFY on this channel, and when the connection ends, so that the loop notices the end."""
     listener = await asyncpg.connect(database.dsn, timeout=10)
+    listener.get_settings().register_data_types(ARRAY_TYPES)
     try:
         await listener.add_listener(channel, lambda *_: heard.set())
         listener.add_termination_listener(lambda *_: heard.set())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import Executable
@@ -222,8 +222,23 @@ def _decode_jsonb(binary: bytes) -> Any:
     return json.loads(binary[1:])
 
 
-# The array types of columns. The driver looks up types of a statement's own columns, but not of those inside rows.
-_ARRAYS = "SELECT NULL::bytea[], NULL::text[], NULL::varchar[], NULL::uuid[], NULL::integer[]"
+# The ids, which never change, of PostgreSQL's own array types and of their elements. The driver would look them up on
+# each connection, which costs the server ten milliseconds, and it does not look up those inside rows.
+_ARRAYS: Final = {
+    "bool": (1000, 16),
+    "bytea": (1001, 17),
+    "int4": (1007, 23),
+    "varchar": (1015, 1043),
+    "int8": (1016, 20),
+    "timestamptz": (1185, 1184),
+    "uuid": (2951, 2950),
+}
+# As the driver's own look-up describes them.
+_NO_ARRAY: Final = dict.fromkeys(("attrtypoids", "attrnames", "basetype", "range_subtype"))
+ARRAY_TYPES: Final = [
+    {"oid": oid, "ns": "pg_catalog", "name": name, "kind": b"b", "elemtype": element, "elemdelim": ",", **_NO_ARRAY}
+    for name, (oid, element) in _ARRAYS.items()
+]
 
 
 async def open_connection(dsn: str, connect_timeout: float, statement_timeout: float) -> Driver:
@@ -239,5 +254,5 @@ async def open_connection(dsn: str, connect_timeout: float, statement_timeout: f
     await driver.set_type_codec(
         "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
     )
-    await driver.fetch(_ARRAYS)
+    driver.get_settings().register_data_types(ARRAY_TYPES)
     return driver
