@@ -24,6 +24,7 @@ from hub.store.inbound.callback_writer import CallbackWriter
 from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Driver, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
+from hub.store.kernel.free_space import full_disk_told
 from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.pool import ConnectionPool
@@ -120,7 +121,8 @@ class Database:
                         self.clock.observe(entered["theirs"])
                     self._entered_at = time.monotonic()
                     self.cipher.observe(entered["sealing_key"] or "", bool(entered["refuses_unbound"]))
-                    yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0))
+                    with full_disk_told():  # what the caller writes beside the database
+                        yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0))
                     await connection.flush()
                     if not is_write:
                         await self.before_commit()

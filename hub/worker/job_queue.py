@@ -181,11 +181,5 @@ class JobQueue:
         return await run_seal_job(self._services, job, lambda: time.monotonic() < ends)
 
     async def _replan(self, job: Job) -> None:
-        """Reschedule one part. An outage parks the job without counting its start; `PeriodicTasks.upkeep` starts it
-        again."""
-        try:
-            await replan_next(self._services, **job.payload)
-        except Unavailable:
-            async with self._hub.database.transaction(EVERYTHING) as tx:
-                await tx.jobs.forget_starts(job.id)
-            raise
+        """Reschedule one part. If that fails, `PeriodicTasks.upkeep` starts the job again."""
+        await replan_next(self._services, **job.payload)

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ FOLDERS = tuple(f"{number:02x}" for number in range(256))
 _NAME = re.compile(r"[0-9a-f]{64}")
 # The name of a temporary file that `write_durably` leaves behind if its process dies.
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{32}")
+# Threads of each store that read and write files. No other work uses them, so a slow disk delays nothing else.
+DISK_THREADS = 8
 log = structlog.get_logger()
 
 
@@ -83,6 +86,7 @@ class Files:
         self._find_part = find_part
         self._durable: set[Path] = set()
         """Folders below ours whose names are known to be on the disk."""
+        self._threads = ThreadPoolExecutor(DISK_THREADS, "disk")
 
     @classmethod
     def at(cls, address: str, find_part: FindPart | None = None) -> Files:
@@ -103,7 +107,9 @@ class Files:
             await self._store.put_async(_path(sha256), content)
         else:
             with full_disk_told():
-                await asyncio.to_thread(self._write, self.folder / _path(sha256), content)
+                await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._write, self.folder / _path(sha256), content
+                )
         return sha256
 
     def _write(self, path: Path, content: bytes) -> None:
@@ -134,7 +140,7 @@ class Files:
     async def _read(self, path: str) -> bytes:
         """Return a file of the store. In a folder, obstore's own threads would take four times the CPU of one read."""
         if self.folder is not None:
-            return await asyncio.to_thread((self.folder / path).read_bytes)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, (self.folder / path).read_bytes)
         return bytes(await (await self._store.get_async(path)).bytes_async())
 
     async def get_part(self, part: FilePart) -> bytes:

@@ -60,14 +60,22 @@ ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'p
     takes_arrays=True,
 )
 _TAKE = "SELECT * FROM take_jobs($1, $2, $3, $4, $5, $6)"
+# Its worker has outlived each start of a job that failed without being started too often.
 _TAKE_UP_AGAIN = SqlStatement("""
-UPDATE pgqueuer SET status = 'queued' WHERE entrypoint = :kind AND status = 'failed'
-  AND NOT EXISTS (SELECT FROM job_start WHERE job = pgqueuer.id AND starts >= :most_starts)
+WITH again AS (
+  UPDATE pgqueuer SET status = 'queued' WHERE entrypoint = :kind AND status = 'failed' AND NOT EXISTS (
+    SELECT FROM job_start WHERE job = pgqueuer.id AND (
+      starts > :most_starts OR starts = :most_starts AND pgqueuer.updated > clock_timestamp() - CAST(:rest AS interval)
+    )
+  ) RETURNING id
+)
+UPDATE job_start SET starts = 0 FROM again WHERE job = again.id AND starts = :most_starts
 """)
-_FORGET_STARTS = SqlStatement("DELETE FROM job_start WHERE job = :job")
 
 # A job that was started this often without ending is not started again, because it probably crashes its process.
 MAX_STARTS = 3
+# A job that failed MAX_STARTS times, perhaps in an outage, is taken up again after this time.
+FAILED_REST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +118,8 @@ class Jobs(Repository):
             _ENQUEUE, values | {"payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
         )
 
-    async def forget_starts(self, job: int) -> None:
-        """Forget the starts of this job, so that they do not count against it."""
-        await self._connection.execute(_FORGET_STARTS, {"job": job})
-
     async def take_up_again(self, kind: str) -> None:
-        """Start failed jobs again, which are only parked, except those that were started MAX_STARTS times."""
-        await self._connection.execute(_TAKE_UP_AGAIN, {"kind": kind, "most_starts": MAX_STARTS})
+        """Start failed jobs again, which are only parked. Those that failed MAX_STARTS times wait for FAILED_REST, and
+        those that were started even more often stay parked, because they end their process."""
+        values = {"kind": kind, "most_starts": MAX_STARTS, "rest": FAILED_REST}
+        await self._connection.execute(_TAKE_UP_AGAIN, values)

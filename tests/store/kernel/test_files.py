@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import time
@@ -13,6 +14,10 @@ import pytest
 
 from hub.errors import UnreadableFile
 from hub.store.kernel.files import Files
+from tests.running import until
+
+# More than there are threads for other work, whatever machine this is.
+MANY_READS = 40
 
 
 async def test_what_was_put_is_got_and_the_same_content_is_one_file(tmp_path: Path) -> None:
@@ -44,3 +49,25 @@ async def test_an_old_file_that_was_stored_again_meanwhile_is_not_deleted(tmp_pa
     assert not await files.delete_found(found.path, before) and await files.get(name) == b"content"
     os.utime(path, (begun - 3600, begun - 3600))
     assert await files.delete_found(found.path, before) and not path.exists()
+
+
+async def test_a_disk_that_hangs_keeps_no_other_work_waiting(tmp_path: Path) -> None:
+    files = Files.at(str(tmp_path))
+    name = await files.put(b"")
+    hanging = tmp_path / name[:2] / name
+    hanging.unlink()
+    os.mkfifo(hanging)  # a read waits until somebody writes
+    reads = [asyncio.create_task(files.get(name)) for _ in range(MANY_READS)]
+    await asyncio.sleep(0)
+
+    async def all_are_read() -> bool:
+        with contextlib.suppress(OSError):
+            os.close(os.open(hanging, os.O_WRONLY | os.O_NONBLOCK))
+        return all(read.done() for read in reads)
+
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(str.upper, "page"), 20) == "PAGE"
+        assert not any(read.done() for read in reads)
+    finally:
+        await until(all_are_read)
+    assert {read.result() for read in reads} == {b""}

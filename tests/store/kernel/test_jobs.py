@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import ALERT, DELIVER, JOB_CHANNEL, REPLAN, Job, take_jobs
+from hub.store.kernel.jobs import ALERT, DELIVER, FAILED_REST, JOB_CHANNEL, MAX_STARTS, REPLAN, Job, take_jobs
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from tests.database import fresh_database
@@ -135,10 +135,17 @@ async def test_a_new_job_wakes_the_workers_and_a_report_does_not(queue: Queue) -
 
 
 async def test_failed_jobs_are_taken_up_again_unless_they_end_their_process(queue: Queue) -> None:
-    await queue.add(DELIVER, "a", "b")
-    jobs = await take_jobs(queue.one, (), {}, FREE, LONG)
-    await take_jobs(queue.one, (), dict.fromkeys([job.id for job in jobs], False), {}, LONG)
-    await queue.one.execute("UPDATE job_start SET starts = 3 WHERE job = $1", jobs[0].id)
+    await queue.add(DELIVER, "a", "b", "c", "d")
+    jobs = {job.payload["name"]: job.id for job in await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)}
+    await take_jobs(queue.one, (), dict.fromkeys(jobs.values(), False), {}, LONG)
+    earlier = "UPDATE pgqueuer SET updated = now() - $2::interval WHERE id = $1"
+    started = "UPDATE job_start SET starts = $2 WHERE job = $1"
+    for name, starts in (("b", MAX_STARTS), ("c", MAX_STARTS), ("d", MAX_STARTS + 1)):
+        await queue.one.execute(started, jobs[name], starts)
+    for name in ("c", "d"):
+        await queue.one.execute(earlier, jobs[name], FAILED_REST)
     async with queue.store.transaction(EVERYTHING) as tx:
         await tx.jobs.take_up_again(DELIVER)
-    assert sorted(await queue.statuses()) == ["failed", "queued"]
+    again = named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG))
+    assert again == [("a", 2), ("c", 1)]  # one failed just now, the other failed as often as it may and has rested
+    assert sorted(await queue.statuses()) == ["failed", "failed", "picked", "picked"]

@@ -19,6 +19,7 @@ from hub.errors import (
     ContractNotFound,
     ContractUnreadable,
     DatabaseUnavailable,
+    DiskFull,
     IllegalMove,
     StaleVersion,
 )
@@ -60,6 +61,12 @@ async def a_draft(store: Database) -> Contract:
         )
         await tx.contracts.add(contract, "陈小满")
     return contract
+
+
+async def test_a_file_that_does_not_fit_is_told_as_a_full_disk_inside_a_transaction_too(store: Database) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(DiskFull):
+        async with store.transaction(EVERYTHING):
+            full.write(b"x")
 
 
 async def test_an_exception_takes_everything_back_with_the_queued_work(store: Database) -> None:
