@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import UUID
 
 from bench.demo import tree
@@ -77,7 +78,7 @@ class Killer:
 
     async def _list_calls(self) -> list[UUID]:
         """Return the calls of outside services that workers are in, before the first kill."""
-        return [row[0] for row in await self.server.database.fetch(_CALLS, list(ATTEMPTS.values()))]
+        return [row[0] for row in await self.server.database.fetch(_CALLS, list(chain(*ATTEMPTS.values())))]
 
     def _kill(self, pid: int, what: str) -> None:
         with contextlib.suppress(ProcessLookupError):

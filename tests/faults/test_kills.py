@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from signal import SIGKILL
 
@@ -163,7 +163,7 @@ def of_the_story(crossed: Sequence[Boundary]) -> list[Boundary]:
 
 def attempt_kinds() -> set[str]:
     """Return the kinds of attempts that the lifecycle writes before an outside call."""
-    kinds: set[object] = set(ATTEMPTS.values())
+    kinds: set[object] = set(chain(*ATTEMPTS.values()))
     for path in (ROOT / "hub" / "lifecycle").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("_begin", "begin_attempt"):

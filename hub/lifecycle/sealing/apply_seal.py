@@ -17,13 +17,12 @@ from hub.lifecycle.messaging.send_copies import send_copies
 from hub.lifecycle.sealing.contract_seal import open_seal_key, present_chain
 from hub.lifecycle.sealing.final_check import check_final_file
 from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
-from hub.lifecycle.sealing.use_seal import end_seal_uses
 from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,
     choose_work,
     collect_evidence,
-    end_attempt,
+    end_run,
     list_revoked,
     prepared_file,
 )
@@ -32,7 +31,6 @@ from hub.model.contract.case import Case
 from hub.model.contract.contract import MAX_RETRY_INTERVAL, Contract, ContractState
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import FinaliseStep
-from hub.model.sealing.seal_use import EndedUse
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock
@@ -90,10 +88,11 @@ async def discard_seal(services: Services, work: Work) -> Work:
 
 
 async def sign_seal(services: Services, work: Work) -> Work:
-    """Sign with the seal's key. Only one signature of a request is ever accepted.
+    """Sign with the seal's key. Return the step that closes the file, in the same run: nothing is written in between.
 
-    The attempt row and the line in the seal's register are committed before the key signs, the record entry afterwards.
-    Raises SealUseRefused, CertificateNotValid, CertificateRevoked, and what the key and the authority raise.
+    The attempt rows and the line in the seal's register were committed before. The signature is stored with the
+    finished file, or with what hindered it (`end_run`), so that the key does not sign again. Raises SealUseRefused,
+    CertificateNotValid, CertificateRevoked, and what the key and the authority raise.
     """
     request = work.about
     assert work.seal is not None
@@ -101,31 +100,18 @@ async def sign_seal(services: Services, work: Work) -> Work:
     if work.refusal is not None:
         raise SealUseRefused(work.refusal)
     seal = await open_seal_key(services.sealing, work.seal)
-    await check_seal_certificate(services, seal.chain, work.revoked)
+    await check_seal_certificate(services, seal.chain, work.facts.revoked)
     signature = await seal.key.sign(request.to_be_signed)
-    opening = opening_lock(work.contract.id, with_record=True)
-    async with services.database.transaction(EVERYTHING, opening) as tx:
-        case = await end_attempt(tx, work, with_record=True)
-        await end_seal_uses(tx, [EndedUse(request.id)])
-        requests = None
-        if await tx.signatures.accept(request.id, signature, tx.now):
-            accepted = replace(request, state=RequestState.ACCEPTED, signature=signature, accepted_at=tx.now)
-            requests = [*work.embedded, accepted]
-            await tx.record.append(
-                case.contract.id,
-                case.contract.campus,
-                "seal-used",
-                "hub",
-                {
-                    "key": seal.key.label,
-                    "seal": str(work.seal.id),
-                    "organisation": seal.organisation,
-                    "custody": seal.custody,
-                    "prepared_sha256": request.prepared,
-                    "signature_sha256": hashlib.sha256(signature).hexdigest(),
-                },
-            )
-        return await choose_work(services, tx, case, requests=requests)
+    signed = replace(request, state=RequestState.ACCEPTED, signature=signature)
+    facts = {
+        "key": seal.key.label,
+        "seal": str(work.seal.id),
+        "organisation": seal.organisation,
+        "custody": seal.custody,
+        "prepared_sha256": request.prepared,
+        "signature_sha256": hashlib.sha256(signature).hexdigest(),
+    }
+    return replace(work, step=FinaliseStep.CLOSE, request=signed, seal_used=facts)
 
 
 async def close_file(services: Services, work: Work) -> Work:
@@ -139,13 +125,13 @@ async def close_file(services: Services, work: Work) -> Work:
     stored = await services.files.put(final)
     opening = opening_lock(work.contract.id, with_record=True)
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        case, revoked = await end_attempt(tx, work, with_record=True), await list_revoked(services, tx)
-        if revoked != work.revoked:  # the file's CRL lacks what was revoked meanwhile
-            return await choose_work(services, tx, case, revoked)
-        if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal.id, tx.now):
+        case = await end_run(tx, work, with_record=True)
+        if await list_revoked(services, tx) != work.facts.revoked:  # the file's CRL lacks what was revoked meanwhile
+            return await choose_work(services, tx, case)
+        if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal, tx.now):
             completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
-            return Work(FinaliseStep.WAIT, replace(case, contract=completed))
-        return await choose_work(services, tx, case, revoked)
+            return Work(FinaliseStep.WAIT, replace(case, contract=completed), work.facts)
+        return await choose_work(services, tx, case)
 
 
 async def _replace_seal(services: Services, work: Work, failure: QiandaError) -> Work:
@@ -155,7 +141,7 @@ async def _replace_seal(services: Services, work: Work, failure: QiandaError) ->
     """
     seal = work.about
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work, failure)
+        case = await end_run(tx, work, failure)
         if await tx.signatures.lapse(seal.id, RequestState.ACCEPTED):
             facts = {"field": seal.field}
             await tx.record.append(case.contract.id, case.contract.campus, "signature-lapsed", "hub", facts)

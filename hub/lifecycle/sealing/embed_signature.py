@@ -19,7 +19,7 @@ from hub.lifecycle.sealing.work import (
     Work,
     choose_work,
     collect_evidence,
-    end_attempt,
+    end_run,
     is_expired,
     list_revoked,
     prepared_file,
@@ -54,17 +54,17 @@ async def embed_signature(services: Services, work: Work) -> Work:
     is_last = all_signed(party.task for party in work.case.parties)
     seal = await _try_to_prepare_seal(services, work, file.sha256, signed) if is_last else None
     async with services.database.transaction(EVERYTHING, opening_lock(work.contract.id)) as tx:
-        case, revoked = await end_attempt(tx, work), await list_revoked(services, tx)
-        if revoked != work.revoked:  # this certificate may have been revoked before its timestamp
-            return await choose_work(services, tx, case, revoked)
-        if case.contract.document != request.base or not await tx.signatures.mark_embedded(request.id, tx.now):
-            return await choose_work(services, tx, case, revoked)
+        case, revoked = await end_run(tx, work), await list_revoked(services, tx)
+        if revoked != work.facts.revoked:  # this certificate may have been revoked before its timestamp
+            return await choose_work(services, tx, case)
+        if case.contract.document != request.base or not await tx.signatures.mark_embedded(request, tx.now):
+            return await choose_work(services, tx, case)
         case = await _note_embedded(services, tx, case, request, file)
         requests = [*work.embedded, replace(request, state=RequestState.EMBEDDED, embedded_at=tx.now)]
         if seal is not None and case.contract.state is ContractState.SIGNED:
             requests.append(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
             await tx.signatures.add(requests[-1])
-        return await choose_work(services, tx, case, revoked, requests)
+        return await choose_work(services, tx, case, replace(work.facts, requests=requests))
 
 
 async def _try_to_prepare_seal(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest | None:
@@ -127,7 +127,7 @@ async def reopen_signing(services: Services, work: Work, failure: QiandaError | 
     timestamp."""
     request = work.about
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work, failure)
+        case = await end_run(tx, work, failure)
         if await tx.signatures.lapse(request.id, RequestState.ACCEPTED):
             case = await _ask_to_sign_again(services, tx, case, request)
         return await choose_work(services, tx, case)

@@ -1,10 +1,10 @@
 """Carry a contract from an accepted signature to COMPLETED, by the steps that `hub.model.sealing.finalise` chooses.
 
-`advance` continues from the contract's present state, whatever process calls it, and however often. Each step does its
-slow work outside any transaction. One transaction then locks the contract, checks that its state is still the same,
-writes the result, chooses the next step and begins its attempt. A seal is signed over a file that was stored before:
-after a crash in between, the same bytes are signed again, so that no contract is sealed twice. An OFD is sealed before
-the PDF, over the file that was issued.
+`advance` continues from the contract's present state, whatever process calls it, and however often. A run is one step,
+or several between which nothing is written. It does its slow work outside any transaction. One transaction then locks
+the contract, checks that its state is still the same, writes the result, chooses the next step and begins the attempts
+of its run. A seal is signed over a file that was stored before: after a crash in between, the same bytes are signed
+again, so that no contract is sealed twice. An OFD is sealed before the PDF, over the file that was issued.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, prepare_s
 from hub.lifecycle.sealing.embed_signature import embed_signature, reopen_signing
 from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_contract_ofd import seal_contract_ofd
-from hub.lifecycle.sealing.use_seal import end_seal_uses
-from hub.lifecycle.sealing.work import Work, choose_work
+from hub.lifecycle.sealing.work import Work, choose_work, end_run
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
-from hub.model.sealing.finalise import SEALING, FinaliseStep
-from hub.model.sealing.seal_use import EndedUse
+from hub.model.sealing.finalise import FinaliseStep
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock
 
@@ -49,17 +47,14 @@ async def advance(services: Services, contract_id: UUID) -> ContractState:
         return await _note_trouble(services, contract_id, error, begun)
     except Exception as error:
         log.exception("unexpected error while finishing a contract", contract=str(contract_id))
-        return await _note_trouble(services, contract_id, QiandaError(type(error).__name__), None)
+        return await _note_trouble(services, contract_id, QiandaError(type(error).__name__), begun)
     return work.contract.state
 
 
 async def _note_trouble(services: Services, contract_id: UUID, error: QiandaError, begun: Work | None) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.cases.lock(contract_id)  # before the seal's register, in the order of `choose_work`
-        if begun is not None and begun.attempt is not None:
-            await tx.signatures.end_attempt(begun.attempt, tx.now, failure=f"{error.code}: {error}")
-        if begun is not None and begun.step in SEALING:
-            await end_seal_uses(tx, [EndedUse(begun.use, failure=error.code)])
+        if begun is not None:
+            await end_run(tx, begun, error)
         tries = await note_trouble(tx, contract_id, error)
         state = (await tx.contracts.get(contract_id)).state  # another process may have finished it
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))

@@ -20,12 +20,10 @@ from hub.documents.ofd.write import page_id
 from hub.documents.sealing.file_sealer import OfdSeal
 from hub.errors import FileFailedCheck, SealUseRefused, SealWithoutSm2
 from hub.lifecycle.sealing.sm2_seals import open_sm2_seal
-from hub.lifecycle.sealing.use_seal import end_seal_uses
-from hub.lifecycle.sealing.work import StoredFile, Work, choose_work, end_attempt
+from hub.lifecycle.sealing.work import StoredFile, Work, choose_work, end_run
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import OFD_FINAL, Contract, ContractState
-from hub.model.sealing.seal_use import EndedUse
 from hub.model.sealing.sm2_seal import Sm2Seal
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
@@ -52,7 +50,7 @@ async def seal_contract_ofd(services: Services, work: Work) -> Work:
     final = await _sealed(services, contract, issued, await open_sm2_seal(services, side))
     file = StoredFile(await services.files.put(final), len(final))
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_attempt(tx, work, with_record=True)
+        case = await end_run(tx, work, with_record=True)
         if case.contract.state is ContractState.SIGNED and case.contract.final_ofd_sha256 is None:
             case = await _note_sealed(tx, case, work, (side, file))
         return await choose_work(services, tx, case)
@@ -95,7 +93,6 @@ async def _note_sealed(tx: Transaction, case: Case, work: Work, made: tuple[Sm2S
     """Write that this is the contract's OFD. The caller has locked the case."""
     contract, (side, file) = case.contract, made
     assert work.seal is not None
-    await end_seal_uses(tx, [EndedUse(work.use)])
     await tx.contracts.add_version(contract.id, OFD_FINAL, file.sha256, file.size, tx.now)
     facts = {
         "key": side.key_label,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -13,15 +13,15 @@ from hub.authorities import CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.sealing.contract_seal import choose_contract_seal, present_chain
-from hub.lifecycle.sealing.use_seal import begin_seal_uses
+from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import all_signed
-from hub.model.sealing.finalise import ATTEMPTS, SEALING, FinaliseStep, choose_step
+from hub.model.sealing.finalise import ATTEMPTS, FinaliseStep, choose_step
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import CONTRACTS
-from hub.model.sealing.seal_use import DocumentToSeal, SealAsk
+from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.store.sealing.seals import opening_of_contract_seals
 from hub.store.signing.issued_certificates import opening_of_revoked
@@ -30,33 +30,55 @@ from hub.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a step is chosen by, besides the case.
+
+    `requests`: of the contract, oldest first. `revoked`: the revocations of the built-in authority at this time.
+    `seal`: the contract's seal, once all have signed.
+    """
+
+    requests: Sequence[SignatureRequest]
+    revoked: Sequence[Revoked]
+    seal: Seal | None
+
+
+@dataclass(frozen=True)
 class Work:
     """The next step of a contract, and the data that was read for it under the contract's lock.
 
-    `seal`: the contract's seal, once all have signed. `refusal`: the reason why it may not be used. `attempt`: the
-    attempt row of a step that makes an outside call. Only such a step has `embedded`, the signatures in the file, and
-    `revoked`, the revocations of the built-in authority at this time.
+    `attempts`: the attempt rows of the run that begins with this step, by kind. `refusal`: the reason why the seal may
+    not be used. `seal_used`: the facts for the record about the signature in `request`, which this run made and nothing
+    has stored yet.
     """
 
     step: FinaliseStep
     case: Case
+    facts: Facts
     request: SignatureRequest | None = None
-    attempt: UUID | None = None
-    embedded: Sequence[SignatureRequest] = ()
-    revoked: Sequence[Revoked] = ()
-    seal: Seal | None = None
+    attempts: Mapping[str, UUID] = field(default_factory=dict)
     refusal: str | None = None
+    seal_used: Mapping[str, str] | None = None
 
     @property
     def contract(self) -> Contract:
         return self.case.contract
 
     @property
-    def use(self) -> UUID:
-        """The id of the line in the seal's register: one for each file, however often it is tried."""
+    def seal(self) -> Seal | None:
+        return self.facts.seal
+
+    @property
+    def embedded(self) -> list[SignatureRequest]:
+        """The signatures in the file."""
+        return [each for each in self.facts.requests if each.state is RequestState.EMBEDDED]
+
+    @property
+    def use(self) -> UUID | None:
+        """The id of the line in the seal's register, if this run uses the seal: one for each file, however often it is
+        tried."""
         if self.step is FinaliseStep.SEAL_OFD:
             return uuid5(self.contract.id, FinaliseStep.SEAL_OFD)
-        return self.about.id
+        return self.about.id if self.step is FinaliseStep.SIGN_SEAL or self.seal_used else None
 
     @property
     def about(self) -> SignatureRequest:
@@ -72,49 +94,42 @@ class StoredFile:
     size: int
 
 
-async def choose_work(
-    services: Services,
-    tx: Transaction,
-    case: Case,
-    revoked: Sequence[Revoked] | None = None,
-    requests: Sequence[SignatureRequest] | None = None,
-) -> Work:
-    """Choose the next step of a contract, which the caller has locked, and begin its attempt.
+async def choose_work(services: Services, tx: Transaction, case: Case, facts: Facts | None = None) -> Work:
+    """Choose the next step of a contract, which the caller has locked, and begin the attempts of its run.
 
-    `revoked`: the revocations of the built-in authority, if this transaction has read them. `requests`: the embedded
-    and unfinished requests of the contract, oldest first, if this transaction has changed or read them.
+    `facts`: if the caller has read them or knows them.
     """
-    contract, needs_seal = case.contract, _needs_seal(case)
-    if requests is None and contract.state is ContractState.COMPLETED:
-        requests = []
-    reads = [opening_of_contract_seals(contract.campus)] if needs_seal else []
-    reads += [opening_of_requests(contract.id)] if requests is None else []
-    reads += [opening_of_revoked(services.sealing.authority_name)] if revoked is None else []
-    if reads:
-        await tx.read_together(reads)
-    if requests is None:
-        requests = await tx.signatures.list_of_contract(contract.id)
-    unfinished = [each for each in reversed(requests) if each.state in (RequestState.PREPARED, RequestState.ACCEPTED)]
-    seal = await choose_contract_seal(services, tx, contract) if needs_seal else None
-    certificate = present_chain(services.sealing, seal)[0] if seal else b""
+    if facts is None or (facts.seal is None and _needs_seal(case)):
+        facts = await _read_facts(services, tx, case)
+    contract = case.contract
+    states = (RequestState.PREPARED, RequestState.ACCEPTED)
     step, request = choose_step(
         contract.state,
-        unfinished,
+        [each for each in reversed(facts.requests) if each.state in states],
         lambda each: is_expired(each, services.clock()),
-        certificate,
+        present_chain(services.sealing, facts.seal)[0] if facts.seal else b"",
         needs_ofd=contract.issued_ofd_sha256 is not None and contract.final_ofd_sha256 is None,
     )
     if step is FinaliseStep.WAIT:
         await tx.contracts.plan_hub_step(contract.id, None)
-    if step not in ATTEMPTS:
-        return Work(step, case, request, seal=seal)
-    embedded = [each for each in requests if each.state is RequestState.EMBEDDED]
-    if revoked is None:
-        revoked = await list_revoked(services, tx)
-    work = Work(step, case, request, None, embedded, revoked, seal)
-    refusal = await _begin_use(tx, work) if step in SEALING else None
-    attempt = await tx.signatures.begin_attempt(ATTEMPTS[step], contract.id, request.id if request else None, tx.now)
-    return replace(work, attempt=attempt, refusal=refusal)
+    work = Work(step, case, facts, request)
+    refusal = None if work.use is None else await _begin_use(tx, work, work.use)
+    about = request.id if request else None
+    attempts = {
+        kind: await tx.signatures.begin_attempt(kind, contract.id, about, tx.now) for kind in ATTEMPTS.get(step, ())
+    }
+    return replace(work, attempts=attempts, refusal=refusal)
+
+
+async def _read_facts(services: Services, tx: Transaction, case: Case) -> Facts:
+    contract, needs_seal = case.contract, _needs_seal(case)
+    reads = [opening_of_requests(contract.id), opening_of_revoked(services.sealing.authority_name)]
+    await tx.read_together([*reads, opening_of_contract_seals(contract.campus)] if needs_seal else reads)
+    return Facts(
+        await tx.signatures.list_of_contract(contract.id),
+        await list_revoked(services, tx),
+        await choose_contract_seal(services, tx, contract) if needs_seal else None,
+    )
 
 
 def _needs_seal(case: Case) -> bool:
@@ -123,15 +138,15 @@ def _needs_seal(case: Case) -> bool:
     return state is ContractState.SIGNED or (not state.final and all_signed(party.task for party in case.parties))
 
 
-async def _begin_use(tx: Transaction, work: Work) -> str | None:
+async def _begin_use(tx: Transaction, work: Work, use: UUID) -> str | None:
     """Write into the seal's register that its key is about to sign. Return why it may not, or None."""
     contract = work.contract
     assert work.seal is not None
     asked = SealAsk(work.seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
     sha256 = contract.issued_ofd_sha256 if work.step is FinaliseStep.SEAL_OFD else work.about.base
-    document = DocumentToSeal(work.use, sha256 or "", f"contract:{contract.id}")
-    (use,) = await begin_seal_uses(tx, asked, [document])
-    return None if use.may_sign else use.reason
+    document = DocumentToSeal(use, sha256 or "", f"contract:{contract.id}")
+    (line,) = await begin_seal_uses(tx, asked, [document])
+    return None if line.may_sign else line.reason
 
 
 async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
@@ -139,19 +154,30 @@ async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
     return [Revoked(*each) for each in await tx.certificates.list_revoked(services.sealing.authority_name)]
 
 
-async def end_attempt(
-    tx: Transaction, work: Work, failure: QiandaError | None = None, *, with_record: bool = False
-) -> Case:
-    """Lock the contract and end the attempt of this step. Return the case as it is under the lock.
+async def end_run(tx: Transaction, work: Work, error: QiandaError | None = None, *, with_record: bool = False) -> Case:
+    """Lock the contract, and write how this run ended: its attempts, the use of the seal and the seal's signature.
 
-    `with_record`: lock the record at once. Do not use it where signers' requests are changed afterwards: the revocation
-    of a key locks those requests before the record, without the contract's lock, so that a deadlock would be possible.
+    Returns the case as it is under the lock. `with_record`: lock the record at once. Do not use it where signers'
+    requests are changed afterwards: the revocation of a key locks those requests before the record, without the
+    contract's lock, so that a deadlock would be possible.
     """
     case = await tx.cases.lock(work.contract.id, with_record=with_record)
-    if work.attempt is not None:
-        reason = f"{failure.code}: {failure}" if failure else None
-        await tx.signatures.end_attempt(work.attempt, tx.now, failure=reason)
+    reason, has_signed = f"{error.code}: {error}" if error else None, work.seal_used is not None
+    for kind, attempt in work.attempts.items():
+        await tx.signatures.end_attempt(attempt, tx.now, None if has_signed and kind == "seal" else reason)
+    if work.use is not None:
+        await end_seal_uses(tx, [EndedUse(work.use, failure=error.code if error and not has_signed else None)])
+    if work.seal_used is not None:
+        await _store_seal(tx, work, work.seal_used)
     return case
+
+
+async def _store_seal(tx: Transaction, work: Work, facts: Mapping[str, str]) -> None:
+    """Store the seal's signature, unless another process has stored one."""
+    request, contract = work.about, work.contract
+    assert request.signature is not None
+    if await tx.signatures.accept(request.id, request.signature, tx.now):
+        await tx.record.append(contract.id, contract.campus, "seal-used", "hub", facts)
 
 
 def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
@@ -167,7 +193,7 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
     The CRL of the built-in authority ends before any certificate in the file expires, because it does not cover expired
     certificates. A validator judges all signatures, earlier ones too, by the newest CRL in the file.
     """
-    request, entries = work.about, work.revoked
+    request, entries = work.about, work.facts.revoked
     inside = [request, *work.embedded]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())

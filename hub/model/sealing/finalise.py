@@ -6,6 +6,8 @@
 
 If the certificate of a signature expired before the timestamp, the signature is lost (REOPEN). A seal that was prepared
 for a certificate other than the present one is prepared again (DISCARD_SEAL).
+
+SIGN_SEAL and CLOSE are one run: nothing is written between them. CLOSE alone follows a run that stopped in between.
 """
 
 from __future__ import annotations
@@ -28,15 +30,13 @@ class FinaliseStep(StrEnum):
     WAIT = "wait"
 
 
-# Steps that call an outside service, and the kind of the attempt row that is committed before the call.
+# Steps that begin outside calls, and the kinds of the attempt rows that are committed before them, for the whole run.
 ATTEMPTS = {
-    FinaliseStep.EMBED: "timestamp",
-    FinaliseStep.SIGN_SEAL: "seal",
-    FinaliseStep.CLOSE: "close",
-    FinaliseStep.SEAL_OFD: "seal-ofd",
+    FinaliseStep.EMBED: ("timestamp",),
+    FinaliseStep.SIGN_SEAL: ("seal", "close"),
+    FinaliseStep.CLOSE: ("close",),
+    FinaliseStep.SEAL_OFD: ("seal-ofd",),
 }
-# Steps in which a key of the seal signs: each has a line in the seal's register.
-SEALING = (FinaliseStep.SIGN_SEAL, FinaliseStep.SEAL_OFD)
 
 
 def choose_step(

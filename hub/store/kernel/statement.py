@@ -35,7 +35,7 @@ class SqlStatement:
     """A statement as text for asyncpg, and how its values become the arguments.
 
     `of` is a statement of SQLAlchemy Core, or text with `:name` for each value. `keys`: the columns that an INSERT
-    writes, if not all of them. `takes_arrays`: the statement inserts any number of rows, one array for each column.
+    writes, if not all of them. `takes_arrays`: the statement writes any number of rows, one array for each column.
 
     `is_once`: the statement is built for one run. Values inside it may come from users, so they are passed as
     arguments. Its text is kept for the next statement of the same shape. Without `is_once`, values inside it are

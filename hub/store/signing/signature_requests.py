@@ -19,7 +19,7 @@ from hub.model.signing.signature_request import UNFINISHED, Custody, RequestStat
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
-from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
+from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import SESSION, read_session
 from hub.store.tables.columns import table_of
@@ -81,7 +81,9 @@ ATTEMPTS = SqlStatement(
     select(ATTEMPT).where(ATTEMPT.c.contract == bindparam("contract")).order_by(ATTEMPT.c.started_at)
 )
 _EMBED = SqlStatement(
-    REQUEST.update().where(_MINE, _IS_ACCEPTED).values(state=RequestState.EMBEDDED.value, embedded_at=bindparam("at"))
+    REQUEST.update()
+    .where(_MINE, _IS_ACCEPTED, REQUEST.c.signature == bindparam("made"))
+    .values(state=RequestState.EMBEDDED.value, embedded_at=bindparam("at"))
 )
 _LAPSE = SqlStatement(
     REQUEST.update().where(_MINE, REQUEST.c.state == bindparam("was")).values(state=RequestState.LAPSED.value)
@@ -89,8 +91,14 @@ _LAPSE = SqlStatement(
 _LAPSE_PREPARED = SqlStatement(
     REQUEST.update().where(_OF_CONTRACT, _IS_PREPARED).values(state=RequestState.LAPSED.value)
 )
-_BEGIN_ATTEMPT = insert_row(ATTEMPT, ("id", "kind", "contract", "request", "state", "started_at"))
-_END_ATTEMPT = update_row(ATTEMPT, "state", "ended_at", "failure")
+_BEGUN = ("id", "kind", "contract", "request", "state", "started_at")
+_BEGIN_ATTEMPT = insert_many(ATTEMPT, _BEGUN)
+_END_ATTEMPT = SqlStatement(
+    "UPDATE attempt SET state = given.state, ended_at = given.ended_at, failure = given.failure FROM unnest("
+    "CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:ends AS timestamptz[]), CAST(:failures AS text[])"
+    ") AS given (id, state, ended_at, failure) WHERE attempt.id = given.id",
+    takes_arrays=True,
+)
 
 
 def opening_of_request(secret: str, request: UUID) -> Opening:
@@ -167,9 +175,11 @@ class Signatures:
         found = [_request(row) for row in (await self._connection.execute(statement))]
         return sorted(found, key=lambda request: request.contract)
 
-    async def mark_embedded(self, request: UUID, at: datetime) -> bool:
-        """Mark an accepted request as embedded. Return False if it is not accepted any more."""
-        return (await self._connection.write_now(_EMBED, {"request": request, "at": at})).rowcount == 1
+    async def mark_embedded(self, request: SignatureRequest, at: datetime) -> bool:
+        """Mark an accepted request as embedded. Return False if it is not accepted any more, or with another
+        signature."""
+        values = {"request": request.id, "made": request.signature, "at": at}
+        return (await self._connection.write_now(_EMBED, values)).rowcount == 1
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
         """Let a request lapse if it is in the state `was`. Return False if it is in another state."""
@@ -184,12 +194,12 @@ class Signatures:
     async def begin_attempt(self, kind: str, contract: UUID | None, request: UUID | None, at: datetime) -> UUID:
         attempt = uuid4()
         values = {"id": attempt, "kind": kind, "contract": contract, "request": request, "state": "started"}
-        await self._connection.write(_BEGIN_ATTEMPT, values | {"started_at": at})
+        await self._connection.write(_BEGIN_ATTEMPT, arrays_of(_BEGUN, [values | {"started_at": at}]))
         return attempt
 
     async def end_attempt(self, attempt: UUID, at: datetime, failure: str | None = None) -> None:
-        values = {"state": "failed" if failure else "done", "ended_at": at, "failure": failure}
-        await self._connection.write(_END_ATTEMPT, changed(attempt, values))
+        values = {"ids": [attempt], "states": ["failed" if failure else "done"], "ends": [at], "failures": [failure]}
+        await self._connection.write(_END_ATTEMPT, values)
 
     async def list_attempts(self, contract: UUID) -> list[dict[str, Any]]:
         return [dict(row) for row in await self._connection.execute(ATTEMPTS, {"contract": contract})]

@@ -4,6 +4,7 @@ itself."""
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,12 +12,20 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from hub.errors import AuthorityUnavailable, IllegalMove, TokenUnavailable, Unavailable, WrongProof
+from hub.errors import (
+    AuthorityUnavailable,
+    IllegalMove,
+    TimestampUnavailable,
+    TokenUnavailable,
+    Unavailable,
+    WrongProof,
+)
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.contract.signer import TaskState
+from hub.model.signing.signature_request import RequestState
 from hub.model.staff.accounts import EVERYTHING
 from tests.database import tamper
 from tests.judges import judge_by_pyhanko
@@ -269,3 +278,40 @@ async def test_the_queue_holds_no_more_than_the_ids_of_its_rows() -> None:
             payloads = [row[0] for row in rows]
         assert payloads
         assert all(len(payload) < 70 for payload in payloads)
+
+
+@dataclass
+class FailsAfter(Timestamps):
+    """A timestamp service that answers `number` calls, and then fails with `error` until it is None."""
+
+    number: int = 1
+    error: Exception | None = None
+
+    async def timestamp(self, digest: bytes) -> bytes:
+        if self.error is not None and len(self.asked) == self.number:
+            raise self.error
+        return await super().timestamp(digest)
+
+
+@pytest.mark.parametrize("error", [TimestampUnavailable("no answer"), RuntimeError("a bug")], ids=["away", "bug"])
+async def test_the_seal_signs_once_though_the_file_cannot_be_closed(error: Exception) -> None:
+    clock = real_time()
+    timestamps = FailsAfter(clock, number=1, error=error)
+    async with quiet_hub(clock) as running:
+        timestamps.serve(running)
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await hub_rounds(running, clock, clock() + timedelta(minutes=2))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (seal,) = [each for each in await tx.signatures.list_of_contract(contract.id) if each.is_seal]
+        assert seal.state is RequestState.ACCEPTED
+        assert (await record_of(running, contract)).count("seal-used") == 1
+        timestamps.error = None
+        await hub_rounds(running, clock, clock() + timedelta(minutes=5))
+        assert (await contract_now(running, contract)).state is ContractState.COMPLETED
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            requests = await tx.signatures.list_of_contract(contract.id)
+            attempts = await tx.signatures.list_attempts(contract.id)
+        assert [each.signature for each in requests if each.is_seal] == [seal.signature]
+        assert [each["state"] for each in attempts if each["kind"] == "seal"] == ["done"]
+        assert [each["state"] for each in attempts if each["kind"] == "close"] == ["failed"] * 2 + ["done"]

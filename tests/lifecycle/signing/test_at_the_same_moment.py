@@ -21,6 +21,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.tokens import SigningKey, SignsEach
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
+from tests.lifecycle.one_step import one_step
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import (
     completed,
@@ -210,6 +211,22 @@ async def test_a_seal_that_another_process_has_made_counts_alone() -> None:
         assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
         kinds = await record_of(running, contract)
         assert [kinds.count(kind) for kind in ("seal-used", "completed")] == [1, 1]
+
+
+async def test_a_file_with_another_signature_of_the_seal_than_the_stored_one_is_thrown_away() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        key = SealedBy(running.hub.services.sealing.seal.key)
+        seal_with(running, key)
+        key.before = lambda: one_step(running.hub.services, contract.id)
+        assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (seal,) = [each for each in await tx.signatures.list_of_contract(contract.id) if each.is_seal]
+        assert seal.signature is not None
+        final = await running.hub.services.files.get(str((await contract_now(running, contract)).document))
+        assert seal.signature.hex().encode() in final.lower()
+        assert (await record_of(running, contract)).count("seal-used") == 1
 
 
 # ---- the file is checked before anybody is told that it is finished
