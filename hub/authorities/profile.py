@@ -37,6 +37,10 @@ _ALGORITHM: Final = bytes(algos.SignedDigestAlgorithm(SIGNATURE_ALGORITHM).dump(
 # Tags of a certificate (RFC 5280, 4.1): version 3, and the extensions.
 _V3: Final = bytes.fromhex("a003020102")
 _EXTENSIONS: Final = 0xA3
+# Of a CRL (RFC 5280, 5.1): version 2, the extensions, and the name of the one with its number.
+_V2: Final = bytes.fromhex("020101")
+_LIST_EXTENSIONS: Final = 0xA0
+_CRL_NUMBER: Final = bytes.fromhex("0603551d14")
 
 Extension = tuple[str, bool, Any]  # name, critical, value
 
@@ -202,21 +206,24 @@ def certificate_body(
 def revocation_list_body(
     issuer: x509.Name, issuer_spki: bytes, life: tuple[datetime, datetime], revoked: Sequence[Revoked]
 ) -> bytes:
-    """Return the body of a CRL (DER). Its number, the time in milliseconds, grows and need not be stored."""
-    body = {
-        "version": "v2",
-        "signature": SIGNATURE_ALGORITHM,
-        "issuer": issuer,
-        "this_update": point_in_time(life[0]),
-        "next_update": point_in_time(life[1]),
-        "crl_extensions": [
-            {"extn_id": "authority_key_identifier", "extn_value": {"key_identifier": key_identifier(issuer_spki)}},
-            {"extn_id": "crl_number", "extn_value": int(life[0].timestamp() * 1000)},
-        ],
-    }
-    if revoked:  # an empty list must be left out (RFC 5280, 5.1.2.6)
-        body["revoked_certificates"] = [_revoked_entry(entry) for entry in revoked]
-    return _der(crl.TbsCertList(body))
+    """Return TBSCertList (RFC 5280, 5.1), in DER, joined as `certificate_body` is. Its number, the time in
+    milliseconds, grows and need not be stored."""
+    number = _sequence(_CRL_NUMBER, der.encode(der.OCTET_STRING, _der(core.Integer(int(life[0].timestamp() * 1000)))))
+    return _sequence(
+        _V2,
+        _ALGORITHM,
+        _der(issuer),
+        _der(point_in_time(life[0])),
+        _der(point_in_time(life[1])),
+        *([_sequence(*map(_revoked_entry, revoked))] if revoked else []),  # not if empty (RFC 5280, 5.1.2.6)
+        der.encode(_LIST_EXTENSIONS, _sequence(_issuer_key(issuer_spki), number)),
+    )
+
+
+@lru_cache(maxsize=MAX_KNOWN)
+def _issuer_key(spki: bytes) -> bytes:
+    """Return the extension of a CRL that names the issuer's key."""
+    return _encode_extension(("authority_key_identifier", False, {"key_identifier": key_identifier(spki)}))
 
 
 def signed(body: bytes, signature: bytes) -> bytes:
@@ -230,14 +237,15 @@ def point_in_time(moment: datetime) -> x509.Time:
     return x509.Time("utc_time" if whole.year < 2050 else "general_time", whole)
 
 
-def _revoked_entry(entry: Revoked) -> dict[str, Any]:
+@lru_cache(maxsize=MAX_KNOWN)
+def _revoked_entry(entry: Revoked) -> bytes:
     line: dict[str, Any] = {
         "user_certificate": entry.serial,
         "revocation_date": point_in_time(entry.revoked_at),
     }
     if entry.reason != "unspecified":  # `unspecified` should be left out (RFC 5280, 5.3.1)
         line["crl_entry_extensions"] = [{"extn_id": "crl_reason", "extn_value": entry.reason}]
-    return line
+    return _der(crl.RevokedCertificate(line))
 
 
 def _uri(url: str) -> x509.GeneralName:
