@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
+from hub.content_hash import hash_content
 from hub.documents.pades.cms import assembled, attributes_to_sign
 from qianda import der
 from qianda.cms_parts import attribute, object_identifier
@@ -125,7 +126,7 @@ def _manifest(about: str, kind: str, items: Mapping[str, bytes]) -> bytes:
         f'<asic:SigReference URI="{about}" MimeType="{kind}"/>',
     ]
     for name, content in items.items():
-        digest = base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+        digest = base64.b64encode(hash_content(content).digest()).decode("ascii")
         lines += [
             f"<asic:DataObjectReference URI={quoteattr(name)} MimeType={quoteattr(_media_type(name))}>",
             f'<ds:DigestMethod Algorithm="{SHA256_URI}"/>',

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from asn1crypto import pem
 
+from hub.content_hash import hash_content
 from hub.documents.contract.contract_templates import Consent
 from hub.model.contract.case import Party
 from hub.model.contract.person import mask_id, mask_phone
@@ -253,7 +254,7 @@ def _trust(facts: PackageFacts, files: PackageFiles) -> dict[str, bytes]:
 
 
 def _hash_line(name: str, content: bytes) -> str:
-    return f"{hashlib.sha256(content).hexdigest()} {hashlib.new('sm3', content).hexdigest()} {name}\n"
+    return f"{hash_content(content).hexdigest()} {hashlib.new('sm3', content).hexdigest()} {name}\n"
 
 
 def _pem(certificates: Sequence[bytes]) -> bytes:

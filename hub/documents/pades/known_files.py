@@ -11,8 +11,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from hub.content_hash import Sha256State, hash_content
 from hub.documents.pades.plan import Plan, name_in_store
-from hub.documents.pades.steps import Reserved, Sha256State
+from hub.documents.pades.steps import Reserved
 
 # Bytes at the end of a file that hold the trailer of its last revision.
 _END_BYTES = 256
@@ -45,7 +46,7 @@ class KnownFiles:
 
     def remember(self, file: bytes, plan: Plan) -> None:
         """Note the plan of a file that was just written."""
-        self._put(file, _WrittenFile(plan, hashlib.sha256(file).digest()))
+        self._put(file, _WrittenFile(plan, hash_content(file).digest()))
 
     def remember_reserved(self, file: bytes, reserved: Reserved) -> None:
         """Note the plan of a file with an empty place. The file is still found after a signature has filled the
@@ -59,9 +60,9 @@ class KnownFiles:
             if written is not None:
                 self._files.move_to_end(file[-_END_BYTES:])
         if written is None or written.plan.length != len(file):
-            return hashlib.sha256(file), None
+            return hash_content(file), None
         if written.gap is None:
-            whole = hashlib.sha256(file)
+            whole = hash_content(file)
             return whole, written.plan if whole.digest() == written.digest else None
         start, end = written.gap
         view = memoryview(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from hub.documents.pades.steps import Sha256State
+    from hub.content_hash import Sha256State
 
 # How much is read and hashed at once. Hashing the mapping itself would count the whole file as memory of the process.
 CHUNK_BYTES: Final = 1 << 20

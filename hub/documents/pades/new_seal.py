@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC
 
+from hub.content_hash import Sha256State
 from hub.documents.pades.page_frame import MATRICES, Box, PageFrame
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, Plan, SignedValue
 from hub.documents.pades.steps import (
     WIDGET,
     Reserved,
-    Sha256State,
     SigningDetails,
     list_in_form,
     put_value,

@@ -13,8 +13,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol, Self
+from typing import Final
 
+from hub.content_hash import Sha256State
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
 from hub.documents.pades.update import Update, dictionary, looks_like_structure, references, stream
@@ -36,14 +37,6 @@ _LISTS: Final = {
     "/CRLs": "/CRL",
     "/OCSPs": "/OCSP",
 }  # names in the store, and in an entry of /VRI
-
-
-class Sha256State(Protocol):
-    """A SHA-256 that has hashed a file, as `hashlib` returns it."""
-
-    def copy(self) -> Self: ...
-    def update(self, data: bytes | memoryview, /) -> None: ...
-    def digest(self) -> bytes: ...
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ staff are told, and the contract is not completed.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
 import structlog
 
+from hub.content_hash import hash_content
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from hub.documents.pades.check_cms import OutsideProfile
 from hub.documents.pades.written import FileIsWrong
@@ -84,7 +84,7 @@ def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_c
 def is_sampled(final: bytes, every: int) -> bool:
     """Return whether the file belongs to the sample of one file in `every`. The hash of the file decides: nobody can
     choose it, because the file contains a timestamp."""
-    return int.from_bytes(hashlib.sha256(final).digest()[:8], "big") % every == 0
+    return int.from_bytes(hash_content(final).digest()[:8], "big") % every == 0
 
 
 async def _expected(services: Services, work: Work) -> Expected:

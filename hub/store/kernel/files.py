@@ -24,6 +24,7 @@ import structlog
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from hub.content_hash import hash_content
 from hub.errors import UnreadableFile
 from hub.store.kernel.durable_files import make_folder, write_durably
 from hub.store.kernel.free_space import full_disk_told
@@ -102,7 +103,7 @@ class Files:
 
     async def put(self, content: bytes) -> str:
         """Store the content and return its SHA-256 (hex). The same content gives the same file. Raises DiskFull."""
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = hash_content(content).hexdigest()
         if self.folder is None:
             await self._store.put_async(_path(sha256), content)
         else:
@@ -133,7 +134,7 @@ class Files:
             if part is None or part.file == sha256:
                 raise UnreadableFile(f"the stored file {sha256} is missing") from error
             return await self.get_part(part)
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if hash_content(content).hexdigest() != sha256:
             raise UnreadableFile(f"the stored file {sha256} was changed")
         return content
 
