@@ -134,7 +134,7 @@ class Repositories:
     accounts = _lazy(lambda tx: Accounts(tx.connection))
     second_factors = _lazy(lambda tx: SecondFactors(tx.connection, tx.cipher))
     staff_tasks = _lazy(lambda tx: StaffTasks(tx.connection))
-    api_keys = _lazy(lambda tx: ApiKeys(tx.connection, tx.now))
+    api_keys = _lazy(lambda tx: ApiKeys(tx.connection))
     idempotency = _lazy(lambda tx: Idempotency(tx.connection, tx.cipher))
     jobs = _lazy(lambda tx: Jobs(tx.connection))
     task_times = _lazy(lambda tx: TaskTimes(tx.connection))

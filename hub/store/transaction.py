@@ -19,17 +19,19 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from hub.errors import BadInput, DatabaseUnavailable, DiskFull
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
 from hub.store.inbound.callback_writer import CallbackWriter
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.connection import Connection, Driver, open_connection
+from hub.store.kernel.connection import Connection, Driver, Row, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.free_space import full_disk_told
 from hub.store.kernel.keys import Keys
-from hub.store.kernel.opening import Opening
+from hub.store.kernel.opening import Entrance, Opening, by_key, by_scope
 from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.statement import SqlStatement
 from hub.store.repositories import Repositories
+from hub.store.staff.accounts import key_hash
+from hub.store.staff.api_keys import read_caller
 
 Clock = Callable[[], datetime]
 # Timeouts in seconds: to open a connection, to run a statement, to roll back a failed transaction.
@@ -105,6 +107,23 @@ class Database:
 
         `opening`: what the transaction reads first.
         """
+        async with self._entered(by_scope(scope.setting), opening) as (connection, entered):
+            yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0))
+
+    @asynccontextmanager
+    async def transaction_by_key(
+        self, secret: str, opening: Opening | None = None
+    ) -> AsyncIterator[tuple[Transaction, ApiKey]]:
+        """Open one transaction in the scope of an API key, and yield the key too. The key is looked up in the statement
+        that also runs the opening. Raises KeyNotValid, and what `transaction` raises.
+        """
+        assert opening is None or not opening.is_write, "it would be committed before the end of the key is checked"
+        async with self._entered(by_key(key_hash(secret)), opening) as (connection, entered):
+            key, scope = read_caller(entered["caller"], self.clock())
+            yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0)), key
+
+    @asynccontextmanager
+    async def _entered(self, entrance: Entrance, opening: Opening | None) -> AsyncIterator[tuple[Connection, Row]]:
         try:
             driver = await self.pool.take()
             try:
@@ -114,7 +133,7 @@ class Database:
                     connection = Connection(driver)
                     if is_write:
                         await self.before_commit()
-                    entered = await connection.enter(scope.setting, opening)
+                    entered = await connection.enter(entrance, opening)
                     if is_all:
                         connection.end()
                     if isinstance(self.clock, DatabaseClock):
@@ -122,7 +141,7 @@ class Database:
                     self._entered_at = time.monotonic()
                     self.cipher.observe(entered["sealing_key"] or "", bool(entered["refuses_unbound"]))
                     with full_disk_told():  # what the caller writes beside the database
-                        yield Transaction(self, connection, scope, entered["clock_offset"] or timedelta(0))
+                        yield connection, entered
                     await connection.flush()
                     if not is_write:
                         await self.before_commit()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from hub.errors import QiandaError
+from hub.errors import KeyNotValid, QiandaError
 from hub.measures import SecurityEvent
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.key_scopes import KeyScope
 from hub.operator_metrics import WORKER_SILENCE, render_hub_metrics
 from hub.store.server.migrate import is_current
+from hub.store.staff.api_keys import KEY_ALONE
 from hub.web.security import bearer
 from hub.web.security_events import report_event
 from hub.wiring import Hub
@@ -96,9 +98,10 @@ async def _may_read_metrics(hub: Hub, request: web.Request) -> bool:
     the scope for metrics."""
     if hub.metrics_access.allows(request.remote, request.headers):
         return True
-    async with hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.api_keys.get_caller(bearer(request) or "")
-    return found is not None and KeyScope.METRICS in found[0].scopes and found[1] == EVERYTHING
+    with contextlib.suppress(KeyNotValid):
+        async with hub.database.transaction_by_key(bearer(request) or "", KEY_ALONE) as (tx, key):
+            return KeyScope.METRICS in key.scopes and tx.scope == EVERYTHING
+    return False
 
 
 def _refused(hub: Hub) -> web.Response:

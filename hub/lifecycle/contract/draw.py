@@ -44,8 +44,6 @@ from hub.model.contract.signer import Role, Signer
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import default_deadline
 from hub.model.signing.signature_request import SEAL_FIELD
-from hub.model.staff.accounts import Scope
-from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction
 
 CHANNELS = ("sms", "voice", "email")
@@ -72,35 +70,34 @@ class DrawnContract:
 
 
 async def draw_contract(
-    services: Services, scope: Scope, asked: NewContract, number: str | None = None
+    services: Services, tx: Transaction, asked: NewContract, number: str | None = None
 ) -> DrawnContract:
     """Check the input and set the terms. `number`: the contract's number; None takes the next number, which is never
     used again.
 
     Raises BadInput (with the field), GuardianRequired, ApprovalNeeded.
     """
-    if not scope.covers(asked.campus):
+    if not tx.scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
-    async with services.database.transaction(scope, opening_of_campus(asked.campus, asked.course)) as tx:
-        campus, course = await tx.school.get_campus_and_course(asked.campus, asked.course)
-        asked = dataclasses.replace(asked, template=_template_named(asked, course))
-        template = await get_template_in_force(services, tx, asked.template)
-        if course is None and template.needs_course:
-            raise BadInput("this template needs a course", field="course")
-        if number is None and not await _may_issue(services, tx, asked, (campus, course), template):
-            raise ApprovalNeeded
-        signers = _checked_signers(await with_representative(services, tx, asked, template))
-        language = _language(template, signers)
-        student = _checked_student(asked)
-        now = tx.planning_now
-        on = now.astimezone(ZoneInfo(campus.zone)).date()
-        check_student(student, signers)
-        check_age(student, signers, on)
-        if asked.deadline is not None:
-            check_deadline(asked.deadline, now)
-        deadline = asked.deadline or default_deadline(on, campus.zone)
-        copies = await name_copies(services, tx, (asked.campus, asked.copies), template, signers)
-        number = number or await tx.contracts.take_number(on.year)  # last, so that a refusal wastes no number
+    campus, course = await tx.school.get_campus_and_course(asked.campus, asked.course)
+    asked = dataclasses.replace(asked, template=_template_named(asked, course))
+    template = await get_template_in_force(services, tx, asked.template)
+    if course is None and template.needs_course:
+        raise BadInput("this template needs a course", field="course")
+    if number is None and not await _may_issue(services, tx, asked, (campus, course), template):
+        raise ApprovalNeeded
+    signers = _checked_signers(await with_representative(services, tx, asked, template))
+    language = _language(template, signers)
+    student = _checked_student(asked)
+    now = tx.planning_now
+    on = now.astimezone(ZoneInfo(campus.zone)).date()
+    check_student(student, signers)
+    check_age(student, signers, on)
+    if asked.deadline is not None:
+        check_deadline(asked.deadline, now)
+    deadline = asked.deadline or default_deadline(on, campus.zone)
+    copies = await name_copies(services, tx, (asked.campus, asked.copies), template, signers)
+    number = number or await tx.contracts.take_number(on.year)  # last, so that a refusal wastes no number
     terms = DrawnTerms(
         number,
         now.replace(microsecond=0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
@@ -26,6 +27,7 @@ from hub.router.policy import get_policy_at
 from hub.store.evidence.record import PersonalValue
 from hub.store.kernel.opening import Opening
 from hub.store.reminders.policies import opening_of_policy
+from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction
 
 SALT_BYTES = 32
@@ -59,12 +61,25 @@ async def prepare_contract(services: Services, scope: Scope, asked: NewContract)
 
     Raises BadInput (with the field), GuardianRequired, UndrawableText, TemplateFailed, SealWithoutSm2.
     """
-    drawn = await draw_contract(services, scope, asked)
+    async with services.database.transaction(scope, opening_of_campus(asked.campus, asked.course)) as tx:
+        drawn = await draw_documents(services, tx, asked)
+    return await lay_out_documents(services, drawn)
+
+
+async def draw_documents(
+    services: Services, tx: Transaction, asked: NewContract, number: str | None = None
+) -> list[DrawnContract]:
+    """Draw a contract and the companions of its set, as `draw_contract` does."""
+    drawn = await draw_contract(services, tx, asked, number)
     companions = list_companions(drawn.asked, drawn.terms.course)
     if companions:
         drawn = replace(drawn, asked=replace(drawn.asked, set_id=companions[0].set_id))
-    leader = await _lay_out(services, drawn)
-    others = [await _lay_out(services, await draw_contract(services, scope, each)) for each in companions]
+    return [drawn, *[await draw_contract(services, tx, each, number) for each in companions]]
+
+
+async def lay_out_documents(services: Services, drawn: Sequence[DrawnContract]) -> PreparedContract:
+    """Lay out the documents of a set, and store their files. Raises as `lay_out` does."""
+    leader, *others = [await _lay_out(services, each) for each in drawn]
     return replace(leader, companions=tuple(others))
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract
-from hub.lifecycle.contract.issue import list_companions
+from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer
+from hub.lifecycle.contract.issue import draw_documents
 from hub.lifecycle.contract.lay_out import lay_out
 from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.messaging.preview_message import ReadableMessage, preview_message
@@ -23,6 +23,7 @@ from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import Scope
 from hub.router.policy import get_policy_at
+from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction
 
 # Stands for the number that the contract will get. Real numbers begin at 1.
@@ -55,14 +56,14 @@ class ContractPreview:
 
 async def preview_contract(services: Services, scope: Scope, asked: NewContract) -> ContractPreview:
     """Draw and lay out a contract with the real data. Raises as `prepare_contract` does."""
-    drawn = await draw_contract(services, scope, asked, UNNUMBERED)
+    async with services.database.transaction(scope, opening_of_campus(asked.campus, asked.course)) as tx:
+        drawn, *others = await draw_documents(services, tx, asked, UNNUMBERED)
     laid_out, document = await lay_out(services, drawn)
     images = await asyncio.to_thread(services.documents.pages.page_images, document)
     contract = draft_contract(drawn, laid_out)
-    others = list_companions(drawn.asked, drawn.terms.course)
-    titles = [(await draw_contract(services, scope, each, UNNUMBERED)).template.title for each in others]
     async with services.database.transaction(scope) as tx:
         invited = await _invited(services, tx, contract, drawn)
+    titles = [each.template.title for each in others]
     return ContractPreview(contract, images, invited, ZoneInfo(drawn.terms.campus.zone), titles, drawn.copies)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import asyncpg
 from sqlalchemy import Executable
 
-from hub.store.kernel.opening import Opening, enter
+from hub.store.kernel.opening import Entrance, Opening, enter
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import WaitingWrites
 
@@ -63,9 +63,9 @@ class Connection:
         self._waiting = WaitingWrites()
         self._kept: list[tuple[Opening, Rows]] = []
 
-    async def enter(self, scope: str, opening: Opening | None = None) -> Row:
-        """Set the scope of the transaction and run its opening. Return the clocks and the sealing key."""
-        sql, arguments = enter(scope, opening)
+    async def enter(self, entrance: Entrance, opening: Opening | None = None) -> Row:
+        """Set the scope of the transaction and run its opening. Return the clocks, the sealing key and who enters."""
+        sql, arguments = enter(entrance, opening)
         rows = Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
         if opening is not None:
             self._keep(opening, Rows(row for row in rows if row["is_opened"]))

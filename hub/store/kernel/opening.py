@@ -11,13 +11,30 @@ from typing import Any
 from hub.store.kernel.statement import SqlStatement, move_places
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
-_SCOPE_PLACE = re.compile(r"\$1\b")
 # One row, and PostgreSQL knows it from the LIMIT: it would plan the opening for hundreds of rows otherwise.
 _ENTER = (
     "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
-    " key.refuses_unbound FROM set_config('qianda.scope', $1, true)"
+    " key.refuses_unbound, caller FROM {} AS caller"
     " LEFT JOIN (SELECT id, refuses_unbound FROM sealing_key WHERE is_current LIMIT 1) AS key ON true"
 )
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """What sets the scope of a transaction: a function of the database, which gets `argument`. It returns what the
+    database knows about whoever enters."""
+
+    function: str
+    argument: str | bytes
+
+
+def by_scope(setting: str) -> Entrance:
+    return Entrance("set_config('qianda.scope', {}, true)", setting)
+
+
+def by_key(secret_hash: bytes) -> Entrance:
+    """Return the entrance with an API key: its scope is set, or that of nobody if there is no such key."""
+    return Entrance("enter_by_key({})", secret_hash)
 
 
 @dataclass(frozen=True)
@@ -93,37 +110,44 @@ class KeptRow:
         return zip(self._places, self._values, strict=True)
 
 
-def enter(scope: str, opening: Opening | None) -> tuple[str, list[Any]]:
+@lru_cache(maxsize=100)
+def _enter(function: str, place: int) -> str:
+    """Return the statement that sets the scope. `place`: the number of the argument of the function."""
+    return _ENTER.format(function.format(f"${place}"))
+
+
+def enter(entrance: Entrance, opening: Opening | None) -> tuple[str, list[Any]]:
     """Return the text of the first statement with its arguments. Its rows are those of the opening, each followed by
     the columns of `_ENTER` and by `is_opened`. If the opening has no rows, there is one row, with NULL in `is_opened`.
     """
     if opening is None:
-        return _ENTER, [scope]
+        return _enter(entrance.function, 1), [entrance.argument]
     sql, arguments = opening.make()
-    place = len(arguments) + 1
-    joined = _join_write((sql, *opening.following), place) if opening.is_write else _join(sql, place)
-    return joined, [*arguments, scope]
+    entered = _enter(entrance.function, len(arguments) + 1)
+    joined = _join_write((sql, *opening.following), entered) if opening.is_write else _join(sql, entered)
+    return joined, [*arguments, entrance.argument]
 
 
-_COLUMNS = "entered.clock_offset, clock_timestamp() AS theirs, entered.sealing_key, entered.refuses_unbound"
+_COLUMNS = (
+    "entered.clock_offset, clock_timestamp() AS theirs, entered.sealing_key, entered.refuses_unbound, entered.caller"
+)
 
 
 @lru_cache(maxsize=100)
-def _join(sql: str, scope_place: int) -> str:
+def _join(sql: str, entered: str) -> str:
     """Return both statements as one.
 
     Policies check the scope while rows are read, so the scope must be set first. This is certain, because the opening
     is read once for each row that sets the scope, and needs a value of that row. `OFFSET 0` keeps PostgreSQL from
     joining its tables in another order. The clock is read anew with the rows: the opening may have waited for a lock.
     """
-    entered = _SCOPE_PLACE.sub(f"${scope_place}", _ENTER)
     read = f"FROM ({sql}) AS opening WHERE entered.theirs IS NOT NULL OFFSET 0"
     after = f"LEFT JOIN LATERAL (SELECT opening.*, true AS is_opened {read}) AS opened ON true"
     return f"SELECT opened.*, {_COLUMNS} FROM ({entered}) AS entered {after}"  # noqa: S608 - texts of ours
 
 
 @lru_cache(maxsize=100)
-def _join_write(texts: tuple[str, ...], scope_place: int) -> str:
+def _join_write(texts: tuple[str, ...], entered: str) -> str:
     """Return a write, and those that follow it, as one statement with `_ENTER`.
 
     The scope is set first here too: a left join without a condition reads its left side first, and the write begins
@@ -131,7 +155,6 @@ def _join_write(texts: tuple[str, ...], scope_place: int) -> str:
     """
     write, *following = texts
     parts = "".join(f", write_{place} AS ({sql})" for place, sql in enumerate(following))
-    entered = _SCOPE_PLACE.sub(f"${scope_place}", _ENTER)
     opened = "(SELECT opening.*, true AS is_opened FROM opening) AS opened"
     return (
         f"WITH entered AS MATERIALIZED ({entered}), opening AS ({write}){parts}"  # noqa: S608 - texts of ours

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.errors import KeyNotValid
 from hub.model.staff.accounts import EVERYTHING, ApiKey, ApiKeyEntry, Scope
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyScope
-from hub.store.kernel.connection import Connection, Row
+from hub.store.kernel.connection import Row
 from hub.store.kernel.opening import Opening
+from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.accounts import key_hash
 from hub.store.tables.columns import table_of
 from hub.store.tables.staff import ApiKeyRow
 
 KEY: Table = table_of(ApiKeyRow)
-# A key, the campuses below its own, and whether its own is headquarters, to which everything belongs.
-_LIVE = SqlStatement("""
-SELECT api_key.*, (
-    WITH RECURSIVE below (id) AS (
-        SELECT id FROM campus WHERE parent = api_key.campus
-        UNION SELECT campus.id FROM campus JOIN below ON campus.parent = below.id
-    ) SELECT array_agg(id) FROM below) AS below,
-    EXISTS (SELECT FROM campus WHERE id = api_key.campus AND parent IS NULL) AS is_of_headquarters
-FROM api_key WHERE secret_hash = :secret AND revoked_at IS NULL
-""")
+# In place of an opening, for a transaction that only looks up its key.
+KEY_ALONE = Opening(SqlStatement("SELECT 1"), {}, is_all=True)
 
 
-def opening_of_key(secret: str) -> Opening:
-    """Return what `ApiKeys.get_caller` reads."""
-    return Opening(_LIVE, {"secret": key_hash(secret)}, is_all=True)
+def read_caller(found: dict[str, Any] | None, now: datetime) -> tuple[ApiKey, Scope]:
+    """Return the key that the function `enter_by_key` found, and its scope. `now`: real time. Raises KeyNotValid if
+    there is none, or if it has expired."""
+    if found is None or (found["expires_at"] and datetime.fromisoformat(found["expires_at"]) <= now):
+        raise KeyNotValid
+    campuses = found["campuses"]  # none for headquarters, to which everything belongs
+    key = _read(found | {"id": UUID(found["id"])})
+    return key, EVERYTHING if campuses is None else Scope(frozenset(campuses))
 
 
-class ApiKeys:
-    """The API keys. `now`: real time, by which keys expire."""
-
-    def __init__(self, connection: Connection, now: datetime) -> None:
-        self._connection = connection
-        self._now = now
+class ApiKeys(Repository):
+    """The API keys."""
 
     async def put_api_key(self, name: str, secret: str, campus: str, at: datetime) -> None:
         """Store the one key of this name. A new secret replaces the old key; a secret that was replaced before becomes
@@ -74,17 +70,8 @@ class ApiKeys:
         rows = await self._connection.execute(KEY.update().where(live).values(revoked_at=at).returning(KEY))
         return [_read(row) for row in rows]
 
-    async def get_caller(self, secret: str) -> tuple[ApiKey, Scope] | None:
-        """Return the key with this secret and the scope of its campus, as `School.get_scope_below` would; None if there
-        is no key that counts."""
-        row = (await self._connection.execute(_LIVE, {"secret": key_hash(secret)})).first()
-        if row is None or (row["expires_at"] is not None and row["expires_at"] <= self._now):
-            return None
-        scope = Scope(frozenset({row["campus"], *(row["below"] or ())}))
-        return _read(row), EVERYTHING if row["is_of_headquarters"] else scope
 
-
-def _read(row: Row) -> ApiKey:
+def _read(row: Row | dict[str, Any]) -> ApiKey:
     """Return the key. Scopes of later versions are left out."""
     scopes = frozenset(KeyScope(each) for each in row["scopes"] if each in ALL_SCOPES)
     return ApiKey(row["id"], row["name"], row["campus"], scopes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from hub.lifecycle.contract.end import void as withdraw
+from hub.lifecycle.contract.end import check_reason, void_locked
 from hub.lifecycle.contract.issue import issue_prepared
 from hub.lifecycle.contract.reissue import prepare_again
 from hub.lifecycle.messaging.quotas import alarm_if_spent
@@ -39,7 +39,7 @@ from hub.web.api.schemas import (
 async def link(call: ApiCall) -> LinkGiven:
     asked = cast(LinkAsked, call.asked)
     wanted = WantedLink(call.contract, asked.signer, DoorKind(asked.door.value))
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         handed = await hand_out_link(call.services, tx, wanted, call.actor)
         shown = handed.rendering
         given = LinkGiven(
@@ -54,7 +54,8 @@ async def link(call: ApiCall) -> LinkGiven:
 
 
 async def remind(call: ApiCall) -> Reminded:
-    async with alarm_if_spent(call.services), call.services.database.transaction(call.scope) as tx:
+    await call.check_key()
+    async with alarm_if_spent(call.services), call.transaction() as tx:
         sent = await remind_by_hand(call.services, tx, call.contract, call.actor)
         given = Reminded(deliveries=[answers.delivery(each) for each in sent])
         await call.keep(tx, 200, given)
@@ -63,14 +64,16 @@ async def remind(call: ApiCall) -> Reminded:
 
 async def void(call: ApiCall) -> ContractGiven:
     asked = cast(VoidAsked, call.asked)
-    await withdraw(call.services, call.scope, call.contract, asked.reason, call.actor)
-    async with call.services.database.transaction(call.scope) as tx:
+    check_reason(asked.reason)
+    async with call.transaction() as tx:
+        contract = await tx.contracts.lock_contract(call.contract)
+        await void_locked(call.services, tx, contract, asked.reason, call.actor)
         return await answers.whole(tx, call.services, call.contract)
 
 
 async def extend(call: ApiCall) -> ContractGiven:
     asked = cast(ExtendAsked, call.asked)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         contract = await extend_issued(call.services, tx, call.contract, asked.deadline, call.actor)
         given = await answers.whole(tx, call.services, contract.id)
         await call.keep(tx, 200, given)
@@ -79,9 +82,10 @@ async def extend(call: ApiCall) -> ContractGiven:
 
 async def reissue(call: ApiCall) -> ContractIssued:
     asked = cast(ReissueAsked, call.asked)
+    await call.check_key()
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
     prepared = await prepare_again(call.services, call.scope, call.contract, signers)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
         await call.keep(tx, 201, given)
     return given
@@ -89,6 +93,7 @@ async def reissue(call: ApiCall) -> ContractIssued:
 
 async def change_phone(call: ApiCall) -> PhoneChangeGiven:
     asked = cast(PhoneAsked, call.asked)
+    await call.check_key()
     request = PhoneRequest(call.contract, call.signer, asked.phone, asked.reason)
     wanted = await check_phone_request(call.services, call.scope, request)
     async with call.services.database.transaction(EVERYTHING) as tx:

@@ -10,10 +10,11 @@ from uuid import UUID
 import structlog
 
 from hub.errors import BadInput
-from hub.lifecycle.contract.issue import issue_prepared, opening_issue, prepare_contract
+from hub.lifecycle.contract.issue import draw_documents, issue_prepared, lay_out_documents, opening_issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.store.contract.cases import opening_of_case
+from hub.store.school.campuses import opening_of_campus
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.own_documents import read_document
@@ -24,8 +25,10 @@ log = structlog.get_logger()
 
 async def create(call: ApiCall) -> ContractIssued:
     asked = cast(ContractAsked, call.asked)
-    prepared = await prepare_contract(call.services, call.scope, new_contract(call, asked))
-    async with call.services.database.transaction(call.scope, opening_issue(prepared.drawn.asked)) as tx:
+    async with call.transaction(opening_of_campus(asked.campus, asked.course)) as tx:
+        drawn = await draw_documents(call.services, tx, new_contract(call, asked))
+    prepared = await lay_out_documents(call.services, drawn)
+    async with call.transaction(opening_issue(prepared.drawn.asked)) as tx:
         given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
         await call.keep(tx, 201, given)
     return given
@@ -58,14 +61,14 @@ def new_signer(asked: SignerAsked) -> NewSigner:
 
 
 async def read(call: ApiCall) -> ContractGiven:
-    async with call.services.database.transaction(call.scope, opening_of_case(call.contract)) as tx:
+    async with call.transaction(opening_of_case(call.contract)) as tx:
         return await answers.whole(tx, call.services, call.contract)
 
 
 async def list_(call: ApiCall) -> ContractPage:
     asked = cast(ListAsked, call.asked)
     after = read_cursor(asked.cursor) if asked.cursor else None
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         found = await tx.contracts.list_page(state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1)
     items = found[: asked.limit]
     for each in items:

@@ -19,9 +19,10 @@ from pydantic import BaseModel, ValidationError
 
 from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, QiandaError, SealJobNotFound
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
+from hub.model.staff.accounts import ApiKey, Scope
 from hub.model.staff.key_scopes import KeyScope
-from hub.store.staff.api_keys import opening_of_key
+from hub.store.kernel.opening import Opening
+from hub.store.staff.api_keys import KEY_ALONE
 from hub.store.transaction import Transaction
 from hub.web.app_keys import HUB
 from hub.web.file_checks import CHECKS
@@ -34,20 +35,63 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class ApiCall:
-    """An authenticated request. `asked`: the validated body, or the validated query of a GET. `once`: its
-    Idempotency-Key, if any. `attached`: files that came with it. `check`: a function that receives and checks the file,
-    for an operation that takes one."""
+    """A request. Its key is looked up by the first transaction that it gets, in the statement that begins it.
 
-    services: Services
-    key: ApiKey
-    scope: Scope
-    asked: BaseModel | None
+    `needs`: the scope that the key must have. `asked`: the validated body, or the validated query of a GET. `once`: its
+    Idempotency-Key, if any. `attached`: files that came with it. `check`: a function that receives and checks the file,
+    for an operation that takes one.
+    """
+
+    _services: Services
+    _secret: str
+    needs: KeyScope
     path: Mapping[str, str]
+    asked: BaseModel | None = None
     once: str | None = None
     attached: object = None
     check: Callable[[], Awaitable[dict[str, Any]]] | None = None
+    _caller: tuple[ApiKey, Scope] | None = None
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, opening: Opening | None = None) -> AsyncIterator[Transaction]:
+        """Open a transaction in the scope of the key. Raises KeyNotValid, AccessDenied if the key lacks its scope."""
+        database = self._services.database
+        if self._caller is not None:
+            async with database.transaction(self.scope, opening) as tx:
+                yield tx
+            return
+        async with database.transaction_by_key(self._secret, opening) as (tx, key):
+            if self.needs not in key.scopes:
+                raise AccessDenied(f"this key does not have the scope {self.needs}")
+            self._caller = key, tx.scope
+            yield tx
+
+    async def check_key(self) -> None:
+        """Look up the key, unless a transaction has done so. Raises as `transaction` does."""
+        if self._caller is None:
+            async with self.transaction(KEY_ALONE):
+                pass
+
+    @property
+    def services(self) -> Services:
+        """The services. Like key and scope, they are given to nobody whose key has not been looked up."""
+        self._get_caller()
+        return self._services
+
+    @property
+    def key(self) -> ApiKey:
+        return self._get_caller()[0]
+
+    @property
+    def scope(self) -> Scope:
+        return self._get_caller()[1]
+
+    def _get_caller(self) -> tuple[ApiKey, Scope]:
+        if self._caller is None:
+            raise RuntimeError("the key has not been looked up yet: begin with `transaction` or `check_key`")
+        return self._caller
 
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
         """Store the answer for the Idempotency-Key in the action's transaction, so that both are committed together."""
@@ -138,22 +182,35 @@ class Operation:
     async def handle(self, needs: KeyScope, request: web.Request) -> web.StreamResponse:
         """Answer a request. `needs`: the scope that its key must have. Raises AccessDenied if it does not."""
         try:
-            key, scope = await _caller(request)
+            if (secret := bearer(request)) is None:
+                raise KeyNotValid
+            call = ApiCall(request.app[HUB].services, secret, needs, request.match_info)
+            if self.takes_file or self.takes_files or self.takes_pdf:
+                await call.check_key()  # before a large body is read
+            return await self._handled(request, call)
         except KeyNotValid as error:
             report_error(request, error)
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
-        if needs not in key.scopes:
-            raise AccessDenied(f"this key does not have the scope {needs}")
-        if self.takes_file:  # read within the limits of checks; a check changes nothing, so it needs no Idempotency-Key
-            services, check = request.app[HUB].services, partial(request.app[CHECKS].check, request)
-            return await self._answer(ApiCall(services, key, scope, None, request.match_info, check=check))
-        async with self.received(request) as received:
-            once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
-            services, path = request.app[HUB].services, request.match_info
-            call = ApiCall(services, key, scope, received.asked, path, once, received.attached)
-            return await self._answer(call) if once is None else await self._once(request, call, once, received.body)
+
+    async def _handled(self, request: web.Request, call: ApiCall) -> web.StreamResponse:
+        """Receive the request and answer it. No connection to the database waits while a body arrives."""
+        try:
+            if self.takes_file:  # read within the limits of checks; a check changes nothing: no Idempotency-Key
+                call.check = partial(request.app[CHECKS].check, request)
+                return await self._answer(call)
+            async with self.received(request) as received:
+                call.asked, call.attached = received.asked, received.attached
+                call.once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
+                if call.once is None:
+                    return await self._answer(call)
+                return await self._once(request, call, call.once, received.body)
+        except KeyNotValid:
+            raise
+        except Exception:
+            await call.check_key()  # who has no key is told so, and nothing about the request
+            raise
 
     @contextlib.asynccontextmanager
     async def received(self, request: web.Request) -> AsyncIterator[Received]:
@@ -181,17 +238,16 @@ class Operation:
         """Store the first final answer and repeat it for the same key. A temporary failure frees the key."""
         if not _KEY.fullmatch(key):
             raise BadInput("up to 255 visible ASCII characters", field="Idempotency-Key")
-        database, owner = call.services.database, call.key.id
         asked = hashlib.sha256(f"{self.method} {request.path}\n".encode() + body).digest()
-        async with database.transaction(EVERYTHING) as tx:
-            kept = await tx.idempotency.find_answer(owner, key, asked, tx.now)
+        async with call.transaction() as tx:
+            kept = await tx.idempotency.find_answer(call.key.id, key, asked, tx.now)
         if kept is not None:
             return _kept_answer(*kept)
         try:
             answer = await self._final_answer(request, call)
             assert isinstance(answer, web.Response)
-            async with database.transaction(EVERYTHING) as tx:
-                await tx.idempotency.keep_answer(owner, key, answer.status, str(answer.text))
+            async with call.transaction() as tx:
+                await tx.idempotency.keep_answer(call.key.id, key, answer.status, str(answer.text))
         except BaseException:
             await asyncio.shield(_forget(call, key))
             raise
@@ -217,24 +273,13 @@ def _file_answer(given: AnyFile) -> web.StreamResponse:
 
 
 async def _forget(call: ApiCall, key: str) -> None:
-    async with call.services.database.transaction(EVERYTHING) as tx:
+    async with call.transaction() as tx:
         await tx.idempotency.forget_request(call.key.id, key)
 
 
 def _kept_answer(status: int, text: str) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
     return web.Response(status=status, text=text, content_type=kind, headers={"Idempotent-Replayed": "true"})
-
-
-async def _caller(request: web.Request) -> tuple[ApiKey, Scope]:
-    secret = bearer(request)
-    if secret is None:
-        raise KeyNotValid
-    async with request.app[HUB].services.database.transaction(EVERYTHING, opening_of_key(secret)) as tx:
-        found = await tx.api_keys.get_caller(secret)
-    if found is None:
-        raise KeyNotValid
-    return found
 
 
 def bad_input(error: ValidationError) -> BadInput:

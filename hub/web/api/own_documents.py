@@ -35,7 +35,7 @@ async def keep(call: ApiCall) -> DocumentKept:
     if not call.attached:
         raise BadInput("choose a file first", field="document")
     kept = DocumentKept(document=await keep_own_document(call.services, call.attached))
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         await call.keep(tx, 201, kept)
     return kept
 

@@ -18,7 +18,7 @@ PACKAGE_TYPE = "application/vnd.etsi.asic-e+zip"
 
 async def final_pdf(call: ApiCall) -> File:
     """Return the final file. A partly signed file is never returned."""
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         contract = await tx.contracts.get(call.contract)
     if contract.state is not ContractState.COMPLETED or contract.document is None:
         raise NotCompleted
@@ -27,7 +27,7 @@ async def final_pdf(call: ApiCall) -> File:
 
 async def final_ofd(call: ApiCall) -> File:
     """Return the OFD with the school's seal. Raises NotFound for a contract that was issued as PDF alone."""
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         contract = await tx.contracts.get(call.contract)
     if contract.issued_ofd_sha256 is None:
         raise NotFound("the contract has no OFD")
@@ -38,20 +38,20 @@ async def final_ofd(call: ApiCall) -> File:
 
 async def evidence_zip(call: ApiCall) -> File:
     """Return the newest version of the evidence package."""
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         contract = await tx.contracts.get(call.contract)
     await add_renewed_version(call.services, contract.id)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         package = await open_package(tx, contract, call.actor)
     return File(await call.services.files.get(package.sha256), PACKAGE_TYPE, f"{contract.number}-evidence.zip")
 
 
 async def addendum_zip(call: ApiCall) -> File:
     """Return the newest addendum to the evidence package; it is made if something has happened since."""
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         contract = await tx.contracts.get(call.contract)
     await add_addendum(call.services, contract.id)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         made = await open_addendum(tx, contract, call.actor)
     return File(await call.services.files.get(made.sha256), PACKAGE_TYPE, f"{contract.number}-addendum.zip")
 
@@ -71,7 +71,7 @@ async def check_file(call: ApiCall) -> FileChecked:
 
 
 async def reminders(call: ApiCall) -> Ledger:
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         await tx.contracts.get(call.contract)
         signers = {task.id: task.signer for task in await tx.tasks.list_of_contract(call.contract)}
         entries = await tx.reminders.list_of_contract(call.contract)
@@ -84,7 +84,7 @@ async def reminders(call: ApiCall) -> Ledger:
 
 
 async def record(call: ApiCall) -> RecordGiven:
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         await tx.contracts.get(call.contract)
         entries, values = await tx.record.list_entries(call.contract), await tx.record.get_values(call.contract)
     return RecordGiven(

@@ -61,13 +61,14 @@ async def create(call: ApiCall) -> SealJobGiven:
 
 
 async def read(call: ApiCall) -> SealJobGiven:
-    return _given(await _job(call))
+    async with call.transaction() as tx:
+        return _given(await _get_job(call, tx))
 
 
 async def list_items(call: ApiCall) -> SealItemPage:
     asked = cast(SealItemsAsked, call.asked)
-    job = await _job(call)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
+        job = await _get_job(call, tx)
         found = await tx.seal_jobs.list_items(job.id, asked.state, asked.after, asked.limit + 1)
     shown = found[: asked.limit]
     following = shown[-1].number if len(found) > len(shown) else None
@@ -76,8 +77,8 @@ async def list_items(call: ApiCall) -> SealItemPage:
 
 async def result(call: ApiCall) -> FileOnDisk:
     """Return one sealed file."""
-    job = await _job(call)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
+        job = await _get_job(call, tx)
         item = await tx.seal_jobs.get_item(job.id, call.number)
     if item.state is not SealItemState.SEALED:
         raise ResultNotReady(item.state.value)
@@ -89,7 +90,8 @@ async def result(call: ApiCall) -> FileOnDisk:
 
 async def results(call: ApiCall) -> StreamedFile:
     """Return all sealed files of a job that has ended, as a ZIP."""
-    job = await _job(call)
+    async with call.transaction() as tx:
+        job = await _get_job(call, tx)
     if job.ended_at is None or job.terms.target is not None:
         raise ResultNotReady(job.state.value)
     if job.files_until is not None and job.files_until <= call.services.clock():
@@ -142,11 +144,10 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-async def _job(call: ApiCall) -> SealJob:
+async def _get_job(call: ApiCall, tx: Transaction) -> SealJob:
     """Return a job of this client. Raises SealJobNotFound."""
     with contextlib.suppress(ValueError):
-        async with call.services.database.transaction(call.scope) as tx:
-            job = await tx.seal_jobs.get(UUID(call.path["id"]))
+        job = await tx.seal_jobs.get(UUID(call.path["id"]))
         if job.client.name == call.key.name:
             return job
     raise SealJobNotFound

@@ -46,19 +46,21 @@ def _id(call: ApiCall, name: str = "id") -> UUID:
 
 
 async def list_all(call: ApiCall) -> SealsGiven:
+    await call.check_key()
     return SealsGiven(seals=[_listed(seal) for seal in await list_seals(call.services, call.scope)])
 
 
 async def read(call: ApiCall) -> SealGiven:
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         return await _whole(tx, await tx.seals.get(_id(call)))
 
 
 async def apply(call: ApiCall) -> SealGiven:
     asked = cast(SealApplied, call.asked)
+    await call.check_key()
     wanted = NewSealRequest(**asked.model_dump() | {"kind": asked.kind.value})
     prepared = await prepare_seal_request(call.services, wanted)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         given = await _whole(tx, await add_seal_request(tx, _keeper(call), prepared))
         await call.keep(tx, 201, given)
     return given
@@ -67,13 +69,14 @@ async def apply(call: ApiCall) -> SealGiven:
 async def grant(call: ApiCall) -> GrantGiven:
     asked = cast(GrantAsked, call.asked)
     wanted = NewGrant(**asked.model_dump() | {"grantee_kind": asked.grantee_kind.value})
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         given = _grant(await add_grant(tx, call.services, _keeper(call), _id(call), wanted))
         await call.keep(tx, 201, given)
     return given
 
 
 async def end_grant(call: ApiCall) -> SealGiven:
+    await call.check_key()
     await revoke_grant(call.services, _keeper(call), _id(call), _id(call, "grant"))
     return await read(call)
 
@@ -82,6 +85,7 @@ def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
     """Return the operation for this act. A repetition is refused, because the seal is then in another state."""
 
     async def moved(call: ApiCall) -> SealGiven:
+        await call.check_key()
         await move_seal(call.services, _keeper(call), _id(call), act)
         return await read(call)
 
@@ -90,7 +94,7 @@ def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
 
 async def uses(call: ApiCall) -> SealUsesGiven:
     asked = cast(UsesAsked, call.asked)
-    async with call.services.database.transaction(call.scope) as tx:
+    async with call.transaction() as tx:
         seal = await tx.seals.get(_id(call))
         last = (await tx.seal_register.get_known([asked.before])).get(asked.before) if asked.before else None
         lines = await tx.seal_register.list_of_seal(seal.id, asked.limit, last)

@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from bench.people import person_number
-from hub.errors import UnreadableFile
+from hub.errors import KeyNotValid, UnreadableFile
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school.import_roster import (
@@ -169,6 +169,8 @@ async def test_the_first_account_and_key_belong_to_headquarters(school: Database
     async with school.transaction(EVERYTHING) as tx:
         found = await tx.accounts.find_by_login("demo")
         assert found and found[0].campus == "hq"
-        assert await tx.api_keys.get_caller("key-first") is None
-        caller = await tx.api_keys.get_caller("key-second")
-        assert caller and caller[1] == EVERYTHING
+    async with school.transaction_by_key("key-second") as (tx, key):
+        assert (tx.scope, key.campus) == (EVERYTHING, "hq")
+    with pytest.raises(KeyNotValid):
+        async with school.transaction_by_key("key-first"):
+            pass

@@ -373,19 +373,3 @@ async def test_the_verbs_of_staff_find_no_contract_of_another_campus() -> None:
                 assert await tx.record.list_entries(contract.id) == []
                 assert await tx.record.get_values(contract.id) == {}
                 assert await tx.reminders.list_of_contract(contract.id) == []
-
-
-async def test_a_campus_covers_what_is_below_it_and_headquarters_everything() -> None:
-    async with quiet_hub() as running, running.hub.database.transaction(EVERYTHING) as tx:
-        assert await tx.school.get_scope_below("hq") == EVERYTHING
-        below = await tx.school.get_scope_below("hefei")
-        assert below.covers("hefei")
-        assert not below.covers("beijing")
-        assert not below.covers("hq")
-        await tx.school.put_campus(Campus("feixi", "hefei", "肥西校区", "Feixi", "Asia/Shanghai", "肥西", "0551-1"))
-        for campus in await tx.school.list_campuses():
-            await tx.api_keys.put_api_key(campus.id, f"secret of {campus.id}", campus.id, tx.now)
-            caller = await tx.api_keys.get_caller(f"secret of {campus.id}")
-            assert caller
-            assert caller[1] == await tx.school.get_scope_below(campus.id)
-        assert (await tx.school.get_scope_below("hefei")).covers("feixi")

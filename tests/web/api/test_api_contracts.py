@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from hub.errors import TooSoon
 from hub.model.staff.accounts import EVERYTHING
+from hub.web.api.endpoint import MAX_BODY_BYTES
 from tests.database import tamper
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until
 
@@ -159,8 +160,22 @@ async def test_a_wrong_query_names_its_field(api: Api, query: str) -> None:
 
 async def test_without_a_key_nothing_is_answered(running: Running) -> None:
     for key in ("wrong", ""):
-        status, problem, answer = await Api(running, key)("GET", CONTRACTS)
-        assert (status, problem["code"], answer.headers["WWW-Authenticate"]) == (401, "api-key-not-valid", "Bearer")
+        for method, path, body in (
+            ("GET", CONTRACTS, None),
+            ("GET", f"{CONTRACTS}?limit=none", None),
+            ("GET", f"{CONTRACTS}/no-id", None),
+            ("GET", f"{CONTRACTS}/{uuid4()}", None),
+            ("POST", CONTRACTS, asked()),
+            ("POST", CONTRACTS, asked(campus="\x00")),
+            ("POST", CONTRACTS, asked(deadline="soon")),
+            ("POST", CONTRACTS, asked(external_id="x" * MAX_BODY_BYTES)),
+            ("POST", f"{CONTRACTS}/no-id/void", {"reason": "why"}),
+            ("POST", f"{CONTRACTS}/no-id/links", {}),
+        ):
+            for headers in ({}, {"Idempotency-Key": "two words"}, {"Idempotency-Key": "order-0"}):
+                status, problem, answer = await Api(running, key)(method, path, body, headers)
+                found = status, problem["code"], answer.headers.get("WWW-Authenticate")
+                assert found == (401, "api-key-not-valid", "Bearer"), (method, path, headers)
 
 
 async def test_a_campus_key_sees_its_own_campus_alone(api: Api, running: Running) -> None:

@@ -265,7 +265,8 @@ async def test_the_texts_of_companions_and_the_text_that_a_pdf_replaces_are_aske
             )
             await tx.school.put_course(replace(course, details=plain | {"template": "safety-notice"}))
         own = replace(minor_with_guardian(), document=OwnDocument("0" * 64, "通知", {}))
-        with pytest.raises(ApprovalNeeded):
-            await draw_contract(services, EVERYTHING, own)
-        drawn = await draw_contract(services, EVERYTHING, replace(own, approved=True))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(ApprovalNeeded):
+                await draw_contract(services, tx, own)
+            drawn = await draw_contract(services, tx, replace(own, approved=True))
         assert drawn.asked.template == OWN_TEMPLATE
