@@ -3,8 +3,8 @@
 A `Channel` sends messages and can report their outcome. A `Door` renders a link and sends nothing. Each other file here
 is one implementation; the configuration names those in use. Nothing here depends on the hub.
 
-The file of a channel has one function `connect(options, place)`, which returns the channel. `options`: its own part of
-the configuration. `place`: what the hub provides.
+The file of a channel has one function `connect(options, context)`, which returns the channel. `options`: its own part
+of the configuration. `context`: what the hub provides.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ class Unread:
 
 
 @dataclass(frozen=True)
-class Heard:
+class CallbackContent:
     """The content of a webhook. `unread`: entries that could not be read; the others are processed all the same."""
 
     reports: tuple[ReceiptReport, ...] = ()
@@ -278,7 +278,7 @@ class NotGenuine(ChannelError):
 class Reporting(Protocol):
     """A channel whose provider sends webhooks: receipts and inbound messages."""
 
-    def read(self, call: CallbackRequest) -> Heard:
+    def read(self, call: CallbackRequest) -> CallbackContent:
         """Verify and parse a webhook, without any I/O. Raises NotGenuine."""
 
 
@@ -324,7 +324,7 @@ class ChannelOptions(BaseModel):
 Read = TypeVar("Read", bound=ChannelOptions)
 
 
-def read_options(kind: type[Read], options: Mapping[str, Any], place: ChannelContext) -> Read:
+def read_options(kind: type[Read], options: Mapping[str, Any], context: ChannelContext) -> Read:
     """Parse the options of a channel. Raises BadOptions with the key and the reason, never with the value."""
     try:
         return kind.model_validate(dict(options))
@@ -332,7 +332,7 @@ def read_options(kind: type[Read], options: Mapping[str, Any], place: ChannelCon
         reasons = (
             f"{'.'.join(str(part) for part in each['loc']) or 'options'}: {each['msg']}" for each in error.errors()
         )
-        raise BadOptions(f"channels.{place.name}: {'; '.join(reasons)}") from None
+        raise BadOptions(f"channels.{context.name}: {'; '.join(reasons)}") from None
 
 
 # ---- doors

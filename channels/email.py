@@ -40,6 +40,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from channels import (
     AccountTrouble,
     BadOptions,
+    CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
@@ -48,7 +49,6 @@ from channels import (
     ChannelOptions,
     Failure,
     Fate,
-    Heard,
     MailPicture,
     Message,
     MessageRefused,
@@ -113,21 +113,21 @@ class EmailOptions(ChannelOptions):
         return self
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    read = read_options(EmailOptions, options, place)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    read = read_options(EmailOptions, options, context)
     try:
-        context = ssl.create_default_context(cadata=read.ca or None)
+        tls = ssl.create_default_context(cadata=read.ca or None)
     except (ssl.SSLError, TypeError):  # a TypeError: not even ASCII
-        raise BadOptions(f"channels.{place.name}: ca: is no PEM certificate") from None
-    return Email(read, context)
+        raise BadOptions(f"channels.{context.name}: ca: is no PEM certificate") from None
+    return Email(read, tls)
 
 
 class Email:
     rules = Rules()
 
-    def __init__(self, options: EmailOptions, context: ssl.SSLContext) -> None:
+    def __init__(self, options: EmailOptions, tls: ssl.SSLContext) -> None:
         self._options = options
-        self._context = context
+        self._tls = tls
         name, address = parseaddr(options.sender)
         self._sender = Address(name, addr_spec=address)
         self._bounces = parseaddr(options.bounces)[1] or address
@@ -163,7 +163,7 @@ class Email:
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         raise CannotAsk("a mail server cannot be asked about a mail")
 
-    def read(self, call: CallbackRequest) -> Heard:
+    def read(self, call: CallbackRequest) -> CallbackContent:
         """Parse a delivery report. A report of a delay yields nothing."""
         if self._options.callback_secret is None:
             raise NotGenuine("no callback_secret is configured")
@@ -172,11 +172,11 @@ class Email:
             raise NotGenuine(f"method {call.method}")
         bounce = read_bounce(call.body)
         if bounce is None:
-            return Heard()
+            return CallbackContent()
         reference = self._named_in(bounce)
         key = _key_in(bounce.headers.get(KEY_HEADER.lower(), ""))
         receipt = Receipt(Fate.UNDELIVERED, reference, failure_of(bounce.status), bounce.status)
-        return Heard(reports=(ReceiptReport(receipt, key if self._reference(key) == reference else ""),))
+        return CallbackContent(reports=(ReceiptReport(receipt, key if self._reference(key) == reference else ""),))
 
     def _client(self) -> aiosmtplib.SMTP:
         options = self._options
@@ -187,7 +187,7 @@ class Email:
             local_hostname=self._sender.domain,
             use_tls=options.security == "tls",
             start_tls=options.security == "starttls",
-            tls_context=self._context,
+            tls_context=self._tls,
             username=options.username or None,
             password=options.password.get_secret_value() or None,
         )

@@ -17,11 +17,11 @@ from yarl import URL
 
 from channels import (
     CallbackAnswer,
+    CallbackContent,
     CallbackRequest,
     ChannelContext,
     ChannelOptions,
     Failure,
-    Heard,
     Inbound,
     Message,
     MessageRefused,
@@ -85,7 +85,7 @@ class FixedTextOptions(ChannelOptions):
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenTemplate:
     """The provider's template for one message, with the values of its variables in order."""
 
     id: str
@@ -93,7 +93,7 @@ class Chosen:
     values: tuple[tuple[str, str], ...]
 
 
-def chosen(options: FixedTextOptions, message: Message, longest: int) -> Chosen:
+def choose_template(options: FixedTextOptions, message: Message, longest: int) -> ChosenTemplate:
     """Choose the template for a message. `longest`: maximum length of a value.
 
     Raises MessageRefused if the provider would refuse or cut the message.
@@ -106,7 +106,7 @@ def chosen(options: FixedTextOptions, message: Message, longest: int) -> Chosen:
         raise MessageRefused(f"no template {message.template}.{message.language} is configured{where}", Failure.CONTENT)
     sign_name = options.sign_name if mainland else options.sign_name_abroad
     values = tuple((name, _value(message, name, longest)) for name in template.variables)
-    return Chosen(template_id, sign_name, values)
+    return ChosenTemplate(template_id, sign_name, values)
 
 
 def _value(message: Message, name: str, longest: int) -> str:
@@ -121,7 +121,7 @@ def _value(message: Message, name: str, longest: int) -> str:
 
 
 @dataclass(frozen=True)
-class Answered:
+class ProviderAnswer:
     """An answer of the provider."""
 
     status: int
@@ -129,9 +129,9 @@ class Answered:
     retry_after: timedelta | None
 
 
-async def ask(
+async def post(
     http: aiohttp.ClientSession, url: str | URL, headers: Mapping[str, str], body: bytes, deadline: float
-) -> Answered:
+) -> ProviderAnswer:
     """Make one POST. Raises NotNow if the request cannot have arrived, ReplyLost without a readable answer in time."""
     # Half of the time is for connecting, where a failure is certain not to have sent anything.
     timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=deadline / 2)
@@ -159,7 +159,7 @@ async def ask(
         data = None
     if not isinstance(data, dict):
         raise ReplyLost(f"status {status} with an unreadable answer")
-    return Answered(status, data, retry_after)
+    return ProviderAnswer(status, data, retry_after)
 
 
 def _retry_after(value: str | None) -> timedelta | None:
@@ -174,7 +174,7 @@ def _retry_after(value: str | None) -> timedelta | None:
         return None
 
 
-def code_word(value: Any) -> str:
+def printable_code(value: Any) -> str:
     """Return a provider's code if it may be shown, otherwise "an unknown code".
 
     No sentences and no long numbers: both can reveal a person.
@@ -182,13 +182,13 @@ def code_word(value: Any) -> str:
     return value if isinstance(value, str) and _CODE_WORD.fullmatch(value) else "an unknown code"
 
 
-def heard(
+def read_entries(
     call: CallbackRequest,
-    place: ChannelContext,
+    context: ChannelContext,
     secret: SecretStr,
     read: Callable[[Mapping[str, Any]], ReceiptReport | Inbound],
     answer: CallbackAnswer,
-) -> Heard:
+) -> CallbackContent:
     """Parse the entries of a provider's webhook at our secret URL.
 
     An unreadable entry goes to `unread` and does not affect the others. Raises NotGenuine for any other request.
@@ -196,7 +196,7 @@ def heard(
     reports: list[ReceiptReport] = []
     inbound: list[Inbound] = []
     unread: list[Unread] = []
-    for entry in _entries(call, place, secret):
+    for entry in _entries(call, context, secret):
         try:
             if not isinstance(entry, dict):
                 raise NotGenuine("no object")
@@ -208,11 +208,11 @@ def heard(
                 reports.append(found)
             else:
                 inbound.append(found)
-    return Heard(tuple(reports), tuple(inbound), tuple(unread), answer)
+    return CallbackContent(tuple(reports), tuple(inbound), tuple(unread), answer)
 
 
-def _entries(call: CallbackRequest, place: ChannelContext, secret: SecretStr) -> list[Any]:
-    expected = f"{place.callbacks}/{secret.get_secret_value()}".encode()
+def _entries(call: CallbackRequest, context: ChannelContext, secret: SecretStr) -> list[Any]:
+    expected = f"{context.callbacks}/{secret.get_secret_value()}".encode()
     if call.method != "POST" or not hmac.compare_digest(call.url.encode("utf-8", "surrogatepass"), expected):
         raise NotGenuine("not a call to the address that the provider was told")
     try:
@@ -224,7 +224,7 @@ def _entries(call: CallbackRequest, place: ChannelContext, secret: SecretStr) ->
     return data if isinstance(data, list) else [data]
 
 
-def word(item: Mapping[str, Any], name: str, longest: int = 200) -> str:
+def read_text(item: Mapping[str, Any], name: str, longest: int = 200) -> str:
     """Return a field that a webhook's entry must have: a text, or an integer as text. Raises NotGenuine."""
     value = item.get(name)
     if isinstance(value, int) and not isinstance(value, bool):

@@ -21,9 +21,9 @@ from channels import (
 )
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    read_options(ChannelOptions, options, place)
-    return Outbox(place.ledger)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    read_options(ChannelOptions, options, context)
+    return Outbox(context.ledger)
 
 
 class Outbox:

@@ -36,6 +36,7 @@ from yarl import URL
 from channels import (
     AccountTrouble,
     CallbackAnswer,
+    CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
@@ -43,7 +44,6 @@ from channels import (
     ChannelError,
     Failure,
     Fate,
-    Heard,
     Inbound,
     Message,
     MessageRefused,
@@ -57,13 +57,13 @@ from channels import (
 )
 from channels.fixed_texts import (
     MAINLAND,
-    Answered,
     FixedTextOptions,
-    ask,
-    chosen,
-    code_word,
-    heard,
-    word,
+    ProviderAnswer,
+    choose_template,
+    post,
+    printable_code,
+    read_entries,
+    read_text,
 )
 
 VERSION = "2017-05-25"
@@ -135,14 +135,14 @@ class AliyunSmsOptions(FixedTextOptions):
     listed_after: float = Field(30, ge=0)
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    return Aliyun(read_options(AliyunSmsOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    return Aliyun(read_options(AliyunSmsOptions, options, context), context)
 
 
 class Aliyun:
-    def __init__(self, options: AliyunSmsOptions, place: ChannelContext) -> None:
+    def __init__(self, options: AliyunSmsOptions, context: ChannelContext) -> None:
         self._options = options
-        self._place = place
+        self._context = context
         self.templates = options.templates
         self.rules = Rules(
             receipts=True,
@@ -154,7 +154,7 @@ class Aliyun:
         )
 
     async def send(self, message: Message) -> Receipt:
-        text = chosen(self._options, message, VARIABLE_LENGTH)
+        text = choose_template(self._options, message, VARIABLE_LENGTH)
         answered = await self._ask(
             "SendSms",
             {
@@ -171,7 +171,7 @@ class Aliyun:
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for our key, which every message carries, in the list of the number's messages."""
-        now = self._place.clock()
+        now = self._context.clock()
         first = (message.at - SKEW).astimezone(ZONE).date()
         days = ((now + SKEW).astimezone(ZONE).date() - first).days + 1
         found = [
@@ -217,15 +217,15 @@ class Aliyun:
                 break
         raise CannotAsk("Aliyun's list is not complete")
 
-    async def _ask(self, action: str, query: Mapping[str, str]) -> Answered:
+    async def _ask(self, action: str, query: Mapping[str, str]) -> ProviderAnswer:
         key, secret = self._options.access_key_id, self._options.access_key_secret.get_secret_value()
         host = urlsplit(self._options.endpoint).netloc
-        headers = signed(key, secret, SignedQuery(host, action, query), self._place.clock(), token_hex(16))
+        headers = signed(key, secret, SignedQuery(host, action, query), self._context.clock(), token_hex(16))
         url = URL(f"{self._options.endpoint}/?{canonical_query(query)}", encoded=True)
-        return await ask(self._place.http, url, headers, b"", self._options.deadline)
+        return await post(self._context.http, url, headers, b"", self._options.deadline)
 
-    def read(self, call: CallbackRequest) -> Heard:
-        return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
+    def read(self, call: CallbackRequest) -> CallbackContent:
+        return read_entries(call, self._context, self._options.callback_secret, _read, _TOOK)
 
 
 @dataclass(frozen=True)
@@ -280,8 +280,8 @@ def _number(said: str) -> str:
     return f"{MAINLAND if re.fullmatch('1[3-9][0-9]{9}', digits) else '+'}{digits}"
 
 
-def _failed(answered: Answered) -> ChannelError:
-    code = code_word(answered.data.get("Code"))
+def _failed(answered: ProviderAnswer) -> ChannelError:
+    code = printable_code(answered.data.get("Code"))
     if code in _ACCOUNT or code.startswith(_ACCOUNT_BEGINNINGS):
         return AccountTrouble(code)
     if code in _NOT_NOW or code.startswith("Throttling"):
@@ -293,10 +293,10 @@ def _failed(answered: Answered) -> ChannelError:
     return ReplyLost(code)
 
 
-def _page(answered: Answered) -> tuple[int, list[Mapping[str, Any]]]:
+def _page(answered: ProviderAnswer) -> tuple[int, list[Mapping[str, Any]]]:
     data = answered.data
     if answered.status != 200 or data.get("Code") != "OK":
-        raise CannotAsk(code_word(data.get("Code")))
+        raise CannotAsk(printable_code(data.get("Code")))
     rows = (data.get("SmsSendDetailDTOs") or {}).get("SmsSendDetailDTO") or []
     total = str(data.get("TotalCount"))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not total.isdecimal():
@@ -311,7 +311,7 @@ def _receipt(row: Mapping[str, Any], reference: str) -> Receipt:
 def _told(fate: Fate, reference: str, code: Any) -> Receipt:
     if fate is not Fate.UNDELIVERED:
         return Receipt(fate, reference)
-    detail = code_word(code)
+    detail = printable_code(code)
     return Receipt(fate, reference, _failure(detail), detail)
 
 
@@ -333,17 +333,17 @@ def _report_abroad(item: Mapping[str, Any]) -> ReceiptReport:
     """
     to_mainland = "PhoneNumber" in item
     states = _STATES_TO_MAINLAND if to_mainland else _STATES_ABROAD
-    state = word(item, "SendStatus" if to_mainland else "Status")
+    state = read_text(item, "SendStatus" if to_mainland else "Status")
     if state not in states:
         raise NotGenuine("an unknown status")
     if to_mainland:
-        ours = word(item, "ExternalId") if item.get("ExternalId") else ""
-        receipt = _told(states[state], word(item, "BizId"), item.get("ErrorCode"))
-        return ReceiptReport(receipt, "" if ours.startswith(HASHED) else ours, _number(word(item, "PhoneNumber")))
-    digits = word(item, "To").removeprefix("+")
+        ours = read_text(item, "ExternalId") if item.get("ExternalId") else ""
+        receipt = _told(states[state], read_text(item, "BizId"), item.get("ErrorCode"))
+        return ReceiptReport(receipt, "" if ours.startswith(HASHED) else ours, _number(read_text(item, "PhoneNumber")))
+    digits = read_text(item, "To").removeprefix("+")
     if not _DIGITS.fullmatch(digits):
         raise NotGenuine("not a number")
-    return ReceiptReport(_told(states[state], word(item, "MessageId"), item.get("ErrorCode")), to=f"+{digits}")
+    return ReceiptReport(_told(states[state], read_text(item, "MessageId"), item.get("ErrorCode")), to=f"+{digits}")
 
 
 def _report(item: Mapping[str, Any]) -> ReceiptReport:
@@ -351,18 +351,20 @@ def _report(item: Mapping[str, Any]) -> ReceiptReport:
     if not isinstance(item.get("success"), bool):
         raise NotGenuine("success is no boolean")
     fate = Fate.DELIVERED if item["success"] else Fate.UNDELIVERED
-    ours = word(item, "out_id") if item.get("out_id") else ""
+    ours = read_text(item, "out_id") if item.get("out_id") else ""
     return ReceiptReport(
-        _told(fate, word(item, "biz_id"), item.get("err_code")),
+        _told(fate, read_text(item, "biz_id"), item.get("err_code")),
         "" if ours.startswith(HASHED) else ours,
-        _number(word(item, "phone_number")),
+        _number(read_text(item, "phone_number")),
     )
 
 
 def _inbound(item: Mapping[str, Any]) -> Inbound:
     """Parse an entry of SmsUp."""
-    text = word(item, "content", 2000)
-    return Inbound(word(item, "sequence_id"), _number(word(item, "phone_number")), text, _time(item.get("send_time")))
+    text = read_text(item, "content", 2000)
+    return Inbound(
+        read_text(item, "sequence_id"), _number(read_text(item, "phone_number")), text, _time(item.get("send_time"))
+    )
 
 
 def _time(value: Any, forms: Iterable[str] = ("%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S")) -> datetime | None:

@@ -44,6 +44,7 @@ from pydantic import Field, HttpUrl, SecretStr
 from channels import (
     AccountTrouble,
     CallbackAnswer,
+    CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
@@ -51,7 +52,6 @@ from channels import (
     ChannelOptions,
     Failure,
     Fate,
-    Heard,
     Inbound,
     Message,
     MessageRefused,
@@ -106,15 +106,15 @@ class KannelOptions(ChannelOptions):
     receipts: bool = True
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    return Kannel(read_options(KannelOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    return Kannel(read_options(KannelOptions, options, context), context)
 
 
 class Kannel:
-    def __init__(self, options: KannelOptions, place: ChannelContext) -> None:
+    def __init__(self, options: KannelOptions, context: ChannelContext) -> None:
         self._options = options
-        self._http = place.http
-        self._callbacks = f"{place.callbacks}/{options.callback_secret.get_secret_value()}"
+        self._http = context.http
+        self._callbacks = f"{context.callbacks}/{options.callback_secret.get_secret_value()}"
         self.rules = Rules(receipts=options.receipts)
 
     async def send(self, message: Message) -> Receipt:
@@ -139,15 +139,15 @@ class Kannel:
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         raise CannotAsk("Kannel cannot be asked about a message")
 
-    def read(self, call: CallbackRequest) -> Heard:
+    def read(self, call: CallbackRequest) -> CallbackContent:
         check_path(call, self._options.callback_secret)
         if call.method not in ("GET", "POST") or (call.method == "GET" and call.body):
             raise NotGenuine(f"no call of Kannel's: {call.method}")
         values = _values(call.path.partition("?")[2])
         if values.keys() == {"key", "report", "reply"}:
-            return Heard(reports=(_report(values),), answer=OK)
+            return CallbackContent(reports=(_report(values),), answer=OK)
         if values.keys() == {"sender", "text", "charset", "id", "at"}:
-            return Heard(inbound=_inbound(values), answer=OK)
+            return CallbackContent(inbound=_inbound(values), answer=OK)
         raise NotGenuine("neither a report nor a message")
 
     def _headers(self, message: Message) -> dict[str, str]:

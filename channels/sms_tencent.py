@@ -37,6 +37,7 @@ from pydantic import Field, SecretStr
 from channels import (
     AccountTrouble,
     CallbackAnswer,
+    CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
@@ -44,7 +45,6 @@ from channels import (
     ChannelError,
     Failure,
     Fate,
-    Heard,
     Inbound,
     Message,
     MessageRefused,
@@ -56,7 +56,15 @@ from channels import (
     Rules,
     read_options,
 )
-from channels.fixed_texts import MAINLAND, FixedTextOptions, ask, chosen, code_word, heard, word
+from channels.fixed_texts import (
+    MAINLAND,
+    FixedTextOptions,
+    choose_template,
+    post,
+    printable_code,
+    read_entries,
+    read_text,
+)
 
 VERSION = "2021-01-11"
 SERVICE = "sms"
@@ -118,14 +126,14 @@ class TencentOptions(FixedTextOptions):
     variable_length: int = Field(6, ge=1, le=500)
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    return Tencent(read_options(TencentOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    return Tencent(read_options(TencentOptions, options, context), context)
 
 
 class Tencent:
-    def __init__(self, options: TencentOptions, place: ChannelContext) -> None:
+    def __init__(self, options: TencentOptions, context: ChannelContext) -> None:
         self._options = options
-        self._place = place
+        self._context = context
         self.templates = options.templates
         self.rules = Rules(
             receipts=True,
@@ -136,7 +144,7 @@ class Tencent:
         )
 
     async def send(self, message: Message) -> Receipt:
-        text = chosen(self._options, message, self._options.variable_length)
+        text = choose_template(self._options, message, self._options.variable_length)
         asked: dict[str, Any] = {
             "PhoneNumberSet": [message.to],
             "SmsSdkAppId": self._options.app_id,
@@ -160,7 +168,7 @@ class Tencent:
 
         A report with only the same number and hour may be about another message and is ignored.
         """
-        now = self._place.clock()
+        now = self._context.clock()
         try:
             response = await self._ask(
                 "PullSmsSendStatusByPhoneNumber",
@@ -186,7 +194,7 @@ class Tencent:
     async def _ask(self, action: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         options = self._options
         body = json.dumps(asked, ensure_ascii=False).encode()
-        now, host = int(self._place.clock().timestamp()), urlsplit(options.endpoint).netloc
+        now, host = int(self._context.clock().timestamp()), urlsplit(options.endpoint).netloc
         key, secret = options.secret_id.get_secret_value(), options.secret_key.get_secret_value()
         headers = {
             "authorization": authorization(key, secret, host, now, body),
@@ -197,7 +205,7 @@ class Tencent:
             "x-tc-version": VERSION,
             "x-tc-region": options.region,
         }
-        answered = await ask(self._place.http, f"{options.endpoint}/", headers, body, options.deadline)
+        answered = await post(self._context.http, f"{options.endpoint}/", headers, body, options.deadline)
         response = answered.data.get("Response")
         if not isinstance(response, dict) or answered.status != 200:
             raise ReplyLost(f"status {answered.status} without an answer")
@@ -206,8 +214,8 @@ class Tencent:
             raise _failed(error.get("Code") if isinstance(error, dict) else None)
         return response
 
-    def read(self, call: CallbackRequest) -> Heard:
-        return heard(call, self._place, self._options.callback_secret, _read, _TOOK)
+    def read(self, call: CallbackRequest) -> CallbackContent:
+        return read_entries(call, self._context, self._options.callback_secret, _read, _TOOK)
 
 
 def authorization(secret_id: str, secret_key: str, host: str, timestamp: int, body: bytes) -> str:
@@ -231,7 +239,7 @@ def session_context(key: str) -> str:
 
 def _failed(value: Any) -> ChannelError:
     """Return the error for the code of a message that was not accepted."""
-    code = code_word(value)
+    code = printable_code(value)
     if code.startswith(_ACCOUNT) or code in _ACCOUNT_CODES:
         return AccountTrouble(code)
     if code.startswith(_NOT_NOW) and code not in _FAILURES:
@@ -252,7 +260,7 @@ def _told(status: str, reference: str, code: Any) -> Receipt:
     fate = _FATES[status]
     if fate is Fate.DELIVERED:
         return Receipt(fate, reference)
-    detail = code_word(code)
+    detail = printable_code(code)
     return Receipt(fate, reference, _REPORTED.get(detail, Failure.OTHER), detail)
 
 
@@ -262,15 +270,15 @@ def _read(item: Mapping[str, Any]) -> ReceiptReport | Inbound:
 
 def _report(item: Mapping[str, Any]) -> ReceiptReport:
     """Parse an entry of a status webhook, which does not contain our key."""
-    status = word(item, "report_status")
+    status = read_text(item, "report_status")
     if status not in _FATES:
         raise NotGenuine("an unknown report_status")
-    return ReceiptReport(_told(status, word(item, "sid"), item.get("errmsg")), "", _sender(item))
+    return ReceiptReport(_told(status, read_text(item, "sid"), item.get("errmsg")), "", _sender(item))
 
 
 def _inbound(item: Mapping[str, Any]) -> Inbound:
     """Parse a reply. Tencent gives it no id, so one is made of sender, time and text, to detect duplicates."""
-    sender, text, time = _sender(item), word(item, "text", 2000), word(item, "time")
+    sender, text, time = _sender(item), read_text(item, "text", 2000), read_text(item, "time")
     if not time.isdecimal() or len(time) > 10:
         raise NotGenuine("time is no number of seconds")
     reference = hashlib.sha256(f"{sender}\n{time}\n{text}".encode()).hexdigest()[:32]
@@ -278,7 +286,7 @@ def _inbound(item: Mapping[str, Any]) -> Inbound:
 
 
 def _sender(item: Mapping[str, Any]) -> str:
-    digits = word(item, "nationcode").removeprefix("+") + word(item, "mobile")
+    digits = read_text(item, "nationcode").removeprefix("+") + read_text(item, "mobile")
     if not re.fullmatch(r"[1-9]\d{5,14}", digits, re.ASCII):
         raise NotGenuine("not a number")
     return f"+{digits}"

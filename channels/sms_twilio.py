@@ -18,13 +18,13 @@ from pydantic import Field, model_validator
 from channels import (
     AccountTrouble,
     CallbackAnswer,
+    CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
     ChannelContext,
     Failure,
     Fate,
-    Heard,
     Inbound,
     Message,
     MessageRefused,
@@ -36,7 +36,7 @@ from channels import (
     read_options,
 )
 from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, TwilioCallbacks
-from channels.twilio_http import TwilioOptions, asked, client, failure_of, made_since, sent
+from channels.twilio_http import TwilioOptions, client, create, failure_of, fetch, made_since
 
 # How much our clock and Twilio's may differ.
 SLACK = timedelta(minutes=1)
@@ -85,8 +85,8 @@ class SmsOptions(TwilioOptions):
         return self
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    return TwilioSms(read_options(SmsOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    return TwilioSms(read_options(SmsOptions, options, context), context)
 
 
 class TwilioSms:
@@ -99,15 +99,15 @@ class TwilioSms:
         most_segments=SEGMENTS,
     )
 
-    def __init__(self, options: SmsOptions, place: ChannelContext) -> None:
-        self._messages = client(options, place).messages
+    def __init__(self, options: SmsOptions, context: ChannelContext) -> None:
+        self._messages = client(options, context).messages
         service = options.messaging_service
         self._from = {"messaging_service_sid": service} if service else {"from_": options.sender}
-        self._callbacks = TwilioCallbacks(place, options.account, options.auth_token.get_secret_value())
+        self._callbacks = TwilioCallbacks(context, options.account, options.auth_token.get_secret_value())
 
     async def send(self, message: Message) -> Receipt:
         callback = self._callbacks.status_address(message.key)
-        made = await sent(
+        made = await create(
             self._messages.create_async(to=message.to, body=message.text, status_callback=callback, **self._from)
         )
         receipt = _receipt(made.sid, str(made.status), made.error_code)
@@ -122,7 +122,7 @@ class TwilioSms:
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for the message by Twilio's id, otherwise by number, time and text."""
         known = _REFERENCE.fullmatch(reference)
-        made = await asked(self._messages(reference).fetch_async() if known else self._search(message))
+        made = await fetch(self._messages(reference).fetch_async() if known else self._search(message))
         if made is None:
             return None
         receipt = _receipt(made.sid, str(made.status), made.error_code)
@@ -144,16 +144,16 @@ class TwilioSms:
             raise CannotAsk("a text of that time is not kept")
         return None
 
-    def read(self, call: CallbackRequest) -> Heard:
+    def read(self, call: CallbackRequest) -> CallbackContent:
         if self._callbacks.is_inbound(call):
             fields = self._callbacks.fields(call, _INBOUND, needed=frozenset({"MessageSid", "From", "To", FREE_TEXT}))
             written = Inbound(fields["MessageSid"], fields["From"], fields[FREE_TEXT])
-            return Heard(inbound=(written,), answer=EMPTY_ANSWER)
+            return CallbackContent(inbound=(written,), answer=EMPTY_ANSWER)
         key = self._callbacks.key(call)
         fields = self._callbacks.fields(call, _REPORT, needed=frozenset({"MessageSid", "MessageStatus", "To"}))
         receipt = _receipt(fields["MessageSid"], fields["MessageStatus"], int(fields.get("ErrorCode") or 0))
         assert receipt
-        return Heard(reports=(ReceiptReport(receipt, key, fields["To"]),))
+        return CallbackContent(reports=(ReceiptReport(receipt, key, fields["To"]),))
 
 
 def _receipt(reference: str | None, status: str, code: int | None) -> Receipt | None:

@@ -42,8 +42,8 @@ FREE_TEXT = "Body"
 class TwilioCallbacks:
     """The URLs that Twilio calls, and the content of its requests."""
 
-    def __init__(self, place: ChannelContext, account: str, auth_token: str) -> None:
-        self._address = place.callbacks
+    def __init__(self, context: ChannelContext, account: str, auth_token: str) -> None:
+        self._address = context.callbacks
         self._account = account
         self._validator = RequestValidator(auth_token)
 

@@ -31,7 +31,7 @@ from channels import (
     ReplyLost,
 )
 
-Answered = TypeVar("Answered")
+Resource = TypeVar("Resource")
 
 ACCOUNT = "^AC[0-9a-f]{32}$"
 PAGE = 1000  # Twilio's maximum; one number hardly ever has more
@@ -105,19 +105,19 @@ class OneRequest(AsyncHttpClient):
             raise ReplyLost(type(error).__name__) from error
 
 
-def client(options: TwilioOptions, place: ChannelContext) -> Client:
+def client(options: TwilioOptions, context: ChannelContext) -> Client:
     """Return the library's client, with regions set by the configuration only, not by environment variables."""
     made = Client(
         options.account,
         options.auth_token.get_secret_value(),
-        http_client=OneRequest(place.http, options.deadline),
+        http_client=OneRequest(context.http, options.deadline),
         environment={"TWILIO_EDGE": "", "TWILIO_REGION": ""},
     )
     made.api.base_url = str(options.base_url).rstrip("/")
     return made
 
 
-async def sent(call: Awaitable[Answered]) -> Answered:
+async def create(call: Awaitable[Resource]) -> Resource:
     """Await a request that creates something. Raises MessageRefused, NotNow, AccountTrouble or ReplyLost."""
     try:
         return await call
@@ -127,7 +127,7 @@ async def sent(call: Awaitable[Answered]) -> Answered:
         raise ReplyLost("unreadable answer") from error
 
 
-async def asked(call: Awaitable[Answered]) -> Answered | None:
+async def fetch(call: Awaitable[Resource]) -> Resource | None:
     """Await a query; None if Twilio answers that there is no such object. Raises CannotAsk."""
     try:
         return await call

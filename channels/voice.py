@@ -17,13 +17,13 @@ from pydantic import Field
 from twilio.twiml.voice_response import VoiceResponse
 
 from channels import (
+    CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
     ChannelContext,
     Failure,
     Fate,
-    Heard,
     Message,
     MessageRefused,
     Receipt,
@@ -33,7 +33,7 @@ from channels import (
     read_options,
 )
 from channels.twilio_calls import ERROR_CODE, PHONE, TwilioCallbacks
-from channels.twilio_http import TwilioOptions, asked, client, made_since, sent
+from channels.twilio_http import TwilioOptions, client, create, fetch, made_since
 
 SLACK = timedelta(seconds=30)
 # Seconds. Long enough to find the phone, and usually shorter than the delay of an answering machine.
@@ -71,24 +71,24 @@ class VoiceOptions(TwilioOptions):
     machine_detection: bool = False
 
 
-def connect(options: Mapping[str, Any], place: ChannelContext) -> Channel:
-    return Voice(read_options(VoiceOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChannelContext) -> Channel:
+    return Voice(read_options(VoiceOptions, options, context), context)
 
 
 class Voice:
     rules = Rules(receipts=True, queryable=True, signed=True)
 
-    def __init__(self, options: VoiceOptions, place: ChannelContext) -> None:
-        self._calls = client(options, place).calls
+    def __init__(self, options: VoiceOptions, context: ChannelContext) -> None:
+        self._calls = client(options, context).calls
         self._options = options
-        self._callbacks = TwilioCallbacks(place, options.account, options.auth_token.get_secret_value())
+        self._callbacks = TwilioCallbacks(context, options.account, options.auth_token.get_secret_value())
 
     async def send(self, message: Message) -> Receipt:
         words = twiml(message)
         if len(words) > MAX_TWIML:
             raise MessageRefused(f"longer than {MAX_TWIML} characters of TwiML", Failure.CONTENT)
         detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
-        made = await sent(
+        made = await create(
             self._calls.create_async(
                 to=message.to,
                 from_=self._options.sender,
@@ -110,7 +110,7 @@ class Voice:
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for the call by Twilio's id, otherwise by number and time."""
         known = _REFERENCE.fullmatch(reference)
-        made = await asked(self._calls(reference).fetch_async() if known else self._search(message))
+        made = await fetch(self._calls(reference).fetch_async() if known else self._search(message))
         if made is None:
             return None
         receipt = _receipt(made.sid, str(made.status), made.answered_by or "")
@@ -121,13 +121,13 @@ class Voice:
     async def _search(self, message: Message) -> Any:
         return next(iter(await made_since(self._calls, "calls", message.to, message.at - SLACK)), None)
 
-    def read(self, call: CallbackRequest) -> Heard:
+    def read(self, call: CallbackRequest) -> CallbackContent:
         key = self._callbacks.key(call)
         fields = self._callbacks.fields(call, _REPORT, needed=frozenset({"CallSid", "CallStatus", "To"}))
         sip = int(fields.get("SipResponseCode", 0))
         receipt = _receipt(fields["CallSid"], fields["CallStatus"], fields.get("AnsweredBy", ""), sip)
         assert receipt
-        return Heard(reports=(ReceiptReport(receipt, key, fields["To"]),))
+        return CallbackContent(reports=(ReceiptReport(receipt, key, fields["To"]),))
 
 
 def twiml(message: Message) -> str:

@@ -1,7 +1,7 @@
 """The interface by which staff ask a chat robot and get an answer in the same chat.
 
 A `Chat` parses the webhooks of its platform and sends replies. Each other file here is one platform; the configuration
-names those in use. Nothing here depends on the hub. The file of a chat has one function `connect(options, place)`.
+names those in use. Nothing here depends on the hub. The file of a chat has one function `connect(options, context)`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class ChatOptions(BaseModel):
 Read = TypeVar("Read", bound=ChatOptions)
 
 
-def read_options(kind: type[Read], options: Mapping[str, Any], place: ChatContext) -> Read:
+def read_options(kind: type[Read], options: Mapping[str, Any], context: ChatContext) -> Read:
     """Parse the options of a chat. Raises BadChatOptions with the key and the reason, never with the value."""
     try:
         return kind.model_validate(dict(options))
@@ -110,7 +110,7 @@ def read_options(kind: type[Read], options: Mapping[str, Any], place: ChatContex
         reasons = (
             f"{'.'.join(str(part) for part in each['loc']) or 'options'}: {each['msg']}" for each in error.errors()
         )
-        raise BadChatOptions(f"chats.{place.name}: {'; '.join(reasons)}") from None
+        raise BadChatOptions(f"chats.{context.name}: {'; '.join(reasons)}") from None
 
 
 # ---- shared by the platforms

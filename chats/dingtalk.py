@@ -49,10 +49,10 @@ class DingTalkOptions(ChatOptions):
 
 
 class DingTalk:
-    def __init__(self, options: DingTalkOptions, place: ChatContext) -> None:
+    def __init__(self, options: DingTalkOptions, context: ChatContext) -> None:
         self._options = options
         self._secret = options.app_secret.get_secret_value()
-        self._place = place
+        self._context = context
 
     def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         self._verify(call)
@@ -69,7 +69,7 @@ class DingTalk:
 
     def _verify(self, call: ChatRequest) -> None:
         stamp = call.headers.get("timestamp", "")
-        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp) / 1000, self._place.clock()):
+        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp) / 1000, self._context.clock()):
             raise ForgedQuestion("it was made at another time")
         mac = hmac.digest(self._secret.encode(), f"{stamp}\n{self._secret}".encode(), hashlib.sha256)
         if not same(base64.b64encode(mac).decode(), call.headers.get("sign")):
@@ -85,7 +85,7 @@ class DingTalk:
         if not self._ours(webhook):
             raise NotSent("the webhook leads elsewhere")
         try:
-            async with self._place.http.post(
+            async with self._context.http.post(
                 webhook,
                 data=_message(text),
                 headers={"Content-Type": JSON},
@@ -107,8 +107,8 @@ class DingTalk:
         return (asked.scheme, asked.netloc) == (allowed.scheme, allowed.netloc)
 
 
-def connect(options: Mapping[str, Any], place: ChatContext) -> DingTalk:
-    return DingTalk(read_options(DingTalkOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChatContext) -> DingTalk:
+    return DingTalk(read_options(DingTalkOptions, options, context), context)
 
 
 def _message(text: str) -> bytes:

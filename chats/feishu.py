@@ -62,10 +62,10 @@ class FeishuOptions(ChatOptions):
 
 
 class Feishu:
-    def __init__(self, options: FeishuOptions, place: ChatContext) -> None:
+    def __init__(self, options: FeishuOptions, context: ChatContext) -> None:
         self._options = options
         self._encrypt_key = options.encrypt_key.get_secret_value()
-        self._place = place
+        self._context = context
         self._token = ""
         self._token_until = datetime.min.replace(tzinfo=UTC)
         self._one_at_a_time = asyncio.Lock()
@@ -95,7 +95,7 @@ class Feishu:
         digest = hashlib.sha256(head.encode(errors="replace") + call.body).hexdigest()
         if not same(digest, call.headers.get("x-lark-signature")):
             raise ForgedQuestion("the signature is wrong")
-        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp), self._place.clock()):
+        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp), self._context.clock()):
             raise ForgedQuestion("it was made at another time")
 
     def _decrypted(self, envelope: str) -> bytes:
@@ -145,7 +145,7 @@ class Feishu:
 
     async def _tenant_token(self) -> str:
         async with self._one_at_a_time:
-            now = self._place.clock()
+            now = self._context.clock()
             if not self._token or now >= self._token_until:
                 asked = {"app_id": self._options.app_id, "app_secret": self._options.app_secret.get_secret_value()}
                 answer = await self._post("/open-apis/auth/v3/tenant_access_token/internal", asked)
@@ -158,7 +158,7 @@ class Feishu:
     async def _post(self, path: str, body: Mapping[str, str], token: str = "") -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            async with self._place.http.post(
+            async with self._context.http.post(
                 self._options.origin.rstrip("/") + path,
                 json=body,
                 headers=headers,
@@ -170,8 +170,8 @@ class Feishu:
             raise NotSent(type(error).__name__) from None
 
 
-def connect(options: Mapping[str, Any], place: ChatContext) -> Feishu:
-    return Feishu(read_options(FeishuOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChatContext) -> Feishu:
+    return Feishu(read_options(FeishuOptions, options, context), context)
 
 
 def _json(value: Mapping[str, Any]) -> Reply:

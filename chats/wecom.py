@@ -78,11 +78,11 @@ class WeComCipher:
 
 
 class WeCom:
-    def __init__(self, options: WeComOptions, place: ChatContext) -> None:
+    def __init__(self, options: WeComOptions, context: ChatContext) -> None:
         self._token = options.token.get_secret_value()
         key = base64.b64decode(options.encoding_aes_key.get_secret_value() + "=")
         self._cipher = WeComCipher(key, options.corp_id)
-        self._clock = place.clock
+        self._clock = context.clock
 
     def read(self, call: ChatRequest) -> ChatQuestion | Reply:
         if call.method == "GET":  # sent when the URL is entered at WeCom
@@ -126,8 +126,8 @@ class WeCom:
         """Do nothing: the answer is in the response."""
 
 
-def connect(options: Mapping[str, Any], place: ChatContext) -> WeCom:
-    return WeCom(read_options(WeComOptions, options, place), place)
+def connect(options: Mapping[str, Any], context: ChatContext) -> WeCom:
+    return WeCom(read_options(WeComOptions, options, context), context)
 
 
 def _message(document: bytes) -> dict[str, str]:

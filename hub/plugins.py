@@ -72,7 +72,7 @@ ATTESTORS = PluginKind[attestations.AttestationContext, attestations.Attestor](
 )
 
 
-def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[str, Any], place: Context) -> Plugin:
+def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[str, Any], context: Context) -> Plugin:
     """Connect one configured entry. Its `kind` names the module; the default is the entry's name.
 
     Raises ValueError that names the entry and what is wrong with it.
@@ -84,15 +84,15 @@ def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[
     if connect is None:
         raise ValueError(f"{sort.section}.{name}: there is no {sort.noun} {kind} to configure")
     options = {key: value for key, value in entry.items() if key != "kind"}
-    connected: Plugin = connect(_with_secrets(options, f"{sort.section}.{name}") if sort.secrets else options, place)
+    connected: Plugin = connect(_with_secrets(options, f"{sort.section}.{name}") if sort.secrets else options, context)
     return connected
 
 
-def connect_provider(name: str, settings: ChannelSettings, place: ChannelContext) -> Provider:
+def connect_provider(name: str, settings: ChannelSettings, context: ChannelContext) -> Provider:
     """Return one configured provider with its channel. Raises ValueError that names the entry and what is wrong with
     it."""
     kind = settings.kind or name
-    channel = connect_plugin(CHANNELS, name, {**settings.options, "kind": kind}, place)
+    channel = connect_plugin(CHANNELS, name, {**settings.options, "kind": kind}, context)
     carries = settings.carries or (name if name in SENDING_CHANNELS else kind.split("_")[0])
     if carries not in SENDING_CHANNELS:
         raise ValueError(f"channels.{name}: carries has to be one of {', '.join(SENDING_CHANNELS)}, not {carries}")
@@ -127,9 +127,9 @@ class DatabaseLedger:
             return bool(await tx.connection.execute(opening.statement, opening.values))
 
 
-def demo_outbox(place: ChannelContext) -> list[Provider]:
+def demo_outbox(context: ChannelContext) -> list[Provider]:
     """Return the demo's providers, in which the outbox serves every channel."""
-    channel = import_module("channels.outbox").connect({}, place)
+    channel = import_module("channels.outbox").connect({}, context)
     return [
         Provider(ProviderSettings(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel)
         for each in SENDING_CHANNELS
@@ -142,14 +142,14 @@ def check_messages(providers: Iterable[Provider], renderer: Renderer) -> None:
         raise TemplateFailed("\n".join(["These messages could not be sent:", *found]))
 
 
-async def seal_key(entry: Mapping[str, Any], place: tokens.TokenContext) -> tokens.RemoteKey | None:
+async def seal_key(entry: Mapping[str, Any], context: tokens.TokenContext) -> tokens.RemoteKey | None:
     """Return the key of the school's seal at a remote service; None if it is on the token.
 
     `kind` in the entry names the module of the service. Raises ValueError that says what is wrong, TokenUnavailable.
     """
     kind = str(entry.get("kind") or ON_THE_TOKEN)
     if kind != ON_THE_TOKEN:
-        return await connect_plugin(SEALS, kind, entry, place)
+        return await connect_plugin(SEALS, kind, entry, context)
     if options := entry.keys() - {"kind"}:
         raise ValueError(f"seal.{min(options)}: options of the token belong to the section [token]")
     return None

@@ -74,28 +74,28 @@ class AndroidKeyOptions(BaseModel):
         return self
 
 
-def connect(options: Mapping[str, Any], place: AttestationContext) -> Attestor:
+def connect(options: Mapping[str, Any], context: AttestationContext) -> Attestor:
     """Return the attestor. Raises ValueError that names the option."""
     try:
         read = AndroidKeyOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"attestations.{place.name}") from None
+        raise explained(error, f"attestations.{context.name}") from None
     try:
-        return AndroidKey(read, place)
+        return AndroidKey(read, context)
     except ValueError as error:
-        raise ValueError(f"attestations.{place.name}.roots: {error}") from None
+        raise ValueError(f"attestations.{context.name}.roots: {error}") from None
 
 
 class AndroidKey:
     format = FORMAT
 
-    def __init__(self, options: AndroidKeyOptions, place: AttestationContext) -> None:
-        self._options, self._place = options, place
+    def __init__(self, options: AndroidKeyOptions, context: AttestationContext) -> None:
+        self._options, self._context = options, context
         self._roots = read_roots(options.roots)
         self._apps = {
             each.package: {bytes.fromhex(one.replace(":", "")) for one in each.fingerprints} for each in options.apps
         }
-        self._status = StatusList(options.status_url, options.status_file, options.deadline, place)
+        self._status = StatusList(options.status_url, options.status_file, options.deadline, context)
 
     async def check(self, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
         chain = read_chain(statement.chain)
@@ -108,7 +108,7 @@ class AndroidKey:
         against = list(self.faults(description, challenge))
         if chain[0].public_key.dump() != spki:
             against.append("another-key")
-        if not await leads_to(self._roots, chain, self._place.clock()):
+        if not await leads_to(self._roots, chain, self._context.clock()):
             against.append("chain-not-trusted")
         elif revoked := await self._status.of([each.serial_number for each in chain]):
             against.append(revoked)

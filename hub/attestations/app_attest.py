@@ -51,16 +51,16 @@ class AppAttestOptions(BaseModel):
     environments: list[Literal["production", "development"]] = Field(default=["production"], min_length=1)
 
 
-def connect(options: Mapping[str, Any], place: AttestationContext) -> Attestor:
+def connect(options: Mapping[str, Any], context: AttestationContext) -> Attestor:
     """Return the attestor. Raises ValueError that names the option."""
     try:
         read = AppAttestOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"attestations.{place.name}") from None
+        raise explained(error, f"attestations.{context.name}") from None
     try:
-        return AppAttest(read, place)
+        return AppAttest(read, context)
     except ValueError as error:
-        raise ValueError(f"attestations.{place.name}.roots: {error}") from None
+        raise ValueError(f"attestations.{context.name}.roots: {error}") from None
 
 
 class _Nonce(core.Sequence):  # type: ignore[misc]
@@ -83,8 +83,8 @@ class _Object:
 class AppAttest:
     format = FORMAT
 
-    def __init__(self, options: AppAttestOptions, place: AttestationContext) -> None:
-        self._options, self._place = options, place
+    def __init__(self, options: AppAttestOptions, context: AttestationContext) -> None:
+        self._options, self._context = options, context
         self._roots = read_roots(options.roots)
         self._apps = {hashlib.sha256(app.encode()).digest(): app for app in options.apps}
         self._aaguids = {AAGUIDS[each] for each in options.environments}
@@ -99,7 +99,7 @@ class AppAttest:
         except ValueError:
             return NotAttested(("object-unreadable",))
         against = list(self._faults(read, key_id, client_data))
-        if not await leads_to(self._roots, read.chain, self._place.clock()):
+        if not await leads_to(self._roots, read.chain, self._context.clock()):
             against.append("chain-not-trusted")
         if against:
             return NotAttested(tuple(against))

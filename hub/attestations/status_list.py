@@ -26,8 +26,8 @@ UNKNOWN, REVOKED = "status-unknown", "revoked"
 
 
 class StatusList:
-    def __init__(self, url: str, file: Path | None, deadline: float, place: AttestationContext) -> None:
-        self._url, self._file, self._deadline, self._place = url, file, deadline, place
+    def __init__(self, url: str, file: Path | None, deadline: float, context: AttestationContext) -> None:
+        self._url, self._file, self._deadline, self._context = url, file, deadline, context
         self._entries: Mapping[str, Any] = {}
         self._read_at: datetime | None = None
 
@@ -42,7 +42,7 @@ class StatusList:
         return REVOKED if any(f"{serial:x}" in entries for serial in serials) else None
 
     async def _current(self) -> Mapping[str, Any] | None:
-        now = self._place.clock()
+        now = self._context.clock()
         age = now - self._read_at if self._read_at else STALE
         if age >= FRESH:
             try:
@@ -57,7 +57,7 @@ class StatusList:
         return self._file.read_bytes()
 
     async def _fetched(self) -> bytes:
-        async with asyncio.timeout(self._deadline), self._place.http.get(self._url) as answer:
+        async with asyncio.timeout(self._deadline), self._context.http.get(self._url) as answer:
             if answer.status != 200:
                 raise NotServed(f"HTTP {answer.status}")
             return await read_limited(answer.content, MAX_LIST_BYTES, NotServed)

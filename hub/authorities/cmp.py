@@ -77,17 +77,17 @@ class CmpOptions(OutsideOptions):
         return self
 
 
-def connect(options: Mapping[str, Any], place: AuthorityContext) -> Authority:
+def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     """Return the authority. Raises ValueError that names the option."""
     try:
-        return CmpAuthority(CmpOptions(**options), place)
+        return CmpAuthority(CmpOptions(**options), context)
     except ValidationError as error:
-        raise explained(error, f"authorities.{place.name}") from None
+        raise explained(error, f"authorities.{context.name}") from None
 
 
 class CmpAuthority(Outside):
-    def __init__(self, options: CmpOptions, place: AuthorityContext) -> None:
-        super().__init__(options, place)
+    def __init__(self, options: CmpOptions, context: AuthorityContext) -> None:
+        super().__init__(options, context)
         self._cmp = options
 
     async def enrol(
@@ -115,7 +115,7 @@ class CmpAuthority(Outside):
             try:
                 certificates = certificates_in((folder / "certificate.pem").read_bytes())
             except (OSError, ValueError) as error:
-                raise AuthorityUnavailable(f"{self.place.name}: no certificate came") from error
+                raise AuthorityUnavailable(f"{self.context.name}: no certificate came") from error
         return self.accepted(certificates, spki)
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
@@ -155,7 +155,7 @@ class CmpAuthority(Outside):
             async with asyncio.timeout(self._cmp.deadline):
                 said, _ = await program.communicate()
         except TimeoutError as error:
-            raise AuthorityUnavailable(f"{self.place.name}: no answer in {self._cmp.deadline} s") from error
+            raise AuthorityUnavailable(f"{self.context.name}: no answer in {self._cmp.deadline} s") from error
         finally:
             if program.returncode is None:
                 with suppress(ProcessLookupError):
@@ -166,9 +166,9 @@ class CmpAuthority(Outside):
 
     def _raise(self, said: str) -> None:
         if no := DECIDED_NO.search(said):
-            raise AuthorityRefused(f"{self.place.name}: {no[1]}")
+            raise AuthorityRefused(f"{self.context.name}: {no[1]}")
         bits = re.search(r"PKIFailureInfo: ([A-Za-z, ]+)", said)
-        raise AuthorityUnavailable(f"{self.place.name}: {bits[1].strip() if bits else 'no usable answer'}")
+        raise AuthorityUnavailable(f"{self.context.name}: {bits[1].strip() if bits else 'no usable answer'}")
 
     def _credentials(self) -> Sequence[str]:
         options = self._cmp

@@ -57,23 +57,23 @@ class HttpJsonAuthorityOptions(OutsideOptions, ServiceOptions):
     health: CallOptions | None = None
 
 
-def connect(options: Mapping[str, Any], place: AuthorityContext) -> Authority:
+def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     """Return the authority. Raises ValueError that names the option."""
     try:
         read = HttpJsonAuthorityOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"authorities.{place.name}") from None
+        raise explained(error, f"authorities.{context.name}") from None
     read.enrol.check_blanks(ENROL_BLANKS)
     if read.revoke:
         read.revoke.check_blanks(REVOKE_BLANKS)
-    return HttpJsonAuthority(read, place)
+    return HttpJsonAuthority(read, context)
 
 
 class HttpJsonAuthority(Outside):
-    def __init__(self, options: HttpJsonAuthorityOptions, place: AuthorityContext) -> None:
-        super().__init__(options, place)
+    def __init__(self, options: HttpJsonAuthorityOptions, context: AuthorityContext) -> None:
+        super().__init__(options, context)
         self._mapping = options
-        self._service = JsonService(place.http, options)
+        self._service = JsonService(context.http, options)
 
     async def enrol(
         self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
@@ -92,12 +92,12 @@ class HttpJsonAuthority(Outside):
         try:
             certificates = certificates_of(found(answer, self._mapping.certificate))
         except (ValueError, TypeError) as error:
-            raise AuthorityUnavailable(f"{self.place.name}: there is no certificate in the answer") from error
+            raise AuthorityUnavailable(f"{self.context.name}: there is no certificate in the answer") from error
         return self.accepted(certificates, spki)
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
         if self._mapping.revoke is None:
-            raise AuthorityRefused(f"{self.place.name}: it is not configured how it revokes")
+            raise AuthorityRefused(f"{self.context.name}: it is not configured how it revokes")
         serial = x509.load_der_x509_certificate(certificate).serial_number
         await self._call(
             self._mapping.revoke,
@@ -119,9 +119,9 @@ class HttpJsonAuthority(Outside):
         try:
             return await self._service.call(call, blanks)
         except NotServed as error:
-            raise AuthorityUnavailable(f"{self.place.name}: {error}") from error
+            raise AuthorityUnavailable(f"{self.context.name}: {error}") from error
         except DecidedNo as error:
-            raise AuthorityRefused(f"{self.place.name}: {error}") from error
+            raise AuthorityRefused(f"{self.context.name}: {error}") from error
 
 
 def certificates_of(value: Any) -> list[bytes]:

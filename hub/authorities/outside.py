@@ -43,17 +43,17 @@ class OutsideOptions(BaseModel):
 class Outside:
     """The part of an authority that does not depend on its protocol."""
 
-    def __init__(self, options: OutsideOptions, place: AuthorityContext) -> None:
+    def __init__(self, options: OutsideOptions, context: AuthorityContext) -> None:
         """Read the chain. Raises ValueError if it is not a chain, OSError if a file cannot be read."""
         try:
             self.chain = tuple(der for path in options.chain for der in certificates_in(path.read_bytes()))
         except ValueError as error:
-            raise ValueError(f"authorities.{place.name}.chain: {error}") from error
+            raise ValueError(f"authorities.{context.name}.chain: {error}") from error
         if not all(issued_by(lower, upper) for lower, upper in pairwise(self.chain)):
-            raise ValueError(f"authorities.{place.name}.chain: a certificate is not issued by the next one")
+            raise ValueError(f"authorities.{context.name}.chain: a certificate is not issued by the next one")
         self.trial = options.trial or any(says_trial(asn1_x509.Certificate.load(der)) for der in self.chain)
-        self.place = place
-        self._lists = RevocationLists(place.http, place.clock)
+        self.context = context
+        self._lists = RevocationLists(context.http, context.clock)
 
     def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
         """Return the certificate for this key from those in an answer. Raises AuthorityUnavailable if none can be
@@ -62,20 +62,20 @@ class Outside:
             certificates = [x509.load_der_x509_certificate(der) for der in answered]
             mine = [each for each in certificates if _spki(each) == spki]
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise AuthorityUnavailable(f"{self.place.name}: the certificate cannot be read") from error
+            raise AuthorityUnavailable(f"{self.context.name}: the certificate cannot be read") from error
         if len(mine) != 1:
-            raise AuthorityUnavailable(f"{self.place.name}: the certificate is for another key")
+            raise AuthorityUnavailable(f"{self.context.name}: the certificate is for another key")
         der = mine[0].public_bytes(serialization.Encoding.DER)
         trouble = self._trouble_with(mine[0])
         if not issued_by(der, self.chain[0]):
             trouble = "the certificate was issued by somebody else"
         if trouble:
-            raise AuthorityUnavailable(f"{self.place.name}: {trouble}")
+            raise AuthorityUnavailable(f"{self.context.name}: {trouble}")
         life = mine[0].not_valid_before_utc, mine[0].not_valid_after_utc
         return Issued(der, (der, *self.chain), mine[0].serial_number, *life)
 
     def _trouble_with(self, certificate: x509.Certificate) -> str:
-        now = self.place.clock()
+        now = self.context.clock()
         if certificate.not_valid_after_utc <= now or certificate.not_valid_before_utc > now + CLOCK_TOLERANCE:
             return "the certificate is not valid now"
         if not _signs_documents(certificate):

@@ -56,19 +56,19 @@ class AliyunIdentityOptions(BaseModel):
     deadline: float = Field(default=10, gt=0, le=60)
 
 
-def connect(options: Mapping[str, Any], place: IdentityContext) -> IdentityProvider:
+def connect(options: Mapping[str, Any], context: IdentityContext) -> IdentityProvider:
     """Return the provider. Raises ValueError that names the option."""
     try:
-        return AliyunIdentity(AliyunIdentityOptions(**options), place)
+        return AliyunIdentity(AliyunIdentityOptions(**options), context)
     except ValidationError as error:
-        raise explained(error, f"identities.{place.name}") from None
+        raise explained(error, f"identities.{context.name}") from None
 
 
 class AliyunIdentity:
-    def __init__(self, options: AliyunIdentityOptions, place: IdentityContext) -> None:
-        self.name = place.name
+    def __init__(self, options: AliyunIdentityOptions, context: IdentityContext) -> None:
+        self.name = context.name
         self.method = METHODS[options.factors]
-        self._options, self._place = options, place
+        self._options, self._context = options, context
 
     def serves(self, person: PersonOnFile) -> bool:
         mobile = self._options.factors == 2 or person.phone.startswith(MAINLAND)
@@ -89,11 +89,11 @@ class AliyunIdentity:
         body = "&".join(f"{quote(name, safe='~')}={quote(asked[name], safe='~')}" for name in sorted(asked)).encode()
         key, secret = self._options.access_key_id, self._options.access_key_secret.get_secret_value()
         host = urlsplit(self._options.endpoint).netloc
-        headers = signed(key, secret, SignedForm(host, action, body), self._place.clock(), secrets.token_hex(16))
+        headers = signed(key, secret, SignedForm(host, action, body), self._context.clock(), secrets.token_hex(16))
         try:
             async with (
                 asyncio.timeout(self._options.deadline),
-                self._place.http.post(
+                self._context.http.post(
                     f"{self._options.endpoint}/", data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):

@@ -44,22 +44,22 @@ class HttpJsonIdentityOptions(ServiceOptions):
     documents: list[str] = Field(default_factory=lambda: ["cn-id"])
 
 
-def connect(options: Mapping[str, Any], place: IdentityContext) -> IdentityProvider:
+def connect(options: Mapping[str, Any], context: IdentityContext) -> IdentityProvider:
     """Return the provider. Raises ValueError that names the option."""
     try:
         read = HttpJsonIdentityOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"identities.{place.name}") from None
+        raise explained(error, f"identities.{context.name}") from None
     read.ask.check_blanks(BLANKS)
-    return HttpJsonIdentity(read, place)
+    return HttpJsonIdentity(read, context)
 
 
 class HttpJsonIdentity:
-    def __init__(self, options: HttpJsonIdentityOptions, place: IdentityContext) -> None:
-        self.name = place.name
+    def __init__(self, options: HttpJsonIdentityOptions, context: IdentityContext) -> None:
+        self.name = context.name
         self.method = options.method
         self._options = options
-        self._service = JsonService(place.http, options)
+        self._service = JsonService(context.http, options)
 
     def serves(self, person: PersonOnFile) -> bool:
         return person.id_type in self._options.documents

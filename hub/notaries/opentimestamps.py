@@ -36,22 +36,22 @@ class CalendarOptions(BaseModel):
     deadline: float = Field(default=10, gt=0, le=60)
 
 
-def connect(options: Mapping[str, Any], place: NotaryContext) -> Notary:
+def connect(options: Mapping[str, Any], context: NotaryContext) -> Notary:
     """Return the calendar. Raises ValueError that names the option."""
     try:
-        return Calendar(CalendarOptions(**options), place)
+        return Calendar(CalendarOptions(**options), context)
     except ValidationError as error:
-        raise explained(error, f"notaries.{place.name}") from None
+        raise explained(error, f"notaries.{context.name}") from None
 
 
 class Calendar:
-    def __init__(self, options: CalendarOptions, place: NotaryContext) -> None:
-        self._options, self._place = options, place
+    def __init__(self, options: CalendarOptions, context: NotaryContext) -> None:
+        self._options, self._context = options, context
 
     async def deposit(self, root: bytes) -> NotaryReceipt:
         answer = await self._call("POST", "/digest", root)
         if answer is None:
-            raise NotaryUnavailable(f"{self._place.name}: it takes no digests")
+            raise NotaryUnavailable(f"{self._context.name}: it takes no digests")
         return self._checked(root, proof_file(root, answer))
 
     async def complete(self, root: bytes, earlier: NotaryReceipt) -> NotaryReceipt | None:
@@ -72,24 +72,24 @@ class Calendar:
         try:
             return self.read(root, receipt)
         except NotOtsProof as error:
-            raise NotaryUnavailable(f"{self._place.name}: its answer cannot be used: {error}") from error
+            raise NotaryUnavailable(f"{self._context.name}: its answer cannot be used: {error}") from error
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> bytes | None:
         """Return the answer; None if there is none yet (status 404)."""
         try:
             async with (
                 asyncio.timeout(self._options.deadline),
-                self._place.http.request(
+                self._context.http.request(
                     method, self._options.url.rstrip("/") + path, data=body, headers=HEADERS, allow_redirects=False
                 ) as response,
             ):
                 if response.status == 404:
                     return None
                 if response.status != 200:
-                    raise NotaryUnavailable(f"{self._place.name}: it answered with status {response.status}")
+                    raise NotaryUnavailable(f"{self._context.name}: it answered with status {response.status}")
                 return await read_limited(response.content, MAX_RECEIPT_BYTES, NotaryUnavailable)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise NotaryUnavailable(f"{self._place.name}: no answer: {type(error).__name__}") from error
+            raise NotaryUnavailable(f"{self._context.name}: no answer: {type(error).__name__}") from error
 
 
 def _promise(attested: list[AttestedDigest]) -> AttestedDigest:

@@ -82,8 +82,8 @@ class CscOptions(BaseModel):
         return self
 
 
-async def connect(options: Mapping[str, Any], place: TokenContext) -> CscKey:
-    """Return the key with its certificates. If the service cannot be reached, its last information, `place.kept`, is
+async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
+    """Return the key with its certificates. If the service cannot be reached, its last information, `context.kept`, is
     used.
 
     Raises ValueError that names the option, or TokenUnavailable if the service cannot be reached and nothing is kept.
@@ -92,13 +92,13 @@ async def connect(options: Mapping[str, Any], place: TokenContext) -> CscKey:
         read = CscOptions(**options)
     except ValidationError as error:
         raise explained(error, "seal") from None
-    service = _Service(read, place.http)
+    service = _Service(read, context.http)
     try:
         info = await service.credential_info()
     except TokenUnavailable:
-        if not place.kept:
+        if not context.kept:
             raise
-        info = json.loads(place.kept)
+        info = json.loads(context.kept)
     return CscKey(service, _Credential.read(info), read, json.dumps(info))
 
 

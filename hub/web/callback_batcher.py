@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from channels import Heard
+from channels import CallbackContent
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.kernel.batcher import Batcher, BatchItem
 from hub.store.transaction import Database
@@ -19,11 +19,11 @@ class CallbackBatcher:
         self._database = database
         self._batcher = Batcher(self._store)
 
-    async def store(self, provider: str, heard: Heard) -> None:
+    async def store(self, provider: str, content: CallbackContent) -> None:
         """Store a webhook and notify the workers; return after the commit. Raises DatabaseUnavailable."""
-        await self._batcher.add((provider, heard, self._database.clock()))
+        await self._batcher.add((provider, content, self._database.clock()))
 
-    async def _store(self, batch: list[BatchItem[tuple[str, Heard, datetime], None]]) -> None:
+    async def _store(self, batch: list[BatchItem[tuple[str, CallbackContent, datetime], None]]) -> None:
         await self._database.know_sealing_key()
         cipher = self._database.cipher
         await self._database.callback_writer.store([StoredCallback.encrypted(cipher, *item.value) for item in batch])

@@ -39,14 +39,14 @@ async def called(batcher: CallbackBatcher, request: web.Request) -> web.Response
     if provider is None or not isinstance(provider.channel, Reporting):
         raise AccessDenied
     try:
-        heard = provider.channel.read(await _call(request))
+        content = provider.channel.read(await _call(request))
     except NotGenuine as error:
         log.warning("callback refused", channel=name, reason=str(error))
         report_event(request, SecurityEvent.CALL_REFUSED, channel=name)
         raise AccessDenied from None
-    if heard.reports or heard.inbound or heard.unread:
-        await batcher.store(name, heard)
-    return _answer(heard.answer)
+    if content.reports or content.inbound or content.unread:
+        await batcher.store(name, content)
+    return _answer(content.answer)
 
 
 async def _call(request: web.Request) -> CallbackRequest:

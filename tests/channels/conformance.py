@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 import channels
-from channels import CallbackRequest, Channel, ChannelContext, Heard, Message, NotGenuine, Reporting
+from channels import CallbackContent, CallbackRequest, Channel, ChannelContext, Message, NotGenuine, Reporting
 from tests.channels.doubles import Double, Trouble
 from tests.channels.doubles.twilio import TwilioAccount
 
@@ -119,7 +119,7 @@ class Setting:
             pytest.skip("its provider makes no calls")
         return self.channel
 
-    def hear(self, call: CallbackRequest) -> Heard | None:
+    def hear(self, call: CallbackRequest) -> CallbackContent | None:
         """Return what a callback says, or None if it is not genuine or says nothing."""
         try:
             heard = self.reporting.read(call)

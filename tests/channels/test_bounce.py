@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from channels import CallbackRequest, ChannelContext, Failure, Fate, Heard, NotGenuine
+from channels import CallbackContent, CallbackRequest, ChannelContext, Failure, Fate, NotGenuine
 from channels.bounce import failure_of
 from channels.email import Email
 from tests.channels.doubles.email import Double
@@ -31,7 +31,7 @@ class Sent:
     ) -> CallbackRequest:
         return self.double.returned(self.double.accepted[0], self.place, action, status, to)
 
-    def hear(self, body: bytes) -> Heard:
+    def hear(self, body: bytes) -> CallbackContent:
         return self.channel.read(self.double.call(body, self.place))
 
 
@@ -59,13 +59,13 @@ async def test_a_mail_may_come_back_whole(sent: Sent) -> None:
 
 @pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
 async def test_only_a_failure_is_a_report(sent: Sent, action: str) -> None:
-    assert sent.channel.read(sent.report(action, "4.4.1")) == Heard()
+    assert sent.channel.read(sent.report(action, "4.4.1")) == CallbackContent()
 
 
 async def test_a_list_of_which_somebody_got_it_has_not_failed(sent: Sent) -> None:
     body = sent.report().body
     end = body.index(b"\n--=_edge\nContent-Description: Undelivered")
-    assert sent.hear(body[:end] + DELIVERED + body[end:]) == Heard()
+    assert sent.hear(body[:end] + DELIVERED + body[end:]) == CallbackContent()
 
 
 async def test_without_headers_the_envelope_names_it(sent: Sent) -> None:

@@ -11,10 +11,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from channels import NotNow, ReplyLost
-from channels.fixed_texts import Answered, ask
+from channels.fixed_texts import ProviderAnswer, post
 
 
-async def answer_to(response: web.Response) -> Answered:
+async def answer_to(response: web.Response) -> ProviderAnswer:
     """Return what a call means that gets this response."""
 
     async def handle(request: web.Request) -> web.Response:
@@ -23,13 +23,13 @@ async def answer_to(response: web.Response) -> Answered:
     app = web.Application()
     app.router.add_post("/", handle)
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
-        return await ask(http, server.make_url("/"), {}, b"", 5)
+        return await post(http, server.make_url("/"), {}, b"", 5)
 
 
 async def test_a_json_object_is_an_answer_whatever_its_status() -> None:
-    assert await answer_to(web.json_response({"Code": "OK"})) == Answered(200, {"Code": "OK"}, None)
+    assert await answer_to(web.json_response({"Code": "OK"})) == ProviderAnswer(200, {"Code": "OK"}, None)
     late = web.json_response({"Code": "Throttling"}, status=503, headers={"Retry-After": "7"})
-    assert await answer_to(late) == Answered(503, {"Code": "Throttling"}, timedelta(seconds=7))
+    assert await answer_to(late) == ProviderAnswer(503, {"Code": "Throttling"}, timedelta(seconds=7))
 
 
 @pytest.mark.parametrize(

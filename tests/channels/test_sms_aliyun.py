@@ -25,7 +25,7 @@ from channels import (
     ReplyLost,
     Shape,
 )
-from channels.fixed_texts import Answered
+from channels.fixed_texts import ProviderAnswer
 from channels.sms_aliyun import (
     HASHED,
     OUT_ID_LENGTH,
@@ -157,7 +157,7 @@ async def test_a_message_goes_out_with_the_providers_template_and_our_key(
 def test_every_code_has_its_meaning(
     status: int, code: str | None, kind: type[ChannelError], failure: Failure | None
 ) -> None:
-    error = _failed(Answered(status, {"Code": code, "Message": "13800000101"}, None))
+    error = _failed(ProviderAnswer(status, {"Code": code, "Message": "13800000101"}, None))
     assert type(error) is kind and getattr(error, "failure", None) is failure
     assert "138" not in str(error)
 

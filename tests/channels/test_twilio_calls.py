@@ -13,10 +13,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from channels import (
+    CallbackContent,
     CallbackRequest,
     Failure,
     Fate,
-    Heard,
     MessageRefused,
     NotGenuine,
 )
@@ -27,9 +27,9 @@ from tests.channels.doubles.twilio import ACCOUNT, signed
 
 
 @contextlib.asynccontextmanager
-async def hearing(setting: Setting, answers: list[int] | None = None) -> AsyncIterator[list[Heard]]:
+async def hearing(setting: Setting, answers: list[int] | None = None) -> AsyncIterator[list[CallbackContent]]:
     """Run a server that collects what the double reports. It answers with the statuses in `answers`, then with 204."""
-    heard: list[Heard] = []
+    heard: list[CallbackContent] = []
     told = answers or []
 
     async def listen(request: web.Request) -> web.Response:

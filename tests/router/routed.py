@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from channels import Channel, ChannelContext, Heard, sms_twilio
+from channels import CallbackContent, Channel, ChannelContext, sms_twilio
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.inbound.process_callbacks import process_callback
 from hub.lifecycle.messaging.fallback import fall_back
@@ -99,7 +99,7 @@ class Routed:
 
         await until(nothing_left)
 
-    async def told(self, provider: str, heard: Heard) -> UUID:
+    async def told(self, provider: str, heard: CallbackContent) -> UUID:
         """Store a callback as it is stored once it is verified. Return its id."""
         database = self.running.hub.database
         await database.know_sealing_key()

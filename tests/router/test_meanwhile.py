@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from channels import CannotAsk, Failure, Fate, Heard, Message, Receipt, ReceiptReport, Rules
+from channels import CallbackContent, CannotAsk, Failure, Fate, Message, Receipt, ReceiptReport, Rules
 from hub.model.messaging.delivery import DeliveryState, StateReport
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
@@ -66,7 +66,7 @@ class Provided:
 
 
 async def told(hub: Routed, provider: str, key: str, receipt: Receipt) -> None:
-    await hub.told(provider, Heard(reports=(ReceiptReport(receipt, key),)))
+    await hub.told(provider, CallbackContent(reports=(ReceiptReport(receipt, key),)))
     await hub.heard()
 
 

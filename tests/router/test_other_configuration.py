@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from channels import Fate, Heard, Receipt, ReceiptReport
+from channels import CallbackContent, Fate, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
@@ -37,7 +37,7 @@ async def test_nobody_is_waited_for_after_a_day() -> None:
         (voice,) = with_more(hub, "voice")
         hub.twilio.trouble = [Trouble.LOSE_REPLY]
         await hub.invited(channels=("sms", "voice"))
-        await hub.told("sms_twilio", Heard(reports=(ReceiptReport(Receipt(Fate.ACCEPTED, "x")),)))
+        await hub.told("sms_twilio", CallbackContent(reports=(ReceiptReport(Receipt(Fate.ACCEPTED, "x")),)))
         only(hub, (voice.provider, voice))
         await hub.look_after(timedelta(hours=25))
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:

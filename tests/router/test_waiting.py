@@ -12,10 +12,10 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from channels import (
+    CallbackContent,
     Channel,
     ChannelContext,
     Fate,
-    Heard,
     Message,
     Receipt,
     ReceiptReport,
@@ -287,8 +287,8 @@ async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> 
             assert len(await tx.callbacks.list_due(tx.now + 10 * MINUTE, 100)) == 51  # nothing is lost
 
 
-def _nothing() -> Heard:
-    return Heard(reports=(ReceiptReport(Receipt(Fate.ACCEPTED, "x")),))
+def _nothing() -> CallbackContent:
+    return CallbackContent(reports=(ReceiptReport(Receipt(Fate.ACCEPTED, "x")),))
 
 
 class Unhurried:
@@ -314,7 +314,9 @@ async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_onc
         made = [await written(hub) for _ in range(6)]
         await hub.look_after()
         for each in made:
-            await hub.told("slow", Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, each.key), each.key),)))
+            await hub.told(
+                "slow", CallbackContent(reports=(ReceiptReport(Receipt(Fate.DELIVERED, each.key), each.key),))
+            )
         await hub.look_after()
         assert {(await known(hub, each.id)).state for each in made} == {DeliveryState.DELIVERED}
 

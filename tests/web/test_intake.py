@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
-from channels import Fate, Heard, Receipt, ReceiptReport
+from channels import CallbackContent, Fate, Receipt, ReceiptReport
 from hub.errors import DatabaseUnavailable
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.batcher import MAX_BATCH
@@ -30,8 +30,8 @@ def database_at(dsn: str) -> Database:
     return Database(dsn, Keys.derived_from(bytes(32)), lambda: datetime.now(UTC))
 
 
-def delivered(number: int) -> Heard:
-    return Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, f"SM{number}")),))
+def delivered(number: int) -> CallbackContent:
+    return CallbackContent(reports=(ReceiptReport(Receipt(Fate.DELIVERED, f"SM{number}")),))
 
 
 async def test_what_arrives_together_is_stored_together(dsns: Dsns) -> None:

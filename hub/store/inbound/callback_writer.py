@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from channels import Heard, Inbound, ReceiptReport, Unread
+from channels import CallbackContent, Inbound, ReceiptReport, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.cipher import Cipher
@@ -56,11 +56,11 @@ class StoredCallback:
     at: datetime
 
     @classmethod
-    def encrypted(cls, cipher: Cipher, provider: str, heard: Heard, at: datetime) -> Self:
+    def encrypted(cls, cipher: Cipher, provider: str, content: CallbackContent, at: datetime) -> Self:
         told = {
-            "reports": [_report(each) for each in heard.reports],
-            "inbound": [_inbound(each) for each in heard.inbound],
-            "unread": [_unread(each) for each in heard.unread],
+            "reports": [_report(each) for each in content.reports],
+            "inbound": [_inbound(each) for each in content.inbound],
+            "unread": [_unread(each) for each in content.unread],
         }
         identity = uuid4()
         return cls(identity, provider, cipher.encrypt_json(told, CALL.at(identity)), at)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from channels import Fate, Heard, Inbound, Receipt, ReceiptReport
+from channels import CallbackContent, Fate, Inbound, Receipt, ReceiptReport
 from hub.lifecycle.evidence.delete_files import AT_ONCE
 from hub.lifecycle.evidence.retention import purge
 from hub.model.messaging.sms_commands import SmsCommand
@@ -29,7 +29,7 @@ async def purged(running: Running) -> dict[str, int]:
 
 async def told(running: Running, number: int, *, worked_on: bool = True) -> None:
     database = running.hub.database
-    heard = Heard(reports=(ReceiptReport(Receipt(Fate.DELIVERED, "SM1"), "key"),))
+    heard = CallbackContent(reports=(ReceiptReport(Receipt(Fate.DELIVERED, "SM1"), "key"),))
     calls = [StoredCallback.encrypted(database.cipher, "sms", heard, database.clock()) for _ in range(number)]
     await database.callback_writer.store(calls)
     if worked_on:

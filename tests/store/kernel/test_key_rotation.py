@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from channels import Heard, Inbound
+from channels import CallbackContent, Inbound
 from hub.data_folder import check_folder
 from hub.doctor_records import examine_records
 from hub.errors import BadInput, WrongInstallation
@@ -71,7 +71,7 @@ async def live(running: Running) -> UUID:
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "hello"), SmsCommand.OTHER, tx.now)
         await tx.rosters.add_upload(RosterUpload(uuid4(), "hefei", "x", "roster.csv", tx.now, b"a,b"))
         await tx.idempotency.find_answer(uuid4(), "key", b"h", tx.now)
-    await CallbackBatcher(running.hub.database).store("sms", Heard((), ()))
+    await CallbackBatcher(running.hub.database).store("sms", CallbackContent((), ()))
     return contract.id
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from channels import Heard, Inbound
+from channels import CallbackContent, Inbound
 from hub.errors import ContractNotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.make_package import make_package
@@ -225,7 +225,9 @@ async def ask_for_a_seal(running: Running) -> None:
 async def heard_from_outside(running: Running) -> None:
     """Store what providers and people sent, alerts for staff, and figures for operators."""
     database = running.hub.database
-    await database.callback_writer.store([StoredCallback.encrypted(database.cipher, "sms", Heard(), database.clock())])
+    await database.callback_writer.store(
+        [StoredCallback.encrypted(database.cipher, "sms", CallbackContent(), database.clock())]
+    )
     async with database.transaction(EVERYTHING) as tx:
         await tx.inbound.add("sms", Inbound("1", GUARDIAN_PHONE, "?"), SmsCommand.OTHER, tx.now)
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
