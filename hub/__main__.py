@@ -196,7 +196,7 @@ def doctor(
     files: Annotated[bool, typer.Option("--files", help="Check every stored file as well.")] = False,
 ) -> None:
     """Check every part that a contract needs; say what is wrong and how to correct it."""
-    from hub.doctor_records import examine_all
+    from hub.doctor.records import examine_all
 
     with said_plainly():
         if not with_hub(lambda hub: examine_all(hub, records, files, say)):

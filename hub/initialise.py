@@ -32,7 +32,7 @@ from hub.store.kernel.keys import Keys, key_id_of
 from hub.store.kernel.private_files import write_private
 from hub.store.server.installation import Binding, bind, find_binding, find_oldest_encrypted, renew_certificates
 from hub.wiring import Clock, utc_now
-from hub.wiring_seal import connect_seal
+from hub.wiring.seal import connect_seal
 
 
 async def initialise(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:

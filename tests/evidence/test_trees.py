@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.documents.evidence.hash_tree import HashTree, evidence_record
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.model.contract.contract import Contract

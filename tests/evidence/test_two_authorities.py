@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.model.evidence.tree import StoredTree
 from hub.model.staff.accounts import EVERYTHING

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.errors import NotFound
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void

@@ -19,7 +19,7 @@ from uuid import uuid4
 import pytest
 
 from channels import Inbound
-from hub.doctor_records import examine_files, examine_records
+from hub.doctor.records import examine_files, examine_records
 from hub.errors import BadInput, NotFound, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.hold import place_hold

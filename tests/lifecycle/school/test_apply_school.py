@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
 from hub.lifecycle.contract.issue import issue

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from hub.doctor import DoctorFinding
-from hub.doctor_records import examine_files, examine_records
+from hub.doctor.records import examine_files, examine_records
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_entry_digest

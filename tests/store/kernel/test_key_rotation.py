@@ -14,7 +14,7 @@ import pytest
 
 from channels import CallbackContent, Inbound
 from hub.data_folder import check_folder
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.errors import BadInput, WrongInstallation
 from hub.key_rotation import check_encrypted, list_encryption_keys, prepare_key, rotate_keys
 from hub.model.messaging.sms_commands import SmsCommand

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.school.issue_enrolments import issue_enrolments
 from hub.lifecycle.signing.open_link import open_ticket

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from hub.doctor_records import examine_records
+from hub.doctor.records import examine_records
 from hub.errors import AccountNotFound, BadInput, LastOwner, OwnAccount, RoleAboveOwn
 from hub.lifecycle.staff.accounts import (
     NewStaff,

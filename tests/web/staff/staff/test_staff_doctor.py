@@ -10,7 +10,7 @@ import pytest
 from channels import Channel, ChannelContext, ReplyLost
 from channels.email import connect
 from channels.sms_twilio import connect as connect_sms
-from hub.doctor_providers import ask_provider
+from hub.doctor.providers import ask_provider
 from hub.model.messaging.provider import ProviderSettings
 from hub.router.providers import Provider
 from hub.web.doctor_words import say_part

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
-from hub.doctor_providers import ask_provider
+from hub.doctor.providers import ask_provider
 from hub.documents.fonts import ContractFont
 from hub.documents.signing.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError

@@ -14,7 +14,7 @@ from uuid import UUID
 from obstore.exceptions import BaseError
 
 from hub.doctor import DoctorFinding, examine
-from hub.doctor_trees import examine_trees
+from hub.doctor.trees import examine_trees
 from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.accounts import EVERYTHING

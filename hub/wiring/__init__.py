@@ -88,9 +88,9 @@ from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.keys import Keys
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
-from hub.wiring_seal import connect_seal
-from hub.wiring_seal_files import connect_seal_files
-from hub.wiring_timestamps import connect_notaries, connect_timestamps
+from hub.wiring.seal import connect_seal
+from hub.wiring.seal_files import connect_seal_files
+from hub.wiring.timestamps import connect_notaries, connect_timestamps
 
 Clock = Callable[[], datetime]
 # All invented numbers of the demo school have the same prefix. With this limit its contracts can be issued at once.
