@@ -15,6 +15,7 @@ from typing import Final
 import pikepdf
 from pikepdf import PasswordError, PdfError
 
+from hub.content_hash import Sha256State
 from hub.documents.pades.cms import signer_template
 from hub.documents.pades.earlier_signatures import NO_FORM, FormFacts, read_form_facts
 from hub.documents.pades.mapped_file import MappedFile, hash_file, mentions
@@ -31,7 +32,7 @@ from hub.documents.pades.plan import (
 )
 from hub.documents.pades.profile import check_chain, digits_for
 from hub.documents.pades.source import AS_WRITTEN, HYBRID, read_plan
-from hub.documents.pades.steps import Reserved, Sha256State, SigningDetails, reserve_timestamp
+from hub.documents.pades.steps import Reserved, SigningDetails, reserve_timestamp
 from hub.documents.sealing.keyword_search import Finding, find_words
 from hub.documents.sealing.marks import choose_findings, mark_on_page, marks_across, marks_over
 from hub.documents.signing.signature import TIMESTAMP_FIELD, Evidence, filled
