@@ -16,7 +16,7 @@ from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.contract.lay_out import lay_out
 from hub.lifecycle.contract.new_contract import NewContract
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.signing_order import Invitation, open_next
+from hub.lifecycle.signing.signing_order import Invitation, add_tasks
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import OFD_ISSUED, Contract, ContractState
 from hub.model.contract.contract_copy import copies_of
@@ -128,8 +128,8 @@ async def issue_prepared(
     for number, each in enumerate(documents, 1):
         case = await _write(services, tx, each, actor)
         # A person who signs several documents of the set gets one message for all of them.
-        invitation = Invitation(each.drawn.asked.send, hold or number < len(documents), policy)
-        cases.append(await open_next(services, tx, case, invitation))
+        invitation = Invitation(policy, each.drawn.asked.send, hold or number < len(documents))
+        cases.append(await add_tasks(tx, case, invitation))
     return cases[0]
 
 
@@ -139,8 +139,9 @@ async def issue_prepared(
 async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
     drawn, laid_out, template, ofd = prepared.drawn, prepared.laid_out, prepared.drawn.template, prepared.ofd
     draft = replace(draft_contract(drawn, laid_out), issued_ofd_sha256=ofd.sha256 if ofd else None)
+    issued = draft.issue(prepared.sha256, tx.now)
     await _take_enrolment(tx, drawn, draft.id)
-    await tx.contracts.add(draft, drawn.terms.student.name)
+    await tx.contracts.add(issued, drawn.terms.student.name)
     tx.record.know_head(draft.id, None, None)
     await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
     parties, commitments = await _write_signers(tx, draft, drawn)
@@ -170,9 +171,6 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
         | ({"set": str(draft.set_id)} if draft.set_id else {})
         | ({"copies": [each.role.value for each in copies_of(draft)]} if drawn.copies else {})
         | ({"rehearsal": True} if drawn.terms.rehearsal else {}),
-    )
-    issued = await tx.contracts.move(
-        draft, ContractState.ISSUED, document=prepared.sha256, issued_sha256=prepared.sha256, issued_at=tx.now
     )
     facts = {"document_sha256": prepared.sha256} | ({"ofd_sha256": ofd.sha256} if ofd else {})
     await tx.record.append(draft.id, draft.campus, "issued", actor, facts)
@@ -210,14 +208,14 @@ def _personal(signer: Signer) -> dict[str, str]:
 async def _write_signers(
     tx: Transaction, contract: Contract, drawn: DrawnContract
 ) -> tuple[list[Party], list[dict[str, str]]]:
-    """Write the signers and their tasks. Return them, and the entry about each signer for the record."""
+    """Write the signers. Return them with their tasks, which are not written yet, and the entry about each signer for
+    the record."""
     parties, values, entries = [], [], []
     for each in drawn.terms.signers:
         signer = draft_signer(tx, contract, drawn, each)
         salt = secrets.token_bytes(SALT_BYTES)
         await tx.contracts.add_signer(signer, salt)
         task = SigningTask(uuid4(), contract.id, signer.id, contract.campus, TaskState.WAITING, signer.order)
-        await tx.tasks.add(task)
         parties.append(Party(signer, task))
         personal = [PersonalValue(signer, salt, name, value) for name, value in _personal(signer).items()]
         values += personal

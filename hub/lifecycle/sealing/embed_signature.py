@@ -25,7 +25,7 @@ from hub.lifecycle.sealing.work import (
     prepared_file,
 )
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.signing_order import Invitation, open_next, open_task
+from hub.lifecycle.signing.signing_order import open_next, open_task
 from hub.model.contract.case import Case
 from hub.model.contract.contract import FIRST_RETRY, MAX_RETRY_INTERVAL, ContractState
 from hub.model.contract.signer import all_signed
@@ -119,7 +119,7 @@ async def _note_embedded(
         return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **hub_step))
     changed = await tx.contracts.change(contract, **changes)
     # The hub starts this message, so it waits for the daily window. In the daytime it goes out at once.
-    return await open_next(services, tx, replace(case, contract=changed), Invitation("policy"))
+    return await open_next(services, tx, replace(case, contract=changed))
 
 
 async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:
@@ -141,5 +141,5 @@ async def _ask_to_sign_again(services: Services, tx: Transaction, case: Case, re
     if contract.deadline < at_least:  # the signer had signed in time
         contract = await move_deadline(services, tx, contract, at_least, "hub")
     freed = await tx.contracts.change(contract, stuck_since=None, stuck_reason=None)
-    await open_task(services, tx, freed, party, Invitation("policy"))
+    await open_task(services, tx, freed, party)
     return replace(case, contract=freed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.errors import AlreadySigned, AnswersMissing, IllegalMove, NotYourTurn
@@ -21,56 +22,69 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class Invitation:
-    """When the first message goes out. `hold`: an immediate message waits a moment, so that other contracts can share
-    it. `policy`: of the contract, if the caller has read it."""
+    """When the first message to a signer goes out. `policy`: of the contract. `hold`: an immediate message waits a
+    moment, so that other contracts can share it."""
 
-    send: FirstSend
+    policy: ReminderPolicy
+    send: FirstSend = "policy"
     hold: bool = False
-    policy: ReminderPolicy | None = None
 
 
-async def open_next(services: Services, tx: Transaction, case: Case, invitation: Invitation) -> Case:
-    """Open the tasks whose turn has come, each with its first step. Return the changed case."""
-    due = {task.id for task in select_tasks_to_open([party.task for party in case.parties])}
+async def add_tasks(tx: Transaction, case: Case, invitation: Invitation) -> Case:
+    """Add the tasks of a new contract, open if their turn has come at once. Return the changed case."""
+    due = _list_due(case)
     parties = [
-        await open_task(services, tx, case.contract, party, invitation) if party.task.id in due else party
+        open_party(case.contract, party, invitation, tx.planning_now) if party.task.id in due else party
         for party in case.parties
+    ]
+    for party in parties:
+        await tx.tasks.add(party.task)
+        if party.task.id in due:
+            await _note_opened(tx, case.contract, party)
+    await tx.tasks.tell_workers()
+    return replace(case, parties=tuple(parties))
+
+
+async def open_next(services: Services, tx: Transaction, case: Case) -> Case:
+    """Open the tasks whose turn has come, each with its first step. Return the changed case."""
+    due = _list_due(case)
+    parties = [
+        await open_task(services, tx, case.contract, party) if party.task.id in due else party for party in case.parties
     ]
     return replace(case, parties=tuple(parties))
 
 
-async def open_task(
-    services: Services,
-    tx: Transaction,
-    contract: Contract,
-    party: Party,
-    invitation: Invitation,
-) -> Party:
+async def open_task(services: Services, tx: Transaction, contract: Contract, party: Party) -> Party:
     """Open one task with its first step. Return the changed party."""
-    signer, task = party.signer, party.task
-    now = tx.planning_now
-    policy = invitation.policy or await get_policy(tx, services.messaging.policy, contract)
-    plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(signer.zone), spread_of(task.id))
+    invitation = Invitation(await get_policy(tx, services.messaging.policy, contract))
+    opened = open_party(contract, party, invitation, tx.planning_now)
+    assert opened.task.step is not None
+    await tx.tasks.open(opened.task.id, opened.task.step, tx.planning_now)
+    await _note_opened(tx, contract, opened)
+    return opened
+
+
+def _list_due(case: Case) -> set[UUID]:
+    return {task.id for task in select_tasks_to_open([party.task for party in case.parties])}
+
+
+def open_party(contract: Contract, party: Party, invitation: Invitation, now: datetime) -> Party:
+    """Return a party whose turn has come, with its task open and the first step planned. `now`: of the planning
+    clock."""
+    policy, task = invitation.policy, party.task
+    plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(party.signer.zone), spread_of(task.id))
     step = first_step(plan, invitation.send)
     at_once = step.kind is StepKind.INVITATION and step.due_at == now
     if invitation.hold and policy.bundle and at_once and now < contract.deadline - HOLD:
         step = replace(step, due_at=now + HOLD)
-    await tx.tasks.open(task.id, step, now)
-    await tx.reminders.note(task, LedgerNote("planned", step=step), now)
-    await tx.record.append(
-        contract.id,
-        contract.campus,
-        "task-opened",
-        "hub",
-        {
-            "signer": str(signer.id),
-            "role": signer.role.value,
-            "order": task.order,
-            "field": signer.field,
-        },
-    )
-    opened = replace(task, state=TaskState.OPEN, step=step, invited_at=now, accepted_at=None)
-    return Party(signer, opened)
+    return replace(party, task=replace(task, state=TaskState.OPEN, step=step, invited_at=now, accepted_at=None))
+
+
+async def _note_opened(tx: Transaction, contract: Contract, party: Party) -> None:
+    signer, task = party.signer, party.task
+    await tx.reminders.note(task, LedgerNote("planned", step=task.step), tx.planning_now)
+    facts = {"signer": str(signer.id), "role": signer.role.value, "order": task.order, "field": signer.field}
+    await tx.record.append(contract.id, contract.campus, "task-opened", "hub", facts)
 
 
 async def close_tasks(tx: Transaction, contract: Contract, reason: str, at: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -49,8 +49,8 @@ class ContractState(StrEnum):
 
 _S = ContractState
 
-# All legal transitions. DRAFT exists only within the transaction that issues the contract. A signed contract can only
-# be completed: both sides are bound, whatever technical problems the hub has.
+# All legal transitions. DRAFT is the state of a contract before it is written. A signed contract can only be completed:
+# both sides are bound, whatever technical problems the hub has.
 MOVES: Mapping[ContractState, frozenset[ContractState]] = {
     _S.DRAFT: frozenset({_S.ISSUED}),
     _S.ISSUED: frozenset({_S.SIGNED, _S.DECLINED, _S.EXPIRED, _S.VOIDED, _S.SIGNED_ON_PAPER}),
@@ -132,6 +132,11 @@ class Contract:
     set_id: UUID | None = None
     asks: bool = False
     answered: bool = False
+
+    def issue(self, document: str, at: datetime) -> Contract:
+        """Return this draft as issued, with its file (SHA-256 in hex). Raises IllegalMove for any other contract."""
+        check_move(self.state, ContractState.ISSUED)
+        return replace(self, state=ContractState.ISSUED, document=document, issued_sha256=document, issued_at=at)
 
     @property
     def lacks_answers(self) -> bool:

@@ -193,7 +193,7 @@ class Contracts(EncryptedRepository):
     async def move(self, contract: Contract, after: ContractState, **values: Any) -> Contract:
         """Write the state of a contract, after checking it against MOVES. Raises IllegalMove, StaleVersion.
 
-        No other function writes a state.
+        No other function changes a state that is stored.
         """
         check_move(contract.state, after)
         if after.final:  # the hub has nothing left to do

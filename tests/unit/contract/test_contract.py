@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from uuid import UUID
 
@@ -12,9 +13,10 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hub.errors import IllegalMove
-from hub.model.contract.contract import MOVES, ContractState, check_move
+from hub.model.contract.contract import MOVES, Contract, ContractState, check_move
 from hub.model.contract.signer import SigningTask, TaskState, all_signed, select_tasks_to_open
 
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 FINAL = {"COMPLETED", "DECLINED", "EXPIRED", "VOIDED", "SIGNED_ON_PAPER"}
 LEGAL = {
     ("DRAFT", "ISSUED"),
@@ -34,6 +36,27 @@ def test_these_moves_and_no_others(before: ContractState, after: ContractState) 
     else:
         with pytest.raises(IllegalMove):
             check_move(before, after)
+
+
+def test_a_draft_is_issued_once_with_its_file() -> None:
+    draft = Contract(
+        id=UUID(int=1),
+        number="QD-2026-000001",
+        campus="hefei",
+        state=ContractState.DRAFT,
+        version=0,
+        template="course",
+        template_version="1",
+        language="zh",
+        title="合同",
+        deadline=NOW + timedelta(days=30),
+        created_at=NOW,
+    )
+    issued = draft.issue("ab" * 32, NOW)
+    assert (issued.state, issued.document, issued.document_sha256) == (ContractState.ISSUED, "ab" * 32, "ab" * 32)
+    assert issued.issued_at == NOW
+    with pytest.raises(IllegalMove):
+        issued.issue("cd" * 32, NOW)
 
 
 def test_final_is_what_no_move_leaves() -> None:
