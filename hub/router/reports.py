@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -17,6 +17,7 @@ from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Provider
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem
+from hub.store.kernel.jobs import RUNNING_JOB, Job
 from hub.store.messaging.deliveries import opening_report
 from hub.store.messaging.reported_deliveries import KnownOutcome, Learnt, opening_outcomes
 from hub.store.transaction import Database, Transaction
@@ -37,13 +38,14 @@ class Note(Protocol):
 class MessageOutcome:
     """What a provider says about a message. `delivery`: as it was known when the provider was called or asked.
     `began`: the earliest moment (real time) at which the last call can have begun. `state`: replaces the state given by
-    the receipt."""
+    the receipt. `job`: the job that ends once this is written."""
 
     delivery: Delivery
     provider: Provider
     receipt: Receipt
     began: datetime | None
     state: DeliveryState | None = None
+    job: Job | None = field(default_factory=RUNNING_JOB.get)
 
     @property
     def says_more(self) -> bool:
@@ -55,7 +57,8 @@ class MessageOutcome:
         report = convert_receipt(self.receipt, self.state, receipts=self.provider.channel.rules.receipts)
         look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
         learnt = Learnt(self.delivery.id, report.state, report.reference)
-        return KnownOutcome(self.delivery.state, learnt.moved(report.state, look, report.failure, report.failure_kind))
+        learnt = learnt.moved(report.state, look, report.failure, report.failure_kind)
+        return KnownOutcome(self.delivery.state, learnt, self.job.id if self.job else None)
 
 
 class OutcomeBatcher:
@@ -99,6 +102,8 @@ class OutcomeBatcher:
         for each in outcomes:
             if each.delivery.id in states:
                 log_state(each.delivery, each.provider.name, states[each.delivery.id])
+                if each.job:
+                    each.job.has_ended = True
         return states
 
     async def _note_arrivals(self, outcomes: Sequence[MessageOutcome]) -> None:

@@ -1,13 +1,15 @@
 """Run queued jobs, which should be done soon after a commit.
 
-Workers take jobs from one table (`store/kernel/jobs.py`). One statement reports which jobs ended, renews the leases of
-those that run, and takes further ones. It is run after each NOTIFY, whenever a job ends, and every few seconds.
+Workers take jobs from one table (`store/kernel/jobs.py`). A job ends in the transaction that does the last of its work
+or, if there is none, by a report. One statement reports, renews the leases of jobs that run, and takes further ones. It
+is run after each NOTIFY, every few seconds, and when a job ends whose end is to be reported, or on which others waited.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
@@ -36,6 +38,7 @@ from hub.store.kernel.jobs import (
     REMIND_MANY,
     REPLAN,
     REVOKE,
+    RUNNING_JOB,
     SEAL_FILES,
     Job,
     StartedTooOften,
@@ -69,6 +72,8 @@ class JobQueue:
         self._running: dict[Job, asyncio.Task[None]] = {}
         # Jobs that ended and are not reported yet, and whether they succeeded.
         self._ended: dict[int, bool] = {}
+        # Kinds whose places were all given away, so that further jobs may wait.
+        self._full: set[str] = set()
         self._handlers: dict[str, Handler] = {
             COMPLETE: self._finalise,
             DELIVER: self._deliver,
@@ -104,13 +109,17 @@ class JobQueue:
     async def _take(self, connection: Listener, free: Mapping[str, int]) -> None:
         """Report the jobs that ended, and start those that were taken."""
         ended = dict(self._ended)
-        for job in await take_jobs(connection, [job.id for job in self._running], ended, free, self._lease):
+        taken = await take_jobs(connection, [job.id for job in self._running], ended, free, self._lease)
+        for job in taken:
             self._running[job] = asyncio.create_task(self._run(job))
+        numbers = Counter(job.kind for job in taken)
+        self._full = {kind for kind, places in free.items() if numbers[kind] == places}
         for job_id in ended:
             del self._ended[job_id]
 
     async def _run(self, job: Job) -> None:
         is_done = False
+        RUNNING_JOB.set(job)
         try:
             if job.start > MAX_STARTS:
                 raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
@@ -120,8 +129,11 @@ class JobQueue:
             log.exception("job failed, and is kept", kind=job.kind, job=job.id)
         finally:
             del self._running[job]
-            self._ended[job.id] = is_done
-            self._woken.set()
+            if not (is_done and job.has_ended):
+                self._ended[job.id] = is_done
+                self._woken.set()
+            elif job.kind in self._full:
+                self._woken.set()
 
     async def _finalise(self, job: Job) -> None:
         from hub.lifecycle.sealing.finalise import advance  # loads the PDF libraries, which some workers never need

@@ -225,10 +225,12 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
             facts["organisation"] = seal.organisation
             await tx.record.append(contract.id, contract.campus, "evidence-made", "hub", facts)
         await tx.packages.done(contract.id)
+        await tx.jobs.end_running()
 
 
 async def _note_failure(services: Services, begun: _Begun, failure: str) -> None:
     contract = begun.facts.case.contract
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(begun.attempt, tx.now, failure=failure)
+        await tx.jobs.end_running()
     log.warning("evidence package not made", contract=str(contract.id), reason=failure)

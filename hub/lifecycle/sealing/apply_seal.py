@@ -130,6 +130,7 @@ async def close_file(services: Services, work: Work) -> Work:
             return await choose_work(services, tx, case)
         if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal, tx.now):
             completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
+            await tx.jobs.end_running()
             return Work(FinaliseStep.WAIT, replace(case, contract=completed), work.facts)
         return await choose_work(services, tx, case)
 

@@ -57,6 +57,7 @@ async def _note_trouble(services: Services, contract_id: UUID, error: QiandaErro
             await end_run(tx, begun, error)
         tries = await note_trouble(tx, contract_id, error)
         state = (await tx.contracts.get(contract_id)).state  # another process may have finished it
+        await tx.jobs.end_running()
     log.warning("contract stuck", contract=str(contract_id), reason=error.code, tries=tries, detail=str(error))
     return state
 

@@ -112,6 +112,7 @@ async def choose_work(services: Services, tx: Transaction, case: Case, facts: Fa
     )
     if step is FinaliseStep.WAIT:
         await tx.contracts.plan_hub_step(contract.id, None)
+        await tx.jobs.end_running()
     work = Work(step, case, facts, request)
     refusal = None if work.use is None else await _begin_use(tx, work, work.use)
     about = request.id if request else None

@@ -79,7 +79,6 @@ def list_retention(retention: Retention) -> Mapping[str, timedelta]:
         "periods": BUDGET_RETENTION,
         "job-log": JOB_LOG_RETENTION,
         "job-statistics": JOB_LOG_RETENTION,
-        "job-starts": timedelta(0),
         "rosters": ROSTER_RETENTION,
         "replacements": UNDECIDED_RETENTION,
         "attachments": REPLACED_RETENTION,

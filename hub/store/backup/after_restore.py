@@ -20,8 +20,7 @@ INSERT INTO restored_delivery SELECT id FROM delivery WHERE state IN ('sending',
 """
 # Only the first start of such a job sends without asking the provider first.
 _STARTED = """
-INSERT INTO job_start (job, starts) SELECT id, 1 FROM pgqueuer WHERE entrypoint = ANY($1::text[])
-ON CONFLICT (job) DO UPDATE SET starts = greatest(job_start.starts, 1)
+UPDATE pgqueuer SET attempts = greatest(attempts, 1) WHERE entrypoint = ANY($1::text[])
 """
 # The former hub may have carried out steps that were due until this time.
 _UNTIL = """

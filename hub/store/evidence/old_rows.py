@@ -54,7 +54,6 @@ OLD_ROWS: Mapping[str, OldRows] = {
     # The log and statistics that PgQueuer wrote in earlier versions; the log includes traces of errors.
     "job-log": OldRows("pgqueuer_log", "created < :before"),
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
-    "job-starts": OldRows("job_start", "NOT EXISTS (SELECT FROM pgqueuer WHERE id = job)"),
     "rosters": OldRows("roster_upload", "created_at < :before"),
     # The new signer of a contract that can no longer be replaced, or about whom nobody has decided.
     "replacements": OldRows(

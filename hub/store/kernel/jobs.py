@@ -1,12 +1,13 @@
 """The queue of jobs: work to do soon after a commit, enqueued in the transaction that causes it.
 
-The tables are those of PgQueuer, which ran the jobs before; its workers may still run while this version begins.
+The table is that of PgQueuer, which ran the jobs before.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -62,15 +63,15 @@ ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'p
 _TAKE = "SELECT * FROM take_jobs($1, $2, $3, $4, $5, $6)"
 # Its worker has outlived each start of a job that failed without being started too often.
 _TAKE_UP_AGAIN = SqlStatement("""
-WITH again AS (
-  UPDATE pgqueuer SET status = 'queued' WHERE entrypoint = :kind AND status = 'failed' AND NOT EXISTS (
-    SELECT FROM job_start WHERE job = pgqueuer.id AND (
-      starts > :most_starts OR starts = :most_starts AND pgqueuer.updated > clock_timestamp() - CAST(:rest AS interval)
-    )
-  ) RETURNING id
+UPDATE pgqueuer SET status = 'queued', attempts = CASE WHEN attempts = :most_starts THEN 0 ELSE attempts END
+WHERE entrypoint = :kind AND status = 'failed' AND (
+  attempts < :most_starts OR attempts = :most_starts AND updated <= clock_timestamp() - CAST(:rest AS interval)
 )
-UPDATE job_start SET starts = 0 FROM again WHERE job = again.id AND starts = :most_starts
 """)
+_FORGET_STARTS = SqlStatement("UPDATE pgqueuer SET attempts = 0 WHERE id = :job")
+_END = SqlStatement("DELETE FROM running_job WHERE id = :job")
+# Part of a transaction whose rows, called `opening`, may name the jobs that end with it.
+END_NAMED = "DELETE FROM running_job USING opening WHERE running_job.id = opening.job"
 
 # A job that was started this often without ending is not started again, because it probably crashes its process.
 MAX_STARTS = 3
@@ -78,14 +79,20 @@ MAX_STARTS = 3
 FAILED_REST = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Job:
-    """A job that a worker has taken. `payload`: ids of rows. `start`: how often it was taken, this time included."""
+    """A job that a worker has taken. `payload`: ids of rows. `start`: how often it was taken, this time included.
+    `has_ended`: a transaction has ended it, so that nobody has to report its end."""
 
     id: int
     kind: str
     payload: Mapping[str, str]
     start: int
+    has_ended: bool = False
+
+
+# The job that this task runs; None outside of the queue.
+RUNNING_JOB: ContextVar[Job | None] = ContextVar("running_job", default=None)
 
 
 class StartedTooOften(RuntimeError):
@@ -117,6 +124,19 @@ class Jobs(Repository):
         await self._connection.write(
             _ENQUEUE, values | {"payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
         )
+
+    async def end_running(self) -> None:
+        """End the job that this task runs, if it runs one, in this transaction, which does the last of its work.
+
+        If the transaction fails, the caller has to raise, or to end the job in another one.
+        """
+        if (job := RUNNING_JOB.get()) is not None:
+            await self._connection.write(_END, {"job": job.id})
+            job.has_ended = True
+
+    async def forget_starts(self, job: int) -> None:
+        """Forget the starts of this job, so that they do not count against it."""
+        await self._connection.execute(_FORGET_STARTS, {"job": job})
 
     async def take_up_again(self, kind: str) -> None:
         """Start failed jobs again, which are only parked. Those that failed MAX_STARTS times wait for FAILED_REST, and

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
 
 from hub.model.messaging.delivery import DeliveryState
+from hub.store.kernel.jobs import END_NAMED
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
@@ -47,14 +48,15 @@ UPDATE delivery SET
 FROM (
     SELECT given.*, coalesce((SELECT clock_offset FROM demo_clock), interval '0') AS clock_offset
     FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS text[]), CAST(:references AS text[]), CAST(:states AS text[]),
-                CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]))
-      AS given (id, known, reference, state, check_at, failure, failure_kind)
+                CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]),
+                CAST(:jobs AS bigint[]))
+      AS given (id, known, reference, state, check_at, failure, failure_kind, job)
     JOIN delivery AS held ON held.id = given.id
     ORDER BY held.id FOR UPDATE OF held
 ) AS outcome
 WHERE delivery.id = outcome.id AND delivery.state = outcome.known
 RETURNING delivery.id, delivery.contract, delivery.task, delivery.campus, delivery.purpose, delivery.state,
-    delivery.state_at, delivery.failure_kind,
+    delivery.state_at, delivery.failure_kind, outcome.job,
     EXISTS (SELECT FROM provider WHERE name = delivery.provider AND until_delivered) AS is_broken
 """)
 _NOTE_OUTCOMES = note_receipts("opening", f"delivery.state IN ({in_words(RECEIPTS)})")
@@ -106,10 +108,12 @@ _BY_KEYS = SqlStatement(
 
 @dataclass(frozen=True)
 class KnownOutcome:
-    """The outcome of a call. `known`: the state of the delivery when the provider was called."""
+    """The outcome of a call. `known`: the state of the delivery when the provider was called. `job`: the job that ends
+    with it."""
 
     known: DeliveryState
     learnt: Learnt
+    job: int | None = None
 
 
 def opening_outcomes(outcomes: Sequence[KnownOutcome], at: datetime) -> Opening:
@@ -117,8 +121,9 @@ def opening_outcomes(outcomes: Sequence[KnownOutcome], at: datetime) -> Opening:
 
     Its rows are those of the deliveries that were written. The others are not as they were known to be.
     """
-    values = {"at": at, "known": [each.known.value for each in outcomes]}
-    return Opening(_OUTCOMES, values | _values_of([each.learnt for each in outcomes]), True, (_NOTE_OUTCOMES,))
+    known, jobs = [each.known.value for each in outcomes], [each.job for each in outcomes]
+    values = {"at": at, "known": known, "jobs": jobs} | _values_of([each.learnt for each in outcomes])
+    return Opening(_OUTCOMES, values, True, (_NOTE_OUTCOMES, END_NAMED))
 
 
 def _values_of(learnt: Sequence[Learnt]) -> dict[str, Any]:

@@ -64,7 +64,6 @@ DELETABLE = (
     "evidence_due",
     "idempotency",
     "inbound_message",
-    "job_start",
     "login_failure",
     "one_time_code",
     "opt_out",
@@ -101,6 +100,7 @@ DO $$ DECLARE name text; BEGIN
     EXECUTE format('GRANT DELETE ON %I TO app', name);
   END LOOP;
 END $$;
+GRANT DELETE ON running_job TO app;
 """
 
 

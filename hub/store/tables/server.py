@@ -1,4 +1,4 @@
-"""The purpose of this database, heartbeats, periodic tasks, and starts of jobs."""
+"""The purpose of this database, heartbeats, and periodic tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Interval
+from sqlalchemy import CheckConstraint, Index, Interval
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -87,14 +87,6 @@ class RowCountRow(SQLModel, table=True):
     counts: dict[str, Any] = json_()
     counted_at: datetime = moment(nullable=False)
     seconds: float
-
-
-class JobStartRow(SQLModel, table=True):
-    """How often a job was started: it may end its process each time."""
-
-    __tablename__ = "job_start"
-    job: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    starts: int = 0
 
 
 class SendingPauseRow(SQLModel, table=True):

@@ -88,19 +88,6 @@ async def test_how_jobs_went_goes_after_a_week() -> None:
                 assert tuple((await tx.connection.execute(kept)).one()) == (7 * each_day, True)
 
 
-async def test_starts_are_kept_as_long_as_their_job() -> None:
-    async with quiet_hub() as running:
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.jobs.enqueue("alert", {"alert": "x"}, "waits")
-            waiting = int(await tx.connection.scalar(text("SELECT id FROM pgqueuer")) or 0)
-            for job in (waiting, waiting + 1):
-                await tx.connection.execute(text(f"INSERT INTO job_start (job, starts) VALUES ({job}, 2)"))
-        assert await purged(running) == {"job-starts": 1}
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            started = await tx.connection.execute(text("SELECT job, starts FROM job_start"))
-            assert [tuple(row) for row in started] == [(waiting, 2)]
-
-
 async def test_one_worker_does_it_for_all() -> None:
     async with quiet_hub() as running:
         await told(running, 1)

@@ -117,7 +117,7 @@ async def test_planning_that_the_database_broke_off_goes_on_later(running: Runni
 async def test_a_job_that_was_started_three_times_and_never_ended_is_parked(running: Running) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await replan_later(tx, "hefei", None)
-        await tx.connection.execute(text("INSERT INTO job_start (job, starts) SELECT id, 3 FROM pgqueuer"))
+        await tx.connection.execute(text("UPDATE pgqueuer SET attempts = 3"))
     async with _queue_of(running):
         await until(lambda: _found(running, "SELECT count(*) = 0 FROM pgqueuer WHERE status IN ('queued', 'picked')"))
     assert await _found(running, "SELECT count(*) = 1 FROM pgqueuer WHERE status = 'failed'")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import ALERT, DELIVER, FAILED_REST, JOB_CHANNEL, MAX_STARTS, REPLAN, Job, take_jobs
+from hub.store.kernel.jobs import (
+    ALERT,
+    DELIVER,
+    FAILED_REST,
+    JOB_CHANNEL,
+    MAX_STARTS,
+    REPLAN,
+    RUNNING_JOB,
+    Job,
+    take_jobs,
+)
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from tests.database import fresh_database
 from tests.running import until
+from tests.statements import noted_statements
 
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
 FREE = {DELIVER: 2, ALERT: 1}
@@ -71,12 +82,11 @@ async def test_each_kind_has_its_own_places_and_no_job_is_taken_twice(queue: Que
     assert named(await take_jobs(queue.other, (), {}, FREE, LONG)) == [("e", 1)]
 
 
-async def test_an_ended_job_is_gone_with_its_starts_and_a_failed_one_is_parked(queue: Queue) -> None:
+async def test_an_ended_job_is_gone_and_a_failed_one_is_parked(queue: Queue) -> None:
     await queue.add(DELIVER, "a", "b")
     first, second = await take_jobs(queue.one, (), {}, FREE, LONG)
     assert await take_jobs(queue.one, (), {first.id: True, second.id: False}, FREE, LONG) == []
     assert await queue.statuses() == ["failed"]
-    assert await queue.one.fetchval("SELECT array_agg(job) FROM job_start") == [second.id]
     await queue.lose()
     assert await take_jobs(queue.one, (), {}, FREE, LONG) == []
 
@@ -107,16 +117,49 @@ async def test_a_job_that_its_worker_is_just_reporting_is_not_waited_for(queue: 
     assert await take_jobs(queue.other, (), {}, FREE, LONG) == []
 
 
-async def test_a_failed_job_that_kept_its_place_is_taken_beside_one_that_has_it_now(queue: Queue) -> None:
-    await queue.add(REPLAN, "a", "b")
-    (failed,) = await take_jobs(queue.one, (), {}, {REPLAN: 1}, LONG)
-    await take_jobs(queue.one, (), {failed.id: False}, {}, LONG)
-    # As a worker of the version before does it: one place of each kind, which a failed job keeps.
-    await queue.one.execute("UPDATE pgqueuer SET slot = 1 WHERE id = $1", failed.id)
-    await queue.one.execute("UPDATE pgqueuer SET slot = 1, status = 'picked' WHERE id <> $1", failed.id)
+async def test_a_job_ends_with_the_transaction_that_does_the_last_of_its_work(queue: Queue) -> None:
+    await queue.add(DELIVER, "a", "b")
+    first, second = await take_jobs(queue.one, (), {}, FREE, LONG)
+    RUNNING_JOB.set(first)
+    with suppress(LookupError):
+        async with queue.store.transaction(EVERYTHING) as tx:
+            await tx.jobs.end_running()
+            await tx.connection.flush()
+            raise LookupError
+    assert await queue.statuses() == ["picked", "picked"]
+    with noted_statements(queue.store) as statements:
+        async with queue.store.transaction(EVERYTHING) as tx:
+            await tx.jobs.enqueue(DELIVER, {"name": "c"}, "c")
+            await tx.jobs.end_running()
+            # Its own worker may report at this moment: neither waits for the other.
+            await tx.connection.flush()
+            await queue.one.execute("SET lock_timeout = '1s'")
+            assert await take_jobs(queue.one, [first.id, second.id], {}, FREE, timedelta(0)) == []
+    assert len(statements) == 1
+    assert (first.has_ended, second.has_ended) == (True, False)
+    assert await queue.statuses() == ["picked", "queued"]
+
+
+async def test_a_worker_that_lost_its_lease_ends_no_job_that_waits_for_another(queue: Queue) -> None:
+    await queue.add(DELIVER, "a")
+    (late,) = await take_jobs(queue.one, (), {}, FREE, LONG)
+    await queue.lose()
+    assert await take_jobs(queue.other, (), {}, {}, LONG) == []
+    RUNNING_JOB.set(late)
     async with queue.store.transaction(EVERYTHING) as tx:
-        await tx.jobs.take_up_again(REPLAN)
-    assert named(await take_jobs(queue.one, (), {}, {REPLAN: 2}, LONG)) == [("a", 2)]
+        await tx.jobs.end_running()
+    assert named(await take_jobs(queue.other, (), {}, FREE, LONG)) == [("a", 2)]
+
+
+async def test_a_lease_is_renewed_when_a_quarter_of_it_is_over(queue: Queue) -> None:
+    await queue.add(DELIVER, "a")
+    (job,) = await take_jobs(queue.one, (), {}, FREE, LONG)
+    beats = []
+    for ago in ("14 minutes", "16 minutes"):
+        await queue.one.execute(f"UPDATE pgqueuer SET heartbeat = now() - interval '{ago}'")
+        await take_jobs(queue.one, [job.id], {}, FREE, LONG)
+        beats.append(await queue.one.fetchval("SELECT heartbeat > now() - interval '5 minutes' FROM pgqueuer"))
+    assert beats == [False, True]
 
 
 async def test_a_new_job_wakes_the_workers_and_a_report_does_not(queue: Queue) -> None:
@@ -139,7 +182,7 @@ async def test_failed_jobs_are_taken_up_again_unless_they_end_their_process(queu
     jobs = {job.payload["name"]: job.id for job in await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)}
     await take_jobs(queue.one, (), dict.fromkeys(jobs.values(), False), {}, LONG)
     earlier = "UPDATE pgqueuer SET updated = now() - $2::interval WHERE id = $1"
-    started = "UPDATE job_start SET starts = $2 WHERE job = $1"
+    started = "UPDATE pgqueuer SET attempts = $2 WHERE id = $1"
     for name, starts in (("b", MAX_STARTS), ("c", MAX_STARTS), ("d", MAX_STARTS + 1)):
         await queue.one.execute(started, jobs[name], starts)
     for name in ("c", "d"):

@@ -53,7 +53,6 @@ WITHOUT = {
     "contract_number": "the last number of a year",
     "demo_clock": "how far a demo's clock is ahead",
     "installation": "what the database is for; the role app only reads it",
-    "job_start": "how often a job began",
     "opt_out": "hashes of numbers that want no messages, from any campus",
     "outbox_message": "keys of deliveries that the demo's outbox took",
     "pgqueuer": "ids of rows",
