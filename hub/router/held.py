@@ -20,7 +20,7 @@ PAUSE_RECHECK_INTERVAL = timedelta(minutes=1)
 
 async def hold_back(tx: Transaction, delivery: Delivery) -> bool:
     """Postpone this message if sending is paused and nobody is waiting for it. Return whether it was postponed."""
-    if delivery.purpose not in HELD or await tx.pause.get() is None:
+    if delivery.purpose not in HELD or not await tx.pause.is_on():
         return False
     await tx.deliveries.put_off(delivery.id, tx.planning_now + PAUSE_RECHECK_INTERVAL)
     return True

@@ -134,20 +134,21 @@ class Router:
         no provider accepts the message now or the one that may have it does not respond; `reconcile` tries again later.
         """
         async with self._database.transaction(EVERYTHING, opening_to_send(delivery_id)) as tx:
-            delivery = await tx.deliveries_to_send.get(delivery_id)
+            delivery = await tx.deliveries_to_send.lock(delivery_id)
             if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
                 return delivery.state if delivery else None
             if self.providers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
                 return delivery.state
             at, touched = tx.planning_now, delivery.state_at
-            before = None if fresh else idle_since or at - CALL_LEASE
-            if not await tx.deliveries.claim(delivery.id, at, before=before):
+            if not delivery.is_free(at, before=None if fresh else idle_since or at - CALL_LEASE):
                 return delivery.state
             delivery = replace(delivery, state_at=at)
             # The job may have waited long for a worker, so the message may have become obsolete.
             fresh = fresh and at - delivery.created_at < CALL_LEASE
             restored = not fresh and await tx.pause.was_restored(delivery.id)
             ask = bool(delivery.provider) or restored
+            if ask:
+                await tx.deliveries.claim(delivery.id, at, held=touched)
             call = None if ask else await self._book_call(tx, delivery, fresh=fresh)
         if restored and (holder := await find_holder(self._database, self.providers, self.renderer, delivery)):
             return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
@@ -199,7 +200,7 @@ class Router:
         async with self._database.transaction(EVERYTHING) as tx:
             # Asking took time, so the claim has to be renewed for the call that follows.
             at = tx.planning_now
-            if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+            if not await tx.deliveries.claim(delivery.id, at, held=delivery.state_at):
                 return delivery.state
             return await self._book_call(tx, replace(delivery, state_at=at), fresh=False)
 
@@ -314,7 +315,7 @@ class Router:
     ) -> Begun | DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             at = tx.planning_now
-            if not await tx.deliveries.claim(delivery.id, at, before=None, held=delivery.state_at):
+            if not await tx.deliveries.claim(delivery.id, at, held=delivery.state_at):
                 return delivery.state
             moved = replace(delivery, state_at=at, provider=None)
             following = await self._book_call(tx, moved, fresh=True, tried=tried)

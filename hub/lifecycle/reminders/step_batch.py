@@ -7,7 +7,7 @@ is signed meanwhile.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -45,10 +45,11 @@ from hub.model.staff.accounts import StaffTask
 from hub.router.failing import show_recovered
 from hub.router.policy import PlacePolicies, get_policies
 from hub.router.providers import Begun
+from hub.store.contract.cases import opening_of_parties
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.plans import PlannedTask
-from hub.store.reminders.policies import PolicyPlace
+from hub.store.reminders.policies import PolicyPlace, opening_of_policies
 from hub.store.transaction import Transaction
 
 # This many steps overdue by more than an hour count as a backlog, for example after an outage.
@@ -69,22 +70,24 @@ class _Message:
 
 
 async def load_steps(
-    services: Services, tx: Transaction, contracts: Iterable[Contract], tasks: Sequence[UUID]
+    services: Services, tx: Transaction, contracts: Collection[Contract], tasks: Sequence[UUID]
 ) -> StepBatch:
     """Read everything that the steps of these tasks need, and lock their persons and records.
 
     The caller has locked `contracts`, which may include contracts without one of these tasks.
     """
+    places = [PolicyPlace(contract.campus, contract.course, contract.id) for contract in contracts]
+    await tx.read_together([opening_of_parties(contracts), opening_of_policies(places)])
     cases = await tx.cases.list_cases(contracts)
+    policies = await get_policies(tx, services.messaging.policy, places)
     found = {party.task.id: (case, party) for case in cases for party in case.parties}
     persons = {found[task][1].signer.person for task in tasks}
     meant = [task for task, (_, party) in found.items() if party.signer.person in persons]
-    about = {found[task][0].contract.id: found[task][0].contract for task in meant}
+    about = {found[task][0].contract.id for task in meant}
     await tx.due_steps.lock_persons_and_records(persons, about)
     facts = await tx.due_steps.get_facts(meant, tx.planning_now)
-    places = [PolicyPlace(contract.campus, contract.course, contract.id) for contract in about.values()]
     batch = StepBatch(services, tx, {task: found[task] for task in meant}, facts)
-    batch.places = await get_policies(tx, services.messaging.policy, places)
+    batch.places = policies
     await batch.look_for_crowd(tasks)
     return batch
 

@@ -158,6 +158,16 @@ class Delivery:
     not_before: datetime | None = None
     check_at: datetime | None = None
 
+    def is_free(self, at: datetime, *, before: datetime | None) -> bool:
+        """Return whether a process may claim the unsettled attempt at `at`.
+
+        It must not have been put off beyond that, and its last claim must be older than `before`. None: it must never
+        have been claimed or put off.
+        """
+        if before is None:
+            return self.state_at is None and self.not_before is None
+        return (self.state_at is None or self.state_at < before) and (self.not_before is None or self.not_before <= at)
+
     @property
     def earliest_start(self) -> datetime | None:
         """Earliest moment (real time) at which the last call can have begun."""

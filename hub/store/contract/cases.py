@@ -179,6 +179,11 @@ def opening_of_case(contract: UUID) -> Opening:
     return Opening(GET_CASE, {"contract": contract})
 
 
+def opening_of_parties(contracts: Iterable[Contract]) -> Opening:
+    """Return what `Cases.list_cases` reads."""
+    return Opening(_PARTIES_OF, {"ids": [contract.id for contract in contracts]})
+
+
 def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
     """Return what `Cases.lock`, or `Cases.lock_with_record`, does first."""
     return Opening(_LOCK, {"contract": contract, "with_record": with_record})
@@ -248,8 +253,8 @@ class Cases:
         """Return the cases of these contracts, in their order. To change them, lock the contracts first."""
         parties: dict[UUID, list[Party]] = {}
         found = list(contracts)
-        rows = await self._connection.execute(_PARTIES_OF, {"ids": [contract.id for contract in found]})
-        for row in rows:
+        opening = opening_of_parties(found)
+        for row in await self._connection.execute(opening.statement, opening.values):
             party = self._party(row)
             parties.setdefault(party.task.contract, []).append(party)
         return [Case(contract, tuple(parties.get(contract.id, ()))) for contract in found]

@@ -70,15 +70,9 @@ _MINE = DELIVERY.c.id == bindparam("delivery")
 _IS_UNSETTLED = DELIVERY.c.state.in_(UNSETTLED)
 _GET = SqlStatement(select(DELIVERY).where(_MINE))
 _BY_KEY = SqlStatement(select(DELIVERY).where(DELIVERY.c.key == bindparam("key")))
-_UNTOUCHED = DELIVERY.c.state_at.is_(None) & DELIVERY.c.not_before.is_(None)
-_LEFT_ALONE = (DELIVERY.c.state_at.is_(None) | (DELIVERY.c.state_at < bindparam("before"))) & (
-    DELIVERY.c.not_before.is_(None) | (DELIVERY.c.not_before <= bindparam("at"))
-)
 _CLAIMED: dict[str, Any] = {"state_at": bindparam("at"), "not_before": None}
-_CLAIM_NEW, _CLAIM_OLD, _CLAIM_AGAIN = (
-    SqlStatement(DELIVERY.update().where(_MINE, _IS_UNSETTLED, free).values(_CLAIMED))
-    for free in (_UNTOUCHED, _LEFT_ALONE, DELIVERY.c.state_at == bindparam("held"))
-)
+_HELD = DELIVERY.c.state_at.is_not_distinct_from(bindparam("held"))
+_CLAIM = SqlStatement(DELIVERY.update().where(_MINE, _IS_UNSETTLED, _HELD).values(_CLAIMED))
 _CALLED = SqlStatement(
     DELIVERY.update()
     .where(_MINE)
@@ -88,14 +82,12 @@ _CALLED = SqlStatement(
         text=bindparam("words"),
         called_at=bindparam("latest"),
         segments=bindparam("size"),
-        not_before=None,
         calls=DELIVERY.c.calls + 1,
+        **_CLAIMED,
     )
 )
 _RENEW = SqlStatement(
-    DELIVERY.update()
-    .where(_MINE, _IS_UNSETTLED, DELIVERY.c.state_at == bindparam("held"))
-    .values(_CLAIMED | {"called_at": bindparam("latest")})
+    DELIVERY.update().where(_MINE, _IS_UNSETTLED, _HELD).values(_CLAIMED | {"called_at": bindparam("latest")})
 )
 _LOCK = SqlStatement(select(DELIVERY).where(_MINE).with_for_update())
 _TO_LOOK_AT = SqlStatement(
@@ -168,26 +160,18 @@ class Deliveries(EncryptedRepository):
         row = (await self._connection.execute(_BY_KEY, {"key": key})).first()
         return self.read_delivery(row) if row else None
 
-    async def claim(
-        self, delivery: UUID, at: datetime, *, before: datetime | None, held: datetime | None = None
-    ) -> bool:
-        """Claim an unsettled attempt for a call from `at` on. Return False if another process has it, or if it was put
-        off.
-
-        The attempt must never have been claimed, or its last claim must be older than `before` (None: never claimed).
-        `held` instead renews the claim that was made at that moment.
-        """
-        values = {"delivery": delivery, "at": at, "before": before, "held": held}
-        free = _CLAIM_NEW if before is None else _CLAIM_OLD
-        return (await self._connection.write_now(_CLAIM_AGAIN if held else free, values)).rowcount == 1
+    async def claim(self, delivery: UUID, at: datetime, *, held: datetime | None) -> bool:
+        """Claim an unsettled attempt, whose last claim was made at `held` (None: there is none), for a call from `at`
+        on. Return False if another process has claimed it since."""
+        values = {"delivery": delivery, "at": at, "held": held}
+        return (await self._connection.write_now(_CLAIM, values)).rowcount == 1
 
     async def called(self, delivery: Delivery) -> None:
-        """Write the provider that is about to be called, the text that it gets, and its size. Commit before the call.
-
-        The call begins by `called_at`.
-        """
+        """Write the claim, made at `state_at`, the provider that is about to be called, the text that it gets, and its
+        size. Commit before the call, which begins by `called_at`."""
         values: dict[str, Any] = {"delivery": delivery.id, "by": delivery.provider, "form": delivery.shape}
         values |= {"words": delivery.text, "latest": delivery.called_at, "size": delivery.segments}
+        values |= {"at": delivery.state_at}
         await self._connection.write(_CALLED, values)
 
     async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:

@@ -31,6 +31,16 @@ def is_not_paused() -> ColumnElement[bool]:
 
 
 class SendingPauses(Repository):
+    _is_on: bool | None = None
+
+    def know(self, *, is_on: bool) -> None:
+        """Let `is_on` return what this transaction has read."""
+        self._is_on = is_on
+
+    async def is_on(self) -> bool:
+        """Return whether sending is paused."""
+        return await self.get() is not None if self._is_on is None else self._is_on
+
     async def get(self) -> SendingPause | None:
         """Return the present pause, or None."""
         row = (await self._connection.execute(_GET)).first()

@@ -98,14 +98,19 @@ def opening_of_policy(campus: str, course: str | None, contract: UUID | None) ->
     return Opening(_HOLDING, {"campus": campus, "course": course or "", "contract": str(contract or "")})
 
 
+def opening_of_policies(places: Sequence[PolicyPlace]) -> Opening:
+    """Return what `Policies.get_at_all` reads."""
+    campuses = sorted({each.campus for each in places})
+    return Opening(_CAN_HOLD, {"campuses": campuses, "subjects": [str(each.contract) for each in places]})
+
+
 class Policies(Repository):
     async def get_at_all(self, places: Sequence[PolicyPlace]) -> PoliciesAt:
         """Return for each of these places what `list_above` returns, and the campuses, in one statement."""
-        campuses = sorted({each.campus for each in places})
-        values = {"campuses": campuses, "subjects": [str(each.contract) for each in places]}
+        opening = opening_of_policies(places)
         rows: defaultdict[str, list[PolicyChange]] = defaultdict(list)
         found: dict[str, Campus] = {}
-        for row in await self._connection.execute(_CAN_HOLD, values):
+        for row in await self._connection.execute(opening.statement, opening.values):
             found[row["id"]] = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
             if row["kind"] is not None:
                 rows[row["id"]].append(PolicyChange(row["id"], row["kind"], row["subject"], row["changes"]))

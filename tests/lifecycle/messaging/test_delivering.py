@@ -150,7 +150,7 @@ async def test_an_invitation_that_did_not_get_out_before_the_signature_is_withdr
         contract = await running.issue_minor()
         delivery = await committed_invitation(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:  # its worker hangs
-            assert await tx.deliveries.claim(delivery, clock(), before=None)
+            assert await tx.deliveries.claim(delivery, clock(), held=None)
         guardian = await person(running, contract)
         await guardian.land()
         await guardian.verify(await guardian.ask_code())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import reduce
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hub.model.messaging.delivery import DeliveryState, merge_states
+from hub.model.messaging.delivery import Delivery, DeliveryState, merge_states
+
+NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
 
 reports = some.lists(some.sampled_from(DeliveryState), min_size=1)
 
@@ -35,3 +40,28 @@ def test_any_order_and_any_duplicates_end_in_the_same_state(
 )
 def test_what_says_more_wins(known: str, reported: str, after: str) -> None:
     assert merge_states(DeliveryState(known), DeliveryState(reported)) is DeliveryState(after)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "put_off", "before", "is_free"),
+    [
+        (None, None, None, True),
+        (0, None, None, False),
+        (None, 0, None, False),
+        (None, None, 5, True),
+        (4, None, 5, True),
+        (5, None, 5, False),
+        (None, 10, 5, True),
+        (None, 11, 5, False),
+        (4, 11, 5, False),
+    ],
+)
+def test_an_attempt_is_claimed_once_unless_its_claim_is_old_and_its_wait_over(
+    claimed: int | None, put_off: int | None, before: int | None, is_free: bool
+) -> None:
+    def moment(seconds: int | None) -> datetime | None:
+        return None if seconds is None else NOW + timedelta(seconds=seconds)
+
+    attempt = Delivery(UUID(int=1), "key", "code", "sms", "+86", "text", DeliveryState.SENDING, NOW, {})
+    attempt = replace(attempt, state_at=moment(claimed), not_before=moment(put_off))
+    assert attempt.is_free(NOW + timedelta(seconds=10), before=moment(before)) is is_free
