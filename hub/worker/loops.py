@@ -61,10 +61,15 @@ async def log_errors(work: Awaitable[Result]) -> Result | None:
 
 @asynccontextmanager
 async def listening(database: Database, channel: str, heard: asyncio.Event) -> AsyncIterator[Listener]:
-    """Set `heard` at each NOTIFY on this channel, and when the connection ends, so that the loop notices the end."""
+    """Set `heard` at each NOTIFY on this channel, and when the connection ends, so that the loop notices the end.
+
+    A commit on this connection does not wait for the disk, because a report of the queue promises nothing to anybody. A
+    power cut can only take it back together with all that was committed after it.
+    """
     listener = await asyncpg.connect(database.dsn, timeout=10)
     listener.get_settings().register_data_types(ARRAY_TYPES)
     try:
+        await listener.execute("SET synchronous_commit = off")
         await listener.add_listener(channel, lambda *_: heard.set())
         listener.add_termination_listener(lambda *_: heard.set())
         yield listener

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from hub.store.kernel.jobs import (
 )
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
+from hub.worker.loops import listening
 from tests.database import fresh_database
 from tests.running import until
 from tests.statements import noted_statements
@@ -192,3 +194,11 @@ async def test_failed_jobs_are_taken_up_again_unless_they_end_their_process(queu
     again = named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG))
     assert again == [("a", 2), ("c", 1)]  # one failed just now, the other failed as often as it may and has rested
     assert sorted(await queue.statuses()) == ["failed", "failed", "picked", "picked"]
+
+
+async def test_only_a_report_of_the_queue_does_not_wait_for_the_disk(queue: Queue) -> None:
+    asked = "SHOW synchronous_commit"
+    async with listening(queue.store, JOB_CHANNEL, asyncio.Event()) as listener:
+        assert await listener.fetchval(asked) == "off"
+    async with queue.store.transaction(EVERYTHING) as tx:
+        assert (await tx.connection.fetch(asked)).one()[0] == "on"
