@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from asn1crypto import x509
+from cryptography import x509 as crypto_x509
 
 from hub.authorities import CertificateStatus, Clock, Issued, Revoked, ocsp, profile
 from hub.authorities.profile import Extension
@@ -79,6 +80,9 @@ class BuiltinAuthority:
         if self._root.public_key.dump() != key.spki:
             raise ValueError("the root certificate is not for this key")
         self._key, self._clock, self._organisation = key, clock, organisation
+        self._list = b""
+        self._listed: tuple[datetime, datetime, tuple[Revoked, ...]] | None = None
+        """When the kept CRL was made, when it ends, and what is in it."""
         self._addresses = profile.PublicAddresses(
             public_origin + REVOCATION_LIST_PATH, public_origin + STATUS_PATH, public_origin + ROOT_PATH
         )
@@ -120,11 +124,12 @@ class BuiltinAuthority:
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not profile.issued_by(certificate, self.root):
             return CertificateStatus.UNKNOWN
-        serial = x509.Certificate.load(certificate).serial_number
+        serial = crypto_x509.load_der_x509_certificate(certificate).serial_number
         return CertificateStatus.REVOKED if serial in {each.serial for each in revoked} else CertificateStatus.GOOD
 
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
-        """Return the present CRL in DER, valid for seven days.
+        """Return the present CRL in DER, valid for seven days. It is the same one within a second, the unit of its
+        times, while no certificate is revoked.
 
         `speaks_until`: the earliest end of a certificate for which this copy will be kept; the CRL then ends no later.
         Raises BadInput if that has passed.
@@ -135,8 +140,11 @@ class BuiltinAuthority:
             ends = min(ends, speaks_until)
         if ends <= now:
             raise BadInput("the certificate has expired: no revocation list can cover it")
-        body = profile.revocation_list_body(self._root.subject, self._key.spki, (now, ends), revoked)
-        return profile.signed(body, await self._key.sign(body))
+        whole = now.replace(microsecond=0), ends.replace(microsecond=0), tuple(revoked)
+        if whole != self._listed:
+            body = profile.revocation_list_body(self._root.subject, self._key.spki, (now, ends), revoked)
+            self._list, self._listed = profile.signed(body, await self._key.sign(body)), whole
+        return self._list
 
     def is_asked(self, asked: ocsp.CertificateId) -> bool:
         """Return whether an OCSP request is about a certificate of this authority."""

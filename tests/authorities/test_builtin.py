@@ -184,6 +184,22 @@ async def test_a_revocation_list_ends_before_the_certificates_it_speaks_for() ->
         await made.revocation_list([], speaks_until=now() - timedelta(days=1))
 
 
+async def test_a_revocation_list_is_that_of_its_second_until_somebody_is_revoked() -> None:
+    at = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
+    key = SoftKey.generate("root")
+    made = BuiltinAuthority(key, await make_root(key, now, "示范学校"), lambda: at, "示范学校", ORIGIN)
+    first, revoked = await made.revocation_list([]), Revoked(5, at, "superseded")
+    at += timedelta(milliseconds=900)
+    assert await made.revocation_list([]) == first
+    shorter = await made.revocation_list([], speaks_until=at + timedelta(days=2))
+    assert x509.load_der_x509_crl(shorter).next_update_utc == at.replace(microsecond=0) + timedelta(days=2)
+    longer = x509.load_der_x509_crl(await made.revocation_list([revoked]))
+    assert longer.get_revoked_certificate_by_serial_number(5) is not None
+    assert len(x509.load_der_x509_crl(await made.revocation_list([]))) == 0
+    at += timedelta(milliseconds=100)
+    assert x509.load_der_x509_crl(await made.revocation_list([])).last_update_utc == at
+
+
 # X.520 counts characters; `cryptography` warns if there are more than 64 bytes.
 long_names = pytest.mark.filterwarnings("ignore:Attribute's length must be:UserWarning")
 
