@@ -140,7 +140,7 @@ class Connection:
         if (kept := self._take_kept(statement, values)) is not None:
             return kept
         made = _compiled_once(statement, values)
-        if not self._waiting.may_wait_longer(made):
+        if (self._kept or self._waiting) and not self._waiting.may_wait_longer(made):
             await self.flush()
         if made.gives_rows:
             return Rows(await _describe_errors(made.sql, self.driver.fetch(made.sql, *made.arguments(values))))
