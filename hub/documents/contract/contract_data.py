@@ -146,7 +146,7 @@ class ContractData:
 
     def values(self) -> dict[str, Any]:
         """Return the data as JSON values for a template: dates as ISO text, amounts as decimal text."""
-        values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        values: dict[str, Any] = _plain(self)
         values["student_signs"] = self.student_signs
         if self.course is not None:
             computed = {"total": self.course.total, "hours": self.course.hours, "lesson_fee": self.course.lesson_fee}
@@ -194,6 +194,8 @@ def _require_masked(*values: str) -> None:
 
 
 def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

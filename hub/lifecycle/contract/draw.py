@@ -335,7 +335,7 @@ def draft_contract(drawn: DrawnContract, laid_out: LaidOut) -> Contract:
 
 def plain_blocks(laid_out: LaidOut) -> list[dict[str, Any]]:
     """Return the text version as JSON."""
-    return [{"kind": type(block).__name__.lower(), **dataclasses.asdict(block)} for block in laid_out.text]
+    return [{"kind": type(block).__name__.lower(), **vars(block)} for block in laid_out.text]
 
 
 def _seal_place(laid_out: LaidOut) -> dict[str, float]:
