@@ -325,10 +325,11 @@ class Contracts(EncryptedRepository):
         """Return the signer of a row of the signers' table. Raises ContractUnreadable."""
         values = {name: value for name, value in row.items() if name in _SIGNER_FIELDS}
         decrypt = self._cipher.decrypt
-        if not self._cipher.can_decrypt(row["phone_sealed"], _PHONE.at(row["id"])):
-            raise ContractUnreadable(f"signer {row['id']}: encrypted with another key, or altered")
         values |= {"role": Role(row["role"]), "channels": tuple(row["channels"])}
-        values["phone"] = decrypt(row["phone_sealed"], _PHONE.at(row["id"]))
+        try:
+            values["phone"] = decrypt(row["phone_sealed"], _PHONE.at(row["id"]))
+        except (InvalidTag, ValueError):
+            raise ContractUnreadable(f"signer {row['id']}: encrypted with another key, or altered") from None
         values["id_number"] = decrypt(row["id_number_sealed"], _ID_NUMBER.at(row["id"]))
         values["email"] = decrypt(row["email_sealed"], _EMAIL.at(row["id"])) if row["email_sealed"] else None
         return Signer(**values)
