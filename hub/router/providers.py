@@ -1,12 +1,15 @@
-"""Choose the provider for a message among the configured providers, and reserve a slot in its rate limit."""
+"""Choose the provider for a message among the configured providers, reserve a slot in its rate limit, and call it."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from channels import Channel, FixedTexts, Message
+from channels import CALL_TIMEOUT, AccountTrouble, Channel, FixedTexts, Message, MessageRefused, NotNow, Receipt
+from hub.measures import DUE_TO_SENT_SECONDS, CallOutcome, count_call
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import PATIENCE, Delivery
 from hub.model.messaging.message import ANSWERS, BY_SMS_ALONE, NOT_BY_VOICE, Purpose
@@ -66,6 +69,42 @@ class Begun:
     @property
     def provider(self) -> Provider:
         return self.booked.provider
+
+
+async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
+    """Call the provider, and measure the call for `/metrics`: its outcome, its duration, how late the message left.
+
+    `clock`: real time. Raises what `Channel.send` raises, and TimeoutError.
+    """
+    began, outcome = time.monotonic(), CallOutcome.UNKNOWN
+    try:
+        receipt = await asyncio.wait_for(call.provider.channel.send(call.message), CALL_TIMEOUT)
+        outcome = CallOutcome.ACCEPTED
+    except MessageRefused:
+        outcome = CallOutcome.REFUSED
+        raise
+    except AccountTrouble:
+        outcome = CallOutcome.ACCOUNT
+        raise
+    except NotNow:
+        outcome = CallOutcome.NOT_NOW
+        raise
+    finally:
+        count_call(call.provider.name, outcome, time.monotonic() - began)
+    DUE_TO_SENT_SECONDS.labels(call.delivery.purpose).observe(_compute_lateness(call, clock()).total_seconds())
+    return receipt
+
+
+def _compute_lateness(call: Begun, now: datetime) -> timedelta:
+    """Return the time since the message of this call was due. `now`: real time.
+
+    A message without a step was due when it was written. The two times of the claim show how far the planning clock is
+    ahead of real time.
+    """
+    delivery = call.delivery
+    due = call.due_at or delivery.planned_at or delivery.created_at
+    ahead = delivery.state_at - call.claimed_at if delivery.state_at else timedelta(0)
+    return max(now + ahead - due, timedelta(0))
 
 
 def can_send(providers: Iterable[Provider], purpose: str, language: str) -> list[Provider]:

@@ -38,8 +38,7 @@ from hub.model.signing.link import SignLink
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
-from hub.router.measured_call import send_measured
-from hub.router.providers import Begun, Booked, Provider, ProviderSet
+from hub.router.providers import Begun, Booked, Provider, ProviderSet, send_measured
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
