@@ -50,7 +50,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.open_database import Dsns, made_database, opened_database
 from hub.service_job import ServiceJob
 from hub.settings import PACKED, Settings
-from hub.store.kernel.private_files import kept
+from hub.store.kernel.durable_files import read_or_create
 from hub.store.server.installation import find_binding, kind_of, mark
 from hub.supervisor import Greeting, SupervisorPlan, become_supervisor
 
@@ -317,7 +317,7 @@ def _demo_secret(settings: Settings, name: str, variable: str) -> str:
     """
     folder = settings.data / "demo"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.environ.get(variable) or kept(folder / name, lambda: secrets.token_urlsafe(16))
+    return os.environ.get(variable) or read_or_create(folder / name, lambda: secrets.token_urlsafe(16))
 
 
 def _greeting(settings: Settings, api_key: str, password: str) -> str:

@@ -29,7 +29,7 @@ from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
 from hub.seal_keys import find_seal_key
 from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
-from hub.store.kernel.private_files import kept, write_private
+from hub.store.kernel.durable_files import read_or_create, write_durably
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pins import read_pin
@@ -73,7 +73,7 @@ def make_token(settings: Settings) -> None:
         return
     folder = _token_folder(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pin = settings.token.pin or kept(folder / "pin", lambda: secrets.token_hex(16))
+    pin = settings.token.pin or read_or_create(folder / "pin", lambda: secrets.token_hex(16))
     create_token(folder, settings.token.label, pin)
 
 
@@ -170,8 +170,8 @@ def put_seal_down(settings: Settings, chain: Sequence[bytes]) -> None:
     """
     path = settings.data / "authority" / (SEAL_CHAIN_FILE if len(chain) > 1 else SEAL_FILE)
     if path.exists():
-        write_private(_kept_name(path), path.read_bytes())
-    write_private(path, chain[0] if len(chain) == 1 else "".join(map(ssl.DER_cert_to_PEM_cert, chain)).encode())
+        write_durably(_kept_name(path), path.read_bytes())
+    write_durably(path, chain[0] if len(chain) == 1 else "".join(map(ssl.DER_cert_to_PEM_cert, chain)).encode())
 
 
 def _kept_name(path: Path) -> Path:
@@ -201,7 +201,7 @@ async def _certificate(issued: Awaitable[Issued]) -> bytes:
 
 async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
     if not await asyncio.to_thread(path.exists):
-        await asyncio.to_thread(write_private, path, await make())
+        await asyncio.to_thread(write_durably, path, await make())
     return await asyncio.to_thread(path.read_bytes)
 
 
@@ -308,7 +308,7 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
     trust_authority(settings, "seal", chain)
     trust_seal(settings, chain[0])
     _seal_info(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(_seal_info(settings), key.info.encode())
+    write_durably(_seal_info(settings), key.info.encode())
     return chain
 
 

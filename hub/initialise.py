@@ -28,8 +28,8 @@ from hub.data_folder import (
 from hub.errors import WrongInstallation
 from hub.settings import Settings
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.durable_files import write_durably
 from hub.store.kernel.keys import Keys, key_id_of
-from hub.store.kernel.private_files import write_private
 from hub.store.server.installation import Binding, bind, find_binding, find_oldest_encrypted, renew_certificates
 from hub.wiring import Clock, utc_now
 from hub.wiring.seal import connect_seal
@@ -170,4 +170,4 @@ def _load_keys(data: Path, known: Binding) -> Keys:
 
 def _write_id(data: Path, known: Binding) -> None:
     if installation_of(data) is None:
-        write_private(data / ID_FILE, f"{known.installation}\n".encode())
+        write_durably(data / ID_FILE, f"{known.installation}\n".encode())

@@ -23,8 +23,8 @@ from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
 from hub.settings import Settings
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.durable_files import write_durably
 from hub.store.kernel.keys import Keys
-from hub.store.kernel.private_files import write_private
 from hub.tokens import SigningKey
 from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info
@@ -70,7 +70,7 @@ async def keep_brought_key(settings: Settings, token: SeveralTokens, key: Sealin
         return stored
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     sealed = _cipher(settings).encrypt_bytes(der, label.encode())
-    write_private(_software_key(settings, label), sealed)
+    write_durably(_software_key(settings, label), sealed)
     return SoftKey(label, key)
 
 

@@ -28,7 +28,7 @@ from hub.model.school.school_change import SchoolComparison, SchoolFault, School
 from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import made_database, opened_database
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
-from hub.store.kernel.private_files import write_private
+from hub.store.kernel.durable_files import write_durably
 from hub.store.server.connections import check_owner
 from hub.store.server.installation import find_binding, kind_of, mark
 
@@ -223,7 +223,7 @@ def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
             raise BadInput(f"{own} differs from the file ({', '.join(other)}): correct one of them")
         return
     written_file().parent.mkdir(parents=True, exist_ok=True)
-    write_private(written_file(), write_toml(wanted).encode())
+    write_durably(written_file(), write_toml(wanted).encode())
     tell(f"{written_file()}: the configuration.")
 
 

@@ -58,7 +58,7 @@ def export(
 ) -> None:
     """Write what is kept about a person into one ZIP file: person.json, and each of their completed contracts."""
     from hub.lifecycle.evidence.person import export_person
-    from hub.store.kernel.private_files import write_private
+    from hub.store.kernel.durable_files import write_durably
 
     async def run(hub: Hub) -> bytes:
         return await export_person(hub.services, await _act(hub, sought, campus, reason))
@@ -68,7 +68,7 @@ def export(
             raise BadInput(f"{file} exists already: name another file", field="file")
         sought = _sought(phone, id_number, name)
         content = with_hub(run)
-        write_private(file, content)
+        write_durably(file, content)
         say(f"{file}, {len(content):,} bytes. Give it to nobody but this person.")
 
 

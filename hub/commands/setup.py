@@ -120,7 +120,7 @@ class SchoolInstaller:
         from hub.setup.answers import compose_school
         from hub.setup.answers_file import AnswersFile
         from hub.setup.installer import SetupResult
-        from hub.store.kernel.private_files import write_private
+        from hub.store.kernel.durable_files import write_durably
 
         kept = AnswersFile(self._data)
         composed = compose_school(answers, kept.keys)
@@ -134,7 +134,7 @@ class SchoolInstaller:
                 raise BadInput("\n".join(map(str, dict.fromkeys(found))))
             written_file().unlink(missing_ok=True)  # of an earlier try: see `check_unset`
             kept.write_files(composed.files)
-            write_private(self._data / SCHOOL_FILE, text.encode())
+            write_durably(self._data / SCHOOL_FILE, text.encode())
             done = install_school(file, password, tell)
         finally:
             kept.delete_files(composed.passing)

@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.demo.guard import LAN, lan_address, own_origin
 from hub.settings import Settings
-from hub.store.kernel.private_files import write_private
+from hub.store.kernel.durable_files import write_durably
 
 if TYPE_CHECKING:  # imported when a code is shown
     import qrcode
@@ -116,7 +116,7 @@ def _authority(folder: Path, now: datetime) -> tuple[x509.Certificate, ec.Ellipt
             return found, _read_key(key)
     fresh = _new_key(key)
     made = _made_authority(fresh, now)
-    write_private(certificate, _pem(made))
+    write_durably(certificate, _pem(made))
     return made, fresh
 
 
@@ -146,7 +146,7 @@ def _make_server(
         .add_extension(issuer, critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_private(folder / "server.crt", _pem(made))
+    write_durably(folder / "server.crt", _pem(made))
 
 
 def _serves(pem: bytes, authority: x509.Certificate, host: str, now: datetime) -> bool:
@@ -190,7 +190,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
     form = serialization.PrivateFormat.PKCS8
-    write_private(path, key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    write_durably(path, key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
     return key
 
 

@@ -11,8 +11,8 @@ from hub.data_folder import master_key
 from hub.errors import BadInput
 from hub.setup.answers import SetupAnswers
 from hub.store.kernel.cipher import Cipher
+from hub.store.kernel.durable_files import write_durably
 from hub.store.kernel.keys import Keys
-from hub.store.kernel.private_files import write_private
 
 FILE = "setup.sealed"
 # The name that is authenticated together with the content.
@@ -48,7 +48,7 @@ class AnswersFile:
     def keep(self, answers: SetupAnswers) -> None:
         values = {step: dict(given) for step, given in answers.items()}
         self._data.mkdir(mode=0o755, parents=True, exist_ok=True)
-        write_private(self._path, self._cipher().encrypt_json(values, NAME))
+        write_durably(self._path, self._cipher().encrypt_json(values, NAME))
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -57,7 +57,7 @@ class AnswersFile:
         """Write the secrets and certificates to which the configuration refers. Only their owner can read them."""
         for path, content in files.items():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(path, content)
+            write_durably(path, content)
 
     def delete_files(self, files: Mapping[Path, bytes]) -> None:
         for path in files:

@@ -7,14 +7,22 @@ So after a crash, a file is complete or missing; once `write_durably` has return
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 PRIVATE = 0o600
 
 
+def read_or_create(path: Path, make: Callable[[], str]) -> str:
+    """Return the text of a private file. If there is no such file, create it with the result of `make`."""
+    if not path.exists():
+        write_durably(path, make().encode())
+    return path.read_text().strip()
+
+
 def write_durably(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Write or replace a file in a folder that is already synced to the disk."""
+    """Write or replace a file, by default a private one, in a folder that is already synced to the disk."""
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

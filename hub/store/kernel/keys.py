@@ -16,8 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from hub.store.kernel.durable_files import make_folder, sync_folder
-from hub.store.kernel.private_files import write_private
+from hub.store.kernel.durable_files import make_folder, sync_folder, write_durably
 
 MASTER_BYTES = 32
 # Sizes of a key that encrypts columns, and of its id.
@@ -90,7 +89,7 @@ class Keys:
 def make_sealing_key(folder: Path) -> str:
     """Make a key that encrypts columns, store it durably, and return its id (hex)."""
     key = secrets.token_bytes(KEY_BYTES)
-    write_private(folder / SEALING_FILES.format(key_id_of(key).hex()), key)
+    write_durably(folder / SEALING_FILES.format(key_id_of(key).hex()), key)
     return key_id_of(key).hex()
 
 
