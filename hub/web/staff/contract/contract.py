@@ -65,10 +65,6 @@ def _uuid(text: str) -> UUID:
         raise ContractNotFound from None
 
 
-async def contract(visit: StaffVisit) -> web.Response:
-    return await show_contract(visit)
-
-
 async def show_contract(
     visit: StaffVisit, problem: QiandaError | None = None, form: str = "", entered: Mapping[str, str] | None = None
 ) -> web.Response:

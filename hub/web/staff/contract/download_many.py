@@ -28,12 +28,8 @@ Sizes = Mapping[str, int]
 PackedFile = tuple[Contract, str, str, int]
 
 
-async def ask(visit: StaffVisit) -> web.Response:
+async def preview_download(visit: StaffVisit, problem: BadInput | None = None) -> web.Response:
     """Show how many files there are, how large they are, and which contracts have none."""
-    return await _preview(visit)
-
-
-async def _preview(visit: StaffVisit, problem: BadInput | None = None) -> web.Response:
     contracts = await get_selected(visit, MAX_FILES)
     sizes = await _sizes(visit, contracts)
     files = list_files(contracts, sizes)
@@ -59,7 +55,7 @@ async def download(visit: StaffVisit) -> web.StreamResponse:
     total = compute_zip_size((name, size) for _, name, _, size in files)
     if not files or total > MAX_ZIP_BYTES:
         detail = "none of these contracts is completed" if not files else "these files are too large for one download"
-        return await _preview(visit, BadInput(detail, field="contracts"))
+        return await preview_download(visit, BadInput(detail, field="contracts"))
     async with visit.services.database.transaction(visit.scope) as tx:
         await record_act(
             tx,

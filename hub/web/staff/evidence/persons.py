@@ -37,15 +37,11 @@ _WHY_KEPT = ShapedSentences(WHY_KEPT)
 _PLACED_BY = re.compile(r"it is held [^,:]+, by (staff:([0-9a-f-]{36})|command-line): ")
 
 
-async def form(visit: StaffVisit) -> web.Response:
-    return await _page(visit)
-
-
 async def find(visit: StaffVisit) -> web.Response:
     """Show all matching people, and where data about each of them are stored."""
 
     async def act(asked: PersonAct, entered: Entered) -> web.Response:
-        return await _page(visit, entered, found=await find_persons(visit.services, asked))
+        return await show_persons(visit, entered, found=await find_persons(visit.services, asked))
 
     return await _answer(visit, act)
 
@@ -69,7 +65,7 @@ async def erasure(visit: StaffVisit) -> web.Response:
         say = translator(visit.request)
         named = await _name_holders(visit, plan.kept, say)
         kept = {number: _say_reason(reason, say) for number, reason in named.items()}
-        return await _page(visit, entered, plan=replace(plan, kept=kept))
+        return await show_persons(visit, entered, plan=replace(plan, kept=kept))
 
     return await _answer(visit, act)
 
@@ -100,7 +96,7 @@ async def _decide(visit: StaffVisit, verb: Decision, said: str) -> web.StreamRes
     try:
         await verb(visit.services, visit.scope, wanted, visit.actor)
     except QiandaError as problem:
-        return await _page(visit, problem=problem)
+        return await show_persons(visit, problem=problem)
     raise web.HTTPSeeOther(f"{HERE}?said={said}")
 
 
@@ -134,10 +130,10 @@ async def _answer(visit: StaffVisit, act: Callable[[PersonAct, Entered], Awaitab
         sought = SoughtPerson.typed(entered["phone"], entered["id_number"], entered["name"])
         return await act(PersonAct(sought, visit.scope, visit.actor, entered["reason"]), entered)
     except QiandaError as problem:
-        return await _page(visit, entered, problem)
+        return await show_persons(visit, entered, problem)
 
 
-async def _page(
+async def show_persons(
     visit: StaffVisit, entered: Entered | None = None, problem: QiandaError | None = None, **shown: Any
 ) -> web.Response:
     requests = await list_erasures(visit.services, visit.scope)

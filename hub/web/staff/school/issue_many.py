@@ -111,13 +111,9 @@ async def begin(visit: StaffVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"/staff/issued/{act.id}")
 
 
-async def progress(visit: StaffVisit) -> web.Response:
+async def show_progress(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     """Show the progress of an act, and each enrolment for which no contract could be issued; before that, what is to be
     approved."""
-    return await _progress(visit)
-
-
-async def _progress(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.issue_acts.find(read_id(visit.request.match_info["act"]))
         if act is None:
@@ -213,7 +209,7 @@ async def _decide(visit: StaffVisit, do: Callable[[UUID], Awaitable[None]]) -> w
     except NotFound:
         raise
     except QiandaError as error:
-        return await _progress(visit, error)
+        return await show_progress(visit, error)
     raise web.HTTPSeeOther(f"/staff/issued/{act}")
 
 

@@ -14,11 +14,7 @@ from hub.web.staff.staff.access import StaffVisit
 MAX_CERTIFICATES = 10
 
 
-async def form(visit: StaffVisit) -> web.Response:
-    return await _form(visit)
-
-
-async def _form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
+async def show_sm2_form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         side = await tx.sm2_seals.get(seal.id)
@@ -36,7 +32,7 @@ async def make(visit: StaffVisit) -> web.StreamResponse:
     except SealNotFound:
         raise
     except QiandaError as error:
-        return await _form(visit, error)
+        return await show_sm2_form(visit, error)
     raise back_to(seal_id(visit))
 
 
@@ -55,5 +51,5 @@ async def install(visit: StaffVisit) -> web.StreamResponse:
     except SealNotFound:
         raise
     except QiandaError as error:
-        return await _form(visit, error)
+        return await show_sm2_form(visit, error)
     raise back_to(seal_id(visit))

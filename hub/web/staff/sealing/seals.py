@@ -76,10 +76,6 @@ def _is_ending(visit: StaffVisit, seal: Seal) -> bool:
     return not seal.state.is_over and seal.is_expired(visit.services.clock() + RENEW_BEFORE)
 
 
-async def seal_page(visit: StaffVisit) -> web.Response:
-    return await show_seal(visit)
-
-
 async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     """Show a seal, its application, its grants and its last uses. Raises SealNotFound."""
     async with visit.services.database.transaction(visit.scope) as tx:

@@ -19,11 +19,9 @@ from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import StaffVisit
 
 
-async def list_accounts(visit: StaffVisit) -> web.Response:
-    return await _list(visit)
-
-
-async def _list(visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+async def list_accounts(
+    visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None
+) -> web.Response:
     found = await accounts.list_staff(visit.services, visit.administrator)
     return await show(
         visit,
@@ -43,7 +41,7 @@ async def add(visit: StaffVisit) -> web.Response:
         new = NewStaff(form["login"], form["name"], form["campus"], _role(form["role"]))
         staff = await accounts.add_staff(visit.services, new, password, visit.administrator, one_time=True)
     except QiandaError as problem:
-        return await _list(visit, problem, form)
+        return await list_accounts(visit, problem, form)
     return await show(visit, "staff/one_time_password.html", account=staff, password=password)
 
 

@@ -21,11 +21,9 @@ HERE = "/staff/keys"
 USUAL_OVERLAP = timedelta(days=7)
 
 
-async def list_keys(visit: StaffVisit) -> web.Response:
-    return await _list(visit)
-
-
-async def _list(visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
+async def list_keys(
+    visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None
+) -> web.Response:
     found = [each for each in await api_keys.list_keys(visit.services) if visit.shown.covers(each.key.campus)]
     now = visit.services.clock()
     return await show(
@@ -57,7 +55,7 @@ async def add(visit: StaffVisit) -> web.Response:
         _check_seal_scopes(visit, terms.scopes)
         secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
     except QiandaError as problem:
-        return await _list(visit, problem, form)
+        return await list_keys(visit, problem, form)
     return await show(visit, "staff/key_secret.html", name=form["name"], secret=secret, overlap=None)
 
 
@@ -69,7 +67,7 @@ async def rotate(visit: StaffVisit) -> web.Response:
                 _check_seal_scopes(visit, each.key.scopes)
         secret = await api_keys.rotate_key(visit.services, name, USUAL_OVERLAP, visit.actor)
     except QiandaError as problem:
-        return await _list(visit, problem)
+        return await list_keys(visit, problem)
     return await show(visit, "staff/key_secret.html", name=name, secret=secret, overlap=USUAL_OVERLAP.days)
 
 
@@ -78,7 +76,7 @@ async def revoke(visit: StaffVisit) -> web.StreamResponse:
     try:
         await api_keys.revoke_key(visit.services, name, visit.actor)
     except QiandaError as problem:
-        return await _list(visit, problem)
+        return await list_keys(visit, problem)
     raise web.HTTPSeeOther(f"{HERE}?said=key-revoked")
 
 

@@ -23,11 +23,7 @@ FACTOR = f"{HERE}/second-factor"
 MAX_TYPED = 400
 
 
-async def account(visit: StaffVisit) -> web.Response:
-    return await _page(visit)
-
-
-async def _page(visit: StaffVisit, problem: QiandaError | None = None, form: str = "") -> web.Response:
+async def show_own_account(visit: StaffVisit, problem: QiandaError | None = None, form: str = "") -> web.Response:
     """Show the account. `form`: the form that was refused; the problem is shown at it."""
     async with visit.services.database.transaction(visit.scope) as tx:
         sessions = await tx.accounts.list_sessions(visit.staff.id, tx.now)
@@ -45,7 +41,7 @@ async def change_password(visit: StaffVisit) -> web.StreamResponse:
     try:
         await own_account.change_own_password(visit.services, gate, visit.session, change)
     except QiandaError as problem:
-        return await _page(visit, problem, "password")
+        return await show_own_account(visit, problem, "password")
     raise web.HTTPSeeOther(f"{HERE}?said=password-changed")
 
 
@@ -71,7 +67,7 @@ async def begin_factor(visit: StaffVisit) -> web.StreamResponse:
     try:
         await own_account.begin_second_factor(visit.services, visit.request.app[PASSWORDS], visit.session, password)
     except QiandaError as problem:
-        return await _page(visit, problem, "begin")
+        return await show_own_account(visit, problem, "begin")
     raise web.HTTPSeeOther(FACTOR)
 
 
@@ -106,7 +102,7 @@ async def renew_codes(visit: StaffVisit) -> web.Response:
     try:
         codes = await own_account.renew_recovery_codes(visit.services, visit.staff, code)
     except QiandaError as problem:
-        return await _page(visit, problem, "codes")
+        return await show_own_account(visit, problem, "codes")
     return await show(visit, "staff/recovery_codes.html", codes=codes)
 
 
@@ -115,7 +111,7 @@ async def remove_factor(visit: StaffVisit) -> web.StreamResponse:
     try:
         await own_account.remove_own_second_factor(visit.services, visit.session, code)
     except QiandaError as problem:
-        return await _page(visit, problem, "remove")
+        return await show_own_account(visit, problem, "remove")
     raise web.HTTPSeeOther(f"{HERE}?said=second-factor-removed")
 
 

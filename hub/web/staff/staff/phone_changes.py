@@ -26,11 +26,7 @@ class ListedPhoneChange:
     mine: bool
 
 
-async def changes(visit: StaffVisit) -> web.Response:
-    return await _page(visit)
-
-
-async def _page(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
+async def show_phone_changes(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     found = await change_phone.waiting(visit.services, visit.shown)
     names = await _names(visit, found)
     return await show(
@@ -48,7 +44,7 @@ async def change(visit: StaffVisit) -> web.Response:
     try:
         found = await change_phone.show_numbers(visit.services, visit.scope, _change(visit), visit.actor)
     except PhoneChangeEnded as error:
-        return await _page(visit, error)
+        return await show_phone_changes(visit, error)
     names = await _names(visit, [found])
     campuses = {campus.id: campus for campus in visit.campuses}
     return await show(visit, "staff/phone_change.html", each=_asked(visit, found, names), campuses=campuses)
@@ -71,7 +67,7 @@ async def approve(visit: StaffVisit) -> web.StreamResponse:
     try:
         await change_phone.approve(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
-        return await _page(visit, error)
+        return await show_phone_changes(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
 
 
@@ -79,7 +75,7 @@ async def turn_down(visit: StaffVisit) -> web.StreamResponse:
     try:
         await change_phone.turn_down(visit.services, visit.scope, _change(visit), visit.actor)
     except QiandaError as error:
-        return await _page(visit, error)
+        return await show_phone_changes(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")
 
 

@@ -82,11 +82,7 @@ class Report:
         return None if self.group is ReportGroup.CHANNEL else combine_lines(row.line for row in self.rows)
 
 
-async def reports(visit: StaffVisit) -> web.Response:
-    return await _page(visit)
-
-
-async def _page(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
+async def show_reports(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     """Show the report that the URL describes. If that is not possible, show the default report, and why."""
     query = Entered({name: visit.request.query[name] for name in KEPT if visit.request.query.get(name)})
     try:
@@ -227,7 +223,7 @@ async def want_mail(visit: StaffVisit) -> web.StreamResponse:
             raise BadInput("zh or en", field="language")
         await subscribe(visit.services, visit.staff, str(form.get("email", ""))[:300], language)
     except BadInput as problem:
-        return await _page(visit, problem)
+        return await show_reports(visit, problem)
     raise web.HTTPSeeOther(f"{HERE}?said=report-wanted")
 
 

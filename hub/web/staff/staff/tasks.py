@@ -28,11 +28,7 @@ MAX_PAGE_DIGITS = 4
 FILTERS = ("campus", "whose", "kind", "done")
 
 
-async def tasks(visit: StaffVisit) -> web.Response:
-    return await _page(visit)
-
-
-async def _page(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
+async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     query = visit.request.query
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
     mine, number = kept["whose"] == "mine", _number(query.get("page", ""))
@@ -107,7 +103,7 @@ async def done(visit: StaffVisit) -> web.StreamResponse:
         end = await _end(visit)
         await finish_staff_task(visit.services, visit.scope, _task(visit), visit.actor, end)
     except (PhoneChangeWaiting, BadInput) as error:
-        return await _page(visit, error)
+        return await show_tasks(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=done")
 
 
@@ -120,7 +116,7 @@ async def many_done(visit: StaffVisit) -> web.StreamResponse:
         if not chosen:
             raise BadInput("choose at least one task", field="task")
     except BadInput as error:
-        return await _page(visit, error)
+        return await show_tasks(visit, error)
     left = 0
     for task in chosen:
         try:
@@ -171,7 +167,7 @@ async def handed(visit: StaffVisit) -> web.StreamResponse:
     try:
         await hand_to(visit.services, visit.scope, _task(visit), login)
     except BadInput as error:
-        return await _page(visit, error)
+        return await show_tasks(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=task-handed")
 
 
