@@ -9,7 +9,7 @@ from typing import Final
 
 import typst
 
-from hub.documents.fonts import FONT_NAME
+from hub.documents.fonts import FONT_NAME, SISTER_NAME
 from hub.errors import FontMissing
 
 # Archivable and tagged. Incremental updates with signatures keep it so (ISO 19005-2, PAdES).
@@ -56,9 +56,9 @@ def compiler(template: Path, root: Path, fonts: Path) -> typst.Compiler:
 def typefaces(folder: Path) -> typst.Fonts:
     """Return the fonts in the folder.
 
-    Raises FontMissing, because without the contract's font Typst would print empty pages without an error.
+    Raises FontMissing, because without the contract's fonts Typst would print empty pages without an error.
     """
     found = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
-    if FONT_NAME not in found.families():
-        raise FontMissing(f"Typst does not find {FONT_NAME} in {folder}.")
+    if not {FONT_NAME, SISTER_NAME} <= set(found.families()):
+        raise FontMissing(f"Typst does not find {FONT_NAME} and {SISTER_NAME} in {folder}.")
     return found

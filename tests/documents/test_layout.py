@@ -17,7 +17,8 @@ from hub.documents.contract.clauses import ClauseWriter, Paragraph, Table
 from hub.documents.contract.contract_data import ContractData, GuardianFacts, StudentFacts
 from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.contract.layout import Box, ContractPrinter, LaidOut, block_texts
-from hub.documents.fonts import ContractFont
+from hub.documents.fonts import FONT_NAME, SISTER_NAME, ContractFont
+from hub.documents.typesetting import compiler
 from hub.documents.typst_child import TypstChild
 from hub.errors import BadInput, FontMissing, TemplateFailed, UndrawableText
 from tests.documents.contract_samples import TEMPLATES, adult, minor
@@ -147,6 +148,16 @@ def test_the_file_is_tagged_archivable_and_has_no_form(printer: ContractPrinter)
 @pytest.mark.parametrize("name", ["李㛃", "王𠮷", "赵䶮", "龘龘", "𬭚生", "阿依努尔·买买提江"])
 def test_rare_characters_are_drawn(printer: ContractPrinter, name: str) -> None:
     assert name in all_text(printer.lay_out("course", "zh", minor(name)))
+
+
+def test_the_fonts_sister_draws_names_alike(font: ContractFont, tmp_path: Path) -> None:
+    page = '#set text(lang: "zh", region: "cn", font: "{}", fallback: false)\n#set page(width: 9cm, height: 2cm)\n{}'
+    names = "郎骨门户李㛃王𠮷赵䶮龘龘𬭚生阿依努尔·买买提江 HF-2026-014789 Zoë O’Neil“直”，。（父亲）"
+    layout = tmp_path / "layout.typ"
+    layout.write_text(page.format(FONT_NAME, names), "utf-8")
+    drawn = compiler(layout, tmp_path, font.folder).compile(format="png")
+    layout.write_text(page.format(SISTER_NAME, names), "utf-8")
+    assert drawn == compiler(layout, tmp_path, font.folder).compile(format="png")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ the printed table cannot disagree. The same template, data and `issued_at` give 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass
 from datetime import datetime
@@ -153,6 +154,7 @@ def _describe(
         "number": data.number,
         "school": data.school.name,
         "words": dict(template.words),
+        "personal": "|".join(map(re.escape, data.personal_texts())),  # a regular expression
         "blocks": [{"kind": type(block).__name__.lower(), **vars(block)} for block in blocks],
         "signing": {"height": height, "caption": _CAPTION, "seal": _SEAL, "cells": [vars(cell) for cell in cells]},
     }
