@@ -13,7 +13,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from ctypes import byref, c_uint
+from ctypes import byref, c_uint, memmove
 from io import BytesIO
 
 import pypdfium2
@@ -23,8 +23,10 @@ from PIL import Image, ImageChops
 
 from hub.documents.child import serve
 from hub.documents.pages import LENGTH
+from hub.documents.shared_drawing import SharedImages
 
 DOTS_PER_INCH = 110
+_SCALE = DOTS_PER_INCH / 72
 MAX_PAGES = 60
 MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
 # How deep forms may be nested. Typst writes none, and pypdfium2 has the same limit.
@@ -57,14 +59,44 @@ _DEVICE_COLOURS = {
 def _answer(question: bytes) -> bytes:
     head, _, pdf = question.partition(b"\n")
     what = json.loads(head)
-    with pypdfium2.PdfDocument(with_device_colours(pdf)) as document:
+    pdf = with_device_colours(pdf)
+    with pypdfium2.PdfDocument(pdf) as document:
         pages = len(document)
         if not 1 <= pages <= MAX_PAGES:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
         if what == "count":
             return str(pages).encode()
-        document.init_forms()  # pdfium draws signatures and the seal, which are form fields, only after this
-        return _pack([draw_page(document[index], DOTS_PER_INCH / 72) for index in range(pages)])
+        images = draw_onto_shared(pdf, _shared) if pdf.startswith(_TYPST_HEAD) else None
+        if images is None:
+            document.init_forms()  # pdfium draws signatures and the seal, which are form fields, only after this
+            images = [draw_page(document[index], _SCALE) for index in range(pages)]
+        return _pack(images)
+
+
+def draw_onto_shared(pdf: bytes, shared: SharedImages) -> list[bytes] | None:
+    """Return the images of a contract whose layout was drawn before; None if a page has to be drawn as a whole."""
+    split = shared.split(pdf)
+    if split is None:
+        return None
+    own, images = split
+    with pypdfium2.PdfDocument(own) as document:
+        document.init_forms()
+        pages = list(document)
+        if any(map(may_have_colour, pages)):
+            return None
+        return [_gray_png(_draw_gray(page, _SCALE, below)) for page, below in zip(pages, images, strict=True)]
+
+
+def draw_shared(pdf: bytes) -> list[bytes]:
+    """Return the pages' bitmaps; none if a page may have colours."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        pages = list(document)
+        if any(map(may_have_colour, pages)):
+            return []
+        return [bytes(_draw_gray(page, _SCALE).buffer) for page in pages]
+
+
+_shared = SharedImages(draw_shared)
 
 
 def _pack(images: list[bytes]) -> bytes:
@@ -95,11 +127,9 @@ def _name_device_colours(space: re.Match[bytes]) -> bytes:
 
 def draw_page(page: pypdfium2.PdfPage, scale: float) -> bytes:
     """Return a page as a PNG. `scale`: pixels per point. Raises ValueError if the page is too large."""
-    width, height = page.get_size()
-    if not 0 < width * scale * height * scale <= MAX_PIXELS:
-        raise ValueError("a page is too large")
     if not may_have_colour(page):
-        return _gray_png(page, scale)
+        return _gray_png(_draw_gray(page, scale))
+    _pixels(page, scale)
     image = page.render(scale=scale, draw_annots=True).to_pil().convert("RGB")
     output = BytesIO()
     reduced = sixteen_colours(image) if is_coloured(image) else sixteen_grays(image)
@@ -143,23 +173,44 @@ def _any_is_coloured(
     return False
 
 
-def _gray_png(page: pypdfium2.PdfPage, scale: float) -> bytes:
-    """Return a PNG with 16 grays from pdfium's 8-bit gray bitmap: two pixels in a byte.
+def _pixels(page: pypdfium2.PdfPage, scale: float) -> tuple[int, int]:
+    """Return width and height. Raises ValueError if the page is too large."""
+    width, height = page.get_size()
+    if not 0 < width * scale * height * scale <= MAX_PIXELS:
+        raise ValueError("a page is too large")
+    return math.ceil(width * scale), math.ceil(height * scale)
+
+
+def _draw_gray(page: pypdfium2.PdfPage, scale: float, below: bytes | None = None) -> pypdfium2.PdfBitmap:
+    """Return pdfium's 8-bit gray bitmap, drawn onto a copy of `below` or onto white.
 
     A row of a PNG begins with the number of its filter, 0 for none: two more pixels left of the page, which stay black.
-    Source: PNG (ISO/IEC 15948), 7.2, 9.2 and 11.2. Level 1 of ISA-L takes a fifth of the time that zlib takes to find
-    only runs of equal bytes, and gives an eighth less.
     """
-    width, height = (math.ceil(points * scale) for points in page.get_size())
+    width, height = _pixels(page, scale)
     bitmap = pypdfium2.PdfBitmap.new_native(_FILTER_PIXELS + width, height, pdfium.FPDFBitmap_Gray)
-    bitmap.fill_rect(_WHITE, _FILTER_PIXELS, 0, width, height)
+    if below is None:
+        bitmap.fill_rect(_WHITE, _FILTER_PIXELS, 0, width, height)
+    elif len(below) != len(bitmap.buffer):
+        raise ValueError("a page and the image below it differ in size")
+    else:
+        memmove(bitmap.buffer, below, len(below))
     asked = _FILTER_PIXELS, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_GRAYSCALE
     pdfium.FPDF_RenderPageBitmap(bitmap, page, *asked)
     if page.formenv:
         pdfium.FPDF_FFLDraw(page.formenv, bitmap, page, *asked)
-    image = Image.frombuffer("L", (bitmap.width, height), bitmap.buffer, "raw", "L", bitmap.stride, 1)
+    return bitmap
+
+
+def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
+    """Return a PNG with 16 grays, two pixels in a byte.
+
+    Source: PNG (ISO/IEC 15948), 7.2, 9.2 and 11.2. Level 1 of ISA-L takes a fifth of the time that zlib takes to find
+    only runs of equal bytes, and gives an eighth less.
+    """
+    width, height = bitmap.width, bitmap.height
+    image = Image.frombuffer("L", (width, height), bitmap.buffer, "raw", "L", bitmap.stride, 1)
     data = isal_zlib.compress(image.point(_SIXTEENTHS).tobytes("raw", "L;4"), _PACKING_LEVEL)
-    head = struct.pack(">IIBBBBB", width, height, 4, 0, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width - _FILTER_PIXELS, height, 4, 0, 0, 0, 0)
     chunks = _png_chunk(b"IHDR", head) + _png_chunk(b"IDAT", data) + _png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
