@@ -20,14 +20,15 @@ import pikepdf
 # Images of what contracts have in common are kept up to this size. Those of three pages of A4 take 3.5 MB.
 MAX_KEPT_BYTES = 32 << 20
 _SISTER = "NotoSerifCJKtc-"
-# A group that paints and holds no other one. Strings may hold parentheses in pairs. All repetitions are possessive, so
-# that a text that does not match takes no longer than one that does.
-_CHARACTER = rb"[^\\()]|\\."
-_STRING = rb"\((?:%b|\((?:%b)*+\))*+\)|<[0-9A-F]*+>" % (_CHARACTER, _CHARACTER)
-_GROUP = re.compile(rb"q (?:[^()<>qQ]++|%b)*+Q\n" % _STRING, re.DOTALL)
+# A group that paints and holds no other one. Strings may hold parentheses in pairs. Each text can be read in one way
+# only, so that what does not match takes no longer than what does. Only sets are possessive: Debian 12's Python reads
+# possessive groups wrongly.
+_CHARACTERS = rb"[^\\()]*+(?:\\.[^\\()]*+)*"
+_STRING = rb"(?:\(%b(?:\(%b\)%b)*\)|<[0-9A-F]*+>)" % (_CHARACTERS, _CHARACTERS, _CHARACTERS)
+_GROUP = re.compile(rb"q [^()<>qQ]*+(?:%b[^()<>qQ]*+)*Q\n" % _STRING, re.DOTALL)
 # What may stand between such groups: marks of the logical structure, and groups that move or clip and paint nothing.
-_MARK = re.compile(rb"/\w+<<(?:[^()<>]|\([^()\\]*+\))*+>>BDC|EMC")
-_PAINTS_NOTHING = re.compile(rb"(?:[\d.\s-]|\b(?:[qQmlhWn]|re|cm)\b)*+")
+_MARK = re.compile(rb"/\w+<<[^()<>]*+(?:\([^()\\]*+\)[^()<>]*+)*>>BDC|EMC")
+_PAINTS_NOTHING = re.compile(rb"[\d.\s-]*+(?:\b(?:[qQmlhWn]|re|cm)\b[\d.\s-]*+)*")
 _OF_ONE_CONTRACT = frozenset({"/Annots", "/Contents", "/Parent", "/Resources", "/StructParents"})
 
 
@@ -116,7 +117,9 @@ def _flatten(item: Any, seen: dict[tuple[int, int], int]) -> Iterator[bytes]:
         seen[item.objgen] = len(seen)
     if isinstance(item, pikepdf.Stream):
         yield item.read_raw_bytes()
-    if isinstance(item, dict | pikepdf.Dictionary | pikepdf.Stream):
+    if isinstance(item, pikepdf.Array) and b" R" not in (numbers := item.unparse()):
+        yield numbers
+    elif isinstance(item, dict | pikepdf.Dictionary | pikepdf.Stream):
         yield b"<<"
         for name in sorted(item.keys()):
             yield name.encode()
@@ -134,9 +137,10 @@ def _flatten(item: Any, seen: dict[tuple[int, int], int]) -> Iterator[bytes]:
 def _with_contents(document: pikepdf.Pdf, contents: list[bytes]) -> bytes:
     """Return the file with these operators in place of its pages' own, and without its logical structure."""
     for page, content in zip(document.pages, contents, strict=True):
-        page.obj.Contents = document.make_stream(content)
+        page.obj.Contents.write(content)  # in its place: for a new object, qpdf would read all others first
     if "/StructTreeRoot" in document.Root:
         del document.Root.StructTreeRoot
     output = BytesIO()
-    document.save(output, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+    plain = pikepdf.StreamDecodeLevel.none
+    document.save(output, compress_streams=False, stream_decode_level=plain, fix_metadata_version=False)
     return output.getvalue()
