@@ -82,7 +82,7 @@ def test_the_fonts_hold_every_character_and_no_more(ofd: bytes) -> None:
         for name, data in members.items()
         if (number := (re.findall(r"font_(\d+)\.ttf", name) or [""])[0])
     }
-    assert len(fonts) == 2  # regular and bold
+    assert len(fonts) == 3  # regular, bold, and the sister of regular
     used: dict[str, set[int]] = {number: set() for number in fonts}
     for name, data in members.items():
         if name.endswith("Content.xml"):
