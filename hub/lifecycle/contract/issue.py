@@ -139,42 +139,42 @@ async def issue_prepared(
 async def _write(services: Services, tx: Transaction, prepared: PreparedContract, actor: str) -> Case:
     drawn, laid_out, template, ofd = prepared.drawn, prepared.laid_out, prepared.drawn.template, prepared.ofd
     draft = replace(draft_contract(drawn, laid_out), issued_ofd_sha256=ofd.sha256 if ofd else None)
-    issued = draft.issue(prepared.sha256, tx.now)
-    await _take_enrolment(tx, drawn, draft.id)
-    await tx.contracts.add(issued, drawn.terms.student.name)
-    tx.record.know_head(draft.id, None, None)
-    await _take_place(services, tx, drawn.asked.replaces, draft.id, actor)
-    parties, commitments = await _write_signers(tx, draft, drawn)
+    contract = draft.issue(prepared.sha256, tx.now)
+    await _take_enrolment(tx, drawn, contract.id)
+    await tx.contracts.add(contract, drawn.terms.student.name)
+    tx.record.know_head(contract.id, None, None)
+    await _take_place(services, tx, drawn.asked.replaces, contract.id, actor)
+    parties, commitments = await _write_signers(tx, contract, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
     if own := drawn.asked.document:  # its file stays, so that the contract can be issued again
-        await tx.contracts.add_version(draft.id, "uploaded", own.sha256, prepared.uploaded_size, tx.now)
-    await tx.contracts.add_version(draft.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
+        await tx.contracts.add_version(contract.id, "uploaded", own.sha256, prepared.uploaded_size, tx.now)
+    await tx.contracts.add_version(contract.id, "draft", draft_sha256, len(laid_out.pdf), tx.now)
     if ofd is not None:
-        await tx.contracts.add_version(draft.id, OFD_ISSUED, ofd.sha256, ofd.size, tx.now)
-    await tx.contracts.add_version(draft.id, "issued", prepared.sha256, prepared.size, tx.now)
+        await tx.contracts.add_version(contract.id, OFD_ISSUED, ofd.sha256, ofd.size, tx.now)
+    await tx.contracts.add_version(contract.id, "issued", prepared.sha256, prepared.size, tx.now)
     await tx.record.append(
-        draft.id,
-        draft.campus,
+        contract.id,
+        contract.campus,
         "drawn",
         actor,
         {
-            "number": draft.number,
+            "number": contract.number,
             "template": template.id,
             "template_version": template.version,
             "template_sha256": template.sha256,
-            "language": draft.language,
+            "language": contract.language,
             "draft_sha256": draft_sha256,
-            "course": draft.course,
-            "deadline": draft.deadline.isoformat(),
+            "course": contract.course,
+            "deadline": contract.deadline.isoformat(),
             "signers": commitments,
         }
-        | ({"set": str(draft.set_id)} if draft.set_id else {})
-        | ({"copies": [each.role.value for each in copies_of(draft)]} if drawn.copies else {})
+        | ({"set": str(contract.set_id)} if contract.set_id else {})
+        | ({"copies": [each.role.value for each in copies_of(contract)]} if drawn.copies else {})
         | ({"rehearsal": True} if drawn.terms.rehearsal else {}),
     )
     facts = {"document_sha256": prepared.sha256} | ({"ofd_sha256": ofd.sha256} if ofd else {})
-    await tx.record.append(draft.id, draft.campus, "issued", actor, facts)
-    return Case(issued, tuple(parties))
+    await tx.record.append(contract.id, contract.campus, "issued", actor, facts)
+    return Case(contract, tuple(parties))
 
 
 async def _take_enrolment(tx: Transaction, drawn: DrawnContract, contract: UUID) -> None:
