@@ -23,6 +23,7 @@ from sqlalchemy import text
 from channels import Channel
 from hub.documents.evidence.container import SIGNING_TIME
 from hub.lifecycle.services import Services
+from hub.model.contract.contract import ContractState
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import Scope
 from hub.store.kernel.opening import Opening
@@ -149,6 +150,7 @@ def _write_down(key: Any, ledger: Path) -> None:
 def _label(tx: Transaction, labels: list[str]) -> None:
     """Collect what a transaction does, in the terms of the design."""
     _overhear(tx.record, "append_many", labels, lambda entries: [entry.kind for entry in entries])
+    _overhear(tx.contracts, "add", labels, lambda contract, _: [f"{ContractState.DRAFT}→{contract.state}"])
     _overhear(tx.contracts, "move", labels, lambda contract, state, **_: [f"{contract.state}→{state}"])
     _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: [f"attempt {kind}"])
     for added in ("add_many", "add_new"):
