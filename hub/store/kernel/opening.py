@@ -14,7 +14,7 @@ _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
 # One row, and PostgreSQL knows it from the LIMIT: it would plan the opening for hundreds of rows otherwise.
 _ENTER = (
     "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
-    " key.refuses_unbound, caller FROM {} AS caller"
+    " key.refuses_unbound, caller FROM (SELECT {} AS caller) AS entrance"
     " LEFT JOIN (SELECT id, refuses_unbound FROM sealing_key WHERE is_current LIMIT 1) AS key ON true"
 )
 
