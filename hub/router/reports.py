@@ -10,10 +10,9 @@ from uuid import UUID
 
 import structlog
 
-from channels import Fate, Receipt
+from channels import Receipt
 from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time
 from hub.model.staff.accounts import EVERYTHING
-from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Provider
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem
@@ -58,7 +57,7 @@ class MessageOutcome:
         look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
         learnt = Learnt(self.delivery.id, report.state, report.reference)
         learnt = learnt.moved(report.state, look, report.failure, report.failure_kind)
-        return KnownOutcome(self.delivery.state, learnt, self.job.id if self.job else None)
+        return KnownOutcome(self.delivery.state, learnt, self.began, self.job.id if self.job else None)
 
 
 class OutcomeBatcher:
@@ -93,8 +92,6 @@ class OutcomeBatcher:
         try:
             async with self._database.transaction(EVERYTHING, opening) as tx:
                 rows = await tx.connection.execute(opening.statement, opening.values)
-            broken = {row["id"] for row in rows if row["is_broken"]}
-            await self._note_arrivals([each for each in outcomes if each.delivery.id in broken])
         except Exception as error:
             log.warning("outcomes noted one by one", outcomes=len(outcomes), error=repr(error)[:300])
             return {}
@@ -104,14 +101,9 @@ class OutcomeBatcher:
                 log_state(each.delivery, each.provider.name, states[each.delivery.id])
                 if each.job:
                     each.job.has_ended = True
+        for name in {row["provider"] for row in rows if row["closes_breaker"]}:
+            log.info("provider works again", provider=name)
         return states
-
-    async def _note_arrivals(self, outcomes: Sequence[MessageOutcome]) -> None:
-        """Note that messages of providers whose circuit breaker is open have been delivered."""
-        for each in outcomes:
-            if each.receipt.fate is Fate.DELIVERED:
-                async with self._database.transaction(EVERYTHING) as tx:
-                    await record_arrival(tx, each.provider, each.began)
 
     async def _write_one(self, item: BatchItem[MessageOutcome, DeliveryState]) -> None:
         outcome, delivery = item.value, item.value.delivery.id

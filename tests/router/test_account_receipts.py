@@ -20,6 +20,7 @@ from hub.model.messaging.provider import Health, ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import CALL
+from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_aliyun import called
@@ -67,6 +68,21 @@ async def test_a_receipt_that_speaks_of_the_account_stops_it_until_a_message_arr
         assert (await health(hub)).broken_at is None
         await hub.invited(phone="+12025550604")
         assert len(hub.twilio.accepted) == 4
+
+
+async def test_an_account_works_again_with_a_message_that_is_found_to_have_arrived() -> None:
+    async with routed() as hub:
+        await hub.invited(phone="+12025550621")
+        await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30034)
+        await hub.heard()
+        await hub.invited(phone="+12025550622")
+        hub.twilio.trouble = [Trouble.LOSE_REPLY]
+        await hub.look_after(MINUTES)
+        for step in ("sending", "sent", "delivered"):
+            hub.twilio.advance(hub.twilio.accepted[1].reference, step)
+        assert (await health(hub)).broken_at is not None
+        await hub.look_after(MINUTES)  # the provider is asked, as no reply came
+        assert (await health(hub)).broken_at is None
 
 
 async def test_what_was_on_its_way_before_the_account_broke_proves_nothing() -> None:

@@ -44,8 +44,8 @@ class Opening:
     else.
 
     `is_all`: the transaction runs nothing else, so it needs no BEGIN and COMMIT, which are two round trips more. Any
-    other statement in it raises RuntimeError. Then it may also be a write with RETURNING. `following`: INSERTs and
-    DELETEs without values that read the returned rows from `opening`.
+    other statement in it raises RuntimeError. Then it may also be a write with RETURNING. `following`: writes
+    without values that read the returned rows from `opening`.
 
     `also`: further SELECTs without locks, run in the same statement. All of them see the same moment.
     """

@@ -49,17 +49,23 @@ FROM (
     SELECT given.*, coalesce((SELECT clock_offset FROM demo_clock), interval '0') AS clock_offset
     FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS text[]), CAST(:references AS text[]), CAST(:states AS text[]),
                 CAST(:checks AS timestamptz[]), CAST(:failures AS text[]), CAST(:kinds AS text[]),
-                CAST(:jobs AS bigint[]))
-      AS given (id, known, reference, state, check_at, failure, failure_kind, job)
+                CAST(:begins AS timestamptz[]), CAST(:jobs AS bigint[]))
+      AS given (id, known, reference, state, check_at, failure, failure_kind, began, job)
     JOIN delivery AS held ON held.id = given.id
     ORDER BY held.id FOR UPDATE OF held
 ) AS outcome
 WHERE delivery.id = outcome.id AND delivery.state = outcome.known
 RETURNING delivery.id, delivery.contract, delivery.task, delivery.campus, delivery.purpose, delivery.state,
-    delivery.state_at, delivery.failure_kind, outcome.job,
-    EXISTS (SELECT FROM provider WHERE name = delivery.provider AND until_delivered) AS is_broken
+    delivery.state_at, delivery.failure_kind, delivery.provider, outcome.began, outcome.job,
+    EXISTS (SELECT FROM provider WHERE name = delivery.provider AND until_delivered AND broken_at <= outcome.began
+            AND outcome.state = 'delivered') AS closes_breaker
 """)
 _NOTE_OUTCOMES = note_receipts("opening", f"delivery.state IN ({in_words(RECEIPTS)})")
+# As `Providers.close_breaker`. The provider may have been locked meanwhile, so its row is looked at again.
+_CLOSE_BREAKERS = """
+UPDATE provider SET broken_at = NULL, broken_reason = NULL, until_delivered = false FROM opening
+WHERE provider.name = opening.provider AND opening.closes_breaker AND until_delivered AND broken_at <= opening.began
+"""
 
 
 @dataclass(frozen=True)
@@ -108,22 +114,24 @@ _BY_KEYS = SqlStatement(
 
 @dataclass(frozen=True)
 class KnownOutcome:
-    """The outcome of a call. `known`: the state of the delivery when the provider was called. `job`: the job that ends
-    with it."""
+    """The outcome of a call. `known`: the state of the delivery when the provider was called. `began`: the earliest
+    moment (real time) at which the call can have begun. `job`: the job that ends with it."""
 
     known: DeliveryState
     learnt: Learnt
+    began: datetime | None
     job: int | None = None
 
 
 def opening_outcomes(outcomes: Sequence[KnownOutcome], at: datetime) -> Opening:
     """Return the transaction that writes these outcomes. `at` and their times are real times.
 
-    Its rows are those of the deliveries that were written. The others are not as they were known to be.
+    Its rows are those of the deliveries that were written. The others are not as they were known to be. Messages that
+    were delivered close the circuit breakers of their providers.
     """
-    known, jobs = [each.known.value for each in outcomes], [each.job for each in outcomes]
-    values = {"at": at, "known": known, "jobs": jobs} | _values_of([each.learnt for each in outcomes])
-    return Opening(_OUTCOMES, values, True, (_NOTE_OUTCOMES, END_NAMED))
+    values = {"at": at, "known": [each.known.value for each in outcomes], "begins": [each.began for each in outcomes]}
+    values |= {"jobs": [each.job for each in outcomes]} | _values_of([each.learnt for each in outcomes])
+    return Opening(_OUTCOMES, values, True, (_NOTE_OUTCOMES, _CLOSE_BREAKERS, END_NAMED))
 
 
 def _values_of(learnt: Sequence[Learnt]) -> dict[str, Any]:
