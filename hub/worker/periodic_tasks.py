@@ -12,7 +12,7 @@ from hub.lifecycle.evidence.plan_package import plan_due_packages
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.fallback import fall_back
-from hub.lifecycle.messaging.service_alerts import warn_of_low_disks
+from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.reminders.escalate import escalate_tasks
 from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, stop_overdue_jobs, tell_of_ended_jobs
 from hub.lifecycle.sealing.retry_stalled import ask_again
@@ -80,9 +80,9 @@ class PeriodicTasks:
 
     async def watch_disks(self, stop: asyncio.Event) -> None:
         """Alert staff before a disk of this machine is full. Each worker looks at its own."""
+        alerts = LowDiskAlerts(self._hub.database, (self._hub.settings.data, self._services.files.folder))
         while not stop.is_set():
-            folders = (self._hub.settings.data, self._services.files.folder)
-            await log_errors(warn_of_low_disks(self._hub.database, folders))
+            await log_errors(alerts.look())
             self._expect(self.watch_disks.__name__, DISKS_LOOKED_AT_EVERY.total_seconds())
             await sleep_or_stop(stop, DISKS_LOOKED_AT_EVERY.total_seconds())
 

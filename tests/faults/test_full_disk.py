@@ -6,15 +6,19 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.doctor import examine
-from hub.lifecycle.messaging.service_alerts import warn_of_low_disks
+from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.kernel.keys import Keys
+from hub.store.transaction import Database
+from tests.database import Dsns
 from tests.lifecycle.clockwork import StandingClock
 from tests.lifecycle.signer import completed, contract_now, ready_to_sign
 from tests.running import Running, running_hub
@@ -60,14 +64,6 @@ async def test_a_full_disk_loses_nothing_and_says_what_it_is(small_disk: Path) -
 
         (found,) = [each for each in await examine(running.hub) if each.part == "disk"]
         assert not found.well and f"GB ({small_disk}): make space" in found.words
-        for _ in range(2):
-            await warn_of_low_disks(
-                running.hub.database, [running.hub.settings.data, running.hub.services.files.folder]
-            )
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            alerts = [each for each in await tx.alerts.list_recent(EVERYTHING, tx.now) if each.kind == "disk-low"]
-        assert len([each for each in alerts if str(small_disk) in str(each.facts)]) == 1  # once in an hour
-
         await signer.accept(request)  # the signature itself is in the database
         await advance(running.hub.services, contract.id)
         assert (await contract_now(running, contract)).stuck_reason == "disk-full"
@@ -78,6 +74,27 @@ async def test_a_full_disk_loses_nothing_and_says_what_it_is(small_disk: Path) -
         ballast.unlink()
         assert await completed(running, contract)
         assert (await issue_as_another_system(running))[0] == 201
+
+
+async def test_staff_hear_of_it_once_until_it_is_over(small_disk: Path, database: Dsns) -> None:
+    clock = StandingClock()
+    store = Database(database.app, Keys.derived_from(bytes(32)), clock)
+    alerts = LowDiskAlerts(store, [small_disk])
+
+    async def told_an_hour_later() -> int:
+        clock.advance(timedelta(hours=1))
+        await alerts.look()
+        async with store.transaction(EVERYTHING) as tx:
+            return [each.kind for each in await tx.alerts.list_recent(EVERYTHING, tx.now)].count("disk-low")
+
+    assert await told_an_hour_later() == 0
+    ballast = fill(small_disk)
+    assert [await told_an_hour_later() for _ in range(3)] == [1, 1, 1]
+    ballast.unlink()
+    assert await told_an_hour_later() == 1
+    fill(small_disk)
+    assert await told_an_hour_later() == 2
+    await store.close()
 
 
 async def issue_as_another_system(running: Running) -> tuple[int, dict[str, Any]]:

@@ -19,8 +19,9 @@ from hub.store.transaction import Database
 log = structlog.get_logger()
 
 
-async def warn(database: Database, kind: str, service: str, **more: str) -> None:
-    """Alert staff that `service` is in trouble, in a transaction of its own. Never raises a QiandaError.
+async def warn(database: Database, kind: str, service: str, **more: str) -> bool:
+    """Alert staff that `service` is in trouble, in a transaction of its own. Return whether the alert is stored, now or
+    earlier in this hour. Never raises a QiandaError.
 
     `kind`: a kind of `hub.model.staff.alert_texts`. `more`: further values that the text of this kind needs.
     """
@@ -33,6 +34,8 @@ async def warn(database: Database, kind: str, service: str, **more: str) -> None
                 await tx.alerts.add(kind, {"service": service} | more, tx.now)
     except QiandaError as error:
         log.warning("alert lost", kind=kind, service=service, reason=error.code)
+        return False
+    return True
 
 
 def stand_in(name: str) -> dict[str, str]:
@@ -40,12 +43,25 @@ def stand_in(name: str) -> dict[str, str]:
     return {"which": "instead", "instead": name} if name else {"which": "nobody"}
 
 
-async def warn_of_low_disks(database: Database, folders: Iterable[Path | None]) -> None:
-    """Alert staff of file systems of this machine that have little space left."""
-    for space in await asyncio.to_thread(find_space, folders):
-        if space.is_low:
-            free = f"{space.free / (1 << 30):.1f}"
-            await warn(database, "disk-low", f"{socket.gethostname()}:{space.folder}", free=free)
+class LowDiskAlerts:
+    """The alerts about file systems of this machine that have little space left: each once, until it has enough again.
+
+    `folders`: a folder on each of them.
+    """
+
+    def __init__(self, database: Database, folders: Iterable[Path | None]) -> None:
+        self._database = database
+        self._folders = list(folders)
+        self._told: set[Path] = set()
+
+    async def look(self) -> None:
+        low = [each for each in await asyncio.to_thread(find_space, self._folders) if each.is_low]
+        self._told &= {each.folder for each in low}
+        for space in low:
+            if space.folder not in self._told:
+                free = f"{space.free / (1 << 30):.1f}"
+                if await warn(self._database, "disk-low", f"{socket.gethostname()}:{space.folder}", free=free):
+                    self._told.add(space.folder)
 
 
 class TokenAlerts:
