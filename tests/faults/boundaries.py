@@ -34,7 +34,10 @@ from tests.statements import watch_statements
 SIGNING, CLOSING = "signing", "closing"
 ENDS_SIGNING = "signature-accepted"
 HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
-WRITES = re.compile(r"(?:^\s*|write_\d+ AS \(\s*|\) )(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
+WRITES = re.compile(
+    r"(?:(?:^\s*|write_\d+ AS \(\s*|\) )(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?|FROM (?=see_page\())(\w+)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,10 @@ class Watch:
             labels: list[str] = []
             boundary = None
             is_all = opening is not None and opening.is_all
-            if opening is not None and opening.is_write:  # it commits by itself
+            if opening is not None and is_all:
                 texts = (opening.statement.sql, *opening.following)
-                tables = {table for each in texts for table in WRITES.findall(each)}
-                boundary = self.before(f"commit {' + '.join(sorted(tables))}")
+                if tables := {table for each in texts for table in WRITES.findall(each)}:  # it commits by itself
+                    boundary = self.before(f"commit {' + '.join(sorted(tables))}")
             async with original(scope, opening) as opened:
                 statements: list[str] = []
                 watch_statements(opened.connection, statements.append)

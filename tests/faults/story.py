@@ -144,6 +144,7 @@ class Visitor(Person):
         landed = await open_link.open_ticket(self.running.hub.services, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
         await self._identify(channel)
+        await open_link.see_page(self.running.hub.services, self.secret, self.contract.id, 1)
         await self.sign()
 
     async def _identify(self, channel: ProviderChannel) -> None:

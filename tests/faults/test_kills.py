@@ -183,6 +183,7 @@ def check_list(boundaries: Sequence[Boundary]) -> None:
     needed = {f"attempt {kind}" for kind in attempt_kinds() - NOT_THIS_SIGNERS}
     assert needed and needed <= words, needed - words
     assert {"document_version", "signature_request"} <= words, "files that are deleted later, and that they are"
+    assert "see_page" in words, "a page that is noted as seen, by a function that commits by itself"
     assert {"call certificate", "call timestamp", "call seal", "call file", "call send invitation"} <= words
     befores, afters = ({replace(each, side="") for each in boundaries if each.side == side} for side in SIDES)
     assert befores == afters
