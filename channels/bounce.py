@@ -34,7 +34,7 @@ class Bounce:
     envelope_id: str
 
 
-def failure_of(status: str) -> Failure:
+def convert_status(status: str) -> Failure:
     """Return the failure for an enhanced status code."""
     kind, subject, detail = status.split(".")
     if kind == "4" or (subject, detail) == ("2", "2"):
@@ -53,7 +53,7 @@ def failure_of(status: str) -> Failure:
     }.get(subject, Failure.OTHER)
 
 
-def status_in(reply: str) -> str:
+def read_status(reply: str) -> str:
     """Return the enhanced status code at the beginning of an SMTP reply (RFC 2034), or an empty string."""
     found = STATUS.match(reply)
     return found[0] if found else ""

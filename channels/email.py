@@ -60,7 +60,7 @@ from channels import (
     Rules,
     read_options,
 )
-from channels.bounce import Bounce, failure_of, read_bounce, status_in
+from channels.bounce import Bounce, convert_status, read_bounce, read_status
 from channels.qr import png
 from channels.secret_path import CallbackSecret, check_path
 
@@ -175,7 +175,7 @@ class Email:
             return CallbackContent()
         reference = self._named_in(bounce)
         key = _key_in(bounce.headers.get(KEY_HEADER.lower(), ""))
-        receipt = Receipt(Fate.UNDELIVERED, reference, failure_of(bounce.status), bounce.status)
+        receipt = Receipt(Fate.UNDELIVERED, reference, convert_status(bounce.status), bounce.status)
         return CallbackContent(reports=(ReceiptReport(receipt, key if self._reference(key) == reference else ""),))
 
     def _client(self) -> aiosmtplib.SMTP:
@@ -286,19 +286,19 @@ def _said(error: aiosmtplib.SMTPResponseException) -> ChannelError:
         return NotNow(_code(error))
     if isinstance(error, aiosmtplib.SMTPRecipientRefused) and error.code not in LOGIN_WANTED:
         return MessageRefused(_code(error), _failure(error, BASIC))
-    if status_in(error.message) == "5.3.4":
+    if read_status(error.message) == "5.3.4":
         return MessageRefused(_code(error), Failure.CONTENT)
     return AccountTrouble(_code(error))
 
 
 def _failure(error: aiosmtplib.SMTPResponseException, basic: Mapping[int, Failure]) -> Failure:
-    status = status_in(error.message)
-    return failure_of(status) if status else basic.get(error.code, Failure.OTHER)
+    status = read_status(error.message)
+    return convert_status(status) if status else basic.get(error.code, Failure.OTHER)
 
 
 def _code(error: aiosmtplib.SMTPResponseException) -> str:
     """Return the codes of a reply, without its text, which may contain the address."""
-    return f"{error.code} {status_in(error.message)}".strip()
+    return f"{error.code} {read_status(error.message)}".strip()
 
 
 def _recipient(address: str) -> str:

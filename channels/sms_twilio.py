@@ -36,7 +36,7 @@ from channels import (
     read_options,
 )
 from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, TwilioCallbacks
-from channels.twilio_http import TwilioOptions, client, create, failure_of, fetch, made_since
+from channels.twilio_http import TwilioOptions, convert_failure, create, fetch, list_since, make_client
 
 # How much our clock and Twilio's may differ.
 SLACK = timedelta(minutes=1)
@@ -100,7 +100,7 @@ class TwilioSms:
     )
 
     def __init__(self, options: SmsOptions, context: ChannelContext) -> None:
-        self._messages = client(options, context).messages
+        self._messages = make_client(options, context).messages
         service = options.messaging_service
         self._from = {"messaging_service_sid": service} if service else {"from_": options.sender}
         self._callbacks = TwilioCallbacks(context, options.account, options.auth_token.get_secret_value())
@@ -136,7 +136,7 @@ class TwilioSms:
         The list's only filter by time, the date of sending, is not used: queued messages do not have one. A trial
         account puts words before the text, so only the end is compared.
         """
-        candidates = await made_since(self._messages, "messages", message.to, message.at - SLACK)
+        candidates = await list_since(self._messages, "messages", message.to, message.at - SLACK)
         for each in candidates:
             if each.body and each.body.strip().endswith(message.text.strip()):
                 return each
@@ -161,5 +161,5 @@ def _receipt(reference: str | None, status: str, code: int | None) -> Receipt | 
     if not (reference and _REFERENCE.fullmatch(reference) and _STATUS.fullmatch(status)):
         return None
     fate = _ENDED.get(status, Fate.ACCEPTED)
-    failure = failure_of(code) if fate is Fate.UNDELIVERED else None
+    failure = convert_failure(code) if fate is Fate.UNDELIVERED else None
     return Receipt(fate, reference, failure, f"{status}, code {code}" if code else status)

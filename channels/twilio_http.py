@@ -105,7 +105,7 @@ class OneRequest(AsyncHttpClient):
             raise ReplyLost(type(error).__name__) from error
 
 
-def client(options: TwilioOptions, context: ChannelContext) -> Client:
+def make_client(options: TwilioOptions, context: ChannelContext) -> Client:
     """Return the library's client, with regions set by the configuration only, not by environment variables."""
     made = Client(
         options.account,
@@ -122,7 +122,7 @@ async def create(call: Awaitable[Resource]) -> Resource:
     try:
         return await call
     except (TwilioRestException, TwilioServiceException) as error:
-        raise refusal(error.status, error.code) from error
+        raise convert_error(error.status, error.code) from error
     except _UNREADABLE as error:
         raise ReplyLost("unreadable answer") from error
 
@@ -141,7 +141,7 @@ async def fetch(call: Awaitable[Resource]) -> Resource | None:
         raise CannotAsk(str(error)) from error
 
 
-def refusal(status: int, code: int | None) -> ChannelError:
+def convert_error(status: int, code: int | None) -> ChannelError:
     """Return the error for an HTTP status of 4xx and Twilio's error code."""
     reason = f"HTTP {status}, code {code}"
     if status == 401 or code in _ACCOUNT_TROUBLE:
@@ -151,17 +151,17 @@ def refusal(status: int, code: int | None) -> ChannelError:
         return ReplyLost(reason)
     if code in _NOT_NOW:
         return NotNow(reason)
-    return MessageRefused(reason, failure_of(code))
+    return MessageRefused(reason, convert_failure(code))
 
 
-def failure_of(code: int | None) -> Failure:
+def convert_failure(code: int | None) -> Failure:
     """Return the failure for Twilio's error code."""
     if code in _ACCOUNT_TROUBLE:
         return Failure.ACCOUNT
     return _FAILURES.get(code or 0, Failure.OTHER)
 
 
-async def made_since(resources: Any, name: str, to: str, since: datetime) -> list[Any]:
+async def list_since(resources: Any, name: str, to: str, since: datetime) -> list[Any]:
     """Return the objects of a Twilio list for one number since a moment, oldest first. `name`: key of the list.
 
     Twilio's lists begin with the newest. Raises CannotAsk if the answer is not such a list.

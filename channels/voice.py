@@ -33,7 +33,7 @@ from channels import (
     read_options,
 )
 from channels.twilio_calls import ERROR_CODE, PHONE, TwilioCallbacks
-from channels.twilio_http import TwilioOptions, client, create, fetch, made_since
+from channels.twilio_http import TwilioOptions, create, fetch, list_since, make_client
 
 SLACK = timedelta(seconds=30)
 # Seconds. Long enough to find the phone, and usually shorter than the delay of an answering machine.
@@ -79,7 +79,7 @@ class Voice:
     rules = Rules(receipts=True, queryable=True, signed=True)
 
     def __init__(self, options: VoiceOptions, context: ChannelContext) -> None:
-        self._calls = client(options, context).calls
+        self._calls = make_client(options, context).calls
         self._options = options
         self._callbacks = TwilioCallbacks(context, options.account, options.auth_token.get_secret_value())
 
@@ -119,7 +119,7 @@ class Voice:
         return receipt
 
     async def _search(self, message: Message) -> Any:
-        return next(iter(await made_since(self._calls, "calls", message.to, message.at - SLACK)), None)
+        return next(iter(await list_since(self._calls, "calls", message.to, message.at - SLACK)), None)
 
     def read(self, call: CallbackRequest) -> CallbackContent:
         key = self._callbacks.key(call)

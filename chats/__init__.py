@@ -127,11 +127,11 @@ def read_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def same(expected: str, given: object) -> bool:
+def is_same(expected: str, given: object) -> bool:
     """Compare in constant time. `given` may be anything that a stranger can send."""
     return isinstance(given, str) and hmac.compare_digest(expected.encode(), given.encode(errors="replace"))
 
 
-def in_time(seconds: float, now: datetime) -> bool:
+def is_recent(seconds: float, now: datetime) -> bool:
     """Return whether the Unix time of a webhook is close enough to `now`."""
     return abs(now.timestamp() - seconds) <= FRESH.total_seconds()

@@ -28,10 +28,10 @@ from chats import (
     ForgedQuestion,
     NotSent,
     Reply,
-    in_time,
+    is_recent,
+    is_same,
     read_object,
     read_options,
-    same,
 )
 
 JSON = "application/json"
@@ -69,10 +69,10 @@ class DingTalk:
 
     def _verify(self, call: ChatRequest) -> None:
         stamp = call.headers.get("timestamp", "")
-        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp) / 1000, self._context.clock()):
+        if not _STAMP.fullmatch(stamp) or not is_recent(int(stamp) / 1000, self._context.clock()):
             raise ForgedQuestion("it was made at another time")
         mac = hmac.digest(self._secret.encode(), f"{stamp}\n{self._secret}".encode(), hashlib.sha256)
-        if not same(base64.b64encode(mac).decode(), call.headers.get("sign")):
+        if not is_same(base64.b64encode(mac).decode(), call.headers.get("sign")):
             raise ForgedQuestion("the signature is wrong")
 
     def reply(self, question: ChatQuestion, text: str) -> Reply | None:

@@ -33,10 +33,10 @@ from chats import (
     ForgedQuestion,
     NotSent,
     Reply,
-    in_time,
+    is_recent,
+    is_same,
     read_object,
     read_options,
-    same,
 )
 
 IV_BYTES = 16
@@ -93,9 +93,9 @@ class Feishu:
         stamp = call.headers.get("x-lark-request-timestamp", "")
         head = stamp + call.headers.get("x-lark-request-nonce", "") + self._encrypt_key
         digest = hashlib.sha256(head.encode(errors="replace") + call.body).hexdigest()
-        if not same(digest, call.headers.get("x-lark-signature")):
+        if not is_same(digest, call.headers.get("x-lark-signature")):
             raise ForgedQuestion("the signature is wrong")
-        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp), self._context.clock()):
+        if not _STAMP.fullmatch(stamp) or not is_recent(int(stamp), self._context.clock()):
             raise ForgedQuestion("it was made at another time")
 
     def _decrypted(self, envelope: str) -> bytes:
@@ -109,7 +109,7 @@ class Feishu:
             raise ForgedQuestion("it cannot be decrypted") from None
 
     def _check_token(self, token: object) -> None:
-        if not same(self._options.verification_token.get_secret_value(), token):
+        if not is_same(self._options.verification_token.get_secret_value(), token):
             raise ForgedQuestion("the verification token is wrong")
 
     def _question(self, event: Mapping[str, Any]) -> ChatQuestion | Reply:

@@ -29,9 +29,9 @@ from chats import (
     ChatRequest,
     ForgedQuestion,
     Reply,
-    in_time,
+    is_recent,
+    is_same,
     read_options,
-    same,
 )
 
 BLOCK_BITS = 256
@@ -98,9 +98,9 @@ class WeCom:
 
     def _opened(self, call: ChatRequest, encrypted: str) -> bytes:
         stamp, nonce = call.query.get("timestamp", ""), call.query.get("nonce", "")
-        if not same(self._signature(stamp, nonce, encrypted), call.query.get("msg_signature")):
+        if not is_same(self._signature(stamp, nonce, encrypted), call.query.get("msg_signature")):
             raise ForgedQuestion("the signature is wrong")
-        if not _STAMP.fullmatch(stamp) or not in_time(int(stamp), self._clock()):
+        if not _STAMP.fullmatch(stamp) or not is_recent(int(stamp), self._clock()):
             raise ForgedQuestion("it was made at another time")
         return self._cipher.decrypt(encrypted)
 

@@ -24,7 +24,7 @@ from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_b
 from hub.store.backup.dump import access_to, load
 from hub.store.kernel.durable_files import sync_folder
 from hub.store.kernel.keys import Keys
-from hub.store.server.connections import check_owner, connected
+from hub.store.server.connections import check_owner, open_connection
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding
 from hub.store.server.migrate import knows_schema, migrate, schema_of
@@ -54,7 +54,7 @@ def back_up(
 
 async def _versions(owner_dsn: str) -> tuple[str, int]:
     """Return the schema of the database and the major version of its server."""
-    async with connected(owner_dsn) as connection:
+    async with open_connection(owner_dsn) as connection:
         return await schema_of(connection), int(connection.get_server_version().major)
 
 

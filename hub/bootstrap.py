@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities import Issued
-from hub.authorities.brought import SignerTrust, accepted
+from hub.authorities.brought import SignerTrust, check_chain
 from hub.authorities.builtin import BuiltinAuthority, make_root
 from hub.data_folder import fingerprint, root_certificate
 from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
@@ -302,7 +302,7 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
     trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
     trust = SignerTrust(tuple(one.public_bytes(Encoding.DER) for one in trusted), own)
     try:
-        chain = (await accepted(key.certificates, trust, min(now, ends - timedelta(seconds=1)))).chain
+        chain = (await check_chain(key.certificates, trust, min(now, ends - timedelta(seconds=1)))).chain
     except (BadInput, Refused) as error:
         raise ValueError(f"seal: the certificate of {key.label} cannot be used: {error}") from error
     trust_authority(settings, "seal", chain)

@@ -24,9 +24,16 @@ from hub.open_database import Dsns
 from hub.settings import Settings
 from hub.store.backup.archive import COPY_BYTES
 from hub.store.backup.compare import count_connections, summarise_database
-from hub.store.backup.dump import access_to, dumped, load
+from hub.store.backup.dump import access_to, load, stream_dump
 from hub.store.kernel.keys import Keys
-from hub.store.server.connections import DATABASE, DATABASE_OWNER, address_of, check_owner, check_server, connected
+from hub.store.server.connections import (
+    DATABASE,
+    DATABASE_OWNER,
+    address_of,
+    check_owner,
+    check_server,
+    open_connection,
+)
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding, kind_of
 from hub.store.server.migrate import is_current, migrate
@@ -83,7 +90,7 @@ def _copy(settings: Settings, server: EmbeddedPostgres, target: Dsns) -> dict[st
         major = asyncio.run(_major_of(target.owner))
         with tempfile.TemporaryDirectory(prefix=".moving-", dir=settings.data) as folder:
             dump = Path(folder) / "qianda.dump"
-            with dumped(access_to(source, server, server.version)) as content, dump.open("xb") as file:
+            with stream_dump(access_to(source, server, server.version)) as content, dump.open("xb") as file:
                 while some := content.read(COPY_BYTES):
                     file.write(some)
             load(access_to(target.owner, None, major), dump)
@@ -103,7 +110,7 @@ def _copy(settings: Settings, server: EmbeddedPostgres, target: Dsns) -> dict[st
 
 
 async def _major_of(owner_dsn: str) -> int:
-    async with connected(owner_dsn, DATABASE_OWNER) as connection:
+    async with open_connection(owner_dsn, DATABASE_OWNER) as connection:
         return int(connection.get_server_version().major)
 
 

@@ -23,7 +23,7 @@ from hub.model.evidence.encryption_keys import EncryptionFaults, EncryptionKeyEn
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
-from hub.store.server.connections import DATABASE_OWNER, connected
+from hub.store.server.connections import DATABASE_OWNER, open_connection
 from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS, EncryptionKeys
 from hub.store.transaction import SEALING_KEY_KNOWN_FOR, Database, Transaction
 
@@ -110,7 +110,7 @@ async def _list_keys(database: Database) -> list[EncryptionKeyEntry]:
 
 @asynccontextmanager
 async def _alone(dsn: str) -> AsyncIterator[None]:
-    async with connected(dsn, DATABASE_OWNER) as connection:
+    async with open_connection(dsn, DATABASE_OWNER) as connection:
         if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('qianda-keys'))"):
             raise BadInput("another `qianda keys rotate` is at work on this database")
         yield

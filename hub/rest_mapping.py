@@ -85,7 +85,7 @@ class JsonService:
     async def call(self, call: CallOptions, blanks: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the answer of a successful call. Raises NotServed, DecidedNo."""
         status, data = await self._ask(call, blanks)
-        code = _CODE_WORD.fullmatch(str(found(data, call.code)))
+        code = _CODE_WORD.fullmatch(str(find_value(data, call.code)))
         said = f"status {status}" + (f", {code[0]}" if code else "")
         if any(one_of(data, path, values) for path, values in call.refused.items()):
             raise DecidedNo(said)
@@ -122,7 +122,7 @@ class JsonService:
         return {name: value.replace("{secret}", secret) for name, value in self._options.headers.items()}
 
 
-def found(data: Any, path: str) -> Any:
+def find_value(data: Any, path: str) -> Any:
     """Return the value of a field, or None."""
     for step in path.split("."):
         if isinstance(data, Mapping):
@@ -134,7 +134,7 @@ def found(data: Any, path: str) -> Any:
     return data
 
 
-def explained(error: ValidationError, entry: str) -> ValueError:
+def explain_error(error: ValidationError, entry: str) -> ValueError:
     """Return an error that says what is wrong with a configured entry, without its values, because they may be
     secrets."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
@@ -143,7 +143,7 @@ def explained(error: ValidationError, entry: str) -> ValueError:
 
 def one_of(data: Any, path: str, values: Collection[str]) -> bool:
     """Return whether the field has one of these values. Numbers and `true` are compared as they are written."""
-    value = found(data, path)
+    value = find_value(data, path)
     text = json.dumps(value) if isinstance(value, bool) or value is None else str(value)
     return text in values
 

@@ -34,7 +34,7 @@ from hub.attestations import (
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
 from hub.attestations.key_description import Authorizations, KeyDescription
 from hub.attestations.status_list import StatusList
-from hub.rest_mapping import explained
+from hub.rest_mapping import explain_error
 
 FORMAT: Final = "android-key"
 SIGN, VERIFY = 2, 3
@@ -79,7 +79,7 @@ def connect(options: Mapping[str, Any], context: AttestationContext) -> Attestor
     try:
         read = AndroidKeyOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"attestations.{context.name}") from None
+        raise explain_error(error, f"attestations.{context.name}") from None
     try:
         return AndroidKey(read, context)
     except ValueError as error:

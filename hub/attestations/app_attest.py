@@ -27,7 +27,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from channels.applink import checked_apple_app
 from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, Verdict, cbor
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
-from hub.rest_mapping import explained
+from hub.rest_mapping import explain_error
 
 FORMAT: Final = "apple-appattest"
 NONCE_OID: Final = "1.2.840.113635.100.8.2"
@@ -56,7 +56,7 @@ def connect(options: Mapping[str, Any], context: AttestationContext) -> Attestor
     try:
         read = AppAttestOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"attestations.{context.name}") from None
+        raise explain_error(error, f"attestations.{context.name}") from None
     try:
         return AppAttest(read, context)
     except ValueError as error:

@@ -62,7 +62,7 @@ class Accepted:
     token_only: bool
 
 
-async def accepted(chain: Sequence[bytes], trust: SignerTrust, now: datetime) -> Accepted:
+async def check_chain(chain: Sequence[bytes], trust: SignerTrust, now: datetime) -> Accepted:
     """Check a signer's chain; return it with the names in it. Revocation is not checked here.
 
     Raises BadInput (unreadable, weak key), CertificateNotForSigning, CertificateNotValid, CertificateNotTrusted.
@@ -75,10 +75,10 @@ async def accepted(chain: Sequence[bytes], trust: SignerTrust, now: datetime) ->
     policies = {policy.issuer_domain_policy_id for policy in path.qualified_policies() or ()}
     token_only = whole[-1] != trust.own and not trust.token_only.isdisjoint(policies)
     authority = x509.Certificate.load(whole[-1]).subject.human_friendly
-    return Accepted(whole, names_in(leaf), authority, leaf.serial_number, leaf.not_valid_after, token_only)
+    return Accepted(whole, list_names(leaf), authority, leaf.serial_number, leaf.not_valid_after, token_only)
 
 
-def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
+def list_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """Return the common name, and given name and surname in both orders."""
     parts = certificate.subject.native
     given, surname = (_text(parts.get(part)) for part in ("given_name", "surname"))

@@ -28,10 +28,10 @@ from asn1crypto import pem
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from hub.authorities import Authority, AuthorityContext, Issued
-from hub.authorities.outside import Outside, OutsideOptions, certificates_in
+from hub.authorities.outside import Outside, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key, shorten_text
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.rest_mapping import explained
+from hub.rest_mapping import explain_error
 from qianda.passkey_binding import PasskeyBinding
 
 SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # passed in the environment, since other users can read arguments
@@ -82,7 +82,7 @@ def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     try:
         return CmpAuthority(CmpOptions(**options), context)
     except ValidationError as error:
-        raise explained(error, f"authorities.{context.name}") from None
+        raise explain_error(error, f"authorities.{context.name}") from None
 
 
 class CmpAuthority(Outside):
@@ -113,7 +113,7 @@ class CmpAuthority(Outside):
             wanted += ["-profile", self._cmp.profile] if self._cmp.profile else []
             await self._run(folder, "-cmd", self._cmp.command, *wanted)
             try:
-                certificates = certificates_in((folder / "certificate.pem").read_bytes())
+                certificates = read_certificates((folder / "certificate.pem").read_bytes())
             except (OSError, ValueError) as error:
                 raise AuthorityUnavailable(f"{self.context.name}: no certificate came") from error
         return self.accepted(certificates, spki)

@@ -34,10 +34,10 @@ from cryptography import x509
 from pydantic import ValidationError
 
 from hub.authorities import Authority, AuthorityContext, Issued
-from hub.authorities.outside import Outside, OutsideOptions, certificates_in
+from hub.authorities.outside import Outside, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found
+from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explain_error, find_value
 from qianda.passkey_binding import PasskeyBinding
 
 ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")
@@ -62,7 +62,7 @@ def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     try:
         read = HttpJsonAuthorityOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"authorities.{context.name}") from None
+        raise explain_error(error, f"authorities.{context.name}") from None
     read.enrol.check_blanks(ENROL_BLANKS)
     if read.revoke:
         read.revoke.check_blanks(REVOKE_BLANKS)
@@ -90,7 +90,7 @@ class HttpJsonAuthority(Outside):
             },
         )
         try:
-            certificates = certificates_of(found(answer, self._mapping.certificate))
+            certificates = certificates_of(find_value(answer, self._mapping.certificate))
         except (ValueError, TypeError) as error:
             raise AuthorityUnavailable(f"{self.context.name}: there is no certificate in the answer") from error
         return self.accepted(certificates, spki)
@@ -133,10 +133,10 @@ def certificates_of(value: Any) -> list[bytes]:
     text = value.strip().encode()
     if pem.detect(text):
         kind, _, der = pem.unarmor(text)
-        return _in_bag(der) if kind in ("PKCS7", "CMS") else certificates_in(text)
+        return _in_bag(der) if kind in ("PKCS7", "CMS") else read_certificates(text)
     der = _decoded(re.sub(r"\s+", "", value))
     try:
-        return certificates_in(der)
+        return read_certificates(der)
     except ValueError:
         return _in_bag(der)
 

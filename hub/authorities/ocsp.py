@@ -44,7 +44,7 @@ class _Failure(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
     _fields = [("response_status", ocsp.OCSPResponseStatus)]  # noqa: RUF012 - as asn1crypto requires
 
 
-def asked_in(request: bytes) -> list[CertificateId]:
+def read_request(request: bytes) -> list[CertificateId]:
     """Return the certificates that a request (DER of OCSPRequest) is about.
 
     Raises BadInput if it cannot be read, or asks about too many.
@@ -103,7 +103,7 @@ def signed_response(body: ocsp.ResponseData, signature: bytes) -> bytes:
     return bytes(ocsp.OCSPResponse({"response_status": "successful", "response_bytes": content}).dump())
 
 
-def failure(reason: str) -> bytes:
+def make_failure(reason: str) -> bytes:
     """Return an unsigned response: `malformed_request`, `internal_error`, `try_later` or `unauthorized`."""
     return bytes(_Failure({"response_status": reason}).dump())
 

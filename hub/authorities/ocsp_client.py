@@ -66,7 +66,7 @@ class OcspClient:
             return await read_limited(response.content, MAX_ANSWER_BYTES, ValueError)
 
 
-def addresses(certificate: x509.Certificate) -> Iterator[str]:
+def list_addresses(certificate: x509.Certificate) -> Iterator[str]:
     """Yield the HTTP addresses of the OCSP responders that a certificate names."""
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value

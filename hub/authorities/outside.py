@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub.authorities import AuthorityContext, CertificateStatus, Issued, Revoked
-from hub.authorities.ocsp_client import addresses as ocsp_addresses
+from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
 from hub.authorities.revocation import RevocationLists
 from hub.errors import AuthorityUnavailable
@@ -46,7 +46,7 @@ class Outside:
     def __init__(self, options: OutsideOptions, context: AuthorityContext) -> None:
         """Read the chain. Raises ValueError if it is not a chain, OSError if a file cannot be read."""
         try:
-            self.chain = tuple(der for path in options.chain for der in certificates_in(path.read_bytes()))
+            self.chain = tuple(der for path in options.chain for der in read_certificates(path.read_bytes()))
         except ValueError as error:
             raise ValueError(f"authorities.{context.name}.chain: {error}") from error
         if not all(issued_by(lower, upper) for lower, upper in pairwise(self.chain)):
@@ -92,7 +92,7 @@ class Outside:
         return CertificateStatus.REVOKED if listed else CertificateStatus.GOOD
 
 
-def certificates_in(content: bytes) -> list[bytes]:
+def read_certificates(content: bytes) -> list[bytes]:
     """Return every certificate (DER) in the content of a PEM or DER file. Raises ValueError if there is none."""
     blocks = list(pem.unarmor(content, multiple=True)) if pem.detect(content) else [("CERTIFICATE", {}, content)]
     found = [bytes(der) for kind, _, der in blocks if kind == "CERTIFICATE"]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from asn1crypto import algos, csr, pem, x509
 
-from hub.authorities.brought import SignerTrust, accepted
+from hub.authorities.brought import SignerTrust, check_chain
 from hub.authorities.builtin import AuthorityKey
 from hub.authorities.profile import acceptable_key, shorten_text, signing_extensions
 from hub.authorities.revocation import names_a_source
@@ -93,7 +93,7 @@ async def accept_certificate(
             field="certificate",
         )
     trust = SignerTrust(tuple(each.dump() for each in roots), own_root)
-    chain = (await accepted([leaf.dump(), *(each.dump() for each in others if each not in roots)], trust, now)).chain
+    chain = (await check_chain([leaf.dump(), *(each.dump() for each in others if each not in roots)], trust, now)).chain
     for certificate in chain[:-1]:  # before each seal, the status of each of them is asked for
         if not names_a_source(certificate):
             name = x509.Certificate.load(certificate).subject.human_friendly

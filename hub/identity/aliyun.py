@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from hub.bounded_read import read_limited
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
-from hub.rest_mapping import NotServed, explained
+from hub.rest_mapping import NotServed, explain_error
 
 VERSION: Final = "2019-03-07"
 ACTIONS: Final = {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}
@@ -61,7 +61,7 @@ def connect(options: Mapping[str, Any], context: IdentityContext) -> IdentityPro
     try:
         return AliyunIdentity(AliyunIdentityOptions(**options), context)
     except ValidationError as error:
-        raise explained(error, f"identities.{context.name}") from None
+        raise explain_error(error, f"identities.{context.name}") from None
 
 
 class AliyunIdentity:

@@ -28,7 +28,16 @@ from pydantic import Field, ValidationError
 
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
-from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explained, found, one_of
+from hub.rest_mapping import (
+    CallOptions,
+    DecidedNo,
+    JsonService,
+    NotServed,
+    ServiceOptions,
+    explain_error,
+    find_value,
+    one_of,
+)
 
 BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
 
@@ -49,7 +58,7 @@ def connect(options: Mapping[str, Any], context: IdentityContext) -> IdentityPro
     try:
         read = HttpJsonIdentityOptions(**options)
     except ValidationError as error:
-        raise explained(error, f"identities.{context.name}") from None
+        raise explain_error(error, f"identities.{context.name}") from None
     read.ask.check_blanks(BLANKS)
     return HttpJsonIdentity(read, context)
 
@@ -80,7 +89,7 @@ class HttpJsonIdentity:
         ) as error:
             # Only the fields of `not_matched` say that a person is not who they claim to be.
             raise IdentityUnavailable(f"{self.name}: {error}") from error
-        reference = str(found(answer, self._options.reference))
+        reference = str(find_value(answer, self._options.reference))
         reference = reference if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", reference, re.ASCII) else "none"
         for fields, verdict in ((self._options.not_matched, False), (self._options.matched, True)):
             if any(one_of(answer, path, values) for path, values in fields.items()):

@@ -22,7 +22,7 @@ from hub.bounded_read import read_limited
 from hub.errors import NotaryUnavailable
 from hub.notaries import MAX_RECEIPT_BYTES, Notary, NotaryContext, NotaryReceipt
 from hub.notaries.ots_proof import BITCOIN, PENDING, AttestedDigest, NotOtsProof, proof_file, read_proof_file
-from hub.rest_mapping import explained
+from hub.rest_mapping import explain_error
 
 HEADERS: Final = {"Accept": "application/vnd.opentimestamps.v1", "User-Agent": "qianda"}
 
@@ -41,7 +41,7 @@ def connect(options: Mapping[str, Any], context: NotaryContext) -> Notary:
     try:
         return Calendar(CalendarOptions(**options), context)
     except ValidationError as error:
-        raise explained(error, f"notaries.{context.name}") from None
+        raise explain_error(error, f"notaries.{context.name}") from None
 
 
 class Calendar:

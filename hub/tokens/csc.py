@@ -37,7 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from hub.bounded_read import read_limited
 from hub.errors import TokenUnavailable
-from hub.rest_mapping import NotServed, explained
+from hub.rest_mapping import NotServed, explain_error
 from hub.tokens import SignsEach, TokenContext
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
@@ -91,7 +91,7 @@ async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
     try:
         read = CscOptions(**options)
     except ValidationError as error:
-        raise explained(error, "seal") from None
+        raise explain_error(error, "seal") from None
     service = _Service(read, context.http)
     try:
         info = await service.credential_info()

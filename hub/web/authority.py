@@ -58,15 +58,15 @@ class _Answers:
     async def to(self, request: bytes) -> bytes:
         """Return the response (DER) to a request; an OCSP error if it is malformed or about foreign certificates."""
         try:
-            asked = ocsp.asked_in(request)
+            asked = ocsp.read_request(request)
         except BadInput:
-            return ocsp.failure("malformed_request")
+            return ocsp.make_failure("malformed_request")
         if not all(self._hub.pki.authority.is_asked(each) for each in asked):
-            return ocsp.failure("unauthorized")
+            return ocsp.make_failure("unauthorized")
         try:
             return await self._answer(asked)
         except Unavailable:
-            return ocsp.failure("try_later")
+            return ocsp.make_failure("try_later")
 
     async def _answer(self, asked: Sequence[ocsp.CertificateId]) -> bytes:
         serials = {each.serial for each in asked}
@@ -74,7 +74,7 @@ class _Answers:
             known = await tx.certificates.list_known(BUILTIN, serials) | (serials & self._own)
             revoked = {each[0]: Revoked(*each) for each in await tx.certificates.list_revoked(BUILTIN, serials)}
         if serials - known:
-            return ocsp.failure("unauthorized")
+            return ocsp.make_failure("unauthorized")
         statuses = tuple((each, revoked.get(each.serial)) for each in asked)
         now = self._hub.services.clock()
         if (kept := self._kept.get(statuses)) and now - kept[0] < KEPT:

@@ -20,7 +20,7 @@ from cryptography.x509 import ocsp
 
 from hub.authorities import CertificateStatus, Issued, Revoked
 from hub.authorities.builtin import SIGNER_LIFE
-from hub.authorities.ocsp import asked_in
+from hub.authorities.ocsp import read_request
 from hub.errors import BadInput
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
@@ -145,7 +145,7 @@ async def test_a_request_for_too_many_or_by_another_hash_is_none() -> None:
     for lines in ([line] * 21, [], [strange]):
         request = asn1_ocsp.OCSPRequest({"tbs_request": {"request_list": lines}}).dump()
         with pytest.raises(BadInput):
-            asked_in(request)
+            read_request(request)
 
 
 async def test_the_built_in_authority_knows_how_its_certificates_stand() -> None:

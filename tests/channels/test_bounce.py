@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from channels import CallbackContent, CallbackRequest, ChannelContext, Failure, Fate, NotGenuine
-from channels.bounce import failure_of
+from channels.bounce import convert_status
 from channels.email import Email
 from tests.channels.doubles.email import Double
 from tests.channels.test_email import KEY, MESSAGE, connected
@@ -164,4 +164,4 @@ async def test_parts_within_parts_are_refused(sent: Sent) -> None:
     ],
 )
 def test_a_status_says_what_to_do(status: str, failure: Failure) -> None:
-    assert failure_of(status) is failure
+    assert convert_status(status) is failure

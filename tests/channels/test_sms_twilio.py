@@ -28,7 +28,7 @@ from channels import (
     NotNow,
     ReplyLost,
 )
-from channels.twilio_http import refusal
+from channels.twilio_http import convert_error
 from tests.channels.conformance import Setting, account, at_place
 from tests.channels.doubles import Trouble, sms_twilio
 from tests.channels.doubles.twilio import RETRY_AFTER
@@ -64,7 +64,7 @@ ROOT = Path(__file__).parents[2]
 def test_each_code_of_twilio_has_its_meaning(
     status: int, code: int | None, kind: type[ChannelError], failure: Failure | None
 ) -> None:
-    error = refusal(status, code)
+    error = convert_error(status, code)
     assert type(error) is kind
     assert getattr(error, "failure", None) is failure
 

@@ -69,7 +69,7 @@ class Person:
         return await self.verify(await self.ask_code())
 
     async def fresh_challenge(self) -> bytes:
-        session, _ = await open_link.come_back(self.running.hub.services, self.secret)
+        session, _ = await open_link.resume_session(self.running.hub.services, self.secret)
         self.challenge = session.key_challenge
         return self.challenge
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from hub.errors import BadInput, IllegalMove
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.escalate import check_named
-from hub.lifecycle.reminders.reschedule import last_step, replan_later, under_new_policy
+from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_under_new_policy
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, TaskState
@@ -88,7 +88,7 @@ async def change_policy_of(
         await check_named(tx, contract.campus, str(changes.get("escalate_to", "")))
         facts = {"keys": ", ".join(sorted(changes))}
         await tx.record.append(contract.id, contract.campus, "reminders-changed", actor, facts)
-        await under_new_policy(services, tx, [contract.id])
+        await replan_under_new_policy(services, tx, [contract.id])
 
 
 async def change_calendar(services: Services, scope: Scope, campus: str, data: bytes, actor: str) -> list[SchoolDay]:
@@ -101,7 +101,7 @@ async def change_calendar(services: Services, scope: Scope, campus: str, data: b
     return days
 
 
-async def policies_at(
+async def get_policies_at(
     services: Services, tx: Transaction, place: PolicyPlace, instead: Mapping[str, Any] | None = None
 ) -> PolicyLevels:
     """Return the policies at a place, or those that would apply with the changes `instead` there.
@@ -130,14 +130,16 @@ def applied(policy: ReminderPolicy, changes: Iterable[PolicyChange]) -> Reminder
     return policy
 
 
-def plan_of(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
+def draw_plan(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
     """Return all steps of a contract that is issued now, with the usual deadline, and that nobody signs."""
     deadline = default_deadline(now.astimezone(zone).date(), zone.key)
     plan = ReminderPlan(policy, now, deadline, zone, MIDDLE)
     return _walk(plan, first_step(plan, "now"))
 
 
-async def plans_of(tx: Transaction, policy: ReminderPolicy, contract: Contract) -> list[tuple[Signer, list[NextStep]]]:
+async def list_plans(
+    tx: Transaction, policy: ReminderPolicy, contract: Contract
+) -> list[tuple[Signer, list[NextStep]]]:
     """Return the steps that follow for each signer of the contract whose turn it is, if nobody signs."""
     signers = {signer.id: signer for signer in await tx.contracts.list_signers(contract.id)}
     deliveries, now = await tx.deliveries.list_of_contract(contract.id), tx.planning_now

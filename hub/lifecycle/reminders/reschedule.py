@@ -102,7 +102,7 @@ async def _replan_together(services: Services, contracts: Sequence[UUID]) -> Seq
     try:
         async with services.database.transaction(EVERYTHING) as tx:
             held = await tx.plans.lock(contracts, wait=False)
-            await under_new_policy(services, tx, held)
+            await replan_under_new_policy(services, tx, held)
     except Exception as error:  # run alone, each contract shows its own error
         log.info("contracts rescheduled one by one", contracts=len(contracts), error=repr(error)[:300])
         return contracts
@@ -114,14 +114,14 @@ async def _replan_alone(services: Services, contract: UUID) -> None:
     """Reschedule one contract. If that fails, it keeps its old plan, and the others continue. Raises Unavailable."""
     try:
         async with services.database.transaction(EVERYTHING) as tx:
-            await under_new_policy(services, tx, await tx.plans.lock([contract], wait=True))
+            await replan_under_new_policy(services, tx, await tx.plans.lock([contract], wait=True))
     except Unavailable:
         raise  # the job goes on later
     except Exception:
         log.exception("contract not rescheduled", contract=str(contract))
 
 
-async def under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:
+async def replan_under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:
     """Reschedule every open task of these contracts, which the caller has locked.
 
     A task whose step stays the same is not written, because a worker may have leased it at this moment.

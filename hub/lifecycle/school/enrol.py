@@ -29,7 +29,7 @@ from hub.lifecycle.contract.template_in_force import needs_approval
 from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, visitor_of
-from hub.lifecycle.school.posters import on_list, student_hash
+from hub.lifecycle.school.posters import is_on_list, student_hash
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.identity_provider_check import BY_POSTER
 from hub.lifecycle.signing.open_link import new_secret
@@ -199,7 +199,7 @@ async def _refusal(
 ) -> QiandaError | None:
     visitor, poster = came.visitor, came.poster
     number = people.student.document.number
-    if not on_list(tx.cipher, poster, visitor.phone, number):
+    if not is_on_list(tx.cipher, poster, visitor.phone, number):
         return NotOnList()
     if await _known_already(services, tx, poster, course, people):
         return AlreadyEnrolled()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, LinkNotValid, PosterFull, SessionNotValid, WrongAnswer
 from hub.lifecycle.messaging.quotas import alarm_if_spent, consume_message_quota
-from hub.lifecycle.school.posters import Offer, offer
+from hub.lifecycle.school.posters import Offer, get_offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
 from hub.lifecycle.signing.otp_limits import count_wrong_answer, is_same_code, refuse_persons
@@ -56,7 +56,7 @@ async def look(services: Services, text: str) -> tuple[Offer, bool]:
     """
     async with services.database.transaction(EVERYTHING) as tx:
         poster = await _poster(tx, text)
-        return await offer(tx, poster), poster.full(await tx.posters.count_enrolled(poster.id))
+        return await get_offer(tx, poster), poster.full(await tx.posters.count_enrolled(poster.id))
 
 
 async def open_poster(services: Services, text: str, phone: str, name: str, language: str) -> Admitted:
@@ -85,7 +85,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
         await tx.visitors.forget_ended(tx.now)
         await tx.visitors.add(visitor, secret)
         await tx.posters.add_scan(PosterScan(poster, ScanStep.OPENED, visitor.id), tx.now)
-        return Admitted(secret, visitor, await offer(tx, poster))
+        return Admitted(secret, visitor, await get_offer(tx, poster))
 
 
 async def _poster(tx: Transaction, text: str) -> Poster:
@@ -111,14 +111,14 @@ async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tup
     return visitor, poster
 
 
-async def come_back(services: Services, secret: str) -> Admitted:
+async def resume_guest(services: Services, secret: str) -> Admitted:
     """Return the state of the session, with a new key challenge."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.visitors.new_challenge(visitor.id, challenge)
         enrolled = await tx.posters.has_enrolled(visitor.id)
-        return Admitted(secret, replace(visitor, key_challenge=challenge), await offer(tx, poster), enrolled)
+        return Admitted(secret, replace(visitor, key_challenge=challenge), await get_offer(tx, poster), enrolled)
 
 
 # ---- the code
@@ -196,7 +196,7 @@ async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> Admitted:
     await tx.visitors.verified(visitor.id, secret, tx.now)
     if visitor.verified_at is None:
         await tx.posters.add_scan(PosterScan(poster, ScanStep.VERIFIED, visitor.id), tx.now)
-    return Admitted(secret, replace(visitor, verified_at=tx.now), await offer(tx, poster))
+    return Admitted(secret, replace(visitor, verified_at=tx.now), await get_offer(tx, poster))
 
 
 async def count_wrong(tx: Transaction, visitor: Visitor, campus: Campus) -> None:

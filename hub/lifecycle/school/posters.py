@@ -117,7 +117,7 @@ def doorway(services: Services, ticket: str) -> Doorway:
     )
 
 
-async def offer(tx: Transaction, poster: Poster) -> Offer:
+async def get_offer(tx: Transaction, poster: Poster) -> Offer:
     """Return the offer of a poster, without courses that no longer exist."""
     campus = await tx.school.get_campus(poster.campus)
     known = {course.id: course for course in await tx.school.list_courses(poster.campus)}
@@ -139,10 +139,10 @@ def code_of(services: Services, ticket: str) -> Rendering:
     return services.messaging.doors["poster"].render(doorway(services, ticket))
 
 
-async def paper(services: Services, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
+async def print_poster(services: Services, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:
     """Print a poster. `print_`: `poster_sheet` or `sticker_sheet`. Raises NotFound, UndrawableText."""
     async with services.database.transaction(scope) as tx:
-        found = await offer(tx, await tx.posters.get(poster))
+        found = await get_offer(tx, await tx.posters.get(poster))
         ticket = tx.posters.ticket(found.poster)
     return Paper(found.poster, await asyncio.to_thread(print_, _facts(services, found, ticket)))
 
@@ -204,5 +204,5 @@ def student_hash(cipher: Cipher, number: str) -> bytes:
     return cipher.found_by("poster-student", number)
 
 
-def on_list(cipher: Cipher, poster: Poster, phone: str, number: str) -> bool:
+def is_on_list(cipher: Cipher, poster: Poster, phone: str, number: str) -> bool:
     return not poster.allowed or bool(poster.allowed & {phone_hash(cipher, phone), student_hash(cipher, number)})

@@ -165,7 +165,7 @@ def _facts(key: AppKey) -> dict[str, Any]:
 # ---- the devices of a person
 
 
-async def devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
+async def list_devices(services: Services, secret: str) -> tuple[list[AppKey], bytes | None]:
     """Return the devices of the session's person, newest first, and the public key of this session, or None."""
     async with begin_visit(services.database, secret) as (tx, visiting):
         return await tx.app_keys.list_of_person(visiting.signer.person), visiting.session.key_spki

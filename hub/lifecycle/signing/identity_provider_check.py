@@ -42,14 +42,14 @@ class IdentityQuestion:
     counted: tuple[Spending, ...]
 
 
-def on_file(services: Services, signer: Signer) -> Identified:
+def identify_by_data_on_file(services: Services, signer: Signer) -> Identified:
     """Return the result for a person who has entered the data on file. It is only as reliable as that data."""
     if signer.declared:
         return BY_POSTER
     return Identified(services.signing.identity.name, services.signing.identity.method)
 
 
-async def question(
+async def begin_check(
     services: Services, tx: Transaction, session: SigningSession, signer: Signer
 ) -> IdentityQuestion | None:
     """Begin a check by the outside provider. Return None if no provider is configured or it does not serve this person.

@@ -161,7 +161,7 @@ def check_session(tx: Transaction, session: SigningSession | None, *, agent: boo
     return session
 
 
-async def come_back(services: Services, secret: str) -> tuple[SigningSession, list[tuple[Contract, SigningTask]]]:
+async def resume_session(services: Services, secret: str) -> tuple[SigningSession, list[tuple[Contract, SigningTask]]]:
     """Return the session with a fresh key challenge and, if it is verified, its contracts and tasks."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)

@@ -100,7 +100,7 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
     return Landed(secret, session, await tx.school.get_campus(signer.campus), signer.language)
 
 
-async def standing(services: Services, secret: str) -> PairingView:
+async def get_pairing(services: Services, secret: str) -> PairingView:
     """Return the state of the pairing to the page or its program. Raises PairingNotValid if there is no pairing."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)

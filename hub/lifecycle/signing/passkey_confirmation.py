@@ -50,7 +50,7 @@ class Confirmation:
         return {"passkey": str(self.passkey), "assertion_sha256": hashlib.sha256(self.packed).hexdigest()}
 
 
-async def known(services: Services, secret: str, contract_id: UUID | None) -> PasskeyOptions:
+async def list_passkeys(services: Services, secret: str, contract_id: UUID | None) -> PasskeyOptions:
     """Return the person's passkeys and a challenge. Raises NotFound if the hub's address does not allow passkeys."""
     rp_id = _rp_id(services)
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):

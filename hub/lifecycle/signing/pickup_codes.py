@@ -121,7 +121,7 @@ async def ignore_question(services: Services, secret: str) -> None:
         await visitor_of_code(tx, secret)
 
 
-async def come_back(services: Services, secret: str) -> bytes:
+async def resume_pickup(services: Services, secret: str) -> bytes:
     """Return a fresh key challenge for a pickup-code session, with or without a signer. Raises SessionNotValid."""
     async with services.database.transaction(EVERYTHING) as tx:
         challenge = services.signing.randomness(CHALLENGE_BYTES)

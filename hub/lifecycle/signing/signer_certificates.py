@@ -299,7 +299,7 @@ def _time_to_last(tx: Transaction, visiting: Visit) -> timedelta:
 
 
 async def _accepted(services: Services, visiting: Visit, chain: Sequence[bytes]) -> Accepted:
-    accepted = await brought.accepted(chain, services.signing.signer_trust, services.clock())
+    accepted = await brought.check_chain(chain, services.signing.signer_trust, services.clock())
     if not any(same_name(name, visiting.signer.name) for name in accepted.names):
         raise CertificateOfSomebodyElse
     async with services.database.transaction(EVERYTHING) as tx:

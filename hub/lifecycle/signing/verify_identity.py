@@ -10,7 +10,12 @@ from hub.errors import BudgetSpent, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.identity_provider_check import answer, note_not_matched, on_file, question
+from hub.lifecycle.signing.identity_provider_check import (
+    answer,
+    begin_check,
+    identify_by_data_on_file,
+    note_not_matched,
+)
 from hub.lifecycle.signing.open_link import check_session, contracts_of, new_secret
 from hub.lifecycle.signing.otp_limits import count_wrong_answer, is_same_code, refuse, take_turn_at_phone
 from hub.model.contract.contract import Contract
@@ -82,8 +87,8 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
         if answered.right is None:
             await _count_wrong(tx, answered.signer)
             asked = None
-        elif (asked := await question(services, tx, answered.session, answered.signer)) is None:
-            return await _admit(tx, answered, on_file(services, answered.signer))
+        elif (asked := await begin_check(services, tx, answered.session, answered.signer)) is None:
+            return await _admit(tx, answered, identify_by_data_on_file(services, answered.signer))
     if asked is None:
         raise WrongAnswer
     verdict, identified = await answer(services, asked)

@@ -118,7 +118,7 @@ async def turn_down(services: Services, scope: Scope, change_id: UUID, actor: st
     return change
 
 
-async def waiting(services: Services, scope: Scope) -> list[Waiting]:
+async def list_waiting(services: Services, scope: Scope) -> list[Waiting]:
     """Return the changes that wait for an approval within the scope, oldest first."""
     async with services.database.transaction(scope) as tx:
         changes = await tx.phone_changes.list_waiting(tx.now)

@@ -50,7 +50,7 @@ class PasswordGate:
         """Return the account of this login. Raises WrongPassword, also for an unknown login; Locked."""
         async with services.database.transaction(EVERYTHING) as tx:
             known = await tx.accounts.get_login(login, tx.now)
-        async with counted(services, login):
+        async with count_failures(services, login):
             async with self._turns:
                 hashed = known.password_hash if known else self._nobody
                 fits = await asyncio.to_thread(self._fits, hashed, password)
@@ -66,7 +66,7 @@ class PasswordGate:
 
 
 @asynccontextmanager
-async def counted(services: Services, login: str) -> AsyncIterator[None]:
+async def count_failures(services: Services, login: str) -> AsyncIterator[None]:
     """Count the block as a failed login, unless it ends without an error. Raises Locked after too many failures."""
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.guess_alone(login)
@@ -83,7 +83,7 @@ async def check_second_factor(services: Services, staff: Staff, code: str) -> No
 
     Raises WrongSecondFactor, NoSecondFactor; Locked after too many wrong codes and passwords.
     """
-    async with counted(services, staff.login), services.database.transaction(EVERYTHING) as tx:
+    async with count_failures(services, staff.login), services.database.transaction(EVERYTHING) as tx:
         await use_code(tx, staff, code)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 from hub.model.contract.person import parse_id_document
 from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import StaffTask
-from hub.model.staff.alert_texts import sentence
+from hub.model.staff.alert_texts import write_sentence
 from hub.model.staff.phone_change import PhoneChange, PhoneChangeState, is_shared_by_strangers
 from hub.store.transaction import Transaction
 
@@ -25,7 +25,7 @@ async def notice_sharing(tx: Transaction, change: PhoneChange) -> None:
     moved = change.state is PhoneChangeState.CHANGED
     facts = {"which": "moved" if moved else "asked"}
     await tx.alerts.add(SHARED, facts, tx.now, change.campus)
-    said = sentence(SHARED, facts, "en")
+    said = write_sentence(SHARED, facts, "en")
     task = StaffTask(uuid4(), SHARED, said, change.campus, tx.now, change.contract, change.signer)
     await tx.staff_tasks.add_task_once(task)
 

@@ -9,7 +9,7 @@ from hub.errors import NotFound, SecondFactorThere, WrongSecondFactor
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.accounts import check_new_password
-from hub.lifecycle.staff.check_password import PasswordGate, check_second_factor, counted, hash_password
+from hub.lifecycle.staff.check_password import PasswordGate, check_second_factor, count_failures, hash_password
 from hub.model.staff.accounts import EVERYTHING, CurrentSession, Staff
 from hub.model.staff.second_factor import find_step, new_recovery_codes, new_secret, recovery_hash
 from hub.store.transaction import Transaction
@@ -67,7 +67,7 @@ async def confirm_second_factor(services: Services, session: CurrentSession, cod
     Raises WrongSecondFactor, SecondFactorThere, Locked.
     """
     staff, codes = session.staff, new_recovery_codes()
-    async with counted(services, staff.login), services.database.transaction(EVERYTHING) as tx:
+    async with count_failures(services, staff.login), services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.lock(staff.login)
         factor = await tx.second_factors.get(staff.id)
         if factor is None or factor.since is not None:

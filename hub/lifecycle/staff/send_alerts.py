@@ -18,7 +18,7 @@ import structlog
 from hub.alerts import Addressee, NotDelivered, Notice
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING
-from hub.model.staff.alert import Bundle, compute_next_try, written
+from hub.model.staff.alert import Bundle, compute_next_try, write_alert
 
 TITLE = "签达告警 · Qianda alert"
 # Titles by kind; a kind without a title is shown as it is.
@@ -82,4 +82,4 @@ async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
 
 def _texts(origin: str, bundle: Bundle) -> list[str]:
     query = f"?{urlencode({'campus': bundle.campus})}" if bundle.campus else ""
-    return written(bundle.kind, bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")
+    return write_alert(bundle.kind, bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")

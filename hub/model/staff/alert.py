@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from hub.model.staff.alert_texts import Facts, sentence
+from hub.model.staff.alert_texts import Facts, write_sentence
 
 # Minimum time between two messages of one kind. The later message contains all alerts of this time.
 BUNDLED_WITHIN = timedelta(minutes=10)
@@ -49,7 +49,7 @@ class Alert:
         return datetime.fromisoformat(str(self.facts["until"])) if "until" in self.facts else None
 
     def said(self, language: str) -> str:
-        return sentence(self.kind, self.facts, language)
+        return write_sentence(self.kind, self.facts, language)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def compute_next_try(tries: int, now: datetime) -> datetime | None:
     return now + RETRIES_AFTER[tries - 1] if tries < MAX_TRIES else None
 
 
-def written(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
+def write_alert(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
     """Return the texts of the messages, usually one: lines in Chinese, then in English, and the URL of the console.
 
     `number`: the number of all alerts. The text says it if some alerts have no line of their own.

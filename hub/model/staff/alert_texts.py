@@ -89,7 +89,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def sentence(kind: str, facts: Facts, language: str) -> str:
+def write_sentence(kind: str, facts: Facts, language: str) -> str:
     """Return the sentence of an alert; just the values if the kind has no sentence, or a value is missing."""
     words = SENTENCES.get(f"{kind}/{facts.get('which', '')}") or SENTENCES.get(kind)
     try:

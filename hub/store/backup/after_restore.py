@@ -8,7 +8,7 @@ import asyncpg
 
 from hub.errors import DatabaseUnavailable
 from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
-from hub.store.server.connections import DATABASE_OWNER, connected
+from hub.store.server.connections import DATABASE_OWNER, open_connection
 
 _PAUSE = """
 INSERT INTO sending_pause (one, since, restored_from) VALUES (true, $1, $2)
@@ -31,7 +31,7 @@ _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 async def check_empty(owner_dsn: str) -> int:
     """Return the server's major version. Raises DatabaseUnavailable unless the database has no table."""
-    async with connected(owner_dsn, DATABASE_OWNER) as connection:
+    async with open_connection(owner_dsn, DATABASE_OWNER) as connection:
         if await connection.fetchval(_TABLES):
             raise DatabaseUnavailable(
                 "the database is not empty: a backup is restored into a new one (docs/operating.md has the statements)"

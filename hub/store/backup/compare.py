@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from hub.store.server.connections import DATABASE_OWNER, connected
+from hub.store.server.connections import DATABASE_OWNER, open_connection
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename COLLATE \"C\""
 _HEADS = "SELECT contract, entries, digest FROM record_head ORDER BY contract"
@@ -17,7 +17,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type 
 
 async def count_connections(owner_dsn: str) -> int:
     """Return how many other connections to this database there are."""
-    async with connected(owner_dsn, DATABASE_OWNER) as connection:
+    async with open_connection(owner_dsn, DATABASE_OWNER) as connection:
         return int(await connection.fetchval(_OTHERS))
 
 
@@ -25,7 +25,7 @@ async def summarise_database(owner_dsn: str) -> dict[str, str]:
     """Return the number of rows of each table, and under `records` the SHA-256 over the heads of all records, in one
     consistent view."""
     async with (
-        connected(owner_dsn, DATABASE_OWNER) as connection,
+        open_connection(owner_dsn, DATABASE_OWNER) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         names = [row["tablename"] for row in await connection.fetch(_TABLES)]

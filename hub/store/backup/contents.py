@@ -22,7 +22,7 @@ from hub.store.backup.archive import (
     ArchiveWriter,
     read_members,
 )
-from hub.store.backup.dump import DumpAccess, dumped
+from hub.store.backup.dump import DumpAccess, stream_dump
 from hub.store.backup.sealed_stream import Argon2Cost, OpeningReader, SealingWriter
 from hub.store.kernel.durable_files import PRIVATE, sync_folder
 from hub.store.kernel.free_space import full_disk_told
@@ -97,7 +97,7 @@ def _give_name(partial: Path, target: Path) -> None:
 
 def _write_members(archive: ArchiveWriter, source: BackupSource) -> None:
     archive.add_bytes(ABOUT, json.dumps(asdict(source.about)).encode())
-    with dumped(source.database) as dump:
+    with stream_dump(source.database) as dump:
         number = 0
         while part := dump.read(DUMP_PART_BYTES):
             archive.add_bytes(f"{DATABASE}{number:08}", part)

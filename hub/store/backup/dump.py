@@ -68,7 +68,7 @@ def _major(program: Path) -> int:
 
 
 @contextlib.contextmanager
-def dumped(access: DumpAccess) -> Iterator[IO[bytes]]:
+def stream_dump(access: DumpAccess) -> Iterator[IO[bytes]]:
     """Yield the stream of one consistent dump (custom format). At the end raise DatabaseUnavailable if it failed."""
     words = ["pg_dump", "--format=custom", "--no-owner", f"--dbname={access.dsn}"]
     with _running(access, words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as (process, complaints):

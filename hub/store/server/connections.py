@@ -53,9 +53,9 @@ SELECT has_schema_privilege('public', 'CREATE')
 
 
 @asynccontextmanager
-async def connected(dsn: str, setting: str = DATABASE) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def open_connection(dsn: str, setting: str = DATABASE) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """Open a connection and close it at the end. Raises DatabaseUnavailable if that fails."""
-    with explained(dsn, setting):
+    with explain_errors(dsn, setting):
         connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     try:
         yield connection
@@ -64,7 +64,7 @@ async def connected(dsn: str, setting: str = DATABASE) -> AsyncIterator[asyncpg.
 
 
 @contextmanager
-def explained(dsn: str, setting: str) -> Iterator[None]:
+def explain_errors(dsn: str, setting: str) -> Iterator[None]:
     """Turn exceptions of connecting into DatabaseUnavailable with a reason and a remedy."""
     try:
         yield
@@ -77,7 +77,7 @@ def explained(dsn: str, setting: str) -> Iterator[None]:
 
 async def check_server(dsn: str, setting: str) -> None:
     """Raise DatabaseUnavailable unless the server answers and is new enough."""
-    async with connected(dsn, setting) as connection:
+    async with open_connection(dsn, setting) as connection:
         major = connection.get_server_version().major
         if major < OLDEST_VERSION:
             raise DatabaseUnavailable(
@@ -88,7 +88,7 @@ async def check_server(dsn: str, setting: str) -> None:
 
 async def check_owner(dsn: str) -> None:
     """Raise DatabaseUnavailable unless this role may change the schema and the role `app` exists."""
-    async with connected(dsn, DATABASE_OWNER) as connection:
+    async with open_connection(dsn, DATABASE_OWNER) as connection:
         if not await connection.fetchval(_RIGHTS):
             raise DatabaseUnavailable(not_the_owner(dsn))
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'app'"):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from hub.errors import DatabaseUnavailable, WrongInstallation
 from hub.store.kernel.encrypted_column import EncryptedColumn
-from hub.store.server.connections import connected
+from hub.store.server.connections import open_connection
 
 _BIND = """
 UPDATE installation SET installation_id = $1, master_check = $2, root_sha256 = $3, seal_sha256 = $4
@@ -54,7 +54,7 @@ class Binding:
 
 async def mark(owner_dsn: str, kind: str, at: datetime) -> str:
     """Write the purpose, `demo` or `production`, unless there is one already. Return the stored one."""
-    async with connected(owner_dsn) as connection, connection.transaction():
+    async with open_connection(owner_dsn) as connection, connection.transaction():
         await connection.execute(
             "INSERT INTO installation (one, kind, clock_offset, created_at) VALUES (true, $1, interval '0', $2)"
             " ON CONFLICT DO NOTHING",
@@ -84,7 +84,7 @@ async def bind(owner_dsn: str, make: Callable[[], Awaitable[Binding]]) -> Bindin
     DatabaseUnavailable before the first `qianda migrate`, asyncpg's InsufficientPrivilegeError if the role is not
     `owner`.
     """
-    async with connected(owner_dsn) as connection, connection.transaction():
+    async with open_connection(owner_dsn) as connection, connection.transaction():
         row = await connection.fetchrow("SELECT * FROM installation FOR UPDATE")
         if row is None:
             raise DatabaseUnavailable("the database is empty: run `qianda migrate` first")
@@ -99,7 +99,7 @@ async def bind(owner_dsn: str, make: Callable[[], Awaitable[Binding]]) -> Bindin
 async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
     """Replace the fingerprints of root and seal. Raises WrongInstallation if installation or master key differ."""
     statement = "UPDATE installation SET root_sha256 = $3, seal_sha256 = $4 WHERE installation_id = $1"
-    async with connected(owner_dsn) as connection:
+    async with open_connection(owner_dsn) as connection:
         done = await connection.execute(
             f"{statement} AND master_check = $2", renewed.installation, renewed.master_check, renewed.root, renewed.seal
         )
@@ -110,7 +110,7 @@ async def renew_certificates(owner_dsn: str, renewed: Binding) -> None:
 async def find_oldest_encrypted(owner_dsn: str) -> tuple[bytes, bytes] | None:
     """Return a value that was encrypted with the database's first master key, with its name (see `EncryptedColumn.at`);
     None if there is no such value."""
-    async with connected(owner_dsn) as connection:
+    async with open_connection(owner_dsn) as connection:
         row = await connection.fetchrow(_OLDEST_ENCRYPTED)
     if row is None:
         return None
@@ -120,7 +120,7 @@ async def find_oldest_encrypted(owner_dsn: str) -> tuple[bytes, bytes] | None:
 
 async def _row(dsn: str) -> dict[str, Any]:
     """Return the row as a dict, empty before the first `qianda migrate`. Columns of newer schemas may be missing."""
-    async with connected(dsn) as connection:
+    async with open_connection(dsn) as connection:
         if not await connection.fetchval("SELECT to_regclass('installation') IS NOT NULL"):
             return {}
         row = await connection.fetchrow("SELECT * FROM installation")

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import asyncpg
 
 from hub.errors import BadInput
-from hub.store.server.connections import connected
+from hub.store.server.connections import open_connection
 
 ROLES = ("owner", "app")
 # RFC 7677 recommends at least 4096 rounds; PostgreSQL itself takes as many.
@@ -61,7 +61,7 @@ async def create_roles(admin_dsn: str, database: str, *, renew: bool) -> NewRole
     Raises BadInput if a role or the database exists, unless `renew`, which gives the roles new passwords;
     DatabaseUnavailable if the server does not let the administrator in.
     """
-    async with connected(admin_dsn, "the administrator's address") as connection:
+    async with open_connection(admin_dsn, "the administrator's address") as connection:
         known = frozenset(row["rolname"] for row in await connection.fetch(_KNOWN, list(ROLES)))
         has_database = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database)
         if (known or has_database) and not renew:

@@ -220,7 +220,7 @@ async def question(request: web.Request) -> web.Response:
 async def devices(request: web.Request) -> web.Response:
     """Show the devices of this person, including revoked ones."""
     place = await where(request)
-    found, _ = await device_keys.devices(request.app[HUB].services, session_secret(request))
+    found, _ = await device_keys.list_devices(request.app[HUB].services, session_secret(request))
     if not found:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
     return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)

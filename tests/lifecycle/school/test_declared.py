@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from hub.errors import IdentityNotChecked, NotFound
 from hub.lifecycle.contract.reissue import reissue
-from hub.lifecycle.signing.device_keys import devices, revoke
+from hub.lifecycle.signing.device_keys import list_devices, revoke
 from hub.lifecycle.staff.change_phone import ask_with_old_phone
 from hub.model.contract.contract import Contract
 from hub.model.signing.device_key import AppKey, Attestation
@@ -59,7 +59,7 @@ async def test_somebody_elses_document_gives_none_of_that_persons_powers() -> No
         _, ticket = await make_poster(running)
         stranger = await came(running, ticket, as_the_parent())
         assert stranger.signer.person != parent.signer.person
-        assert (await devices(services, stranger.secret))[0] == []
+        assert (await list_devices(services, stranger.secret))[0] == []
         assert await refusal(revoke(services, stranger.secret, device.id)) is NotFound
         for _ in range(10):
             await _wrong(running, stranger)

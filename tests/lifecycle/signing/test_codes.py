@@ -83,7 +83,7 @@ async def test_a_new_code_kills_the_old_and_each_serves_once() -> None:
         before = guardian.secret
         await guardian.verify(new)
         with pytest.raises(SessionNotValid):  # the secret was rotated
-            await open_link.come_back(running.hub.services, before)
+            await open_link.resume_session(running.hub.services, before)
         with pytest.raises(WrongAnswer):
             await guardian.verify(new)
 

@@ -338,7 +338,7 @@ async def test_coming_back_finds_the_place_and_gets_a_fresh_challenge() -> None:
         contract = await running.issue_minor()
         guardian = await person(running, contract)
         await guardian.enter()
-        session, found = await open_link.come_back(running.hub.services, guardian.secret)
+        session, found = await open_link.resume_session(running.hub.services, guardian.secret)
         assert session.key_challenge != guardian.challenge
         assert [(each.id, task.state) for each, task in found] == [(contract.id, TaskState.OPEN)]
 

@@ -23,7 +23,7 @@ from hub.errors import (
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.school.replace_signer import list_adults_on_file
-from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, turn_down, waiting
+from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, list_waiting, turn_down
 from hub.model.contract.signer import Role
 from hub.model.school.course import Enrolment
 from hub.model.staff.accounts import EVERYTHING, Scope
@@ -49,12 +49,12 @@ async def test_whoever_asks_cannot_approve_and_somebody_else_does() -> None:
         change = await asked(running, guardian)
         assert await refusal(approve(services, HEFEI, change.id, ONE)) is OwnApproval
         assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
-        assert [each.change.id for each in await waiting(services, HEFEI)] == [change.id]
+        assert [each.change.id for each in await list_waiting(services, HEFEI)] == [change.id]
         assert await staff_tasks(running, guardian.contract.id) == ["phone-change"]
         done = await approve(services, HEFEI, change.id, OTHER)
         assert done.state is PhoneChangeState.CHANGED and set(done.approvals) == {ONE, OTHER}
         assert (await now(running, guardian.signer)).phone == NEW
-        assert await staff_tasks(running) == [] and await waiting(services, HEFEI) == []
+        assert await staff_tasks(running) == [] and await list_waiting(services, HEFEI) == []
         assert await refusal(approve(services, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
 
 
@@ -90,7 +90,7 @@ async def test_only_staff_of_the_campus_ask_and_approve() -> None:
         wanted = PhoneRequest(guardian.contract.id, guardian.signer.id, NEW, "why")
         assert await refusal(ask(services, elsewhere, wanted, ONE)) is ContractNotFound
         change = await asked(running, guardian)
-        assert await waiting(services, elsewhere) == []
+        assert await list_waiting(services, elsewhere) == []
         assert await refusal(approve(services, elsewhere, change.id, OTHER)) is NotFound
         assert await refusal(turn_down(services, elsewhere, change.id, OTHER)) is NotFound
 
@@ -124,7 +124,7 @@ async def test_one_open_wish_for_each_person_taken_back_rejected_or_too_old() ->
         assert await refusal(approve(services, HEFEI, change.id, "staff:third")) is PhoneChangeEnded
         change = await asked(running, guardian)
         clock.advance(timedelta(days=7))
-        assert await waiting(services, HEFEI) == []
+        assert await list_waiting(services, HEFEI) == []
         assert await refusal(approve(services, HEFEI, change.id, OTHER)) is PhoneChangeEnded
         await asked(running, second)
         async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -227,7 +227,7 @@ async def test_an_alarm_when_strangers_share_the_number(
         await _at_the_new_number(running, *families)
         guardian = await person(running, await running.issue_minor())
         change = await asked(running, guardian)
-        assert [each.shared for each in await waiting(running.hub.services, HEFEI)] == [bool(alarms)]
+        assert [each.shared for each in await list_waiting(running.hub.services, HEFEI)] == [bool(alarms)]
         await approve(running.hub.services, HEFEI, change.id, OTHER)
         assert await _alerts(running) == ["shared-phone"] * alarms
         assert await staff_tasks(running) == ["shared-phone"] * bool(alarms)

@@ -54,7 +54,7 @@ async def test_the_number_was_given_to_another_person() -> None:
         for text in (old, desk):
             assert await refusal(open_link.open_ticket(services, text)) is LinkNotValid
         for secret in (verified, guardian.secret):
-            assert await refusal(open_link.come_back(services, secret)) is SessionNotValid
+            assert await refusal(open_link.resume_session(services, secret)) is SessionNotValid
             assert await refusal(verify_identity.send_code(services, secret)) is SessionNotValid
         before = await sent(running, GUARDIAN_PHONE)
         await round_of_work(running)
@@ -96,7 +96,7 @@ async def test_it_changes_in_every_contract_of_this_person_that_has_not_ended() 
         assert "phone-changed" in await record_of(running, other.contract)
         assert "phone-changed" not in await record_of(running, ended.contract)
         assert await refusal(open_link.open_ticket(running.hub.services, old)) is LinkNotValid
-        assert await refusal(open_link.come_back(running.hub.services, ended.secret)) is SessionNotValid
+        assert await refusal(open_link.resume_session(running.hub.services, ended.secret)) is SessionNotValid
 
 
 async def test_the_record_holds_commitments_and_never_numbers() -> None:
@@ -271,5 +271,5 @@ async def test_whoever_is_being_verified_or_asks_for_a_code_comes_before_or_afte
         )
         assert isinstance(moved, PhoneChange)
         secret = verified.secret if isinstance(verified, verify_identity.Verified) else guardian.secret
-        assert await refusal(open_link.come_back(services, secret)) is SessionNotValid
+        assert await refusal(open_link.resume_session(services, secret)) is SessionNotValid
         assert isinstance(asked_for, QiandaError)

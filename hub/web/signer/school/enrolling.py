@@ -50,7 +50,7 @@ async def verify(request: web.Request, code: str) -> web.Response:
 
 async def session(request: web.Request) -> web.Response:
     """Return the session, with name and phone only after the phone is verified. `enrolled`: waiting for staff."""
-    admitted = await guests.come_back(request.app[HUB].services, session_secret(request))
+    admitted = await guests.resume_guest(request.app[HUB].services, session_secret(request))
     visitor = admitted.visitor
     answer: dict[str, Any] = {
         "verified": visitor.verified_at is not None,

@@ -58,7 +58,7 @@ def bound(held: Held) -> dict[str, Any]:
 
 
 async def devices(request: web.Request) -> web.Response:
-    found, mine = await device_keys.devices(request.app[HUB].services, session_secret(request))
+    found, mine = await device_keys.list_devices(request.app[HUB].services, session_secret(request))
     return web.json_response({"devices": [_device(each) | {"this": each.spki == mine} for each in found]})
 
 

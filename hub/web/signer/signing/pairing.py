@@ -56,7 +56,7 @@ async def claim(request: web.Request) -> web.Response:
 
 
 async def standing(request: web.Request) -> web.Response:
-    found = await pair_agent.standing(request.app[HUB].services, session_secret(request))
+    found = await pair_agent.get_pairing(request.app[HUB].services, session_secret(request))
     return web.json_response(
         {
             "state": found.state.value,

@@ -42,7 +42,9 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 
 async def passkeys(request: web.Request) -> web.Response:
-    known = await passkey_confirmation.known(request.app[HUB].services, session_secret(request), contract_id(request))
+    known = await passkey_confirmation.list_passkeys(
+        request.app[HUB].services, session_secret(request), contract_id(request)
+    )
     return web.json_response(
         {
             "rp_id": known.rp_id,

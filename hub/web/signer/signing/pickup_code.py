@@ -53,7 +53,7 @@ def _where(request: web.Request) -> dict[str, Any]:
 
 
 async def session(request: web.Request) -> web.Response:
-    challenge = await even(pickup_codes.come_back(request.app[HUB].services, session_secret(request)))
+    challenge = await even(pickup_codes.resume_pickup(request.app[HUB].services, session_secret(request)))
     return web.json_response(
         {"verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)}
     )

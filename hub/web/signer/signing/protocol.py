@@ -19,7 +19,7 @@ from hub.lifecycle.messaging import resend_link
 from hub.lifecycle.school import guests
 from hub.lifecycle.signing import sign, signer_certificates, verify_identity
 from hub.lifecycle.signing.device_keys import ShownKey
-from hub.lifecycle.signing.open_link import Landed, come_back, open_ticket
+from hub.lifecycle.signing.open_link import Landed, open_ticket, resume_session
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.person import normalise_phone
@@ -121,7 +121,7 @@ async def session(request: web.Request) -> web.Response:
     if is_pickup_secret(session_secret(request)):
         return await pickup_code.session(request)
     try:
-        found, contracts = await come_back(services, session_secret(request))
+        found, contracts = await resume_session(services, session_secret(request))
     except SessionNotValid:
         return await enrolling.session(request)
     async with services.database.transaction(EVERYTHING) as tx:

@@ -18,9 +18,9 @@ from hub.lifecycle.reminders.change_policy import (
     change_calendar,
     change_policy,
     change_policy_of,
-    plan_of,
-    plans_of,
-    policies_at,
+    draw_plan,
+    get_policies_at,
+    list_plans,
 )
 from hub.model.contract.contract import Contract
 from hub.model.reminders.policy import THROUGH
@@ -50,8 +50,8 @@ async def _page(
         courses = [each for each in await tx.school.list_courses() if visit.scope.covers(each.campus)]
         found, problem = await _found(visit, tx, place, entered, problem)
         days = await tx.policies.list_own_days(place.campus)
-        usual = [("", plan_of(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
-        theirs = await plans_of(tx, found.here, place.contract) if place.contract else []
+        usual = [("", draw_plan(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
+        theirs = await list_plans(tx, found.here, place.contract) if place.contract else []
         colleagues = await tx.owners.list_at([place.campus])
     say = await speech(visit)
     written = Entered(entered if entered is not None else _own(found))
@@ -92,7 +92,7 @@ async def _found(
 ) -> tuple[PolicyLevels, QiandaError | None]:
     """Return the policy to preview. If the input is not valid, return the policy in force, and the error."""
     there = PolicyPlace(place.campus, place.course, place.contract.id if place.contract else None)
-    at = partial(policies_at, visit.services, tx, there)
+    at = partial(get_policies_at, visit.services, tx, there)
     try:
         return await at(None if entered is None or problem else _changes(entered)), problem
     except BadInput as error:

@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.documents.school.allowed_list import entries_of
 from hub.documents.school.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.school.posters import NewPoster, code_of, doorway, make, offer, paper
+from hub.lifecycle.school.posters import NewPoster, code_of, doorway, get_offer, make, print_poster
 from hub.lifecycle.school.posters import revoke as take_down
 from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
@@ -62,7 +62,7 @@ async def posters(visit: StaffVisit) -> web.Response:
 async def poster(visit: StaffVisit) -> web.Response:
     """Show the poster with its code. The enrolments are on a page of their own."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await offer(tx, await tx.posters.get(poster_id(visit)))
+        found = await get_offer(tx, await tx.posters.get(poster_id(visit)))
         ticket = tx.posters.ticket(found.poster)
         counts = (await tx.posters.get_counts([found.poster.id]))[found.poster.id]
         now = tx.now
@@ -117,7 +117,7 @@ async def stickers(visit: StaffVisit) -> web.Response:
 
 
 async def _pdf(visit: StaffVisit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
-    made = await paper(visit.services, visit.scope, poster_id(visit), print_)
+    made = await print_poster(visit.services, visit.scope, poster_id(visit), print_)
     shown = {"Content-Disposition": f'inline; filename="{name}-{made.poster.id.hex[:8]}.pdf"'}
     return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
 

@@ -27,7 +27,7 @@ class ListedPhoneChange:
 
 
 async def show_phone_changes(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
-    found = await change_phone.waiting(visit.services, visit.shown)
+    found = await change_phone.list_waiting(visit.services, visit.shown)
     names = await _names(visit, found)
     return await show(
         visit,
