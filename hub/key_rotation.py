@@ -56,7 +56,7 @@ async def rotate_keys(
     """
     folder = _folder(owner)
     async with _alone(owner.dsn):
-        keys = await _list_keys(owner)
+        keys = await list_encryption_keys(owner)
         _move_retired(folder, keys)
         if not keys or not is_unfinished(keys):
             await _switch(owner, _next_key(folder, keys))
@@ -68,7 +68,7 @@ async def rotate_keys(
         faults = await _reseal_all(owner, progress) if not faults.names else faults
         if not faults.names:
             await _retire(owner)
-            _move_retired(folder, await _list_keys(owner))
+            _move_retired(folder, await list_encryption_keys(owner))
         return owner.cipher.state.current, faults
 
 
@@ -89,10 +89,6 @@ async def check_encrypted(database: Database, progress: Progress) -> EncryptionF
     return found
 
 
-async def list_encryption_keys(database: Database) -> list[EncryptionKeyEntry]:
-    return await _list_keys(database)
-
-
 def _of(tx: Transaction) -> EncryptionKeys:
     return EncryptionKeys(tx.connection, tx.cipher)
 
@@ -103,7 +99,7 @@ def _folder(database: Database) -> Path:
     return database.keys.folder
 
 
-async def _list_keys(database: Database) -> list[EncryptionKeyEntry]:
+async def list_encryption_keys(database: Database) -> list[EncryptionKeyEntry]:
     async with database.transaction(EVERYTHING) as tx:
         return await _of(tx).list_keys()
 
