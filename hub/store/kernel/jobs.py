@@ -68,7 +68,6 @@ WHERE entrypoint = :kind AND status = 'failed' AND (
   attempts < :most_starts OR attempts = :most_starts AND updated <= clock_timestamp() - CAST(:rest AS interval)
 )
 """)
-_FORGET_STARTS = SqlStatement("UPDATE pgqueuer SET attempts = 0 WHERE id = :job")
 _END = SqlStatement("DELETE FROM running_job WHERE id = :job")
 # Part of a transaction whose rows, called `opening`, may name the jobs that end with it.
 END_NAMED = "DELETE FROM running_job USING opening WHERE running_job.id = opening.job"
@@ -133,10 +132,6 @@ class Jobs(Repository):
         if (job := RUNNING_JOB.get()) is not None:
             await self._connection.write(_END, {"job": job.id})
             job.has_ended = True
-
-    async def forget_starts(self, job: int) -> None:
-        """Forget the starts of this job, so that they do not count against it."""
-        await self._connection.execute(_FORGET_STARTS, {"job": job})
 
     async def take_up_again(self, kind: str) -> None:
         """Start failed jobs again, which are only parked. Those that failed MAX_STARTS times wait for FAILED_REST, and
