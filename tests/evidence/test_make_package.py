@@ -6,19 +6,21 @@ import json
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
-from hub.errors import NotFound, UnreadableFile
+from hub.errors import NotFound, TimestampUnavailable, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.evidence.open_package import find_package
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.files import FilePiece, JoinedFile
+from hub.store.kernel.jobs import EVIDENCE
 from qianda.evidence.container import open_container
 from qianda.verify.structure import examine
 from tests.evidence.ended_contracts import attempts_of, ended, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
 from tests.lifecycle.signer import completed, record_of, signed
-from tests.lifecycle.trouble import Timestamps
+from tests.lifecycle.trouble import FailsAfter, Timestamps
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, running_hub, until
 
 
@@ -27,12 +29,14 @@ async def test_the_package_of_a_completed_contract_holds_everything() -> None:
         contract = await running.issue_minor()
         await signed(running, contract)
         final = await completed(running, contract)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            row = await tx.packages.get(contract.id, 1)
+            jobs = await tx.connection.scalars(text("SELECT entrypoint FROM pgqueuer"))
+        assert row is not None and EVIDENCE not in jobs  # whoever completes a contract makes its package
         package = await package_of(running, contract)
         items = await opened(running, package)
         assert items["contract/final.pdf"] == final
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            row = await tx.packages.get(contract.id, 1)
-        assert row is not None  # the final file is stored once, and joined when the package is given out
+        # The final file is stored once, and joined when the package is given out.
         assert len(await running.hub.services.files.get(row.file)) + len(final) == len(package) == row.size
         signer = json.loads(items["signers/guardian-1/signer.json"])
         assert [check["result"] for check in signer["identity"]] == ["matched"]
@@ -81,6 +85,24 @@ async def test_it_is_tried_again_when_the_timestamp_service_was_away() -> None:
         await round_of_work(running)  # plans the job that a worker's queue runs
         items = await opened(running, await package_of(running, contract))
         assert "contract/issued.pdf" in items and "contract/final.pdf" not in items
+        assert await attempts_of(running, contract) == ["failed", "done"]
+
+
+async def test_a_package_that_failed_after_its_contract_was_completed_is_tried_again_by_a_job() -> None:
+    clock = StandingClock()
+    service = FailsAfter(clock, number=3, error=TimestampUnavailable("no answer"))
+    async with quiet_hub(clock) as running:
+        service.serve(running)
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await completed(running, contract)
+        assert await attempts_of(running, contract) == ["failed"]
+        service.error = None
+        clock.advance(timedelta(minutes=2))
+        await round_of_work(running)  # plans the job that a worker's queue runs
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert EVIDENCE in await tx.connection.scalars(text("SELECT entrypoint FROM pgqueuer"))
+        await package_of(running, contract)
         assert await attempts_of(running, contract) == ["failed", "done"]
 
 

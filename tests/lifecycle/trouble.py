@@ -58,6 +58,19 @@ class Timestamps:
         running.worker = Worker(running.hub)
 
 
+@dataclass
+class FailsAfter(Timestamps):
+    """A timestamp service that answers `number` calls, and then fails with `error` until it is None."""
+
+    number: int = 1
+    error: Exception | None = None
+
+    async def timestamp(self, digest: bytes) -> bytes:
+        if self.error is not None and len(self.asked) == self.number:
+            raise self.error
+        return await super().timestamp(digest)
+
+
 @contextmanager
 def token_away() -> Iterator[None]:
     """Move the token's files away, as if the token had been pulled out."""

@@ -1,8 +1,9 @@
 """Make the evidence package of a contract that has ended: read everything, sign once with the seal, store, record.
 
-Reading is one transaction and writing another. The token and the timestamp service are called between the two. A
-process that dies in between leaves at most a stored file that no row names. The next try makes the package again, since
-nobody has received the first one. The role `app` cannot change a stored version.
+Reading is one transaction, for a completed contract the one that completed it, and writing another. The token and the
+timestamp service are called between the two. A process that dies in between leaves at most a stored file that no row
+names. The next try makes the package again, since nobody has received the first one. The role `app` cannot change a
+stored version.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -32,7 +33,7 @@ from hub.documents.evidence.report import package_texts
 from hub.documents.signing.signature import embedded_timestamp
 from hub.errors import BadInput, CertificateRevoked, QiandaError
 from hub.lifecycle.services import Services
-from hub.model.contract.contract import ContractState
+from hub.model.contract.contract import Contract, ContractState
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, PackageParts, leave_out, next_try
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
@@ -44,50 +45,59 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class _Begun:
+class BegunPackage:
     """The data that was read for a package, and the attempt row for its outside calls. `revoked`: the revocations of
-    the built-in authority. `sm2_chain`: of the seal of its OFD."""
+    the built-in authority. `sm2_chain`: of the seal of its OFD. `final`: the finished file, if it is in memory."""
 
     facts: PackageFacts
     attempt: UUID
     revoked: tuple[Revoked, ...]
     sm2_chain: tuple[bytes, ...]
+    final: bytes | None = None
 
 
 async def make_package(services: Services, contract_id: UUID) -> None:
-    """Make version 1, unless it exists or the contract has not ended.
+    """Make version 1, unless it exists or the contract has not ended."""
+    opening = opening_of_package(contract_id, services.sealing.authority_name)
+    async with services.database.transaction(EVERYTHING, opening) as tx:
+        begun = await _begin(services, tx, contract_id)
+    if begun is not None:
+        await finish_package(services, begun)
 
-    A failure is not raised: it is noted with the attempt, and the package is tried again.
-    """
-    begun = await _begin(services, contract_id)
-    if begun is None:
-        return
+
+async def begin_with_end(services: Services, tx: Transaction, contract: Contract, final: bytes) -> BegunPackage | None:
+    """Plan a package and begin it, in the transaction that completes the contract with the file `final`."""
+    await tx.packages.plan(contract, tx.now)
+    await tx.read_together(opening_of_package(contract.id, services.sealing.authority_name).reads)
+    begun = await _begin(services, tx, contract.id)
+    return begun and replace(begun, final=final)
+
+
+async def finish_package(services: Services, begun: BegunPackage) -> None:
+    """Make the package that was begun. A failure is not raised: it is noted with the attempt, and tried again."""
+    contract_id = begun.facts.case.contract.id
     try:
-        package = await _made(services, begun)
+        await _store(services, begun, await _made(services, begun))
     except Exception as error:
         known = isinstance(error, QiandaError)
         if not known:
             log.exception("unexpected error while making an evidence package", contract=str(contract_id))
         await _note_failure(services, begun, f"{error.code}: {error}" if known else type(error).__name__)  # type: ignore[attr-defined]
-        return
-    await _store(services, begun, package)
 
 
-async def _begin(services: Services, contract_id: UUID) -> _Begun | None:
-    authority = services.sealing.authority_name
-    async with services.database.transaction(EVERYTHING, opening_of_package(contract_id, authority)) as tx:
-        tries = await tx.packages.get_tries(contract_id)
-        if tries is None:
-            return None
-        facts, newest = await _read_facts(tx, contract_id), await tx.packages.find_newest(contract_id)
-        revoked = tuple(Revoked(*each) for each in await tx.certificates.list_revoked(authority))
-        if newest is not None or not facts.case.contract.state.final:
-            await tx.packages.done(contract_id)
-            return None
-        await tx.packages.put_off(contract_id, next_try(tx.now, tries))
-        attempt = await tx.signatures.begin_attempt("evidence", contract_id, None, tx.now)
-        sm2_chain = await _sm2_chain(tx, facts)
-    return _Begun(facts, attempt, revoked, sm2_chain)
+async def _begin(services: Services, tx: Transaction, contract_id: UUID) -> BegunPackage | None:
+    """Begin the attempt and plan the next one. `opening_of_package` has been read. None: there is nothing to do."""
+    tries = await tx.packages.get_tries(contract_id)
+    if tries is None:
+        return None
+    facts, newest = await _read_facts(tx, contract_id), await tx.packages.find_newest(contract_id)
+    revoked = tuple(Revoked(*each) for each in await tx.certificates.list_revoked(services.sealing.authority_name))
+    if newest is not None or not facts.case.contract.state.final:
+        await tx.packages.done(contract_id)
+        return None
+    await tx.packages.put_off(contract_id, next_try(tx.now, tries))
+    attempt = await tx.signatures.begin_attempt("evidence", contract_id, None, tx.now)
+    return BegunPackage(facts, attempt, revoked, await _sm2_chain(tx, facts))
 
 
 async def _sm2_chain(tx: Transaction, facts: PackageFacts) -> tuple[bytes, ...]:
@@ -114,10 +124,10 @@ async def _read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
     )
 
 
-async def _made(services: Services, begun: _Begun) -> bytes:
+async def _made(services: Services, begun: BegunPackage) -> bytes:
     facts, seal, timestamps = begun.facts, services.sealing.seal, services.sealing.timestamps
     lists = await list_seal_lists(services, begun.revoked)
-    pdf, ofds = await _file(services, facts), await _ofds(services, facts)
+    pdf, ofds = begun.final or await _file(services, facts), await _ofds(services, facts)
     made_at, is_completed = services.clock(), facts.case.contract.state is ContractState.COMPLETED
 
     def items_and_manifest() -> tuple[dict[str, bytes], bytes]:
@@ -207,7 +217,7 @@ def _timestamps_in(pdf: bytes, requests: Sequence[SignatureRequest]) -> dict[str
     return {field: token for field, token in found.items() if token is not None}
 
 
-async def _store(services: Services, begun: _Begun, package: bytes) -> None:
+async def _store(services: Services, begun: BegunPackage, package: bytes) -> None:
     contract = begun.facts.case.contract
     sha256, leaf = hashlib.sha256(package).hexdigest(), group_leaf(covered_digests(package))
     inside = find_document(package)
@@ -228,7 +238,7 @@ async def _store(services: Services, begun: _Begun, package: bytes) -> None:
         await tx.jobs.end_running()
 
 
-async def _note_failure(services: Services, begun: _Begun, failure: str) -> None:
+async def _note_failure(services: Services, begun: BegunPackage, failure: str) -> None:
     contract = begun.facts.case.contract
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(begun.attempt, tx.now, failure=failure)

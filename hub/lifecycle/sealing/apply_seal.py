@@ -11,7 +11,7 @@ from hub.documents.signing import engine
 from hub.documents.signing.signature import NewSignature, Prepared, embed
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError, SealUseRefused
-from hub.lifecycle.evidence.plan_package import plan_package
+from hub.lifecycle.evidence.make_package import begin_with_end, finish_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.messaging.send_copies import send_copies
 from hub.lifecycle.sealing.contract_seal import open_seal_key, present_chain
@@ -130,8 +130,8 @@ async def close_file(services: Services, work: Work) -> Work:
             return await choose_work(services, tx, case)
         if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal, tx.now):
             completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
-            await tx.jobs.end_running()
-            return Work(FinaliseStep.WAIT, replace(case, contract=completed), work.facts)
+            package = await begin_with_end(services, tx, completed, final)
+            return Work(FinaliseStep.PACKAGE, replace(case, contract=completed), work.facts, package=package)
         return await choose_work(services, tx, case)
 
 
@@ -164,6 +164,13 @@ async def _final_file(services: Services, work: Work) -> bytes:
     return final
 
 
+async def make_begun_package(services: Services, work: Work) -> Work:
+    """Make the evidence package of a completed contract. Its failures are its own: it is tried again by itself."""
+    if work.package is not None:
+        await finish_package(services, work.package)
+    return replace(work, step=FinaliseStep.WAIT, package=None)
+
+
 async def _note_completed(services: Services, tx: Transaction, case: Case, file: StoredFile) -> Contract:
     """Complete the contract with its finished file, and tell its signers and all who get a copy.
 
@@ -184,7 +191,6 @@ async def _note_completed(services: Services, tx: Transaction, case: Case, file:
         hub_due_at=None,
         hub_tries=0,
     )
-    await plan_package(tx, completed)
     for party in case.parties:
         news = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
         await send_at_once(services, tx, completed, party.signer, news)

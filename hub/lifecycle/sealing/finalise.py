@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from hub.errors import QiandaError
-from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, prepare_seal, sign_seal
+from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, make_begun_package, prepare_seal, sign_seal
 from hub.lifecycle.sealing.embed_signature import embed_signature, reopen_signing
 from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_contract_ofd import seal_contract_ofd
@@ -70,4 +70,5 @@ STEPS: dict[FinaliseStep, Callable[[Services, Work], Awaitable[Work]]] = {
     FinaliseStep.SIGN_SEAL: sign_seal,
     FinaliseStep.CLOSE: close_file,
     FinaliseStep.SEAL_OFD: seal_contract_ofd,
+    FinaliseStep.PACKAGE: make_begun_package,
 }

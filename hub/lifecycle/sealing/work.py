@@ -12,6 +12,7 @@ from cryptography import x509
 from hub.authorities import CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
 from hub.errors import CertificateRevoked, QiandaError
+from hub.lifecycle.evidence.make_package import BegunPackage
 from hub.lifecycle.sealing.contract_seal import choose_contract_seal, present_chain
 from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
 from hub.lifecycle.services import Services
@@ -48,7 +49,7 @@ class Work:
 
     `attempts`: the attempt rows of the run that begins with this step, by kind. `refusal`: the reason why the seal may
     not be used. `seal_used`: the facts for the record about the signature in `request`, which this run made and nothing
-    has stored yet.
+    has stored yet. `package`: of a contract that this run has completed.
     """
 
     step: FinaliseStep
@@ -58,6 +59,7 @@ class Work:
     attempts: Mapping[str, UUID] = field(default_factory=dict)
     refusal: str | None = None
     seal_used: Mapping[str, str] | None = None
+    package: BegunPackage | None = None
 
     @property
     def contract(self) -> Contract:

@@ -2,12 +2,13 @@
 
     accepted signature ──EMBED──▶ embedded ─┬─▶ the next signer's turn: WAIT
                                             └─▶ SIGNED ──PREPARE_SEAL──▶ seal prepared ──SIGN_SEAL──▶
-                                                seal accepted ──CLOSE──▶ COMPLETED
+                                                seal accepted ──CLOSE──▶ COMPLETED ──PACKAGE──▶
 
 If the certificate of a signature expired before the timestamp, the signature is lost (REOPEN). A seal that was prepared
 for a certificate other than the present one is prepared again (DISCARD_SEAL).
 
 SIGN_SEAL and CLOSE are one run: nothing is written between them. CLOSE alone follows a run that stopped in between.
+PACKAGE makes the evidence package, which the transaction of CLOSE begins; if it fails, a job of its own tries it again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class FinaliseStep(StrEnum):
     SIGN_SEAL = "sign-seal"
     CLOSE = "close"
     SEAL_OFD = "seal-ofd"
+    PACKAGE = "package"
     WAIT = "wait"
 
 

@@ -41,6 +41,11 @@ def stored(running: Running) -> dict[str, Path]:
     return {path.name: path for path in (running.hub.settings.data / "files").rglob("*") if path.is_file()}
 
 
+def contract_files(running: Running) -> dict[str, Path]:
+    """Return the stored files of contracts by their names, without those of evidence packages, which are ZIP files."""
+    return {name: path for name, path in stored(running).items() if path.read_bytes()[:2] != b"PK"}
+
+
 async def versions(running: Running, contract: Contract) -> dict[str, bytes]:
     """Return what the store gives for each version of the contract, by its SHA-256, drafts left out."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -58,17 +63,17 @@ async def test_a_day_after_it_is_finished_a_contract_keeps_its_final_file_alone(
         contract = await running.issue_minor()
         await signed(running, contract)
         final = await completed(running, contract)
-        before, files = await versions(running, contract), set(stored(running))
+        before, files = await versions(running, contract), set(contract_files(running))
         assert len(files) == 5  # issued, signed, final, and two prepared
         clock.advance(DAY - HOUR)
-        assert await superseded(running) == 0 and set(stored(running)) == files
+        assert await superseded(running) == 0 and set(contract_files(running)) == files
         clock.advance(2 * HOUR)
         assert await superseded(running) == 2
-        assert set(stored(running)) == {hashlib.sha256(final).hexdigest()}
+        assert set(contract_files(running)) == {hashlib.sha256(final).hexdigest()}
         assert await versions(running, contract) == before and len(before) == 3
         findings = await looked_at(running)
         assert faults(findings) == []
-        assert next(each.words for each in findings if each.part == "files") == "4 stored files are whole"
+        assert next(each.words for each in findings if each.part == "files") == "5 stored files are whole"
         assert await superseded(running) == 0
 
 
@@ -100,14 +105,14 @@ async def test_between_two_signers_the_file_that_the_second_signs_stays() -> Non
         clock.advance(DAY + HOUR)
         assert await superseded(running) == 1
         document = str((await contract_now(running, contract)).document)
-        assert set(stored(running)) == {document}
+        assert set(contract_files(running)) == {document}
         assert await versions(running, contract) == before
         await signed(running, contract, 1)
         final = await completed(running, contract)
         before |= await versions(running, contract)
         clock.advance(DAY + HOUR)
         assert await superseded(running) == 2
-        assert set(stored(running)) == {hashlib.sha256(final).hexdigest()}
+        assert set(contract_files(running)) == {hashlib.sha256(final).hexdigest()}
         assert await versions(running, contract) == before and len(before) == 4
         assert faults(await looked_at(running)) == []
 
@@ -124,7 +129,7 @@ async def test_a_file_goes_a_day_after_its_own_successor_not_after_an_earlier_on
         await signed(running, contract, 1)
         await completed(running, contract)
         assert await superseded(running) == 1
-        assert str(then.issued_sha256) not in stored(running) and str(then.document) in stored(running)
+        assert str(then.issued_sha256) not in contract_files(running) and str(then.document) in contract_files(running)
 
 
 async def test_what_each_signer_of_a_voided_contract_was_shown_can_still_be_read() -> None:
@@ -137,7 +142,7 @@ async def test_what_each_signer_of_a_voided_contract_was_shown_can_still_be_read
         before = await versions(running, contract)
         clock.advance(DAY + HOUR)
         await superseded(running)
-        assert len(stored(running)) == 1
+        assert len(contract_files(running)) == 1
         assert await versions(running, contract) == before and len(before) == 2
 
 
@@ -161,8 +166,8 @@ async def test_a_round_that_dies_between_the_commit_and_the_deletion_is_made_up_
             await purge(replace(running.hub.services, files=dying))
         async with running.hub.database.transaction(EVERYTHING) as tx:
             named = {each["file"] for each in await tx.contracts.list_versions(contract.id)}
-        assert named == {hashlib.sha256(final).hexdigest()} and len(stored(running)) == 5
-        assert await superseded(running) == 2 and len(stored(running)) == 1
+        assert named == {hashlib.sha256(final).hexdigest()} and len(contract_files(running)) == 5
+        assert await superseded(running) == 2 and len(contract_files(running)) == 1
         assert await versions(running, contract) == before
 
 
@@ -172,13 +177,13 @@ async def test_no_file_goes_while_the_one_that_begins_with_it_is_damaged() -> No
         contract = await running.issue_minor()
         await signed(running, contract)
         final = await completed(running, contract)
-        path = stored(running)[hashlib.sha256(final).hexdigest()]
+        path = contract_files(running)[hashlib.sha256(final).hexdigest()]
         path.write_bytes(final[:-1])  # the versions are still its beginning
         clock.advance(DAY + HOUR)
         assert await superseded(running) == 0
-        assert len(stored(running)) == 5
+        assert len(contract_files(running)) == 5
         path.write_bytes(final)
-        assert await superseded(running) == 2 and len(stored(running)) == 1
+        assert await superseded(running) == 2 and len(contract_files(running)) == 1
 
 
 async def test_a_later_file_that_does_not_begin_with_a_version_leaves_that_one_alone() -> None:
@@ -194,7 +199,7 @@ async def test_a_later_file_that_does_not_begin_with_a_version_leaves_that_one_a
         before = await versions(running, contract)
         clock.advance(DAY + HOUR)
         assert await superseded(running) == 2  # the prepared files are gone, the versions are not
-        assert set(stored(running)) == set(before) and len(before) == 4
+        assert set(contract_files(running)) == set(before) and len(before) == 4
 
 
 async def test_a_round_that_was_overtaken_names_no_file_that_another_has_put_into_a_later_one() -> None:
@@ -225,7 +230,7 @@ async def test_a_damaged_beginning_is_named_by_the_file_that_holds_it() -> None:
         issued = str((await contract_now(running, contract)).issued_sha256)
         clock.advance(DAY + HOUR)
         await superseded(running)
-        (path,) = stored(running).values()
+        (path,) = contract_files(running).values()
         path.write_bytes(b"x" + final[1:])
         with pytest.raises(UnreadableFile, match="does not begin with"):
             await running.hub.services.files.get(issued)

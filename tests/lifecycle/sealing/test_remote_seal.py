@@ -145,7 +145,7 @@ async def test_a_lost_reply_is_asked_for_again_and_the_contract_sealed_once(scho
     assert await advance(school.running.hub.services, contract.id) == "SIGNED"
     assert (await contract_now(school.running, contract)).stuck_reason == "token-unavailable"
     await completed(school.running, contract)
-    first, second = school.service.asked("signatures/signHash")[before:]
+    first, second, _package = school.service.asked("signatures/signHash")[before:]
     assert first["hashes"] == second["hashes"]
     assert len(await school.uses(contract)) == 1
 

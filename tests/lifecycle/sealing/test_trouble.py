@@ -4,7 +4,6 @@ itself."""
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -33,7 +32,15 @@ from tests.lifecycle.clockwork import StandingClock, follow, quiet_hub, round_of
 from tests.lifecycle.one_step import one_step
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import contract_now, person, record_of, signed, staff_tasks, tasks_of
-from tests.lifecycle.trouble import Timestamps, earliest_hub_step, hub_rounds, minutes_between, token_away, work_off
+from tests.lifecycle.trouble import (
+    FailsAfter,
+    Timestamps,
+    earliest_hub_step,
+    hub_rounds,
+    minutes_between,
+    token_away,
+    work_off,
+)
 from tests.running import GUARDIAN_PHONE, Running
 
 FIVE_DAYS = timedelta(days=5)
@@ -278,19 +285,6 @@ async def test_the_queue_holds_no_more_than_the_ids_of_its_rows() -> None:
             payloads = [row[0] for row in rows]
         assert payloads
         assert all(len(payload) < 70 for payload in payloads)
-
-
-@dataclass
-class FailsAfter(Timestamps):
-    """A timestamp service that answers `number` calls, and then fails with `error` until it is None."""
-
-    number: int = 1
-    error: Exception | None = None
-
-    async def timestamp(self, digest: bytes) -> bytes:
-        if self.error is not None and len(self.asked) == self.number:
-            raise self.error
-        return await super().timestamp(digest)
 
 
 @pytest.mark.parametrize("error", [TimestampUnavailable("no answer"), RuntimeError("a bug")], ids=["away", "bug"])

@@ -136,7 +136,7 @@ async def revoke_certificate(running: Running, contract: Contract) -> None:
 
 @pytest.mark.parametrize(
     ("number", "kinds", "asked"),
-    [(1, {"signature-embedded": 0, "signature-lapsed": 1}, 2), (2, {"signature-lapsed": 0, "completed": 1}, 5)],
+    [(1, {"signature-embedded": 0, "signature-lapsed": 1}, 2), (2, {"signature-lapsed": 0, "completed": 1}, 6)],
     ids=["of-the-signature", "of-the-seal"],
 )
 async def test_what_is_revoked_during_a_timestamp_is_in_the_file_or_keeps_it_away(
@@ -163,7 +163,7 @@ async def test_a_contract_that_another_process_has_completed_is_not_completed_ag
         timestamps.overtaken_by = lambda: advance(running.hub.services, contract.id)
         with capture_logs() as logs:
             assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
-        assert len(timestamps.asked) == 5
+        assert len(timestamps.asked) == 6
         kinds = await record_of(running, contract)
         assert [kinds.count(kind) for kind in ("signed", "seal-used", "completed")] == [1, 1, 1]
         assert "contract stuck" not in {each["event"] for each in logs}

@@ -56,7 +56,7 @@ async def test_a_sound_hub_has_nothing_but_whole_records_and_files() -> None:
         assert faults(findings) == []
         words = {each.part: each.words for each in findings}
         assert re.fullmatch(r"\d+ entries of 3 contracts are whole", words["records"])
-        assert words["files"] == "5 stored files are whole"  # three issued; one signed, one final
+        assert words["files"] == "6 stored files are whole"  # three issued; one signed, one final, one package
         assert words["numbers"] == "every contract number that was given out has its contract"
 
 
