@@ -23,7 +23,7 @@ from bench.people import People
 from bench.results import Result, median
 from hub.model.signing.session import hash_secret
 from hub.store.server.embedded import EmbeddedPostgres
-from hub.web.security import COOKIE
+from hub.web.http.security import COOKIE
 from qianda.client import SigningClient
 
 ROUNDS = 20

@@ -23,8 +23,8 @@ from hub.setup.look_at_origin import FROM_HERE, look_at_origin
 from hub.setup.provider_trial import send_trial, take_code
 from hub.setup.questions import STEPS, SetupQuestion, SetupStep
 from hub.setup.tables import read_upload
-from hub.web.i18n import Catalogues, Translate
-from hub.web.setup.fault_words import say_fault
+from hub.web.pages.fault_words import say_fault
+from hub.web.pages.i18n import Catalogues, Translate
 from hub.web.setup.steps import SEAL_REASONS
 
 NOTHING = ""

@@ -2,7 +2,7 @@
 
 Each class has a `code` (stable, part of the public interface), a `sentence` that a person may read, and `retry`:
 whether the very same request can succeed later without anybody changing anything. HTTP appears only in
-`hub.web.problems`.
+`hub.web.http.problems`.
 
     QiandaError
     ├── BadInput            the request itself is wrong: UndrawableText, GuardianRequired, …

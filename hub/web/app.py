@@ -18,22 +18,24 @@ from aiohttp.log import server_logger
 
 from hub.lifecycle.staff.check_password import PasswordGate
 from hub.settings import PACKED
-from hub.web import api, authority, callbacks, chat, demo, home, logo, operations, public_verify, signer, staff
-from hub.web.access_log import AccessLog
-from hub.web.app_keys import CATALOGUES, HUB, PAGE_IMAGES, PASSWORDS, RATE_LIMITS
-from hub.web.compression import compressed
-from hub.web.departed import ClosingIsNoError, departed
+from hub.web import api, authority, demo, home, operations, public_verify, signer, staff
 from hub.web.file_checks import CHECKS, FileChecks
-from hub.web.i18n import Catalogues
-from hub.web.logo import LOGO, logo_path
-from hub.web.page_images import PageImages
-from hub.web.pages import RENDERED, SITE, STATIC, SiteFacts, with_code
-from hub.web.problems import problems
-from hub.web.rate_limit import RateLimits
-from hub.web.request_ids import name_request
-from hub.web.scripts import SCRIPTS, Scripts, published
-from hub.web.security import add_headers, public_address, same_origin
-from hub.web.slow_clients import PATIENCE, SlowClients
+from hub.web.http.access_log import AccessLog
+from hub.web.http.app_keys import HUB, PAGE_IMAGES, PASSWORDS, RATE_LIMITS
+from hub.web.http.departed import ClosingIsNoError, departed
+from hub.web.http.problems import problems
+from hub.web.http.rate_limit import RateLimits
+from hub.web.http.request_ids import name_request
+from hub.web.http.security import add_headers, public_address, same_origin
+from hub.web.http.slow_clients import PATIENCE, SlowClients
+from hub.web.inbound import callbacks, chat
+from hub.web.pages import logo
+from hub.web.pages.compression import compressed
+from hub.web.pages.i18n import CATALOGUES, Catalogues
+from hub.web.pages.logo import LOGO, logo_path
+from hub.web.pages.page_images import PageImages
+from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, with_code
+from hub.web.pages.scripts import SCRIPTS, Scripts, published
 from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
 from hub.web.staff.staff.board_stream import add_board_stream
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer

@@ -19,8 +19,8 @@ from hub.errors import BadInput, NotFound
 from hub.model.contract.person import mask_phone
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.messaging.deliveries import opening_of_inbox
-from hub.web.app_keys import HUB
-from hub.web.pages import page
+from hub.web.http.app_keys import HUB
+from hub.web.pages.render import page
 from hub.wiring import Hub
 
 ZONE = ZoneInfo("Asia/Shanghai")

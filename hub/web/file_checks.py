@@ -17,8 +17,8 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from hub.errors import BadInput, ManyChecks
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.upload_limits import MAX_CHECKS, MAX_FILE_BYTES, RETRY_AFTER, Upload, UploadLimits
 from hub.wiring import Hub
 from qianda.evidence.pair import call_for_pair, order_pair
 from qianda.verify.expectation import Expectation

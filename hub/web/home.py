@@ -8,10 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import NotFound
-from hub.web.app_keys import HUB
-from hub.web.logo import LOGO
-from hub.web.pages import page
-from hub.web.problems import known_problems
+from hub.web.http.app_keys import HUB
+from hub.web.http.problems import known_problems
+from hub.web.pages.logo import LOGO
+from hub.web.pages.render import page
 
 A_DAY = "public, max-age=86400"
 

@@ -17,8 +17,8 @@ from hub.model.staff.key_scopes import KeyScope
 from hub.operator_metrics import WORKER_SILENCE, render_hub_metrics
 from hub.store.server.migrate import is_current
 from hub.store.staff.api_keys import KEY_ALONE
-from hub.web.security import bearer
-from hub.web.security_events import report_event
+from hub.web.http.security import bearer
+from hub.web.http.security_events import report_event
 from hub.wiring import Hub
 
 LOOK_TIMEOUT = 5.0

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.web.file_checks import CHECKS
-from hub.web.pages import page
-from hub.web.problems import wants_page
+from hub.web.http.problems import wants_page
+from hub.web.pages.render import page
 from hub.wiring import Hub
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from hub.settings import PACKED
-from hub.web.i18n import COOKIE as LANGUAGE_COOKIE
+from hub.web.pages.i18n import COOKIE as LANGUAGE_COOKIE
 from tests.a11y.axe import AXE, AxeFinding, judge, unfold
 from tests.a11y.pages import PAGES, LookedAtPage
 from tests.a11y.prepared import PreparedHub, prepare, templates_with_another_key

@@ -15,7 +15,7 @@ from tests.wheel import InstalledWheel, packed_files
 
 pytestmark = pytest.mark.real
 # Only needed for checks in the checkout: types of scripts.
-NOT_PACKED = {"hub/web/scripts.d.ts"}
+NOT_PACKED = {"hub/web/pages/scripts.d.ts"}
 
 
 def test_every_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:

@@ -13,7 +13,7 @@ from hub.documents.contract.clauses import ClauseWriter, Heading, Paragraph, Tab
 from hub.documents.contract.wording import capital_amount, chinese_number, day, money
 from hub.errors import TemplateFailed
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues
+from hub.web.pages.i18n import Catalogues
 
 
 @pytest.fixture(scope="module")

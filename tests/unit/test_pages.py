@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.web.pages import with_code
+from hub.web.pages.render import with_code
 
 
 def test_commands_in_a_text_become_code_and_nothing_else_becomes_html() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from hub import errors
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues
+from hub.web.pages.i18n import Catalogues
 from hub.web.staff.problem_words import SHAPES, say_detail
 
 HUB = PACKED

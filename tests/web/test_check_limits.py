@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from bench.attackers import Target, drip, page_bomb
 from hub.errors import ManyChecks, ManyFiles
-from hub.web import upload_limits
 from hub.web.file_checks import TOO_LITTLE_TIME
-from hub.web.upload_limits import (
+from hub.web.http import upload_limits
+from hub.web.http.upload_limits import (
     MAX_BYTES,
     MAX_BYTES_OF_ONE,
     MAX_FILE_BYTES,

@@ -16,7 +16,7 @@ from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.batcher import MAX_BATCH
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
-from hub.web.callback_batcher import CallbackBatcher
+from hub.web.inbound.callback_batcher import CallbackBatcher
 from tests.database import Dsns, fresh_database
 
 

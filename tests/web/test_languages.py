@@ -9,8 +9,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues, language_of
-from hub.web.problems import known_problems
+from hub.web.http.problems import known_problems
+from hub.web.pages.i18n import Catalogues, language_of
 from tests.running import running_hub
 from tests.web.page_texts import texts_of
 

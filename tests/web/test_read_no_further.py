@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from hub.bounded_read import read_limited
-from hub.web.callbacks import MAX_CALL_BYTES
+from hub.web.inbound.callbacks import MAX_CALL_BYTES
 from tests.router.routed import routed
 
 # Seconds that a busy machine may take for what has to happen at once.

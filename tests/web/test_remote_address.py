@@ -8,7 +8,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from hub.web.rate_limit import THIS_MACHINE, UNKNOWN, remote_address
+from hub.web.http.rate_limit import THIS_MACHINE, UNKNOWN, remote_address
 
 WITH_PROXIES = (*THIS_MACHINE, ip_network("10.0.5.0/24"), ip_network("2001:db8:5::/48"))
 

@@ -21,8 +21,8 @@ from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
 from hub.web.file_checks import MAX_BODY_BYTES as MAX_CHECK_BYTES
 from hub.web.file_checks import MAX_PARTS
-from hub.web.rate_limit import RateLimits
-from hub.web.security import COOKIE
+from hub.web.http.rate_limit import RateLimits
+from hub.web.http.security import COOKIE
 from tests.running import Running, running_hub
 from tests.web.serving import served
 from tests.web.signer_visits import asked, opened

@@ -28,9 +28,9 @@ from structlog.testing import capture_logs
 from bench.attackers import Stalled, Target, drop_seconds
 from hub.demo.tls import make_certificates, server_context
 from hub.settings import Settings
-from hub.web import slow_clients
 from hub.web.app import make_app
-from hub.web.departed import CLIENT_LEFT
+from hub.web.http import slow_clients
+from hub.web.http.departed import CLIENT_LEFT
 from tests.running import Running, running_hub, until
 from tests.web.guardian_beside import Figures, Guardian, guardian_at
 from tests.web.serving import served

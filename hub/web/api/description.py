@@ -14,7 +14,7 @@ from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
 from hub.web.api.scopes import SCOPES
 from hub.web.file_checks import MAX_TOGETHER
-from hub.web.upload_limits import MAX_FILE_BYTES
+from hub.web.http.upload_limits import MAX_FILE_BYTES
 
 REASONS = {
     401: "The API key is missing or not valid.",

@@ -24,11 +24,11 @@ from hub.model.staff.key_scopes import KeyScope
 from hub.store.kernel.opening import Opening
 from hub.store.staff.api_keys import KEY_ALONE
 from hub.store.transaction import Transaction
-from hub.web.app_keys import HUB
 from hub.web.file_checks import CHECKS
-from hub.web.problems import problem_json, status_of
-from hub.web.security import bearer
-from hub.web.security_events import report_error
+from hub.web.http.app_keys import HUB
+from hub.web.http.problems import problem_json, status_of
+from hub.web.http.security import bearer
+from hub.web.http.security_events import report_error
 
 MAX_BODY_BYTES = 256 * 1024
 _NUMBER = re.compile(r"[0-9]{1,9}")

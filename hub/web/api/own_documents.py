@@ -14,7 +14,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES, OwnDocument
 from hub.web.api.endpoint import ApiCall, Operation, Received
 from hub.web.api.schemas import DocumentAsked, DocumentKept
-from hub.web.app_keys import RATE_LIMITS
+from hub.web.http.app_keys import RATE_LIMITS
 
 
 class DocumentOperation(Operation):

@@ -24,7 +24,7 @@ from hub.model.sealing.seal_job import MAX_FILE_BYTES, MAX_UPLOADED_FILES, NewIt
 from hub.store.sealing.job_files import SealJobFiles
 from hub.web.api.endpoint import Operation, Received, bad_input
 from hub.web.api.seal_job_schemas import SealJobAsked
-from hub.web.app_keys import HUB
+from hub.web.http.app_keys import HUB
 
 MULTIPART = "multipart/form-data"
 MAX_FIELDS = 20

@@ -11,11 +11,11 @@ from aiohttp.typedefs import Handler
 from hub.errors import AccessDenied
 from hub.setup.look_at_origin import MARK_PATH
 from hub.web.app import add_pages
-from hub.web.compression import compressed
-from hub.web.i18n import remember_choice
-from hub.web.pages import SiteFacts, page
-from hub.web.problems import problems
-from hub.web.security import SAFE_METHODS, comes_from, cookie
+from hub.web.http.problems import problems
+from hub.web.http.security import SAFE_METHODS, comes_from, cookie
+from hub.web.pages.compression import compressed
+from hub.web.pages.i18n import remember_choice
+from hub.web.pages.render import SiteFacts, page
 from hub.web.setup import installing, steps, trial
 from hub.web.setup.access import HOLDER_LIFE
 from hub.web.setup.state import STATE, SetupState

@@ -12,9 +12,9 @@ from hub.documents.toml_text import write_toml
 from hub.errors import BadInput, QiandaError
 from hub.setup.answers import compose_school
 from hub.setup.check_answers import find_first_faulty_step
-from hub.web.doctor_words import say_finding, say_found
-from hub.web.pages import page, translator
-from hub.web.setup.fault_words import say_fault, say_step
+from hub.web.pages.doctor_words import say_finding, say_found
+from hub.web.pages.fault_words import say_fault, say_step
+from hub.web.pages.render import page, translator
 from hub.web.setup.state import STATE, SetupState
 from hub.web.setup.steps import check_page, progress
 

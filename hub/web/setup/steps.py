@@ -13,9 +13,9 @@ from hub.setup.check_answers import AnswerFault, find_step_faults
 from hub.setup.look_at_origin import FROM_HERE, look_at_origin
 from hub.setup.questions import STEPS, UNSHOWN_KINDS, SetupQuestion, SetupStep, find_step
 from hub.setup.tables import read_upload
-from hub.web.i18n import Translate, language_of
-from hub.web.pages import page, translator
-from hub.web.setup.fault_words import say_fault
+from hub.web.pages.fault_words import say_fault
+from hub.web.pages.i18n import Translate, language_of
+from hub.web.pages.render import page, translator
 from hub.web.setup.state import STATE
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 

@@ -7,9 +7,9 @@ from aiohttp import web
 from hub.errors import BadInput
 from hub.setup.answers import channel_entry
 from hub.setup.provider_trial import ask_about_trial, check_pause, send_trial, take_code
-from hub.web.i18n import language_of
-from hub.web.pages import page, translator
-from hub.web.setup.fault_words import say_fault
+from hub.web.pages.fault_words import say_fault
+from hub.web.pages.i18n import language_of
+from hub.web.pages.render import page, translator
 from hub.web.setup.state import STATE
 from hub.web.setup.steps import progress
 

@@ -12,8 +12,8 @@ from hub.errors import ContractNotFound
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask
 from hub.model.school.course import Campus
-from hub.web.app_keys import HUB
-from hub.web.i18n import chosen_language
+from hub.web.http.app_keys import HUB
+from hub.web.pages.i18n import chosen_language
 
 
 def base64(value: bytes) -> str:

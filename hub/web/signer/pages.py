@@ -26,10 +26,10 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.signing.signature_request import Custody
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.app_keys import HUB
-from hub.web.i18n import language_of
-from hub.web.pages import page
-from hub.web.security import session_secret
+from hub.web.http.app_keys import HUB
+from hub.web.http.security import session_secret
+from hub.web.pages.i18n import language_of
+from hub.web.pages.render import page
 from hub.web.signer.contract.reading import Looked, blocks_of, look
 from hub.web.signer.signing.answering import get_attached
 from hub.web.signer.user_agent import Inside, System, recognised

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import StaffTask
-from hub.web.i18n import Translate
-from hub.web.problems import known_problems
+from hub.web.http.problems import known_problems
+from hub.web.pages.i18n import Translate
 from hub.web.staff.bulk_labels import (
     BULK,
     BULK_DONE,

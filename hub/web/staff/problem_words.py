@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub.web.i18n import Translate
-from hub.web.shaped_sentences import ShapedSentences
+from hub.web.pages.i18n import Translate
+from hub.web.pages.shaped_sentences import ShapedSentences
 from hub.web.staff.person_labels import WHY_KEPT
 
 # The first matching pattern is used, so those with more words come before those with fewer.

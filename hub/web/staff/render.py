@@ -11,9 +11,9 @@ from hub.errors import BadInput, QiandaError
 from hub.model.contract.person import format_id_type, format_phone, mask_email, mask_id, mask_name, mask_phone
 from hub.model.school.course import Campus, Course
 from hub.model.staff.roles import Permission
-from hub.web.i18n import language_of
-from hub.web.pages import page, translator
-from hub.web.problems import status_of
+from hub.web.http.problems import status_of
+from hub.web.pages.i18n import language_of
+from hub.web.pages.render import page, translator
 from hub.web.staff import labels
 from hub.web.staff.problem_words import say_detail
 from hub.web.staff.staff.access import StaffVisit

@@ -30,8 +30,8 @@ from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from hub.store.transaction import Transaction
-from hub.web.doctor_words import say_found
-from hub.web.i18n import Catalogues
+from hub.web.pages.doctor_words import say_found
+from hub.web.pages.i18n import Catalogues
 from qianda.verify import verify_bytes
 from qianda.verify.structure import check_finished
 from qianda.verify.trust import Trust

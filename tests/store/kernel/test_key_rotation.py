@@ -26,7 +26,7 @@ from hub.store.kernel.keys import Keys, make_sealing_key
 from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
-from hub.web.callback_batcher import CallbackBatcher
+from hub.web.inbound.callback_batcher import CallbackBatcher
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import father, mother

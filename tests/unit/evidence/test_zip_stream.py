@@ -7,7 +7,7 @@ import zipfile
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hub.web.zip_stream import ZipStream, compute_zip_size
+from hub.web.staff.contract.zip_stream import ZipStream, compute_zip_size
 
 AT = datetime(2026, 11, 27, 18, 2, tzinfo=ZoneInfo("Asia/Shanghai"))
 FILES = {"QD-2026-000001.pdf": b"%PDF-1", "陈小满.pdf": b"x" * 70_000, "empty.pdf": b""}

@@ -21,7 +21,7 @@ from hub.model.messaging.message import (
 )
 from hub.model.messaging.sms_length import measure_text
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues
+from hub.web.pages.i18n import Catalogues
 
 FOLDER = PACKED / "templates" / "messages"
 LANGUAGES = PACKED / "templates" / "languages"

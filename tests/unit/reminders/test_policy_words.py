@@ -10,7 +10,7 @@ import pytest
 
 from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues
+from hub.web.pages.i18n import Catalogues
 from hub.web.staff.labels import Speech
 from hub.web.staff.reminders.policy_words import describe_policy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import ClientSession
 
 from hub.web.app import make_app
-from hub.web.pages import MAX_KEPT_PAGES, MAX_KEPT_QUERY, RENDERED
+from hub.web.pages.render import MAX_KEPT_PAGES, MAX_KEPT_QUERY, RENDERED
 from tests.running import running_hub
 from tests.web.serving import served
 

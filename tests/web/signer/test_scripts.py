@@ -9,7 +9,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from hub.web.app import STATIC_FOLDER
-from hub.web.scripts import Scripts
+from hub.web.pages.scripts import Scripts
 from tests.checkout import ROOT
 from tests.running import running_hub
 

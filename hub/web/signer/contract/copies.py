@@ -9,10 +9,10 @@ from aiohttp import web
 from hub.errors import LinkNotValid, Locked, QiandaError, WrongAnswer
 from hub.lifecycle.contract.open_copy import find_copy_link, open_copy
 from hub.model.contract.contract_copy import ASKED_CHARACTERS
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.i18n import chosen_language
-from hub.web.pages import page
-from hub.web.problems import status_of
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.problems import status_of
+from hub.web.pages.i18n import chosen_language
+from hub.web.pages.render import page
 
 ADDRESS = "/copy/{contract}/{ticket}"
 # The most characters of an answer that are read.

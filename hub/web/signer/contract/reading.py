@@ -20,9 +20,9 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.app_keys import HUB, PAGE_IMAGES
-from hub.web.i18n import chosen_language
-from hub.web.security import refuse_other_sites, session_secret
+from hub.web.http.app_keys import HUB, PAGE_IMAGES
+from hub.web.http.security import refuse_other_sites, session_secret
+from hub.web.pages.i18n import chosen_language
 from hub.web.signer.answers import contract_id
 from hub.web.signer.signing.answering import asks_json
 from hub.web.signer.signing.protocol import iso

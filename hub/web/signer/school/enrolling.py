@@ -16,9 +16,9 @@ from hub.lifecycle.signing.open_link import session_of
 from hub.model.school.course import Course
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.api.schemas import SignerAsked
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.i18n import language_of
-from hub.web.security import session_secret, set_session
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import session_secret, set_session
+from hub.web.pages.i18n import language_of
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contracts_json, where
 

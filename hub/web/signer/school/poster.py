@@ -20,10 +20,10 @@ from hub.model.contract.person import IdType, format_id_type
 from hub.model.school.poster import PosterMode
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
-from hub.web.app_keys import HUB
-from hub.web.i18n import language_of
-from hub.web.pages import page
-from hub.web.security import COOKIE
+from hub.web.http.app_keys import HUB
+from hub.web.http.security import COOKIE
+from hub.web.pages.i18n import language_of
+from hub.web.pages.render import page
 from hub.web.signer.school.enrolling import course_json
 from hub.web.signer.signing.landing import can_read_aloud
 

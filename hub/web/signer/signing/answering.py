@@ -12,8 +12,8 @@ from hub.lifecycle.signing.open_link import get_visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.security import session_secret
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import contract_id
 from hub.web.signer.schemas import body

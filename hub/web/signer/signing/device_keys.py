@@ -19,8 +19,8 @@ from hub.errors import NotFound
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.signing.device_keys import Held, Presented
 from hub.model.signing.device_key import AppKey
-from hub.web.app_keys import HUB
-from hub.web.security import session_secret
+from hub.web.http.app_keys import HUB
+from hub.web.http.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.schemas import body
 

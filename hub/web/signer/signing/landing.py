@@ -19,10 +19,10 @@ from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.links import opening_by_ticket, opening_of_opened
-from hub.web.app_keys import HUB
-from hub.web.i18n import language_of
-from hub.web.pages import page, page_for_all
-from hub.web.security import COOKIE
+from hub.web.http.app_keys import HUB
+from hub.web.http.security import COOKIE
+from hub.web.pages.i18n import language_of
+from hub.web.pages.render import page, page_for_all
 from hub.web.signer.user_agent import recognised, way_to_the_app
 
 # The most characters of a typed code that the page shows again.

@@ -13,8 +13,8 @@ from asn1crypto import x509
 
 from hub.lifecycle.signing import pair_agent
 from hub.lifecycle.signing.pair_agent import PairingView
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.security import session_secret
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id, where
 from hub.web.signer.schemas import body

@@ -25,8 +25,8 @@ from aiohttp import web
 
 from hub.lifecycle.signing import passkey_confirmation, signer_certificates
 from hub.lifecycle.signing.passkey_confirmation import PasskeyAnswer
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.security import session_secret
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id
 from qianda.passkey import Assertion

@@ -14,9 +14,9 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing import pickup_codes, verify_identity
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.signing.verify_identity import Verified
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.i18n import language_of
-from hub.web.security import session_secret, set_session
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import session_secret, set_session
+from hub.web.pages.i18n import language_of
 from hub.web.signer.answers import base64
 
 # Minimum time of answers that must not reveal whether the code was correct.

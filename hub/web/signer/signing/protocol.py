@@ -26,10 +26,10 @@ from hub.model.contract.person import normalise_phone
 from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.phone_change import PhoneChangeState
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.i18n import remember_choice
-from hub.web.scripts import SCRIPTS
-from hub.web.security import clear_session, session_secret, set_session
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import clear_session, session_secret, set_session
+from hub.web.pages.i18n import remember_choice
+from hub.web.pages.scripts import SCRIPTS
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id, contracts_json, uuid, where
 from hub.web.signer.schemas import body
@@ -196,7 +196,7 @@ async def prepared(request: web.Request) -> web.Response:
 
 async def signature(request: web.Request) -> web.Response:
     """Accept a signature. Idempotent. `assertion`: see `passkeys`. `scripts_sha256`: hash of the scripts of the page
-    that made it (see `hub.web.scripts`)."""
+    that made it (see `hub.web.pages.scripts`)."""
     asked = await body(request, schemas.Signature)
     wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
     contract_id(request)  # refuses an invalid id; the signature request itself says which contract is meant

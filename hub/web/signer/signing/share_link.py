@@ -13,8 +13,8 @@ from aiohttp import web
 from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.open_link import begin_visit
 from hub.model.signing.link import DoorKind
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.security import session_secret
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import session_secret
 from hub.web.signer import schemas
 from hub.web.signer.answers import base64, contract_id
 from hub.web.signer.signing.landing import offered

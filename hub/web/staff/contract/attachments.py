@@ -6,8 +6,8 @@ from aiohttp import web
 
 from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.model.contract.attachment import ENDINGS
-from hub.web.app_keys import RATE_LIMITS
-from hub.web.security import refuse_other_sites
+from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.http.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.selection import read_id

@@ -41,9 +41,9 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.roles import Permission
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
-from hub.web.i18n import language_of
-from hub.web.pages import translator
-from hub.web.security import refuse_other_sites
+from hub.web.http.security import refuse_other_sites
+from hub.web.pages.i18n import language_of
+from hub.web.pages.render import translator
 from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.render import Entered, printable, show

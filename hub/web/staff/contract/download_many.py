@@ -14,12 +14,12 @@ from hub.errors import BadInput
 from hub.lifecycle.contract.read_document import DOWNLOADED, open_document, open_ofd
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.contract.contract import Contract, ContractState
-from hub.web.app_keys import RATE_LIMITS
+from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.staff.contract.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import link_with_filters
 from hub.web.staff.staff.selection import get_selected, pack
-from hub.web.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
 
 # The most contracts in one download.
 MAX_FILES = 1000

@@ -22,7 +22,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus
 from hub.model.school.entered_day import end_of_day, read_day
-from hub.web.app_keys import RATE_LIMITS
+from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff.contract.own_document import read_own_document
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import Entered, printable, show

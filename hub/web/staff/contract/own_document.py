@@ -11,7 +11,7 @@ from hub.errors import BadInput, QiandaError
 from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
 from hub.lifecycle.services import Services
 from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES, MAX_TITLE_LENGTH, OwnDocument
-from hub.web.app_keys import RATE_LIMITS
+from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import StaffVisit
 

@@ -13,8 +13,8 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import Contract, ContractState
-from hub.web.app_keys import PAGE_IMAGES, RATE_LIMITS
-from hub.web.security import refuse_other_sites
+from hub.web.http.app_keys import PAGE_IMAGES, RATE_LIMITS
+from hub.web.http.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit

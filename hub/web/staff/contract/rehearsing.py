@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hub.errors import QiandaError
 from hub.lifecycle.contract.rehearse import RehearsingPerson, rehearse
-from hub.web.i18n import language_of
+from hub.web.pages.i18n import language_of
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import StaffVisit
 

@@ -21,10 +21,10 @@ from hub.lifecycle.evidence.person import PersonAct, export_person, find_persons
 from hub.lifecycle.services import Services
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.staff.accounts import Scope
-from hub.web.app_keys import RATE_LIMITS
-from hub.web.i18n import Translate
-from hub.web.pages import translator
-from hub.web.shaped_sentences import ShapedSentences
+from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.pages.i18n import Translate
+from hub.web.pages.render import translator
+from hub.web.pages.shaped_sentences import ShapedSentences
 from hub.web.staff.labels import STATES
 from hub.web.staff.person_labels import PERSON_PARTS, WHY_KEPT
 from hub.web.staff.render import Entered, printable, show

@@ -8,7 +8,7 @@ from aiohttp import web
 from hub.errors import AccessDenied, BadInput
 from hub.lifecycle.inbound.chat_replies import MAX_PERSON_LENGTH
 from hub.model.staff.accounts import Staff
-from hub.web.app_keys import HUB
+from hub.web.http.app_keys import HUB
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import StaffVisit
 

@@ -38,7 +38,7 @@ from hub.model.school.issue_many import (
 from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
-from hub.web.problems import known_problems
+from hub.web.http.problems import known_problems
 from hub.web.staff import labels
 from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
 from hub.web.staff.enrolment_labels import NOT_ISSUED

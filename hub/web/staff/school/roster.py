@@ -23,7 +23,7 @@ from hub.lifecycle.school.import_roster import (
 )
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
-from hub.web.i18n import language_of
+from hub.web.pages.i18n import language_of
 from hub.web.staff.render import printable, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import StaffVisit

@@ -18,8 +18,8 @@ from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.lifecycle.school.apply_school import apply_school, compare_school
 from hub.model.school.school_change import SchoolChange, SchoolComparison, SchoolFault
 from hub.model.staff.accounts import EVERYTHING
-from hub.web.app_keys import HUB
-from hub.web.setup.fault_words import say_fault, say_place
+from hub.web.http.app_keys import HUB
+from hub.web.pages.fault_words import say_fault, say_place
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.doctor import forget_answer

@@ -13,7 +13,7 @@ from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
-from hub.web.i18n import language_of
+from hub.web.pages.i18n import language_of
 from hub.web.staff import seal_labels
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id

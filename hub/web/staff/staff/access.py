@@ -15,8 +15,8 @@ from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING, CurrentSession, Scope, Staff
 from hub.model.staff.administration import Administrator
 from hub.model.staff.roles import SECOND_FACTOR_ROLES, Permission, may
-from hub.web.app_keys import HUB
-from hub.web.security import cookie
+from hub.web.http.app_keys import HUB
+from hub.web.http.security import cookie
 
 COOKIE = "__Host-qianda-staff"
 MAX_INPUT_LENGTH = 200

@@ -14,7 +14,7 @@ from hub.lifecycle.staff.provider_login import link_staff_login, unlink_staff_lo
 from hub.model.staff.accounts import StaffAccount
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole, list_grantable_roles, may_grant
-from hub.web.app_keys import HUB
+from hub.web.http.app_keys import HUB
 from hub.web.staff.render import Entered, printable, show
 from hub.web.staff.staff.access import StaffVisit
 

@@ -19,8 +19,8 @@ from aiohttp import web
 from hub.errors import DatabaseUnavailable, NotFound, Unavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Database
-from hub.web.access_log import EVENT_STREAM
-from hub.web.app_keys import HUB
+from hub.web.http.access_log import EVENT_STREAM
+from hub.web.http.app_keys import HUB
 from hub.web.staff.staff.access import StaffVisit
 
 # Seconds between two looks for changes.

@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract
 from hub.model.school.entered_day import read_day
 from hub.model.staff.bulk_act import MAX_CONTRACTS, BulkAct, BulkFailure, BulkKind, BulkVerdict
 from hub.model.staff.roles import Permission
-from hub.web.problems import known_problems
+from hub.web.http.problems import known_problems
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from hub.doctor import DoctorFinding, examine
 from hub.errors import AccessDenied
-from hub.web.app_keys import HUB
-from hub.web.doctor_words import say_found, say_part
-from hub.web.pages import translator
+from hub.web.http.app_keys import HUB
+from hub.web.pages.doctor_words import say_found, say_part
+from hub.web.pages.render import translator
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 from hub.wiring import Hub

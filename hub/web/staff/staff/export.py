@@ -17,7 +17,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import Scope
 from hub.store.staff.board_filter import BoardFilter
 from hub.store.staff.dashboard import BoardRow
-from hub.web.app_keys import RATE_LIMITS
+from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit

@@ -15,11 +15,11 @@ from hub.errors import Locked, LoginRequired, QiandaError, WrongPassword
 from hub.lifecycle.staff.check_password import check_second_factor
 from hub.measures import SecurityEvent
 from hub.model.staff.accounts import EVERYTHING, CurrentSession, NewStaffSession
-from hub.web.app_keys import HUB, PASSWORDS, RATE_LIMITS
-from hub.web.pages import page
-from hub.web.problems import retry_seconds, status_of
-from hub.web.security import cookie
-from hub.web.security_events import report_login
+from hub.web.http.app_keys import HUB, PASSWORDS, RATE_LIMITS
+from hub.web.http.problems import retry_seconds, status_of
+from hub.web.http.security import cookie
+from hub.web.http.security_events import report_login
+from hub.web.pages.render import page
 from hub.web.staff.staff.access import COOKIE, MAX_INPUT_LENGTH
 from hub.wiring import Hub
 

@@ -12,9 +12,9 @@ from hub.errors import NotFound, QiandaError
 from hub.lifecycle.staff import own_account
 from hub.lifecycle.staff.own_account import PasswordChange
 from hub.model.staff.second_factor import app_address
-from hub.web.app_keys import PASSWORDS
-from hub.web.i18n import language_of
-from hub.web.security import refuse_other_sites
+from hub.web.http.app_keys import PASSWORDS
+from hub.web.http.security import refuse_other_sites
+from hub.web.pages.i18n import language_of
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from hub.errors import NotFound, PhoneChangeEnded, QiandaError
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
-from hub.web.security import refuse_other_sites
+from hub.web.http.security import refuse_other_sites
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 

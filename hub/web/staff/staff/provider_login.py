@@ -20,9 +20,9 @@ from hub.lifecycle.staff.provider_login import find_staff_of_login
 from hub.measures import SecurityEvent
 from hub.model.staff.accounts import StaffLogin
 from hub.oidc import OidcLogin, OidcProvider
-from hub.web.app_keys import HUB, RATE_LIMITS
-from hub.web.security import cookie
-from hub.web.security_events import report_login
+from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.security import cookie
+from hub.web.http.security_events import report_login
 from hub.web.staff.staff.log_in import (
     CODE_PAGE,
     PENDING_LIFE,

@@ -13,7 +13,7 @@ import pytest_asyncio
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
-from hub.web.rate_limit import RateLimits
+from hub.web.http.rate_limit import RateLimits
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.web.serving import served

@@ -13,7 +13,7 @@ from channels.sms_twilio import connect as connect_sms
 from hub.doctor.providers import ask_provider
 from hub.model.messaging.provider import ProviderSettings
 from hub.router.providers import Provider
-from hub.web.doctor_words import say_part
+from hub.web.pages.doctor_words import say_part
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.sms_twilio import Double as Twilio

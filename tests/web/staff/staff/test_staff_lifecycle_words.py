@@ -23,7 +23,7 @@ from hub.model.reminders.may_send import SkipReason
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.model.staff.report import MAX_DAYS
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues
+from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels
 from hub.web.staff.record_labels import RECORDS
 from hub.web.staff.render import problem_words

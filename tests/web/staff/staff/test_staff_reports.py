@@ -18,7 +18,7 @@ from hub.lifecycle.contract.end import void
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
-from hub.web.compression import MIN_PAGE_BYTES
+from hub.web.pages.compression import MIN_PAGE_BYTES
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of

@@ -11,7 +11,7 @@ from hub.lifecycle.reminders.bulk_remind import BulkOutcome
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.staff.bulk_act import BulkKind, BulkVerdict
 from hub.settings import PACKED
-from hub.web.i18n import Catalogues
+from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
 from hub.web.staff.staff import dashboard

@@ -8,7 +8,7 @@ from hub import errors
 from hub.errors import QiandaError
 from hub.measures import SecurityEvent
 from hub.security_log import hash_value, log_security_event
-from hub.web.app_keys import HUB, RATE_LIMITS
+from hub.web.http.app_keys import HUB, RATE_LIMITS
 
 REPORTED = web.RequestKey("security_event", SecurityEvent)
 # The first matching class wins. The limit on bursts raises `TooMany` itself. Its subclasses are everyday limits.

@@ -13,11 +13,10 @@ import aiohttp_jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from hub.web.app_keys import CATALOGUES
-from hub.web.compression import ENCODING, pack, takes_gzip
-from hub.web.i18n import HTML_LANGUAGES, Translate, language_of, remember_choice
-from hub.web.logo import LOGO
-from hub.web.scripts import SCRIPTS
+from hub.web.pages.compression import ENCODING, pack, takes_gzip
+from hub.web.pages.i18n import CATALOGUES, HTML_LANGUAGES, Translate, language_of, remember_choice
+from hub.web.pages.logo import LOGO
+from hub.web.pages.scripts import SCRIPTS
 
 # Path of the static files. It contains a version, so that they can be cached forever.
 STATIC = web.AppKey("static", str)

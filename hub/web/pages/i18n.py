@@ -57,6 +57,9 @@ class Catalogues:
         return translate
 
 
+CATALOGUES = web.AppKey("catalogues", Catalogues)
+
+
 def chosen_language(request: web.Request) -> str | None:
     """Return the language that the visitor chose, by `?lang=` now or earlier; None if they chose none."""
     for wanted in (request.query.get("lang"), request.cookies.get(COOKIE)):

@@ -23,11 +23,11 @@ from hub import errors
 from hub.errors import QiandaError
 from hub.model.messaging.message import format_moment
 from hub.store.kernel.free_space import is_full
-from hub.web.app_keys import HUB
-from hub.web.i18n import accepted_language, chosen_language, language_of, remember_choice
-from hub.web.pages import page, translator
-from hub.web.request_ids import id_of
-from hub.web.security_events import report_error
+from hub.web.http.app_keys import HUB
+from hub.web.http.request_ids import id_of
+from hub.web.http.security_events import report_error
+from hub.web.pages.i18n import accepted_language, chosen_language, language_of, remember_choice
+from hub.web.pages.render import page, translator
 
 PROGRAMS = ("/api/", "/sign/v1/", "/agent/", "/callbacks/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 # The first matching class wins.

@@ -13,11 +13,11 @@ from aiohttp.typedefs import Handler
 
 from hub.errors import AccessDenied
 from hub.measures import SecurityEvent
-from hub.web.app_keys import HUB
-from hub.web.pages import SITE, STATIC
-from hub.web.problems import PROGRAMS
-from hub.web.request_ids import HEADER, id_of
-from hub.web.security_events import report_event
+from hub.web.http.app_keys import HUB
+from hub.web.http.problems import PROGRAMS
+from hub.web.http.request_ids import HEADER, id_of
+from hub.web.http.security_events import report_event
+from hub.web.pages.render import SITE, STATIC
 
 COOKIE = "__Host-qianda"
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "::1"}

@@ -3,8 +3,8 @@ English, since commands print it."""
 
 from __future__ import annotations
 
-from hub.web.i18n import Translate
-from hub.web.shaped_sentences import ShapedSentences
+from hub.web.pages.i18n import Translate
+from hub.web.pages.shaped_sentences import ShapedSentences
 
 SHAPES: tuple[str, ...] = (
     "row {place}: {words}",

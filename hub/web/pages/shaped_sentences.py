@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from hub.web.i18n import Translate
+from hub.web.pages.i18n import Translate
 
 _BLANK = re.compile(r"\{(\w+)\}")
 # A placeholder of this name stands for another sentence.

@@ -6,7 +6,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Dictionaries are a Map, arrays an Array; names begin with "/", strings with "(". */
 type PdfValue =
   | null | boolean | number | string | PdfValue[] | PdfDictionary
-  | import('./static/signer/pdf_objects.js').Real | import('./static/signer/pdf_objects.js').Reference;
+  | import('../static/signer/pdf_objects.js').Real | import('../static/signer/pdf_objects.js').Reference;
 type PdfDictionary = Map<string, PdfValue>;
 interface PdfObject { value: PdfValue; stream: string | null }
 interface WrittenObject extends PdfObject { number: number; start: number; end: number }

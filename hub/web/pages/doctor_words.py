@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hub.web.i18n import Translate
-from hub.web.shaped_sentences import ShapedSentences
+from hub.web.pages.i18n import Translate
+from hub.web.pages.shaped_sentences import ShapedSentences
 
 # The parts of a hub, as `hub.doctor` names them.
 PARTS: tuple[str, ...] = (

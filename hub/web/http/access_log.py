@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from hub.measures import count_request
-from hub.web.request_ids import id_of
+from hub.web.http.request_ids import id_of
 
 # One route for all static files: the prefix changes with their content.
 STATIC_ROUTE = "/static"

@@ -14,9 +14,9 @@ from aiohttp import web
 from channels import CallbackAnswer, CallbackRequest, NotGenuine, Reporting
 from hub.errors import AccessDenied
 from hub.measures import SecurityEvent
-from hub.web.app_keys import HUB
-from hub.web.callback_batcher import CallbackBatcher
-from hub.web.security_events import report_event
+from hub.web.http.app_keys import HUB
+from hub.web.http.security_events import report_event
+from hub.web.inbound.callback_batcher import CallbackBatcher
 from hub.wiring import Hub
 
 MAX_CALL_BYTES = 1 << 20  # a bounce may contain the original e-mail

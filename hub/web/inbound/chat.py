@@ -17,8 +17,8 @@ from chats import Chat, ChatQuestion, ChatRequest, ForgedQuestion, NotSent, Repl
 from hub.errors import AccessDenied
 from hub.lifecycle.inbound.chat_replies import answer_chat_question
 from hub.measures import SecurityEvent
-from hub.web.app_keys import HUB
-from hub.web.security_events import report_event
+from hub.web.http.app_keys import HUB
+from hub.web.http.security_events import report_event
 from hub.wiring import Hub
 
 MAX_CALL_BYTES = 64 * 1024

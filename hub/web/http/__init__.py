@@ -1,0 +1,1 @@
+"""What each request passes: its id, security headers and checks, limits, and the answer to an error."""

@@ -1,0 +1,1 @@
+"""What other systems send us: webhooks of providers, and questions from chats."""

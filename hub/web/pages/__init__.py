@@ -1,0 +1,1 @@
+"""How a page is made: its template, language, images, scripts, logo and compression."""
