@@ -50,7 +50,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.open_database import Dsns, made_database, opened_database
 from hub.service_job import ServiceJob
 from hub.settings import PACKED, Settings
-from hub.store.kernel.durable_files import read_or_create
+from hub.store.files.durable_files import read_or_create
 from hub.store.server.installation import find_binding, kind_of, mark
 from hub.supervisor import Greeting, SupervisorPlan, become_supervisor
 

@@ -29,7 +29,7 @@ from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
 from hub.seal_keys import find_seal_key
 from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
-from hub.store.kernel.durable_files import read_or_create, write_durably
+from hub.store.files.durable_files import read_or_create, write_durably
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import RemoteKey, SigningKey
 from hub.tokens.pins import read_pin

@@ -28,7 +28,7 @@ from hub.model.school.school_change import SchoolComparison, SchoolFault, School
 from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import made_database, opened_database
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
-from hub.store.kernel.durable_files import write_durably
+from hub.store.files.durable_files import write_durably
 from hub.store.server.connections import check_owner
 from hub.store.server.installation import find_binding, kind_of, mark
 

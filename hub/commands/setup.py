@@ -120,7 +120,7 @@ class SchoolInstaller:
         from hub.setup.answers import compose_school
         from hub.setup.answers_file import AnswersFile
         from hub.setup.installer import SetupResult
-        from hub.store.kernel.durable_files import write_durably
+        from hub.store.files.durable_files import write_durably
 
         kept = AnswersFile(self._data)
         composed = compose_school(answers, kept.keys)

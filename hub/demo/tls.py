@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.demo.guard import LAN, lan_address, own_origin
 from hub.settings import Settings
-from hub.store.kernel.durable_files import write_durably
+from hub.store.files.durable_files import write_durably
 
 if TYPE_CHECKING:  # imported when a code is shown
     import qrcode

@@ -19,7 +19,7 @@ from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.inspection import Inspection, NamedFile
-from hub.store.kernel.files import FilePart
+from hub.store.files.content_addressed import FilePart
 from hub.wiring import Hub
 
 CONTRACTS_AT_ONCE = 100

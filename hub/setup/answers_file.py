@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidTag
 from hub.data_folder import master_key
 from hub.errors import BadInput
 from hub.setup.answers import SetupAnswers
+from hub.store.files.durable_files import write_durably
 from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.durable_files import write_durably
 from hub.store.kernel.keys import Keys
 
 FILE = "setup.sealed"

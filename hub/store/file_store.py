@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.files import FilePart, Files, JoinedFile
+from hub.store.files.content_addressed import FilePart, Files, JoinedFile
 from hub.store.transaction import Database
 
 

@@ -11,7 +11,7 @@ from hub.authorities.request import read_certificates
 from hub.lifecycle.services import SealFileServices
 from hub.model.sealing.webhook import WebhookAddress, read_webhook_key
 from hub.settings import Settings
-from hub.store.kernel.object_places import ObjectPlace
+from hub.store.files.object_places import ObjectPlace
 from hub.store.sealing.job_files import SealJobFiles
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.evidence.open_package import find_package
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.files import FilePiece, JoinedFile
+from hub.store.files.content_addressed import FilePiece, JoinedFile
 from hub.store.kernel.jobs import EVIDENCE
 from qianda.evidence.container import open_container
 from qianda.verify.structure import examine

@@ -15,7 +15,7 @@ from hub.model.contract.contract import OFD_FINAL, OFD_ISSUED, Contract, Contrac
 from hub.model.evidence.record import find_broken_entry
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.files import Files
+from hub.store.files.content_addressed import Files
 from hub.store.transaction import Database, Transaction
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word

@@ -27,7 +27,7 @@ from hub.model.evidence.retention import (
 )
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.evidence.stored_files import DoneBefore, DoneRequest
-from hub.store.kernel.files import FOLDERS, FoundFile
+from hub.store.files.content_addressed import FOLDERS, FoundFile
 
 BEFORE_ALL = UUID(int=0)
 # Folders of the store that one hourly round searches, so that all folders are searched in a day.

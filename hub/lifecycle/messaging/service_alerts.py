@@ -13,7 +13,7 @@ import structlog
 from hub.errors import QiandaError
 from hub.measures import SERVICE_TROUBLE
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.free_space import find_space
+from hub.store.files.free_space import find_space
 from hub.store.transaction import Database
 
 log = structlog.get_logger()

@@ -24,8 +24,8 @@ from hub.store.backup.archive import (
 )
 from hub.store.backup.dump import DumpAccess, stream_dump
 from hub.store.backup.sealed_stream import Argon2Cost, OpeningReader, SealingWriter
-from hub.store.kernel.durable_files import PRIVATE, sync_folder
-from hub.store.kernel.free_space import full_disk_told
+from hub.store.files.durable_files import PRIVATE, sync_folder
+from hub.store.files.free_space import full_disk_told
 
 # Bytes of the dump in one member. The dump is cut up, because the size of a tar member comes before its content.
 DUMP_PART_BYTES = 8 << 20

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, bindparam, text
 
 from hub.model.evidence.file_parts import ContractFiles, StoredVersion
-from hub.store.kernel.files import FilePart, FilePiece, JoinedFile
+from hub.store.files.content_addressed import FilePart, FilePiece, JoinedFile
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 from hub.model.sealing.seal_job import SealItem
-from hub.store.kernel.durable_files import make_folder, sync_folder
+from hub.store.files.durable_files import make_folder, sync_folder
 
 CHUNK_BYTES = 1 << 20
 PER_FOLDER = 1_000

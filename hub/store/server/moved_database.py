@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from hub.errors import DatabaseUnavailable
-from hub.store.kernel.durable_files import sync_folder, write_durably
+from hub.store.files.durable_files import sync_folder, write_durably
 
 # In the data folder, beside the folder `database`.
 MARK = "database-moved.json"

@@ -22,7 +22,7 @@ from aiohttp.typedefs import Handler
 from hub import errors
 from hub.errors import QiandaError
 from hub.model.messaging.message import format_moment
-from hub.store.kernel.free_space import is_full
+from hub.store.files.free_space import is_full
 from hub.web.http.app_keys import HUB
 from hub.web.http.request_ids import id_of
 from hub.web.http.security_events import report_error

@@ -24,7 +24,7 @@ from hub.model.contract.contract import Contract
 from hub.model.evidence.file_parts import StoredVersion, find_beginnings
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.files import FOLDERS, Files
+from hub.store.files.content_addressed import FOLDERS, Files
 from tests.evidence.ended_contracts import ended, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians

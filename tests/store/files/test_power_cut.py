@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from hub.errors import DiskFull, UnreadableFile
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.kernel.files import Files
+from hub.store.files.content_addressed import Files
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
 from tests.lifecycle.clockwork import quiet_hub
@@ -34,7 +34,7 @@ CALLS = "openat,write,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat"
 PUT = """
 import asyncio, os, sys
 from pathlib import Path
-from hub.store.kernel.files import Files
+from hub.store.files.content_addressed import Files
 files = Files.at(sys.argv[1])
 name = asyncio.run(files.put(b"content"))
 os.write(1, b"COMMIT")

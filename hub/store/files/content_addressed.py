@@ -26,8 +26,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from hub.content_hash import hash_content
 from hub.errors import UnreadableFile
-from hub.store.kernel.durable_files import make_folder, write_durably
-from hub.store.kernel.free_space import full_disk_told
+from hub.store.files.durable_files import make_folder, write_durably
+from hub.store.files.free_space import full_disk_told
 
 # The folders of the store: the first two digits of the names in them.
 FOLDERS = tuple(f"{number:02x}" for number in range(256))

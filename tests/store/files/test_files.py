@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import UnreadableFile
-from hub.store.kernel.files import Files
+from hub.store.files.content_addressed import Files
 from tests.running import until
 
 # More than there are threads for other work, whatever machine this is.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.errors import DiskFull
-from hub.store.kernel.free_space import DiskSpace, find_space, full_disk_told
+from hub.store.files.free_space import DiskSpace, find_space, full_disk_told
 
 GB = 1 << 30
 
