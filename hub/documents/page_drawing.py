@@ -7,7 +7,6 @@ are reduced to 16 grays, 4 bits a pixel. A page with a red seal or a drawn signa
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 import struct
@@ -56,16 +55,12 @@ _DEVICE_COLOURS = {
 }
 
 
-def _answer(question: bytes) -> bytes:
-    head, _, pdf = question.partition(b"\n")
-    what = json.loads(head)
+def _answer(pdf: bytes) -> bytes:
     pdf = with_device_colours(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
         pages = len(document)
         if not 1 <= pages <= MAX_PAGES:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
-        if what == "count":
-            return str(pages).encode()
         images = draw_onto_shared(pdf, _shared) if pdf.startswith(_TYPST_HEAD) else None
         if images is None:
             document.init_forms()  # pdfium draws signatures and the seal, which are form fields, only after this

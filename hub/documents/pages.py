@@ -3,7 +3,6 @@ hub."""
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import Final
 
@@ -17,29 +16,23 @@ _CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not im
 
 
 class PagePainter:
-    """A painter of pages in a warm child. One per process is enough; threads that share it take turns.
-
-    Every method raises UnreadableFile if the file is no PDF, has no pages or too many, or crashes the reader.
-    """
+    """A painter of pages in a warm child. One per process is enough; threads that share it take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self._child = LimitedChild(_CHILD, limits)
 
     def page_images(self, pdf: bytes) -> list[bytes]:
-        """Return one PNG for each page, in order."""
-        return _unpack(self._ask("pages", pdf))
+        """Return one PNG for each page, in order.
 
-    def page_count(self, pdf: bytes) -> int:
-        return int(self._ask("count", pdf))
+        Raises UnreadableFile if the file is no PDF, has no pages or too many, or crashes the reader.
+        """
+        try:
+            return _unpack(self._child.ask(pdf))
+        except ChildFailed as error:
+            raise UnreadableFile(f"The PDF could not be read: {error}") from None
 
     def close(self) -> None:
         self._child.close()
-
-    def _ask(self, what: str, pdf: bytes) -> bytes:
-        try:
-            return self._child.ask(json.dumps(what).encode() + b"\n" + pdf)
-        except ChildFailed as error:
-            raise UnreadableFile(f"The PDF could not be read: {error}") from None
 
 
 def _unpack(body: bytes) -> list[bytes]:

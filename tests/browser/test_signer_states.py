@@ -180,7 +180,7 @@ async def test_no_code_is_spent_where_nothing_can_be_signed(running: Running, ne
     await heading(page, "没有网络连接")
     async with running.hub.database.transaction(EVERYTHING) as tx:
         signer = (await tx.contracts.list_signers(contract.id))[0]
-        await tx.links.revoke_all(signer.id, tx.now)
+        await tx.links.renew([signer.id], tx.now)
     await page.context.set_offline(False)
     await page.get_by_role("button", name="再试一次").click()
     await heading(page, "这个链接已失效")

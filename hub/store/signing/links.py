@@ -219,10 +219,6 @@ class Links:
                 values = {"generation": fresh.generation, "ticket_hash": ticket_hash}
             await self._connection.execute(LINK.update().where(LINK.c.id == link.id).values(values))
 
-    async def revoke_all(self, signer: UUID, at: datetime) -> None:
-        statement = LINK.update().where(LINK.c.signer == signer, LINK.c.revoked_at.is_(None))
-        await self._connection.execute(statement.values(revoked_at=at))
-
 
 def _make_missing(
     wanted: Sequence[tuple[Signer, DoorKind]], now: datetime, known: Mapping[Wanted, SignLink]

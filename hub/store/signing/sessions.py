@@ -76,11 +76,6 @@ _ADD_CHECK = insert_row(
     CHECK, ("id", "contract", "signer", "session", "at", "provider", "method", "result", "reference")
 )
 _NOTE_PAGE = insert_row(SEEN, ("task", "document", "page", "at"), passing_over=True)
-_PAGES_SEEN = SqlStatement(
-    select(SEEN.c.page)
-    .where(SEEN.c.task == bindparam("task"), SEEN.c.document == bindparam("document"))
-    .order_by(SEEN.c.page)
-)
 
 
 @dataclass(frozen=True)
@@ -216,9 +211,6 @@ class Sessions(Repository):
 
     async def page_seen(self, task: UUID, document: str, page: int, at: datetime) -> None:
         await self._connection.write(_NOTE_PAGE, {"task": task, "document": document, "page": page, "at": at})
-
-    async def list_pages_seen(self, task: UUID, document: str) -> list[int]:
-        return await self._connection.scalars(_PAGES_SEEN, {"task": task, "document": document})
 
     async def get_reading(self, tasks: Iterable[UUID]) -> dict[UUID, DocumentReading]:
         """Return when the signers of these tasks fetched pages of the document, and how many, by task."""

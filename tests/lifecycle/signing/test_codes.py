@@ -195,19 +195,20 @@ async def test_unknown_expired_and_revoked_tickets_are_all_alike() -> None:
         services = running.hub.services
         guardian = await landed(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            soon = await tx.links.add(guardian.signer, DoorKind.DESK, tx.now, tx.now + MINUTE)
-            expired = tx.links.ticket(soon)
-            revoked = tx.links.ticket(await tx.links.get_for_door(guardian.signer, DoorKind.COPY, tx.now))
-            await tx.links.revoke_all(guardian.signer.id, tx.now)
+            copied = await tx.links.get_for_door(guardian.signer, DoorKind.COPY, tx.now)
+            later = await tx.links.add(guardian.signer, DoorKind.DESK, tx.now, tx.now + 9 * MINUTE)
+            renewed, revoked = tx.links.ticket(copied), tx.links.ticket(later)
+            await tx.links.renew([guardian.signer.id], tx.now)
+            expired = tx.links.ticket(await tx.links.add(guardian.signer, DoorKind.DESK, tx.now, tx.now + MINUTE))
             fresh = tx.links.ticket(await tx.links.get_for_door(guardian.signer, DoorKind.COPY, tx.now))
         clock.advance(MINUTE)
         refusals = set()
-        for ticket in (expired, revoked, "0123456789ABC", "nonsense", "", fresh[:-1]):
+        for ticket in (expired, renewed, revoked, "0123456789ABC", "nonsense", "", fresh[:-1]):
             with pytest.raises(LinkNotValid) as refused:
                 await open_link.open_ticket(services, ticket)
             refusals.add(str(refused.value))
         assert len(refusals) == 1
-        assert fresh != revoked
+        assert fresh != renewed
         await open_link.open_ticket(services, fresh.lower())
 
 

@@ -36,7 +36,7 @@ async def test_a_ticket_that_opens_nothing_claims_nothing(running: Running) -> N
     contract = await running.issue_minor()
     ticket = await running.ticket(contract)
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.links.revoke_all((await tx.contracts.list_signers(contract.id))[0].id, tx.now)
+        await tx.links.renew([(await tx.contracts.list_signers(contract.id))[0].id], tx.now)
     pages = [await asked(running, "GET", path) for path in (f"/s/{ticket}", "/s/0123456789ABC", "/s/nothing")]
     assert {status for status, _, _ in pages} == {200}
     assert len({body for _, body, _ in pages}) == 1, "unknown, revoked and impossible ones are told alike"
