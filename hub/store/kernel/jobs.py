@@ -29,20 +29,20 @@ REVOKE = "revoke"
 EVIDENCE = "evidence"
 SEAL_FILES = "seal-files"
 # The kinds of jobs. A worker has places for each kind, so that codes, for which somebody is waiting, wait for no other
-# jobs. The priorities are for workers of the version before.
-PRIORITIES = {
-    DELIVER_CODE: 20,
-    DELIVER: 10,
-    ALERT: 5,
-    REVOKE: 5,
-    COMPLETE: 0,
-    EVIDENCE: 0,
-    SEAL_FILES: 0,
-    REMIND_MANY: 0,
-    ISSUE_MANY: 0,
-    BULK_ACT: 0,
-    REPLAN: 0,
-}
+# jobs. Within a kind, the oldest goes first: all have the same priority, a column of PgQueuer.
+JOB_KINDS = (
+    DELIVER_CODE,
+    DELIVER,
+    ALERT,
+    REVOKE,
+    COMPLETE,
+    EVIDENCE,
+    SEAL_FILES,
+    REMIND_MANY,
+    ISSUE_MANY,
+    BULK_ACT,
+    REPLAN,
+)
 
 # The channel of the NOTIFY that each new job sends.
 JOB_CHANNEL: Final = "ch_pgqueuer"
@@ -52,8 +52,8 @@ TAKE_TIMEOUT: Final = 10.0
 _ENQUEUE = SqlStatement(
     """
 INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
-SELECT given.*, 'queued' FROM unnest(
-  CAST(:priorities AS integer[]), CAST(:kinds AS text[]), CAST(:payloads AS bytea[]), CAST(:keys AS text[])
+SELECT 0, given.*, 'queued' FROM unnest(
+  CAST(:kinds AS text[]), CAST(:payloads AS bytea[]), CAST(:keys AS text[])
 ) AS given
 ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'picked'::pgqueuer_status])
   AND dedupe_key IS NOT NULL DO NOTHING
@@ -119,10 +119,8 @@ async def take_jobs(
 class Jobs(Repository):
     async def enqueue(self, kind: str, payload: dict[str, Any], dedupe_key: str) -> None:
         """Add a job in this transaction, unless one with this key is waiting or running."""
-        values = {"priorities": [PRIORITIES[kind]], "kinds": [kind]}
-        await self._connection.write(
-            _ENQUEUE, values | {"payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
-        )
+        values = {"kinds": [kind], "payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
+        await self._connection.write(_ENQUEUE, values)
 
     async def end_running(self) -> None:
         """End the job that this task runs, if it runs one, in this transaction, which does the last of its work.

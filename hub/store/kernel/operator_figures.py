@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hub.model.staff.operator_figures import QueueLag, RowCounts
-from hub.store.kernel.jobs import PRIORITIES
+from hub.store.kernel.jobs import JOB_KINDS
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 
@@ -92,7 +92,7 @@ class OperatorFigures(Repository):
     async def list_lags(self, now: datetime, planning_now: datetime) -> list[QueueLag]:
         """Return the queues in which something is due, by kind. `planning_now`: the time for entries that are planned
         on the planning clock."""
-        values = {"now": now, "planning_now": planning_now, "kinds": list(PRIORITIES)}
+        values = {"now": now, "planning_now": planning_now, "kinds": list(JOB_KINDS)}
         return [QueueLag(*row) for row in await self._connection.execute(_LAGS, values)]
 
     async def count_some(self) -> Mapping[str, Mapping[str, int]]:
