@@ -36,7 +36,7 @@ KNOWN = catalogues().texts["zh"]
 NOT_OURS = {
     "checked_words(text)",  # what the signer wrote
     "wanted.text",  # one of the sentences of approvals, and an address
-    "sentence(SHARED, facts, 'en')",  # both are in the catalogue of phone changes
+    "write_sentence(SHARED, facts, 'en')",  # both are in the catalogue of phone changes
     "'\\n'.join([SAID, *(f'{each.authority}: {each.serial:x}' for each in theirs)])",
 }
 Scope = dict[str, list[ast.expr]]
