@@ -110,7 +110,7 @@ class Rules:
 
     `receipts`: it reports the outcome of messages.
     `queryable`: it can be asked whether it has a message.
-    `signed`: its webhooks are signed.
+    `signed`: its callbacks are signed.
     `shapes`: accepted SMS shapes; `shapes_to`: those for numbers with a given prefix (`+86`).
     `fixed_texts`: texts are registered at the provider and only variables are sent (see FixedTexts).
     `prefix`: text that the provider puts before each message and counts with it (`【…】`).
@@ -209,12 +209,12 @@ class BadOptions(ValueError):
     """The configuration of a channel is invalid. The text names the key and the reason."""
 
 
-# ---- webhooks
+# ---- callbacks
 
 
 @dataclass(frozen=True)
 class CallbackRequest:
-    """A webhook request of a provider. `path`: path and query exactly as received. `url`: the public URL that it was
+    """A callback request of a provider. `path`: path and query exactly as received. `url`: the public URL that it was
     sent to. Header names are in lower case."""
 
     method: str
@@ -226,7 +226,7 @@ class CallbackRequest:
 
 @dataclass(frozen=True)
 class ReceiptReport:
-    """A receipt from a webhook. `key`: our key, if the provider returns it; otherwise only its `reference` is known."""
+    """A receipt from a callback. `key`: our key if the provider returns it; otherwise only its `reference` is known."""
 
     receipt: Receipt
     key: str = ""
@@ -245,7 +245,7 @@ class Inbound:
 
 @dataclass(frozen=True)
 class CallbackAnswer:
-    """The response that the provider expects. It does not depend on how the hub handles the webhook."""
+    """The response that the provider expects. It does not depend on how the hub handles the callback."""
 
     status: int = 204
     body: bytes = b""
@@ -254,7 +254,7 @@ class CallbackAnswer:
 
 @dataclass(frozen=True)
 class Unread:
-    """An unreadable entry of a genuine webhook: the reason, and the entry as JSON, which may contain personal data."""
+    """An unreadable entry of a genuine callback: the reason, and the entry as JSON, which may contain personal data."""
 
     reason: str
     entry: str
@@ -262,7 +262,7 @@ class Unread:
 
 @dataclass(frozen=True)
 class CallbackContent:
-    """The content of a webhook. `unread`: entries that could not be read; the others are processed all the same."""
+    """The content of a callback. `unread`: entries that could not be read; the others are processed all the same."""
 
     reports: tuple[ReceiptReport, ...] = ()
     inbound: tuple[Inbound, ...] = ()
@@ -271,15 +271,15 @@ class CallbackContent:
 
 
 class NotGenuine(ChannelError):
-    """The request does not come from the provider, or is not one of its webhooks."""
+    """The request does not come from the provider, or is not one of its callbacks."""
 
 
 @runtime_checkable
 class Reporting(Protocol):
-    """A channel whose provider sends webhooks: receipts and inbound messages."""
+    """A channel whose provider sends callbacks: receipts and inbound messages."""
 
     def read(self, call: CallbackRequest) -> CallbackContent:
-        """Verify and parse a webhook, without any I/O. Raises NotGenuine."""
+        """Verify and parse a callback, without any I/O. Raises NotGenuine."""
 
 
 # ---- creation of a channel
@@ -299,7 +299,7 @@ class AcceptedMessages(Protocol):
 class ChannelContext:
     """What the hub provides to a channel.
 
-    `name`: key of the configuration entry. `callbacks`: public URL for its webhooks (`…/callbacks/NAME`). `http`: open
+    `name`: key of the configuration entry. `callbacks`: public URL for its callbacks (`…/callbacks/NAME`). `http`: open
     as long as the hub runs.
     """
 

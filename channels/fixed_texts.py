@@ -1,4 +1,4 @@
-"""Code for SMS providers that send only registered texts: template options, requests and webhooks. Not a channel."""
+"""Code for SMS providers that send only registered texts: template options, requests and callbacks. Not a channel."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class FixedTextOptions(ChannelOptions):
     """Options.
 
     `endpoint`: base URL of the provider. `sign_name`: signature in 【】 before every text; `sign_name_abroad`: the same
-    for numbers abroad. `templates`: text by `purpose.language`. `callback_secret`: last path segment of the webhook
-    URL, since these providers do not sign their webhooks.
+    for numbers abroad. `templates`: text by `purpose.language`. `callback_secret`: last path segment of the callback
+    URL, since these providers do not sign their callbacks.
     """
 
     endpoint: str = Field(pattern=r"^https?://[^/?#@]+$")
@@ -189,7 +189,7 @@ def read_entries(
     read: Callable[[Mapping[str, Any]], ReceiptReport | Inbound],
     answer: CallbackAnswer,
 ) -> CallbackContent:
-    """Parse the entries of a provider's webhook at our secret URL.
+    """Parse the entries of a provider's callback at our secret URL.
 
     An unreadable entry goes to `unread` and does not affect the others. Raises NotGenuine for any other request.
     """
@@ -225,7 +225,7 @@ def _entries(call: CallbackRequest, context: ChannelContext, secret: SecretStr) 
 
 
 def read_text(item: Mapping[str, Any], name: str, longest: int = 200) -> str:
-    """Return a field that a webhook's entry must have: a text, or an integer as text. Raises NotGenuine."""
+    """Return a field that a callback's entry must have: a text, or an integer as text. Raises NotGenuine."""
     value = item.get(name)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)

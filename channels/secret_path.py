@@ -1,4 +1,4 @@
-"""Secret webhook URLs, `…/callbacks/NAME/SECRET`, for providers that do not sign their webhooks."""
+"""Secret callback URLs, `…/callbacks/NAME/SECRET`, for providers that do not sign their callbacks."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ def check_path(call: CallbackRequest, secret: SecretStr) -> None:
     """Check, in constant time, that the last path segment is the secret. Raises NotGenuine."""
     piece = call.path.partition("?")[0].rpartition("/")[2]
     if not hmac.compare_digest(piece.encode("utf-8", "surrogatepass"), secret.get_secret_value().encode()):
-        raise NotGenuine("the secret in the webhook URL is wrong")
+        raise NotGenuine("the secret in the callback URL is wrong")

@@ -12,7 +12,7 @@
 Variables in its templates have our names. Receipts and replies both go to `…/callbacks/NAME/SECRET` ("HTTP批量推送").
 
 Sources, all in Aliyun's documentation: the operations SendSms and QuerySendDetails; request signature V3; error codes
-(document 101346) and codes of receipts (101347); the webhooks SmsReport (101867; of the international site:
+(document 101346) and codes of receipts (101347); the callbacks SmsReport (101867; of the international site:
 "sms-webhook-1" and 162962) and SmsUp; rules for notifications (463270) and for sending (44335).
 """
 

@@ -20,7 +20,7 @@ Kannel from answering them itself:
 
 (the address in one line; `post-url` with the same address works as well). Numbers must be international: use
 `unified-prefix` of Kannel's `smsc` groups for that. With `http-request-retry` and `http-queue-delay` in its `smsbox`
-group no webhook is lost while the hub is away.
+group no callback is lost while the hub is away.
 
 A message is sent as a POST with X-Kannel headers. In a GET, text and password would be part of the URL, and an HTTP
 client may repeat a GET by itself when a kept connection turns out to be closed. Kannel gives a message no id and cannot

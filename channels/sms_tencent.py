@@ -269,7 +269,7 @@ def _read(item: Mapping[str, Any]) -> ReceiptReport | Inbound:
 
 
 def _report(item: Mapping[str, Any]) -> ReceiptReport:
-    """Parse an entry of a status webhook, which does not contain our key."""
+    """Parse an entry of a status callback, which does not contain our key."""
     status = read_text(item, "report_status")
     if status not in _FATES:
         raise NotGenuine("an unknown report_status")

@@ -1,4 +1,4 @@
-"""Twilio's webhooks: their signature, and the checks that they mean what was signed.
+"""Twilio's callbacks: their signature, and the checks that they mean what was signed.
 
 The signature covers the URL exactly as it was given to Twilio (without its fragment), followed by all names and values
 in the order of the names, with nothing between them. So a genuine signature also fits other divisions of the same text:

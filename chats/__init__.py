@@ -1,6 +1,6 @@
 """The interface by which staff ask a chat robot and get an answer in the same chat.
 
-A `Chat` parses the webhooks of its platform and sends replies. Each other file here is one platform; the configuration
+A `Chat` parses the callbacks of its platform and sends replies. Each other file here is one platform; the configuration
 names those in use. Nothing here depends on the hub. The file of a chat has one function `connect(options, context)`.
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 # Seconds. The longest time for a call to a platform.
 CALL_TIMEOUT = 10.0
-# Webhooks signed longer ago or further ahead are refused as possible replays. DingTalk prescribes an hour, which is
+# Callbacks signed longer ago or further ahead are refused as possible replays. DingTalk prescribes an hour, which is
 # used for the other platforms as well.
 FRESH = timedelta(hours=1)
 
 
 class ForgedQuestion(Exception):
-    """The request does not come from the platform, or is not one of its webhooks."""
+    """The request does not come from the platform, or is not one of its callbacks."""
 
 
 class NotSent(Exception):
@@ -39,7 +39,7 @@ class BadChatOptions(ValueError):
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """A webhook request of a platform. Header names are in lower case, `query` is decoded."""
+    """A callback request of a platform. Header names are in lower case, `query` is decoded."""
 
     method: str
     query: Mapping[str, str]
@@ -60,7 +60,7 @@ class ChatQuestion:
 
 @dataclass(frozen=True)
 class Reply:
-    """The response to the platform's webhook."""
+    """The response to the platform's callback."""
 
     status: int = 200
     body: bytes = b""
@@ -69,13 +69,13 @@ class Reply:
 
 class Chat(Protocol):
     def read(self, call: ChatRequest) -> ChatQuestion | Reply:
-        """Verify and parse a webhook. Raises ForgedQuestion.
+        """Verify and parse a callback. Raises ForgedQuestion.
 
         Returns a `Reply` if there is no question: the platform is checking the URL, or the message is not a text.
         """
 
     def reply(self, question: ChatQuestion, text: str) -> Reply | None:
-        """Return the answer as our response to the webhook; None if this platform needs `send`."""
+        """Return the answer as our response to the callback; None if this platform needs `send`."""
 
     async def send(self, question: ChatQuestion, text: str) -> None:
         """Send the answer in a request of our own. Raises NotSent."""
@@ -133,5 +133,5 @@ def is_same(expected: str, given: object) -> bool:
 
 
 def is_recent(seconds: float, now: datetime) -> bool:
-    """Return whether the Unix time of a webhook is close enough to `now`."""
+    """Return whether the Unix time of a callback is close enough to `now`."""
     return abs(now.timestamp() - seconds) <= FRESH.total_seconds()

@@ -1,4 +1,4 @@
-"""DingTalk (钉钉): a robot of the school, whose webhook is called for each message to it.
+"""DingTalk (钉钉): a robot of the school. Each message to it arrives as a callback.
 
 Receiving messages: open.dingtalk.com/document/orgapp/receive-message (headers `timestamp` in milliseconds and `sign` =
 Base64(HMAC-SHA256(app secret, timestamp + "\\n" + app secret)); not genuine if more than an hour off). The answer goes

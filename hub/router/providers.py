@@ -138,7 +138,7 @@ class ProviderSet:
         return sorted(self._providers)
 
     def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
-        """Return whether a message or webhook of this provider, dating from `since`, is left to other hubs.
+        """Return whether a message or callback of this provider, dating from `since`, is left to other hubs.
 
         This is so if this hub does not know the provider and `since` is at most OTHER_HUBS_TIMEOUT ago.
         """

@@ -56,7 +56,7 @@ def dropped_report(reason: SkipReason) -> StateReport:
 
 
 def is_plain(provider: Provider, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
-    """Return whether a webhook can be applied in a batch: it is signed, and each of its reports has our own key."""
+    """Return whether a callback can be applied in a batch: it is signed, and each of its reports has our own key."""
     plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
     return plain and provider.channel.rules.signed and not inbound
 

@@ -354,7 +354,7 @@ class Router:
         await self._breaker.record_error_in(tx, provider, "no receipt in time")
 
     async def apply_report(self, tx: Transaction, provider: Provider, report: ReceiptReport) -> bool:
-        """Apply a receipt from a webhook. Return False if its message is not known here (yet)."""
+        """Apply a receipt from a callback. Return False if its message is not known here (yet)."""
         delivery = await self.find_reported(tx, provider, report)
         if delivery is None:
             return False
@@ -364,7 +364,7 @@ class Router:
     async def find_reported(self, tx: Transaction, provider: Provider, report: ReceiptReport) -> Delivery | None:
         """Return the delivery that a report is about, or None.
 
-        It is found by our own key or by the provider's reference. If the provider can be asked and its webhooks are
+        It is found by our own key or by the provider's reference. If the provider can be asked and its callbacks are
         unsigned, the phone number alone is also enough.
         """
         if report.key and (found := await tx.deliveries.find_by_key(report.key)):

@@ -1,1 +1,1 @@
-"""The worker process: due steps, webhooks of providers, queued jobs and periodic tasks."""
+"""The worker process: due steps, callbacks of providers, queued jobs and periodic tasks."""

@@ -1,4 +1,4 @@
-"""Process the webhooks of providers that the web process has stored: receipts and inbound messages."""
+"""Process the callbacks of providers that the web process has stored: receipts and inbound messages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, log_errors, sleep_or_stop, wait_for_either
 
-# Seconds between two rounds of webhooks. Receipts are many, small and never urgent, so they share a transaction.
+# Seconds between two rounds of callbacks. Receipts are many, small and never urgent, so they share a transaction.
 GATHER_CALLS = 0.1
 
 
 class CallbackLoop:
-    """The loop that processes stored webhooks, woken by NOTIFY. `rest`: seconds after which it looks for webhooks
+    """The loop that processes stored callbacks, woken by NOTIFY. `rest`: seconds after which it looks for callbacks
     without a NOTIFY. `beat`: called in each turn with the longest time that the loop will sleep, in seconds."""
 
     def __init__(self, hub: Hub, rest: float, beat: Callable[[float], None]) -> None:
@@ -38,7 +38,7 @@ class CallbackLoop:
                 check_listener(listener)
 
     async def process_callbacks(self) -> int:
-        """Process due webhooks, as many as fit into one transaction. Return their number."""
+        """Process due callbacks, as many as fit into one transaction. Return their number."""
         number, left = await process_callback_batch(self._services)
         await asyncio.gather(*(log_errors(process_callback(self._services, each)) for each in left))
         return number

@@ -40,7 +40,7 @@ MANY_AGAIN = timedelta(minutes=1)
 
 
 class PeriodicTasks:
-    """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due webhooks
+    """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due callbacks
     once; `expect`: called after each round with the time until the next round begins, in seconds."""
 
     def __init__(
@@ -171,7 +171,7 @@ class PeriodicTasks:
         await self._in_batches(due, reroute)
 
     async def process_remaining_callbacks(self) -> None:
-        """Process webhooks that could not be finished at once, and the STOPs that had to wait."""
+        """Process callbacks that could not be finished at once, and the STOPs that had to wait."""
         for _ in range(MAX_BATCHES):
             if not await self._process_callbacks():
                 break

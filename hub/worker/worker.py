@@ -1,4 +1,4 @@
-"""The worker: runs due steps, webhooks, queued jobs and periodic tasks. Any number of workers may run, on any hosts.
+"""The worker: runs due steps, callbacks, queued jobs and periodic tasks. Any number of workers may run, on any hosts.
 
 A loop that fails is started again, also after an outage of PostgreSQL. If a worker dies, its leases expire and other
 workers pick up its jobs.

@@ -1,1 +1,1 @@
-"""Inbound traffic: webhooks from providers, inbound SMS, chat questions."""
+"""Inbound traffic: callbacks from providers, inbound SMS, chat questions."""

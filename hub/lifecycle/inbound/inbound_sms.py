@@ -1,7 +1,7 @@
 """Process inbound SMS. After STOP, a number gets no messages or calls until START, and staff get a task to reach the
 person.
 
-A STOP from an unsigned webhook is applied only after a minute. If it was part of a flood, it may be forged, so staff
+A STOP from an unsigned callback is applied only after a minute. If it was part of a flood, it may be forged, so staff
 decide about it.
 """
 
@@ -31,7 +31,7 @@ from hub.router.providers import Provider
 from hub.store.inbound.inbound_sms import Written
 from hub.store.transaction import Transaction
 
-FLOOD = "Many opt-outs came at once in unsigned webhooks, so nobody was opted out. How many, and from which provider:"
+FLOOD = "Many opt-outs came at once in unsigned callbacks, so nobody was opted out. How many, and from which provider:"
 _PURPOSES = {
     SmsCommand.STOP: Purpose.STOPPED,
     SmsCommand.START: Purpose.STARTED,
@@ -88,7 +88,7 @@ async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
 
 
 async def process_stops(services: Services) -> int:
-    """Apply the STOPs from unsigned webhooks that are a minute old. Return their number."""
+    """Apply the STOPs from unsigned callbacks that are a minute old. Return their number."""
     async with services.database.transaction(EVERYTHING) as tx:
         waiting = await tx.inbound.lock_waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
         await _lock_contracts(tx, [each.sender for each in waiting])

@@ -1,6 +1,6 @@
-"""Process stored webhooks: inbound messages, and receipts, which may come in any order and repeatedly.
+"""Process stored callbacks: inbound messages, and receipts, which may come in any order and repeatedly.
 
-A webhook is verified and stored before it is answered. If it is unsigned, its receipts are confirmed by asking the
+A callback is verified and stored before it is answered. If it is unsigned, its receipts are confirmed by asking the
 provider.
 """
 
@@ -29,15 +29,15 @@ from hub.store.transaction import Transaction
 # Pauses between retries: a receipt can arrive before our call has returned, or before the provider can be asked.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
 TOGETHER = 200
-# Lease of a webhook that is processed individually.
+# Lease of a callback that is processed individually.
 HELD = timedelta(minutes=1)
 log = structlog.get_logger()
 
 
 async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
-    """Process due webhooks, as many as possible in one transaction.
+    """Process due callbacks, as many as possible in one transaction.
 
-    Return the number of webhooks that were claimed, and the ids of those that `process_callback` has to process alone.
+    Return the number of callbacks that were claimed, and the ids of those that `process_callback` has to process alone.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         ours = OfProviders(services.messaging.router.providers.names, tx.now - OTHER_HUBS_TIMEOUT)
@@ -61,7 +61,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
 
 
 async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Sequence[Callback]) -> set[UUID]:
-    """Apply the webhooks that can be batched. Return the ids of those that are done."""
+    """Apply the callbacks that can be batched. Return the ids of those that are done."""
     found = [(each, services.messaging.router.providers.get(each.provider)) for each in taken]
     plain = [
         (each, provider)
@@ -77,7 +77,7 @@ async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Seq
 
 
 async def process_callback(services: Services, callback_id: UUID) -> None:
-    """Process one stored webhook. If it fails or is not final yet, it is retried later, and nothing is lost."""
+    """Process one stored callback. If it fails or is not final yet, it is retried later, and nothing is lost."""
     try:
         await _process_callback(services, callback_id)
     except Unavailable:
@@ -111,7 +111,7 @@ async def _process_callback(services: Services, callback_id: UUID) -> None:
 async def _apply_callback(
     services: Services, tx: Transaction, provider: Provider, callback: Callback, reports: Sequence[ReceiptReport | None]
 ) -> None:
-    """Apply a webhook in this transaction; if a receipt cannot be applied yet, schedule a retry."""
+    """Apply a callback in this transaction; if a receipt cannot be applied yet, schedule a retry."""
     for message in callback.inbound:  # first, since it locks contracts, which come before deliveries in the lock order
         await take_inbound(services, tx, provider, message)
     heard = [

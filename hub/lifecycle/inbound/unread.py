@@ -1,4 +1,4 @@
-"""Show staff an outline of webhook entries that cannot be read. The entries themselves are stored encrypted."""
+"""Show staff an outline of callback entries that cannot be read. The entries themselves are stored encrypted."""
 
 from __future__ import annotations
 

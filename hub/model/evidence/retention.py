@@ -43,7 +43,7 @@ ORPHAN_FILES = "orphan-files"
 class Retention:
     """Configured retention times.
 
-    `calls`: processed webhooks of providers; their content is deleted at once, their time and result are kept.
+    `calls`: processed callbacks of providers; their content is deleted at once, their time and result are kept.
     `inbound`: messages that people sent us, which are personal data.
     `contracts`: how long a concluded contract is kept after its end, whoever wants it erased (电子商务法 art. 31 and
     民法典 art. 188: three years). `templates`: for some templates, the time instead of `contracts`.

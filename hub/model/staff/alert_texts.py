@@ -71,7 +71,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "stop-flood": (
         "一分钟内经 {providers} 收到 {count} 条退订，该服务商的回调未经签名，因此未退订任何人",
-        "{count} STOP messages within a minute via {providers}, whose webhooks are unsigned: nobody was opted out.",
+        "{count} STOP messages within a minute via {providers}, whose callbacks are unsigned: nobody was opted out.",
     ),
     "shared-phone/asked": (
         "一位签署人拟登记的手机号已被多人使用，且并非一家人",

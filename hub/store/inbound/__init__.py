@@ -1,1 +1,1 @@
-"""Inbound traffic: webhooks of providers, inbound SMS, chat accounts."""
+"""Inbound traffic: callbacks of providers, inbound SMS, chat accounts."""

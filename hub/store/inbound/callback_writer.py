@@ -1,7 +1,7 @@
-"""Write verified webhooks: all that arrived together in one statement, on a connection of its own.
+"""Write verified callbacks: all that arrived together in one statement, on a connection of its own.
 
 A normal transaction needs five round trips for that, and a provider may call hundreds of times a second. The scope is
-set once, since the connection is used for nothing else. Webhooks are processed in normal transactions.
+set once, since the connection is used for nothing else. Callbacks are processed in normal transactions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GONE = (
     asyncpg.InternalClientError,  # the server closed the connection while a statement was being sent
 )
 CALL = EncryptedColumn.of(table_of(CallbackRow).c.call_sealed)
-# The channel of NOTIFY on which workers listen for webhooks.
+# The channel of NOTIFY on which workers listen for callbacks.
 CALLS_CAME = "calls_came"
 # A second run with the same ids changes nothing, so a statement whose answer was lost can be repeated.
 _STORE = f"""
@@ -48,7 +48,7 @@ SELECT pg_notify('{CALLS_CAME}', '')
 
 @dataclass(frozen=True)
 class StoredCallback:
-    """A verified webhook that is about to be stored, with its content encrypted."""
+    """A verified callback that is about to be stored, with its content encrypted."""
 
     id: UUID
     provider: str
@@ -73,7 +73,7 @@ class CallbackWriter:
         self._one_at_a_time = asyncio.Lock()
 
     async def store(self, calls: Sequence[StoredCallback]) -> None:
-        """Store webhooks and wake the workers, committed on return. Raises DatabaseUnavailable."""
+        """Store callbacks and wake the workers, committed on return. Raises DatabaseUnavailable."""
         columns: list[list[Any]] = [
             [each.id for each in calls],
             [each.provider for each in calls],

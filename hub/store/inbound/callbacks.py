@@ -1,4 +1,4 @@
-"""Webhooks of providers: stored before the provider gets its answer, processed afterwards, kept for a while."""
+"""Callbacks of providers: stored before the provider gets its answer, processed afterwards, kept for a while."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CALLBACK: Table = table_of(CallbackRow)
 
 @dataclass(frozen=True)
 class Callback:
-    """A verified webhook. `tries`: how often it was processed without a final result. `unread`: entries that could not
+    """A verified callback. `tries`: how often it was processed without a final result. `unread`: entries that could not
     be read."""
 
     id: UUID
@@ -37,7 +37,7 @@ class Callback:
 
 class Callbacks(EncryptedRepository):
     async def find_unprocessed(self, callback: UUID, *, lock: bool = False) -> Callback | None:
-        """Return an unprocessed webhook. Return None if it was processed or (with `lock`) if another transaction has
+        """Return an unprocessed callback. Return None if it was processed or (with `lock`) if another transaction has
         it."""
         statement = select(CALLBACK).where(CALLBACK.c.id == callback, CALLBACK.c.due_at.is_not(None))
         statement = statement.with_for_update(skip_locked=True) if lock else statement
@@ -45,7 +45,7 @@ class Callbacks(EncryptedRepository):
         return self._read(row) if row else None
 
     async def lock_unprocessed(self, callbacks: Sequence[UUID]) -> list[Callback]:
-        """Lock those of these webhooks that are unprocessed and not locked. Return them in the order of arrival."""
+        """Lock those of these callbacks that are unprocessed and not locked. Return them in the order of arrival."""
         open_ones = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
         statement = select(CALLBACK).where(open_ones).order_by(CALLBACK.c.received_at, CALLBACK.c.id)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
@@ -66,7 +66,7 @@ class Callbacks(EncryptedRepository):
         return list(await self._connection.scalars(statement))
 
     async def lease(self, callbacks: Sequence[UUID], until: datetime) -> None:
-        """Lease these webhooks until then. If the process dies, another one takes them afterwards."""
+        """Lease these callbacks until then. If the process dies, another one takes them afterwards."""
         if callbacks:
             undone = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
             await self._connection.execute(CALLBACK.update().where(undone).values(due_at=until))
@@ -77,14 +77,14 @@ class Callbacks(EncryptedRepository):
         await self._connection.execute(CALLBACK.update().where(undone).values(values))
 
     async def done(self, callbacks: Sequence[UUID], at: datetime, outcome: str) -> None:
-        """Mark webhooks as processed. `outcome`: `noted` or `unmatched`. Their content is deleted."""
+        """Mark callbacks as processed. `outcome`: `noted` or `unmatched`. Their content is deleted."""
         if not callbacks:
             return
         values = {"due_at": None, "handled_at": at, "outcome": outcome, "call_sealed": None}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id.in_(callbacks)).values(values))
 
     async def kept(self, callback: Callback, at: datetime) -> None:
-        """Mark a webhook as processed, but keep its unreadable entries for a person to look at."""
+        """Mark a callback as processed, but keep its unreadable entries for a person to look at."""
         unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
         encrypted = self._cipher.encrypt_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))
         values = {"due_at": None, "handled_at": at, "outcome": "unread", "call_sealed": encrypted}

@@ -48,7 +48,7 @@ class Written:
 
 class InboundMessages(EncryptedRepository):
     async def add(self, provider: str, message: Inbound, command: SmsCommand, at: datetime) -> Written | None:
-        """Store a message. Return None if it is stored already, since providers repeat their webhooks."""
+        """Store a message. Return None if it is stored already, since providers repeat their callbacks."""
         identity = uuid4()
         values = {
             "id": identity,

@@ -1,4 +1,4 @@
-"""Inbound traffic: webhooks of providers, and messages that people sent."""
+"""Inbound traffic: callbacks of providers, and messages that people sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.store.tables.columns import bytes_, counter, moment, words
 
 
 class CallbackRow(SQLModel, table=True):
-    """A verified webhook of a provider, stored before it is answered, and processed afterwards."""
+    """A verified callback of a provider, stored before it is answered, and processed afterwards."""
 
     __tablename__ = "callback"
     id: UUID = Field(primary_key=True)
@@ -28,7 +28,7 @@ class CallbackRow(SQLModel, table=True):
 
 
 class InboundMessageRow(SQLModel, table=True):
-    """A message that a person sent. `reference` is the provider's id, so that a repeated webhook counts once."""
+    """A message that a person sent. `reference` is the provider's id, so that a repeated callback counts once."""
 
     __tablename__ = "inbound_message"
     id: UUID = Field(primary_key=True)

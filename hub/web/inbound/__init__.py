@@ -1,1 +1,1 @@
-"""What other systems send us: webhooks of providers, and questions from chats."""
+"""What other systems send us: callbacks of providers, and questions from chats."""

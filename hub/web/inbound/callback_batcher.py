@@ -1,7 +1,7 @@
-"""Store verified webhooks in batches.
+"""Store verified callbacks in batches.
 
-Each webhook is answered only after the commit. A provider that reports on thousands of messages at once thus costs one
-transaction per batch instead of one per webhook.
+Each callback is answered only after the commit. A provider that reports on thousands of messages at once thus costs one
+transaction per batch instead of one per callback.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class CallbackBatcher:
         self._batcher = Batcher(self._store)
 
     async def store(self, provider: str, content: CallbackContent) -> None:
-        """Store a webhook and notify the workers; return after the commit. Raises DatabaseUnavailable."""
+        """Store a callback and notify the workers; return after the commit. Raises DatabaseUnavailable."""
         await self._batcher.add((provider, content, self._database.clock()))
 
     async def _store(self, batch: list[BatchItem[tuple[str, CallbackContent, datetime], None]]) -> None:

@@ -1,6 +1,6 @@
-"""Take webhooks of providers, `/callbacks/{channel}`: verify, store and answer them at once. A worker processes them.
+"""Take callbacks of providers, `/callbacks/{channel}`: verify, store and answer them at once. A worker processes them.
 
-Unknown channels, channels without webhooks and forged requests all get the same 403 without a reason.
+Unknown channels, channels without callbacks and forged requests all get the same 403 without a reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Take webhooks of chat platforms with questions from staff, `/callbacks/chat/{name}`: verify and answer them at once.
+"""Take callbacks of chat platforms with questions from staff, `/callbacks/chat/{name}`: verify and answer them at once.
 
 Unknown chats and forged requests get the same 403. A question from a person without a staff account gets an empty 200,
-as does a webhook without a question.
+as does a callback without a question.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 class Answers:
     """The answers that have to be sent by a request of our own. They are sent in the background, so that our response
-    to the webhook is not delayed."""
+    to the callback is not delayed."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
