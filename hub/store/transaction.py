@@ -176,7 +176,8 @@ async def _begun(driver: Driver) -> AsyncIterator[None]:
     await driver.execute("BEGIN")
     try:
         yield
-        await driver.execute("COMMIT")
+        if await driver.execute("COMMIT") != "COMMIT":  # the server rolls back after an error that nobody has raised
+            raise RuntimeError("an error in a transaction was not raised")
     except BaseException:
         await _roll_back(driver)
         raise

@@ -17,6 +17,7 @@ from hub.store.files.content_addressed import FilePiece, JoinedFile
 from hub.store.kernel.jobs import EVIDENCE
 from qianda.evidence.container import open_container
 from qianda.verify.structure import examine
+from tests.database import tamper
 from tests.evidence.ended_contracts import attempts_of, ended, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
 from tests.lifecycle.signer import completed, record_of, signed
@@ -104,6 +105,22 @@ async def test_a_package_that_failed_after_its_contract_was_completed_is_tried_a
             assert EVIDENCE in await tx.connection.scalars(text("SELECT entrypoint FROM pgqueuer"))
         await package_of(running, contract)
         assert await attempts_of(running, contract) == ["failed", "done"]
+
+
+async def test_what_cannot_be_read_for_the_package_does_not_keep_a_contract_from_its_end() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await running.worker.due_steps.sweep()
+        await signed(running, contract)
+        dsn = running.hub.database.dsn
+        await tamper(dsn, "UPDATE delivery SET to_sealed = reverse(to_sealed) WHERE purpose = 'invitation'")
+        await completed(running, contract)
+        assert await attempts_of(running, contract) == []
+        await tamper(dsn, "UPDATE delivery SET to_sealed = reverse(to_sealed) WHERE purpose = 'invitation'")
+        await round_of_work(running)
+        await package_of(running, contract)
+        assert await attempts_of(running, contract) == ["done"]
 
 
 async def test_a_worker_makes_it_soon_after_the_end_and_the_api_gives_it_out() -> None:

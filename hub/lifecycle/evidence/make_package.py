@@ -66,10 +66,17 @@ async def make_package(services: Services, contract_id: UUID) -> None:
 
 
 async def begin_with_end(services: Services, tx: Transaction, contract: Contract, final: bytes) -> BegunPackage | None:
-    """Plan a package and begin it, in the transaction that completes the contract with the file `final`."""
+    """Plan a package and begin it, in the transaction that completes the contract with the file `final`.
+
+    None if it cannot be begun: a job of its own tries it, and the contract is completed all the same.
+    """
     await tx.packages.plan(contract, tx.now)
     await tx.read_together(opening_of_package(contract.id, services.sealing.authority_name).reads)
-    begun = await _begin(services, tx, contract.id)
+    try:
+        begun = await _begin(services, tx, contract.id)
+    except Exception:  # for example, one of its many rows cannot be decrypted
+        log.exception("evidence package not begun", contract=str(contract.id))
+        return None
     return begun and replace(begun, final=final)
 
 

@@ -96,7 +96,7 @@ _BEGIN_ATTEMPT = insert_many(ATTEMPT, _BEGUN)
 _END_ATTEMPT = SqlStatement(
     "UPDATE attempt SET state = given.state, ended_at = given.ended_at, failure = given.failure FROM unnest("
     "CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:ends AS timestamptz[]), CAST(:failures AS text[])"
-    ") AS given (id, state, ended_at, failure) WHERE attempt.id = given.id",
+    ") AS given (id, state, ended_at, failure) WHERE attempt.id = given.id AND attempt.state = 'started'",
     takes_arrays=True,
 )
 

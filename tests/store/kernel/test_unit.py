@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -87,6 +88,29 @@ async def test_an_exception_takes_everything_back_with_the_queued_work(store: Da
     connection = await asyncpg.connect(store.dsn)
     assert await connection.fetchval("SELECT count(*) FROM pgqueuer") == 0
     await connection.close()
+
+
+async def test_a_transaction_that_the_server_rolls_back_is_never_taken_for_committed(store: Database) -> None:
+    async def hide_an_error() -> None:
+        async with store.transaction(EVERYTHING) as tx:
+            with suppress(asyncpg.DivisionByZeroError):
+                await tx.connection.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(RuntimeError, match="was not raised"):
+        await hide_an_error()
+
+
+async def test_an_attempt_ends_once(store: Database) -> None:
+    """Whoever does not know whether a commit succeeded notes a failure afterwards."""
+    contract = await a_draft(store)
+    async with store.transaction(EVERYTHING) as tx:
+        attempt = await tx.signatures.begin_attempt("close", contract.id, None, tx.now)
+    for failure in (None, "DatabaseUnavailable"):
+        async with store.transaction(EVERYTHING) as tx:
+            await tx.signatures.end_attempt(attempt, tx.now, failure)
+    async with store.transaction(EVERYTHING) as tx:
+        (ended,) = await tx.signatures.list_attempts(contract.id)
+    assert (ended["state"], ended["failure"]) == ("done", None)
 
 
 @pytest.mark.parametrize("with_record", [False, True])
