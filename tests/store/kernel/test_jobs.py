@@ -153,6 +153,19 @@ async def test_a_worker_that_lost_its_lease_ends_no_job_that_waits_for_another(q
     assert named(await take_jobs(queue.other, (), {}, FREE, LONG)) == [("a", 2)]
 
 
+async def test_a_job_that_ends_well_is_not_parked_because_a_late_worker_failed(queue: Queue) -> None:
+    await queue.add(DELIVER, "a")
+    (late,) = await take_jobs(queue.one, (), {}, FREE, LONG)
+    await queue.lose()
+    await take_jobs(queue.other, (), {}, {}, LONG)
+    (again,) = await take_jobs(queue.other, (), {}, FREE, LONG)
+    assert await take_jobs(queue.one, (), {late.id: False}, FREE, LONG) == []
+    RUNNING_JOB.set(again)
+    async with queue.store.transaction(EVERYTHING) as tx:
+        await tx.jobs.end_running()
+    assert await queue.statuses() == []
+
+
 async def test_a_lease_is_renewed_when_a_quarter_of_it_is_over(queue: Queue) -> None:
     await queue.add(DELIVER, "a")
     (job,) = await take_jobs(queue.one, (), {}, FREE, LONG)

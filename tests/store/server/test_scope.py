@@ -290,17 +290,24 @@ async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_
     async with quiet_hub() as running:
         await a_story_in_hefei(running)
         database = running.hub.database
-        await tamper(database.dsn, "GRANT DELETE ON ALL TABLES IN SCHEMA public TO app")  # only the scope prevents it
+        # Only the scope prevents it.
+        await tamper(database.dsn, "GRANT INSERT, DELETE ON ALL TABLES IN SCHEMA public TO app")
         for table in KEPT:
             await tamper(database.dsn, f"ALTER TABLE {table} DISABLE TRIGGER keep_evidence")
         for table in scoped_tables():
+            columns = ", ".join(f'"{each.name}"' for each in metadata.tables[table].columns if each.computed is None)
             async with database.transaction(EVERYTHING) as tx:
                 before = await tx.connection.scalar(text(f"SELECT count(*) FROM {table}"))
-            assert before, f"the story leaves no row in {table}"
+                assert before, f"the story leaves no row in {table}"
+                (row,) = await tx.connection.fetch(f"SELECT row_to_json(found)::text FROM {table} AS found LIMIT 1")
+            written = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM json_populate_record(NULL::{table}, $1)"
             for scope in (FOREIGN, NOWHERE):
                 async with database.transaction(scope) as tx:
                     assert await tx.connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0, table
                     assert (await tx.connection.execute(text(f"DELETE FROM {table}"))).rowcount == 0, table
+                with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+                    async with database.transaction(scope) as tx:
+                        await tx.connection.fetch(written, row[0])
             connection = await asyncpg.connect(database.dsn)
             try:
                 assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table

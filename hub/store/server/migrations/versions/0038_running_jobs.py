@@ -11,8 +11,9 @@ depends_on = None
 
 # `slot` and its index were PgQueuer's. Nothing is read by the other index.
 _UNUSED_INDEXES = ("pgqueuer_picked_slot_idx", "pgqueuer_ep_ea_idx")
-# An INSERT of a queued job never changes this view, so that both may be parts of one statement.
-_RUNNING_JOB = "CREATE VIEW running_job AS SELECT id FROM pgqueuer WHERE status = 'picked'"
+# An INSERT of a queued job never changes this view, so that both may be parts of one statement. What a worker ends may
+# have been parked meanwhile, by one that had it before.
+_RUNNING_JOB = "CREATE VIEW running_job AS SELECT id FROM pgqueuer WHERE status IN ('picked', 'failed')"
 _NOTIFY = """
 CREATE OR REPLACE FUNCTION fn_pgqueuer_changed() RETURNS trigger LANGUAGE plpgsql
 AS $$
