@@ -12,7 +12,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from ctypes import byref, c_uint, memmove
+from ctypes import byref, c_float, c_uint, memmove
 from io import BytesIO
 
 import pypdfium2
@@ -22,7 +22,7 @@ from PIL import Image, ImageChops
 
 from hub.documents.child import serve
 from hub.documents.pages import LENGTH
-from hub.documents.shared_drawing import SharedImages
+from hub.documents.shared_drawing import Bounds, SharedImages, SharedPages, is_covered
 
 DOTS_PER_INCH = 110
 _SCALE = DOTS_PER_INCH / 72
@@ -62,10 +62,12 @@ def _answer(pdf: bytes) -> bytes:
         if not 1 <= pages <= MAX_PAGES:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
         images = draw_onto_shared(pdf, _shared) if pdf.startswith(_TYPST_HEAD) else None
-        if images is None:
-            document.init_forms()  # pdfium draws signatures and the seal, which are form fields, only after this
-            images = [draw_page(document[index], _SCALE) for index in range(pages)]
-        return _pack(images)
+        return _pack(draw_whole(document) if images is None else images)
+
+
+def draw_whole(document: pypdfium2.PdfDocument) -> list[bytes]:
+    document.init_forms()  # pdfium draws signatures and the seal, which are form fields, only after this
+    return [draw_page(page, _SCALE) for page in document]
 
 
 def draw_onto_shared(pdf: bytes, shared: SharedImages) -> list[bytes] | None:
@@ -73,22 +75,46 @@ def draw_onto_shared(pdf: bytes, shared: SharedImages) -> list[bytes] | None:
     split = shared.split(pdf)
     if split is None:
         return None
-    own, images = split
-    with pypdfium2.PdfDocument(own) as document:
+    common = split.shared
+    with pypdfium2.PdfDocument(split.own) as document:
         document.init_forms()
         pages = list(document)
         if any(map(may_have_colour, pages)):
             return None
-        return [_gray_png(_draw_gray(page, _SCALE, below)) for page, below in zip(pages, images, strict=True)]
+        for page, parts, bounds in zip(pages, split.pages, common.bounds, strict=True):
+            own = _find_bounds(page)
+            if len(own) != len(parts.places) or is_covered(parts.places, own, bounds):
+                return None
+        images = [_gray_png(_draw_gray(page, _SCALE, below)) for page, below in zip(pages, common.images, strict=True)]
+    if not common.is_proved:
+        with pypdfium2.PdfDocument(pdf) as document:
+            common.is_proved = images == draw_whole(document)
+        if not common.is_proved:
+            common.images.clear()
+            return None
+    return images
 
 
-def draw_shared(pdf: bytes) -> list[bytes]:
-    """Return the pages' bitmaps; none if a page may have colours."""
+def draw_shared(pdf: bytes, groups: list[int]) -> SharedPages:
+    """Return the pages' bitmaps; none if a page may have colours, or more or fewer objects than groups."""
     with pypdfium2.PdfDocument(pdf) as document:
         pages = list(document)
-        if any(map(may_have_colour, pages)):
-            return []
-        return [bytes(_draw_gray(page, _SCALE).buffer) for page in pages]
+        bounds = [_find_bounds(page) for page in pages]
+        if any(map(may_have_colour, pages)) or list(map(len, bounds)) != groups:
+            return SharedPages([], [])
+        return SharedPages([bytes(_draw_gray(page, _SCALE).buffer) for page in pages], bounds)
+
+
+def _find_bounds(page: pypdfium2.PdfPage) -> list[Bounds]:
+    """Return the bounds of a page's objects, in the order in which they are drawn. Raises ValueError."""
+    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
+    found = list[Bounds]()
+    for number in range(pdfium.FPDFPage_CountObjects(page.raw)):
+        item = pdfium.FPDFPage_GetObject(page.raw, number)
+        if not pdfium.FPDFPageObj_GetBounds(item, byref(left), byref(bottom), byref(right), byref(top)):
+            raise ValueError("an object of a page has no bounds")
+        found.append((left.value, bottom.value, right.value, top.value))
+    return found
 
 
 _shared = SharedImages(draw_shared)

@@ -2,8 +2,10 @@
 
 Such contracts differ only in the texts that `layout.typ` sets in the font's sister. Their pages are drawn in two turns:
 first everything else, which is kept as an image, then these texts onto a copy of it. Each operator of a page is drawn
-once, by pdfium, and an image is kept by all that it is drawn from: operators, fonts, colours. So a page looks as if it
-had been drawn at once, and another wording, layout or font never meets an older image.
+once, by pdfium, and an image is kept by all that it is drawn from: operators, fonts, colours. So another wording,
+layout or font never meets an older image. A page looks as if it had been drawn at once, because it is drawn as a whole
+if anything follows a text and touches it (a school's own layout may cover texts), or if it consists of more than plain
+texts and shapes. An image is used only after one contract looked the same in both ways.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -20,73 +23,133 @@ import pikepdf
 # Images of what contracts have in common are kept up to this size. Those of three pages of A4 take 3.5 MB.
 MAX_KEPT_BYTES = 32 << 20
 _SISTER = "NotoSerifCJKtc-"
-# A group that paints and holds no other one. Strings may hold parentheses in pairs. Each text can be read in one way
-# only, so that what does not match takes no longer than what does. Only sets are possessive: Debian 12's Python reads
-# possessive groups wrongly.
+# The blur of edges, a pixel of 0.65 points, and letters that are wider than the font says. PDF points.
+_MARGIN = 1.0
+# A group that paints one plain text or shape and nothing else: pdfium makes one object of it. It holds no other group.
+# Strings may hold parentheses in pairs. Each text can be read in one way only, so that what does not match takes no
+# longer than what does. Only sets are possessive: Debian 12's Python reads possessive groups wrongly.
 _CHARACTERS = rb"[^\\()]*+(?:\\.[^\\()]*+)*"
 _STRING = rb"(?:\(%b(?:\(%b\)%b)*\)|<[0-9A-F]*+>)" % (_CHARACTERS, _CHARACTERS, _CHARACTERS)
-_GROUP = re.compile(rb"q [^()<>qQ]*+(?:%b[^()<>qQ]*+)*Q\n" % _STRING, re.DOTALL)
+_TEXT = rb"BT 0 Tr/\w++ [\d.]++ Tf[\d.\s-]*+Tm(?:%b|\[(?:%b|[\d.\s-]++)*\])T[Jj]\nET" % (_STRING, _STRING)
+_SHAPE = rb"[\[\]\d.\s-]*+(?:(?:[wMJjdmlch]|re)\b[\[\]\d.\s-]*+)*[SfB]\*?"
+_COLOUR = rb"/\w++ (?:cs[\d.\s-]*+scn|CS[\d.\s-]*+SCN)\s*+"
+_GROUP = re.compile(rb"q [\d.\s-]*+cm(?:%b)*(?:%b|%b)\nQ\n" % (_COLOUR, _TEXT, _SHAPE), re.DOTALL)
 # What may stand between such groups: marks of the logical structure, and groups that move or clip and paint nothing.
 _MARK = re.compile(rb"/\w+<<[^()<>]*+(?:\([^()\\]*+\)[^()<>]*+)*>>BDC|EMC")
 _PAINTS_NOTHING = re.compile(rb"[\d.\s-]*+(?:\b(?:[qQmlhWn]|re|cm)\b[\d.\s-]*+)*")
 _OF_ONE_CONTRACT = frozenset({"/Annots", "/Contents", "/Parent", "/Resources", "/StructParents"})
 
 
+Bounds = tuple[float, float, float, float]  # left, bottom, right, top; PDF points
+
+
+@dataclass
+class SharedPages:
+    """What contracts have in common. `images` and `bounds` of what is on them by page; no images if contracts cannot be
+    drawn onto them. `is_proved`: one contract looked as if it had been drawn as a whole."""
+
+    images: list[bytes]
+    bounds: list[list[Bounds]]
+    is_proved: bool = False
+
+
+@dataclass(frozen=True)
+class SplitPage:
+    """The operators that contracts have in common, and this contract's own ones. Both have all clips.
+
+    `groups`: the number of common groups. `places`: how many of them stand before each own one.
+    """
+
+    common: bytes
+    own: bytes
+    places: list[int]
+    groups: int
+
+
+@dataclass(frozen=True)
+class SplitContract:
+    """A contract's file with only its own texts, and what is below them."""
+
+    own: bytes
+    pages: list[SplitPage]
+    shared: SharedPages
+
+
 class SharedImages:
-    """The images of what contracts have in common. `draw` returns one for each page, or none if a page has colours."""
+    """What contracts have in common, drawn by `draw`: a file and the number of groups on each of its pages."""
 
-    def __init__(self, draw: Callable[[bytes], list[bytes]]) -> None:
+    def __init__(self, draw: Callable[[bytes, list[int]], SharedPages]) -> None:
         self._draw = draw
-        self._kept: OrderedDict[bytes, list[bytes] | None] = OrderedDict()
+        self._kept: OrderedDict[bytes, SharedPages | None] = OrderedDict()
 
-    def split(self, pdf: bytes) -> tuple[bytes, list[bytes]] | None:
-        """Return the file with only its own texts, and the images of the rest; None if it has to be drawn as a whole.
+    def split(self, pdf: bytes) -> SplitContract | None:
+        """Split a file; return None if it has to be drawn as a whole.
 
         So has the first contract of a layout, because there may be no second one.
         """
         with pikepdf.open(BytesIO(pdf)) as document:
-            pages = [_split_page(page.obj) for page in document.pages]
-            texts = [text for text in pages if text is not None]
-            if len(texts) < len(pages):
+            split = [_split_page(page.obj) for page in document.pages]
+            pages = [page for page in split if page is not None]
+            if len(pages) < len(split):
                 return None
-            key = _digest(document, [common for common, _ in texts])
+            key = _digest(document, [page.common for page in pages])
             if key not in self._kept:
                 self._keep(key, None)
                 return None
-            own = _with_contents(document, [own for _, own in texts])
-            images = self._kept[key]
-            if images is None:
+            own = _with_contents(document, [page.own for page in pages])
+            shared = self._kept[key]
+            if shared is None:
                 for page in document.pages:
                     page.obj.Annots = pikepdf.Array()
-                images = self._draw(_with_contents(document, [common for common, _ in texts]))
-            self._keep(key, images)
-            return (own, images) if images else None
+                common = _with_contents(document, [page.common for page in pages])
+                shared = self._draw(common, [page.groups for page in pages])
+            self._keep(key, shared)
+            return SplitContract(own, pages, shared) if shared.images else None
 
-    def _keep(self, key: bytes, images: list[bytes] | None) -> None:
-        self._kept[key] = images
+    def _keep(self, key: bytes, shared: SharedPages | None) -> None:
+        self._kept[key] = shared
         self._kept.move_to_end(key)
-        while sum(len(image) for kept in self._kept.values() for image in kept or ()) > MAX_KEPT_BYTES:
+        while sum(len(image) for kept in self._kept.values() if kept for image in kept.images) > MAX_KEPT_BYTES:
             self._kept.popitem(last=False)
 
 
-def _split_page(page: pikepdf.Object) -> tuple[bytes, bytes] | None:
-    """Return the operators that contracts have in common, and this contract's own ones. Both have all clips."""
+def is_covered(places: Sequence[int], own: Sequence[Bounds], common: Sequence[Bounds]) -> bool:
+    """Return whether anything common that is drawn after an own text may touch it. `places`: as of `SplitPage`."""
+    return any(
+        left - _MARGIN < other[2]
+        and other[0] < right + _MARGIN
+        and low - _MARGIN < other[3]
+        and other[1] < high + _MARGIN
+        for place, (left, low, right, high) in zip(places, own, strict=True)
+        for other in common[place:]
+    )
+
+
+def _split_page(page: pikepdf.Object) -> SplitPage | None:
     contents, sisters = page.get("/Contents"), [name.encode() + b" " for name in _sister_fonts(page)]
     if not sisters or not isinstance(contents, pikepdf.Stream):
         return None
     operators = contents.read_bytes()
-    common, own = list[bytes](), list[bytes]()
-    end = 0
+    common, own, places = list[bytes](), list[bytes](), list[int]()
+    end = groups = 0
     for group in _GROUP.finditer(operators):
         between = _MARK.sub(b" ", operators[end : group.start()])
         if not _PAINTS_NOTHING.fullmatch(between):
             return None
-        common.append(between)
-        own.append(between)
-        (own if any(name in group[0] for name in sisters) else common).append(group[0])
+        if between.strip():
+            common.append(between)
+            own.append(between)
+        if any(name in group[0] for name in sisters):
+            own.append(group[0])
+            places.append(groups)
+        else:
+            common.append(group[0])
+            groups += 1
         end = group.end()
     rest = _MARK.sub(b" ", operators[end:])
-    return (b"\n".join((*common, rest)), b"\n".join((*own, rest))) if _PAINTS_NOTHING.fullmatch(rest) else None
+    if not _PAINTS_NOTHING.fullmatch(rest):
+        return None
+    return SplitPage(b"\n".join((*common, rest)), b"\n".join((*own, rest)), places, groups)
 
 
 def _sister_fonts(page: pikepdf.Object) -> list[str]:

@@ -15,8 +15,8 @@ from hub.documents.contract.contract_data import ContractData
 from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.contract.layout import ContractPrinter, LaidOut
 from hub.documents.fonts import ContractFont
-from hub.documents.page_drawing import DOTS_PER_INCH, draw_onto_shared, draw_page, draw_shared, with_device_colours
-from hub.documents.shared_drawing import SharedImages
+from hub.documents.page_drawing import draw_onto_shared, draw_shared, draw_whole, with_device_colours
+from hub.documents.shared_drawing import SharedImages, SharedPages, is_covered
 from hub.documents.signing.engine import OwnEngine
 from hub.documents.signing.signature import FieldBox
 from tests.documents.contract_samples import ISSUED_AT, TEMPLATES, course, minor
@@ -48,8 +48,7 @@ def with_fields(laid_out: LaidOut) -> bytes:
 
 def drawn_as_a_whole(pdf: bytes) -> list[bytes]:
     with pypdfium2.PdfDocument(pdf) as document:
-        document.init_forms()
-        return [draw_page(page, DOTS_PER_INCH / 72) for page in document]
+        return draw_whole(document)
 
 
 @pytest.mark.parametrize("rehearsal", [False, True])
@@ -91,6 +90,67 @@ def test_what_is_coloured_or_cannot_be_split_is_drawn_as_a_whole(
         assert [shared.split(saved(document)) for _ in range(2)] == [None, None]
     english = file_of(printer, FIRST, "en")
     assert [shared.split(english) for _ in range(2)] == [None, None]
+
+
+# What a school's own layout may put into a page behind the contract's number, and how the page is drawn.
+BOX = b"q 1 0 0 -1 0 842 cm/c0 %b scn %b\nQ\n"
+
+
+@pytest.mark.parametrize(
+    ("behind", "is_split"),
+    [
+        (BOX % (b"cs 1", b"400 30 m 560 30 l 560 60 l 400 60 l\nh\nf"), False),  # a white box on the number
+        (BOX % (b"cs 1", b"0 0 m 30 0 l 30 30 l 0 30 l\nh\nf"), True),  # the same in a corner
+        (BOX % (b"cs 0", b"\nBT 0 Tr/f0 9 Tf 1 0 0 -1 440 42 Tm[(\\000\\001)]TJ\nET"), False),
+        (BOX % (b"cs 0", b"\nBT 3 Tr/f1 9 Tf 1 0 0 -1 40 42 Tm[(\\000\\001)]TJ\nET"), False),  # an invisible text
+        (BOX % (b"cs 0", b"/g0 gs 0 0 m 30 0 l 30 30 l\nh\nf"), False),
+        (BOX % (b"cs 0", b"0 0 m 30 0 l 30 30 l\nh\nW\nn"), False),
+        (BOX % (b"cs 0", b"/x0 Do"), False),
+        (BOX % (b"cs 0", b"0 0 m 30 0 l 30 30 l f 9 9 m 30 0 l 30 9 l\nf"), False),
+        (BOX % (b"cs 0", b"/OC /o0 BDC 0 0 m 30 0 l 30 30 l\nf EMC"), False),
+    ],
+)
+def test_what_covers_a_text_in_the_file_covers_it_in_the_image(
+    printer: ContractPrinter, shared: SharedImages, behind: bytes, is_split: bool
+) -> None:
+    files = [file_with(file_of(printer, data), behind) for data in (FIRST, SECOND)]
+    draw_onto_shared(files[0], shared)
+    assert draw_onto_shared(files[1], shared) == (drawn_as_a_whole(files[1]) if is_split else None)
+
+
+def test_another_contracts_text_may_be_covered(printer: ContractPrinter, shared: SharedImages) -> None:
+    box = BOX % (b"cs 1", b"0 0 m 30 0 l 30 30 l 0 30 l\nh\nf")
+    text = BOX % (b"cs 0", b"\nBT 0 Tr/f1 9 Tf 1 0 0 -1 5 20 Tm[(\\000\\001)]TJ\nET")
+    file = file_of(printer, FIRST)
+    for _ in range(2):
+        draw_onto_shared(file_with(file, box), shared)
+    above, below = (file_with(file, b"\n".join(order)) for order in ((box, text), (text, box)))
+    assert draw_onto_shared(above, shared) == drawn_as_a_whole(above) != drawn_as_a_whole(below)
+    assert draw_onto_shared(below, shared) is None
+
+
+def file_with(pdf: bytes, behind: bytes) -> bytes:
+    with pikepdf.open(BytesIO(pdf)) as document:
+        contents = document.pages[0].Contents
+        contents.write(contents.read_bytes() + b"\n" + behind)
+        return saved(document)
+
+
+def test_only_what_comes_later_covers_a_text() -> None:
+    text, far, near = (10, 10, 20, 20), (21.5, 10, 30, 20), (20.5, 10, 30, 20)
+    assert not is_covered([1], [text], [text, far])
+    assert is_covered([1], [text], [far, near])
+    assert is_covered([0], [text], [text, far])
+
+
+def test_an_image_with_which_a_contract_looks_otherwise_is_given_up(printer: ContractPrinter) -> None:
+    def draw_darker(pdf: bytes, groups: list[int]) -> SharedPages:
+        drawn = draw_shared(pdf, groups)
+        return SharedPages([image[:-9000] + bytes(9000) for image in drawn.images], drawn.bounds)
+
+    shared = SharedImages(draw_darker)
+    first = file_of(printer, FIRST)
+    assert [draw_onto_shared(first, shared) for _ in range(3)] == [None, None, None]
 
 
 def saved(document: pikepdf.Pdf) -> bytes:
