@@ -22,7 +22,7 @@ from PIL import Image, ImageChops
 
 from hub.documents.child import serve
 from hub.documents.pages import LENGTH
-from hub.documents.shared_drawing import Bounds, SharedImages, SharedPages, is_covered
+from hub.documents.shared_drawing import MAX_KEPT_BYTES, Bounds, SharedImages, SharedPages, is_covered
 
 DOTS_PER_INCH = 110
 _SCALE = DOTS_PER_INCH / 72
@@ -96,9 +96,12 @@ def draw_onto_shared(pdf: bytes, shared: SharedImages) -> list[bytes] | None:
 
 
 def draw_shared(pdf: bytes, groups: list[int]) -> SharedPages:
-    """Return the pages' bitmaps; none if a page may have colours, or more or fewer objects than groups."""
+    """Return the pages' bitmaps; none if they are too large to keep, or if a page may have colours or does not have an
+    object for each group."""
     with pypdfium2.PdfDocument(pdf) as document:
         pages = list(document)
+        if sum(width * height for width, height in (_pixels(page, _SCALE) for page in pages)) > MAX_KEPT_BYTES:
+            return SharedPages([], [])
         bounds = [_find_bounds(page) for page in pages]
         if any(map(may_have_colour, pages)) or list(map(len, bounds)) != groups:
             return SharedPages([], [])

@@ -22,6 +22,8 @@ import pikepdf
 
 # Images of what contracts have in common are kept up to this size. Those of three pages of A4 take 3.5 MB.
 MAX_KEPT_BYTES = 32 << 20
+# How many layouts are known, with and without images: a contract of its own wording is a layout that never comes again.
+MAX_LAYOUTS = 256
 _SISTER = "NotoSerifCJKtc-"
 # The blur of edges, a pixel of 0.65 points, and letters that are wider than the font says. PDF points.
 _MARGIN = 1.0
@@ -76,10 +78,11 @@ class SplitContract:
 
 
 class SharedImages:
-    """What contracts have in common, drawn by `draw`: a file and the number of groups on each of its pages."""
+    """What contracts have in common, drawn by `draw`: a file and the number of groups on each of its pages. `most`: how
+    many layouts are known."""
 
-    def __init__(self, draw: Callable[[bytes, list[int]], SharedPages]) -> None:
-        self._draw = draw
+    def __init__(self, draw: Callable[[bytes, list[int]], SharedPages], most: int = MAX_LAYOUTS) -> None:
+        self._draw, self._most = draw, most
         self._kept: OrderedDict[bytes, SharedPages | None] = OrderedDict()
 
     def split(self, pdf: bytes) -> SplitContract | None:
@@ -109,8 +112,11 @@ class SharedImages:
     def _keep(self, key: bytes, shared: SharedPages | None) -> None:
         self._kept[key] = shared
         self._kept.move_to_end(key)
-        while sum(len(image) for kept in self._kept.values() if kept for image in kept.images) > MAX_KEPT_BYTES:
+        while len(self._kept) > self._most or self._size() > MAX_KEPT_BYTES:
             self._kept.popitem(last=False)
+
+    def _size(self) -> int:
+        return sum(len(image) for kept in self._kept.values() if kept for image in kept.images)
 
 
 def is_covered(places: Sequence[int], own: Sequence[Bounds], common: Sequence[Bounds]) -> bool:

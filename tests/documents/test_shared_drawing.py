@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from io import BytesIO
 
@@ -151,6 +152,21 @@ def test_an_image_with_which_a_contract_looks_otherwise_is_given_up(printer: Con
     shared = SharedImages(draw_darker)
     first = file_of(printer, FIRST)
     assert [draw_onto_shared(first, shared) for _ in range(3)] == [None, None, None]
+
+
+def test_few_layouts_are_known_and_no_long_contract_is_kept(printer: ContractPrinter) -> None:
+    shared, file = SharedImages(draw_shared, most=1), file_of(printer, FIRST)
+    other = file_with(file, BOX % (b"cs 1", b"0 0 m 30 0 l 30 30 l 0 30 l\nh\nf"))
+    assert shared.split(file) is None
+    assert shared.split(file) is not None
+    assert [shared.split(each) for each in (other, file)] == [None, None]
+    with pikepdf.open(BytesIO(file)) as document:
+        del document.pages[1:]
+        groups = len(re.findall(rb"\bQ\n", document.pages[0].Contents.read_bytes()))
+        assert len(draw_shared(saved(document), [groups]).images) == 1
+        for _ in range(30):
+            document.pages.append(document.pages[0])
+        assert draw_shared(saved(document), [groups] * 31).images == []
 
 
 def saved(document: pikepdf.Pdf) -> bytes:
