@@ -109,16 +109,21 @@ def signature_values(pdf: pikepdf.Pdf, file: bytes) -> list[Any]:
 
 
 def store(pdf: pikepdf.Pdf, made: Any) -> list[Any]:
-    """Return the names of the certificates and CRLs in the DSS of this contract."""
+    """Return the names of the certificates and CRLs in the DSS of this contract.
+
+    CRLs count once: one serves all steps of a second, so how many there are depends on the machine.
+    """
     known = {hashlib.sha256(each).hexdigest(): name for name, each in certificates_of(made).items()}
 
-    def names(items: Any) -> list[str]:
-        return sorted(known.get(hashlib.sha256(each.read_bytes()).hexdigest(), "other") for each in items)
+    def names(name: str, items: Any) -> list[str]:
+        found = [known.get(hashlib.sha256(each.read_bytes()).hexdigest(), "other") for each in items]
+        return sorted(set(found) if name.startswith("/CRL") else found)
 
     dss = pdf.Root.DSS
-    keys = {name: names(dss.get(name, ())) for name in ("/Certs", "/CRLs", "/OCSPs")}
+    keys = {name: names(name, dss.get(name, ())) for name in ("/Certs", "/CRLs", "/OCSPs")}
     vri = sorted(
-        sorted((name, names(each)) for name, each in entry.items() if name != "/Type") for entry in dss.VRI.values()
+        sorted((name, names(name, each)) for name, each in entry.items() if name != "/Type")
+        for entry in dss.VRI.values()
     )
     named = sorted(dss.VRI.keys()) == sorted(
         f"/{hashlib.sha1(each.hex().encode()).hexdigest().upper()}" for each in regular(pdf)

@@ -33,7 +33,7 @@ async def test_a_contract_is_completed_by_the_second_service_and_staff_hear_of_t
         await signed(running, contract)
         running.clock.advance(timedelta(minutes=2))  # from now on our own clock is wrong
         await completed(running, contract)
-        assert tsas[1].asked == 3  # the signature, the seal, the whole file
+        assert tsas[1].asked == 4  # the signature, the seal, the whole file, its evidence package
         name = tsas[1].url.split("/")[2]
         first, second = sorted(await alerts(running))
         assert first[0] == "clock-differs" and first[1].startswith(f"The clock of the timestamp service {name} differs")

@@ -179,6 +179,7 @@ async def test_a_file_is_named_with_what_is_wrong_with_it() -> None:
         assert {part for part, _ in found} == {f"file of {contract.number}"}
         assert {words for _, words in found} == {
             f"the stored file {versions['final']} was changed (current file, final file)",
+            f"the stored file {versions['final']} was changed (evidence package 1)",  # it is a piece of the package
             f"the stored file {versions['signed']} is missing (signed file)",
             f"the stored file {versions['issued']} has {size} bytes, its row says {size + 1} (issued file)",
         }

@@ -37,6 +37,7 @@ STORY = [
     "seal-used",
     "completed",
     "message-sending",
+    "evidence-made",
 ]
 
 
@@ -84,7 +85,7 @@ async def test_the_whole_story_stands_in_one_unbroken_chain() -> None:
         assert find_broken_entry(entries) is None
         assert {entry.actor for entry in entries} == {"test", "hub", f"signer:{guardian.signer.id}"}
         final = await running.completed(contract)
-        assert entries[-2].facts["document_sha256"] == hashlib.sha256(final).hexdigest()
+        assert entries[-3].facts["document_sha256"] == hashlib.sha256(final).hexdigest()
 
 
 async def test_two_people_who_act_at_once_make_one_chain() -> None:
