@@ -150,6 +150,13 @@ def test_rare_characters_are_drawn(printer: ContractPrinter, name: str) -> None:
     assert name in all_text(printer.lay_out("course", "zh", minor(name)))
 
 
+def test_answers_are_personal_and_what_is_not_printed_does_not_count(printer: ContractPrinter) -> None:
+    data = dataclasses.replace(minor(), extra={"answers": {"colour": "红色"}})
+    assert "红色" in data.personal_texts()
+    unprinted = dataclasses.replace(minor(), extra={"note": "答" * 100_000, "more": ["数", "数学素养"]})
+    assert printer.lay_out("course", "zh", unprinted).pages == printer.lay_out("course", "zh", minor()).pages
+
+
 def test_the_fonts_sister_draws_names_alike(font: ContractFont, tmp_path: Path) -> None:
     page = '#set text(lang: "zh", region: "cn", font: "{}", fallback: false)\n#set page(width: 9cm, height: 2cm)\n{}'
     names = "郎骨门户李㛃王𠮷赵䶮龘龘𬭚生阿依努尔·买买提江 HF-2026-014789 Zoë O’Neil“直”，。（父亲）"

@@ -157,9 +157,8 @@ class ContractData:
         """Return the texts in which a course's contracts differ: number, names, masked numbers, answers."""
         people = (self.student, *self.guardians, *self.signers)
         masked = (getattr(one, name, "") for one in people for name in ("name", "id_masked", "phone_masked"))
-        answers = (value for value in self.extra.values() if isinstance(value, str))
         # A single letter would be found in every paragraph.
-        return [text for text in dict.fromkeys((self.number, *masked, *answers)) if len(text) > 1]
+        return [text for text in dict.fromkeys((self.number, *masked, *_texts(_plain(self.extra)))) if len(text) > 1]
 
     def texts(self) -> Iterator[str]:
         """Return every text in the data, for the check against the font."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -154,11 +155,21 @@ def _describe(
         "number": data.number,
         "school": data.school.name,
         "words": dict(template.words),
-        "personal": "|".join(map(re.escape, data.personal_texts())),  # a regular expression
+        "personal": _personal_pattern(data, (*block_texts(blocks), *(cell.name for cell in cells))),
         "blocks": [{"kind": type(block).__name__.lower(), **vars(block)} for block in blocks],
         "signing": {"height": height, "caption": _CAPTION, "seal": _SEAL, "cells": [vars(cell) for cell in cells]},
     }
     return json.dumps(contract, ensure_ascii=False)
+
+
+def _personal_pattern(data: ContractData, printed: Sequence[str]) -> str:
+    """Return a regular expression that finds the personal texts among those that are printed.
+
+    Typst refuses one as long as what a caller may send for the template. An empty one would find everything.
+    """
+    whole = "\n".join(printed)
+    found = [text for text in data.personal_texts() if text in whole]
+    return "|".join(map(re.escape, found or [data.number]))
 
 
 def block_texts(blocks: tuple[Block, ...]) -> list[str]:
