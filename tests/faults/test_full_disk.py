@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from hub.doctor import examine
 from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.sealing.finalise import advance
+from hub.measures import REGISTRY
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
@@ -90,6 +92,8 @@ async def test_staff_hear_of_it_once_until_it_is_over(small_disk: Path, database
     assert await told_an_hour_later() == 0
     ballast = fill(small_disk)
     assert [await told_an_hour_later() for _ in range(3)] == [1, 1, 1]
+    trouble = {"kind": "disk-low", "service": f"{socket.gethostname()}:{small_disk}"}
+    assert REGISTRY.get_sample_value("qianda_service_trouble_total", trouble) == 3  # deploy/monitoring/rules.yaml
     ballast.unlink()
     assert await told_an_hour_later() == 1
     fill(small_disk)

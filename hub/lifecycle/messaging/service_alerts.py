@@ -58,10 +58,11 @@ class LowDiskAlerts:
         low = [each for each in await asyncio.to_thread(find_space, self._folders) if each.is_low]
         self._told &= {each.folder for each in low}
         for space in low:
-            if space.folder not in self._told:
-                free = f"{space.free / (1 << 30):.1f}"
-                if await warn(self._database, "disk-low", f"{socket.gethostname()}:{space.folder}", free=free):
-                    self._told.add(space.folder)
+            service = f"{socket.gethostname()}:{space.folder}"
+            if space.folder in self._told:
+                SERVICE_TROUBLE.labels("disk-low", service).inc()  # so that monitoring sees how long it lasts
+            elif await warn(self._database, "disk-low", service, free=f"{space.free / (1 << 30):.1f}"):
+                self._told.add(space.folder)
 
 
 class TokenAlerts:
