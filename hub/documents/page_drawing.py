@@ -109,14 +109,13 @@ def draw_shared(pdf: bytes, groups: list[int]) -> SharedPages:
 
 
 def _find_bounds(page: pypdfium2.PdfPage) -> list[Bounds]:
-    """Return the bounds of a page's objects, in the order in which they are drawn. Raises ValueError."""
+    """Return the bounds of a page's objects, in the order in which they are drawn."""
     left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
     found = list[Bounds]()
     for number in range(pdfium.FPDFPage_CountObjects(page.raw)):
         item = pdfium.FPDFPage_GetObject(page.raw, number)
-        if not pdfium.FPDFPageObj_GetBounds(item, byref(left), byref(bottom), byref(right), byref(top)):
-            raise ValueError("an object of a page has no bounds")
-        found.append((left.value, bottom.value, right.value, top.value))
+        if pdfium.FPDFPageObj_GetBounds(item, byref(left), byref(bottom), byref(right), byref(top)):
+            found.append((left.value, bottom.value, right.value, top.value))
     return found
 
 
