@@ -21,8 +21,8 @@ from bench.demo import tree
 from bench.results import Result
 from bench.school import BenchPrinter
 from bench.server import Server, Usage, made_server
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.seal_jobs import begin_seal_job
+from hub.lifecycle.sealing.jobs.seal_jobs import begin_seal_job
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.model.school.course import Campus
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
 from hub.model.sealing.seal_job import SealClient, SealJob, SealLevel, SealTerms, StorePrefix

@@ -118,8 +118,8 @@ def renew(
 
 
 async def _renew_named(hub: Hub, name: str, files: list[Path]) -> str:
-    from hub.lifecycle.sealing.make_seal import renew_seal
-    from hub.lifecycle.sealing.manage_seals import Keeper, find_seal
+    from hub.lifecycle.sealing.seals.make_seal import renew_seal
+    from hub.lifecycle.sealing.seals.manage_seals import Keeper, find_seal
 
     seal = await find_seal(hub.services, EVERYTHING, name)
     given = [(str(file), file.read_bytes()) for file in files]

@@ -15,7 +15,7 @@ from hub.commands.with_hub import get_headquarters, said_plainly, say, with_hub
 from hub.errors import BadInput
 
 if TYPE_CHECKING:
-    from hub.lifecycle.sealing.manage_seals import Keeper
+    from hub.lifecycle.sealing.seals.manage_seals import Keeper
     from hub.model.sealing.seal import Seal
     from hub.model.sealing.sm2_seal import Sm2Seal
     from hub.wiring import Hub
@@ -38,7 +38,7 @@ def list_command() -> None:
     """List all seals: name, kind, campus, state, when each certificate ends, and the SM2 side."""
 
     async def act(hub: Hub) -> tuple[list[Seal], dict[UUID, Sm2Seal]]:
-        from hub.lifecycle.sealing.manage_seals import list_seals
+        from hub.lifecycle.sealing.seals.manage_seals import list_seals
 
         seals = await list_seals(hub.services, _keeper().scope)
         async with hub.database.transaction(_keeper().scope) as tx:
@@ -57,7 +57,7 @@ def keys_command() -> None:
     """List all keys of seals: where each is, which seal uses it, and keys on the tokens that no seal uses."""
 
     async def act(hub: Hub) -> list[str]:
-        from hub.lifecycle.sealing.list_seal_keys import say_seal_keys
+        from hub.lifecycle.sealing.seals.list_seal_keys import say_seal_keys
 
         return await say_seal_keys(hub.services, _keeper().scope)
 
@@ -107,7 +107,7 @@ def apply_command(
     """Apply for a seal. Two people have to approve it."""
 
     async def act(hub: Hub) -> Seal:
-        from hub.lifecycle.sealing.manage_seals import NewSealRequest, apply_for_seal
+        from hub.lifecycle.sealing.seals.manage_seals import NewSealRequest, apply_for_seal
 
         school = hub.services.documents.school
         asked = NewSealRequest(
@@ -133,7 +133,7 @@ def approve_command(name: Name, login: Login, password_file: PasswordFile = None
     password = _password(password_file)
 
     async def act(hub: Hub) -> Seal:
-        from hub.lifecycle.sealing.manage_seals import approve_seal
+        from hub.lifecycle.sealing.seals.manage_seals import approve_seal
 
         return await approve_seal(hub.services, await _person(hub, login, password), (await _find(hub, name)).id)
 
@@ -147,7 +147,7 @@ def reject_command(name: Name) -> None:
     """Reject or withdraw an application."""
 
     async def act(hub: Hub) -> Seal:
-        from hub.lifecycle.sealing.manage_seals import reject_seal
+        from hub.lifecycle.sealing.seals.manage_seals import reject_seal
 
         return await reject_seal(hub.services, _keeper(), (await _find(hub, name)).id)
 
@@ -163,12 +163,12 @@ def make_command(
     """Make an approved seal: a key on the token, and a certificate for it."""
 
     async def ask(hub: Hub) -> bytes:
-        from hub.lifecycle.sealing.make_seal import request_seal_certificate
+        from hub.lifecycle.sealing.seals.make_seal import request_seal_certificate
 
         return await request_seal_certificate(hub.services, _keeper(), (await _find(hub, name)).id)
 
     async def act(hub: Hub) -> Seal:
-        from hub.lifecycle.sealing.make_seal import make_seal
+        from hub.lifecycle.sealing.seals.make_seal import make_seal
 
         return await make_seal(hub.services, _keeper(), (await _find(hub, name)).id, _read(certificate))
 
@@ -188,7 +188,7 @@ def make_sm2_command(
     """Give a seal what it needs for OFD files: an SM2 key, and a trial certificate by its own authority."""
 
     async def act(hub: Hub) -> Sm2Seal:
-        from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
+        from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 
         return await make_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, token_key, replaces=replace)
 
@@ -205,7 +205,7 @@ def install_sm2_command(
     """Install an electronic seal from a seal maker, for an SM2 key on the token, as the SM2 side of a seal."""
 
     async def act(hub: Hub) -> Sm2Seal:
-        from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, install_sm2_seal
+        from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, install_sm2_seal
 
         given = GivenSm2Seal(str(file), file.read_bytes(), _read(certificate), token_key)
         return await install_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, given)
@@ -232,7 +232,7 @@ def grant_command(
     chosen = [(kind, value) for kind, value in given if value]
 
     async def act(hub: Hub) -> str:
-        from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
+        from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
         from hub.model.school.entered_day import end_of_day
 
         seal = await _find(hub, name)
@@ -291,7 +291,7 @@ def register_command(
     """Write the register of the seal's uses into a file."""
 
     async def act(hub: Hub) -> bytes:
-        from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
+        from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
         from hub.model.school.entered_day import start_of_day
 
         now, zone = hub.services.clock(), (await get_headquarters(hub)).zone
@@ -306,7 +306,7 @@ def register_command(
 
 
 def _keeper() -> Keeper:
-    from hub.lifecycle.sealing.manage_seals import Keeper
+    from hub.lifecycle.sealing.seals.manage_seals import Keeper
     from hub.model.staff.accounts import EVERYTHING
 
     return Keeper(ACTOR, EVERYTHING)
@@ -316,7 +316,7 @@ async def _person(hub: Hub, login: str, password: str) -> Keeper:
     """Return the account that login and password identify. Raises WrongPassword, Locked, RoleNotAllowed; BadInput if it
     has a second factor, because only the console asks for that code."""
     from hub.errors import RoleNotAllowed
-    from hub.lifecycle.sealing.manage_seals import Keeper
+    from hub.lifecycle.sealing.seals.manage_seals import Keeper
     from hub.lifecycle.staff.check_password import PasswordGate
     from hub.model.staff.roles import Permission, may
 
@@ -336,7 +336,7 @@ def _password(file: Path | None) -> str:
 
 
 async def _find(hub: Hub, name: str) -> Seal:
-    from hub.lifecycle.sealing.manage_seals import find_seal
+    from hub.lifecycle.sealing.seals.manage_seals import find_seal
 
     return await find_seal(hub.services, _keeper().scope, name)
 
@@ -354,7 +354,7 @@ def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:
 
 def _move(name: str, word: str) -> None:
     async def act(hub: Hub) -> Seal:
-        from hub.lifecycle.sealing.manage_seals import move_seal
+        from hub.lifecycle.sealing.seals.manage_seals import move_seal
         from hub.model.sealing.seal import SealAct
 
         return await move_seal(hub.services, _keeper(), (await _find(hub, name)).id, SealAct(word))

@@ -187,7 +187,7 @@ class JobQueue:
         return await run_bulk_act(self._services, act)
 
     async def _seal_files(self, job: UUID) -> bool:
-        from hub.lifecycle.sealing.run_seal_job import MAX_RUN, run_seal_job  # loads the PDF libraries
+        from hub.lifecycle.sealing.jobs.run_seal_job import MAX_RUN, run_seal_job  # loads the PDF libraries
 
         ends = time.monotonic() + MAX_RUN.total_seconds()
         return await run_seal_job(self._services, job, lambda: time.monotonic() < ends)

@@ -8,8 +8,8 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.async_api import Page, expect
 
-from hub.lifecycle.sealing.manage_seals import find_seal
-from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
+from hub.lifecycle.sealing.seals.manage_seals import find_seal
+from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.lifecycle.staff.api_keys import add_key
 from hub.model.sealing.seal_grant import Grantee, GranteeKind
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUse

@@ -23,9 +23,9 @@ from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.evidence.delete_files import delete_superseded
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.manage_seals import Keeper
-from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.seals.manage_seals import Keeper
+from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import aiohttp
 
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
 from hub.model.staff.accounts import EVERYTHING, ApiKey

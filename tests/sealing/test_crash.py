@@ -14,10 +14,10 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.sealing.end_seal_jobs import stop_overdue_jobs
-from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
-from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
-from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
+from hub.lifecycle.sealing.jobs.end_seal_jobs import stop_overdue_jobs
+from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, run_seal_job
+from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.model.sealing.seal_grant import Grantee, GranteeKind
 from hub.model.sealing.seal_job import JOB_DEADLINE, PROGRESS_WINDOW, ItemOutcome, SealItemState
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, UseOutcome
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILES = 45
 WORKER = """
 import asyncio, pickle, sys
-from hub.lifecycle.sealing.run_seal_job import run_seal_job
+from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.wiring import build
 
 async def main():

@@ -12,10 +12,10 @@ from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from hub.errors import BadInput
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.list_seal_keys import say_seal_keys
-from hub.lifecycle.sealing.manage_seals import Keeper
-from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.seals.list_seal_keys import say_seal_keys
+from hub.lifecycle.sealing.seals.manage_seals import Keeper
+from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.sm2_seal import Sm2KeyPlace
 from hub.model.staff.accounts import EVERYTHING

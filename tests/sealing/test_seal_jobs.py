@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.sealing.run_seal_job import LEASE, run_seal_job
-from hub.lifecycle.sealing.seal_chunk import MAX_DENIALS
-from hub.lifecycle.sealing.seal_jobs import MANY_ITEMS, NamedFiles, begin_seal_job
+from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, run_seal_job
+from hub.lifecycle.sealing.jobs.seal_chunk import MAX_DENIALS
+from hub.lifecycle.sealing.jobs.seal_jobs import MANY_ITEMS, NamedFiles, begin_seal_job
 from hub.model.sealing.seal_job import SealClient, SealLevel, SealTerms, StorePrefix
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import EVERYTHING, ApiKey

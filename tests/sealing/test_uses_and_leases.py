@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from hub.documents.sealing.sealed_files import NewFile, Original, write_files
 from hub.errors import Unavailable
-from hub.lifecycle.sealing.run_seal_job import LEASE, REST, renew_lease, run_seal_job
-from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
-from hub.lifecycle.sealing.use_seal import end_seal_uses
+from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, REST, renew_lease, run_seal_job
+from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
 from hub.model.sealing.seal_fault import SealFault
 from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome
 from hub.model.sealing.seal_use import EndedUse

@@ -16,8 +16,8 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hub.lifecycle.sealing.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
-from hub.lifecycle.sealing.run_seal_job import run_seal_job
+from hub.lifecycle.sealing.jobs.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
+from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION
 from hub.model.sealing.webhook import RETRIES, next_try, read_webhook_key
 from tests.running import Running, running_hub

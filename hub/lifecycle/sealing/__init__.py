@@ -1,1 +1,1 @@
-"""The steps from an accepted signature to a completed contract; seals, their grants, and seal jobs."""
+"""The steps from an accepted signature to a completed contract. `seals` and `jobs` are rooms of their own."""

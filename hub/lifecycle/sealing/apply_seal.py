@@ -14,9 +14,9 @@ from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError, Sea
 from hub.lifecycle.evidence.make_package import begin_with_end, finish_package
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.messaging.send_copies import send_copies
-from hub.lifecycle.sealing.contract_seal import open_seal_key, present_chain
 from hub.lifecycle.sealing.final_check import check_final_file
-from hub.lifecycle.sealing.seal_certificate import check_not_expired, check_seal_certificate
+from hub.lifecycle.sealing.seals.contract_seal import open_seal_key, present_chain
+from hub.lifecycle.sealing.seals.seal_certificate import check_not_expired, check_seal_certificate
 from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,

@@ -13,7 +13,7 @@ from hub.documents.signing.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.apply_seal import new_seal_request
-from hub.lifecycle.sealing.contract_seal import present_chain
+from hub.lifecycle.sealing.seals.contract_seal import present_chain
 from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,

@@ -19,7 +19,7 @@ from hub.documents.ofd.sign import PreparedOfd, prepare_seal
 from hub.documents.ofd.write import page_id
 from hub.documents.sealing.file_sealer import OfdSeal
 from hub.errors import FileFailedCheck, SealUseRefused, SealWithoutSm2
-from hub.lifecycle.sealing.sm2_seals import open_sm2_seal
+from hub.lifecycle.sealing.seals.sm2_seals import open_sm2_seal
 from hub.lifecycle.sealing.work import StoredFile, Work, choose_work, end_run
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case

@@ -13,8 +13,8 @@ from hub.authorities import CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.evidence.make_package import BegunPackage
-from hub.lifecycle.sealing.contract_seal import choose_contract_seal, present_chain
-from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
+from hub.lifecycle.sealing.seals.contract_seal import choose_contract_seal, present_chain
+from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract, ContractState

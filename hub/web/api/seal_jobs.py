@@ -12,8 +12,8 @@ from typing import cast
 from uuid import UUID
 
 from hub.errors import BadInput, ResultNotReady, SealJobNotFound, SealNotFound
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.seal_jobs import NamedFiles, UploadedFiles, begin_seal_job
+from hub.lifecycle.sealing.jobs.seal_jobs import NamedFiles, UploadedFiles, begin_seal_job
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_fault import SENTENCES
 from hub.model.sealing.seal_job import (

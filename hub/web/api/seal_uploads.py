@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import ValidationError
 
 from hub.errors import BadInput
-from hub.lifecycle.sealing.seal_jobs import UploadedFiles
+from hub.lifecycle.sealing.jobs.seal_jobs import UploadedFiles
 from hub.model.sealing.seal_job import MAX_FILE_BYTES, MAX_UPLOADED_FILES, NewItem, safe_name
 from hub.store.sealing.job_files import SealJobFiles
 from hub.web.api.endpoint import Operation, Received, bad_input

@@ -7,8 +7,8 @@ from typing import cast
 from uuid import UUID
 
 from hub.errors import SealNotFound
-from hub.lifecycle.sealing.grant_seal import NewGrant, add_grant, revoke_grant
-from hub.lifecycle.sealing.manage_seals import (
+from hub.lifecycle.sealing.seals.grant_seal import NewGrant, add_grant, revoke_grant
+from hub.lifecycle.sealing.seals.manage_seals import (
     Keeper,
     NewSealRequest,
     add_seal_request,

@@ -18,10 +18,10 @@ from hub.doctor import examine
 from hub.errors import CertificateNotValid, SealWithoutSm2
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.make_package import make_package
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.sealing.manage_seals import Keeper
-from hub.lifecycle.sealing.sm2_seals import make_sm2_seal
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.seals.manage_seals import Keeper
+from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.finalise import FinaliseStep

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 
 from hub.errors import BadInput, QiandaError, SealApprovalTwice, SealMoveNotAllowed, SealNameTaken
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
-from hub.lifecycle.sealing.make_seal import make_seal, renew_seal
-from hub.lifecycle.sealing.manage_seals import (
+from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
+from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
+from hub.lifecycle.sealing.seals.manage_seals import (
     Keeper,
     NewSealRequest,
     apply_for_seal,

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub.lifecycle.sealing.use_seal import begin_seal_uses, end_seal_uses
+from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.model.school.course import Campus
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant, UseRefusal

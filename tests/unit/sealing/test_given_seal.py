@@ -13,7 +13,7 @@ from hub.authorities.sm2 import Sm2Authority, make_sm2_root
 from hub.documents.ofd.given_seal import check_roots, order_certificates
 from hub.documents.ofd.seal import finish_seal, seal_info
 from hub.errors import BadInput
-from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, given_side
+from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, given_side
 from hub.model.sealing.seal import Seal, SealKind, SealState
 from hub.tokens.sm2_softkey import Sm2SoftKey
 from qianda.ofd.values import read_seal

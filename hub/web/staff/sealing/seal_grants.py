@@ -10,7 +10,7 @@ from aiohttp import web
 from hub.documents.contract.contract_templates import ContractTemplate
 from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
 from hub.lifecycle.contract.template_in_force import list_all_in_force
-from hub.lifecycle.sealing.grant_seal import NewGrant, grant_seal, revoke_grant
+from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
 from hub.web.pages.i18n import language_of

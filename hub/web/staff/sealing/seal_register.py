@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.lifecycle.sealing.export_register import Period, RegisterForm, export_register
+from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
 from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.staff import seal_labels
 from hub.web.staff.render import show

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.errors import QiandaError, SealNotFound
-from hub.lifecycle.sealing.sm2_seals import GivenSm2Seal, install_sm2_seal, is_for_trial, make_sm2_seal
+from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, install_sm2_seal, is_for_trial, make_sm2_seal
 from hub.web.staff import seal_labels
 from hub.web.staff.render import printable, show
 from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id

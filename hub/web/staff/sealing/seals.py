@@ -11,9 +11,9 @@ from aiohttp import web
 
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import QiandaError, SealNotFound
-from hub.lifecycle.sealing.list_seal_keys import list_seal_keys
-from hub.lifecycle.sealing.make_seal import make_seal, renew_seal
-from hub.lifecycle.sealing.manage_seals import (
+from hub.lifecycle.sealing.seals.list_seal_keys import list_seal_keys
+from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
+from hub.lifecycle.sealing.seals.manage_seals import (
     Keeper,
     NewSealRequest,
     apply_for_seal,
@@ -22,7 +22,7 @@ from hub.lifecycle.sealing.manage_seals import (
     move_seal,
     reject_seal,
 )
-from hub.lifecycle.sealing.sm2_seals import is_for_trial
+from hub.lifecycle.sealing.seals.sm2_seals import is_for_trial
 from hub.model.sealing.seal import Seal, SealAct, SealKind
 from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction

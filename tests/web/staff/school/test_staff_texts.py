@@ -16,7 +16,7 @@ from hub.documents.contract.template_texts import list_fixed, list_texts
 from hub.errors import BadInput
 from hub.lifecycle.school.apply_school import apply_school
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, find_file_text
-from hub.lifecycle.sealing.contract_seal import get_configured_seal
+from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
 from hub.model.messaging.message import Purpose

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.sealing.manage_seals import list_seals
+from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract

@@ -23,7 +23,7 @@ from hub.documents.sealing.file_sealer import OfdSeal
 from hub.documents.sealing.ofd_picture import picture_of, picture_size
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import BadInput, CertificateNotValid, SealMoveNotAllowed
-from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealState
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hub.documents.staff.register_sheet import OUTCOMES, REASONS, RegisterLine, register_csv, register_xlsx
 from hub.errors import BadInput
-from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_use import SealUse

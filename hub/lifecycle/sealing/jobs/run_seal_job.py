@@ -14,9 +14,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from hub.errors import Unavailable
-from hub.lifecycle.sealing.seal_chunk import Chunk, seal_chunk
-from hub.lifecycle.sealing.seal_jobs import list_source
-from hub.lifecycle.sealing.use_seal import end_seal_uses
+from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.jobs.seal_jobs import list_source
+from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_job import FILES_AT_FIRST, ItemOutcome, SealJobState, plan_lease
 from hub.model.sealing.seal_use import EndedUse

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.lifecycle.sealing.manage_seals import list_seals
+from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import KeyPlace, Seal
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal

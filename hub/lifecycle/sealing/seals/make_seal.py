@@ -15,8 +15,8 @@ from cryptography import x509
 
 from hub.authorities.request import accept_certificate, certificate_request, read_certificates
 from hub.errors import BadInput, SealMoveNotAllowed
-from hub.lifecycle.sealing.contract_seal import end_of_certificate
-from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.contract_seal import end_of_certificate
+from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
 from hub.store.signing.issued_certificates import IssuedCertificate

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import BadInput, NotFound, SealMoveNotAllowed
 from hub.lifecycle.contract.template_in_force import list_all_in_force
-from hub.lifecycle.sealing.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import SealState
 from hub.model.sealing.seal_grant import GRANTABLE, Grantee, GranteeKind, SealGrant

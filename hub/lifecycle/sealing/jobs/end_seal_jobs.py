@@ -12,7 +12,7 @@ from uuid import UUID
 import aiohttp
 import structlog
 
-from hub.lifecycle.sealing.use_seal import end_seal_uses
+from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_job import (
     JOB_DEADLINE,

@@ -17,7 +17,7 @@ from stdnum.cn import uscc
 from hub.documents.sealing.seal_pictures import SealDrawing, draw_seal
 from hub.errors import BadInput, SealMoveNotAllowed, SealNameTaken, SealNotFound
 from hub.lifecycle.evidence.school_acts import record_act
-from hub.lifecycle.sealing.contract_seal import CONFIGURED_NAME, get_configured_seal
+from hub.lifecycle.sealing.seals.contract_seal import CONFIGURED_NAME, get_configured_seal
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
