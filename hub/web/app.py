@@ -22,20 +22,20 @@ from hub.web import api, authority, demo, home, operations, public_verify, signe
 from hub.web.file_checks import CHECKS, FileChecks
 from hub.web.http.access_log import AccessLog
 from hub.web.http.app_keys import HUB, PAGE_IMAGES, PASSWORDS, RATE_LIMITS
-from hub.web.http.departed import ClosingIsNoError, departed
-from hub.web.http.problems import problems
+from hub.web.http.disconnects import ClosingIsNoError, ignore_disconnects
+from hub.web.http.problems import answer_errors
 from hub.web.http.rate_limit import RateLimits
 from hub.web.http.request_ids import name_request
-from hub.web.http.security import add_headers, public_address, same_origin
+from hub.web.http.security import add_headers, redirect_to_public_address, require_same_origin
 from hub.web.http.slow_clients import PATIENCE, SlowClients
 from hub.web.inbound import callbacks, chat
 from hub.web.pages import logo
-from hub.web.pages.compression import compressed
+from hub.web.pages.compression import compress
 from hub.web.pages.i18n import CATALOGUES, Catalogues
 from hub.web.pages.logo import LOGO, logo_path
 from hub.web.pages.page_images import PageImages
 from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, with_code
-from hub.web.pages.scripts import SCRIPTS, Scripts, published
+from hub.web.pages.scripts import SCRIPTS, Scripts, publish_hashes
 from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
 from hub.web.staff.staff.board_stream import add_board_stream
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
@@ -52,7 +52,15 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
     """Return the application with all routes. `patience`: how long a client may keep the server waiting, in seconds."""
     slow = SlowClients(patience)
     app = web.Application(
-        middlewares=[name_request, departed, slow.middleware(), problems, public_address, same_origin, compressed],
+        middlewares=[
+            name_request,
+            ignore_disconnects,
+            slow.middleware(),
+            answer_errors,
+            redirect_to_public_address,
+            require_same_origin,
+            compress,
+        ],
         client_max_size=MAX_BODY_BYTES,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )
@@ -101,7 +109,7 @@ def _catalogues() -> Catalogues:
 def _routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     yield from signer.routes(hub)
     yield from public_verify.routes(hub)
-    yield web.get("/.well-known/qianda-scripts.sha256", published)
+    yield web.get("/.well-known/qianda-scripts.sha256", publish_hashes)
     yield from home.routes(hub)
     yield from logo.routes(hub)
     for part in (api, staff, authority, chat, callbacks, operations):

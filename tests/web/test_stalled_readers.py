@@ -30,7 +30,7 @@ from hub.demo.tls import make_certificates, server_context
 from hub.settings import Settings
 from hub.web.app import make_app
 from hub.web.http import slow_clients
-from hub.web.http.departed import CLIENT_LEFT
+from hub.web.http.disconnects import CLIENT_LEFT
 from tests.running import Running, running_hub, until
 from tests.web.guardian_beside import Figures, Guardian, guardian_at
 from tests.web.serving import served

@@ -70,7 +70,7 @@ def status_of(error: QiandaError) -> int:
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer all errors of the handlers. The middlewares for disconnected and slow clients enclose this one."""
     try:
         return await handler(request)

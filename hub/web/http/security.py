@@ -57,7 +57,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 @web.middleware
-async def same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def require_same_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that another site makes a browser send (Fetch Metadata; RFC 6454 for Origin)."""
     if request.method not in SAFE_METHODS and not comes_from(request, request.app[SITE].origin):
         report_event(request, SecurityEvent.OTHER_SITE)
@@ -91,7 +91,7 @@ def comes_from(request: web.Request, own: str) -> bool:
 
 
 @web.middleware
-async def public_address(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def redirect_to_public_address(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Redirect visitors who use another name of this machine (localhost) to the public origin.
 
     The proof of a key is bound to that origin. Redirect only on a local machine: elsewhere a proxy determines the Host,

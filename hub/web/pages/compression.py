@@ -44,7 +44,7 @@ def pack(body: bytes) -> bytes:
 
 
 @web.middleware
-async def compressed(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def compress(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Compress static text files while they are sent, and pages that were requested from our own pages."""
     response = await handler(request)
     if isinstance(response, web.FileResponse) and PurePosixPath(request.path).suffix in TEXT_FILES:

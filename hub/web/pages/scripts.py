@@ -68,5 +68,5 @@ class Scripts:
 SCRIPTS = web.AppKey("scripts", Scripts)
 
 
-async def published(request: web.Request) -> web.Response:
+async def publish_hashes(request: web.Request) -> web.Response:
     return web.Response(text=request.app[SCRIPTS].listing, content_type="text/plain")

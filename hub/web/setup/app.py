@@ -11,9 +11,9 @@ from aiohttp.typedefs import Handler
 from hub.errors import AccessDenied
 from hub.setup.look_at_origin import MARK_PATH
 from hub.web.app import add_pages
-from hub.web.http.problems import problems
+from hub.web.http.problems import answer_errors
 from hub.web.http.security import SAFE_METHODS, comes_from, cookie
-from hub.web.pages.compression import compressed
+from hub.web.pages.compression import compress
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.render import SiteFacts, page
 from hub.web.setup import installing, steps, trial
@@ -27,7 +27,9 @@ SHUTDOWN_TIMEOUT = 5.0
 
 def make_setup_app(state: SetupState, address: str) -> web.Application:
     """Return the application. `address`: where it is served, as far as this is known before an origin is set."""
-    app = web.Application(middlewares=[problems, _own_site, _holder_only, compressed], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(
+        middlewares=[answer_errors, _require_own_site, _require_holder, compress], client_max_size=MAX_BODY_BYTES
+    )
     app[STATE] = state
     add_pages(app, SiteFacts(address, lambda _language: "Qianda 签达"), None)
     app.add_routes(
@@ -69,7 +71,7 @@ async def run_setup(state: SetupState, *, host: str, port: int, address: str) ->
 
 
 @web.middleware
-async def _own_site(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _require_own_site(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that another site makes a browser send.
 
     The hub's own name is not known yet, so the name in the request is taken for it. Under another name the browser
@@ -83,7 +85,7 @@ async def _own_site(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 @web.middleware
-async def _holder_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _require_holder(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in only the holder. The one-time address, the mark and static files are open to everybody."""
     inside = request.path == "/setup" or (request.path.startswith("/setup/") and "token" not in request.match_info)
     state = request.app[STATE]

@@ -16,7 +16,7 @@ def has_left(request: web.Request) -> bool:
 
 
 @web.middleware
-async def departed(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def ignore_disconnects(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except OSError:
