@@ -99,8 +99,10 @@ class SharedImages:
             if key not in self._kept:
                 self._keep(key, None)
                 return None
-            own = _with_contents(document, [page.own for page in pages])
             shared = self._kept[key]
+            if shared is not None and not shared.images:
+                return None
+            own = _with_contents(document, [page.own for page in pages])
             if shared is None:
                 for page in document.pages:
                     page.obj.Annots = pikepdf.Array()
