@@ -111,7 +111,7 @@ async def take_jobs(
     `running`. A job whose lease was not renewed for `lease` is free for everybody.
     """
     done, failed = ([job for job, is_done in ended.items() if is_done is which] for which in (True, False))
-    values = (done, failed, [*running, *ended], list(free), list(free.values()), lease)
+    values = (done, failed, list(running), list(free), list(free.values()), lease)
     rows = await connection.fetch(_TAKE, *values, timeout=TAKE_TIMEOUT)
     return [Job(row["job_id"], row["kind"], json.loads(row["body"] or b"{}"), row["start"]) for row in rows]
 
