@@ -25,7 +25,7 @@ from hub.model.evidence.package import head_text
 from qianda.evidence.contents import CONTRACT, FINAL_FILE, HASHES, HEAD, RECORD, VERSIONS
 from qianda.verify import verify_bytes
 from qianda.verify.elements import SigningParty
-from qianda.verify.signed_file import SignedFile
+from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.trust import Trust
 
 ITEMS = 50

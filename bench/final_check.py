@@ -9,7 +9,7 @@ from bench.stock import SEAL
 from bench.trials import Work
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from qianda.verify.cms_check import check_detached
-from qianda.verify.signed_file import SignedFile
+from qianda.verify.pdf.signed_file import SignedFile
 
 
 def quick_check(school: BenchSchool, issued: bytes, final: bytes) -> Work:

@@ -13,7 +13,7 @@ from pathlib import Path
 from asn1crypto import cms, parser, tsp
 
 from hub.model.signing.signature_request import SEAL_FIELD
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 
 _CONTENTS = re.compile(rb"/Contents\s*(<[0-9A-Fa-f]{256,}>)")
 PACKAGE_SIGNATURE = "META-INF/signature001.p7s"

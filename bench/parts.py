@@ -25,7 +25,7 @@ from hub.documents.signing.engine import close_file
 from hub.documents.signing.signature import Evidence, NewSignature, embed
 from hub.documents.signing.stamps import seal_stamp
 from hub.tokens.softkey import SoftKey
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 
 TIMESTAMPS = 3  # per contract: the guardian's signature, the seal, the document
 

@@ -18,7 +18,7 @@ from bench.trials import Ledger, Work, interleaved, typical
 from qianda.evidence.package_check import check_package
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 
 ROUNDS = 15
 # Records in the tree of a run with fewer rounds.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from qianda.checks import RefusedToSign
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify.findings import UnreadablePdf
-from qianda.verify.revisions import find_changes
-from qianda.verify.signed_file import SignedFile
-from qianda.verify.structure import range_is_right
+from qianda.verify.pdf.revisions import find_changes
+from qianda.verify.pdf.signed_file import SignedFile
+from qianda.verify.pdf.structure import range_is_right
 
 
 def check_update(shown: bytes, prepared: bytes) -> None:

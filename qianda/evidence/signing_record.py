@@ -11,7 +11,7 @@ from qianda.evidence import reasons
 from qianda.evidence.contents import FINAL_FILE, RECORD
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.elements import VerificationReport
-from qianda.verify.signed_file import SignedFile
+from qianda.verify.pdf.signed_file import SignedFile
 
 _ACCEPTED = "signature-accepted"
 

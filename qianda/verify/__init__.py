@@ -32,7 +32,7 @@ def verify_file(path: Path, trust: Trust, expected: Expectation | None = None) -
     running.
     """
     from qianda.verify import reasons
-    from qianda.verify.signed_file import MAX_FILE_BYTES
+    from qianda.verify.pdf.signed_file import MAX_FILE_BYTES
 
     if path.stat().st_size > MAX_FILE_BYTES:
         raise UnreadablePdf(reasons.TOO_LARGE.about(mib=MAX_FILE_BYTES >> 20))
@@ -48,7 +48,6 @@ def verify_bytes(
 
         return verify_ofd(pdf, trust, expected, name=name)
     from qianda.pdf import NotOurForm
-    from qianda.verify.ades import full_check
     from qianda.verify.elements import (
         VerificationReport,
         altered_report,
@@ -57,8 +56,9 @@ def verify_bytes(
         of_document,
         trust_findings,
     )
-    from qianda.verify.plain_chain import is_plainly_valid
-    from qianda.verify.structure import altered, examine
+    from qianda.verify.pdf.ades import full_check
+    from qianda.verify.pdf.plain_chain import is_plainly_valid
+    from qianda.verify.pdf.structure import altered, examine
 
     try:
         structure = examine(pdf, expected.fields if expected else None)

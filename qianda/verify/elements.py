@@ -16,8 +16,8 @@ from asn1crypto import x509
 
 from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding, Reason, Word, readable
-from qianda.verify.signed_file import ContractName
-from qianda.verify.structure import SEAL_FIELD, Structure
+from qianda.verify.pdf.signed_file import ContractName
+from qianda.verify.pdf.structure import SEAL_FIELD, Structure
 from qianda.verify.trust import Trust
 
 BAD_TO_GOOD = (Word.FAILED, Word.NOT_SHOWN, Word.DECLARED, Word.SHOWN)

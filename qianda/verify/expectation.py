@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding
-from qianda.verify.signed_file import SignedFile
+from qianda.verify.pdf.signed_file import SignedFile
 
 _TEXTS = ("number", "document_sha256", "final_sha256")
 

@@ -63,7 +63,7 @@ async def test_guardian_representative_on_usb_and_seal(tmp_path: Path, directly:
     file = tmp_path / "final.pdf"
     await asyncio.to_thread(judge, file, trust, FIELDS)
     for clock in LATER:
-        if directly:  # below another authority, pyHanko does not find the CRLs: see qianda/verify/issuers.py
+        if directly:  # below another authority, pyHanko does not find the CRLs: see qianda/verify/pdf/issuers.py
             await asyncio.to_thread(judge_by_pyhanko, file, trust, FIELDS, clock)
         moved = (program("faketime"), "-f", clock, sys.executable, "-m", "qianda", "verify")
         assert "Result: nothing failed." in run(*moved, file, "--trust", trust, "--language", "en")

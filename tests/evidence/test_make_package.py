@@ -16,7 +16,7 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.files.content_addressed import FilePiece, JoinedFile
 from hub.store.kernel.jobs import EVIDENCE
 from qianda.evidence.container import open_container
-from qianda.verify.structure import examine
+from qianda.verify.pdf.structure import examine
 from tests.database import tamper
 from tests.evidence.ended_contracts import attempts_of, ended, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work

@@ -20,8 +20,8 @@ from qianda.evidence.reasons import BadPackage
 from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element, Word
+from qianda.verify.pdf.signed_file import ContractName
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
-from qianda.verify.signed_file import ContractName
 from qianda.verify.trust import Trust
 from tests.commands import run_command
 from tests.evidence.ended_contracts import ended, package_of, pki_of, signed_items, trusted_pem

@@ -19,7 +19,7 @@ from hub.store.files.content_addressed import Files
 from hub.store.transaction import Database, Transaction
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 
 # Record entries of which a contract has exactly one, whatever happened.

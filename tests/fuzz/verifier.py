@@ -20,7 +20,7 @@ import atheris
 with atheris.instrument_imports(include=["qianda.pdf", "qianda.verify"]):
     from qianda.pdf import NotOurForm, read_revisions
     from qianda.verify.findings import UnreadableDocument
-    from qianda.verify.structure import examine
+    from qianda.verify.pdf.structure import examine
 
 from tests.browser.update_files import last_revision
 from tests.signing_parts import SEAL, finished_contract

@@ -6,7 +6,7 @@ import hashlib
 
 from hub.documents.pades.check import Expected, ExpectedSignature
 from qianda.verify.cms_check import check_detached
-from qianda.verify.signed_file import SignedFile
+from qianda.verify.pdf.signed_file import SignedFile
 from tests.signing_parts import SEAL, FinishedParts
 
 

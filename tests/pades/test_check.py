@@ -19,7 +19,7 @@ from hub.documents.pades.update import Update
 from hub.documents.pades.written import FileIsWrong
 from hub.tokens.softkey import SoftKey
 from qianda.confirmation import packed
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from tests.pades.contracts import PROFILES, contract, fields_of
 from tests.pades.expected import expected_of
 from tests.pades.made import GUARDIAN, good, made_by, pki, plainly_expected, refused

@@ -17,7 +17,7 @@ from qianda.update import check_update
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Word
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.documents.test_pdf_finished import accepted
 from tests.judges import judge, judge_by_mutool

@@ -22,7 +22,7 @@ from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient, possession_statement
 from qianda.holder import SoftwareKey
 from qianda.passkey_binding import PasskeyBinding, find_binding
-from qianda.verify.structure import examine
+from qianda.verify.pdf.structure import examine
 from qianda.verify.trust import Trust
 from qianda.wire import ProtocolProblem
 from tests.passkeys.authenticator import PRESENT, Authenticator

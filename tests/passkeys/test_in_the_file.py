@@ -17,7 +17,7 @@ from qianda.passkey_binding import PasskeyBinding
 from qianda.verify import verify_bytes
 from qianda.verify.elements import ElementAnswer, VerificationReport
 from qianda.verify.findings import Element, Word
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.judges import judge
 from tests.passkeys.authenticator import ORIGIN, PRESENT, Authenticator, of_windows

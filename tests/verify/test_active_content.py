@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qianda.verify.active_content import find_active
-from qianda.verify.signed_file import SignedFile
-from qianda.verify.structure import examine
+from qianda.verify.pdf.active_content import find_active
+from qianda.verify.pdf.signed_file import SignedFile
+from qianda.verify.pdf.structure import examine
 from tests.browser.update_files import NEW, Revision, body_of, next_trailer, page_of, root_of
 from tests.signing_parts import sample_pdf
 

@@ -18,7 +18,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.pdf_steps import close
 from tests.signing_parts import SEAL, FinishedParts, pki_certificates, sign

@@ -18,7 +18,7 @@ from qianda.update import check_update
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.browser.update_files import Revision, body_of, content_of, drawn, number_of, own_field, page_of, root_of
 from tests.pdf_steps import PYHANKO

@@ -11,7 +11,7 @@ from qianda.checks import RefusedToSign
 from qianda.update import check_update
 from qianda.verify import reasons, verify_bytes
 from qianda.verify.findings import Element
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.pdf_steps import close, with_signature_fields, with_validation_data
 from tests.signing_parts import SEAL, FinishedParts, boxes_for, finished_contract, pki_certificates, sample_pdf, sign

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator.authority import CertTrustAnchor
 from pyhanko_certvalidator.path import ValidationPath
 
-from qianda.verify import issuers
+from qianda.verify.pdf import issuers
 from tests.custody.outside_authority import OutsideAuthority, ec_key, person
 
 

@@ -11,7 +11,7 @@ from qianda.update import check_update
 from qianda.verify import UnreadableDocument, verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.signing_parts import FinishedParts
 from tests.verify.insider import STEPS, Insider, Memo

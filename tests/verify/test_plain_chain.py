@@ -14,10 +14,10 @@ from asn1crypto import x509
 from hub.authorities import Revoked, profile
 from hub.authorities.builtin import AuthorityKey, BuiltinAuthority, new_serial
 from hub.tokens.softkey import SoftKey
-from qianda.verify.ades import full_check
 from qianda.verify.elements import trust_findings
-from qianda.verify.plain_chain import is_plainly_valid
-from qianda.verify.structure import examine
+from qianda.verify.pdf.ades import full_check
+from qianda.verify.pdf.plain_chain import is_plainly_valid
+from qianda.verify.pdf.structure import examine
 from qianda.verify.trust import Trust
 from tests.pdf_steps import close, with_signature_fields
 from tests.signing_parts import (

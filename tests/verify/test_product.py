@@ -9,7 +9,7 @@ from pathlib import Path
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import sign
 from qianda.update import check_update
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from tests.commands import verify_command
 from tests.lifecycle.clockwork import quiet_hub, round_of_work
 from tests.lifecycle.people import father, head

@@ -13,7 +13,7 @@ from hub.tokens.softkey import SoftKey
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.signing_parts import ORGANISATION, FinishedParts, Pki, finished_contract
 from tests.verify.reading import complaints, failed, failed_of

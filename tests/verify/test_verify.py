@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qianda.verify import UnreadableDocument, verify_bytes, verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element, Word
-from qianda.verify.structure import check_finished, examine
+from qianda.verify.pdf.structure import check_finished, examine
 from qianda.verify.trust import Trust, UnreadableTrust
 from tests.signing_parts import FinishedParts, finished_contract
 from tests.verify.reading import FIELDS, SIGNERS, complaints, failed, failed_of, words

@@ -8,7 +8,7 @@ from typing import Any
 
 import pikepdf
 
-from qianda.verify.active_content import ACTIVE, ACTIVE_KEYS, KINDS
+from qianda.verify.pdf.active_content import ACTIVE, ACTIVE_KEYS, KINDS
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:

@@ -2,8 +2,8 @@
 too.
 
 The quick check knows from the database what the file has to contain (`hub.documents.pades.check`). The full check is
-the one of `qianda verify` (`qianda.verify.structure`), which has only the file. If they disagree, one of them is wrong:
-staff are told, and the contract is not completed.
+the one of `qianda verify` (`qianda.verify.pdf.structure`), which has only the file. If they disagree, one of them is
+wrong: staff are told, and the contract is not completed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hub.lifecycle.sealing.work import Work
 from hub.lifecycle.services import Services
 from hub.model.signing.signature_request import SEAL_FIELD, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 
 CHECKS_DIFFER = "The two checks of the finished file differ. It was not completed:"
 

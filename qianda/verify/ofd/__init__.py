@@ -20,7 +20,7 @@ from qianda.verify.ofd import reasons
 from qianda.verify.ofd.chain import load_certificate
 from qianda.verify.ofd.coverage import has_hidden_signature
 from qianda.verify.ofd.signature_check import CheckedOfdSignature, check_signature
-from qianda.verify.signed_file import ContractName
+from qianda.verify.pdf.signed_file import ContractName
 from qianda.verify.trust import Trust
 
 # The notes in `CustomDatas` of OFD.xml that our own files have.

@@ -33,7 +33,7 @@ from hub.store.transaction import Transaction
 from hub.web.pages.doctor_words import say_found
 from hub.web.pages.i18n import Catalogues
 from qianda.verify import verify_bytes
-from qianda.verify.structure import check_finished
+from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.evidence.forged_packages import items_of
 from tests.lifecycle.one_step import one_step

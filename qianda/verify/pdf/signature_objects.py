@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from qianda.pdf import Stream, Value
-from qianda.verify.back_references import referred
-from qianda.verify.document import Document, Entries
+from qianda.verify.pdf.back_references import referred
+from qianda.verify.pdf.document import Document, Entries
 
 # Points. A signature's picture covers what is below it, so its area must be too small to hide much.
 MAX_SIDE, MAX_AREA = 300, 25_000

@@ -1,7 +1,7 @@
 """Recognise the usual case of long-term validity with our own readers, many times as fast as pyHanko.
 
 The answer is "yes" or "not sure", never "no": whatever is unusual, expired, revoked or wrong is left to
-`qianda.verify.ades`, which then decides and gives the reason. Only files that pyHanko accepts get a "yes". The file
+`qianda.verify.pdf.ades`, which then decides and gives the reason. Only files that pyHanko accepts get a "yes". The file
 must be one in which `examine` found nothing: the form, the changes from revision to revision, digests and signature
 values are right,
 and a document timestamp covers every byte. Sources: RFC 5280 6 (paths and lists), RFC 5035 (the named certificate),
@@ -21,8 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from qianda.pdf import Stream
 from qianda.verify.cms_check import CheckedCms, CheckedTimestamp, accepted_key
-from qianda.verify.signed_file import SignedFile
-from qianda.verify.structure import Structure
+from qianda.verify.pdf.signed_file import SignedFile
+from qianda.verify.pdf.structure import Structure
 from qianda.verify.trust import Trust
 
 # The most certificates from a signer's own up to a trusted authority.

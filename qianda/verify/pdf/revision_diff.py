@@ -11,10 +11,10 @@ import re
 from collections.abc import Sequence
 
 from qianda.pdf import Reference, Stream, Value, is_equal
-from qianda.verify.back_references import BackReferences, referred
-from qianda.verify.document import Document, Entries, as_dictionary, changed_entries, reference, references
-from qianda.verify.pages import pages
-from qianda.verify.signature_objects import (
+from qianda.verify.pdf.back_references import BackReferences, referred
+from qianda.verify.pdf.document import Document, Entries, as_dictionary, changed_entries, reference, references
+from qianda.verify.pdf.pages import pages
+from qianda.verify.pdf.signature_objects import (
     NotSigning,
     allow,
     check_box,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from qianda.pdf import Stream, Value
-from qianda.verify.document import Document, Entries, as_dictionary
-from qianda.verify.pages import pages
+from qianda.verify.pdf.document import Document, Entries, as_dictionary
+from qianda.verify.pdf.pages import pages
 
 # Names of actions, and of what holds other files, under these keys.
 KINDS: Final = ("/S", "/Type", "/Subtype")

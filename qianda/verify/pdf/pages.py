@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qianda.pdf import NotOurForm, TooComplex
-from qianda.verify.document import Document, as_dictionary, references
+from qianda.verify.pdf.document import Document, as_dictionary, references
 
 MAX_PAGES = 1000
 

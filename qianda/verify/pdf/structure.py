@@ -1,6 +1,6 @@
 """Make our own quick check of a finished contract: its signatures, what they cover, and whether they are valid.
 
-It does not check trust (`qianda.verify.ades` does). The hub runs it on every contract before it marks it completed.
+It does not check trust (`qianda.verify.pdf.ades` does). The hub runs it on every contract before it marks it completed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from datetime import datetime
 from qianda.confirmation import CheckedConfirmation
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify import reasons
-from qianda.verify.active_content import find_active
 from qianda.verify.cms_check import (
     BadCmsSignature,
     CheckedCms,
@@ -24,10 +23,11 @@ from qianda.verify.cms_check import (
     signature_timestamp,
 )
 from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf
-from qianda.verify.foreign import foreign_reason
-from qianda.verify.pages import page_widgets
-from qianda.verify.revisions import find_changes
-from qianda.verify.signed_file import FieldSignature, SignedFile, text_of
+from qianda.verify.pdf.active_content import find_active
+from qianda.verify.pdf.foreign import foreign_reason
+from qianda.verify.pdf.pages import page_widgets
+from qianda.verify.pdf.revisions import find_changes
+from qianda.verify.pdf.signed_file import FieldSignature, SignedFile, text_of
 
 SEAL_FIELD = "seal"
 

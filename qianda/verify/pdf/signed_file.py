@@ -7,8 +7,8 @@ from functools import cached_property
 
 from qianda.pdf import HexString, NotOurForm, Revision, TooComplex, read_revisions
 from qianda.verify import reasons
-from qianda.verify.document import Document, Entries, as_dictionary, reference, references
 from qianda.verify.findings import UnreadablePdf, readable
+from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference, references
 
 MAX_FILE_BYTES = 64 << 20  # a contract has about 300 KB
 MAX_FIELDS = 100

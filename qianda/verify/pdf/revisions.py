@@ -14,12 +14,12 @@ from collections.abc import Iterator
 
 from qianda.pdf import NotOurForm
 from qianda.verify import reasons
-from qianda.verify.back_references import BackReferences
-from qianda.verify.document import Document
 from qianda.verify.findings import Element, Finding
-from qianda.verify.revision_diff import RevisionDiff
-from qianda.verify.signature_objects import NotSigning
-from qianda.verify.signed_file import SignedFile
+from qianda.verify.pdf.back_references import BackReferences
+from qianda.verify.pdf.document import Document
+from qianda.verify.pdf.revision_diff import RevisionDiff
+from qianda.verify.pdf.signature_objects import NotSigning
+from qianda.verify.pdf.signed_file import SignedFile
 
 
 def find_changes(file: SignedFile, base: int) -> Iterator[Finding]:

@@ -29,8 +29,9 @@ from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from qianda.verify import issuers, reasons
+from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding
+from qianda.verify.pdf import issuers
 from qianda.verify.trust import Trust
 
 _OF_THE_SIGNATURE = {

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from qianda.pdf import Reference, Stream, Value
-from qianda.verify.document import Document
+from qianda.verify.pdf.document import Document
 
 
 class BackReferences:
