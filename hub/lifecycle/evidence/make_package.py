@@ -57,10 +57,18 @@ class BegunPackage:
 
 
 async def make_package(services: Services, contract_id: UUID) -> None:
-    """Make version 1, unless it exists or the contract has not ended."""
+    """Make version 1, unless it exists or the contract has not ended. After a failure it is tried again, ever later."""
     opening = opening_of_package(contract_id, services.sealing.authority_name)
-    async with services.database.transaction(EVERYTHING, opening) as tx:
-        begun = await _begin(services, tx, contract_id)
+    try:
+        async with services.database.transaction(EVERYTHING, opening) as tx:
+            begun = await _begin(services, tx, contract_id)
+    except Exception:
+        log.exception("evidence package not begun", contract=str(contract_id))
+        async with services.database.transaction(EVERYTHING) as tx:
+            tries = await tx.packages.get_tries(contract_id)
+            await tx.packages.put_off(contract_id, next_try(tx.now, tries or 0))
+            await tx.jobs.end_running()
+        return
     if begun is not None:
         await finish_package(services, begun)
 
