@@ -17,6 +17,8 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import signed
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SIGNERS = 8
 
 

@@ -16,6 +16,8 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import adult
 from tests.running import MINOR_ID, running_hub
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def with_dance(folder: Path) -> Path:
     """Return a folder with the packed templates and one more, in Chinese alone."""

@@ -17,6 +17,8 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub, sent
 from tests.lifecycle.signer import person
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ALL = 200
 
 

@@ -23,6 +23,8 @@ from tests.lifecycle.people import ADULT, adult, father, head
 from tests.lifecycle.signer import completed, contract_now, deliver, person, record_of, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 MINOR = minor_with_guardian()
 FATHER = father()
 REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {

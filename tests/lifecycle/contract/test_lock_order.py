@@ -39,6 +39,8 @@ from tests.lifecycle.signer import Person, completed, person, ready_to_sign, rec
 from tests.poster_visits import Family, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 Act = Callable[[Running, Person], Coroutine[None, None, None]]
 
 

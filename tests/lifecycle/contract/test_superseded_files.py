@@ -32,6 +32,8 @@ from tests.lifecycle.signer import completed, contract_now, signed
 from tests.running import Running
 from tests.store.evidence.test_inspection import faults, looked_at
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SOME_CONTRACT = UUID(int=7)
 
@@ -261,7 +263,7 @@ async def test_old_files_that_no_row_names_go_and_no_others() -> None:
         assert set(stored(running)) == named | {young, foreign.name}
 
 
-def test_all_folders_are_looked_through_in_a_day() -> None:
+async def test_all_folders_are_looked_through_in_a_day() -> None:
     seen = [folder for hour in range(24) for folder in choose_folders(hour)]
     assert sorted(seen) == sorted(FOLDERS) and len(FOLDERS) == 256
 
@@ -279,7 +281,7 @@ async def test_the_hourly_round_looks_for_orphans_in_its_folders(monkeypatch: py
         assert hours < 24 and orphan not in stored(running)
 
 
-def test_a_version_is_a_beginning_only_by_all_of_its_bytes() -> None:
+async def test_a_version_is_a_beginning_only_by_all_of_its_bytes() -> None:
     def version(content: bytes, size: int) -> StoredVersion:
         return StoredVersion(1, SOME_CONTRACT, hashlib.sha256(content).hexdigest(), size, None)
 

@@ -29,6 +29,8 @@ from tests.running import GUARDIAN_ID, Running, running_hub
 from tests.store.evidence.test_record import dumped, superuser
 from tests.web.staff_visit import console_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 WROTE = f"Wrong person. My document is {GUARDIAN_ID}, call Mrs Chen"
 VOIDED, DECLINED, REFUSED, ASKED = "voided", "declined", "signing-refused-by-client", "phone-change-asked"
 

@@ -48,6 +48,8 @@ from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, runnin
 from tests.store.evidence.test_record import dumped, superuser
 from tests.web.staff_visit import console_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 FATHER, MOTHER, CHILD = "陈建国", "周文静", "陈小满"
 WHY = "asked by letter on 20 November"
 WROTE = "Please call me in the evening"

@@ -22,6 +22,8 @@ from tests.lifecycle.contract.test_superseded_files import stored
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 DAY = timedelta(days=1)
 # Rows of each kind that is in no test of its own, with their moment.
 ROWS = {
@@ -48,7 +50,7 @@ async def recorded(running: Running) -> list[dict[str, Any]]:
     return [dict(each.facts) for each in await running.school_record() if each.kind == "pruned"]
 
 
-def test_every_table_has_a_rule() -> None:
+async def test_every_table_has_a_rule() -> None:
     ruled = {rows.table for rows in OLD_ROWS.values() if not rows.emptied}
     queue = {"pgqueuer_log", "pgqueuer_statistics"}
     assert OLD_ROWS.keys() == KINDS.keys()

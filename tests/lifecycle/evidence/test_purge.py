@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from channels import CallbackContent, Fate, Inbound, Receipt, ReceiptReport
@@ -16,6 +17,8 @@ from hub.store.inbound.callback_writer import StoredCallback
 from hub.worker.worker import Worker
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DAY = timedelta(days=1)
 # PgQueuer's tables about past jobs, with the number column that each requires.

@@ -21,6 +21,8 @@ from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub,
 from tests.lifecycle.signer import person, record_of, staff_tasks, tasks_of
 from tests.running import GUARDIAN_PHONE, Running, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_there_are() -> None:
     async with quiet_hub(StandingClock()) as running:

@@ -27,6 +27,8 @@ from tests.router.routed import routed
 from tests.router.test_ladder import with_more
 from tests.running import GUARDIAN_PHONE, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SISTER = NewStudent("陈小雨", "cn-id", cn_id("20140901", 21))
 
 

@@ -23,6 +23,8 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import person, signed
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 LATER = timedelta(seconds=21)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from hub.model.messaging.sms_length import measure_text
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import GUARDIAN_PHONE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG = "合肥市蜀山区大学城国际教育中心旗舰校区"
 SHORT = "合肥市蜀山区大学城国际…"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from hub.doctor import examine
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
@@ -13,6 +15,8 @@ from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_o
 from tests.lifecycle.signer import completed, deliver, person, signed
 from tests.running import GUARDIAN_PHONE, Running, running_hub
 from tests.web.staff_visit import console_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MOTHER = CopyRecipient(CopyRole.GUARDIAN, "mother@home.example", "王芳")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 
 from hub.lifecycle.contract.end import void
@@ -19,6 +20,8 @@ from tests.lifecycle.trouble import minutes_between
 from tests.router.routed import Routed, routed
 from tests.router.test_ladder import with_more
 from tests.running import GUARDIAN_PHONE, Running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FIVE_DAYS = timedelta(days=5)
 WAITS = [1.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]

@@ -28,6 +28,8 @@ from tests.lifecycle.phone_changes import NEW, changed
 from tests.lifecycle.signer import person, signed, tasks_of
 from tests.running import Running, minor_with_guardian
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PEOPLE = (
     ("wang", "hefei", StaffRole.CLERK),
     ("li", "hefei", StaffRole.CLERK),

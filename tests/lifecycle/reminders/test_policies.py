@@ -34,6 +34,8 @@ from tests.lifecycle.reminders.test_reminders import ledger
 from tests.lifecycle.signer import person, staff_tasks, tasks_of
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def change(running: Running, campus: str, kind: Kind, subject: str, changes: Mapping[str, Any]) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -220,7 +222,7 @@ async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were
         assert came[7:-1] == promised[:-1]
 
 
-def test_a_calendar_is_read_no_further_than_it_can_be_one() -> None:
+async def test_a_calendar_is_read_no_further_than_it_can_be_one() -> None:
     days = [f"{date(2027, 1, 1) + timedelta(days=number)},closed,假期\x00\n" for number in range(MAX_DAYS)]
     assert [each.name for each in read_calendar("".join(days).encode())] == ["假期"] * MAX_DAYS
     for data, why in (

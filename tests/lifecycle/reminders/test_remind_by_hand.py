@@ -17,6 +17,8 @@ from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
 from tests.lifecycle.signer import person
 from tests.running import GUARDIAN_PHONE, Running, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 LATER = timedelta(minutes=31)
 
 

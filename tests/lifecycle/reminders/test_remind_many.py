@@ -25,6 +25,8 @@ from tests.lifecycle.signer import deliver, tasks_of
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PARENTS = [f"+8619000000{number}" for number in range(301, 320)]
 
 

@@ -37,6 +37,8 @@ from tests.lifecycle.people import MOTHER_PHONE, father, mother
 from tests.lifecycle.signer import contract_now, deliver, person, signed, staff_tasks, tasks_of
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 WEEKS = timedelta(days=40)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from hub.doctor.records import examine_records
 from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml
@@ -18,6 +20,8 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
 from tests.school_toml import CAMPUSES, COURSES
 from tests.store.evidence.test_record import superuser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # The demo's school exists already, so the file's tree is below its headquarters.
 BELOW = CAMPUSES.replace('name = "总部"', 'name = "总部"\nzone = "Asia/Shanghai"') + COURSES

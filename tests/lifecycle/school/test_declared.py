@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
 from hub.errors import IdentityNotChecked, NotFound
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.signing.device_keys import list_devices, revoke
@@ -20,6 +22,8 @@ from tests.lifecycle.phone_changes import NEW, ONE, refusal
 from tests.lifecycle.signer import Person, person
 from tests.poster_visits import Family, cn_id, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # After this time the next code may be asked for.
 MINUTE = timedelta(minutes=1)

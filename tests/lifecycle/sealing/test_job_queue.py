@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from hub.model.staff.accounts import EVERYTHING
@@ -12,6 +13,8 @@ from hub.store.kernel.jobs import COMPLETE
 from hub.worker.job_queue import JobQueue
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG = timedelta(hours=1)
 

@@ -33,6 +33,8 @@ from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import contract_now, signed
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ANN, BEN, CAI = (Keeper(f"staff:{name}", EVERYTHING) for name in ("ann", "ben", "cai"))
 ASKED = NewSealRequest(
     name="合肥合同章",

@@ -35,6 +35,8 @@ from tests.lifecycle.signer import (
 from tests.lifecycle.trouble import Timestamps
 from tests.running import Running, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 IN_ANY_ORDER = two_guardians(1, 1)
 
 

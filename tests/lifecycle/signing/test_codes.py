@@ -18,6 +18,8 @@ from tests.lifecycle.people import mother, two_guardians
 from tests.lifecycle.signer import Person, deliver, person, record_of, signed, staff_tasks
 from tests.running import GUARDIAN_PHONE, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 MINUTE = timedelta(minutes=1)
 
 

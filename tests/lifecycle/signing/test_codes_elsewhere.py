@@ -11,6 +11,8 @@ from hub.errors import WrongAnswer
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import Person, person
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_code_for_another_visit_kills_the_one_before() -> None:
     clock = StandingClock()

@@ -20,6 +20,8 @@ from tests.poster_visits import Family, make_poster
 from tests.running import Running
 from tests.web.signer_visits import code_for
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GUESSES = 1000
 NEVER = SimpleNamespace(compare_digest=lambda _one, _other: False)
 

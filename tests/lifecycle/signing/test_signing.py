@@ -50,6 +50,7 @@ from tests.lifecycle.signer import (
 from tests.lifecycle.trouble import Timestamps
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 IN_ANY_ORDER, IN_ORDER = two_guardians(1, 1), two_guardians(1, 2)
 
 

@@ -36,6 +36,8 @@ from tests.lifecycle.signer import person, record_of, staff_tasks
 from tests.poster_visits import Family, cn_id, make_poster
 from tests.running import GUARDIAN_PHONE, MINOR_ID, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 OTHER_CHILD = cn_id("20120901", 77)
 
 

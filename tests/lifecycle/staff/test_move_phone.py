@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
@@ -26,6 +27,8 @@ from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, changed
 from tests.lifecycle.signer import Person, person, record_of, tasks_of
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MINUTE = timedelta(minutes=1)
 

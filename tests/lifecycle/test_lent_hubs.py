@@ -1,0 +1,48 @@
+"""A hub that is lent again shows nothing of the test that had it before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from hub.model.staff.accounts import EVERYTHING
+from tests.connected_providers import carried_by
+from tests.everything_stored import fingerprint
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.signer import completed, signed
+from tests.running import Running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def files_of(running: Running) -> dict[Path, bytes]:
+    return {each: each.read_bytes() for each in running.hub.settings.data.rglob("*") if each.is_file()}
+
+
+async def last_numbers(running: Running) -> list[tuple[str, int | None]]:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.connection.execute(text("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"))
+        return [(each.sequencename, each.last_value) for each in found]
+
+
+async def test_a_hub_that_is_lent_again_looks_as_new() -> None:
+    async with quiet_hub() as running:
+        new, files, worker = await fingerprint(running.hub.database), files_of(running), running.worker
+        numbers = await last_numbers(running)
+        database, providers = running.hub.database, running.hub.services.messaging.router.providers
+        running.clock.advance(timedelta(days=400))
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await completed(running, contract)
+        running.hub.services.messaging.router.providers = carried_by()
+        assert await fingerprint(database) != new and files_of(running) != files
+        assert await last_numbers(running) != numbers
+    async with quiet_hub() as running, quiet_hub() as other:
+        assert running.hub.database is database and other.hub.database is not database
+        assert await fingerprint(database) == new and files_of(running) == files
+        assert running.clock.offset == timedelta(0) and running.worker is not worker
+        assert running.hub.services.messaging.router.providers is providers
+        assert await last_numbers(running) == numbers
