@@ -15,7 +15,7 @@ expands_only = True
 # Each statement sets up the subqueries of its policies, whether or not they are needed: that took a third of a short
 # one's time. A function is set up when it is first called, which `ALL` prevents in the scope of all. The policies of
 # `contract` and `signing_task` also apply inside. In the scope of a campus, a call costs 7 µs a row, a subquery 0.3:
-# `document_version` keeps its own, because boards ask for the newest of all.
+# `document_version` keeps its own, in case somebody asks a campus for the newest of all.
 ALL = "current_setting('qianda.scope', true) = '*'"
 _SEES = """
 CREATE FUNCTION sees_{table}(wanted uuid) RETURNS boolean
