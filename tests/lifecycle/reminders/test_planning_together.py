@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_scope
@@ -20,21 +21,24 @@ from hub.model.messaging.message import Purpose
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.transaction import Transaction
 from tests.database import tamper
+from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.reminders.test_policies import change
 from tests.lifecycle.reminders.test_steps_together import NOON, issued, ledger
 from tests.lifecycle.signer import tasks_of
-from tests.running import MovableClock, Running, running_hub, until
+from tests.running import MovableClock, Running, until
 from tests.statements import noted_statements
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FEW, MANY = 2, 7
 PLANNED_ANEW = ("planned", "policy-changed")
 PURPOSES = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.CODE, Purpose.EXPIRED)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
     clock = MovableClock(NOON - datetime.now(UTC))
-    async with running_hub(with_worker=False, with_web=False, clock=clock) as running:
+    async with quiet_hub(clock) as running:
         yield running
 
 

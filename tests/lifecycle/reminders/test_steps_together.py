@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.run_due import RanSteps, run_due
@@ -17,8 +18,11 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.reminders.due_steps import opening_due
 from hub.worker.due_step_loop import BATCH, LEASE
 from tests.database import tamper
-from tests.running import MovableClock, Running, running_hub, until
+from tests.lifecycle.clockwork import quiet_hub
+from tests.running import MovableClock, Running, until
 from tests.statements import noted_statements
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MANY = 6
 # From the claim to the booking of the provider, with a new link. Setting the scope is one of them.
@@ -26,10 +30,10 @@ MAX_STATEMENTS = 13
 NOON = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
     clock = MovableClock(NOON - datetime.now(UTC))
-    async with running_hub(with_worker=False, with_web=False, clock=clock) as running:
+    async with quiet_hub(clock) as running:
         yield running
 
 
@@ -112,7 +116,7 @@ async def test_a_step_that_is_being_run_is_claimed_by_nobody_else(running: Runni
 async def test_a_budget_that_does_not_suffice_for_all_serves_as_many_as_it_can() -> None:
     clock = MovableClock(NOON - datetime.now(UTC))
     limits = {"budgets": {"per_prefix_hour": MANY - 2}}
-    async with running_hub(with_worker=False, with_web=False, clock=clock, configured=limits) as running:
+    async with quiet_hub(clock, configured=limits) as running:
         contracts = [await issued(running, number) for number in range(MANY)]
         await running.worker.due_steps.sweep()
         fates = [await sent(running, contract) for contract in contracts]

@@ -17,9 +17,12 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, Signer
 from hub.model.staff.accounts import EVERYTHING
+from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE, father, head, mother
 from tests.lifecycle.signer import completed, contract_now, record_of, signed
 from tests.running import MINOR_ID, Running, demanding_templates, running_hub
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
 DEPUTY = {"campus": "hefei", "name": "周文静", "phone": MOTHER_PHONE, "id_number": MOTHER_ID}
@@ -39,7 +42,7 @@ async def signers_of(running: Running, contract: Contract) -> list[Signer]:
 
 
 async def test_student_and_both_guardians_in_order_and_the_relation_is_recorded() -> None:
-    async with hub_with() as running:
+    async with quiet_hub() as running:
         contract = await running.issue_minor(signers=(father(1), mother(1), CHILD))
         assert contract.fields == ("guardian-1", "guardian-2", "student-1")
         for number in range(3):
@@ -56,7 +59,7 @@ async def test_student_and_both_guardians_in_order_and_the_relation_is_recorded(
 
 
 async def test_whoever_signs_first_certifies_and_everybody_has_a_certificate_of_their_own() -> None:
-    async with hub_with() as running:
+    async with quiet_hub() as running:
         contract = await running.issue_minor(signers=(father(1), mother(1)))
         await signed(running, contract, 1)
         await advance(running.hub.services, contract.id)
@@ -91,7 +94,7 @@ async def test_the_nearest_campus_above_has_the_representative_and_none_is_an_er
     async with hub_with(HEAD) as running:
         contract = await running.issue_minor(representative=True)
         assert (await signers_of(running, contract))[-1].name == "顾远舟"
-    async with hub_with() as running:
+    async with quiet_hub() as running:
         with pytest.raises(BadInput) as refused:
             await running.issue_minor(representative=True)
         assert refused.value.field == "representative"
@@ -136,7 +139,7 @@ async def test_somebody_else_signs_in_a_signers_place_by_a_new_contract() -> Non
 
 async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
     """A change of number takes two approvals, and has to end the sessions and links of the old phone."""
-    async with hub_with() as running:
+    async with quiet_hub() as running:
         services, contract = running.hub.services, await running.issue_minor(signers=(father(1), mother(2)))
         guardian, _ = await signers_of(running, contract)
         moved = replace(father(1), phone="+8619000000106", id_number=father().id_number.lower())
@@ -152,7 +155,7 @@ async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
 
 
 async def test_who_cannot_be_replaced() -> None:
-    async with hub_with() as running:
+    async with quiet_hub() as running:
         services, contract = running.hub.services, await running.issue_minor(signers=(father(1), CHILD))
         guardian, student = await signers_of(running, contract)
         with pytest.raises(BadInput) as refused:
