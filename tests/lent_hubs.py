@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+import pytest_asyncio
 
 from hub.worker.worker import Worker
 from tests.running import MovableClock, Running, running_hub
@@ -68,19 +69,23 @@ class LentHub:
 class Lender:
     """The hubs of one module, in the module's event loop, each made when it is first asked for."""
 
+    current: Lender | None = None
+
     def __init__(self, stack: AsyncExitStack) -> None:
         self.loop = asyncio.get_running_loop()
         self._stack = stack
-        self._hubs: dict[datetime | None, LentHub] = {}
+        self._hubs: dict[tuple[datetime | None, bool], LentHub] = {}
 
-    async def get(self, began: datetime | None, clock: MovableClock) -> LentHub:
-        """Return the hub whose certificates were made at this moment (or in real time), by this clock."""
-        if began not in self._hubs:
-            self._hubs[began] = await self._make(LentClock(of=clock))
-        return self._hubs[began]
+    async def get(self, clock: MovableClock, *, with_web: bool) -> LentHub:
+        """Return the hub that was made in real time or, for a clock that stands still, at the same moment."""
+        key = (None if type(clock) is MovableClock else clock()), with_web
+        if key not in self._hubs:
+            self._hubs[key] = await self._make(LentClock(of=clock), with_web)
+        return self._hubs[key]
 
-    async def _make(self, clock: LentClock) -> LentHub:
-        running = await self._stack.enter_async_context(running_hub(with_web=False, with_worker=False, clock=clock))
+    async def _make(self, clock: LentClock, with_web: bool) -> LentHub:
+        making = running_hub(with_web=with_web, with_worker=False, clock=clock)
+        running = await self._stack.enter_async_context(making)
         data = running.hub.settings.data
         copy = data.with_name(f"{data.name}-new")
         shutil.copytree(data, copy)
@@ -88,6 +93,28 @@ class Lender:
         admin = await asyncpg.connect(running.hub.database.dsn.replace("//app@", "//superuser@"))
         self._stack.push_async_callback(admin.close)
         return LentHub(running, clock, admin, copy, await _restoring(admin))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def lender() -> AsyncIterator[None]:
+    """Let `lent_hub` lend hubs to the tests that run in the module's event loop."""
+    async with AsyncExitStack() as stack:
+        Lender.current = Lender(stack)
+        yield
+        Lender.current = None
+
+
+@contextlib.asynccontextmanager
+async def lent_hub(clock: MovableClock | None = None, *, with_web: bool) -> AsyncIterator[Running]:
+    """Lend a hub without a worker that looks as new. Where no lender is in this event loop, or the hub is lent already,
+    make one."""
+    clock, current = clock or MovableClock(), Lender.current
+    hub = (
+        await current.get(clock, with_web=with_web) if current and current.loop is asyncio.get_running_loop() else None
+    )
+    made = running_hub(with_web=with_web, with_worker=False, clock=clock)
+    async with hub.lend(clock) if hub and not hub.lent else made as running:
+        yield running
 
 
 async def _restoring(admin: asyncpg.Connection) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
-from tests.lent_hubs import Lender
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import deliver
 from tests.running import MovableClock, Running, running_hub
 
@@ -42,9 +41,6 @@ class StandingClock(MovableClock):
         self.moment = max(self.moment, moment)
 
 
-lender: Lender | None = None
-
-
 @asynccontextmanager
 async def quiet_hub(
     clock: MovableClock | None = None,
@@ -55,13 +51,10 @@ async def quiet_hub(
 
     In a module whose tests share an event loop, an ordinary hub is lent and looks as new.
     """
-    if timestamps is None and configured is None and lender and lender.loop is asyncio.get_running_loop():
-        moving = clock or MovableClock()
-        hub = await lender.get(moving.moment if isinstance(moving, StandingClock) else None, moving)
-        if not hub.lent:
-            async with hub.lend(moving) as running:
-                yield running
-            return
+    if timestamps is None and configured is None:
+        async with lent_hub(clock, with_web=False) as running:
+            yield running
+        return
     async with running_hub(
         with_web=False, with_worker=False, clock=clock, timestamps=timestamps, configured=configured
     ) as running:

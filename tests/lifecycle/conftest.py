@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 
 import pytest_asyncio
 import uvloop
 
-from tests.lent_hubs import Lender
-from tests.lifecycle import clockwork
+from tests.lent_hubs import lender
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
+
+__all__ = ["lender"]
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -24,12 +24,3 @@ async def running() -> AsyncIterator[Running]:
     """Yield the module's own hub, in which nothing happens by itself."""
     async with quiet_hub() as hub:
         yield hub
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def lender() -> AsyncIterator[None]:
-    """Let `quiet_hub` lend hubs to the tests that run in the module's event loop."""
-    async with AsyncExitStack() as stack:
-        clockwork.lender = Lender(stack)
-        yield
-        clockwork.lender = None

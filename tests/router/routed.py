@@ -24,8 +24,9 @@ from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import StoredCallback
 from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import StandingClock
-from tests.running import Running, running_hub, until
+from tests.running import Running, until
 
 # Twilio carries no links to +86, so the guardian has an American number.
 PHONE = "+12025550101"
@@ -122,7 +123,7 @@ class Routed:
 async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIterator[Routed]:
     standing = clock or StandingClock()
     double = Double(now=standing, **twilio)
-    async with running_hub(with_worker=False, clock=standing) as running, double.serving():
+    async with lent_hub(standing, with_web=True) as running, double.serving():
         place = ChannelContext(
             "sms_twilio", f"{running.origin}/callbacks/sms_twilio", running.http, Ledger([]), standing
         )

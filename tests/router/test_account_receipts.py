@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from yarl import URL
 
 from channels import ChannelContext, Fate, sms_aliyun
@@ -25,6 +26,8 @@ from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_aliyun import Double as Aliyun
 from tests.channels.doubles.sms_aliyun import called
 from tests.router.routed import Routed, routed
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MINUTES = timedelta(minutes=11)
 ABROAD = "+85291234567"

@@ -27,6 +27,8 @@ from tests.lifecycle.clockwork import NIGHT, SHANGHAI, StandingClock
 from tests.poster_visits import Family, make_poster
 from tests.router.routed import PHONE, Routed, routed
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @dataclass
 class Second:

@@ -31,6 +31,8 @@ from tests.channels.doubles.sms_kannel import Double as Kannel
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock
 from tests.router.routed import Routed, routed, written
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 EVENING = MORNING.astimezone(SHANGHAI).replace(hour=20, minute=30).astimezone(UTC)
 
 

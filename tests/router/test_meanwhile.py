@@ -18,6 +18,8 @@ from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_waiting import Witness, committed, known, only
 from tests.running import until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 IS_WAITED_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
 
 

@@ -10,6 +10,8 @@ from hub.model.staff.accounts import EVERYTHING
 from tests.router.routed import Routed, routed
 from tests.router.test_ladder import get_channels, with_more
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 IN_VAIN = timedelta(minutes=11)
 
 

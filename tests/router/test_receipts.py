@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from yarl import URL
 
 from channels import CallbackRequest, Fate
@@ -14,6 +15,8 @@ from hub.model.messaging.delivery import DeliveryState
 from hub.model.staff.accounts import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import LATER, PHONE, Routed, routed
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def state(routed: Routed, contract: Contract) -> DeliveryState:

@@ -6,6 +6,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from channels import Channel, ChannelContext, sms_aliyun
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
@@ -14,6 +16,8 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles.sms_aliyun import Double
 from tests.router.routed import Routed, routed, written
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REGISTERED = {"reply.zh": {"id": "SMS_20", "variables": ["school", "campus", "reply"]}}
 

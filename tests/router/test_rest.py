@@ -7,6 +7,8 @@ import json
 import random
 from datetime import datetime, timedelta
 
+import pytest
+
 from channels import CannotAsk, ChannelContext, Fate, Message, NotNow, Receipt, Rules, sms_twilio
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.lifecycle.signing.verify_identity import send_code
@@ -22,6 +24,8 @@ from tests.channels.doubles.outbox import Ledger
 from tests.channels.doubles.sms_twilio import Double
 from tests.channels.doubles.twilio import RETRY_AFTER
 from tests.router.routed import Routed, routed
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECOND = timedelta(seconds=1)
 

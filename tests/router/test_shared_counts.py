@@ -26,6 +26,8 @@ from tests.router.routed import Routed, routed, written
 from tests.router.test_ladder import Second, with_more
 from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops, unsigned
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def news(hub: Routed, tx: Transaction, contract: Contract, about: Contract) -> None:
     """Write a message to the signer of `about` that counts against the budget of `contract`."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import get_channels, with_more
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_opted_out_number_is_written_to_by_another_way() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -44,13 +45,13 @@ from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_ladder import Second, get_channels, with_more
 from tests.router.test_limits import limited
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MINUTE, HALF = timedelta(minutes=1), timedelta(seconds=30)
 
 
 def only(hub: Routed, *pairs: tuple[ProviderSettings, Channel]) -> None:
-    hub.running.hub.services.messaging.router.providers = ProviderSet(
-        [Provider(*each) for each in pairs], random.Random(1).random
-    )
+    providers = ProviderSet([Provider(*each) for each in pairs], random.Random(1).random)
+    hub.running.hub.services.messaging.router.providers = providers
 
 
 def kannel_of(hub: Routed, double: Kannel) -> tuple[ProviderSettings, Channel]:
