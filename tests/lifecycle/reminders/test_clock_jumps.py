@@ -24,8 +24,6 @@ from tests.lifecycle.signer import tasks_of
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PHONES = [f"+8619000000{number}" for number in range(801, 809)]
 
