@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from hub.errors import QiandaError
+from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, make_begun_package, prepare_seal, sign_seal
 from hub.lifecycle.sealing.embed_signature import embed_signature, reopen_signing
 from hub.lifecycle.sealing.retry_stalled import note_trouble
@@ -43,6 +44,8 @@ async def advance(services: Services, contract_id: UUID) -> ContractState:
         while work.step is not FinaliseStep.WAIT:
             begun = work
             work = await STEPS[work.step](services, work)
+        if begun is None and work.contract.state is ContractState.COMPLETED:
+            await make_package(services, contract_id)  # a process may have died before it
     except QiandaError as error:
         return await _note_trouble(services, contract_id, error, begun)
     except Exception as error:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from asn1crypto import x509
 
@@ -61,7 +62,7 @@ async def _sealed(services: Services, contract: Contract, issued: bytes, seal: O
     signature = await seal.key.sign(prepared.to_be_signed)
     token = await services.sealing.timestamps.timestamp(hashlib.sha256(signature).digest())
     final = await asyncio.to_thread(prepared.finish, signature, token)
-    await asyncio.to_thread(_check, final, issued, services.sealing.timestamps.certificates)
+    await asyncio.to_thread(_check, final, issued, services.sealing.timestamps.certificates, services.clock())
     return final
 
 
@@ -74,7 +75,7 @@ def _prepared(services: Services, contract: Contract, issued: bytes, seal: OfdSe
     return prepare_seal(issued, seal.seal, seal.certificate, at, [StampPlace(page_id(place["page"]), box)])
 
 
-def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes]) -> None:
+def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes], now: datetime) -> None:
     """Raise FileFailedCheck unless the file is the issued one with one seal, as `qianda verify` reads it.
 
     The check does not judge whom the seal's certificate leads to, because each reader decides whom to trust.
@@ -82,7 +83,7 @@ def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes]) -> None:
     before, after = OfdContainer(issued), OfdContainer(final)
     document = read_document(after)
     trust = Trust(timestamp_authorities=tuple(x509.Certificate.load(each) for each in timestamps))
-    checked = [check_signature(after, document, part, trust) for part in document.signatures]
+    checked = [check_signature(after, document, part, trust, now) for part in document.signatures]
     findings = [each for one in checked for each in one.findings if each.element is not Element.OWNED]
     changed = [name for name in before if name != ROOT and before.read(name) != after.read(name)]
     if findings or changed or [one.is_seal for one in checked] != [True]:

@@ -46,9 +46,11 @@ class CheckedOfdSignature:
 
 
 def check_signature(
-    container: OfdContainer, document: DocumentParts, part: SignaturePart, trust: Trust
+    container: OfdContainer, document: DocumentParts, part: SignaturePart, trust: Trust, now: datetime | None = None
 ) -> CheckedOfdSignature:
-    """Check one signature in full. Raises NoSm2, and NotAnOfd for a damaged container."""
+    """Check one signature in full. `now`: if not the time of this machine. Raises NoSm2, and NotAnOfd for a damaged
+    container.
+    """
     try:
         value = read_value(container.read(part.value), part.value)
     except NotAnOfd as error:
@@ -61,7 +63,8 @@ def check_signature(
     faults += [(Element.TEXT, fault) for fault in coverage_faults(container, document, part)]
     faults += [(Element.SIGNATURE, fault) for fault in _value_faults(container, part, value, certificate)]
     faults += [(Element.TIME, fault) for fault in _time_faults(part, value)]
-    faults += [(Element.TIME, reasons.TIME_AHEAD)] if moment and moment > datetime.now(UTC) + MAX_DIFFERENCE else []
+    latest = (now or datetime.now(UTC)) + MAX_DIFFERENCE
+    faults += [(Element.TIME, reasons.TIME_AHEAD)] if moment and moment > latest else []
     faults += [(Element.OWNED, fault) for fault in _owner_faults(value, certificate, trust, moment)]
     findings = tuple(Finding(element, reason, part.number) for element, reason in faults)
     return CheckedOfdSignature(part, value, certificate, stamp, moment, findings)

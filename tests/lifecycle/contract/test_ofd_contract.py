@@ -214,3 +214,13 @@ async def test_an_expired_sm2_certificate_holds_the_contract_up_until_there_is_a
     assert [each["state"] for each in failed] == ["failed"]
     await give_sm2_side(running)
     await completed(running, contract)
+
+
+async def test_the_hubs_clock_says_whether_the_seals_time_has_come(running: Running) -> None:
+    """The demo's clock can be days ahead of the machine's."""
+    await give_sm2_side(running)
+    running.clock.advance(timedelta(days=3))
+    contract = await running.issue_minor()
+    await signed(running, contract)
+    await completed(running, contract)
+    assert (await contract_now(running, contract)).final_ofd_sha256
