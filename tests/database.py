@@ -23,6 +23,12 @@ from hub.store.server.migrate import migrate
 # Seconds after which an unused server may be removed. A server in use is left alone, however old it is.
 ABANDONED_SECONDS = 300
 MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
+# Count those who wait for a lock in this database: other tests run in the same server. Unlike pg_stat_activity, which a
+# transaction reads once, it tells a transaction each time how things are.
+LOCK_WAITS = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_locks JOIN pg_database d
+  ON d.oid = database WHERE datname = current_database())
+"""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import Delivery
 from hub.model.staff.accounts import EVERYTHING
 from hub.timestamps import TimestampAuthority
+from tests.database import LOCK_WAITS
 from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import deliver
 from tests.running import MovableClock, Running, running_hub
@@ -109,6 +110,4 @@ async def sent(running: Running, phone: str) -> list[tuple[str, str]]:
 async def waiting(running: Running, count: int) -> bool:
     """Return whether exactly `count` connections wait for a lock."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        mine = "datname = current_database() AND wait_event_type = 'Lock'"
-        found = await tx.connection.fetch(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}")
-        return int(found[0][0]) == count
+        return int((await tx.connection.fetch(LOCK_WAITS)).one()[0]) == count

@@ -21,6 +21,7 @@ from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.store.transaction import Transaction
+from tests.database import LOCK_WAITS
 from tests.channels.doubles import Trouble
 from tests.router.routed import Routed, routed, written
 from tests.router.test_ladder import Second, with_more
@@ -108,7 +109,7 @@ async def test_steps_that_run_together_book_by_several_channels_in_any_order() -
 
 
 async def waits(tx: Transaction) -> bool:
-    found = await tx.connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+    found = await tx.connection.scalar(text(LOCK_WAITS))
     return bool(found)
 
 

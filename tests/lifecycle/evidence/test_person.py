@@ -40,6 +40,7 @@ from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.packing import FIRST_BYTE, unpack
 from hub.store.tables.columns import metadata
 from hub.store.transaction import Database, Transaction
+from tests.database import LOCK_WAITS
 from tests.evidence.ended_contracts import package_of
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
@@ -341,7 +342,7 @@ async def test_two_erasures_at_one_moment_leave_no_shared_file() -> None:
 
 async def _waits_or_is_done(running: Running, task: asyncio.Task[Any]) -> bool:
     async with superuser(running) as connection:
-        return task.done() or bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return task.done() or bool(await connection.fetchval(LOCK_WAITS))
 
 
 async def test_each_act_stands_in_the_schools_record_with_its_reason_and_without_the_persons_name() -> None:

@@ -21,6 +21,7 @@ from hub.model.contract.signer import Signer
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChange
+from tests.database import LOCK_WAITS
 from tests.lifecycle.clockwork import NIGHT, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import MOTHER_PHONE, father, mother
 from tests.lifecycle.phone_changes import HEFEI, NEW, ONE, OTHER, asked, changed, messages, now, refusal, ticket
@@ -251,8 +252,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
 async def _waits_for_a_lock(running: Running) -> None:
     async def waits() -> bool:
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            count = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            return bool(await tx.connection.scalar(count))
+            return bool(await tx.connection.scalar(text(LOCK_WAITS)))
 
     await until(waits)
 

@@ -13,7 +13,7 @@ import pytest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
-from tests.database import fresh_database
+from tests.database import LOCK_WAITS, fresh_database
 from tests.running import until
 
 NOW = datetime(2026, 12, 1, 10, tzinfo=UTC)
@@ -51,7 +51,8 @@ async def count(database: Database, found: str) -> int:
 
 async def waiting(database: Database) -> int:
     """Return how many connections wait for a lock."""
-    return await count(database, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    async with database.transaction(EVERYTHING) as tx:
+        return int((await tx.connection.fetch(LOCK_WAITS)).one()[0])
 
 
 @pytest.mark.parametrize("same_text", [False, True], ids=["any text", "same text"])

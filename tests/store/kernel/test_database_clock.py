@@ -14,14 +14,13 @@ from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.transaction import Database
-from tests.database import fresh_database
+from tests.database import LOCK_WAITS, fresh_database
 from tests.running import until
 
 NEAR = timedelta(seconds=3)  # tolerance for a busy machine
 # The second one is locked by the test: the first row is there before the wait, the second one after it.
 TASKS = Opening(SqlStatement("SELECT id, text FROM staff_task ORDER BY text FOR UPDATE"), {})
 SECOND = SqlStatement("SELECT id FROM staff_task WHERE text = 'second' FOR UPDATE")
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class HostClock:
@@ -71,7 +70,7 @@ async def test_an_opening_that_waited_for_a_lock_does_not_set_the_clock_back() -
 
         async def is_waiting() -> bool:
             async with database.transaction(EVERYTHING) as tx:
-                return bool((await tx.connection.fetch(WAITING)).one()[0] == 1)
+                return bool((await tx.connection.fetch(LOCK_WAITS)).one()[0] == 1)
 
         async def behind() -> timedelta:
             async with database.transaction(EVERYTHING, TASKS) as tx:

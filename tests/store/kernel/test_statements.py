@@ -29,6 +29,9 @@ from tests.running import until
 
 ALERT, DELIVERY = table_of(AlertRow), table_of(DeliveryRow)
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+SLEEPERS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'
+"""
 
 
 @pytest.fixture
@@ -147,8 +150,7 @@ async def test_one_that_is_cancelled_in_a_statement_leaves_nothing_behind(store:
 
     async def asleep() -> bool:
         async with store.transaction(EVERYTHING) as tx:
-            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-            return bool(await tx.connection.scalar(text(waits)))
+            return bool(await tx.connection.scalar(text(SLEEPERS)))
 
     task = asyncio.create_task(sleeping())
     await until(asleep)

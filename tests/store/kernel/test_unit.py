@@ -34,11 +34,10 @@ from hub.store.kernel.keys import Keys
 from hub.store.kernel.packing import FIRST_BYTE
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
-from tests.database import Dsns
+from tests.database import LOCK_WAITS, Dsns
 from tests.running import until
 
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def standing() -> datetime:
@@ -129,7 +128,7 @@ async def test_a_case_is_locked_first_and_read_as_it_is_then(store: Database, wi
 
         async def waits() -> bool:
             async with store.transaction(EVERYTHING) as looking:  # a transaction sees one state of who waits
-                return bool(await looking.connection.scalar(text(WAITING)))
+                return bool(await looking.connection.scalar(text(LOCK_WAITS)))
 
         await until(waits)
         await tx.contracts.move(contract, ContractState.ISSUED)

@@ -21,7 +21,7 @@ from hub.store.tables.columns import table_of
 from hub.store.tables.messaging import OutboxMessageRow
 from hub.store.tables.staff import AlertRow
 from hub.store.transaction import Database, Transaction
-from tests.database import fresh_database
+from tests.database import LOCK_WAITS, fresh_database
 from tests.running import until
 from tests.statements import noted_statements
 
@@ -209,7 +209,7 @@ async def test_what_waits_is_written_before_a_lock(store: Database) -> None:
 
     async def is_waiting() -> bool:
         async with store.transaction(EVERYTHING) as tx:
-            return bool((await tx.connection.fetch("SELECT count(*) FROM pg_locks WHERE NOT granted"))[0][0])
+            return bool((await tx.connection.fetch(LOCK_WAITS))[0][0])
 
     async with store.transaction(EVERYTHING) as tx:
         await tx.connection.execute(ADD, values)

@@ -18,7 +18,7 @@ from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUs
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database, Transaction
-from tests.database import fresh_database
+from tests.database import LOCK_WAITS, fresh_database
 from tests.running import until
 
 NOW = datetime(2026, 12, 1, 10, tzinfo=UTC)
@@ -26,12 +26,8 @@ CLIENT = Grantee(GranteeKind.CLIENT, "registry")
 AT_ONCE = 8
 
 
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-
 async def _count_waiting(tx: Transaction) -> int:
-    await tx.connection.fetch("SELECT pg_stat_clear_snapshot()")  # else a transaction sees its first look again
-    return int((await tx.connection.fetch(WAITING)).one()[0])
+    return int((await tx.connection.fetch(LOCK_WAITS)).one()[0])
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
+from tests.database import LOCK_WAITS
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running, running_hub, until
 from tests.web.signer_visits import NAME, TAIL, asked, code_for, opened, verified, without_id
 from tests.web.user_agents import PEOPLE
@@ -371,8 +372,7 @@ async def test_whoever_asks_while_a_message_is_written_waits_for_it(running: Run
 
 
 async def somebody_waits_for_a_lock(tx: Transaction) -> bool:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    return bool(await tx.connection.scalar(text(waiting)))
+    return bool(await tx.connection.scalar(text(LOCK_WAITS)))
 
 
 async def test_a_new_link_goes_to_the_phone_on_file_and_to_nobody_else(running: Running) -> None:
