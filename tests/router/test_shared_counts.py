@@ -21,8 +21,8 @@ from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.store.transaction import Transaction
-from tests.database import LOCK_WAITS
 from tests.channels.doubles import Trouble
+from tests.database import LOCK_WAITS
 from tests.router.routed import Routed, routed, written
 from tests.router.test_ladder import Second, with_more
 from tests.router.test_limits import kinds_of_alerts, limited, opted_out, stops, unsigned
