@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from xml.sax.saxutils import escape, quoteattr
 
-from hub.model.staff.report import ReportLine
+from hub.model.reports.report import ReportLine
 
 WIDTH, HEIGHT = 440, 210
 LEFT, RIGHT, TOP, BOTTOM = 44, 4, 14, 24

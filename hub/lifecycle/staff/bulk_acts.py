@@ -20,10 +20,7 @@ from hub.lifecycle.contract.reissue import prepare_again
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.services import Services
-from hub.model.contract.contract import Contract
-from hub.model.school.entered_day import end_of_day
-from hub.model.staff.accounts import EVERYTHING
-from hub.model.staff.bulk_act import (
+from hub.model.board.bulk_act import (
     MAX_CONTRACTS,
     BulkAct,
     BulkEnding,
@@ -33,6 +30,9 @@ from hub.model.staff.bulk_act import (
     draws,
     judge,
 )
+from hub.model.contract.contract import Contract
+from hub.model.school.entered_day import end_of_day
+from hub.model.staff.accounts import EVERYTHING
 from hub.store.kernel.jobs import BULK_ACT
 from hub.store.transaction import Transaction
 

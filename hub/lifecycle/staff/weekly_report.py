@@ -18,8 +18,7 @@ from hub.documents.staff.report_chart import ChartWords, bars_of_days, draw_colu
 from hub.errors import Unavailable
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING, Staff
-from hub.model.staff.report import (
+from hub.model.reports.report import (
     ReportGroup,
     ReportLine,
     combine_lines,
@@ -28,9 +27,8 @@ from hub.model.staff.report import (
     sum_days,
     sum_spend,
 )
-from hub.model.staff.report_texts import LEGEND, PICTURE, ReportMail, write_subject, write_text
-from hub.model.staff.roles import Permission, may
-from hub.model.staff.weekly_report import (
+from hub.model.reports.report_texts import LEGEND, PICTURE, ReportMail, write_subject, write_text
+from hub.model.reports.weekly_report import (
     MailState,
     WeeklyReport,
     check_address,
@@ -38,6 +36,8 @@ from hub.model.staff.weekly_report import (
     find_next_try,
     find_reported_period,
 )
+from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.roles import Permission, may
 from hub.store.transaction import Transaction
 
 PURPOSE = "weekly-report"

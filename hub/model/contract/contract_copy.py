@@ -20,8 +20,8 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import strip_separators
 from hub.model.contract.signer import Role
 from hub.model.messaging.message import Purpose
+from hub.model.reports.weekly_report import check_address
 from hub.model.signing.link import encode_crockford
-from hub.model.staff.weekly_report import check_address
 
 MAX_COPIES: Final = 8
 MAX_COPY_NAME_LENGTH: Final = 60

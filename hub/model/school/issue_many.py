@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import ActDecided, SecondPersonNeeded
+from hub.model.board.act_progress import ActProgress
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
-from hub.model.staff.act_progress import ActProgress
 
 # The most enrolments of one act.
 MAX_AT_ONCE = 5000

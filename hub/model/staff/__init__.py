@@ -1,1 +1,1 @@
-"""Staff accounts, staff tasks, alerts and phone changes."""
+"""Staff accounts, roles, passwords, staff tasks, alerts and phone changes."""

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Table, exists, not_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.model.board.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract
-from hub.model.staff.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn

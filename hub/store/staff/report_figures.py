@@ -1,7 +1,7 @@
 """Figures of reports: contracts that were issued in a period, and the messages written in it.
 
 Each statement walks one index of its period, and groups at once. Times to sign are grouped in steps (see
-`hub.model.staff.report`), since PostgreSQL would sort all of them for a percentile. Contracts can be counted in two
+`hub.model.reports.report`), since PostgreSQL would sort all of them for a percentile. Contracts can be counted in two
 halves, each in a transaction of its own, since a statement takes one core.
 """
 
@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Text, bindparam, text
 from sqlalchemy.types import TypeEngine
 
 from hub.model.messaging.message import COPIES, Purpose
-from hub.model.staff.report import STEPS_PER_E, CountedContracts, CountedMessages, ReportGroup, ReportPeriod
+from hub.model.reports.report import STEPS_PER_E, CountedContracts, CountedMessages, ReportGroup, ReportPeriod
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 

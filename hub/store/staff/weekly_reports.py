@@ -9,8 +9,8 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.model.reports.weekly_report import MailState, WeeklyReport
 from hub.model.staff.accounts import Staff
-from hub.model.staff.weekly_report import MailState, WeeklyReport
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository

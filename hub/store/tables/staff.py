@@ -196,7 +196,7 @@ class WeeklyReportRow(SQLModel, table=True):
     """The weekly report that a member of staff wants by e-mail. The row is also the attempt to send it.
 
     `week`: Monday of the last week that was reported, or is. `state`: of its mail, see
-    `hub.model.staff.weekly_report.MailState`. `due_at`: when a mail that was certainly not taken is tried again.
+    `hub.model.reports.weekly_report.MailState`. `due_at`: when a mail that was certainly not taken is tried again.
     """
 
     __tablename__ = "weekly_report"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.model.staff.bulk_act import BulkKind
+from hub.model.board.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
 from hub.web.staff.contract import (
     attachments,

@@ -13,9 +13,9 @@ from hub.errors import BadInput, ContractNotFound
 from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.staff.bulk_acts import MAX_TRIES, begin_bulk_act, run_bulk_act
+from hub.model.board.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.model.staff.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.worker.periodic_tasks import MANY_AGAIN
 from tests.commits import before_commits, failing_before_commit
 from tests.running import Running

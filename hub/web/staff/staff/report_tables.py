@@ -10,7 +10,7 @@ from aiohttp import web
 
 from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput
-from hub.model.staff.report import list_undelivered, sum_spend
+from hub.model.reports.report import list_undelivered, sum_spend
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import speech

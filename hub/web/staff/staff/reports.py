@@ -15,9 +15,7 @@ from hub.documents.staff.report_chart import MAX_ROWS, ChartWords, bar_of, bars_
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.staff.weekly_report import has_mail, subscribe, unsubscribe
 from hub.model.messaging.provider import ProviderSettings
-from hub.model.school.course import Campus, Course
-from hub.model.school.entered_day import read_day
-from hub.model.staff.report import (
+from hub.model.reports.report import (
     CountedContracts,
     CountedMessages,
     ReportGroup,
@@ -30,8 +28,10 @@ from hub.model.staff.report import (
     sum_lines,
     sum_spend,
 )
-from hub.model.staff.report_texts import format_amount, format_time
-from hub.model.staff.weekly_report import LANGUAGES
+from hub.model.reports.report_texts import format_amount, format_time
+from hub.model.reports.weekly_report import LANGUAGES
+from hub.model.school.course import Campus, Course
+from hub.model.school.entered_day import read_day
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, printable, show, speech
 from hub.web.staff.staff.access import StaffVisit

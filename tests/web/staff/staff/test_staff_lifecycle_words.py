@@ -20,8 +20,8 @@ from hub.lifecycle.reminders.approval_tasks import ISSUE_WAITS, TEXT_WAITS
 from hub.model.contract.contract import ContractState, check_move
 from hub.model.reminders import schedule
 from hub.model.reminders.may_send import SkipReason
+from hub.model.reports.report import MAX_DAYS
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.model.staff.report import MAX_DAYS
 from hub.settings import PACKED
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels
@@ -204,8 +204,8 @@ def test_errors_that_name_a_limit_are_translated() -> None:
 
 
 REFUSE_STAFF = (
-    "model/staff/report.py",
-    "model/staff/weekly_report.py",
+    "model/reports/report.py",
+    "model/reports/weekly_report.py",
     "model/school/text_version.py",
     "documents/contract/own_pdf_reading.py",
     "lifecycle/contract/draw.py",

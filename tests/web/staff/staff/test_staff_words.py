@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome
+from hub.model.board.bulk_act import BulkKind, BulkVerdict
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.staff.bulk_act import BulkKind, BulkVerdict
 from hub.settings import PACKED
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels, render

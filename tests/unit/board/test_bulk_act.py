@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from hub.model.board.bulk_act import BulkAct, BulkKind, BulkVerdict, draws, judge
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.staff.bulk_act import BulkAct, BulkKind, BulkVerdict, draws, judge
 from hub.web.staff.contract.download_many import list_files
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)

@@ -26,8 +26,8 @@ from hub.documents.staff.report_chart import (
 )
 from hub.errors import BadInput
 from hub.model.messaging.provider import ProviderSettings
-from hub.model.staff import report_texts
-from hub.model.staff.report import (
+from hub.model.reports import report_texts
+from hub.model.reports.report import (
     STEPS_PER_E,
     CountedContracts,
     CountedMessages,
@@ -40,7 +40,7 @@ from hub.model.staff.report import (
     sum_lines,
     sum_spend,
 )
-from hub.model.staff.weekly_report import MailState, WeeklyReport, check_address, find_due_week, find_next_try
+from hub.model.reports.weekly_report import MailState, WeeklyReport, check_address, find_due_week, find_next_try
 from hub.web.staff.report_labels import REASONS
 
 ZONE = "Asia/Shanghai"

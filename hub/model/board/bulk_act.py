@@ -7,8 +7,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from hub.model.board.act_progress import ActProgress
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.staff.act_progress import ActProgress
 
 # The most contracts of one act.
 MAX_CONTRACTS = 5000

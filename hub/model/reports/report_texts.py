@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from hub.model.staff.report import ReportLine, ReportPeriod, Undelivered
+from hub.model.reports.report import ReportLine, ReportPeriod, Undelivered
 
 # The most reasons in an e-mail. The page shows all of them.
 MAX_REASONS = 3

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput
-from hub.model.staff.report import ReportPeriod
+from hub.model.reports.report import ReportPeriod
 
 # The time of day, on Mondays, in the time zone of the campus.
 SENT_AT = time(8)

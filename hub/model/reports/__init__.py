@@ -1,0 +1,1 @@
+"""What reports count, the texts of their figures, and the weekly report."""
