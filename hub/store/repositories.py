@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from hub.model.staff.accounts import Scope
+from hub.store.board.bulk_acts import BulkActs
+from hub.store.board.dashboard import Board
 from hub.store.contract.answers import ContractAnswers
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
@@ -49,6 +51,8 @@ from hub.store.reminders.due_steps import DueSteps
 from hub.store.reminders.ledger import Reminders
 from hub.store.reminders.plans import Plans
 from hub.store.reminders.policies import Policies
+from hub.store.reports.report_figures import ReportFigures
+from hub.store.reports.weekly_reports import WeeklyReports
 from hub.store.school.campuses import School
 from hub.store.school.enrolments import Enrolments
 from hub.store.school.guests import Visitors
@@ -71,15 +75,11 @@ from hub.store.signing.signature_requests import Signatures
 from hub.store.staff.accounts import Accounts
 from hub.store.staff.alerts import Alerts
 from hub.store.staff.api_keys import ApiKeys
-from hub.store.staff.bulk_acts import BulkActs
-from hub.store.staff.dashboard import Board
 from hub.store.staff.idempotency import Idempotency
 from hub.store.staff.phone_changes import PhoneChanges
-from hub.store.staff.report_figures import ReportFigures
 from hub.store.staff.second_factors import SecondFactors
 from hub.store.staff.staff_tasks import StaffTasks
 from hub.store.staff.task_assignment import Owners
-from hub.store.staff.weekly_reports import WeeklyReports
 
 R = TypeVar("R")
 

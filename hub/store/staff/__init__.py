@@ -1,1 +1,1 @@
-"""Staff accounts, API keys, the board, staff tasks, alerts, phone number changes, and acts on many contracts."""
+"""Staff accounts, API keys, staff tasks, alerts and phone number changes."""

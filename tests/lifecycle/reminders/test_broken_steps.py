@@ -10,7 +10,7 @@ from sqlalchemy import text
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.staff.board_filter import BoardFilter
+from hub.store.board.board_filter import BoardFilter
 from tests.channels.doubles import Trouble
 from tests.database import tamper
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent

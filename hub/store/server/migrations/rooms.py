@@ -17,6 +17,8 @@ ROOMS = (
     "reminders",
     "inbound",
     "staff",
+    "board",
+    "reports",
     "evidence",
     "server",
 )

@@ -16,8 +16,8 @@ from aiohttp import web
 from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
 from hub.model.staff.roles import Permission
-from hub.store.staff.board_filter import BoardFilter, BoardSort
-from hub.store.staff.dashboard import BoardRow
+from hub.store.board.board_filter import BoardFilter, BoardSort
+from hub.store.board.dashboard import BoardRow
 from hub.web.staff import labels
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import StaffVisit

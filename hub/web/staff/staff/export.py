@@ -15,8 +15,8 @@ from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, f
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import Scope
-from hub.store.staff.board_filter import BoardFilter
-from hub.store.staff.dashboard import BoardRow
+from hub.store.board.board_filter import BoardFilter
+from hub.store.board.dashboard import BoardRow
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff import labels
 from hub.web.staff.render import show, speech

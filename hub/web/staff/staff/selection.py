@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hub.errors import NotFound
 from hub.model.contract.contract import Contract
-from hub.store.staff.board_filter import BoardFilter
+from hub.store.board.board_filter import BoardFilter
 from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.dashboard import wanted_of
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.staff.board_filter import BoardFilter
+from hub.store.board.board_filter import BoardFilter
 from tests.chats.platforms import DingTalkPlatform, FeishuPlatform, Sent, WeComPlatform
 from tests.chats.servers import AnswerServer, answer_server
 from tests.database import tamper

@@ -16,7 +16,7 @@ from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.staff.accounts import STAFF, read_staff
 from hub.store.tables.columns import table_of
-from hub.store.tables.staff import WeeklyReportRow
+from hub.store.tables.reports import WeeklyReportRow
 
 REPORT: Table = table_of(WeeklyReportRow)
 _EMAIL = EncryptedColumn.of(REPORT.c.email_sealed)

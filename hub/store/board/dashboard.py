@@ -14,12 +14,12 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
+from hub.store.board.board_counts import count_board
+from hub.store.board.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
 from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.staff.board_counts import count_board
-from hub.store.staff.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import CampusRow, CourseRow
 

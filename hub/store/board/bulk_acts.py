@@ -16,9 +16,9 @@ from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
 from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.tables.board import BulkActRow, BulkItemRow
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow
-from hub.store.tables.staff import BulkActRow, BulkItemRow
 
 ACT: Table = table_of(BulkActRow)
 ITEM: Table = table_of(BulkItemRow)
