@@ -182,7 +182,7 @@ class JobQueue:
         return await issue_enrolments(self._services, act)
 
     async def _bulk_act(self, act: UUID) -> bool:
-        from hub.lifecycle.staff.bulk_acts import run_bulk_act  # loads the layout of documents
+        from hub.lifecycle.board.bulk_acts import run_bulk_act  # loads the layout of documents
 
         return await run_bulk_act(self._services, act)
 

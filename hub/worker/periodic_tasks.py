@@ -14,11 +14,11 @@ from hub.lifecycle.inbound.inbound_sms import process_stops
 from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.reminders.escalate import escalate_tasks
+from hub.lifecycle.reports.weekly_report import send_weekly_reports
 from hub.lifecycle.sealing.jobs.end_seal_jobs import delete_old_seal_files, stop_overdue_jobs, tell_of_ended_jobs
 from hub.lifecycle.sealing.jobs.seal_jobs import start_lanes
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
-from hub.lifecycle.staff.weekly_report import send_weekly_reports
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES

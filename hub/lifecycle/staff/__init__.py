@@ -1,1 +1,1 @@
-"""Accounts, API keys, staff tasks, alerts, phone number changes, and acts on many contracts."""
+"""Accounts, API keys, staff tasks, alerts and phone number changes."""

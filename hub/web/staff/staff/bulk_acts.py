@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.staff.bulk_acts import begin_bulk_act, judge_many
+from hub.lifecycle.board.bulk_acts import begin_bulk_act, judge_many
 from hub.model.board.bulk_act import MAX_CONTRACTS, BulkAct, BulkFailure, BulkKind, BulkVerdict
 from hub.model.contract.contract import Contract
 from hub.model.school.entered_day import read_day

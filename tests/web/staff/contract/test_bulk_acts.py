@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.board.bulk_acts import run_bulk_act
 from hub.lifecycle.contract.end import expire, void
-from hub.lifecycle.staff.bulk_acts import run_bulk_act
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole

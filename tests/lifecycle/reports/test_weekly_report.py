@@ -17,8 +17,8 @@ from sqlalchemy import text
 
 from channels import ChannelContext
 from channels.email import connect
+from hub.lifecycle.reports.weekly_report import send_weekly_reports, subscribe, unsubscribe
 from hub.lifecycle.services import Services
-from hub.lifecycle.staff.weekly_report import send_weekly_reports, subscribe, unsubscribe
 from hub.model.reports.weekly_report import MailState, WeeklyReport
 from hub.model.staff.accounts import EVERYTHING, Staff
 from hub.model.staff.roles import StaffRole

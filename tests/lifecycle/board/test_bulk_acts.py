@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import BadInput, ContractNotFound
+from hub.lifecycle.board.bulk_acts import MAX_TRIES, begin_bulk_act, run_bulk_act
 from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.reissue import reissue
-from hub.lifecycle.staff.bulk_acts import MAX_TRIES, begin_bulk_act, run_bulk_act
 from hub.model.board.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.accounts import EVERYTHING, Scope
