@@ -36,8 +36,8 @@ from hub.web.pages.logo import LOGO, logo_path
 from hub.web.pages.page_images import PageImages
 from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, with_code
 from hub.web.pages.scripts import SCRIPTS, Scripts, publish_hashes
-from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
-from hub.web.staff.staff.board_stream import add_board_stream
+from hub.web.staff.board.board_counts import COUNTS, KeptCounts
+from hub.web.staff.board.board_stream import add_board_stream
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
 from hub.wiring import Hub
 

@@ -13,7 +13,7 @@ from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.open_link import open_ticket
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
-from hub.web.staff.staff.board_stream import CHANGES, StreamPace
+from hub.web.staff.board.board_stream import CHANGES, StreamPace
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.running import GUARDIAN_PHONE, Running, until
 

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 
 from hub.documents.pades.picture import Picture
 from hub.documents.school.spreadsheet import SpreadsheetReader
+from hub.documents.sealing.register_sheet import register_csv, register_xlsx
 from hub.documents.sealing.seal_pictures import SealDrawing, draw_seal, name_columns
 from hub.documents.sealing.seal_upload import MAX_PICTURE_BYTES, PictureReader
-from hub.documents.staff.register_sheet import register_csv, register_xlsx
 from hub.errors import BadInput
 from hub.model.sealing.seal import SealKind
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import structlog
 
 from channels import CALL_TIMEOUT, ChannelError, MailPicture, Message, MessageRefused, NotNow, ReplyLost
-from hub.documents.staff.report_chart import ChartWords, bars_of_days, draw_columns
+from hub.documents.reports.report_chart import ChartWords, bars_of_days, draw_columns
 from hub.errors import Unavailable
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
@@ -134,7 +134,7 @@ async def _send(services: Services, message: Message) -> tuple[MailState, str]:
 
 async def _write_message(services: Services, report: WeeklyReport, staff: Staff, week: date) -> Message:
     """Return the e-mail about the week before `week`, for the campuses that the account may see."""
-    from hub.documents.staff.report_picture import picture_of  # loads Typst; other jobs do not need it
+    from hub.documents.reports.report_picture import picture_of  # loads Typst; other jobs do not need it
 
     language = report.language
     async with services.database.transaction(EVERYTHING) as tx:

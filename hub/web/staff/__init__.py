@@ -8,6 +8,7 @@ from aiohttp import web
 
 from hub.model.board.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
+from hub.web.staff.board import board_stream, bulk_acts, dashboard, export
 from hub.web.staff.contract import (
     attachments,
     contract,
@@ -23,25 +24,11 @@ from hub.web.staff.evidence import holds, persons
 from hub.web.staff.inbound import chat_accounts
 from hub.web.staff.messaging import messages
 from hub.web.staff.reminders import bulk, policies
+from hub.web.staff.reports import report_tables, reports
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster, school_file, texts
 from hub.web.staff.sealing import seal_grants, seal_register, seal_sm2, seals
 from hub.web.staff.signing import device_keys
-from hub.web.staff.staff import (
-    accounts,
-    answers,
-    api_keys,
-    board_stream,
-    bulk_acts,
-    dashboard,
-    doctor,
-    export,
-    own_account,
-    phone_changes,
-    report_tables,
-    reports,
-    school_record,
-    tasks,
-)
+from hub.web.staff.staff import accounts, answers, api_keys, doctor, own_account, phone_changes, school_record, tasks
 from hub.web.staff.staff.access import StaffRoute, staff_only
 from hub.web.staff.staff.log_in import login_routes
 from hub.web.staff.staff.provider_login import provider_routes

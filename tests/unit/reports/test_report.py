@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from channels import Failure
-from hub.documents.staff.report_chart import (
+from hub.documents.reports.report_chart import (
     HEIGHT,
     MAX_ROWS,
     ChartBar,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.documents.staff.register_sheet import OUTCOMES, REASONS
+from hub.documents.sealing.register_sheet import OUTCOMES, REASONS
 from hub.model.sealing.seal_use import UseOutcome
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff.seal_labels import USE_OUTCOMES, USE_REFUSALS, fault_text

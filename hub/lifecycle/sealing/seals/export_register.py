@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.documents.staff.register_sheet import OUTCOMES, REASONS, RegisterLine, register_csv, register_xlsx
+from hub.documents.sealing.register_sheet import OUTCOMES, REASONS, RegisterLine, register_csv, register_xlsx
 from hub.errors import BadInput
 from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services

@@ -8,9 +8,9 @@ from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.model.contract.attachment import ENDINGS
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
+from hub.web.staff.board.selection import read_id
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.selection import read_id
 
 OPENED = "attachment-opened"
 

@@ -15,11 +15,11 @@ from hub.lifecycle.contract.read_document import DOWNLOADED, open_document, open
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.staff.board.dashboard import link_with_filters
+from hub.web.staff.board.selection import get_selected, pack
 from hub.web.staff.contract.zip_stream import MAX_ZIP_BYTES, ZipStream, compute_zip_size
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.dashboard import link_with_filters
-from hub.web.staff.staff.selection import get_selected, pack
 
 # The most contracts in one download.
 MAX_FILES = 1000

@@ -16,10 +16,10 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.link import DoorKind
+from hub.web.staff.board.dashboard import link_with_filters
+from hub.web.staff.board.selection import get_selected, pack
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.dashboard import link_with_filters
-from hub.web.staff.staff.selection import get_selected, pack
 
 # The most contracts of one print: some twenty sheets.
 MAX_PRINTED = 300

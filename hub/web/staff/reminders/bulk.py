@@ -9,10 +9,10 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin, preview
+from hub.web.staff.board.dashboard import wanted_of
+from hub.web.staff.board.selection import FITTING, read_id, read_selected
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.dashboard import wanted_of
-from hub.web.staff.staff.selection import FITTING, read_id, read_selected
 
 WAITING = (BulkOutcome.MORNING,)
 

@@ -40,13 +40,13 @@ from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
 from hub.web.http.problems import known_problems
 from hub.web.staff import labels
+from hub.web.staff.board.selection import read_id
 from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
 from hub.web.staff.enrolment_labels import NOT_ISSUED
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.selection import read_id
 
 # The most enrolments without a contract that are listed with the reason.
 MAX_FAILED_NAMED = 500

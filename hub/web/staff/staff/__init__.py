@@ -1,1 +1,1 @@
-"""Pages of the console about accounts, the board, staff tasks, alerts, phone changes, and acts on many contracts."""
+"""Pages of the console about accounts, staff tasks, alerts, and phone changes."""

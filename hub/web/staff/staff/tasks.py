@@ -17,10 +17,10 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
 from hub.store.staff.staff_tasks import TaskFilter
 from hub.web.staff import labels
+from hub.web.staff.board.selection import read_id
 from hub.web.staff.render import Entered, show
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.selection import read_id
 
 # Tasks on one page, which is also the most that can be finished at once.
 PAGE = 50

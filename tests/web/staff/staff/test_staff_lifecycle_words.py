@@ -217,7 +217,7 @@ REFUSE_STAFF = (
     "web/staff/evidence/holds.py",
     "web/staff/school/imports.py",
     "web/staff/staff/api_keys.py",
-    "web/staff/staff/reports.py",
+    "web/staff/reports/reports.py",
 )
 
 

@@ -13,8 +13,8 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import PACKED
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels, render
+from hub.web.staff.board import dashboard
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
-from hub.web.staff.staff import dashboard
 from tests.unit.reminders.test_policy import TOO_MUCH
 from tests.web.page_texts import texts_of
 

@@ -19,11 +19,11 @@ from hub.model.school.entered_day import read_day
 from hub.model.staff.roles import Permission
 from hub.web.http.problems import known_problems
 from hub.web.staff import labels
+from hub.web.staff.board.dashboard import link_with_filters
+from hub.web.staff.board.selection import get_selected, pack, read_id
 from hub.web.staff.render import Entered, printable, problem_words, show, speech
 from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.dashboard import link_with_filters
-from hub.web.staff.staff.selection import get_selected, pack, read_id
 
 # The deadline that is suggested.
 SUGGESTED_EXTENSION = timedelta(days=7)

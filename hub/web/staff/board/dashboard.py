@@ -19,9 +19,9 @@ from hub.model.staff.roles import Permission
 from hub.store.board.board_filter import BoardFilter, BoardSort
 from hub.store.board.dashboard import BoardRow
 from hub.web.staff import labels
+from hub.web.staff.board.board_counts import COUNTS
 from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.board_counts import COUNTS
 
 PAGE = 50
 # Days.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, XlsxTable, format_csv
+from hub.documents.board.board_sheet import BYTE_ORDER_MARK, XlsxTable, format_csv
 from hub.model.sealing.seal_fault import SENTENCES
 from hub.model.sealing.seal_use import UseOutcome
 

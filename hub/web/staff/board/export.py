@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
+from hub.documents.board.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.accounts import Scope
@@ -19,10 +19,10 @@ from hub.store.board.board_filter import BoardFilter
 from hub.store.board.dashboard import BoardRow
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff import labels
+from hub.web.staff.board.dashboard import link_with_filters, wanted_of
+from hub.web.staff.board.selection import FITTING, describe_filter, read_selected
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.dashboard import link_with_filters, wanted_of
-from hub.web.staff.staff.selection import FITTING, describe_filter, read_selected
 
 # The most rows of one XLSX file, which is made completely before it is sent. CSV has no limit.
 MAX_XLSX_ROWS = 20_000

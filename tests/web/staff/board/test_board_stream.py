@@ -15,7 +15,7 @@ from hub.lifecycle.contract.end import void
 from hub.measures import REGISTRY
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
-from hub.web.staff.staff.board_stream import CHANGES, BoardChanges, StreamPace
+from hub.web.staff.board.board_stream import CHANGES, BoardChanges, StreamPace
 from tests.running import Running
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, console_of

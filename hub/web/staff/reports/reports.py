@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.documents.staff.report_chart import MAX_ROWS, ChartWords, bar_of, bars_of_days, draw_columns, draw_rows
+from hub.documents.reports.report_chart import MAX_ROWS, ChartWords, bar_of, bars_of_days, draw_columns, draw_rows
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.reports.weekly_report import has_mail, subscribe, unsubscribe
 from hub.model.messaging.provider import ProviderSettings

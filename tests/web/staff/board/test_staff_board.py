@@ -15,8 +15,8 @@ from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
-from hub.web.staff.staff import dashboard
-from hub.web.staff.staff.board_counts import COUNTS, KeptCounts
+from hub.web.staff.board import dashboard
+from hub.web.staff.board.board_counts import COUNTS, KeptCounts
 from tests.lifecycle.signer import completed, signed
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
 from tests.web.serving import served

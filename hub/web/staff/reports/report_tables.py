@@ -8,16 +8,16 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from hub.documents.staff.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
+from hub.documents.board.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput
 from hub.model.reports.report import list_undelivered, sum_spend
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff import labels
+from hub.web.staff.board.export import FORMS
 from hub.web.staff.render import speech
 from hub.web.staff.report_labels import REASONS
+from hub.web.staff.reports.reports import KEPT, Report, list_providers, read_report
 from hub.web.staff.staff.access import StaffVisit
-from hub.web.staff.staff.export import FORMS
-from hub.web.staff.staff.reports import KEPT, Report, list_providers, read_report
 
 TABLES = ("contracts", "spend", "undelivered")
 GROUP_TITLES = {"day": "Day", "campus": "Campus", "course": "Course", "channel": "Channel"}

@@ -1,0 +1,1 @@
+"""Sheets: the board as a file."""

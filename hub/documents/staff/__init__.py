@@ -1,1 +1,0 @@
-"""Sheets and charts that staff take out."""
