@@ -19,8 +19,8 @@ from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from hub.wiring import Hub, build
 

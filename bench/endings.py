@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 
 from bench.server import Server
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 
 FINAL = ("COMPLETED", "DECLINED", "EXPIRED")
 ASK_TIMEOUT = 120.0

@@ -22,8 +22,8 @@ from hub.settings import Settings, own_file
 from hub.store.backup.after_restore import check_empty, mark_restored
 from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_backup
 from hub.store.backup.dump import access_to, load
+from hub.store.encryption.keys import Keys
 from hub.store.files.durable_files import sync_folder
-from hub.store.kernel.keys import Keys
 from hub.store.server.connections import check_owner, open_connection
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding

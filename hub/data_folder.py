@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from hub.errors import WrongInstallation
-from hub.store.kernel.keys import Keys, key_id_of
+from hub.store.encryption.keys import Keys, key_id_of
 from hub.store.server.installation import Binding
 
 ID_FILE = "installation.id"

@@ -25,7 +25,7 @@ from hub.settings import Settings
 from hub.store.backup.archive import COPY_BYTES
 from hub.store.backup.compare import count_connections, summarise_database
 from hub.store.backup.dump import access_to, load, stream_dump
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.server.connections import (
     DATABASE,
     DATABASE_OWNER,

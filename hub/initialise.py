@@ -27,9 +27,9 @@ from hub.data_folder import (
 )
 from hub.errors import WrongInstallation
 from hub.settings import Settings
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys, key_id_of
 from hub.store.files.durable_files import write_durably
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys, key_id_of
 from hub.store.server.installation import Binding, bind, find_binding, find_oldest_encrypted, renew_certificates
 from hub.wiring import Clock, utc_now
 from hub.wiring.seal import connect_seal

@@ -21,8 +21,8 @@ from hub.errors import BadInput, DatabaseUnavailable
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.evidence.encryption_keys import EncryptionFaults, EncryptionKeyEntry, is_unfinished
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.encrypted_column import EncryptedColumn
-from hub.store.kernel.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
+from hub.store.encryption.encrypted_column import EncryptedColumn
+from hub.store.encryption.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
 from hub.store.server.connections import DATABASE_OWNER, open_connection
 from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS, EncryptionKeys
 from hub.store.transaction import SEALING_KEY_KNOWN_FOR, Database, Transaction

@@ -22,9 +22,9 @@ from hub.data_folder import master_key
 from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
 from hub.settings import Settings
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 from hub.store.files.durable_files import write_durably
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys
 from hub.tokens import SigningKey
 from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info

@@ -9,7 +9,7 @@ from __future__ import annotations
 import structlog
 
 from hub.measures import SECURITY_EVENTS, SecurityEvent
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
 
 # Hexadecimal characters of a hash. With this many, two addresses in a school's traffic practically never collide.
 HASH_CHARACTERS = 16

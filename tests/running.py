@@ -42,7 +42,7 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL
 from hub.settings import PACKED, Settings, TimestampSettings, TokenSettings
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority

@@ -12,13 +12,13 @@ import typer
 from hub.commands.with_hub import check_current, real_settings, said_plainly, say
 from hub.data_folder import check_folder, master_key
 from hub.open_database import opened_database
-from hub.store.kernel.keys import RETIRED, Keys
+from hub.store.encryption.keys import RETIRED, Keys
 from hub.store.server.installation import find_binding
 
 if TYPE_CHECKING:
     from hub.key_rotation import Progress
     from hub.model.evidence.encryption_keys import EncryptionFaults
-    from hub.store.kernel.encrypted_column import EncryptedColumn
+    from hub.store.encryption.encrypted_column import EncryptedColumn
     from hub.store.transaction import Database
 
 app = typer.Typer(no_args_is_help=True, help="The key that encrypts columns.")

@@ -36,9 +36,9 @@ from hub.model.signing.signature_request import Custody
 from hub.notaries import Notary
 from hub.router.message_texts import MessageTexts
 from hub.router.router import Router
+from hub.store.encryption.keys import Keys
 from hub.store.files.content_addressed import Files
 from hub.store.files.object_places import ObjectPlace
-from hub.store.kernel.keys import Keys
 from hub.store.sealing.job_files import SealJobFiles
 from hub.store.transaction import Database
 from hub.timestamps import TimestampAuthority

@@ -11,7 +11,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import COPIES, LATE, MessageTemplates, Purpose, render
 from hub.model.signing.link import TICKET_LENGTH, SignLink, derive_pickup_code, derive_ticket, format_ticket
 from hub.model.signing.session import code_for
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.transaction import Transaction
 
 

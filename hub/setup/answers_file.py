@@ -10,9 +10,9 @@ from cryptography.exceptions import InvalidTag
 from hub.data_folder import master_key
 from hub.errors import BadInput
 from hub.setup.answers import SetupAnswers
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 from hub.store.files.durable_files import write_durably
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys
 
 FILE = "setup.sealed"
 # The name that is authenticated together with the content.

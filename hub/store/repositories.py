@@ -15,6 +15,8 @@ from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.document_sets import DocumentSets
 from hub.store.contract.tasks import Tasks
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 from hub.store.evidence.addenda import EvidenceAddenda
 from hub.store.evidence.erasure_requests import ErasureRequests
 from hub.store.evidence.legal_holds import LegalHolds
@@ -30,11 +32,9 @@ from hub.store.evidence.trees import HashTrees
 from hub.store.inbound.callbacks import Callbacks
 from hub.store.inbound.chat_accounts import Chats
 from hub.store.inbound.inbound_sms import InboundMessages
-from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.heartbeats import Heartbeats
 from hub.store.kernel.jobs import Jobs
-from hub.store.kernel.keys import Keys
 from hub.store.kernel.operator_figures import OperatorFigures
 from hub.store.kernel.task_times import TaskTimes
 from hub.store.messaging.budgets import Budgets

@@ -20,12 +20,12 @@ import asyncpg
 
 from hub.errors import BadInput, DatabaseUnavailable, DiskFull
 from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 from hub.store.files.free_space import full_disk_told
 from hub.store.inbound.callback_writer import CallbackWriter
-from hub.store.kernel.cipher import Cipher
 from hub.store.kernel.connection import Connection, Driver, Row, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
-from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Entrance, Opening, by_key, by_scope
 from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.statement import SqlStatement

@@ -83,9 +83,9 @@ from hub.router.providers import Provider, ProviderSet
 from hub.router.rendering import Renderer
 from hub.router.router import Router
 from hub.settings import PACKED, Settings
+from hub.store.encryption.keys import Keys
 from hub.store.file_store import open_files
 from hub.store.kernel.database_clock import DatabaseClock
-from hub.store.kernel.keys import Keys
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
 from hub.wiring.seal import connect_seal

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.migrate import migrate
 from hub.store.transaction import Database

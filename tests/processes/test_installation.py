@@ -22,7 +22,7 @@ from hub.initialise import initialise, renew
 from hub.lifecycle.contract.issue import issue
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.server.installation import Binding, find_binding, mark
 from hub.wiring import Hub, build, utc_now
 from tests.database import Dsns, fresh_database

@@ -76,7 +76,7 @@ from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
 from hub.seal_keys import find_seal_key, is_brought, keep_brought_key
 from hub.settings import Settings
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.tokens.softkey import SoftKey
 
 path = folder / "softhsm2.conf"

@@ -12,9 +12,9 @@ import pytest
 
 from channels import CallbackContent, Fate, Receipt, ReceiptReport
 from hub.errors import DatabaseUnavailable
+from hub.store.encryption.keys import Keys
 from hub.store.inbound.callback_writer import CALLS_CAME
 from hub.store.kernel.batcher import MAX_BATCH
-from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from hub.web.inbound.callback_batcher import CallbackBatcher
 from tests.database import Dsns, fresh_database

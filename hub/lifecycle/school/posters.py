@@ -20,7 +20,7 @@ from hub.model.school.course import Campus, Course
 from hub.model.school.poster import Poster, PosterMode
 from hub.model.signing.link import format_ticket
 from hub.model.staff.accounts import Scope
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
 from hub.store.transaction import Transaction
 
 MAX_TITLE_LENGTH = 40

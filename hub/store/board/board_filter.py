@@ -32,7 +32,7 @@ from sqlalchemy import (
 from hub.errors import BadInput
 from hub.model.contract.person import normalise_phone
 from hub.model.messaging.delivery import DeliveryState
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
 from hub.store.tables.messaging import DeliveryRow, DeliveryShareRow

@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.board.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.tables.board import BulkActRow, BulkItemRow
 from hub.store.tables.columns import table_of

@@ -20,9 +20,9 @@ from hub.errors import NotFound, UnreadableFile
 from hub.model.contract.attachment import Attachment
 from hub.model.contract.contract import Contract
 from hub.store.contract.contracts import ANSWERS, VERSION, Contracts
-from hub.store.kernel.cipher import NONCE_BYTES, Cipher
+from hub.store.encryption.cipher import NONCE_BYTES, Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import AttachmentRow

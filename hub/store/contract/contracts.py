@@ -16,9 +16,9 @@ from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
 from hub.model.contract.contract import Contract, ContractState, check_move
 from hub.model.contract.person import same_name
 from hub.model.contract.signer import Role, Signer
+from hub.store.encryption.encrypted_column import EncryptedColumn
+from hub.store.encryption.packing import JoinedJson, PackedJson
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
-from hub.store.kernel.packing import JoinedJson, PackedJson
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.statement import SqlStatement

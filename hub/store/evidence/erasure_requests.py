@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.evidence.erasure_request import ErasureRequest
 from hub.model.evidence.person_data import SoughtPerson
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.evidence import ErasureRequestRow

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, func, or_, select, text
 
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
 from hub.model.messaging.message import COPIES
-from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import AttachmentRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow

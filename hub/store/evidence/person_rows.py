@@ -23,9 +23,9 @@ from hub.model.evidence.person_data import (
     list_people,
 )
 from hub.store.contract.contracts import Contracts
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow, SignerRow

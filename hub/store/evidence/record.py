@@ -21,9 +21,9 @@ from hub.model.evidence.record_facts import (
     list_personal_values,
     mark_personal_values,
 )
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import AFTER_WRITES

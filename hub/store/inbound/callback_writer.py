@@ -18,9 +18,9 @@ import asyncpg
 from channels import CallbackContent, Inbound, ReceiptReport, Unread
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.tables.columns import table_of
 from hub.store.tables.inbound import CallbackRow
 

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from channels import Inbound
 from hub.model.messaging.sms_commands import SmsCommand
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of

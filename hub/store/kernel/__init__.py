@@ -1,1 +1,1 @@
-"""What all repositories use: connections, statements, cipher, keys, files, jobs, periodic tasks, heartbeats."""
+"""What all repositories use: the pool, connections, statements, what waits to be written, and their base classes."""

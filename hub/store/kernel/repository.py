@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
 from hub.store.kernel.connection import Connection
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, case, func, se
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
 from hub.model.signing.link import SignLink
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many

@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reports.weekly_report import MailState, WeeklyReport
 from hub.model.staff.accounts import Staff
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.staff.accounts import STAFF, read_staff
 from hub.store.tables.columns import table_of

@@ -15,9 +15,9 @@ from hub.model.contract.contract import ContractState
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentLine, EnrolmentPage, EnrolmentState
 from hub.model.staff.accounts import Scope
-from hub.store.kernel.cipher import Cipher
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow

@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.school.guest import Visitor
 from hub.model.signing.session import hash_secret
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import VisitorRow

@@ -21,9 +21,9 @@ from hub.model.school.issue_many import (
     IssueProgress,
     SignerReplacement,
 )
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of

@@ -20,8 +20,8 @@ from hub.model.school.poster import (
     derive_poster_ticket,
     hash_poster_ticket,
 )
+from hub.store.encryption.keys import Keys
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.keys import Keys
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import EnrolmentRow, PosterRow, PosterScanRow
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import NotFound
 from hub.model.school.roster_upload import RosterUpload
-from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import RosterTitlesRow, RosterUploadRow

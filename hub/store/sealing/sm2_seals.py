@@ -10,8 +10,8 @@ from sqlalchemy import Table, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of

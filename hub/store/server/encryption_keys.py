@@ -14,9 +14,9 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 
 from hub.model.evidence.encryption_keys import EncryptionKeyEntry
-from hub.store.kernel.cipher import BOUND, PREFIX_BYTES
+from hub.store.encryption.cipher import BOUND, PREFIX_BYTES
+from hub.store.encryption.encrypted_column import EncryptedColumn, list_encrypted_columns
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn, list_encrypted_columns
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import metadata, table_of

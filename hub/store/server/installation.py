@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import DatabaseUnavailable, WrongInstallation
-from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.server.connections import open_connection
 
 _BIND = """

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.device_key import AppKey, Attestation, hash_spki
 from hub.model.signing.signature_request import RequestState
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of

@@ -15,8 +15,8 @@ from hub.model.contract.signer import Signer, TaskState
 from hub.model.school.course import Campus
 from hub.model.signing.link import DoorKind, SignLink, derive_ticket, hash_ticket
 from hub.model.signing.session import SigningSession, hash_secret
+from hub.store.encryption.keys import Keys
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement

@@ -9,7 +9,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import IdempotencyMismatch, TooSoon
-from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.staff import IdempotencyRow

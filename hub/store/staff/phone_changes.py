@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.kernel.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.staff import PhoneChangeRow

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, or_, select
 
-from hub.store.kernel.encrypted_column import EncryptedColumn
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.columns import table_of
 from hub.store.tables.staff import StaffRecoveryCodeRow, StaffRow

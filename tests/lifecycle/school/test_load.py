@@ -27,7 +27,7 @@ from hub.model.contract.signer import Role
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.settings import PACKED
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.commits import failing_before_commit
 from tests.database import Dsns

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.database import LOCK_WAITS, fresh_database
 from tests.running import until

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.store.encryption.keys import Keys
 from hub.store.kernel.database_clock import TOLERANCE, DatabaseClock
-from hub.store.kernel.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.transaction import Database

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
+from hub.store.encryption.keys import Keys
 from hub.store.kernel.jobs import (
     ALERT,
     DELIVER,
@@ -22,7 +23,6 @@ from hub.store.kernel.jobs import (
     Job,
     take_jobs,
 )
-from hub.store.kernel.keys import Keys
 from hub.store.transaction import Database
 from hub.worker.loops import listening
 from tests.database import fresh_database

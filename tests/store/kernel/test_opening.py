@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, TIMESTAMP, Integer, String, Text, Uuid, bindparam,
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
 from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of

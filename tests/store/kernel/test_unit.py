@@ -30,8 +30,8 @@ from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.contract.cases import opening_lock
 from hub.store.contract.contracts import CONTRACT_DATA
-from hub.store.kernel.keys import Keys
-from hub.store.kernel.packing import FIRST_BYTE
+from hub.store.encryption.keys import Keys
+from hub.store.encryption.packing import FIRST_BYTE
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
 from tests.database import LOCK_WAITS, Dsns

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import bindparam, select, text
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import WaitingWrites, read_write

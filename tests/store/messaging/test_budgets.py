@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Database
 from tests.database import fresh_database

@@ -7,8 +7,8 @@ import secrets
 import asyncpg
 import pytest
 
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.keys import Keys
 from tests.running import running_hub
 from tests.web.staff_visit import ConsoleBrowser
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.errors import ContractUnreadable
-from hub.store.kernel.packing import DICTIONARY, PACKED_FROM, PackedJson, pack, read_dictionary, unpack
+from hub.store.encryption.packing import DICTIONARY, PACKED_FROM, PackedJson, pack, read_dictionary, unpack
 
 NEVER_CHANGES = "c5d195bbc258e65d8193f87e7f7a1679aa92ea6c5b739ab0efcdffb8ba8bf259"
 PACKED_ONCE = (

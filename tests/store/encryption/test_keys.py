@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from hub.store.kernel.cipher import Cipher
-from hub.store.kernel.encrypted_column import EncryptedColumn
-from hub.store.kernel.keys import Keys, key_id_of, make_sealing_key, retire_sealing_key
+from hub.store.encryption.cipher import Cipher
+from hub.store.encryption.encrypted_column import EncryptedColumn
+from hub.store.encryption.keys import Keys, key_id_of, make_sealing_key, retire_sealing_key
 
 
 def test_the_master_key_is_made_once_for_us_alone(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.model.contract.signer import DECLARED
-from hub.store.kernel.keys import KEY_ID_BYTES, Keys, key_id_of
-from hub.store.kernel.packing import pack, unpack
+from hub.store.encryption.keys import KEY_ID_BYTES, Keys, key_id_of
+from hub.store.encryption.packing import pack, unpack
 
 NONCE_BYTES = 12
 BOUND = b"QS1"

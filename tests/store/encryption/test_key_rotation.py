@@ -21,8 +21,8 @@ from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.encrypted_column import EncryptedColumn
-from hub.store.kernel.keys import Keys, make_sealing_key
+from hub.store.encryption.encrypted_column import EncryptedColumn
+from hub.store.encryption.keys import Keys, make_sealing_key
 from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS
 from hub.store.server.installation import find_binding
 from hub.store.transaction import Database
