@@ -21,7 +21,7 @@ from hub.model.sealing.seal import KeyPlace, SealState
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import QueueLag, compute_lag
 from hub.router.providers import Provider
-from hub.store.kernel.operator_figures import COUNTED
+from hub.store.operation.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
 

@@ -16,9 +16,9 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.router.providers import Provider
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem
-from hub.store.kernel.jobs import RUNNING_JOB, Job
 from hub.store.messaging.deliveries import opening_report
 from hub.store.messaging.reported_deliveries import KnownOutcome, Learnt, opening_outcomes
+from hub.store.operation.jobs import RUNNING_JOB, Job
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()

@@ -33,10 +33,6 @@ from hub.store.inbound.callbacks import Callbacks
 from hub.store.inbound.chat_accounts import Chats
 from hub.store.inbound.inbound_sms import InboundMessages
 from hub.store.kernel.connection import Connection
-from hub.store.kernel.heartbeats import Heartbeats
-from hub.store.kernel.jobs import Jobs
-from hub.store.kernel.operator_figures import OperatorFigures
-from hub.store.kernel.task_times import TaskTimes
 from hub.store.messaging.budgets import Budgets
 from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.delivery_items import DeliveryItems
@@ -46,6 +42,10 @@ from hub.store.messaging.pause import SendingPauses
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
 from hub.store.messaging.to_send import DeliveriesToSend
+from hub.store.operation.heartbeats import Heartbeats
+from hub.store.operation.jobs import Jobs
+from hub.store.operation.operator_figures import OperatorFigures
+from hub.store.operation.task_times import TaskTimes
 from hub.store.reminders.bulk import BulkReminders
 from hub.store.reminders.due_steps import DueSteps
 from hub.store.reminders.ledger import Reminders

@@ -1,9 +1,9 @@
 """Run queued jobs, which should be done soon after a commit.
 
-Workers take jobs from one table (`store/kernel/jobs.py`). A job ends in the transaction that does the last of its work
-or, if there is none, by a report. One statement reports, renews the leases of jobs that run, and takes further ones. It
-is run after each NOTIFY, every few seconds, and when a job ends whose end is to be reported, or on which others waited.
-"""
+Workers take jobs from one table (`store/operation/jobs.py`). A job ends in the transaction that does the last of its
+work or, if there is none, by a report. One statement reports, renews the leases of jobs that run, and takes further
+ones. It is run after each NOTIFY, every few seconds, and when a job ends whose end is to be reported, or on which
+others waited."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import (
+from hub.store.operation.jobs import (
     ALERT,
     BULK_ACT,
     COMPLETE,

@@ -22,8 +22,8 @@ from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.router.reconcile import MAX_BATCHES
-from hub.store.kernel.jobs import ALERT, BULK_ACT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
-from hub.store.kernel.operator_figures import COUNTED
+from hub.store.operation.jobs import ALERT, BULK_ACT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
+from hub.store.operation.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
 from hub.worker.loops import Loop, log_errors, sleep_or_stop

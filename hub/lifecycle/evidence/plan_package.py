@@ -6,7 +6,7 @@ from uuid import UUID
 
 from hub.model.contract.contract import Contract
 from hub.model.evidence.package import PACKAGE_RETRY
-from hub.store.kernel.jobs import EVIDENCE
+from hub.store.operation.jobs import EVIDENCE
 from hub.store.transaction import Transaction
 
 

@@ -19,7 +19,7 @@ from hub.model.school.course import Campus
 from hub.model.signing.link import DoorKind, SignLink
 from hub.model.staff.accounts import StaffTask
 from hub.store.evidence.record import NewEntry
-from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
+from hub.store.operation.jobs import DELIVER, DELIVER_CODE
 from hub.store.signing.links import Wanted
 from hub.store.transaction import Transaction
 

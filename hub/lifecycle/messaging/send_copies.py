@@ -16,7 +16,7 @@ from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_
 from hub.model.reminders.may_send import Drop, MessageCase, may_send
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import UNREACHED, StaffTask
-from hub.store.kernel.jobs import DELIVER
+from hub.store.operation.jobs import DELIVER
 from hub.store.transaction import Transaction
 
 CHANNEL = "email"

@@ -36,7 +36,7 @@ from hub.model.reminders.schedule import (
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.router.policy import get_policy
-from hub.store.kernel.jobs import REMIND_MANY
+from hub.store.operation.jobs import REMIND_MANY
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 

@@ -26,7 +26,7 @@ from hub.model.reminders.schedule import (
 from hub.model.staff.accounts import EVERYTHING
 from hub.router.policy import get_policies, get_policy
 from hub.store.contract.tasks import MAX_SLEEP
-from hub.store.kernel.jobs import REPLAN
+from hub.store.operation.jobs import REPLAN
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.plans import PlannedTask
 from hub.store.transaction import Transaction

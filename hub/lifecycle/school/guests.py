@@ -22,7 +22,7 @@ from hub.model.school.poster import Poster, PosterScan, ScanStep
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.session import CODE_LIFE, SESSION_LIFE
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.kernel.jobs import DELIVER_CODE
+from hub.store.operation.jobs import DELIVER_CODE
 from hub.store.transaction import Transaction
 
 POSTER_DOOR = "poster"

@@ -48,7 +48,7 @@ from hub.model.school.issue_many import (
 )
 from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.roles import Permission
-from hub.store.kernel.jobs import ISSUE_MANY
+from hub.store.operation.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
 
 # Contracts that one job issues: a worker that has to stop waits for its job to end.

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from hub.errors import QiandaError
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract, ContractState, compute_backoff
 from hub.model.staff.accounts import StaffTask
-from hub.store.kernel.jobs import COMPLETE
+from hub.store.operation.jobs import COMPLETE
 from hub.store.transaction import Transaction
 
 STILL_NOT = "The contract is signed, but still not finished. Number of tries so far:"

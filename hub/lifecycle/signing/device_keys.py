@@ -20,7 +20,7 @@ from hub.lifecycle.signing.open_link import Visit, begin_visit
 from hub.model.signing.device_key import MAX_DEVICES, MAX_LABEL_LENGTH, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, choose_custody
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.store.kernel.jobs import REVOKE
+from hub.store.operation.jobs import REVOKE
 from hub.store.transaction import Transaction
 
 NOT_CONFIGURED = "format-not-accepted"

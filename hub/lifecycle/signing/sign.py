@@ -53,7 +53,7 @@ from hub.model.signing.pairing import PairingState
 from hub.model.signing.session import PREPARED_FOR, SigningSession
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, StaffTask
-from hub.store.kernel.jobs import COMPLETE
+from hub.store.operation.jobs import COMPLETE
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 

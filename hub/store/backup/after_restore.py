@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from hub.errors import DatabaseUnavailable
-from hub.store.kernel.jobs import DELIVER, DELIVER_CODE
+from hub.store.operation.jobs import DELIVER, DELIVER_CODE
 from hub.store.server.connections import DATABASE_OWNER, open_connection
 
 _PAUSE = """

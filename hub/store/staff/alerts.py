@@ -13,7 +13,7 @@ from hub.model.staff.accounts import Scope
 from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
 from hub.model.staff.alert_texts import Facts
 from hub.store.kernel.connection import Connection, Row
-from hub.store.kernel.jobs import ALERT, Jobs
+from hub.store.operation.jobs import ALERT, Jobs
 from hub.store.tables.columns import table_of
 from hub.store.tables.staff import AlertRow
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import COMPLETE
+from hub.store.operation.jobs import COMPLETE
 from hub.worker.job_queue import JobQueue
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import until

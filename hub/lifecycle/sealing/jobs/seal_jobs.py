@@ -27,7 +27,7 @@ from hub.model.sealing.seal_job import (
 )
 from hub.model.sealing.seal_place import parse_seal_place
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.kernel.jobs import SEAL_FILES
+from hub.store.operation.jobs import SEAL_FILES
 from hub.store.transaction import Transaction
 
 # Queue jobs for one seal job. This many workers can share its files.

@@ -12,7 +12,7 @@ import pytest
 
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.encryption.keys import Keys
-from hub.store.kernel.jobs import (
+from hub.store.operation.jobs import (
     ALERT,
     DELIVER,
     FAILED_REST,

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hub.model.staff.operator_figures import QueueLag, RowCounts
-from hub.store.kernel.jobs import JOB_KINDS
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
+from hub.store.operation.jobs import JOB_KINDS
 
 # The most rows of one queue that are counted. In a longer queue, only the oldest rows are counted.
 BOUND = 1000

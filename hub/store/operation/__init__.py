@@ -1,0 +1,1 @@
+"""What keeps workers going: jobs, periodic tasks, heartbeats, and figures for operators."""
