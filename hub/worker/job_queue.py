@@ -3,7 +3,8 @@
 Workers take jobs from one table (`store/operation/jobs.py`). A job ends in the transaction that does the last of its
 work or, if there is none, by a report. One statement reports, renews the leases of jobs that run, and takes further
 ones. It is run after each NOTIFY, every few seconds, and when a job ends whose end is to be reported, or on which
-others waited."""
+others waited.
+"""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ import pyotp
 
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.signing.questions import ask
-from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole, derive_copy_ticket
 from hub.model.contract.signer import Role

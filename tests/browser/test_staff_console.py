@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from hub.lifecycle.school.import_roster import load_roster
-from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
 from hub.web.staff.board.board_stream import CHANGES, StreamPace

@@ -26,7 +26,7 @@ from hub.lifecycle.evidence.delete_files import delete_superseded
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seals.manage_seals import Keeper
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
-from hub.lifecycle.signing import open_link, verify_identity
+from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState
 from hub.model.staff.accounts import EVERYTHING

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from hub.errors import TooSoon
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.signing import open_link, sign, signer_certificates, verify_identity
+from hub.lifecycle.signing import sign, signer_certificates
 from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.signing.link import DoorKind

@@ -10,8 +10,8 @@ import pytest
 from channels import ChannelContext, Message, Receipt, sms_aliyun, sms_twilio
 from channels.outbox import Outbox
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
-from hub.lifecycle.signing.open_link import open_ticket
-from hub.lifecycle.signing.verify_identity import send_code
+from hub.lifecycle.signing.entry.open_link import open_ticket
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.message import ANSWERS, Purpose

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from channels import CannotAsk, ChannelContext, Fate, Message, NotNow, Receipt, Rules, sms_twilio
-from hub.lifecycle.signing.open_link import open_ticket
-from hub.lifecycle.signing.verify_identity import send_code
+from hub.lifecycle.signing.entry.open_link import open_ticket
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import ProviderSettings

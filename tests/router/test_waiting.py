@@ -25,9 +25,9 @@ from channels import (
     sms_kannel,
 )
 from hub.lifecycle.reminders.run_due import run_step
-from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.entry.open_link import open_ticket
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.signing.questions import ask
-from hub.lifecycle.signing.verify_identity import send_code
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import Delivery, DeliveryState, StateReport

@@ -13,8 +13,8 @@ import pytest
 from hub.errors import TemplateFailed
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
-from hub.lifecycle.signing.open_link import open_ticket
-from hub.lifecycle.signing.verify_identity import send_code
+from hub.lifecycle.signing.entry.open_link import open_ticket
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from hub.errors import IllegalMove
 from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import begin_locked_visit
+from hub.lifecycle.signing.entry.open_link import begin_locked_visit
 from hub.lifecycle.signing.questions import checked_words
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState

@@ -20,7 +20,7 @@ from hub.documents.fonts import ContractFont
 from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit, begin_locked_visit, begin_visit
+from hub.lifecycle.signing.entry.open_link import Visit, begin_locked_visit, begin_visit
 from hub.lifecycle.signing.sign import list_replaceable
 from hub.lifecycle.signing.signing_order import check_open
 from hub.model.contract.asked_field import LEFT_EMPTY, AskedField, FieldKind, check_answers, read_asked_fields

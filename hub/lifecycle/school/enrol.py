@@ -31,9 +31,9 @@ from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, visitor_of
 from hub.lifecycle.school.posters import is_on_list, student_hash
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.identity_provider_check import BY_POSTER
-from hub.lifecycle.signing.open_link import new_secret
-from hub.lifecycle.signing.otp_limits import refuse_persons
+from hub.lifecycle.signing.entry.identity_provider_check import BY_POSTER
+from hub.lifecycle.signing.entry.open_link import new_secret
+from hub.lifecycle.signing.entry.otp_limits import refuse_persons
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import (
     is_minor,

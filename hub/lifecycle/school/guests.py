@@ -10,8 +10,8 @@ from hub.errors import BadInput, LinkNotValid, PosterFull, SessionNotValid, Wron
 from hub.lifecycle.messaging.quotas import alarm_if_spent, consume_message_quota
 from hub.lifecycle.school.posters import Offer, get_offer
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
-from hub.lifecycle.signing.otp_limits import count_wrong_answer, is_same_code, refuse_persons
+from hub.lifecycle.signing.entry.open_link import CHALLENGE_BYTES, new_secret
+from hub.lifecycle.signing.entry.otp_limits import count_wrong_answer, is_same_code, refuse_persons
 from hub.model.contract.person import normalise_name, normalise_phone
 from hub.model.messaging.budget import Cause, CountedMessage
 from hub.model.messaging.delivery import Delivery, DeliveryState

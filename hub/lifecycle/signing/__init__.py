@@ -1,1 +1,1 @@
-"""The steps from a link to an accepted signature: sessions, codes, keys, certificates, signatures."""
+"""From a verified person to an accepted signature: keys, certificates, passkeys, the USB program, signatures."""

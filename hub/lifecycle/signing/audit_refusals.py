@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit
+from hub.lifecycle.signing.entry.open_link import Visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING

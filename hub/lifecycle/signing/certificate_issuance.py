@@ -15,7 +15,7 @@ from hub.authorities import Issued
 from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput, Unavailable
 from hub.lifecycle.messaging.service_alerts import stand_in, warn
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit
+from hub.lifecycle.signing.entry.open_link import Visit
 from hub.model.contract.contract import Contract
 from hub.model.signing.authority_choice import choose_authorities, drop_trial_authorities
 from hub.model.staff.accounts import EVERYTHING

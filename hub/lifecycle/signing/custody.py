@@ -7,7 +7,7 @@ import hashlib
 from hub.errors import CustodyTooLow
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused
-from hub.lifecycle.signing.open_link import Visit
+from hub.lifecycle.signing.entry.open_link import Visit
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.signing.signature_request import Custody

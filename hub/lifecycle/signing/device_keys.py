@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from hub.attestations import Attested, NotAttested, Statement, Verdict
 from hub.errors import KeyOfSomebodyElse, KeyRevoked, NotFound, TooManyDevices
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit, begin_visit
+from hub.lifecycle.signing.entry.open_link import Visit, begin_visit
 from hub.model.signing.device_key import MAX_DEVICES, MAX_LABEL_LENGTH, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, choose_custody
 from hub.model.staff.accounts import EVERYTHING, Scope

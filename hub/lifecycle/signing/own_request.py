@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import check_session, no_such_request, refuse_pickup_secret
+from hub.lifecycle.signing.entry.open_link import check_session, no_such_request, refuse_pickup_secret
 from hub.model.signing.session import SigningSession
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING

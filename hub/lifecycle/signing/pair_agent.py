@@ -13,7 +13,15 @@ from uuid import UUID, uuid4
 from hub.errors import NotConfirmed, PairingNotValid
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_program
-from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, Landed, Visit, begin_visit, new_secret, session_of, visit
+from hub.lifecycle.signing.entry.open_link import (
+    CHALLENGE_BYTES,
+    Landed,
+    Visit,
+    begin_visit,
+    new_secret,
+    session_of,
+    visit,
+)
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.signer import TaskState
 from hub.model.signing.pairing import (

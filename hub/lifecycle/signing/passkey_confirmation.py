@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import NotFound, WrongConfirmation
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import Visit, begin_visit
+from hub.lifecycle.signing.entry.open_link import Visit, begin_visit
 from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, derive_passkey_challenge, derive_user_handle
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING

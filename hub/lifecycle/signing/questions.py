@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, TooSoon
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import session_of
+from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.reminders.schedule import local_day
 from hub.model.staff.accounts import EVERYTHING, StaffTask
 from hub.store.transaction import Transaction

@@ -36,7 +36,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
-from hub.lifecycle.signing.open_link import (
+from hub.lifecycle.signing.entry.open_link import (
     Visit,
     begin_locked_visit,
     begin_visit,

@@ -33,7 +33,7 @@ from hub.lifecycle.signing.audit_refusals import note_refused
 from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain
 from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held
-from hub.lifecycle.signing.open_link import Visit, begin_visit, session_of
+from hub.lifecycle.signing.entry.open_link import Visit, begin_visit, session_of
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.sign import consent_for
 from hub.lifecycle.signing.signing_order import check_turn

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeEnded, PhoneChangeWaiting
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import begin_visit, visit
+from hub.lifecycle.signing.entry.open_link import begin_visit, visit
 from hub.lifecycle.staff.move_phone import move_phone
 from hub.lifecycle.staff.notice_sharing import is_shared, notice_sharing
 from hub.lifecycle.staff.reveal_contact import note_phone_change_look

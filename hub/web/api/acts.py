@@ -15,7 +15,7 @@ from hub.lifecycle.contract.reissue import prepare_again
 from hub.lifecycle.messaging.quotas import alarm_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend_issued
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
-from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
+from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest, begin_phone_change, check_phone_request
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING

@@ -19,7 +19,7 @@ from hub.lifecycle.evidence.make_addendum import has_addendum
 from hub.lifecycle.messaging.send import deadline_words
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.signing.custody import accepted_custody
-from hub.lifecycle.signing.open_link import contracts_of
+from hub.lifecycle.signing.entry.open_link import contracts_of
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES
 from hub.model.contract.contract import Contract, ContractState

@@ -19,10 +19,10 @@ from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.reminders.bulk_remind import begin, remind_many
-from hub.lifecycle.signing.open_link import see_page
+from hub.lifecycle.signing.entry.open_link import see_page
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
-from hub.lifecycle.signing.verify_identity import send_code
 from hub.lifecycle.staff.change_phone import approve
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.signer import TaskState

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from channels import CannotAsk, Fate, Message, MessageRefused, NotNow, Receipt, ReplyLost, Rules
 from hub.errors import Unavailable
 from hub.lifecycle.reminders.run_due import run_step
-from hub.lifecycle.signing.verify_identity import send_code
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.staff.accounts import EVERYTHING
 from tests.connected_providers import carried_by

@@ -26,8 +26,9 @@ from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.signing import open_link, sign, signer_certificates
+from hub.lifecycle.signing import sign, signer_certificates
 from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.entry import open_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract, ContractState

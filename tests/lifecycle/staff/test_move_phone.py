@@ -14,7 +14,7 @@ from hub.errors import LinkNotValid, QiandaError, SessionNotValid, WrongAnswer
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.reminders.run_due import run_step
-from hub.lifecycle.signing import open_link, verify_identity
+from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.lifecycle.signing.questions import ask as question
 from hub.lifecycle.staff.change_phone import approve
 from hub.model.contract.signer import Signer

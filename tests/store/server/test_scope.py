@@ -19,7 +19,7 @@ from hub.lifecycle.reminders import bulk_remind
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.school.guests import open_poster
-from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
+from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.evidence.erasure_request import ErasureRequest

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.signing import pickup_codes
+from hub.lifecycle.signing.entry import pickup_codes
 from hub.model.contract.contract import Contract
 from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.signing import pickup_codes
+from hub.lifecycle.signing.entry import pickup_codes
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING

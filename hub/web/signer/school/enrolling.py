@@ -12,7 +12,7 @@ from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school import enrol as enrolment
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.guests import Admitted
-from hub.lifecycle.signing.open_link import session_of
+from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.school.course import Course
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.api.schemas import SignerAsked

@@ -15,7 +15,7 @@ from aiohttp import web
 from hub.errors import QiandaError
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import Offer
-from hub.lifecycle.signing.open_link import session_of
+from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.contract.person import IdType, format_id_type
 from hub.model.school.poster import PosterMode
 from hub.model.staff.accounts import EVERYTHING

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.lifecycle.contract.give_answers import asked_fields, attach, give_answers, newest_attachments
-from hub.lifecycle.signing.open_link import get_visit
+from hub.lifecycle.signing.entry.open_link import get_visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING

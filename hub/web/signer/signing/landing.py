@@ -13,7 +13,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import LinkNotValid, QiandaError
-from hub.lifecycle.signing.open_link import find_opened_link, get_link_notice
+from hub.lifecycle.signing.entry.open_link import find_opened_link, get_link_notice
 from hub.model.messaging.message import format_moment
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret

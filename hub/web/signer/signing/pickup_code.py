@@ -11,9 +11,9 @@ from aiohttp import web
 
 from hub.errors import SessionNotValid, TooSoon
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing import pickup_codes, verify_identity
+from hub.lifecycle.signing.entry import pickup_codes, verify_identity
+from hub.lifecycle.signing.entry.verify_identity import Verified
 from hub.lifecycle.signing.questions import ask as ask_question
-from hub.lifecycle.signing.verify_identity import Verified
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret, set_session
 from hub.web.pages.i18n import language_of

@@ -17,9 +17,10 @@ from hub.errors import AlreadySigned, BadInput, SessionNotValid, WrongSignature
 from hub.lifecycle.contract.decline import decline as decline_contract
 from hub.lifecycle.messaging import resend_link
 from hub.lifecycle.school import guests
-from hub.lifecycle.signing import sign, signer_certificates, verify_identity
+from hub.lifecycle.signing import sign, signer_certificates
 from hub.lifecycle.signing.device_keys import ShownKey
-from hub.lifecycle.signing.open_link import Landed, open_ticket, resume_session
+from hub.lifecycle.signing.entry import verify_identity
+from hub.lifecycle.signing.entry.open_link import Landed, open_ticket, resume_session
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.person import normalise_phone

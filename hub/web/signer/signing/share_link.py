@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from hub.lifecycle.signing.hand_out_link import WantedLink, hand_out_link
-from hub.lifecycle.signing.open_link import begin_visit
+from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
+from hub.lifecycle.signing.entry.open_link import begin_visit
 from hub.model.signing.link import DoorKind
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret

@@ -23,7 +23,7 @@ from hub.lifecycle.messaging.quotas import alarm_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.school.replace_signer import list_adults_on_file, replace_or_ask
-from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
+from hub.lifecycle.signing.entry.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES

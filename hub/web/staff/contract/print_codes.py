@@ -11,7 +11,7 @@ from aiohttp import web
 
 from hub.errors import IllegalMove
 from hub.lifecycle.evidence.school_acts import record_act
-from hub.lifecycle.signing.hand_out_link import HandedLink, WantedLink, hand_out_link
+from hub.lifecycle.signing.entry.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState

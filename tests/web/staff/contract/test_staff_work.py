@@ -15,7 +15,7 @@ import pytest_asyncio
 from hub.doctor.records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.school.issue_enrolments import issue_enrolments
-from hub.lifecycle.signing.open_link import open_ticket
+from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.model.contract.contract import Contract
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING, StaffTask

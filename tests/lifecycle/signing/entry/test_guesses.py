@@ -13,7 +13,7 @@ import pytest
 from hub.errors import DatabaseUnavailable, Locked, WrongAnswer
 from hub.lifecycle.school import guests
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing import otp_limits, verify_identity
+from hub.lifecycle.signing.entry import otp_limits, verify_identity
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import deliver, person
 from tests.poster_visits import Family, make_poster

@@ -14,8 +14,8 @@ from uuid import uuid4
 from hub.errors import Locked, SessionNotValid, WrongAnswer
 from hub.lifecycle.messaging.quotas import refuse_code
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import CHALLENGE_BYTES, new_secret
-from hub.lifecycle.signing.otp_limits import refuse_at_phone
+from hub.lifecycle.signing.entry.open_link import CHALLENGE_BYTES, new_secret
+from hub.lifecycle.signing.entry.otp_limits import refuse_at_phone
 from hub.model.contract.person import normalise_phone
 from hub.model.reminders.schedule import local_day
 from hub.model.school.guest import Visitor

@@ -10,14 +10,14 @@ from hub.errors import BudgetSpent, WrongAnswer
 from hub.lifecycle.messaging.quotas import raise_alarm
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.identity_provider_check import (
+from hub.lifecycle.signing.entry.identity_provider_check import (
     answer,
     begin_check,
     identify_by_data_on_file,
     note_not_matched,
 )
-from hub.lifecycle.signing.open_link import check_session, contracts_of, new_secret
-from hub.lifecycle.signing.otp_limits import count_wrong_answer, is_same_code, refuse, take_turn_at_phone
+from hub.lifecycle.signing.entry.open_link import check_session, contracts_of, new_secret
+from hub.lifecycle.signing.entry.otp_limits import count_wrong_answer, is_same_code, refuse, take_turn_at_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose

@@ -9,8 +9,8 @@ import pytest
 
 from hub.errors import LinkNotValid, Locked, SessionNotValid, TooSoon, WrongAnswer
 from hub.lifecycle.messaging.resend_link import relink
-from hub.lifecycle.signing import open_link, verify_identity
-from hub.lifecycle.signing.verify_identity import send_code
+from hub.lifecycle.signing.entry import open_link, verify_identity
+from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, quiet_hub, round_of_work, sent

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from hub.errors import IdentityUnavailable, TooSoon, WrongAnswer
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.signing.identity_provider_check import CHECKS_AN_HOUR
+from hub.lifecycle.signing.entry.identity_provider_check import CHECKS_AN_HOUR
 from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from tests.identity.aliyun_double import AliyunIdentityDouble

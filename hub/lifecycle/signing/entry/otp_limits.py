@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import Locked, TooSoon
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.open_link import signer_of_session
+from hub.lifecycle.signing.entry.open_link import signer_of_session
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
