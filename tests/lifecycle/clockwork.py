@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.lifecycle.messaging.quotas import alarm_if_spent
+from hub.lifecycle.messaging.quotas import alert_if_spent
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import TaskState
@@ -64,7 +64,7 @@ async def quiet_hub(
 
 async def remind_now(services: Services, contract: UUID) -> list[Delivery]:
     """Send a reminder by hand, as the desk and the API do."""
-    async with alarm_if_spent(services), services.database.transaction(EVERYTHING) as tx:
+    async with alert_if_spent(services), services.database.transaction(EVERYTHING) as tx:
         return await remind_by_hand(services, tx, contract, "staff:test")
 
 

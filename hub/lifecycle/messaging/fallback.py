@@ -18,7 +18,7 @@ import structlog
 
 from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
-from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.lifecycle.messaging.quotas import alert_spent
 from hub.lifecycle.messaging.send import Attempt, Outgoing, get_channels, write_attempt
 from hub.lifecycle.messaging.send_copies import tell_of_lost_copy
 from hub.lifecycle.services import Services
@@ -61,7 +61,7 @@ async def fall_back(services: Services, delivery_id: UUID) -> UUID | None:
     try:
         return await _fall_back(services, delivery_id)
     except BudgetSpent as spent:
-        await raise_alarm(services, spent)
+        await alert_spent(services, spent)
         await _later(services, delivery_id, spent.wait)
     except Unavailable:
         raise
@@ -127,15 +127,15 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
         if delivery.purpose in COPIES:
             await _check_copy(tx, contracts[known.contract], delivery)
             return None
-        reason = await _why(services, tx, delivery)
-        meant = await _still_meant(tx, delivery, reason) if reason else None
-        if reason is None or meant is None:
+        reason = await _find_reason(services, tx, delivery)
+        needed = await _find_needed(tx, delivery, reason) if reason else None
+        if reason is None or needed is None:
             return None
-        assert meant.delivery.contract and meant.delivery.signer
-        contract = contracts[meant.delivery.contract]
-        following = await _look(services, tx, contract, meant, now)
+        assert needed.delivery.contract and needed.delivery.signer
+        contract = contracts[needed.delivery.contract]
+        following = await _try_next_channel(services, tx, contract, needed, now)
         if contract.stuck_reason == STEP_FAILED:
-            await show_recovered(tx, contract.id, meant.delivery.signer)
+            await show_recovered(tx, contract.id, needed.delivery.signer)
         return following
 
 
@@ -153,10 +153,11 @@ async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -
 
 
 @dataclass(frozen=True)
-class _Meant:
-    """A delivery that needs the next channel, and the reason. Contract, signer and task: the ones still waiting.
+class _NeededMessage:
+    """A message that is still needed, and why it has to go through the next channel. Its contract, signer and task are
+    ones that still wait for it.
 
-    `shares`: the contracts that are still waiting, if the message is about several.
+    `shares`: the contracts that still wait, if the message is about several.
     """
 
     delivery: Delivery
@@ -164,7 +165,7 @@ class _Meant:
     shares: tuple[DeliveryItem, ...] = ()
 
 
-async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Meant | None:
+async def _find_needed(tx: Transaction, delivery: Delivery, reason: str) -> _NeededMessage | None:
     """Return the part of a message that is still needed, or None if there is none.
 
     If the message is about several contracts and its own was signed meanwhile, the first one still waiting takes its
@@ -176,16 +177,18 @@ async def _still_meant(tx: Transaction, delivery: Delivery, reason: str) -> _Mea
     if any(task.opened_at is not None and task.opened_at >= delivery.created_at for task in tasks.values()):
         return None
     if not shares:
-        return _Meant(delivery, reason) if all(_waits(task, reason) for task in tasks.values()) else None
-    waiting = [share for share in shares if _waits(tasks[share.task], reason)]
+        return (
+            _NeededMessage(delivery, reason) if all(_needs_message(task, reason) for task in tasks.values()) else None
+        )
+    waiting = [share for share in shares if _needs_message(tasks[share.task], reason)]
     if not waiting:
         return None
     lead = next((share for share in waiting if share.task == delivery.task), waiting[0])
-    told = replace(delivery, task=lead.task, contract=lead.contract, signer=lead.signer)
-    return _Meant(told, reason, tuple(waiting))
+    led = replace(delivery, task=lead.task, contract=lead.contract, signer=lead.signer)
+    return _NeededMessage(led, reason, tuple(waiting))
 
 
-def _waits(task: SigningTask, reason: str) -> bool:
+def _needs_message(task: SigningTask, reason: str) -> bool:
     """Return whether the signer still needs a message about this task.
 
     If the message was merely not opened, a signer who has opened the task before knows about it. If the message failed,
@@ -200,23 +203,25 @@ async def _later(services: Services, delivery_id: UUID, wait: timedelta) -> None
 
 
 @dataclass(frozen=True)
-class _Unheard:
+class _Unreached:
     """A message that did not reach its signer, with its signer and contract."""
 
     contract: Contract
     signer: Signer
-    meant: _Meant
+    needed: _NeededMessage
 
 
-async def _look(services: Services, tx: Transaction, contract: Contract, meant: _Meant, now: datetime) -> UUID | None:
-    delivery, reason = meant.delivery, meant.reason
+async def _try_next_channel(
+    services: Services, tx: Transaction, contract: Contract, needed: _NeededMessage, now: datetime
+) -> UUID | None:
+    delivery, reason = needed.delivery, needed.reason
     assert delivery.signer
     signer = await tx.contracts.get_signer(delivery.signer)
     gone = [each for each in await tx.deliveries.list_of_contract(contract.id) if _intent(each) == _intent(delivery)]
     if any(each.rung > delivery.rung for each in gone):
         return None  # the attempt by a later channel is checked on its own
-    unheard = _Unheard(contract, signer, meant)
-    match await _verdict(services, tx, unheard, now):
+    unreached = _Unreached(contract, signer, needed)
+    match await _may_send_next(services, tx, unreached, now):
         case Drop():
             return None  # the signer's new phone number gets its own message
         case Wait(until):
@@ -224,14 +229,14 @@ async def _look(services: Services, tx: Transaction, contract: Contract, meant: 
             return None
     if reason == NO_RECEIPT and (provider := services.messaging.router.providers.get(delivery.provider)):
         await services.messaging.router.record_overdue_receipt(tx, provider)
-    channel = await _untried(services, tx, unheard, {each.channel for each in gone})
+    channel = await _find_untried_channel(services, tx, unreached, {each.channel for each in gone})
     if channel is None:
-        await _at_the_end(tx, contract, delivery, reason, now)
+        await _tell_unreached(tx, contract, delivery, reason, now)
         return None
-    return await _another(services, tx, unheard, channel)
+    return await _write_next_attempt(services, tx, unreached, channel)
 
 
-async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str | None:
+async def _find_reason(services: Services, tx: Transaction, delivery: Delivery) -> str | None:
     """Return why the next channel has to be tried, or None if that is not necessary (any more)."""
     if delivery.code and not await tx.sessions.is_code_live(delivery.code, tx.now):
         return None
@@ -245,10 +250,10 @@ async def _why(services: Services, tx: Transaction, delivery: Delivery) -> str |
     return NOT_OPENED if delivery.purpose in PLANNED else None
 
 
-async def _verdict(services: Services, tx: Transaction, unheard: _Unheard, now: datetime) -> Verdict:
+async def _may_send_next(services: Services, tx: Transaction, unreached: _Unreached, now: datetime) -> Verdict:
     """Return whether the next message may be sent now. Daily windows do not apply to codes and to messages that answer
     a signer's act."""
-    contract, signer, delivery = unheard.contract, unheard.signer, unheard.meant.delivery
+    contract, signer, delivery = unreached.contract, unreached.signer, unreached.needed.delivery
     case = MessageCase(
         delivery.purpose,
         ZoneInfo(signer.zone),
@@ -264,19 +269,21 @@ def _intent(delivery: Delivery) -> str:
     return delivery.intent or delivery.key
 
 
-async def _untried(services: Services, tx: Transaction, unheard: _Unheard, tried: Collection[str]) -> str | None:
-    purpose = unheard.meant.delivery.purpose
-    first = (await get_policy(tx, services.messaging.policy, unheard.contract)).through(purpose)
-    ladder = await get_channels(services, tx, unheard.signer, purpose, first)
+async def _find_untried_channel(
+    services: Services, tx: Transaction, unreached: _Unreached, tried: Collection[str]
+) -> str | None:
+    purpose = unreached.needed.delivery.purpose
+    first = (await get_policy(tx, services.messaging.policy, unreached.contract)).through(purpose)
+    ladder = await get_channels(services, tx, unreached.signer, purpose, first)
     return next((channel for channel in ladder if channel not in tried), None)
 
 
-async def _another(services: Services, tx: Transaction, unheard: _Unheard, channel: str) -> UUID | None:
-    contract, signer, meant = unheard.contract, unheard.signer, unheard.meant
-    delivery, reason = meant.delivery, meant.reason
+async def _write_next_attempt(services: Services, tx: Transaction, unreached: _Unreached, channel: str) -> UUID | None:
+    contract, signer, needed = unreached.contract, unreached.signer, unreached.needed
+    delivery, reason = needed.delivery, needed.reason
     intent, variables = _intent(delivery), delivery.variables
-    if meant.shares:
-        left = [await tx.contracts.get(share.contract) for share in meant.shares]
+    if needed.shares:
+        left = [await tx.contracts.get(share.contract) for share in needed.shares]
         deadlines = [each.deadline for each in left]
         variables = dict(variables) | summarise_contracts(deadlines, tx.planning_now, signer.zone, signer.language)
     attempt = Attempt(
@@ -288,7 +295,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
         delivery.task,
         delivery.code,
         variables,
-        meant.shares,
+        needed.shares,
     )
     following = await write_attempt(services, tx, Outgoing(contract, signer, attempt))
     if following is None:
@@ -297,7 +304,7 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
         await tx.deliveries.report(
             delivery.id, StateReport(DeliveryState.WITHDRAWN, failure=reason), following.created_at
         )
-    tasks = [share.task for share in meant.shares] or [each for each in [delivery.task] if each]
+    tasks = [share.task for share in needed.shares] or [each for each in [delivery.task] if each]
     at = tx.planning_now
     for each in tasks:
         task = await tx.tasks.get(each)
@@ -307,14 +314,14 @@ async def _another(services: Services, tx: Transaction, unheard: _Unheard, chann
     return following.id
 
 
-async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
+async def _tell_unreached(tx: Transaction, contract: Contract, delivery: Delivery, reason: str, now: datetime) -> None:
     """Create a staff task because no channel is left. For a missing receipt or a waiting message, first wait a day."""
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
         tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPEN_TIMEOUT
         if now < tomorrow:
             await tx.deliveries.look_at(delivery.id, tomorrow)
             return
-    if reason == NOT_OPENED and not await _worth_a_call(tx, delivery):
+    if reason == NOT_OPENED and not await _justifies_task(tx, delivery):
         return
     if delivery.purpose in (Purpose.CODE, *ANSWERS):
         return  # the signer is at the page, which says what else they can do
@@ -326,7 +333,7 @@ async def _at_the_end(tx: Transaction, contract: Contract, delivery: Delivery, r
     )
 
 
-async def _worth_a_call(tx: Transaction, delivery: Delivery) -> bool:
+async def _justifies_task(tx: Transaction, delivery: Delivery) -> bool:
     """Return whether unopened messages justify a staff task. The signer gets reminders in any case.
 
     They do if UNOPENED_MESSAGES were not opened or all channels were tried: once for each signing task, however many

@@ -29,7 +29,7 @@ from hub.store.transaction import Transaction
 
 # Staff are alerted when a budget of one of these kinds is spent, because it protects money. A single number that asks
 # too often is no reason for an alert.
-ALARMING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
+ALERTING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
 
 async def consume_message_quota(
@@ -105,31 +105,31 @@ def _subject(services: Services, budget: Budget) -> str:
 
 
 @asynccontextmanager
-async def alarm_if_spent(services: Services) -> AsyncIterator[None]:
-    """Alert staff, as `raise_alarm` does, if the block raises BudgetSpent. A transaction belongs inside the block."""
+async def alert_if_spent(services: Services) -> AsyncIterator[None]:
+    """Alert staff, as `alert_spent` does, if the block raises BudgetSpent. A transaction belongs inside the block."""
     try:
         yield
     except BudgetSpent as spent:
-        await raise_alarm(services, spent)
+        await alert_spent(services, spent)
         raise
 
 
-async def raise_alarm(services: Services, spent: BudgetSpent) -> None:
+async def alert_spent(services: Services, spent: BudgetSpent) -> None:
     """Alert staff that a budget is spent, once in each period.
 
     The alert is written in a transaction of its own, because the one that exceeded the budget was rolled back.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        await alarm(tx, spent)
+        await alert_spent_in(tx, spent)
 
 
-async def alarm(tx: Transaction, spent: BudgetSpent) -> None:
-    """Alert staff, as `raise_alarm` does, in the caller's transaction, which continues.
+async def alert_spent_in(tx: Transaction, spent: BudgetSpent) -> None:
+    """Alert staff, as `alert_spent` does, in the caller's transaction, which continues.
 
     If many transactions exceed a budget at once, a second connection for each would be too many.
     """
     subject = f"{spent.kind}/{spent.campus or ''}"
-    if spent.kind not in ALARMING or await tx.budgets.get_spent("alarm", subject, spent.begins_at):
+    if spent.kind not in ALERTING or await tx.budgets.get_spent("alarm", subject, spent.begins_at):
         return
     if await tx.budgets.consume("alarm", subject, spent.begins_at, 1):
         facts = {"which": spent.kind, "campus": spent.campus or "–", "until": spent.ends_at.isoformat()}

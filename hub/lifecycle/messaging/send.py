@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from hub.errors import BudgetSpent
-from hub.lifecycle.messaging.quotas import alarm, consume_message_quota
+from hub.lifecycle.messaging.quotas import alert_spent_in, consume_message_quota
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
@@ -81,7 +81,7 @@ async def write_message(
             task_of_staff = StaffTask(uuid4(), "failed", NO_ROOM, contract.campus, tx.now, contract.id, signer.id)
             await tx.staff_tasks.add_task_once(task_of_staff)
         else:
-            await alarm(tx, spent)
+            await alert_spent_in(tx, spent)
         return None
 
 
@@ -258,7 +258,7 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
             if first.purpose not in NEWS or spent.wait > NEWS_WAIT:
                 raise
             if wait == first.wait:
-                await alarm(tx, spent)
+                await alert_spent_in(tx, spent)
             wait = spent.wait
         else:
             return wait

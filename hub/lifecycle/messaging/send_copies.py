@@ -6,7 +6,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BudgetSpent
-from hub.lifecycle.messaging.quotas import alarm, consume_message_quota
+from hub.lifecycle.messaging.quotas import alert_spent_in, consume_message_quota
 from hub.lifecycle.messaging.send import school_words
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
@@ -63,7 +63,7 @@ async def _count(services: Services, tx: Transaction, contract: Contract, copy: 
     try:
         await consume_message_quota(services, tx, [counted], tx.now)
     except BudgetSpent as spent:
-        await alarm(tx, spent)
+        await alert_spent_in(tx, spent)
         return "budget"
     return None
 

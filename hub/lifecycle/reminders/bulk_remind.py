@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from hub.errors import BadInput, BudgetSpent, Unavailable
-from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.lifecycle.messaging.quotas import alert_spent
 from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.reminders.remind_by_hand import HAND
 from hub.lifecycle.reminders.reschedule import last_step
@@ -147,7 +147,7 @@ async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
     try:
         await _in_one_transaction(services, act, contract)
     except BudgetSpent as spent:
-        await raise_alarm(services, spent)
+        await alert_spent(services, spent)
         await _give_up(services, act, contract, BulkOutcome.BUDGET)
     except Unavailable:
         raise  # the database or a key is unavailable: the job goes on later

@@ -29,7 +29,7 @@ async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID,
     """Remind all signers of the contract whose turn it is, at once. Return the messages that go out.
 
     Signers whose reminders are paused ("not me"), and those who got a message a short time ago, are left out. The
-    caller opens the transaction inside `alarm_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if all
+    caller opens the transaction inside `alert_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if all
     of them have to wait, BudgetSpent.
     """
     contract = await tx.contracts.lock_contract(contract_id)

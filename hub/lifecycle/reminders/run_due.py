@@ -16,7 +16,7 @@ import structlog
 
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.contract.end import expire
-from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.lifecycle.messaging.quotas import alert_spent
 from hub.lifecycle.reminders.step_batch import StepBatch, load_steps
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, compute_error_backoff
@@ -95,7 +95,7 @@ async def run_step(services: Services, claimed: ClaimedTask) -> UUID | None:
     try:
         return await _run_claimed(services, claimed)
     except BudgetSpent as spent:
-        await raise_alarm(services, spent)
+        await alert_spent(services, spent)
         await _put_off(services, claimed, spent)
     except Unavailable:
         raise

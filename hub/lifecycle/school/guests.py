@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, LinkNotValid, PosterFull, SessionNotValid, WrongAnswer
-from hub.lifecycle.messaging.quotas import alarm_if_spent, consume_message_quota
+from hub.lifecycle.messaging.quotas import alert_if_spent, consume_message_quota
 from hub.lifecycle.school.posters import Offer, get_offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import CHALLENGE_BYTES, new_secret
@@ -129,7 +129,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 
     Raises Locked, TooSoon, BudgetSpent; BadInput if no channel reaches the number.
     """
-    async with alarm_if_spent(services), services.database.transaction(EVERYTHING) as tx:
+    async with alert_if_spent(services), services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         await tx.sessions.one_at_a_time(visitor.person)
         campus = await tx.school.get_campus(poster.campus)

@@ -361,10 +361,10 @@ async def note_refusal(services: Services, secret: str, request_id: UUID, reason
         await tx.record.append(
             contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts
         )
-        await _alarm(tx, contract, session)
+        await _tell_staff(tx, contract, session)
 
 
-async def _alarm(tx: Transaction, contract: Contract, session: SigningSession) -> None:
+async def _tell_staff(tx: Transaction, contract: Contract, session: SigningSession) -> None:
     text = "The signer's own program refused the prepared file: it was not what had been shown."
     task = StaffTask(uuid4(), "refused-by-client", text, contract.campus, tx.now, contract.id, session.signer)
     await tx.staff_tasks.add_task_once(task)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, IllegalMove, NotFound, TooSoon
 from hub.lifecycle.messaging.preview_message import ReadableMessage, preview_message
-from hub.lifecycle.messaging.quotas import alarm_if_spent
+from hub.lifecycle.messaging.quotas import alert_if_spent
 from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.questions import QUESTIONS
@@ -85,7 +85,7 @@ async def send_answer(services: Services, scope: Scope, asked: AnswerRequest, ac
     """
     async with services.database.transaction(scope) as tx:
         contract = (await _question(tx, asked.staff_task)).contract.id
-    async with alarm_if_spent(services), services.database.transaction(scope) as tx:
+    async with alert_if_spent(services), services.database.transaction(scope) as tx:
         await tx.contracts.lock_contract(contract)
         question = await _question(tx, asked.staff_task)
         await tx.sessions.one_at_a_time(question.signer.person)

@@ -12,7 +12,7 @@ from typing import cast
 from hub.lifecycle.contract.end import check_reason, void_locked
 from hub.lifecycle.contract.issue import issue_prepared
 from hub.lifecycle.contract.reissue import prepare_again
-from hub.lifecycle.messaging.quotas import alarm_if_spent
+from hub.lifecycle.messaging.quotas import alert_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend_issued
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
@@ -55,7 +55,7 @@ async def link(call: ApiCall) -> LinkGiven:
 
 async def remind(call: ApiCall) -> Reminded:
     await call.check_key()
-    async with alarm_if_spent(call.services), call.transaction() as tx:
+    async with alert_if_spent(call.services), call.transaction() as tx:
         sent = await remind_by_hand(call.services, tx, call.contract, call.actor)
         given = Reminded(deliveries=[answers.delivery(each) for each in sent])
         await call.keep(tx, 200, given)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from hub.errors import BudgetSpent, WrongAnswer
-from hub.lifecycle.messaging.quotas import raise_alarm
+from hub.lifecycle.messaging.quotas import alert_spent
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.identity_provider_check import (
@@ -51,7 +51,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
     try:
         await _send_code(services, secret, wished)
     except BudgetSpent as spent:
-        await raise_alarm(services, spent)
+        await alert_spent(services, spent)
         # The same zone as in `pickup_codes.send_no_code`: the zone on file would reveal that the signer exists.
         if is_pickup_secret(secret):
             spent.zone = DAY_OF.key

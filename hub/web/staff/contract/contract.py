@@ -19,7 +19,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.reissue import Replacement, reissue_until
 from hub.lifecycle.contract.reissue import reissue as issue_anew
 from hub.lifecycle.contract.terms import card
-from hub.lifecycle.messaging.quotas import alarm_if_spent
+from hub.lifecycle.messaging.quotas import alert_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.school.replace_signer import list_adults_on_file, replace_or_ask
@@ -193,7 +193,7 @@ async def _done(
 
 async def remind(visit: StaffVisit) -> web.StreamResponse:
     async def act() -> str:
-        async with alarm_if_spent(visit.services), visit.services.database.transaction(visit.scope) as tx:
+        async with alert_if_spent(visit.services), visit.services.database.transaction(visit.scope) as tx:
             sent = await remind_by_hand(visit.services, tx, contract_id(visit), visit.actor)
         return "reminded" if sent else "nobody"
 
