@@ -24,8 +24,10 @@ class StoredOfd:
 
 
 async def store_contract_ofd(services: Services, drawn: DrawnContract, laid_out: LaidOut) -> StoredOfd | None:
-    """Write and store the OFD; None for a contract that is issued as PDF alone. Raises SealWithoutSm2, before anything
-    is stored, where the seal that the contract would get cannot seal an OFD."""
+    """Write and store the OFD; None for a contract that is issued as PDF alone.
+
+    Raises SealWithoutSm2, before anything is stored, if the contract's seal cannot seal an OFD.
+    """
     if not drawn.with_ofd:
         return None
     await _check_seal(services, drawn)

@@ -104,12 +104,12 @@ async def _tell(services: Services, tx: Transaction, ended: Contract, news: Purp
     reached = {delivery.signer for delivery in await tx.deliveries.list_of_contract(ended.id)}
     for signer in await tx.contracts.list_signers(ended.id):
         if signer.id in reached:
-            wait = await _until_day(services, tx, ended, signer) if news in BY_DAY else timedelta(0)
+            wait = await _wait_for_window(services, tx, ended, signer) if news in BY_DAY else timedelta(0)
             message = NewMessage(news, f"{news.value}-{ended.id}-{signer.id}", wait=wait)
             await send_at_once(services, tx, ended, signer, message)
 
 
-async def _until_day(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> timedelta:
+async def _wait_for_window(services: Services, tx: Transaction, contract: Contract, signer: Signer) -> timedelta:
     """Return the time until the daily window opens for this signer. Closed days do not delay such notifications."""
     policy, now = on_every_day(await get_policy(tx, services.messaging.policy, contract)), tx.planning_now
     return into_window(policy, now, ZoneInfo(signer.zone), spread_of(signer.id)) - now

@@ -65,7 +65,7 @@ def labelled_fields(templates: ContractTemplates, contract: Contract, language: 
 
 
 def newest_attachments(found: Sequence[Attachment]) -> dict[str, Attachment]:
-    """Return the newest attachment of each field that was not replaced. `found`: oldest first."""
+    """Return the newest attachment of each field, without those that were replaced. `found`: oldest first."""
     return {each.name: each for each in found if each.superseded_at is None}
 
 

@@ -143,7 +143,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     await _take_enrolment(tx, drawn, contract.id)
     await tx.contracts.add(contract, drawn.terms.student.name)
     tx.record.know_head(contract.id, None, None)
-    await _take_place(services, tx, drawn.asked.replaces, contract.id, actor)
+    await _end_replaced(services, tx, drawn.asked.replaces, contract.id, actor)
     parties, commitments = await _write_signers(tx, contract, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
     if own := drawn.asked.document:  # its file stays, so that the contract can be issued again
@@ -186,7 +186,7 @@ async def _take_enrolment(tx: Transaction, drawn: DrawnContract, contract: UUID)
     await tx.school.contract_drawn(enrolment.id, contract)
 
 
-async def _take_place(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:
+async def _end_replaced(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:
     """End the contract that the new one replaces, in the same transaction, so that exactly one of them is always
     valid."""
     if replaced is None:

@@ -61,7 +61,7 @@ async def write_message(
     purpose, key, task = message.purpose, message.key, message.task
     facts = await tx.message_facts.get(signer, key)
     ladder = services.messaging.router.providers.list_channels(signer, purpose, message.first, facts.silent)
-    channel = next(iter(allowed_ways(services, signer, ladder)), None)
+    channel = next(iter(allowed_channels(services, signer, ladder)), None)
     if channel is None or facts.is_written:
         return None
     said = general_words(services, contract, signer, facts.campus) | dict(message.variables)
@@ -92,10 +92,10 @@ async def get_channels(
 
     `first`: the channels that the policy puts first.
     """
-    return allowed_ways(services, signer, await services.messaging.router.get_channels(tx, signer, purpose, first))
+    return allowed_channels(services, signer, await services.messaging.router.get_channels(tx, signer, purpose, first))
 
 
-def allowed_ways(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
+def allowed_channels(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
     """Return these channels without those that would reach a country that is not allowed."""
     reached = {channel: signer.address_for(channel) or "" for channel in ladder}
     return [channel for channel in ladder if is_allowed_country(services.messaging.budgets, reached[channel])]

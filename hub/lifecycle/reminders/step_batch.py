@@ -16,7 +16,7 @@ from hub.lifecycle.messaging.send import (
     Attempt,
     Draft,
     Outgoing,
-    allowed_ways,
+    allowed_channels,
     draft_messages,
     general_words,
     store_new_messages,
@@ -53,7 +53,7 @@ from hub.store.reminders.policies import PolicyPlace, opening_of_policies
 from hub.store.transaction import Transaction
 
 # This many steps overdue by more than an hour count as a backlog, for example after an outage.
-CROWD = 50
+BACKLOG = 50
 UNREACHABLE = "There is no way to reach this signer: no channel is configured or wanted, or an address is missing."
 
 
@@ -88,7 +88,7 @@ async def load_steps(
     facts = await tx.due_steps.get_facts(meant, tx.planning_now)
     batch = StepBatch(services, tx, {task: found[task] for task in meant}, facts)
     batch.places = policies
-    await batch.look_for_crowd(tasks)
+    await batch.look_for_backlog(tasks)
     return batch
 
 
@@ -115,17 +115,17 @@ class StepBatch:
         self._planned: dict[UUID, PlannedTask] = {}
         self._dues: dict[UUID, Due] = {}
         self._staff_tasks: list[StaffTask] = []
-        self._crowded = False
+        self._is_backlog = False
         self.delivery_ids: list[UUID] = []
 
-    async def look_for_crowd(self, tasks: Iterable[UUID]) -> None:
+    async def look_for_backlog(self, tasks: Iterable[UUID]) -> None:
         """Find out whether there is a backlog: if one of these tasks is late, count the other late ones."""
         before = self._now - LATE
         late = [task for task in tasks if (step := self._parties[task][1].task.step) and step.due_at < before]
         if late:
             waiting = [self._facts[task].claimable_at for task in late]
             own = sum(at is not None and at < before for at in waiting)
-            self._crowded = await self._tx.tasks.count_overdue(before, CROWD + own) - own >= CROWD
+            self._is_backlog = await self._tx.tasks.count_overdue(before, BACKLOG + own) - own >= BACKLOG
 
     # ---- what is known
 
@@ -167,7 +167,7 @@ class StepBatch:
             self.plan(due, following(due))  # the message of this step already exists; only the next step is missing
             return
         channel = self._channel(due, facts)
-        case = due.message_case(sent_today=self._sent_today(due), crowded=self._crowded, silent=facts.silent)
+        case = due.message_case(sent_today=self._sent_today(due), crowded=self._is_backlog, silent=facts.silent)
         match may_send_step(case, channel, due.policy, due.now):
             case Wait(until, reason):
                 self.skip(due, reason, instead(due, until))
@@ -197,11 +197,11 @@ class StepBatch:
     def _channel(self, due: Due, facts: StepFacts) -> str | None:
         services = self._services
         ladder = services.messaging.router.providers.list_channels(due.signer, due.purpose, due.through, facts.silent)
-        return next(iter(allowed_ways(services, due.signer, ladder)), None)
+        return next(iter(allowed_channels(services, due.signer, ladder)), None)
 
     def _send(self, lead: Due, channel: str) -> None:
         services = self._services
-        dues = [lead, *self._mates(lead)]
+        dues = [lead, *self._list_joining(lead)]
         purpose = said_by(dues)
         words = general_words(services, lead.contract, lead.signer, self.places.campuses[lead.contract.campus])
         words |= summarise_contracts(
@@ -218,7 +218,7 @@ class StepBatch:
             if task := staff_task_after(due, count, self._tx.now):
                 self._staff_tasks.append(task)
 
-    def _mates(self, lead: Due) -> list[Due]:
+    def _list_joining(self, lead: Due) -> list[Due]:
         """Return the steps of the person's other contracts that go into the same message."""
         found = []
         for task_id, (case, party) in self._parties.items():

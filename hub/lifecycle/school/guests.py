@@ -49,7 +49,7 @@ class Admitted:
     enrolled: bool = False
 
 
-async def look(services: Services, text: str) -> tuple[Offer, bool]:
+async def get_open_offer(services: Services, text: str) -> tuple[Offer, bool]:
     """Return the offer of a poster, and whether it is full.
 
     Raises LinkNotValid for unknown, expired and revoked posters alike.

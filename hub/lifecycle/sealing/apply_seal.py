@@ -80,7 +80,7 @@ async def prepare_seal(services: Services, work: Work) -> Work:
 
 
 async def discard_seal(services: Services, work: Work) -> Work:
-    """Lapse the prepared request, because the seal has a new certificate since then."""
+    """Lapse the prepared request, because the seal has been given a new certificate meanwhile."""
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(work.contract.id)
         await tx.signatures.lapse(work.about.id)
@@ -165,7 +165,7 @@ async def _final_file(services: Services, work: Work) -> bytes:
 
 
 async def make_begun_package(services: Services, work: Work) -> Work:
-    """Make the evidence package of a completed contract. Its failures are its own: it is tried again by itself."""
+    """Make the evidence package of a completed contract. After a failure it is tried again later."""
     if work.package is not None:
         await finish_package(services, work.package)
     return replace(work, step=FinaliseStep.WAIT, package=None)

@@ -99,7 +99,7 @@ class StoredFile:
 async def choose_work(services: Services, tx: Transaction, case: Case, facts: Facts | None = None) -> Work:
     """Choose the next step of a contract, which the caller has locked, and begin the attempts of its run.
 
-    `facts`: if the caller has read them or knows them.
+    `facts`: None if the caller has not read them.
     """
     if facts is None or (facts.seal is None and _needs_seal(case)):
         facts = await _read_facts(services, tx, case)

@@ -86,7 +86,7 @@ async def certify_key(
     proved = await _proved(services, secret, contract_id, shown, presented)
     visiting, challenge = proved.visiting, proved.challenge
     holding = await held(services, visiting, shown, challenge, presented)
-    await _demand(services, visiting, shown, holding.custody)
+    await _check_custody(services, visiting, shown, holding.custody)
     passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
     facts = _agreed(services, visiting) | _proof_facts(services, challenge, shown)
     applied = _Application(shown, facts, proved.order)
@@ -115,7 +115,7 @@ async def bring_certificate(
     proved = Custody.USB_TOKEN if accepted.token_only else choose_custody(shown.custody)
     if proved is Custody.BROWSER:
         proved = Custody.SOFTWARE  # our page did not make this key
-    await _demand(services, visiting, shown, proved)
+    await _check_custody(services, visiting, shown, proved)
     async with services.database.transaction(EVERYTHING) as tx:
         certified = Certified(shown.spki, shown.custody, proved, accepted.chain, Held(proved))
         facts = {"authority": accepted.authority} | _proof_facts(services, challenge, shown)
@@ -205,7 +205,7 @@ def _key_of(certificate: bytes) -> bytes:
         raise BadInput("the certificate cannot be read", field="certificate_chain") from error
 
 
-async def _demand(services: Services, visiting: Visit, shown: ShownKey, proved: Custody) -> None:
+async def _check_custody(services: Services, visiting: Visit, shown: ShownKey, proved: Custody) -> None:
     """Check the proved custody against the template. A refusal is written into the record. Raises CustodyTooLow."""
     try:
         check_custody(services, visiting, proved)
@@ -242,7 +242,7 @@ def _proof_facts(services: Services, challenge: bytes, shown: ShownKey) -> dict[
 async def _begin_order(
     services: Services, tx: Transaction, visiting: Visit, spki: bytes, binding: PasskeyBinding | None = None
 ) -> CertificateOrder:
-    """Raises as `begin_order` does, and BudgetSpent."""
+    """Begin the order for a fresh key, counted against its budget. Raises as `begin_order` does, and BudgetSpent."""
     life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
     order = await begin_order(services, tx, visiting.contract, (spki, binding), life)
     await consume_certificate_quota(services, tx, visiting.signer)

@@ -156,7 +156,7 @@ def has_later_entries(entries: Sequence[RecordEntry]) -> bool:
 
 
 def addendum_head(facts: LaterFacts, made_at: datetime) -> bytes:
-    """Return `addendum.json`, which says what the addendum belongs to. Pure."""
+    """Return `addendum.json`, which says to which contract and package the addendum belongs. Pure."""
     head: Mapping[str, Any] = {
         "contract": str(facts.contract),
         "number": facts.number,

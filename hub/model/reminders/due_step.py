@@ -53,8 +53,8 @@ class StepFacts:
     `keys`: dedupe keys of the messages already written for the contract.
     `last_sent`: the last message about this task. `reminders_sent`: the number of its reminders since the task was
     (last) opened.
-    `links`: permanent links of the signer. `restored_until`: the time until which the hub from which this one was
-    restored may have carried out due steps; None without a restore.
+    `links`: permanent links of the signer. `restored_until`: if this hub was restored from a backup, the time until
+    which the hub before it may have carried out due steps; else None.
     """
 
     claimable_at: datetime | None

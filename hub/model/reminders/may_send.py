@@ -124,8 +124,8 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
     if wait := wait_for_window(case, policy, now):
         return wait
     if case.purpose in PLANNED and not allowed_today(policy, case.sent_today):
-        return Wait(_not_in_vain(case, policy, now, deferred_by_cap), SkipReason.CAP)
-    later = _not_in_vain(case, policy, now, over_the_rest)
+        return Wait(_before_deadline(case, policy, now, deferred_by_cap), SkipReason.CAP)
+    later = _before_deadline(case, policy, now, over_the_rest)
     if case.crowded and (case.deadline is None or later < case.deadline):
         return Wait(later, SkipReason.OVERDUE)
     return Send()
@@ -153,7 +153,7 @@ def wait_for_window(case: MessageCase, policy: ReminderPolicy, now: datetime) ->
 
 def opens_at(case: MessageCase, policy: ReminderPolicy, now: datetime) -> datetime:
     """Return `now` if the window is open, otherwise a moment in the next window."""
-    return _not_in_vain(case, policy, now, into_window)
+    return _before_deadline(case, policy, now, into_window)
 
 
 def settled(task: SigningTask) -> SkipReason | None:
@@ -190,7 +190,7 @@ def _by_hand(case: MessageCase, by_hand: ByHand, policy: ReminderPolicy, now: da
     return None if verdict.allowed else Wait(verdict.earliest, SkipReason.TOO_SOON, verdict.reason)
 
 
-def _not_in_vain(
+def _before_deadline(
     case: MessageCase,
     policy: ReminderPolicy,
     now: datetime,

@@ -77,8 +77,8 @@ class IssueAct:
 
 @dataclass(frozen=True)
 class SignerReplacement:
-    """Who is to sign in the place of another, in a new contract in the place of `contract`. `leaving`: the signer of
-    that contract who is replaced. `by`: the values of the new one."""
+    """The replacement of a signer, for which a new contract is issued in place of `contract`. `leaving`: the signer who
+    is replaced. `by`: the values of the new signer."""
 
     contract: UUID
     leaving: UUID
@@ -93,7 +93,7 @@ class SignerReplacement:
 
 
 def decide_act(act: IssueAct, actor: str, now: datetime, *, approve: bool) -> IssueAct:
-    """Return the act approved, or refused.
+    """Return the act as approved or, without `approve`, as refused.
 
     Raises ActDecided if the act is not waiting for a decision, SecondPersonNeeded if the person who asked for it tries
     to approve it. That person may refuse it, that is, take it back.
@@ -111,8 +111,11 @@ def describe_item(
     templates: Sequence[Sequence[str]],
     planned: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return all from which the documents of an enrolment are drawn, as one text. `templates`: id, language, version
-    and SHA-256 of each. `planned`: the contract in the place of another, which is not drawn from the roster."""
+    """Return everything from which the documents of an enrolment are drawn, as one text.
+
+    `templates`: id, language, version and SHA-256 of each. `planned`: the values of a contract that replaces another
+    one, since these do not come from the roster.
+    """
     taught = [course.name, course.name_en, course.details] if course else []
     drawn_from = enrolment.people if planned is None else planned
     people = [str(enrolment.id), enrolment.campus, enrolment.course, drawn_from]

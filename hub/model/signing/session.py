@@ -99,8 +99,11 @@ def code_for(key: bytes, code_id: UUID) -> str:
 
 @dataclass(frozen=True)
 class Tries:
-    """When somebody answered wrongly, when codes went to them, and the newest unused code of the session, if one was
-    asked about, with the time until which it is valid."""
+    """The times of a signer's wrong answers and of the codes sent to them.
+
+    `newest_code`, `code_ends_at`: the newest unused code of a session, if a session was named, and until when it is
+    valid.
+    """
 
     wrong_answers: Sequence[datetime]
     codes_issued: Sequence[datetime]

@@ -1,4 +1,4 @@
-"""Take a PDF of the school's own, which a contract then names with the places where everybody signs."""
+"""Take a PDF of the school's own. The contract that is issued with it says where on it everybody signs."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def everybody(running: Running) -> list[Contract]:
 
 
 async def test_what_a_jump_of_two_days_made_overdue_is_spread_over_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.lifecycle.reminders.step_batch.CROWD", 3)
+    monkeypatch.setattr("hub.lifecycle.reminders.step_batch.BACKLOG", 3)
     monkeypatch.setattr("hub.worker.due_step_loop.BATCH", 2)
     clock = StandingClock()
     async with quiet_hub(clock) as running:

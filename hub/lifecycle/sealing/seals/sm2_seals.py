@@ -200,7 +200,7 @@ async def _made(services: Services, seal: Seal, key: SigningKey) -> tuple[bytes,
 
 
 def is_for_trial(side: Sm2Seal) -> bool:
-    """Return whether the hub made this SM2 side itself, by its number."""
+    """Return whether the hub made this SM2 side itself, as the number in the seal shows."""
     return read_seal(side.encoded, "seal.esl").number == _trial_number(side.seal)
 
 

@@ -211,10 +211,10 @@ async def begin_visit(
 async def begin_locked_visit(
     database: Database, secret: str, contract_id: UUID | None, *, request: UUID | None = None, agent: bool = False
 ) -> AsyncIterator[tuple[Transaction, Visit]]:
-    """Begin a transaction by locking the contract, and yield the session as it is under the lock. Raises as `visit`.
+    """Begin a transaction by locking the contract, and yield the session as it is under the lock.
 
-    `request`: lock the contract of this signature request instead. Raises WrongSignature if the session did not ask for
-    it.
+    `request`: lock the contract of this signature request instead. Raises as `visit` does, and WrongSignature if the
+    session did not make the request.
     """
     refuse_pickup_secret(secret)
     opening = opening_lock_with_session(secret, contract_id, request)
@@ -229,7 +229,7 @@ async def begin_locked_visit(
 async def visit_with_campus(
     database: Database, secret: str, contract_id: UUID | None, *, agent: bool
 ) -> tuple[Visit, Campus]:
-    """Do as `visit` in a transaction of its own. Return the contract's campus too."""
+    """Return the verified session at one contract, and the contract's campus. Raises as `visit` does."""
     refuse_pickup_secret(secret)
     async with database.transaction(EVERYTHING, opening_with_campus(secret, contract_id)) as tx:
         found, campus = await tx.cases.get_with_campus(secret, contract_id)
@@ -239,10 +239,9 @@ async def visit_with_campus(
 
 
 async def see_page(services: Services, secret: str, contract_id: UUID | None, page: int) -> Contract:
-    """Note, as evidence, that the visitor fetches a page, counted from 1, until their task is final. Return the
-    contract.
+    """Record as evidence that the visitor fetches this page, unless their task is final. Return the contract.
 
-    Raises as `visit` does, and NotFound for a page that the document does not have.
+    `page`: counted from 1. Raises as `visit` does, and NotFound for a page that the document does not have.
     """
     refuse_pickup_secret(secret)
     opening = opening_see_page(secret, contract_id, page, services.clock())

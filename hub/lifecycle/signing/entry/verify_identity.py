@@ -161,7 +161,7 @@ async def _admit(tx: Transaction, answered: _Answered, identified: Identified) -
 
 
 def _in_order(own: UUID, newest_first: Sequence[UUID]) -> list[UUID]:
-    """Return the link's own contract, then the newest other ones, oldest of them first."""
+    """Return the link's own contract, then the newest of the others in the order in which they were issued."""
     others = [contract for contract in newest_first if contract != own]
     return [own, *reversed(others[: MAX_CONTRACTS - 1])]
 

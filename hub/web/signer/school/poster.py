@@ -44,7 +44,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def landing(request: web.Request) -> web.Response:
     """Show the landing page of a poster. Raises LinkNotValid."""
-    offer, full = await guests.look(request.app[HUB].services, request.match_info["poster"])
+    offer, full = await guests.get_open_offer(request.app[HUB].services, request.match_info["poster"])
     standing = await _standing(request, offer)
     language = language_of(request)
     begin = "full" if full and standing.begin == "start" else standing.begin

@@ -138,8 +138,8 @@ def _wording(visit: StaffVisit, found: Contract, deliveries: Sequence[Delivery])
 async def _read_later(
     visit: StaffVisit, tx: Transaction, found: Contract, entries: Sequence[RecordEntry]
 ) -> dict[str, Any]:
-    """Return the hold of a contract, whether an addendum to its evidence package has something to tell, and who on
-    file may sign in the place of another, by which act."""
+    """Return the hold of a contract, whether anything has happened since its evidence package was made, the adults on
+    file who may replace a signer, and the id of an act that does so."""
     holds = await tx.holds.list_of([found.id], tx.now)
     adults = await list_adults_on_file(tx, found) if visit.may(Permission.ISSUE) else []
     return {"hold": holds.get(found.id), "added": has_later_entries(entries), "adults": adults, "act": uuid4()}

@@ -1,5 +1,7 @@
-"""Download the completed files of many contracts, the OFD too where there is one, as one ZIP file, which is made while
-it is sent. Its size is sent first, so that the browser can show the progress."""
+"""Download the completed files of many contracts, PDF and OFD, as one ZIP file that is made while it is sent.
+
+Its size is sent first, so that the browser can show the progress.
+"""
 
 from __future__ import annotations
 

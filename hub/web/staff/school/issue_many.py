@@ -112,8 +112,8 @@ async def begin(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def show_progress(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
-    """Show the progress of an act, and each enrolment for which no contract could be issued; before that, what is to be
-    approved."""
+    """Show the progress of an act, and each enrolment for which no contract could be issued. If the act waits for
+    approval, show what is to be approved."""
     async with visit.services.database.transaction(visit.scope) as tx:
         act = await tx.issue_acts.find(read_id(visit.request.match_info["act"]))
         if act is None:
@@ -146,7 +146,7 @@ async def show_progress(visit: StaffVisit, problem: QiandaError | None = None) -
 
 
 async def _read_replacement(tx: Transaction, act: IssueAct) -> tuple[Contract, Signer, NewSigner] | None:
-    """Return the contract in which a signer is to be replaced, that signer, and the new one; None if nobody is."""
+    """Return the contract, the signer to be replaced and the new signer; None for an act that replaces nobody."""
     asked = await tx.issue_acts.get_replacement(act.id)
     if asked is None:
         return None
