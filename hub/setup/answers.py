@@ -14,7 +14,7 @@ from typing import Any
 
 from hub.model.reminders.policy import THROUGH
 from hub.setup.questions import STEPS, UNSHOWN_KINDS, SetupStep, find_step
-from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, campus_entry, course_entry, read_table
+from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, course_entry, read_table
 
 # In the data folder, below `keys`, so that a backup has them.
 SECRETS_FOLDER = "setup"
@@ -90,7 +90,7 @@ def pkcs12_bytes(answer: str) -> bytes:
 
 def compose_campuses(answers: SetupAnswers) -> list[dict[str, Any]]:
     rows, _ = read_table(_answers(answers, "campuses").get("table", ""), CAMPUS_TITLES)
-    return [campus_entry(row) for row in rows]
+    return [dict(row.values) for row in rows]
 
 
 def compose_courses(answers: SetupAnswers) -> list[dict[str, Any]]:

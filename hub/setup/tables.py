@@ -105,11 +105,6 @@ def read_table(text: str, titles: Mapping[str, str]) -> tuple[list[TableRow], li
     return found, faults
 
 
-def campus_entry(row: TableRow) -> dict[str, Any]:
-    """Return the entry `[[campus]]` for a row."""
-    return dict(row.values)
-
-
 def course_entry(row: TableRow, template: str) -> dict[str, Any]:
     """Return the entry `[[course]]` for a row. A value that should be a number and is not stays as it is; reading the
     file reports it as a fault."""

@@ -68,13 +68,49 @@ async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequ
     return wanted
 
 
-async def begin_phone_change(tx: Transaction, wanted: PhoneRequest, actor: str) -> PhoneChange:
-    """Create a checked change with its first approval. The transaction's scope must be all campuses.
+async def begin_phone_change(
+    tx: Transaction, wanted: PhoneRequest, actor: str, approval: str | None = None
+) -> PhoneChange:
+    """Create a checked change with its first approval: `approval`, by default the actor's.
 
-    Raises BadInput for the number on file; IllegalMove if the contract has ended; PhoneChangeWaiting if this person
-    already has an open change.
+    The transaction's scope must be all campuses. Raises BadInput for the number on file; IllegalMove if the contract
+    has ended; PhoneChangeWaiting if this person already has an open change.
     """
-    return await _begin(tx, wanted, actor, actor)
+    approval = approval or actor
+    phone, reason = wanted.phone, wanted.reason
+    await tx.sessions.one_at_a_time((await tx.contracts.get_signer(wanted.signer)).person)
+    signer = await tx.contracts.get_signer(wanted.signer)
+    contract = await tx.contracts.get(signer.contract)
+    if contract.state.final:
+        raise IllegalMove(f"no messages are sent about a contract in this state:\n{contract.state}")
+    if signer.phone == phone:
+        raise BadInput("this number is already on file", field="phone")
+    await tx.phone_changes.expire(tx.now)
+    if await tx.phone_changes.find_open(signer.person):
+        raise PhoneChangeWaiting
+    change = PhoneChange(
+        id=uuid4(),
+        contract=contract.id,
+        signer=signer.id,
+        campus=contract.campus,
+        person=signer.person,
+        old_hash=tx.cipher.found_by("phone", signer.phone),
+        phone=phone,
+        reason=reason,
+        state=PhoneChangeState.OPEN,
+        asked_by=actor,
+        asked_at=tx.now,
+        approvals={approval: tx.now.isoformat(timespec="seconds")},
+    )
+    await tx.phone_changes.add(change)
+    salt = await tx.contracts.find_salt(signer.id)
+    facts = {"approval": approval, "reason": reason} | ({"after": compute_commitment(salt, phone)} if salt else {})
+    await _note(tx, change, "phone-change-asked", actor, facts)
+    text = "This signer is to have another phone number. It waits for the approval of a second person."
+    waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, tx.now, change.contract, change.signer)
+    await tx.staff_tasks.add_task(waits)
+    await notice_sharing(tx, change)
+    return change
 
 
 async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID | None, phone: str) -> PhoneChange:
@@ -92,7 +128,7 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
         change = await tx.phone_changes.find_open(signer.person, lock=True)
         if change is None or not change.open(tx.now):
             wanted = PhoneRequest(signer.contract, signer.id, number, "asked by the signer")
-            return await _begin(tx, wanted, visiting.actor, OLD_PHONE)
+            return await begin_phone_change(tx, wanted, visiting.actor, OLD_PHONE)
         mine = tx.cipher.found_by("phone", signer.phone)
         if change.phone != number or not hmac.compare_digest(change.old_hash, mine):
             raise PhoneChangeWaiting
@@ -145,43 +181,6 @@ async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor:
 
 
 # ---- steps
-
-
-async def _begin(tx: Transaction, wanted: PhoneRequest, actor: str, approval: str) -> PhoneChange:
-    phone, reason = wanted.phone, wanted.reason
-    await tx.sessions.one_at_a_time((await tx.contracts.get_signer(wanted.signer)).person)
-    signer = await tx.contracts.get_signer(wanted.signer)
-    contract = await tx.contracts.get(signer.contract)
-    if contract.state.final:
-        raise IllegalMove(f"no messages are sent about a contract in this state:\n{contract.state}")
-    if signer.phone == phone:
-        raise BadInput("this number is already on file", field="phone")
-    await tx.phone_changes.expire(tx.now)
-    if await tx.phone_changes.find_open(signer.person):
-        raise PhoneChangeWaiting
-    change = PhoneChange(
-        id=uuid4(),
-        contract=contract.id,
-        signer=signer.id,
-        campus=contract.campus,
-        person=signer.person,
-        old_hash=tx.cipher.found_by("phone", signer.phone),
-        phone=phone,
-        reason=reason,
-        state=PhoneChangeState.OPEN,
-        asked_by=actor,
-        asked_at=tx.now,
-        approvals={approval: tx.now.isoformat(timespec="seconds")},
-    )
-    await tx.phone_changes.add(change)
-    salt = await tx.contracts.find_salt(signer.id)
-    facts = {"approval": approval, "reason": reason} | ({"after": compute_commitment(salt, phone)} if salt else {})
-    await _note(tx, change, "phone-change-asked", actor, facts)
-    text = "This signer is to have another phone number. It waits for the approval of a second person."
-    waits = StaffTask(uuid4(), PHONE_CHANGE, text, change.campus, tx.now, change.contract, change.signer)
-    await tx.staff_tasks.add_task(waits)
-    await notice_sharing(tx, change)
-    return change
 
 
 async def _waiting(tx: Transaction, scope: Scope, change_id: UUID) -> PhoneChange:
