@@ -110,10 +110,6 @@ class ContractPrinter:
         boxes = tuple(_box(cell, height, pages - 1) for cell in cells)
         return LaidOut(pdf, boxes, (*blocks, *_signers_text(data, template)), pages, _title(template, data))
 
-    def text_version(self, template_id: str, language: str, data: ContractData) -> tuple[Block, ...]:
-        """Return the contract's blocks, from the same data as the PDF. Raises as `lay_out` does."""
-        return self._fill_in(self.templates.get(template_id, language), data)
-
     def _fill_in(self, template: ContractTemplate, data: ContractData) -> tuple[Block, ...]:
         _check_complete(template, data)
         self._font.check(data.texts())
