@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,13 +32,11 @@ class WarmSigner:
 
 
 @contextmanager
-def warm_signer(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, warm_up: int = 2
-) -> Iterator[WarmSigner]:
+def warm_signer(command: Sequence[str], folder: Path, warm_up: int = 2) -> Iterator[WarmSigner]:
     """Start a program in `folder`, and have it sign `warm_up` times before the measurements."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        command, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
             signer = WarmSigner(process)

@@ -217,7 +217,7 @@ def erase(
         if (entry is None) is not bool(signer):
             raise BadInput("give either --entry or --signer")
         what = signer if entry is None else entry
-        with_hub(lambda hub: erase_of_number(hub.services, EVERYTHING, number, what, "command-line"))
+        with_hub(lambda hub: erase_of_number(hub.services, number, what, "command-line"))
         say("Erased.")
 
 

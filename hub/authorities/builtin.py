@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -44,15 +44,13 @@ def new_serial() -> int:
     return secrets.randbits(158) | 1 << 158
 
 
-async def make_root(
-    key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
-) -> bytes:
+async def make_root(key: AuthorityKey, clock: Clock, organisation: str) -> bytes:
     """Return the self-signed root certificate in DER, valid for 20 years. Make it only once, because each call makes a
     different root."""
     subject = profile.name(organisation, f"{profile.shorten_text(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
     body = profile.certificate_body(
-        subject, profile.KeyHolder(subject, key.spki), serial(), life, profile.root_extensions(key.spki)
+        subject, profile.KeyHolder(subject, key.spki), new_serial(), life, profile.root_extensions(key.spki)
     )
     return profile.signed(body, await key.sign(body))
 
@@ -107,16 +105,16 @@ class BuiltinAuthority:
         subject = profile.name(self._organisation, common_name, pseudonym)
         return await self._issue(subject, spki, lifetime, profile.signing_extensions(passkey))
 
-    async def enrol_seal(self, spki: bytes, organisation_name: str, lifetime: timedelta = SEAL_LIFE) -> Issued:
+    async def enrol_seal(self, spki: bytes, organisation_name: str) -> Issued:
         """Issue the certificate of an organisation's seal. It states that it is for a seal; its common name is that of
         the organisation."""
         subject = profile.name(self._organisation, organisation_name)
-        return await self._issue(subject, spki, lifetime, profile.signing_extensions(), seal=True)
+        return await self._issue(subject, spki, SEAL_LIFE, profile.signing_extensions(), seal=True)
 
-    async def enrol_timestamp(self, spki: bytes, lifetime: timedelta = TIMESTAMP_LIFE) -> Issued:
+    async def enrol_timestamp(self, spki: bytes) -> Issued:
         """Issue the certificate of the built-in timestamp authority."""
         subject = profile.name(self._organisation, f"{profile.shorten_text(self._organisation, 40)} Timestamps")
-        return await self._issue(subject, spki, lifetime, profile.timestamp_extensions())
+        return await self._issue(subject, spki, TIMESTAMP_LIFE, profile.timestamp_extensions())
 
     async def revoke(self, certificate: bytes, reason: str) -> None:
         """Do nothing, because revocation lists and answers are made from the hub's own rows."""

@@ -7,7 +7,7 @@ because an OFD has no place for one. Source: GB/T 20518, which is RFC 5280 with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,9 +23,7 @@ from qianda.trust_marks import SEAL_MAKER_POLICY_OID, SEAL_POLICY_OID, TRIAL_POL
 _ALGORITHM: Final = {"algorithm": sm2.SIGNATURE_OID}
 
 
-async def make_sm2_root(
-    key: AuthorityKey, clock: Clock, organisation: str, serial: Callable[[], int] = new_serial
-) -> bytes:
+async def make_sm2_root(key: AuthorityKey, clock: Clock, organisation: str) -> bytes:
     """Return the self-signed root certificate of an SM2 authority in DER, valid for 20 years."""
     subject = name(organisation, f"{shorten_text(organisation, 40)} SM2 Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
@@ -35,7 +33,7 @@ async def make_sm2_root(
         _extension("key_identifier", _key_identifier(key.spki)),
         _extension("certificate_policies", [{"policy_identifier": TRIAL_POLICY_OID}]),
     ]
-    return await _signed(_body(subject, KeyHolder(subject, key.spki), serial(), life, extensions), key)
+    return await _signed(_body(subject, KeyHolder(subject, key.spki), new_serial(), life, extensions), key)
 
 
 class Sm2Authority:

@@ -123,9 +123,9 @@ def write_signature(raw: bytes) -> bytes:
     return der.encode(der.SEQUENCE, b"".join(_integer(half) for half in halves))
 
 
-def identity_hash(point: bytes, signer_id: bytes = DEFAULT_ID) -> bytes:
+def identity_hash(point: bytes) -> bytes:
     """Return Z, the hash that precedes the message: SM3(ENTL ‖ ID ‖ a ‖ b ‖ G ‖ point) (GB/T 32918.2, 5.5)."""
-    return sm3((8 * len(signer_id)).to_bytes(2, "big") + signer_id + _CURVE + point)
+    return sm3((8 * len(DEFAULT_ID)).to_bytes(2, "big") + DEFAULT_ID + _CURVE + point)
 
 
 def message_digest(point: bytes, message: bytes) -> bytes:

@@ -12,19 +12,19 @@ from hub.errors import NotFound
 from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import Scope
+from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.store.transaction import Transaction
 
 
-async def erase_of_number(services: Services, scope: Scope, number: str, what: int | str, actor: str) -> None:
+async def erase_of_number(services: Services, number: str, what: int | str, actor: str) -> None:
     """Erase values of a contract. `what`: the number of an entry, to erase its text, or the field of a signer, to erase
     all values of that signer. Raises ContractNotFound, NotFound."""
-    async with services.database.transaction(scope) as tx:
+    async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.get_by_number(number)
     if isinstance(what, int):
-        await erase_words(services, scope, contract.id, what, actor)
+        await erase_words(services, EVERYTHING, contract.id, what, actor)
     else:
-        await erase_signer(services, scope, contract.id, what, actor)
+        await erase_signer(services, EVERYTHING, contract.id, what, actor)
 
 
 async def erase_words(services: Services, scope: Scope, contract_id: UUID, sequence: int, actor: str) -> None:

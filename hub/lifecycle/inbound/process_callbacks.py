@@ -90,9 +90,9 @@ async def process_callback(services: Services, callback_id: UUID) -> None:
 
 async def _process_callback(services: Services, callback_id: UUID) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
-        callback = await tx.callbacks.find_unprocessed(callback_id, lock=True)
-        if callback is None:
+        if not (found := await tx.callbacks.lock_unprocessed([callback_id])):
             return
+        (callback,) = found
         provider = services.messaging.router.providers.get(callback.provider)
         if services.messaging.router.providers.is_left_to_others(callback.provider, callback.received_at, tx.now):
             return
@@ -104,7 +104,7 @@ async def _process_callback(services: Services, callback_id: UUID) -> None:
             return
     reports = await _confirm_reports(services, provider, callback.reports)
     async with services.database.transaction(EVERYTHING) as tx:
-        if await tx.callbacks.find_unprocessed(callback_id, lock=True):
+        if await tx.callbacks.lock_unprocessed([callback_id]):
             await _apply_callback(services, tx, provider, callback, reports)
 
 

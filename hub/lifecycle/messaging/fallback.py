@@ -344,5 +344,5 @@ async def _justifies_task(tx: Transaction, delivery: Delivery) -> bool:
     since = (await tx.tasks.get(delivery.task)).invited_at or delivery.created_at
     if await tx.staff_tasks.has_had_task(delivery.signer, UNREACHED, since):
         return False
-    sent = [at for at in await tx.deliveries.list_sent_for_task(delivery.task, PLANNED) if at >= since]
+    sent = [at for at in await tx.deliveries.list_sent_for_task(delivery.task) if at >= since]
     return delivery.rung > 0 or len(sent) >= UNOPENED_MESSAGES

@@ -222,9 +222,7 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
     begins, _ = local_day(case.now, case.zone)
     person, since = case.signer.person, min(case.now - timedelta(days=1), begins)
     messages = await tx.deliveries.list_sent_to_person(person, since, PLANNED)
-    by_hand = ByHand(
-        messages[-1] if messages else None, await tx.deliveries.list_sent_for_task(case.task.id, PLANNED, HAND)
-    )
+    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.list_sent_for_task(case.task.id, HAND))
     message = MessageCase(
         Purpose.REMINDER,
         case.zone,

@@ -79,7 +79,7 @@ async def _refuse_too_soon(
     policy: ReminderPolicy, tx: Transaction, task: SigningTask, signer: Signer, now: datetime
 ) -> None:
     messages = await tx.deliveries.list_sent_to_person(signer.person, now - timedelta(days=1), PLANNED)
-    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.list_sent_for_task(task.id, PLANNED, HAND))
+    by_hand = ByHand(messages[-1] if messages else None, await tx.deliveries.list_sent_for_task(task.id, HAND))
     case = MessageCase(
         Purpose.REMINDER, ZoneInfo(signer.zone), spread_of(task.id), [task], answers_an_act=True, by_hand=by_hand
     )

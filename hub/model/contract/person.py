@@ -115,12 +115,15 @@ def is_minor(birth_date: date, day: date) -> bool:
     return compute_age(birth_date, day) < ADULT_AGE
 
 
-def normalise_phone(text: str, *, region: str = "CN", field: str = "") -> str:
-    """Return a mobile number as E.164, such as +8619000000001. Raises BadInput, which never quotes the number."""
+def normalise_phone(text: str, *, field: str = "") -> str:
+    """Return a mobile number as E.164, such as +8619000000001. A number without a country code counts as Chinese.
+
+    Raises BadInput, which never quotes the number.
+    """
     import phonenumbers  # slow to load, and few processes need it
 
     try:
-        number = phonenumbers.parse(unicodedata.normalize("NFKC", text), region)
+        number = phonenumbers.parse(unicodedata.normalize("NFKC", text), "CN")
     except phonenumbers.NumberParseException:
         raise BadInput("This is not a phone number.", field=field) from None
     if not phonenumbers.is_valid_number(number):

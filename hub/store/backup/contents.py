@@ -23,7 +23,7 @@ from hub.store.backup.archive import (
     read_members,
 )
 from hub.store.backup.dump import DumpAccess, stream_dump
-from hub.store.backup.sealed_stream import Argon2Cost, OpeningReader, SealingWriter
+from hub.store.backup.sealed_stream import OpeningReader, SealingWriter
 from hub.store.files.durable_files import PRIVATE, sync_folder
 from hub.store.files.free_space import full_disk_told
 
@@ -62,7 +62,7 @@ class BackupSource:
     about: AboutBackup
 
 
-def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argon2Cost | None = None) -> None:
+def write_backup(target: Path, passphrase: str, source: BackupSource) -> None:
     """Write a backup of a hub, which may be running. Raises BadInput if the file exists, DiskFull if it does not fit.
 
     The database is dumped first. Every file that it names was stored before, so the files that are copied afterwards
@@ -73,7 +73,7 @@ def write_backup(target: Path, passphrase: str, source: BackupSource, cost: Argo
     partial = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
         with full_disk_told(), os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
-            sealing = SealingWriter(file, passphrase, cost)
+            sealing = SealingWriter(file, passphrase)
             _write_members(ArchiveWriter(sealing), source)
             file.flush()
             os.fsync(file.fileno())

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
@@ -221,9 +221,9 @@ class Contracts(EncryptedRepository):
     async def get_hub_tries(self, contract: UUID) -> int:
         return int(await self._connection.scalar(select(CONTRACT.c.hub_tries).where(CONTRACT.c.id == contract)) or 0)
 
-    async def claim_hub_steps(self, now: datetime, limit: int = 100) -> list[UUID]:
+    async def claim_hub_steps(self, now: datetime) -> list[UUID]:
         """Claim contracts whose hub step is due; concurrent callers get different ones."""
-        return await self._connection.scalars(_HUB_DUE, {"now": now, "most": limit})
+        return await self._connection.scalars(_HUB_DUE, {"now": now, "most": 100})
 
     async def show_stuck(self, contract: UUID, at: datetime, reason: str) -> None:
         """Mark the contract as stuck without reading it, since its data may be what is broken. Does not change its
@@ -273,11 +273,17 @@ class Contracts(EncryptedRepository):
         salt: bytes | None = await self._connection.scalar(select(SIGNER.c.salt).where(SIGNER.c.id == signer))
         return salt
 
-    async def list_signers_at(self, phone: str, limit: int = 50) -> list[Signer]:
-        """Return all signers with this phone number (E.164), of the newest contract first."""
-        found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
+    async def list_signers_at(self, phone: str) -> list[Signer]:
+        """Return the signers with this phone number (E.164), of the newest contracts first."""
+        return await self._list_newest(SIGNER.c.phone_hash == self._cipher.found_by("phone", phone))
+
+    async def list_signers_of(self, persons: Sequence[str]) -> list[Signer]:
+        """Return the signers who are one of these persons, of the newest contracts first."""
+        return await self._list_newest(SIGNER.c.person.in_(persons))
+
+    async def _list_newest(self, found: ColumnElement[bool]) -> list[Signer]:
         statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
-        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
+        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(50))
         return [self.read_signer(row) for row in rows]
 
     async def is_known_by(self, person: str, name: str, phone: str) -> bool:
@@ -313,13 +319,6 @@ class Contracts(EncryptedRepository):
     def _phone_hashes(self, phone: str) -> dict[str, bytes]:
         found_by = self._cipher.found_by
         return {"phone_hash": found_by("phone", phone), "phone_tail_hash": found_by("phone-tail", phone[-4:])}
-
-    async def list_signers_of(self, persons: Sequence[str], limit: int = 50) -> list[Signer]:
-        """Return all signers who are one of these persons, of the newest contract first."""
-        found = SIGNER.c.person.in_(persons)
-        statement = select(SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract).where(found)
-        rows = await self._connection.execute(statement.order_by(CONTRACT.c.created_at.desc()).limit(limit))
-        return [self.read_signer(row) for row in rows]
 
     def read_signer(self, row: Row | Mapping[str, Any]) -> Signer:
         """Return the signer of a row of the signers' table. Raises ContractUnreadable."""

@@ -36,14 +36,6 @@ class Callback:
 
 
 class Callbacks(EncryptedRepository):
-    async def find_unprocessed(self, callback: UUID, *, lock: bool = False) -> Callback | None:
-        """Return an unprocessed callback. Return None if it was processed or (with `lock`) if another transaction has
-        it."""
-        statement = select(CALLBACK).where(CALLBACK.c.id == callback, CALLBACK.c.due_at.is_not(None))
-        statement = statement.with_for_update(skip_locked=True) if lock else statement
-        row = (await self._connection.execute(statement)).first()
-        return self._read(row) if row else None
-
     async def lock_unprocessed(self, callbacks: Sequence[UUID]) -> list[Callback]:
         """Lock those of these callbacks that are unprocessed and not locked. Return them in the order of arrival."""
         open_ones = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)

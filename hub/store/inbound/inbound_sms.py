@@ -70,9 +70,9 @@ class InboundMessages(EncryptedRepository):
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 
-    async def lock_waiting(self, command: SmsCommand, before: datetime, limit: int = 500) -> list[Written]:
+    async def lock_waiting(self, command: SmsCommand, before: datetime) -> list[Written]:
         """Lock and return messages with this command and without outcome that were received before then."""
-        rows = await self._connection.execute(_WAITING, {"wish": command.value, "before": before, "most": limit})
+        rows = await self._connection.execute(_WAITING, {"wish": command.value, "before": before, "most": 500})
         return [self._written(row) for row in rows]
 
     async def has_said_since(self, sender: str, command: SmsCommand, since: datetime) -> bool:

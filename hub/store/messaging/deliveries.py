@@ -112,9 +112,9 @@ def opening_report(delivery: UUID) -> Opening:
     return Opening(_LOCK, {"delivery": delivery})
 
 
-def opening_of_inbox(cipher: Cipher, to: str | None, limit: int = 500) -> Opening:
+def opening_of_inbox(cipher: Cipher, to: str | None) -> Opening:
     """Return what `Deliveries.list_inbox` reads."""
-    values = {"most": limit, "number": cipher.found_by("phone", to) if to else None}
+    values = {"most": 500, "number": cipher.found_by("phone", to) if to else None}
     return Opening(_INBOX_OF if to else _INBOX, values, is_all=True)
 
 
@@ -248,7 +248,7 @@ class Deliveries(EncryptedRepository):
         await self._connection.execute(forgotten.values(text="–", variables={"reply": "–"}, state=state))
 
     async def list_unsettled(
-        self, before: datetime, now: datetime | None = None, limit: int = 50, *, ours: OfProviders | None = None
+        self, before: datetime, now: datetime | None = None, *, ours: OfProviders | None = None
     ) -> list[Delivery]:
         """Return attempts whose outcome is unknown, to be asked about or sent: those not claimed since `before`, and
         those whose wait is over.
@@ -265,7 +265,7 @@ class Deliveries(EncryptedRepository):
             called = func.coalesce(DELIVERY.c.called_at, DELIVERY.c.created_at)
             waiting &= DELIVERY.c.provider.is_(None) | ours.among(DELIVERY.c.provider, called)
         order = (DELIVERY.c.purpose != Purpose.CODE.value, func.coalesce(DELIVERY.c.not_before, touched))
-        rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(limit))
+        rows = await self._connection.execute(select(DELIVERY).where(waiting).order_by(*order).limit(50))
         return [self.read_delivery(row) for row in rows]
 
     async def find_by_report(self, provider: str, reference: str, to: str = "") -> Delivery | None:
@@ -279,9 +279,9 @@ class Deliveries(EncryptedRepository):
             row = (await self._connection.execute(theirs.where(waits))).first()
         return self.read_delivery(row) if row else None
 
-    async def list_to_look_at(self, now: datetime, limit: int = 50) -> list[UUID]:
+    async def list_to_look_at(self, now: datetime) -> list[UUID]:
         """Return deliveries whose check by the fallback is due; none while sending is paused."""
-        return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": limit})
+        return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": 50})
 
     async def lock_to_look_at(self, delivery: UUID, now: datetime) -> Delivery | None:
         """Lock a delivery whose check is due, and return it. Return None if another transaction has it."""
@@ -335,10 +335,11 @@ class Deliveries(EncryptedRepository):
         statement = select(first).where(counted, _REACHED).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
         return list(await self._connection.scalars(statement.having(first >= since).order_by(first)))
 
-    async def list_sent_for_task(self, task: UUID, purposes: Sequence[str], key_prefix: str = "") -> list[datetime]:
+    async def list_sent_for_task(self, task: UUID, key_prefix: str = "") -> list[datetime]:
+        """Return when planned messages about this task were sent. `key_prefix`: only messages with such keys."""
         shared = select(SHARE.c.delivery).where(SHARE.c.task == task)
         about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
-        counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(purposes) & (DELIVERY.c.rung == 0)
+        counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(PLANNED) & (DELIVERY.c.rung == 0)
         statement = select(DELIVERY.c.created_at).where(counted, DELIVERY.c.key.startswith(key_prefix))
         return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
 

@@ -76,11 +76,11 @@ class IssueActs(ActItems):
         row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return _act(row) if row else None
 
-    async def lock_empty(self, limit: int = 100) -> list[IssueAct]:
+    async def lock_empty(self) -> list[IssueAct]:
         """Return acts that wait for a decision about nothing: whatever they were to issue is gone."""
         waits = ACT.c.needs_approval & ACT.c.decided_by.is_(None)
         left = exists().where(ITEM.c.act == ACT.c.id, self.tables.left)
-        statement = select(ACT).where(waits, not_(left)).order_by(ACT.c.id).limit(limit).with_for_update()
+        statement = select(ACT).where(waits, not_(left)).order_by(ACT.c.id).limit(100).with_for_update()
         return [_act(row) for row in await self._connection.execute(statement)]
 
     async def decide(self, act: IssueAct) -> None:

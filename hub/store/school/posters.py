@@ -62,9 +62,9 @@ class Posters:
             raise NotFound("there is no such poster")
         return _poster(row)
 
-    async def list_posters(self, limit: int = 200) -> list[Poster]:
-        """Return posters, newest first."""
-        statement = select(POSTER).order_by(POSTER.c.created_at.desc(), POSTER.c.id).limit(limit)
+    async def list_posters(self) -> list[Poster]:
+        """Return the newest 200 posters, newest first."""
+        statement = select(POSTER).order_by(POSTER.c.created_at.desc(), POSTER.c.id).limit(200)
         return [_poster(row) for row in (await self._connection.execute(statement))]
 
     async def revoke(self, poster: UUID, at: datetime) -> bool:

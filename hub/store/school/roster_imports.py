@@ -58,10 +58,10 @@ class RosterImports(Repository):
         if found is None or found.undone_at:
             raise ImportUndone
 
-    async def list_imports(self, limit: int = 20) -> list[RosterImport]:
+    async def list_imports(self) -> list[RosterImport]:
         """Return the newest imports."""
         columns = [IMPORT.c[name] for name in _FIELDS]
-        statement = select(*columns).order_by(IMPORT.c.created_at.desc(), IMPORT.c.id.desc()).limit(limit)
+        statement = select(*columns).order_by(IMPORT.c.created_at.desc(), IMPORT.c.id.desc()).limit(20)
         return [RosterImport(**row) for row in await self._connection.execute(statement)]
 
     async def count_added(self, roster_import: UUID, added: int) -> None:

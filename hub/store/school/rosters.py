@@ -35,10 +35,10 @@ class Rosters(EncryptedRepository):
         values = {name: row[name] for name in _PLAIN}
         return RosterUpload(**values, data=self._cipher.decrypt_bytes(row["data_sealed"], _DATA.at(row["id"])))
 
-    async def list_uploads(self, limit: int = 10) -> list[RosterUpload]:
+    async def list_uploads(self) -> list[RosterUpload]:
         """Return the newest uploads, without their content."""
         columns = [UPLOAD.c[name] for name in _PLAIN]
-        statement = select(*columns).order_by(UPLOAD.c.created_at.desc(), UPLOAD.c.id).limit(limit)
+        statement = select(*columns).order_by(UPLOAD.c.created_at.desc(), UPLOAD.c.id).limit(10)
         return [RosterUpload(**row) for row in await self._connection.execute(statement)]
 
     async def delete_upload(self, upload: UUID) -> None:

@@ -84,8 +84,8 @@ class AppKeys(EncryptedRepository):
 
     # ---- the certificates of a revoked key
 
-    async def list_certificates_due(self, now: datetime, limit: int = 20) -> list[UUID]:
-        return await self._connection.scalars(_CERTIFICATES_DUE, {"now": now, "most": limit})
+    async def list_certificates_due(self, now: datetime) -> list[UUID]:
+        return await self._connection.scalars(_CERTIFICATES_DUE, {"now": now, "most": 20})
 
     async def plan_certificates(self, key: UUID, at: datetime | None, tries: int) -> None:
         """Write when to ask the authorities again to revoke the key's certificates. `at`: None if nothing is left to

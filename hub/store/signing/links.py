@@ -198,13 +198,13 @@ class Links:
         row = (await self._connection.execute(_GET, {"link": link})).first()
         return _link(row) if row else None
 
-    async def list_waiting_at(self, phone_hash: bytes, limit: int = 200) -> list[SignLink]:
+    async def list_waiting_at(self, phone_hash: bytes) -> list[SignLink]:
         """Return the permanent links of all signers with this phone who still have to sign, newest first."""
         lasting = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)
         waiting = TASK.c.state.in_([TaskState.WAITING.value, TaskState.OPEN.value])
         statement = select(LINK).join(SIGNER, SIGNER.c.id == LINK.c.signer).join(TASK, TASK.c.signer == SIGNER.c.id)
         statement = statement.where(SIGNER.c.phone_hash == phone_hash, lasting, waiting)
-        rows = await self._connection.execute(statement.order_by(LINK.c.created_at.desc()).limit(limit))
+        rows = await self._connection.execute(statement.order_by(LINK.c.created_at.desc()).limit(200))
         return [_link(row) for row in rows]
 
     async def renew(self, signers: Sequence[UUID], at: datetime) -> None:

@@ -64,18 +64,18 @@ class Owners(Repository):
 
     # ---- tasks
 
-    async def lock_tasks_without(self, limit: int = 50) -> list[StaffTask]:
+    async def lock_tasks_without(self) -> list[StaffTask]:
         """Lock and return open tasks that have no owner yet."""
         mine = _OPEN & TASK.c.owner.is_(None) & TASK.c.due_at.is_(None)
-        return await self._taken(mine, limit)
+        return await self._taken(mine)
 
-    async def lock_not_taken(self, now: datetime, limit: int = 50) -> list[StaffTask]:
+    async def lock_not_taken(self, now: datetime) -> list[StaffTask]:
         """Lock and return open tasks that their owners have not taken in time."""
         left = _OPEN & TASK.c.taken_at.is_(None) & TASK.c.climbed_at.is_(None) & (TASK.c.climbs_at <= now)
-        return await self._taken(left, limit)
+        return await self._taken(left)
 
-    async def _taken(self, found: ColumnElement[bool], limit: int) -> list[StaffTask]:
-        statement = select(*_TASK).where(found).order_by(TASK.c.created_at).limit(limit)
+    async def _taken(self, found: ColumnElement[bool]) -> list[StaffTask]:
+        statement = select(*_TASK).where(found).order_by(TASK.c.created_at).limit(50)
         rows = await self._connection.execute(statement.with_for_update(skip_locked=True))
         return [StaffTask(**row) for row in rows]
 

@@ -107,7 +107,7 @@ async def test_the_words_of_an_entry_are_erased_with_their_copies_and_the_record
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 entries = await tx.record.list_entries(contract.id)
             sequence = next(each.sequence for each in entries if each.kind == kind)
-            await erase_of_number(services, EVERYTHING, contract.number, sequence, "staff:x")
+            await erase_of_number(services, contract.number, sequence, "staff:x")
             with pytest.raises(NotFound):
                 await erase_words(services, EVERYTHING, contract.id, sequence, "staff:x")
             async with running.hub.database.transaction(EVERYTHING) as tx:

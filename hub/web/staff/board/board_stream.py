@@ -141,7 +141,7 @@ async def waited_for(event: asyncio.Event, seconds: float, or_else: asyncio.Even
     return bool(done)
 
 
-def add_board_stream(app: web.Application, pace: StreamPace | None = None) -> None:
+def add_board_stream(app: web.Application) -> None:
     """Add what the board's stream needs to an application that has its hub."""
-    app[CHANGES] = BoardChanges(app[HUB].database, pace or StreamPace())
+    app[CHANGES] = BoardChanges(app[HUB].database)
     app.on_shutdown.append(app[CHANGES].close)
