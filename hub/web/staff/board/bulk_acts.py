@@ -123,7 +123,7 @@ async def _act(visit: StaffVisit, kind: BulkKind, act_id: UUID, contracts: Seque
 async def progress(visit: StaffVisit) -> web.Response:
     """Show the progress of an act, and each contract that was not changed or was replaced."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        act = await tx.bulk_acts.find(read_id(visit.request.match_info["act"]))
+        act = await tx.bulk_acts.find(visit.read_id("act"))
         if act is None:
             raise NotFound
         found = await tx.bulk_acts.get_progress(act)

@@ -8,7 +8,6 @@ from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.model.contract.attachment import ENDINGS
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
-from hub.web.staff.board.selection import read_id
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.staff.access import StaffVisit
 
@@ -19,7 +18,7 @@ async def attachment(visit: StaffVisit) -> web.Response:
     """Return an attachment, and record who has opened it. Scripts in it cannot act as our page."""
     refuse_other_sites(visit.request)
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
-    wanted = read_id(visit.request.match_info["attachment"])
+    wanted = visit.read_id("attachment")
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
     media_type, content = await read_attachment(visit.services, visit.scope, found.id, wanted)

@@ -55,14 +55,7 @@ STAFF = "staff:"
 
 
 def contract_id(visit: StaffVisit) -> UUID:
-    return _uuid(visit.request.match_info["id"])
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ContractNotFound from None
+    return visit.read_id("id", ContractNotFound)
 
 
 async def show_contract(
@@ -224,7 +217,7 @@ async def change_phone(visit: StaffVisit) -> web.StreamResponse:
     """Request a phone number change. This is the first approval; a colleague or the old phone gives the second."""
     form = await visit.request.post()
     phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
-    signer = _uuid(visit.request.match_info["signer"])
+    signer = visit.read_id("signer", ContractNotFound)
     try:
         wanted = PhoneRequest(contract_id(visit), signer, phone, reason)
         await ask_for_phone(visit.services, visit.scope, wanted, visit.actor)
@@ -282,7 +275,7 @@ async def replace_person(visit: StaffVisit) -> web.StreamResponse:
     approval."""
     sent = (await visit.request.post()).items()
     entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
-    signer = _uuid(visit.request.match_info["signer"])
+    signer = visit.read_id("signer", ContractNotFound)
     async with visit.services.database.transaction(visit.scope) as tx:
         act = IssueAct(_act_id(tx, signer, entered), visit.staff.campus, visit.actor, tx.now)
     try:
@@ -368,7 +361,7 @@ async def desk_code(visit: StaffVisit) -> web.Response:
 async def _contract_and_signer(visit: StaffVisit) -> tuple[Contract, Signer]:
     """Return the contract and the signer for whom a link is requested."""
     refuse_other_sites(visit.request)
-    wanted = _uuid(visit.request.match_info["signer"])
+    wanted = visit.read_id("signer", ContractNotFound)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.contracts.get(contract_id(visit))
         signer = next((each for each in await tx.contracts.list_signers(found.id) if each.id == wanted), None)

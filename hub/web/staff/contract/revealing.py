@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from aiohttp import web
 
 from hub.errors import ContractNotFound, QiandaError
@@ -16,10 +14,7 @@ from hub.web.staff.staff.access import StaffVisit
 async def reveal(visit: StaffVisit) -> web.Response:
     form = await visit.request.post()
     entered = {name: str(form.get(name, "")).replace("\x00", "") for name in ("choice", "reason")}
-    try:
-        wanted = UUID(visit.request.match_info["signer"])
-    except ValueError:
-        raise ContractNotFound from None
+    wanted = visit.read_id("signer", ContractNotFound)
     asked = RevealRequest(contract_id(visit), wanted, entered["choice"], entered["reason"])
     try:
         signer = await reveal_contact(visit.services, visit.scope, asked, visit.staff)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import NotFound, QiandaError
+from hub.errors import QiandaError
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.web.staff.render import Entered, printable, show
@@ -36,10 +36,7 @@ async def place(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def lift(visit: StaffVisit) -> web.StreamResponse:
-    try:
-        contract = UUID(visit.request.match_info["contract"])
-    except ValueError:
-        raise NotFound from None
+    contract = visit.read_id("contract")
     try:
         await lift_hold(visit.services, visit.scope, contract, (await _entered(visit))["why_lifted"], visit.actor)
     except QiandaError as problem:

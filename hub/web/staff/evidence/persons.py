@@ -15,7 +15,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import NotFound, QiandaError
+from hub.errors import QiandaError
 from hub.lifecycle.evidence.ask_erasure import ask_erasure, confirm_erasure, list_erasures, turn_erasure_down
 from hub.lifecycle.evidence.person import PersonAct, export_person, find_persons, plan_erasure
 from hub.lifecycle.services import Services
@@ -89,10 +89,7 @@ async def turn_down(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def _decide(visit: StaffVisit, verb: Decision, said: str) -> web.StreamResponse:
-    try:
-        wanted = UUID(visit.request.match_info["request"])
-    except ValueError:
-        raise NotFound from None
+    wanted = visit.read_id("request")
     try:
         await verb(visit.services, visit.scope, wanted, visit.actor)
     except QiandaError as problem:

@@ -58,7 +58,7 @@ async def remind(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def progress(visit: StaffVisit) -> web.Response:
-    act = read_id(visit.request.match_info["act"])
+    act = visit.read_id("act")
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.bulk_reminders.find_counts(act)
     if found is None:

@@ -107,7 +107,7 @@ def _after(visit: StaffVisit) -> int | None:
 async def form(visit: StaffVisit, problem: QiandaError | None = None, entered: Entered | None = None) -> web.Response:
     """Show an enrolment with masked numbers, and the acts that are possible."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        enrolment = await tx.school.get_enrolment(_enrolment(visit))
+        enrolment = await tx.school.get_enrolment(visit.read_id("enrolment"))
         contract = await tx.contracts.get(enrolment.contract) if enrolment.contract else None
         courses = await tx.school.list_courses(enrolment.campus)
         campus = await tx.school.get_campus(enrolment.campus)
@@ -128,19 +128,19 @@ async def change(visit: StaffVisit) -> web.StreamResponse:
     sent = await visit.request.post()
     try:
         async with visit.services.database.transaction(visit.scope) as tx:
-            await change_enrolment(tx, _enrolment(visit), _entered_change(sent), visit.actor)
+            await change_enrolment(tx, visit.read_id("enrolment"), _entered_change(sent), visit.actor)
     except NotFound:
         raise
     except QiandaError as error:
         values = {name: printable(value) for name, value in sent.items() if isinstance(value, str)}
         return await form(visit, error, Entered(values))
-    raise web.HTTPSeeOther(f"{PATH}/{_enrolment(visit)}?said=enrolment-changed")
+    raise web.HTTPSeeOther(f"{PATH}/{visit.read_id('enrolment')}?said=enrolment-changed")
 
 
 async def delete(visit: StaffVisit) -> web.StreamResponse:
     try:
         async with visit.services.database.transaction(visit.scope) as tx:
-            await delete_enrolment(tx, _enrolment(visit), visit.actor)
+            await delete_enrolment(tx, visit.read_id("enrolment"), visit.actor)
     except NotFound:
         raise
     except QiandaError as error:
@@ -173,13 +173,6 @@ def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
         student=person("student"),
         signers=tuple(person(f"signer{number}") for number in range(signers)),
     )
-
-
-def _enrolment(visit: StaffVisit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["enrolment"])
-    except ValueError:
-        raise NotFound from None
 
 
 def uuid_or_none(text: str, field: str) -> UUID | None:

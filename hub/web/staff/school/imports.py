@@ -35,7 +35,4 @@ async def undo(visit: StaffVisit) -> web.StreamResponse:
 
 
 def _import(visit: StaffVisit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["import"])
-    except ValueError:
-        raise NotFound("there is no such import") from None
+    return visit.read_id("import", NotFound("there is no such import"))

@@ -115,7 +115,7 @@ async def show_progress(visit: StaffVisit, problem: QiandaError | None = None) -
     """Show the progress of an act, and each enrolment for which no contract could be issued. If the act waits for
     approval, show what is to be approved."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        act = await tx.issue_acts.find(read_id(visit.request.match_info["act"]))
+        act = await tx.issue_acts.find(visit.read_id("act"))
         if act is None:
             raise NotFound
     planned = None
@@ -203,7 +203,7 @@ async def take_back(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def _decide(visit: StaffVisit, do: Callable[[UUID], Awaitable[None]]) -> web.StreamResponse:
-    act = read_id(visit.request.match_info["act"])
+    act = visit.read_id("act")
     try:
         await do(act)
     except NotFound:

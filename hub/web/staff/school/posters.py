@@ -7,13 +7,12 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from aiohttp import web
 
 from hub.documents.school.allowed_list import entries_of
 from hub.documents.school.poster import PosterFacts, poster_sheet, sticker_sheet
-from hub.errors import BadInput, NotFound, QiandaError
+from hub.errors import BadInput, QiandaError
 from hub.lifecycle.school.posters import NewPoster, code_of, doorway, get_offer, make, print_poster
 from hub.lifecycle.school.posters import revoke as take_down
 from hub.model.school.entered_day import end_of_day, require_day
@@ -24,13 +23,6 @@ from hub.web.staff.render import Entered, show
 from hub.web.staff.staff.access import StaffVisit
 
 USUAL_LIFE = timedelta(days=30)
-
-
-def poster_id(visit: StaffVisit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["poster"])
-    except ValueError:
-        raise NotFound from None
 
 
 def standing(poster: Poster, enrolled: int, now: datetime) -> str:
@@ -62,7 +54,7 @@ async def posters(visit: StaffVisit) -> web.Response:
 async def poster(visit: StaffVisit) -> web.Response:
     """Show the poster with its code. The enrolments are on a page of their own."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await get_offer(tx, await tx.posters.get(poster_id(visit)))
+        found = await get_offer(tx, await tx.posters.get(visit.read_id("poster")))
         ticket = tx.posters.ticket(found.poster)
         counts = (await tx.posters.get_counts([found.poster.id]))[found.poster.id]
         now = tx.now
@@ -90,7 +82,7 @@ async def people(visit: StaffVisit) -> web.Response:
     """Show the enrolments at the campuses that this member of staff may see. The record of each contract shows who saw
     its people."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.posters.get(poster_id(visit))
+        found = await tx.posters.get(visit.read_id("poster"))
         came = [await _person(visit, tx, scan) for scan in await tx.posters.list_enrolments(found.id)]
         campus = await tx.school.get_campus(found.campus)
     return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
@@ -117,7 +109,7 @@ async def stickers(visit: StaffVisit) -> web.Response:
 
 
 async def _pdf(visit: StaffVisit, print_: Callable[[PosterFacts], bytes], name: str) -> web.Response:
-    made = await print_poster(visit.services, visit.scope, poster_id(visit), print_)
+    made = await print_poster(visit.services, visit.scope, visit.read_id("poster"), print_)
     shown = {"Content-Disposition": f'inline; filename="{name}-{made.poster.id.hex[:8]}.pdf"'}
     return web.Response(body=made.pdf, content_type="application/pdf", headers=shown)
 
@@ -128,13 +120,13 @@ async def _pdf(visit: StaffVisit, print_: Callable[[PosterFacts], bytes], name: 
 async def ask_revoke(visit: StaffVisit) -> web.Response:
     """Show the page that asks for confirmation. Revoking cannot be undone, so it has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.posters.get(poster_id(visit))
+        found = await tx.posters.get(visit.read_id("poster"))
     return await show(visit, "staff/poster_revoke.html", poster=found)
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
-    await take_down(visit.services, visit.scope, poster_id(visit))
-    raise web.HTTPSeeOther(f"/staff/posters/{poster_id(visit)}?said=poster-revoked")
+    await take_down(visit.services, visit.scope, visit.read_id("poster"))
+    raise web.HTTPSeeOther(f"/staff/posters/{visit.read_id('poster')}?said=poster-revoked")
 
 
 # ---- a new poster

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -129,10 +129,7 @@ async def template(visit: StaffVisit) -> web.Response:
 
 
 async def _roster(visit: StaffVisit, *, dry_run: bool = False) -> tuple[RosterUpload, ImportOptions]:
-    try:
-        wanted = UUID(visit.request.match_info["upload"])
-    except ValueError:
-        raise NotFound("there is no such roster any more") from None
+    wanted = visit.read_id("upload", NotFound("there is no such roster any more"))
     async with visit.services.database.transaction(visit.scope) as tx:
         roster = await tx.rosters.get_upload(wanted)
         chosen = await tx.rosters.get_titles(visit.staff.campus)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from aiohttp import web
 
 from hub.documents.contract.contract_templates import ContractTemplate
-from hub.errors import BadInput, NotFound, QiandaError, SealNotFound
+from hub.errors import BadInput, QiandaError, SealNotFound
 from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
@@ -75,10 +74,7 @@ async def grant(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
-    try:
-        which = UUID(visit.request.match_info["grant"])
-    except ValueError:
-        raise NotFound from None
+    which = visit.read_id("grant")
     await revoke_grant(visit.services, keeper_of(visit), seal_id(visit), which)
     raise back_to(seal_id(visit))
 

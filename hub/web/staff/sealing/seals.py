@@ -43,10 +43,7 @@ def keeper_of(visit: StaffVisit) -> Keeper:
 
 
 def seal_id(visit: StaffVisit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["seal"])
-    except ValueError:
-        raise SealNotFound from None
+    return visit.read_id("seal", SealNotFound)
 
 
 def back_to(seal: UUID, said: str = "seal-done") -> web.HTTPSeeOther:

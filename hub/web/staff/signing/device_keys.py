@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from aiohttp import web
 
-from hub.errors import NotFound, QiandaError
+from hub.errors import QiandaError
 from hub.lifecycle.signing import device_keys
 from hub.web.staff.contract import contract
 from hub.web.staff.staff.access import StaffVisit
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
-    try:
-        device = UUID(visit.request.match_info["device"])
-    except ValueError:
-        raise NotFound from None
+    device = visit.read_id("device")
     found = contract.contract_id(visit)
     try:
         await device_keys.revoke_for(visit.services, visit.scope, found, device, visit.actor)

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import AccessDenied, AccountNotReady, LoginRequired, RoleNotAllowed
+from hub.errors import AccessDenied, AccountNotReady, LoginRequired, NotFound, QiandaError, RoleNotAllowed
 from hub.lifecycle.services import Services
 from hub.model.school.course import Campus
 from hub.model.staff.accounts import EVERYTHING, CurrentSession, Scope, Staff
@@ -47,6 +48,13 @@ class StaffVisit:
     @property
     def administrator(self) -> Administrator:
         return Administrator(self.actor, self.staff.role, self.scope, self.staff.id)
+
+    def read_id(self, name: str, otherwise: QiandaError | type[QiandaError] = NotFound) -> UUID:
+        """Return the id in the path that has this name. Raises `otherwise` if it is no id."""
+        try:
+            return UUID(self.request.match_info[name])
+        except ValueError:
+            raise otherwise from None
 
     def may(self, permission: Permission) -> bool:
         return may(self.staff.role, permission)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from uuid import UUID
 
 from aiohttp import web
 
@@ -130,10 +129,7 @@ async def _act(visit: StaffVisit, act: Callable[[str], Awaitable[object]]) -> we
 
 async def _account(visit: StaffVisit) -> StaffAccount:
     """Return the account in the URL. Raises AccountNotFound, also for an account of another campus."""
-    try:
-        wanted = UUID(visit.request.match_info["account"])
-    except ValueError:
-        raise AccountNotFound from None
+    wanted = visit.read_id("account", AccountNotFound)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.accounts.find_account(wanted, tx.now)
     if found is None:

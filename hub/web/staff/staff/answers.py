@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from aiohttp import web
 
 from hub.errors import NotFound, QiandaError
@@ -26,7 +24,7 @@ async def form(visit: StaffVisit) -> web.Response:
 async def _page(
     visit: StaffVisit, text: str, draft: AnswerDraft | None = None, problem: QiandaError | None = None
 ) -> web.Response:
-    question = await get_question(visit.services, visit.scope, _task(visit))
+    question = await get_question(visit.services, visit.scope, visit.read_id("task"))
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.get_campus(question.contract.campus)
     return await show(
@@ -67,11 +65,4 @@ async def send(visit: StaffVisit) -> web.StreamResponse:
 async def _asked(visit: StaffVisit) -> AnswerRequest:
     text = str((await visit.request.post()).get("text", ""))
     words = "".join(each if each.isprintable() else " " for each in text)
-    return AnswerRequest(_task(visit), words)
-
-
-def _task(visit: StaffVisit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["task"])
-    except ValueError:
-        raise NotFound from None
+    return AnswerRequest(visit.read_id("task"), words)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-from uuid import UUID
 
 from aiohttp import web
 
 from channels.qr import svg
-from hub.errors import NotFound, QiandaError
+from hub.errors import QiandaError
 from hub.lifecycle.staff import own_account
 from hub.lifecycle.staff.own_account import PasswordChange
 from hub.model.staff.second_factor import app_address
@@ -46,10 +45,7 @@ async def change_password(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def end_session(visit: StaffVisit) -> web.StreamResponse:
-    try:
-        session = UUID(visit.request.match_info["session"])
-    except ValueError:
-        raise NotFound from None
+    session = visit.read_id("session")
     await own_account.end_own_session(visit.services, visit.staff, session)
     raise web.HTTPSeeOther(f"{HERE}?said=sessions-ended")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import NotFound, PhoneChangeEnded, QiandaError
+from hub.errors import PhoneChangeEnded, QiandaError
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
 from hub.web.http.security import refuse_other_sites
@@ -42,7 +42,7 @@ async def change(visit: StaffVisit) -> web.Response:
     """Show a change with both full numbers to a person who decides about it."""
     refuse_other_sites(visit.request)
     try:
-        found = await change_phone.show_numbers(visit.services, visit.scope, _change(visit), visit.actor)
+        found = await change_phone.show_numbers(visit.services, visit.scope, visit.read_id("change"), visit.actor)
     except PhoneChangeEnded as error:
         return await show_phone_changes(visit, error)
     names = await _names(visit, [found])
@@ -65,7 +65,7 @@ def _asked(visit: StaffVisit, each: Waiting, names: dict[str, str]) -> ListedPho
 
 async def approve(visit: StaffVisit) -> web.StreamResponse:
     try:
-        await change_phone.approve(visit.services, visit.scope, _change(visit), visit.actor)
+        await change_phone.approve(visit.services, visit.scope, visit.read_id("change"), visit.actor)
     except QiandaError as error:
         return await show_phone_changes(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
@@ -73,14 +73,7 @@ async def approve(visit: StaffVisit) -> web.StreamResponse:
 
 async def turn_down(visit: StaffVisit) -> web.StreamResponse:
     try:
-        await change_phone.turn_down(visit.services, visit.scope, _change(visit), visit.actor)
+        await change_phone.turn_down(visit.services, visit.scope, visit.read_id("change"), visit.actor)
     except QiandaError as error:
         return await show_phone_changes(visit, error)
     raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")
-
-
-def _change(visit: StaffVisit) -> UUID:
-    try:
-        return UUID(visit.request.match_info["change"])
-    except ValueError:
-        raise NotFound from None

@@ -101,7 +101,7 @@ async def done(visit: StaffVisit) -> web.StreamResponse:
     """Finish one task."""
     try:
         end = await _end(visit)
-        await finish_staff_task(visit.services, visit.scope, _task(visit), visit.actor, end)
+        await finish_staff_task(visit.services, visit.scope, visit.read_id("task"), visit.actor, end)
     except (PhoneChangeWaiting, BadInput) as error:
         return await show_tasks(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=done")
@@ -158,18 +158,14 @@ def _back(visit: StaffVisit, said: str) -> str:
 
 
 async def taken(visit: StaffVisit) -> web.StreamResponse:
-    await take(visit.services, visit.scope, _task(visit), visit.staff)
+    await take(visit.services, visit.scope, visit.read_id("task"), visit.staff)
     raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
 
 
 async def handed(visit: StaffVisit) -> web.StreamResponse:
     login = str((await visit.request.post()).get("login", "")).replace("\x00", "")
     try:
-        await hand_to(visit.services, visit.scope, _task(visit), login)
+        await hand_to(visit.services, visit.scope, visit.read_id("task"), login)
     except BadInput as error:
         return await show_tasks(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=task-handed")
-
-
-def _task(visit: StaffVisit) -> UUID:
-    return read_id(visit.request.match_info["task"])
