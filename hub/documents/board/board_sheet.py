@@ -56,6 +56,19 @@ class XlsxTable:
         return data
 
 
+def format_xlsx(titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
+    """Return a whole table as XLSX."""
+    table = XlsxTable(titles)
+    for row in rows:
+        table.add(row)
+    return table.finish()
+
+
+def format_csv_file(titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
+    """Return a whole table as CSV in UTF-8, with a byte order mark."""
+    return BYTE_ORDER_MARK + format_csv([titles, *rows])
+
+
 def format_csv(rows: Iterable[Sequence[Value]]) -> bytes:
     """Return rows as CSV in UTF-8, without the byte order mark."""
     output = io.StringIO()

@@ -158,11 +158,13 @@ class ContractData:
         people = (self.student, *self.guardians, *self.signers)
         masked = (getattr(one, name, "") for one in people for name in ("name", "id_masked", "phone_masked"))
         # A single letter would be found in every paragraph.
-        return [text for text in dict.fromkeys((self.number, *masked, *_texts(_plain(self.extra)))) if len(text) > 1]
+        return [
+            text for text in dict.fromkeys((self.number, *masked, *list_texts(_plain(self.extra)))) if len(text) > 1
+        ]
 
     def texts(self) -> Iterator[str]:
         """Return every text in the data, for the check against the font."""
-        return _texts(self.values())
+        return list_texts(self.values())
 
 
 def read_contract_data(values: Mapping[str, Any]) -> ContractData:
@@ -212,12 +214,13 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _texts(value: Any) -> Iterator[str]:
+def list_texts(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON value."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from list_texts(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from list_texts(item)

@@ -191,7 +191,7 @@ class FileSealer:
         pairs = list(zip(files, signatures, strict=True))
         if long_term is None:
             return [file.signed(assembled(file.to_be_signed, signature, chain, None)) for file, signature in pairs]
-        tokens = await _all(long_term.timestamps.timestamp(hashlib.sha256(each).digest()) for each in signatures)
+        tokens = await all_ended(long_term.timestamps.timestamp(hashlib.sha256(each).digest()) for each in signatures)
         contents = [
             assembled(file.to_be_signed, signature, chain, token)
             for (file, signature), token in zip(pairs, tokens, strict=True)
@@ -203,7 +203,7 @@ class FileSealer:
         }
         said, bodies = await _ask(child, {"do": "close"} | _of(files, contents) | evidence, b"".join(contents))
         closed = said["files"]
-        stamps = await _all(long_term.timestamps.timestamp(bytes.fromhex(each["digest"])) for each in closed)
+        stamps = await all_ended(long_term.timestamps.timestamp(bytes.fromhex(each["digest"])) for each in closed)
         return [
             both[: each["first"]] + filled(both[each["first"] :], each["gap"], stamp)
             for each, both, stamp in zip(closed, bodies, stamps, strict=True)
@@ -218,13 +218,14 @@ class FileSealer:
         signatures = await key.sign_all([file.to_be_signed for file in files])
         if order.long_term is not None:
             source = order.long_term.timestamps
-            stamps = await _all(source.timestamp(hashlib.sha256(each).digest()) for each in signatures)
+            stamps = await all_ended(source.timestamp(hashlib.sha256(each).digest()) for each in signatures)
         asked = {"do": "finish", "timestamps": _texts(stamps)} | _of(files, signatures)
         return (await _ask(child, asked, b"".join(signatures)))[1]
 
 
-async def _all(calls: Iterable[Awaitable[Result]]) -> list[Result]:
-    """Return all results once every call has ended. Raises the first error."""
+async def all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:
+    """Return the results after every call has ended, so that none writes into a file of a later try. Raises the first
+    error."""
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

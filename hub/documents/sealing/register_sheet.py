@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hub.documents.board.board_sheet import BYTE_ORDER_MARK, XlsxTable, format_csv
+from hub.documents.board.board_sheet import format_csv_file, format_xlsx
 from hub.model.sealing.seal_fault import SENTENCES
 from hub.model.sealing.seal_use import UseOutcome
 
@@ -50,13 +50,10 @@ RegisterLine = Sequence[str | int]
 
 
 def register_csv(lines: Iterable[RegisterLine]) -> bytes:
-    """Return the lines as UTF-8 with a byte order mark, by which spreadsheets recognise the encoding."""
-    return BYTE_ORDER_MARK + format_csv([TITLES, *lines])
+    """Return the lines as CSV."""
+    return format_csv_file(TITLES, lines)
 
 
 def register_xlsx(lines: Iterable[RegisterLine]) -> bytes:
     """Return the lines as a spreadsheet."""
-    table = XlsxTable(TITLES)
-    for line in lines:
-        table.add(line)
-    return table.finish()
+    return format_xlsx(TITLES, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from hub.documents.contract.contract_data import list_texts
 from hub.documents.fonts import ContractFont
 from hub.errors import SchoolChanged, UndrawableText
 from hub.lifecycle.contract.template_in_force import list_all_in_force
@@ -129,7 +130,7 @@ def _drawing_faults(file: SchoolFile) -> Iterator[SchoolFault]:
         yield from _undrawable(font, f"campus {number} ({campus.id})", vars(campus).values())
     for number, course in enumerate(file.courses, 1):
         place = f"course {number} ({course.id})"
-        yield from _undrawable(font, place, [course.name, course.name_en, *_texts(course.details)])
+        yield from _undrawable(font, place, [course.name, course.name_en, *list_texts(course.details)])
 
 
 def _undrawable(font: ContractFont, place: str, values: Iterable[object]) -> Iterator[SchoolFault]:
@@ -137,17 +138,6 @@ def _undrawable(font: ContractFont, place: str, values: Iterable[object]) -> Ite
         font.check(str(value) for value in values if value)
     except UndrawableText as error:
         yield SchoolFault(place, str(error))
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
 
 
 def _facts(changes: Iterable[SchoolChange]) -> dict[str, object]:

@@ -6,13 +6,13 @@ Before the key signs, each file has its line and its result has a name.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from hub.documents.sealing.file_sealer import FileToSeal, SealOrder
+from hub.documents.sealing.file_sealer import FileToSeal, SealOrder, all_ended
 from hub.documents.sealing.sealed_files import SealedFile
 from hub.errors import QiandaError, StoreDenied, Unavailable
 from hub.lifecycle.sealing.jobs.seal_in_hand import collect_seal_evidence, open_seal
@@ -131,7 +131,7 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
                 return item
         return replace(item, sha256=sha256)
 
-    known = {item.number: item for item in await _all_ended(fetch(item) for item in chunk.open)}
+    known = {item.number: item for item in await all_ended(fetch(item) for item in chunk.open)}
     chunk.items = [known.get(item.number, item) for item in chunk.items]
 
 
@@ -208,7 +208,7 @@ class _Bench:
         sending = asyncio.Semaphore(MAX_TRANSFERS)
         calls = [self._deliver(item, result, sending) for item, result in finished]
         calls += [self._seal(group, sealing, sending) for group in group_files(sizes)]
-        await _all_ended(calls)
+        await all_ended(calls)
 
     def _look(self, items: Sequence[SealItem]) -> tuple[list[tuple[SealItem, SealedFile]], list[tuple[SealItem, int]]]:
         """Return the files that an earlier try has sealed, and the others with their sizes. If a result exists, it is
@@ -241,7 +241,7 @@ class _Bench:
                 self.chunk.fail(item, result.fault)
             else:
                 sealed.append(self._deliver(item, result, sending))
-        await _all_ended(sealed)
+        await all_ended(sealed)
 
     async def _deliver(self, item: SealItem, result: SealedFile, sending: asyncio.Semaphore) -> None:
         """Send a result to the object store of the job, if it has one, and set the outcome of the file."""
@@ -268,13 +268,3 @@ class _Bench:
 
     def _result(self, item: SealItem) -> Path:
         return self.services.seal_files.folder.result(item)
-
-
-async def _all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:
-    """Return the results after every call has ended, so that none writes into a file of a later try. Raises the first
-    error."""
-    ended = await asyncio.gather(*calls, return_exceptions=True)
-    for each in ended:
-        if isinstance(each, BaseException):
-            raise each
-    return [each for each in ended if not isinstance(each, BaseException)]

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from hub.documents.board.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
+from hub.documents.board.board_sheet import Value, format_csv_file, format_xlsx
 from hub.errors import BadInput
 from hub.model.reports.report import list_undelivered, sum_spend
 from hub.web.http.app_keys import RATE_LIMITS
@@ -47,7 +47,7 @@ async def table(visit: StaffVisit) -> web.Response:
         raise BadInput("xlsx or csv", field="form")
     report = await read_report(visit, {kept: query[kept] for kept in KEPT if query.get(kept)})
     titles, rows = _table(visit, report, name, await speech(visit))
-    content = await asyncio.to_thread(_xlsx if form == "xlsx" else _csv, titles, rows)
+    content = await asyncio.to_thread(format_xlsx if form == "xlsx" else format_csv_file, titles, rows)
     file = f"qianda-{name}-{report.period.first}-{report.period.last}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     charset = "utf-8" if form == "csv" else None
@@ -94,14 +94,3 @@ def _figures(report: Report, number: int) -> list[Value]:
 
 def _hours(took: timedelta | None) -> Value:
     return None if took is None else round(took.total_seconds() / 3600, 2)
-
-
-def _csv(titles: Sequence[str], rows: Sequence[Sequence[Value]]) -> bytes:
-    return BYTE_ORDER_MARK + format_csv([titles, *rows])
-
-
-def _xlsx(titles: Sequence[str], rows: Sequence[Sequence[Value]]) -> bytes:
-    made = XlsxTable(titles)
-    for row in rows:
-        made.add(row)
-    return made.finish()
