@@ -19,7 +19,6 @@ from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.contract.name_copies import name_copies
 from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, signer_of, student_of
-from hub.lifecycle.contract.representatives import representative_at
 from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force, needs_approval
 from hub.lifecycle.contract.terms import (
     COURSE_TERMS,
@@ -40,7 +39,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, read_copies, write_copies
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
-from hub.model.contract.signer import Role, Signer
+from hub.model.contract.signer import Representative, Role, Signer
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import default_deadline
 from hub.model.signing.signature_request import SEAL_FIELD
@@ -205,7 +204,7 @@ async def with_representative(
     named = any(each.role is Role.REPRESENTATIVE for each in asked.signers)
     if named or not (template.needs_representative or asked.representative):
         return asked.signers
-    found = await representative_at(services, tx, asked.campus)
+    found = await _find_representative(services, tx, asked.campus)
     if found is None:
         why = "no representative of the school is configured for this campus:"
         raise BadInput(f"{why}\n{asked.campus}", field="representative")
@@ -224,6 +223,13 @@ async def with_representative(
             channels=found.channels,
         ),
     )
+
+
+async def _find_representative(services: Services, tx: Transaction, campus: str) -> Representative | None:
+    """Return the representative configured for this campus, or for the nearest one above it."""
+    by_campus = {each.campus: each for each in services.documents.representatives}
+    above = await tx.school.list_above(campus) if by_campus else ()
+    return next((by_campus[at] for at in above if at in by_campus), None)
 
 
 def _checked_signers(asked: Sequence[NewSigner]) -> tuple[DrawnSigner, ...]:

@@ -36,8 +36,5 @@ async def name_copies(
 async def _get_office(services: Services, tx: Transaction, campus: str) -> str | None:
     """Return the address of the office of this campus, or of the nearest one above it."""
     offices = services.messaging.offices
-    parents = {each.id: each.parent for each in await tx.school.list_campuses()} if offices else {}
-    at: str | None = campus
-    while offices and at is not None and at not in offices:
-        at = parents.get(at)
-    return offices.get(at) if at is not None else None
+    above = await tx.school.list_above(campus) if offices else ()
+    return next((offices[at] for at in above if at in offices), None)

@@ -108,22 +108,12 @@ async def _list_candidates(services: Services, tx: Transaction, contract: Contra
     """Return the names of the authorities that may be asked, in order. Those that failed recently come last."""
     authorities = services.signing.authorities
     by_campus = any(rule.campuses for rule in authorities.rules)
-    campuses = await _campus_and_above(tx, contract.campus) if by_campus else set()
+    campuses = set(await tx.school.list_above(contract.campus) if by_campus else ())
     chosen = choose_authorities(authorities.rules, campuses, contract.template, _kind_of_key(spki))
     demands = services.documents.printer.templates.demands_on(contract)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}
     allowed = drop_trial_authorities(chosen or (authorities.default,), trial, demands.trial_allowed)
     return authorities.cooldowns.sort_by_cooldown(allowed, services.clock())
-
-
-async def _campus_and_above(tx: Transaction, campus: str) -> set[str]:
-    parents = {each.id: each.parent for each in await tx.school.list_campuses()}
-    found: set[str] = set()
-    above: str | None = campus
-    while above is not None and above not in found:
-        found.add(above)
-        above = parents.get(above)
-    return found
 
 
 def _kind_of_key(spki: bytes) -> str:

@@ -94,6 +94,14 @@ class School(EncryptedRepository):
         """Return the root of the campus tree; None before a school was loaded."""
         return next((campus for campus in await self.list_campuses() if campus.parent is None), None)
 
+    async def list_above(self, campus: str) -> list[str]:
+        """Return the ids of the campus and of all campuses above it, headquarters last."""
+        parents = {each.id: each.parent for each in await self.list_campuses()}
+        found = [campus]
+        while (parent := parents.get(found[-1])) is not None:
+            found.append(parent)
+        return found
+
     async def get_scope_below(self, campus: str) -> Scope:
         """Return the scope of a campus and all below it; headquarters covers everything."""
         campuses = {each.id: each.parent for each in await self.list_campuses()}
