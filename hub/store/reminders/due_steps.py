@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, literal_column, select
+from sqlalchemy import ARRAY, ScalarSelect, Uuid, any_, bindparam, func, literal_column, select
 
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
@@ -36,8 +36,19 @@ MAX_OTHERS = 50
 # Longer than any local day: one has 25 hours when summer time ends.
 MAX_DAY = timedelta(hours=26)
 _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("other")
-# How far the planning clock is ahead: 0 outside a demo.
-_AHEAD = func.coalesce(select(DEMO_CLOCK.c.clock_offset).scalar_subquery(), literal_column("interval '0'"))
+
+
+def _planned(name: str) -> ScalarSelect[Any]:
+    """Return the SQL of a bound moment plus what the planning clock is ahead: 0 outside a demo.
+
+    All of it is one subquery. Row-level security is checked first, unless a condition surely gives nothing away about
+    hidden rows. PostgreSQL is not sure of that if a subquery is only a part of a sum. Then no index serves the
+    condition, and each look for due steps reads every open task.
+    """
+    ahead = func.coalesce(select(DEMO_CLOCK.c.clock_offset).scalar_subquery(), literal_column("interval '0'"))
+    return select(bindparam(name, type_=TASK.c.next_due_at.type) + ahead).scalar_subquery()
+
+
 # The contracts of other open tasks of the same person, phone and campus about which a message is due soon.
 _OTHERS = func.array(
     select(_OTHER.c.contract)
@@ -51,14 +62,14 @@ _OTHERS = func.array(
     )
     .join(_OTHER, (_OTHER.c.signer == _SAME.c.id) & (_OTHER.c.state == TaskState.OPEN.value))
     .where(_OWN.c.id == TASK.c.signer, _OTHER.c.paused.is_(False), _OTHER.c.next_step != StepKind.EXPIRY.value)
-    .where(_OTHER.c.next_due_at < bindparam("before", type_=TASK.c.next_due_at.type) + _AHEAD)
+    .where(_OTHER.c.next_due_at < _planned("before"))
     .order_by(_OTHER.c.next_due_at)
     .limit(MAX_OTHERS)
     .scalar_subquery()
 ).label("others")
 _DUE = select(TASK.c.id.label("due_task"), _OTHERS, CONTRACT).join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
 _TAKE = SqlStatement(
-    _DUE.where(is_due(bindparam("now", type_=TASK.c.claimable_at.type) + _AHEAD))
+    _DUE.where(is_due(_planned("now")))
     .order_by(TASK.c.claimable_at)
     .limit(bindparam("most"))
     # The task is locked too, so that `Tasks.claim_due` skips tasks that are being worked on.
