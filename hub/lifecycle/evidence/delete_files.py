@@ -40,7 +40,7 @@ class AtOnce:
     """How much is deleted at once.
 
     `rows`, `requests`: in one transaction; the files of the requests' contracts are read between two transactions.
-    `max_requests`: in one hourly round. They belong to half as many contracts: a few minutes of reading.
+    `max_requests`: in one hourly round. Most contracts have two requests, and their files are read within minutes.
     """
 
     rows: int = 1000

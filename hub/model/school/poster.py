@@ -70,7 +70,7 @@ class PosterScan:
 
 
 @dataclass(frozen=True)
-class Scan:
+class PosterEnrolment:
     """An enrolment by a poster. `contract`: the contract drawn from it, at once or later by staff."""
 
     at: datetime

@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.errors import NotFound
 from hub.model.school.poster import (
     Poster,
+    PosterEnrolment,
     PosterMode,
     PosterScan,
-    Scan,
     ScanStep,
     derive_poster_ticket,
     hash_poster_ticket,
@@ -108,12 +108,12 @@ class Posters:
         same = (SCAN.c.poster == poster) & (SCAN.c.contract == contract)
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
-    async def list_enrolments(self, poster: UUID, limit: int = 500) -> list[Scan]:
+    async def list_enrolments(self, poster: UUID, limit: int = 500) -> list[PosterEnrolment]:
         """Return the enrolments by a poster, newest first, with their contracts, whether drawn at once or by staff."""
         contract = func.coalesce(SCAN.c.contract, ENROLMENT.c.contract)
         statement = select(SCAN.c.at, SCAN.c.enrolment, contract).join(ENROLMENT, ENROLMENT.c.id == SCAN.c.enrolment)
         newest = statement.where(SCAN.c.poster == poster).order_by(SCAN.c.id.desc()).limit(limit)
-        return [Scan(*row) for row in await self._connection.execute(newest)]
+        return [PosterEnrolment(*row) for row in await self._connection.execute(newest)]
 
 
 def _poster(row: Row) -> Poster:

@@ -16,7 +16,7 @@ from hub.errors import BadInput, QiandaError
 from hub.lifecycle.school.posters import NewPoster, code_of, doorway, get_offer, make, print_poster
 from hub.lifecycle.school.posters import revoke as take_down
 from hub.model.school.entered_day import end_of_day, require_day
-from hub.model.school.poster import Poster, PosterMode, Scan, ScanStep
+from hub.model.school.poster import Poster, PosterEnrolment, PosterMode, ScanStep
 from hub.store.transaction import Transaction
 from hub.web.staff.contract.contract import note_view
 from hub.web.staff.render import Entered, show
@@ -83,18 +83,18 @@ async def people(visit: StaffVisit) -> web.Response:
     its people."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(visit.read_id("poster"))
-        came = [await _person(visit, tx, scan) for scan in await tx.posters.list_enrolments(found.id)]
+        came = [await _person(visit, tx, each) for each in await tx.posters.list_enrolments(found.id)]
         campus = await tx.school.get_campus(found.campus)
     return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
 
 
-async def _person(visit: StaffVisit, tx: Transaction, scan: Scan) -> dict[str, Any]:
-    enrolment = await tx.school.get_enrolment(scan.enrolment)
+async def _person(visit: StaffVisit, tx: Transaction, enrolled: PosterEnrolment) -> dict[str, Any]:
+    enrolment = await tx.school.get_enrolment(enrolled.enrolment)
     course = await tx.school.get_course(enrolment.campus, enrolment.course)
-    contract = await tx.contracts.get(scan.contract) if scan.contract else None
+    contract = await tx.contracts.get(enrolled.contract) if enrolled.contract else None
     if contract:
         await note_view(visit, tx, contract, await tx.record.list_entries(contract.id))
-    return {"at": scan.at, "name": enrolment.student_name, "course": course, "contract": contract}
+    return {"at": enrolled.at, "name": enrolment.student_name, "course": course, "contract": contract}
 
 
 # ---- on paper
