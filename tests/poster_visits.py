@@ -11,7 +11,7 @@ from typing import Any
 
 from stdnum.cn import ric
 
-from hub.lifecycle.school.posters import NewPoster, make
+from hub.lifecycle.school.posters import NewPoster, add_poster
 from hub.model.school.poster import Poster, ScanStep
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
@@ -54,7 +54,7 @@ async def make_poster(running: Running, courses: Sequence[str] = ("math-a",), **
         "mode": "contract",
         "expires_at": running.clock() + timedelta(days=30),
     }
-    poster = await make(running.hub.services, EVERYTHING, NewPoster(**(values | changes)), "staff:test")
+    poster = await add_poster(running.hub.services, EVERYTHING, NewPoster(**(values | changes)), "staff:test")
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return poster, tx.posters.ticket(poster)
 

@@ -89,7 +89,7 @@ class _Case:
         return plan.in_any_window(self.now)
 
 
-async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
+async def preview_reminding(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
     """Return how many tasks of these contracts would have which outcome now. Changes nothing."""
     found: Counter[BulkOutcome] = Counter()
     written_to: set[str] = set()
@@ -106,7 +106,7 @@ async def preview(services: Services, scope: Scope, contracts: Iterable[UUID]) -
     return found
 
 
-async def begin(
+async def begin_reminding(
     services: Services, scope: Scope, contracts: Iterable[UUID], actor: str, act: UUID | None = None
 ) -> UUID:
     """Create an act that reminds the signers of all open tasks of these contracts, and its job. Return the act's id.

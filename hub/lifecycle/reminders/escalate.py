@@ -151,14 +151,14 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
         task = await tx.staff_tasks.find_task(task_id)
         if task is None or task.done_at is not None:
             raise NotFound
-        staff = next((each for each in await may_settle(tx, task.campus) if each.login == login), None)
+        staff = next((each for each in await list_assignable(tx, task.campus) if each.login == login), None)
         if staff is None:
             raise BadInput("this account may not finish the task", field="login")
         now, policy = tx.planning_now, await _policy(services, tx, task)
         await tx.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
 
 
-async def may_settle(tx: Transaction, campus: str) -> list[Staff]:
+async def list_assignable(tx: Transaction, campus: str) -> list[Staff]:
     """Return the staff to whom a task of this campus can be given, sorted by name."""
     there = await tx.owners.list_at(await tx.school.list_above(campus))
     return [each for each in there if may(each.role, Permission.SETTLE_TASK)]

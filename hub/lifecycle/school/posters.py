@@ -52,7 +52,7 @@ class Offer:
     courses: tuple[Course, ...]
 
 
-async def make(services: Services, scope: Scope, asked: NewPoster, actor: str) -> Poster:
+async def add_poster(services: Services, scope: Scope, asked: NewPoster, actor: str) -> Poster:
     """Create a poster. Raises BadInput with the field, UndrawableText for a title that cannot be printed."""
     title = " ".join(asked.title.split())
     if not 0 < len(title) <= MAX_TITLE_LENGTH:
@@ -103,14 +103,14 @@ async def _check_courses(tx: Transaction, scope: Scope, asked: NewPoster) -> Non
         course_facts(await tx.school.get_course(asked.campus, course), "zh")
 
 
-async def revoke(services: Services, scope: Scope, poster: UUID) -> bool:
+async def revoke_poster(services: Services, scope: Scope, poster: UUID) -> bool:
     """Revoke a poster; existing enrolments stay. Return False if it was already revoked."""
     async with services.database.transaction(scope) as tx:
         await tx.posters.get(poster, lock=True)
         return await tx.posters.revoke(poster, tx.now)
 
 
-def doorway(services: Services, ticket: str) -> Doorway:
+def build_poster_doorway(services: Services, ticket: str) -> Doorway:
     """Return the URLs of a poster. The upper-case URL gives a smaller QR code."""
     return Doorway(
         f"{services.origin}/p/{ticket}", f"{services.origin}/P/{ticket}".upper(), ticket, format_ticket(ticket)
@@ -136,7 +136,7 @@ class Paper:
 
 
 def code_of(services: Services, ticket: str) -> Rendering:
-    return services.messaging.doors["poster"].render(doorway(services, ticket))
+    return services.messaging.doors["poster"].render(build_poster_doorway(services, ticket))
 
 
 async def print_poster(services: Services, scope: Scope, poster: UUID, print_: Callable[[PosterFacts], bytes]) -> Paper:

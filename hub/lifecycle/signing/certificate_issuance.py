@@ -74,7 +74,7 @@ async def begin_order(
     return CertificateOrder(spki, life, names, attempt, passkey)
 
 
-async def obtain(services: Services, visiting: Visit, order: CertificateOrder) -> Obtained:
+async def obtain_certificate(services: Services, visiting: Visit, order: CertificateOrder) -> Obtained:
     """Ask the authorities one after the other until one issues a certificate. Each call has an attempt row before it.
 
     Raises AuthorityUnavailable or TokenUnavailable if none of them can be reached. Raises AuthorityRefused as soon as

@@ -48,7 +48,7 @@ class Presented:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldKey:
     """A key whose possession was proved, and its custody. `key`: the app key; None for a key of another kind.
 
     `fresh`: the app key was not known before. `judged`: it came with an attestation statement, which was checked.
@@ -60,24 +60,26 @@ class Held:
     judged: bool = False
 
 
-async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: Presented) -> Held:
+async def judge_key(
+    services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: Presented
+) -> HeldKey:
     """Return the custody of a key and, for an app's key, the app key to bind. Writes nothing.
 
     An attestation statement has to answer the same `challenge` as the proof of possession. Raises TooManyDevices.
     """
     if shown.custody != Custody.APP_KEYSTORE:
-        return Held(choose_custody(shown.custody))
+        return HeldKey(choose_custody(shown.custody))
     async with services.database.transaction(EVERYTHING) as tx:
         known = await tx.app_keys.find_by_public_key(shown.spki)
         if visiting.session.pairing is not None:
             # A paired program signs for one contract only: its key does not become one of the person's devices.
-            return Held(known.custody if known else Custody.SOFTWARE)
+            return HeldKey(known.custody if known else Custody.SOFTWARE)
         if known is None and await tx.app_keys.count_live(visiting.signer.person) >= MAX_DEVICES:
             raise TooManyDevices
         now = tx.now
     statement = presented.statement
     if known is not None and (statement is None or known.attestation is Attestation.VERIFIED):
-        return Held(known.custody, known)
+        return HeldKey(known.custody, known)
     verdict = await _verdict(services, statement, shown.spki, challenge) if statement else None
     key = known or AppKey(
         uuid4(),
@@ -92,7 +94,7 @@ async def held(services: Services, visiting: Visit, shown: ShownKey, challenge: 
     )
     if statement is not None and verdict is not None:
         key = _judged(key, statement, challenge, verdict)
-    return Held(key.custody, key, fresh=known is None, judged=verdict is not None)
+    return HeldKey(key.custody, key, fresh=known is None, judged=verdict is not None)
 
 
 async def _verdict(services: Services, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
@@ -126,7 +128,7 @@ async def check_owner(tx: Transaction, spki: bytes, person: str) -> None:
         raise KeyRevoked
 
 
-async def bind(tx: Transaction, visiting: Visit, holding: Held) -> None:
+async def bind_key(tx: Transaction, visiting: Visit, holding: HeldKey) -> None:
     """Bind an app's key to its person, in the transaction that gives the key its certificate.
 
     Raises KeyOfSomebodyElse or KeyRevoked: while the certificate was being issued, another person may have bound the

@@ -105,7 +105,7 @@ async def register(
     return passkey
 
 
-async def confirmed(
+async def check_answer(
     services: Services, tx: Transaction, visiting: Visit, request: SignatureRequest, given: PasskeyAnswer | None
 ) -> Confirmation | None:
     """Check the passkey's answer that came with a signature, in the same transaction. Return None if none came.

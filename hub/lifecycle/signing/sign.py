@@ -44,7 +44,7 @@ from hub.lifecycle.signing.entry.open_link import (
     session_of,
 )
 from hub.lifecycle.signing.own_request import get_own_request, load_request
-from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, confirmed, note_wrong
+from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, check_answer, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.attachment import list_shown_attachments
 from hub.model.contract.contract import Contract
@@ -278,7 +278,7 @@ async def _accept(
         check_turn(visiting.contract, visiting.task)
         request, pages_seen = await _still_signable(tx, visiting, request_id)
         signature = verified_der(certified_key(request.chain[0]), request.to_be_signed, raw_signature)
-        confirmation = await confirmed(services, tx, visiting, request, extras.given)
+        confirmation = await check_answer(services, tx, visiting, request, extras.given)
         page_facts = {"pages_seen": pages_seen, **extras.facts}
         await _store_signature(tx, visiting, request, _CheckedSignature(signature, confirmation, page_facts))
     return TaskState.SIGNED

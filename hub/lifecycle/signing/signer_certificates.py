@@ -30,9 +30,9 @@ from hub.errors import (
 from hub.lifecycle.messaging.quotas import consume_certificate_quota
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused
-from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain
+from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain_certificate
 from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_refused_custody
-from hub.lifecycle.signing.device_keys import Held, Presented, ShownKey, bind, held
+from hub.lifecycle.signing.device_keys import HeldKey, Presented, ShownKey, bind_key, judge_key
 from hub.lifecycle.signing.entry.open_link import Visit, begin_visit, session_of
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.sign import consent_for
@@ -61,7 +61,7 @@ class Certified:
     claimed: str
     custody: Custody
     chain: tuple[bytes, ...]
-    held: Held
+    held: HeldKey
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ async def certify_key(
     """
     proved = await _proved(services, secret, contract_id, shown, presented)
     visiting, challenge = proved.visiting, proved.challenge
-    holding = await held(services, visiting, shown, challenge, presented)
+    holding = await judge_key(services, visiting, shown, challenge, presented)
     await _check_custody(services, visiting, shown, holding.custody)
     passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
     facts = _agreed(services, visiting) | _proof_facts(services, challenge, shown)
@@ -117,7 +117,7 @@ async def bring_certificate(
         proved = Custody.SOFTWARE  # our page did not make this key
     await _check_custody(services, visiting, shown, proved)
     async with services.database.transaction(EVERYTHING) as tx:
-        certified = Certified(shown.spki, shown.custody, proved, accepted.chain, Held(proved))
+        certified = Certified(shown.spki, shown.custody, proved, accepted.chain, HeldKey(proved))
         facts = {"authority": accepted.authority} | _proof_facts(services, challenge, shown)
         await _note_certified(tx, visiting, certified, "certificate-brought", facts)
     return certified
@@ -250,7 +250,7 @@ async def _begin_order(
 
 
 async def _certificate_for(
-    services: Services, visiting: Visit, applied: _Application, holding: Held, passkey: Passkey | None
+    services: Services, visiting: Visit, applied: _Application, holding: HeldKey, passkey: Passkey | None
 ) -> Certified:
     shown = applied.shown
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
@@ -258,7 +258,7 @@ async def _certificate_for(
     if order is None:
         async with services.database.transaction(EVERYTHING) as tx:
             order = await _begin_order(services, tx, visiting, shown.spki, binding)
-    obtained = await obtain(services, visiting, order)
+    obtained = await obtain_certificate(services, visiting, order)
     issued = obtained.issued
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(obtained.attempt, tx.now)
@@ -366,11 +366,11 @@ async def _note_certified(
     tx: Transaction, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]
 ) -> None:
     session, contract = visiting.session, visiting.contract
-    # Update the session before `bind` appends to the record: consistent order, to avoid deadlocks.
+    # Update the session before `bind_key` appends to the record: consistent order, to avoid deadlocks.
     await tx.sessions.certified(session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain)
     if session.pairing is not None:
         await tx.pairings.certified(session.pairing, certified.chain[0])
-    await bind(tx, visiting, certified.held)
+    await bind_key(tx, visiting, certified.held)
     await tx.record.append(
         contract.id,
         contract.campus,

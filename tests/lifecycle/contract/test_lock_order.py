@@ -18,7 +18,7 @@ from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
-from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
 from hub.lifecycle.signing.entry.open_link import see_page
 from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.signing.questions import ask
@@ -170,7 +170,7 @@ async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_a
         contract = await running.issue_minor(signers=two_guardians(1, 1))
         second = await person(running, contract, 1)
         services = running.hub.services
-        act = await begin(services, EVERYTHING, [contract.id], "staff:test")
+        act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.sessions.one_at_a_time(second.signer.person)
             reminding = asyncio.create_task(remind_many(services, act))

@@ -8,7 +8,7 @@ import pytest
 
 from hub.doctor import examine
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
-from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.staff.accounts import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
@@ -88,7 +88,7 @@ async def test_many_reminders_at_once_wait_as_well() -> None:
         contract = await running.issue_minor()
         await round_of_work(running)
         clock.advance(timedelta(hours=5))
-        act = await begin(running.hub.services, EVERYTHING, [contract.id], "test")
+        act = await begin_reminding(running.hub.services, EVERYTHING, [contract.id], "test")
         await pause_sending(running.hub.services, "test")
         assert not await remind_many(running.hub.services, act)
         async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from hub.errors import BadInput, ContractNotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin, preview, remind_many
+from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin_reminding, preview_reminding, remind_many
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
@@ -65,7 +65,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         await remind_now(services, fresh.id)
         await void(services, EVERYTHING, gone.id, "wrong", "staff:test")
         everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
-        shown = await preview(services, EVERYTHING, everybody)
+        shown = await preview_reminding(services, EVERYTHING, everybody)
         assert shown == {
             BulkOutcome.SENT: 2,
             BulkOutcome.TOO_SOON: 2,
@@ -73,7 +73,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
             BulkOutcome.BAD_NUMBER: 1,
         }
         assert await reminders(running, [plain, sibling, other]) == [0, 0, 0]  # a preview changes nothing
-        act = await begin(services, EVERYTHING, everybody, "staff:test")
+        act = await begin_reminding(services, EVERYTHING, everybody, "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == Counter({str(verdict): count for verdict, count in shown.items()})
         assert await reminders(running, [plain, paused, bad, fresh]) == [1, 0, 0, 1]
@@ -91,7 +91,7 @@ async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice() -> None:
         clock.advance(timedelta(hours=2))
         act = uuid4()
         for _ in range(2):  # the form was sent twice
-            await begin(services, EVERYTHING, [each.id for each in contracts], "staff:test", act)
+            await begin_reminding(services, EVERYTHING, [each.id for each in contracts], "staff:test", act)
         # The third reminder: the first commit is that of the query for what is left.
         with (
             failing_before_commit(running.hub.database, 4, asyncio.CancelledError()),
@@ -106,7 +106,7 @@ async def test_a_job_that_is_killed_and_run_twice_sends_nothing_twice() -> None:
         await deliver(running)
         for phone in PARENTS[:5]:
             assert [purpose for purpose, _ in await sent(running, phone)] == ["invitation", "reminder"]
-        second = await begin(services, EVERYTHING, [each.id for each in contracts], "staff:test")
+        second = await begin_reminding(services, EVERYTHING, [each.id for each in contracts], "staff:test")
         await remind_many(services, second)
         assert await outcomes(running, second) == {"too-soon": 5}
 
@@ -116,9 +116,9 @@ async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() ->
     async with quiet_hub(clock) as running:
         contract = await issue_to(running, 0)
         await follow(running, clock, NIGHT + timedelta(days=3))  # the next reminder is days away
-        assert await preview(running.hub.services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
+        assert await preview_reminding(running.hub.services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
         before = await sent(running, PARENTS[0])
-        act = await begin(running.hub.services, EVERYTHING, [contract.id], "staff:test")
+        act = await begin_reminding(running.hub.services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(running.hub.services, act)
         assert await outcomes(running, act) == {"morning": 1}
         (task,) = await tasks_of(running, contract)
@@ -139,10 +139,10 @@ async def test_on_closed_days_up_to_the_deadline_they_are_reminded_all_the_same(
             await tx.policies.put(PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True}), "test", tx.now)
             closed = [SchoolDay(MORNING.date() + timedelta(days=4 + day), False, "exams") for day in range(7)]
             await tx.policies.put_calendar("hefei", closed)
-        assert await preview(services, EVERYTHING, [contract.id]) == {BulkOutcome.SENT: 1}
+        assert await preview_reminding(services, EVERYTHING, [contract.id]) == {BulkOutcome.SENT: 1}
         clock.go_to(NIGHT + timedelta(days=4))
-        assert await preview(services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
-        act = await begin(services, EVERYTHING, [contract.id], "staff:test")
+        assert await preview_reminding(services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
+        act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == {"morning": 1}
         before = await sent(running, GUARDIAN_PHONE)
@@ -157,8 +157,8 @@ async def test_a_deadline_before_messages_may_go_out_has_a_word_of_its_own() -> 
         services, contract = running.hub.services, await running.issue_minor(deadline=NIGHT + timedelta(hours=9))
         await round_of_work(running)
         clock.go_to(NIGHT)
-        assert await preview(services, EVERYTHING, [contract.id]) == {BulkOutcome.TOO_LATE: 1}
-        act = await begin(services, EVERYTHING, [contract.id], "staff:test")
+        assert await preview_reminding(services, EVERYTHING, [contract.id]) == {BulkOutcome.TOO_LATE: 1}
+        act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == {"too-late": 1}
         assert await reminders(running, [contract]) == [0]
@@ -168,8 +168,8 @@ async def test_nobody_and_other_peoples_contracts_are_refused() -> None:
     async with quiet_hub() as running:
         services, contract = running.hub.services, await issue_to(running, 0)
         with pytest.raises(BadInput):
-            await begin(services, EVERYTHING, [], "staff:test")
+            await begin_reminding(services, EVERYTHING, [], "staff:test")
         with pytest.raises(ContractNotFound):
-            await begin(services, Scope(frozenset({"beijing"})), [contract.id], "staff:test")
+            await begin_reminding(services, Scope(frozenset({"beijing"})), [contract.id], "staff:test")
         with pytest.raises(ContractNotFound):
-            await preview(services, Scope(frozenset({"beijing"})), [contract.id])
+            await preview_reminding(services, Scope(frozenset({"beijing"})), [contract.id])

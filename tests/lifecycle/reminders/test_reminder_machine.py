@@ -26,7 +26,7 @@ from hub.errors import QiandaError
 from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.reminders.bulk_remind import begin, remind_many
+from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.reschedule import replan_scope
 from hub.lifecycle.sealing.finalise import advance
@@ -154,7 +154,7 @@ class Reminders(RuleBasedStateMachine):
         elif how == "remind":
             await remind_now(self.services, contract.id)
         elif how == "many":
-            act = await begin(self.services, EVERYTHING, [contract.id], "staff:test", uuid4())
+            act = await begin_reminding(self.services, EVERYTHING, [contract.id], "staff:test", uuid4())
             await remind_many(self.services, act)
         elif how == "complete":
             await advance(self.services, contract.id)

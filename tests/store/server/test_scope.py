@@ -142,7 +142,7 @@ async def a_story_in_hefei(running: Running) -> None:
     third = await person(running, await running.issue_minor())
     wanted = change_phone.PhoneRequest(third.contract.id, third.signer.id, "+8619000000999", "lost")
     await change_phone.ask(running.hub.services, EVERYTHING, wanted, "staff:x")
-    await bulk_remind.begin(running.hub.services, EVERYTHING, [third.contract.id], "staff:x")
+    await bulk_remind.begin_reminding(running.hub.services, EVERYTHING, [third.contract.id], "staff:x")
     _, ticket = await make_poster(running)
     await open_poster(running.hub.services, ticket, GUARDIAN_PHONE, "陈建国", "zh")
     await tamper(running.hub.database.dsn, "DELETE FROM course WHERE campus <> 'hefei'")  # other campuses have some

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from hub.errors import BudgetSpent
 from hub.lifecycle.school import guests
-from hub.lifecycle.school.posters import revoke
+from hub.lifecycle.school.posters import revoke_poster
 from hub.model.contract.contract import Contract
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.staff.accounts import EVERYTHING
@@ -115,7 +115,7 @@ async def test_ten_wrong_codes_lock_the_phone_until_tomorrow(running: Running) -
 
 async def test_unknown_expired_and_revoked_posters_are_answered_like_links(running: Running) -> None:
     revoked, gone = await make_poster(running)
-    assert await revoke(running.hub.services, EVERYTHING, revoked.id)
+    assert await revoke_poster(running.hub.services, EVERYTHING, revoked.id)
     _, old = await make_poster(running, expires_at=running.clock() + timedelta(seconds=5))
     running.clock.advance(timedelta(seconds=6))
     family = Family()
@@ -134,7 +134,7 @@ async def test_a_poster_that_is_revoked_meanwhile_takes_nobody(running: Running)
     poster, ticket = await make_poster(running)
     family = Family()
     async with admitted(running, ticket, family) as client:
-        await revoke(running.hub.services, EVERYTHING, poster.id)
+        await revoke_poster(running.hub.services, EVERYTHING, poster.id)
         with pytest.raises(ProtocolProblem, match="link-not-valid"):
             await client.enrol("math-a", family.student(), [family.guardian()])
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from hub.attestations import Statement
 from hub.errors import NotFound
 from hub.lifecycle.signing import device_keys
-from hub.lifecycle.signing.device_keys import Held, Presented
+from hub.lifecycle.signing.device_keys import HeldKey, Presented
 from hub.model.signing.device_key import AppKey
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import session_secret
@@ -44,7 +44,7 @@ def _statement(said: schemas.AndroidKeyBody | schemas.AppAttestBody | None) -> S
             return None
 
 
-def bound(held: Held) -> dict[str, Any]:
+def bound(held: HeldKey) -> dict[str, Any]:
     """Return the part of the answer to `key` that is specific to keys of apps."""
     if held.key is None:
         return {}

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
-from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin, preview
+from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin_reminding, preview_reminding
 from hub.web.staff.board.dashboard import wanted_of
 from hub.web.staff.board.selection import FITTING, read_id, read_selected
 from hub.web.staff.render import show
@@ -35,7 +35,7 @@ async def ask(visit: StaffVisit) -> web.Response:
 async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
     if not 0 < len(contracts) <= MAX_AT_ONCE:
         raise BadInput(f"choose 1 to {MAX_AT_ONCE} contracts", field="contracts")
-    counts = await preview(visit.services, visit.scope, contracts)
+    counts = await preview_reminding(visit.services, visit.scope, contracts)
     return await show(
         visit,
         "staff/many_preview.html",
@@ -51,7 +51,9 @@ async def remind(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     contracts = await read_selected(visit, MAX_AT_ONCE + 1)
     try:
-        act = await begin(visit.services, visit.scope, contracts, visit.actor, read_id(str(form.get("act", ""))))
+        act = await begin_reminding(
+            visit.services, visit.scope, contracts, visit.actor, read_id(str(form.get("act", "")))
+        )
     except BadInput as error:
         return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
     raise web.HTTPSeeOther(f"/staff/remind/{act}")

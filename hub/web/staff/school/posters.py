@@ -13,8 +13,15 @@ from aiohttp import web
 from hub.documents.school.allowed_list import entries_of
 from hub.documents.school.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, QiandaError
-from hub.lifecycle.school.posters import NewPoster, code_of, doorway, get_offer, make, print_poster
-from hub.lifecycle.school.posters import revoke as take_down
+from hub.lifecycle.school.posters import (
+    NewPoster,
+    add_poster,
+    build_poster_doorway,
+    code_of,
+    get_offer,
+    print_poster,
+    revoke_poster,
+)
 from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.school.poster import Poster, PosterEnrolment, PosterMode, ScanStep
 from hub.store.transaction import Transaction
@@ -58,7 +65,7 @@ async def poster(visit: StaffVisit) -> web.Response:
         ticket = tx.posters.ticket(found.poster)
         counts = (await tx.posters.get_counts([found.poster.id]))[found.poster.id]
         now = tx.now
-    door = doorway(visit.services, ticket)
+    door = build_poster_doorway(visit.services, ticket)
     shown = code_of(visit.services, ticket)
     return await show(
         visit,
@@ -125,7 +132,7 @@ async def ask_revoke(visit: StaffVisit) -> web.Response:
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
-    await take_down(visit.services, visit.scope, visit.read_id("poster"))
+    await revoke_poster(visit.services, visit.scope, visit.read_id("poster"))
     raise web.HTTPSeeOther(f"/staff/posters/{visit.read_id('poster')}?said=poster-revoked")
 
 
@@ -160,7 +167,7 @@ async def put_up(visit: StaffVisit) -> web.StreamResponse:
     chosen = [str(value) for value in sent.getall("course", []) if value]
     try:
         allowed = entered.get("allowed", "").splitlines() + await _uploaded(sent.get("list"))
-        made = await make(visit.services, visit.scope, await _asked(visit, entered, chosen, allowed), visit.actor)
+        made = await add_poster(visit.services, visit.scope, await _asked(visit, entered, chosen, allowed), visit.actor)
     except QiandaError as error:
         return await _form(visit, entered, chosen, error)
     raise web.HTTPSeeOther(f"/staff/posters/{made.id}?said=poster-made")

@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
-from hub.lifecycle.reminders.escalate import hand_to, may_settle, take
+from hub.lifecycle.reminders.escalate import hand_to, list_assignable, take
 from hub.lifecycle.signing.questions import QUESTIONS
 from hub.lifecycle.staff.answer_question import list_answers
 from hub.lifecycle.staff.signer_questions import finish_staff_task
@@ -48,7 +48,7 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         owners = await tx.accounts.get_names([task.owner for task in found if task.owner])
         settlers = await names_of(tx, [task.done_by for task in found])
         answered = await list_answers(tx, *(task for task in found if task.kind in QUESTIONS))
-        colleagues = {campus: await may_settle(tx, campus) for campus in {task.campus for task in found}}
+        colleagues = {campus: await list_assignable(tx, campus) for campus in {task.campus for task in found}}
     return await show(
         visit,
         "staff/tasks.html",
