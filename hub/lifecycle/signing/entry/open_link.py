@@ -183,15 +183,16 @@ async def contracts_of(tx: Transaction, session: SigningSession, person: str) ->
 async def visit(tx: Transaction, secret: str, contract_id: UUID | None = None, *, agent: bool = False) -> Visit:
     """Return the verified session at one contract, by default the contract whose link was opened.
 
-    All calls after `verify` begin with this function. Raises SessionNotValid, NotVerified, NotForAgents (unless
-    `agent`), or ContractNotFound for a contract that is not in the session.
+    Every call after `verify` begins with this function, or with one below that also opens the transaction. Raises
+    SessionNotValid, NotVerified, NotForAgents (unless `agent`), and ContractNotFound for a contract that is not in the
+    session.
     """
     refuse_pickup_secret(secret)
     return _visit(tx, await tx.cases.get_with_session(secret, contract_id), agent=agent)
 
 
 async def get_visit(database: Database, secret: str, contract_id: UUID | None, *, agent: bool = False) -> Visit:
-    """Return the verified session at one contract, without a transaction. Raises as `visit` does."""
+    """Return the verified session at one contract, read by one statement. Raises as `visit` does."""
     refuse_pickup_secret(secret)
     async with database.transaction(EVERYTHING, opening_with_session(secret, contract_id, is_all=True)) as tx:
         return await visit(tx, secret, contract_id, agent=agent)
@@ -226,7 +227,7 @@ async def begin_locked_visit(
         yield tx, _visit(tx, found, agent=agent)
 
 
-async def visit_with_campus(
+async def get_visit_with_campus(
     database: Database, secret: str, contract_id: UUID | None, *, agent: bool
 ) -> tuple[Visit, Campus]:
     """Return the verified session at one contract, and the contract's campus. Raises as `visit` does."""

@@ -14,7 +14,7 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, find_addendum
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
-from hub.lifecycle.signing.entry.open_link import Visit, get_visit, see_page, visit_with_campus
+from hub.lifecycle.signing.entry.open_link import Visit, get_visit, get_visit_with_campus, see_page
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
@@ -64,7 +64,7 @@ async def look(request: web.Request, *, agent: bool = False) -> Looked:
     Raises SessionNotValid, NotVerified, NotForAgents, ContractNotFound.
     """
     database = request.app[HUB].database
-    visiting, campus = await visit_with_campus(database, session_secret(request), contract_id(request), agent=agent)
+    visiting, campus = await get_visit_with_campus(database, session_secret(request), contract_id(request), agent=agent)
     return Looked(visiting, [(party.signer, party.task) for party in visiting.case.parties], campus)
 
 
