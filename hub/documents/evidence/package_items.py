@@ -75,8 +75,8 @@ class PackageFiles:
     `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs, if it has any,
     by the item's name; `sm2_chain`: the certificates (DER) with which the final OFD was sealed. `consents`: the texts
     with which the contract was issued, by signer's field. `timestamps`: tokens in the final file, by field.
-    `authorities`: the certificates above those of the seal and the timestamps; `lists`: the revocation lists for the
-    seal's certificate; all in DER.
+    `seal_chain`: the seal's certificate and those above it; `timestamp_certificates`: those of the timestamp services;
+    `lists`: the revocation lists for the seal's certificate; all in DER.
     """
 
     pdf: bytes

@@ -45,8 +45,7 @@ _FACTS_OF_CONTRACT = ("number", "campus", "state", "title", "created_at", "compl
 
 @dataclass(frozen=True)
 class PersonAct:
-    """The person sought, the scope of the search, and the reason, which is recorded. `campus`: the campus of the entry
-    in the school's record."""
+    """The person sought, the scope of the search, and the reason, which is recorded."""
 
     sought: SoughtPerson
     scope: Scope
