@@ -228,7 +228,7 @@ async def with_representative(
 async def _find_representative(services: Services, tx: Transaction, campus: str) -> Representative | None:
     """Return the representative configured for this campus, or for the nearest one above it."""
     by_campus = {each.campus: each for each in services.documents.representatives}
-    above = await tx.school.list_above(campus) if by_campus else ()
+    above = await tx.school.list_campuses_above(campus) if by_campus else ()
     return next((by_campus[at] for at in above if at in by_campus), None)
 
 

@@ -36,5 +36,5 @@ async def name_copies(
 async def _get_office(services: Services, tx: Transaction, campus: str) -> str | None:
     """Return the address of the office of this campus, or of the nearest one above it."""
     offices = services.messaging.offices
-    above = await tx.school.list_above(campus) if offices else ()
+    above = await tx.school.list_campuses_above(campus) if offices else ()
     return next((offices[at] for at in above if at in offices), None)

@@ -45,7 +45,7 @@ async def add_approval_task(services: Services, tx: Transaction, wanted: Approva
     task = StaffTask(uuid4(), wanted.kind, wanted.text, wanted.campus, tx.now)
     if not await tx.staff_tasks.add_task_once(task, same_text=True):
         return
-    above = await tx.school.list_above(wanted.of_campus)
+    above = await tx.school.list_campuses_above(wanted.of_campus)
     nearest_first = sorted(await tx.owners.list_at(above), key=lambda each: above.index(each.campus))
     able = (each for each in nearest_first if may(each.role, wanted.permission))
     owner = next((each for each in able if f"staff:{each.id}" not in wanted.asked_by), None)

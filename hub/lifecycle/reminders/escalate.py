@@ -71,7 +71,7 @@ async def escalate_tasks(services: Services) -> None:
                 task.id, owner.id if owner else None, now, now + policy.escalate_within, now + policy.climbs_after
             )
         for task in await tx.owners.lock_not_taken(now):
-            manager = await tx.owners.find_manager(await tx.school.list_above(task.campus))
+            manager = await tx.owners.find_manager(await tx.school.list_campuses_above(task.campus))
             await tx.owners.climb(task.id, manager.id if manager else task.owner, now)
     if services.messaging.addressees:
         await _tell(services)
@@ -86,7 +86,7 @@ async def _policy(services: Services, tx: Transaction, task: StaffTask) -> Remin
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
     """Return the account that the policy names, else the contract's issuer, else the manager of the campus or of the
     nearest campus above it, else None."""
-    above = await tx.school.list_above(task.campus)
+    above = await tx.school.list_campuses_above(task.campus)
     candidates = [await tx.owners.find_named(policy.escalate_to)] if policy.escalate_to else []
     if task.contract and (issuer := _staff_id(await tx.record.find_actor(task.contract, "issued"))):
         candidates.append(await tx.owners.find_active(issuer))
@@ -160,12 +160,12 @@ async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -
 
 async def list_assignable(tx: Transaction, campus: str) -> list[Staff]:
     """Return the staff to whom a task of this campus can be given, sorted by name."""
-    there = await tx.owners.list_at(await tx.school.list_above(campus))
+    there = await tx.owners.list_at(await tx.school.list_campuses_above(campus))
     return [each for each in there if may(each.role, Permission.SETTLE_TASK)]
 
 
 async def check_named(tx: Transaction, campus: str, login: str) -> None:
     """Raise BadInput if there is no account with this login, or if it may not finish tasks of this campus."""
     staff = await tx.owners.find_named(login) if login else None
-    if login and (staff is None or not _may_own(staff, await tx.school.list_above(campus))):
+    if login and (staff is None or not _may_own(staff, await tx.school.list_campuses_above(campus))):
         raise BadInput("no account with this login at this campus or above it", field="escalate_to")

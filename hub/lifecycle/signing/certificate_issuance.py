@@ -108,7 +108,7 @@ async def _list_candidates(services: Services, tx: Transaction, contract: Contra
     """Return the names of the authorities that may be asked, in order. Those that failed recently come last."""
     authorities = services.signing.authorities
     by_campus = any(rule.campuses for rule in authorities.rules)
-    campuses = set(await tx.school.list_above(contract.campus) if by_campus else ())
+    campuses = set(await tx.school.list_campuses_above(contract.campus) if by_campus else ())
     chosen = choose_authorities(authorities.rules, campuses, contract.template, _kind_of_key(spki))
     demands = services.documents.printer.templates.demands_on(contract)
     trial = {name for name, authority in authorities.by_name.items() if authority.trial}

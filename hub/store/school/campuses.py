@@ -94,7 +94,7 @@ class School(EncryptedRepository):
         """Return the root of the campus tree; None before a school was loaded."""
         return next((campus for campus in await self.list_campuses() if campus.parent is None), None)
 
-    async def list_above(self, campus: str) -> list[str]:
+    async def list_campuses_above(self, campus: str) -> list[str]:
         """Return the ids of the campus and of all campuses above it, headquarters last."""
         parents = {each.id: each.parent for each in await self.list_campuses()}
         found = [campus]
