@@ -268,25 +268,26 @@ class Cases:
         return self._with_session(await self._connection.execute(_GET_WITH_SESSION, values))
 
     async def get_with_campus(self, secret: str, contract: UUID | None) -> tuple[FoundVisit | None, Campus | None]:
-        """Do as `get_with_session`, and return the campus of the contract too."""
+        """Return what `get_with_session` returns, and the campus of the contract."""
         rows = await self._connection.execute(_GET_WITH_CAMPUS, {"secret": hash_secret(secret), "contract": contract})
         found = self._with_session(rows)
         return found, Campus(**_part(rows[0], CAMPUS)) if found and found.case else None
 
     async def see_page(self, opening: Opening) -> tuple[FoundVisit | None, UUID | None]:
-        """Do as `get_with_session`, after noting that this session's person fetches a page of the document.
-
-        Return also the task for which it was noted: None if the session may not see the page, or nothing has to be
-        signed any more.
-        """
+        """Note that this session's person fetches a page of the document. Return what `get_with_session` returns, and
+        the task for which it was noted: None if the session may not see the page, or nothing has to be signed any
+        more."""
         rows = await self._connection.execute(opening.statement, opening.values)
         return self._with_session(rows), rows[0]["noted_for"] if rows else None
 
     async def lock_with_session(
         self, secret: str, contract: UUID | None, request: UUID | None = None
     ) -> FoundVisit | None:
-        """Do as `get_with_session`, after locking the contract. `request`: lock the contract of this signature request
-        instead; the case is None if the session did not ask for the request."""
+        """Lock the contract, and return what `get_with_session` returns, as it is under the lock.
+
+        `request`: lock the contract of this signature request instead; the case is None if the session did not ask for
+        the request.
+        """
         values = {"secret": hash_secret(secret), "contract": contract, "request": request}
         return self._with_session(await self._connection.execute(_LOCK_WITH_SESSION, values))
 
