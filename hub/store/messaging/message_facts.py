@@ -11,7 +11,7 @@ from hub.model.school.course import Campus
 from hub.model.signing.link import SignLink
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.messaging.opt_outs import all_meant
+from hub.store.messaging.opt_outs import list_covered
 from hub.store.signing.links import LASTING_LINKS, Wanted, read_links
 
 _FACTS = SqlStatement(f"""
@@ -43,4 +43,4 @@ class MessageFactsReader(EncryptedRepository):
             raise BadInput(f"there is no campus {signer.campus}", field="campus")
         campus = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
         links = {(link.signer, link.door): link for link in read_links(row)}
-        return MessageFacts(campus, all_meant(row["silent"]), row["is_written"], links)
+        return MessageFacts(campus, list_covered(row["silent"]), row["is_written"], links)

@@ -26,7 +26,7 @@ class OptOuts(EncryptedRepository):
     async def list_channels(self, number: str) -> frozenset[str]:
         """Return the channels that this number (E.164) has opted out of."""
         values = {"number": self._cipher.found_by("phone", number)}
-        return all_meant(await self._connection.scalars(_CHANNELS, values))
+        return list_covered(await self._connection.scalars(_CHANNELS, values))
 
     async def add(self, number: str, channel: str, at: datetime, source: str) -> bool:
         """Store an opt-out. Return False if it is stored already.
@@ -43,7 +43,7 @@ class OptOuts(EncryptedRepository):
         return (await self._connection.execute(OPT_OUT.delete().where(mine))).rowcount > 0
 
 
-def all_meant(said: Iterable[str]) -> frozenset[str]:
+def list_covered(said: Iterable[str]) -> frozenset[str]:
     """Return the channels that an opt-out by these channels covers."""
     channels = frozenset(said)
     return channels | BY_PHONE if channels & BY_PHONE else channels

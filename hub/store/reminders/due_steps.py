@@ -25,7 +25,7 @@ from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.messaging.opt_outs import all_meant
+from hub.store.messaging.opt_outs import list_covered
 from hub.store.signing.links import LASTING_LINKS, read_links
 from hub.store.tables.columns import table_of
 from hub.store.tables.server import DemoClockRow
@@ -178,7 +178,7 @@ def _facts(row: Row) -> StepFacts:
         claimable_at=row["claimable_at"],
         leased_until=row["leased_until"],
         sent_to_person=tuple(row["sent_to_person"]),
-        silent=all_meant(row["silent"]),
+        silent=list_covered(row["silent"]),
         keys=frozenset(row["keys"]),
         last_sent=row["last_sent"],
         reminders_sent=row["reminders"],
