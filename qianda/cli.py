@@ -183,7 +183,7 @@ class VerifyArguments:
 
 def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.expectation import UnreadableManifest
-    from qianda.verify.findings import UnreadableDocument  # imported here so that the command starts quickly
+    from qianda.verify.findings import UnreadableDocument, readable  # imported here so that the command starts quickly
     from qianda.verify.guard import is_package, verify_guarded
     from qianda.verify.trust import UnreadableTrust
     from qianda.verify.validation_report import signatures_of
@@ -198,7 +198,7 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     except UnreadableDocument as error:
         return _say_unreadable(asked, error.reason, language)
     except OSError as error:
-        typer.echo(f"{error.filename or asked.file}: {error.strerror or error}", err=True)
+        typer.echo(readable(f"{error.filename or asked.file}: {error.strerror or error}"), err=True)
         return UNREADABLE
     except (UnreadableTrust, UnreadableManifest) as error:
         typer.echo(str(error), err=True)
@@ -213,8 +213,9 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     else:
         from rich.console import Console
 
-        reports.show(report, Console(), language)
-        reports.show_lacking(lacking, Console(), language)
+        console = Console(emoji=False)  # otherwise `:ok:` in a stranger's name would become a picture
+        reports.show(report, console, language)
+        reports.show_lacking(lacking, console, language)
     return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
 
 
@@ -240,14 +241,17 @@ def _verify_package(asked: VerifyArguments, language: Language) -> int:
     else:
         from rich.console import Console
 
-        package_report.show(report, Console(), language)
-        show_lacking(lacking, Console(), language)
+        console = Console(emoji=False)
+        package_report.show(report, console, language)
+        show_lacking(lacking, console, language)
     return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
 
 
 def _say_json(said: dict[str, Any], lacking: Sequence[ElementAnswer], asked: VerifyArguments) -> None:
+    from qianda.verify.findings import readable
+
     if asked.beside is not None:
-        said["together_with"] = asked.beside.name
+        said["together_with"] = readable(asked.beside.name)
     if asked.required is not None:
         said["required"] = asked.required.value
         said["lacking"] = [answer.element.value for answer in lacking]
@@ -266,10 +270,11 @@ def _write_report(asked: VerifyArguments, signatures: list[ReportedSignature]) -
 
 def _say_unreadable(asked: VerifyArguments, reason: Reason, language: Language) -> int:
     from qianda.verify import report as reports
+    from qianda.verify.findings import readable
 
     if asked.as_json:
         typer.echo(json.dumps(reports.unreadable_json(asked.file.name, reason), ensure_ascii=False, indent=2))
-    typer.echo(f"{asked.file}: {reports.say(reason, language)}", err=True)
+    typer.echo(f"{readable(str(asked.file))}: {reports.say(reason, language)}", err=True)
     return UNREADABLE
 
 

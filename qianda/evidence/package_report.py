@@ -12,7 +12,7 @@ from qianda.evidence.container import SIGNATURE
 from qianda.evidence.package_check import PackageReport
 from qianda.evidence.reasons import NO_FINAL_FILE
 from qianda.verify.elements import ElementAnswer
-from qianda.verify.findings import Element, Reason, Word
+from qianda.verify.findings import Element, Reason, Word, readable
 from qianda.verify.report import as_json as document_as_json
 from qianda.verify.report import local_time, say
 from qianda.verify.report import show as show_document
@@ -50,7 +50,7 @@ _TRIAL = Reason(
 def as_json(report: PackageReport) -> dict[str, Any]:
     """Return the report as JSON. Times are ISO 8601 with zone; `document` is the report on the file inside."""
     answer: dict[str, Any] = {
-        "file": report.file,
+        "file": readable(report.file),
         "kind": "evidence-package",
         "sha256": report.sha256,
         "size": report.size,

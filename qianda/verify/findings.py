@@ -6,8 +6,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# Characters that control a terminal, or the direction in which a text is shown (Unicode TR 9, 2).
-_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# Characters that control a terminal or the direction of a text (Unicode TR 9, 2), that nobody sees (TR 36, 3.2), and
+# halves of characters, which cannot be written out.
+_CONTROLS = re.compile(
+    "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\u00ad\u034f\u115f\u1160\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e007f\ud800-\udfff]"
+)
 
 
 def readable(text: str) -> str:

@@ -50,7 +50,7 @@ def as_json(report: VerificationReport) -> dict[str, Any]:
     `coverage` are the offsets of the first byte and after the last one.
     """
     return {
-        "file": report.file,
+        "file": readable(report.file),
         "readable": True,
         "sha256": report.sha256,
         "size": report.size,
@@ -73,7 +73,7 @@ def as_json(report: VerificationReport) -> dict[str, Any]:
 
 
 def unreadable_json(file: str, reason: Reason) -> dict[str, Any]:
-    return {"file": file, "readable": False, "failed": True, "reason": {"zh": reason.zh, "en": reason.en}}
+    return {"file": readable(file), "readable": False, "failed": True, "reason": {"zh": reason.zh, "en": reason.en}}
 
 
 def show(report: VerificationReport, console: Console, language: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
+from rich.console import Console
 
 from hub.errors import BadInput
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import read_document
 from qianda.verify import UnreadableDocument, verify_bytes
+from qianda.verify.findings import Element
+from qianda.verify.report import show
 from tests.ofd.changes import changed_files
 from tests.ofd.foreign import Habits, foreign_ofd
 from tests.ofd.identities import Identities
@@ -70,6 +76,21 @@ async def test_a_list_of_signatures_holds_nothing_else(who: Identities, sealed: 
         listed = members_of(sealed)[name].replace(b"</ofd:Signatures>", more + b"</ofd:Signatures>")
         with pytest.raises(UnreadableDocument, match="more than a list"):
             verify_bytes(with_members(sealed, **{name: listed}), who.trust)
+
+
+def test_the_list_that_no_signature_covers_writes_nothing_over_the_report(who: Identities, sealed: bytes) -> None:
+    name, hostile = read_document(OfdContainer(sealed)).signatures_member, b"&#x9b;2J&#x202e;&#10;Result"
+    listed = members_of(sealed)[name]
+    ids = re.findall(rb'<ofd:Signature [^>]*ID="(\w+)"', listed)
+    assert len(ids) == 2
+    for each in ids:
+        listed = listed.replace(b'ID="%b"' % each, b'ID="%b%b"' % (each, hostile))
+    report = verify_bytes(with_members(sealed, **{name: listed}), who.trust)
+    assert not report.failed and {len(party.answers) for party in report.parties} == {len(Element)}
+    assert all(party.field.isprintable() for party in report.parties)
+    shown = io.StringIO()
+    show(report, Console(file=shown, width=300), "en")
+    assert shown.getvalue().replace("\n", "").isprintable()
 
 
 def test_every_byte_of_the_container_but_a_few_is_accounted_for(who: Identities, sealed: bytes) -> None:

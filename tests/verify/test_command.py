@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from qianda.verify import UnreadableDocument, reasons
+from qianda.verify.findings import readable
 from qianda.verify.guard import NICENESS, verify_guarded
 from tests.checkout import ROOT
 from tests.commands import run_command
@@ -65,6 +66,30 @@ def test_nothing_in_a_file_writes_over_or_turns_round_the_answer(tmp_path: Path)
     done = verify(file, "--trust", parts.trust_pem, "--expect", "QD-1")
     assert done.returncode == 1 and "王\ufffd[2J\ufffd1A\ufffd\ufffdResult" in done.stdout
     assert done.stdout.replace("\n", "").isprintable()
+
+
+def test_nothing_in_a_files_name_writes_over_the_answer(tmp_path: Path) -> None:
+    file = tmp_path / "\x1b[2J\u202e\nResult: nothing failed.pdf"
+    for found in (False, True):
+        if found:
+            file.write_bytes(b"no PDF")
+        done = verify(file, data=tmp_path)
+        assert done.returncode == 2 and "\ufffd[2J\ufffd\ufffdResult" in done.stderr
+        assert done.stderr.replace("\n", "").isprintable() and len(done.stderr.splitlines()) == 2
+
+
+def test_a_name_is_said_as_it_is_written(contract: FinishedParts, tmp_path: Path) -> None:
+    for name, said in ((b":skull:.pdf", ":skull:.pdf"), (b"no text \xff.pdf", "no text \ufffd.pdf")):
+        file = tmp_path / os.fsdecode(name)
+        file.write_bytes(contract.final)
+        for form in ([], ["--json"]):
+            done = verify(file, "--trust", contract.trust_pem, *form)
+            assert done.returncode == 0 and said in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u3164", "\U000e0041", "\ud800"])
+def test_nothing_that_nobody_sees_makes_two_names_look_the_same(hidden: str) -> None:
+    assert readable(f"王{hidden}小明") == "王\ufffd小明"
 
 
 def test_a_finished_contract_exits_with_0(contract: FinishedParts, file: Path) -> None:

@@ -87,7 +87,7 @@ def _unexpected(
 def _party(one: CheckedOfdSignature, findings: Sequence[Finding], trust: Trust) -> SigningParty:
     certificate = one.certificate
     return SigningParty(
-        field=one.part.number,
+        field=readable(one.part.number),
         is_seal=one.is_seal,
         name=_name(one),
         organisation=part_of(certificate.subject, "organization_name") if certificate else "",
