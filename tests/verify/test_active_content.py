@@ -7,7 +7,7 @@ import pytest
 from qianda.verify.pdf.active_content import find_active
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import examine
-from tests.browser.update_files import NEW, Revision, body_of, next_trailer, page_of, root_of
+from tests.browser.update_files import NEW, Revision, body_of, content_of, next_trailer, page_of, root_of
 from tests.signing_parts import sample_pdf
 
 SCRIPT = b"<< /S /JavaScript /JS (this.dirty = false) >>"
@@ -20,6 +20,8 @@ OF_A_PAGE = {
     "a program as the page opens": b"/AA << /O " + SCRIPT + b" >>",
     "a program behind a link": LINK % (b"/A " + SCRIPT),
     "a program that another object names": b"/AA << /O << /S %d 0 R >> >>" % NEW,
+    "an act as the page opens": b"/AA << /O << /S /Named /N /Print >> >>",
+    "a link that hides a field": LINK % b"/A << /S /Hide /T (seal) >>",
     "a link that looks like something": LINK % (b"/AP << /N 4 0 R >>"),
     "a note over the text": b"/Annots [<< /Type /Annot /Subtype /FreeText /F 32 /Contents (CNY 1.00) >>]",
     "a file": b"/AF [<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>]",
@@ -49,6 +51,15 @@ def test_what_documents_may_have_is_not_active(more: bytes) -> None:
 def test_active_parts_of_a_page_are_found(more: bytes) -> None:
     findings = examine(document_with(page_of(sample_pdf()), more)).findings
     assert any("active parts" in finding.reason.en for finding in findings)
+
+
+@pytest.mark.parametrize("key", ["/Alternates [ ]", "/Ref << /Page 0 >>", "/OPI << >>"])
+def test_what_some_programs_show_in_place_of_a_picture_is_found(key: str) -> None:
+    pdf = sample_pdf()
+    number = content_of(pdf)
+    body = body_of(pdf, number).replace(b"<< ", b"<< %b " % key.encode(), 1)
+    findings = examine(Revision(pdf, {number: body}, next_trailer(pdf)).write()).findings
+    assert any(key.partition(" ")[0] in finding.reason.en for finding in findings)
 
 
 @pytest.mark.parametrize("more", OF_THE_CATALOG.values(), ids=OF_THE_CATALOG)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pikepdf
 
-from qianda.verify.pdf.active_content import ACTIVE, ACTIVE_KEYS, KINDS
+from qianda.verify.pdf.active_content import ACTIVE, ACTIVE_KEYS, KINDS, REPLACED_BY
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
@@ -31,11 +31,11 @@ def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
 
 def check_looks_alike(document: pikepdf.Pdf) -> None:
     """Check that a printer prints what a signer sees: no layers (ISO 32000-1, 8.11), no pictures with an alternate for
-    printing (8.9.5.4), and only links without an appearance of their own on the pages (12.5.3). Raises ValueError as
-    `open_plain_pdf` does."""
+    printing (8.9.5.4) or from another file (8.10.4, 14.11.7), and only links without an appearance of their own on the
+    pages (12.5.3). Raises ValueError as `open_plain_pdf` does."""
     if "/OCProperties" in document.Root:
         raise ValueError("the PDF has layers, which may look different on paper: print it into a PDF first")
-    if any(isinstance(each, pikepdf.Stream) and "/Alternates" in each.stream_dict for each in document.objects):
+    if any(isinstance(each, pikepdf.Stream) and REPLACED_BY & each.stream_dict.keys() for each in document.objects):
         raise ValueError("the PDF has pictures that may look different on paper: print it into a PDF first")
     for page in document.pages:
         laid_over = page.obj.get("/Annots", pikepdf.Array())

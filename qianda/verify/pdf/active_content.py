@@ -1,7 +1,8 @@
 """Find parts of a PDF that act by themselves, or may look different on paper than on a screen.
 
 They may have been there before the first signature, so that nothing was changed afterwards. The signer still need not
-have seen what a reader shows later. No document that Qianda issues has any. Source: ISO 32000-2 8.11, 12.5, 12.6.
+have seen what a reader shows later. No document that Qianda issues has any. Source: ISO 32000-2 8.9 to 8.11, 12.5,
+12.6, 14.11.7.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ ACTIVE: Final = {
     "/Movie",
     "/GoToR",
     "/GoToE",
+    "/Hide",
 }
 # Keys that only such parts have.
-ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA"}
-_OF_THE_CATALOG: Final = ("/OpenAction", "/AA", "/OCProperties", "/Collection")
+ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA", "/AA"}
+# Keys of a picture or form in place of which some programs show another one: an alternate for printing (8.9.5.4), a
+# page of another file (8.10.4), a picture in another file (14.11.7).
+REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI"}
+_OF_THE_CATALOG: Final = ("/OpenAction", "/OCProperties", "/Collection")
 
 
 def find_active(document: Document) -> list[str]:
@@ -52,8 +57,8 @@ def _active(document: Document, value: Value) -> Iterator[str]:
         elif isinstance(one, dict | Stream):
             entries = one.entries if isinstance(one, Stream) else one
             yield from ACTIVE_KEYS & entries.keys()
-            if isinstance(one, Stream) and "/Alternates" in entries:
-                yield "/Alternates"
+            if isinstance(one, Stream):
+                yield from REPLACED_BY & entries.keys()
             names = [document.entry(entries, kind) for kind in KINDS]
             yield from (name for name in names if isinstance(name, str) and name in ACTIVE)
             waiting += entries.values()

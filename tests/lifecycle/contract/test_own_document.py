@@ -56,6 +56,10 @@ def made(**changes: Any) -> bytes:
     for name, value in changes.items():
         if name == "Rotate":
             page.obj.Rotate = value
+        if name == "tree":
+            pdf.Root.Pages.Rotate = value
+        if name == "opening":
+            page.obj.AA = pikepdf.Dictionary(O=pikepdf.Dictionary(S=pikepdf.Name.Named, N=pikepdf.Name.Print))
         if name == "form":
             field = pdf.make_indirect(pikepdf.Dictionary(FT=pikepdf.Name.Tx, T="x"))
             pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([field]))
@@ -64,7 +68,7 @@ def made(**changes: Any) -> bytes:
         if name == "layers":
             pdf.Root.OCProperties = pikepdf.Dictionary(OCGs=pikepdf.Array(), D=pikepdf.Dictionary())
         if name == "picture":
-            picture = pdf.make_stream(b"", Type=pikepdf.Name.XObject, Alternates=pikepdf.Array())
+            picture = pdf.make_stream(b"", {"/Type": pikepdf.Name.XObject, value: pikepdf.Array()})
             page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=picture))
         if name == "over":
             page.obj.Annots = pikepdf.Array([pdf.make_indirect(pikepdf.Dictionary(value))])
@@ -82,7 +86,11 @@ def made(**changes: Any) -> bytes:
         (made(program=True), "programs or other files"),
         (made(Rotate=90), "turned or scaled pages"),
         (made(layers=True), "layers, which may look different on paper"),
-        (made(picture=True), "pictures that may look different"),
+        (made(picture="/Alternates"), "pictures that may look different"),
+        (made(picture="/Ref"), "pictures that may look different"),
+        (made(picture="/OPI"), "pictures that may look different"),
+        (made(opening=True), "programs or other files"),
+        (made(tree=90), "turned or scaled pages"),
         (made(over=over("/Stamp", F=36)), "notes, stamps or fields"),
         (made(over=over("/Widget", FT=pikepdf.Name.Tx)), "notes, stamps or fields"),
         (made(over=over("/Link", AP=pikepdf.Dictionary())), "notes, stamps or fields"),
@@ -90,7 +98,8 @@ def made(**changes: Any) -> bytes:
         (made()[:100], "damaged"),
         (b"PK\x03\x04 a text document", "damaged"),
     ],
-    ids="password form program turned layers picture printed-alone field link-drawn link-to-file cut no-PDF".split(),
+    ids="password form program turned layers picture page-of-a-file picture-of-a-file opening turned-tree "
+    "printed-alone field link-drawn link-to-file cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
