@@ -23,6 +23,12 @@ from hub.wiring import Hub
 # Signed answers are cached for this time and for everybody, so that visitors cannot keep the token busy.
 KEPT = timedelta(minutes=10)
 MAX_KEPT = 2000
+# The most answers about several certificates that are signed within that time. Anybody who has a contract could ask
+# about its certificates in a new order without end; about one certificate there are only two answers.
+MAX_COMBINED = 100
+
+
+Statuses = tuple[tuple[ocsp.CertificateId, Revoked | None], ...]
 
 
 class _RevocationList:
@@ -47,18 +53,20 @@ class _RevocationList:
 
 
 class _Answers:
-    """The OCSP responses. Only existing certificates get one, which limits the number of responses to sign."""
+    """The OCSP responses. Only existing certificates get one, which limits the number of responses to sign, and only
+    some combinations of them."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         own = (hub.pki.seal_chain[0], hub.pki.timestamps.certificates[0])
         self._own = {x509.Certificate.load(certificate).serial_number for certificate in own}
-        self._kept: OrderedDict[object, tuple[datetime, bytes]] = OrderedDict()
+        self._kept: OrderedDict[Statuses, tuple[datetime, bytes]] = OrderedDict()
+        self._making = asyncio.Lock()
 
     async def to(self, request: bytes) -> bytes:
         """Return the response (DER) to a request; an OCSP error if it is malformed or about foreign certificates."""
         try:
-            asked = ocsp.read_request(request)
+            asked = tuple(dict.fromkeys(ocsp.read_request(request)))
         except BadInput:
             return ocsp.make_failure("malformed_request")
         if not all(self._hub.pki.authority.is_asked(each) for each in asked):
@@ -76,14 +84,20 @@ class _Answers:
         if serials - known:
             return ocsp.make_failure("unauthorized")
         statuses = tuple((each, revoked.get(each.serial)) for each in asked)
-        now = self._hub.services.clock()
-        if (kept := self._kept.get(statuses)) and now - kept[0] < KEPT:
-            return kept[1]
-        answer = await self._hub.pki.authority.answer(statuses)
-        self._kept[statuses] = (now, answer)
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-        return answer
+        async with self._making:
+            now = self._hub.services.clock()
+            if (kept := self._kept.get(statuses)) and now - kept[0] < KEPT:
+                return kept[1]
+            if len(asked) > 1 and self._count_combined(now) >= MAX_COMBINED:
+                return ocsp.make_failure("try_later")
+            answer = await self._hub.pki.authority.answer(statuses)
+            self._kept[statuses] = (now, answer)
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+            return answer
+
+    def _count_combined(self, now: datetime) -> int:
+        return sum(len(statuses) > 1 and now - at < KEPT for statuses, (at, _) in self._kept.items())
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:

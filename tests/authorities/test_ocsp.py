@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ import pytest_asyncio
 from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import pem
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from hub.authorities import CertificateStatus, Issued, Revoked
@@ -26,6 +29,7 @@ from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
+from hub.web import authority
 from tests.running import Running, running_hub
 from tests.signing_parts import Pki, utc_now
 
@@ -129,6 +133,33 @@ async def test_what_cannot_be_answered_costs_no_signature(asking: Asking, case: 
         else ocsp.OCSPResponseStatus.UNAUTHORIZED
     )
     assert read.response_status is expected
+
+
+async def test_orders_without_end_do_not_keep_the_token_busy(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody who has a contract knows a few serial numbers, and could ask about them in ever new orders."""
+    pki, lines = asking.running.hub.pki, []
+    root = x509.load_der_x509_certificate(pki.authority.root)
+    for der in (pki.seal_chain[0], pki.timestamps.certificates[0]):
+        for algorithm in (hashes.SHA1(), hashes.SHA256()):
+            builder = ocsp.OCSPRequestBuilder()
+            request = builder.add_certificate(x509.load_der_x509_certificate(der), root, algorithm).build()
+            asked = asn1_ocsp.OCSPRequest.load(request.public_bytes(Encoding.DER))
+            lines.append(asked["tbs_request"]["request_list"][0])
+    orders = [order for length in (2, 3, 4) for order in permutations(lines, length)]
+    monkeypatch.setattr(authority, "MAX_COMBINED", len(orders) // 2)
+
+    async def ask(order: Sequence[object]) -> tuple[str, bytes]:
+        request = asn1_ocsp.OCSPRequest({"tbs_request": {"request_list": order}}).dump()
+        async with asking.running.http.post(asking.authority_url, data=request) as response:
+            content = await response.read()
+        return asn1_ocsp.OCSPResponse.load(content)["response_status"].native, content
+
+    once, thrice = await ask(lines[:1]), await ask(lines[:1] * 3)
+    assert once == thrice and once[0] == "successful"
+    answers = await asyncio.gather(*map(ask, orders))
+    signed = [status for status, _ in answers if status == "successful"]
+    assert 0 < len(signed) <= len(orders) // 2 and {status for status, _ in answers} == {"successful", "try_later"}
+    assert (await ask(lines[1:2]))[0] == "successful"
 
 
 async def test_a_request_for_too_many_or_by_another_hash_is_none() -> None:
