@@ -137,6 +137,7 @@ async def test_bodies_are_strict_and_bounded(running: Running) -> None:
         ("/authority/ocsp", "application/ocsp-request", 200),
         ("/staff/login", "application/x-www-form-urlencoded", 413),
         ("/staff/login", "multipart/form-data; boundary=x", 413),
+        ("/copy/X/Y", "application/x-www-form-urlencoded", 413),
     ],
 )
 async def test_a_strangers_long_body_is_not_read_to_its_end(

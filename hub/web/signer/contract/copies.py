@@ -17,6 +17,8 @@ from hub.web.pages.render import page
 ADDRESS = "/copy/{contract}/{ticket}"
 # The most characters of an answer that are read.
 MAX_ANSWER_LENGTH = 40
+# A longer form is not read to its end: anybody can send one.
+MAX_FORM_BYTES = 4 * 1024
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -36,7 +38,8 @@ async def form(request: web.Request) -> web.Response:
 async def take(request: web.Request) -> web.Response:
     """Serve the file for a right answer; show the page again for a wrong one."""
     await request.app[RATE_LIMITS].slow_down(request, "copy")
-    answer = str((await request.post()).get("answer", ""))[:MAX_ANSWER_LENGTH]
+    form = await request.clone(client_max_size=MAX_FORM_BYTES).post()
+    answer = str(form.get("answer", ""))[:MAX_ANSWER_LENGTH]
     services, (contract, ticket) = request.app[HUB].services, _address(request)
     language = None
     try:
