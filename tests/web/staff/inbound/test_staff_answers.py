@@ -168,7 +168,18 @@ async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  \n ", "x" * 137, "See https://elsewhere.example/s", "see www.elsewhere", "pay at bad.top", "点击 t.cn/x"],
+    [
+        *(
+            "",
+            "  \n ",
+            "x" * 137,
+            "See https://elsewhere.example/s",
+            "see www.elsewhere",
+            "pay at bad.top",
+            "点击 t.cn/x",
+        ),
+        *("pay at bad.io/x", "见bit.ly/x", "付款ｂａｄ．ｔｏｐ"),
+    ],
 )
 async def test_what_is_no_answer(running: Running, console: ConsoleBrowser, text: str) -> None:
     asker = Asker(running)
