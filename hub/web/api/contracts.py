@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
@@ -90,6 +90,6 @@ def read_cursor(text: str) -> tuple[datetime, UUID]:
         at = datetime.fromisoformat(moment)
         if at.tzinfo is None:
             raise ValueError("no zone")
-        return at, UUID(contract)
-    except ValueError:
+        return at.astimezone(UTC), UUID(contract)
+    except (ValueError, OverflowError):
         raise BadInput("invalid cursor", field="cursor") from None

@@ -11,6 +11,7 @@ from hub.errors import BadInput, NotFound, SealMoveNotAllowed
 from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
 from hub.lifecycle.services import Services
+from hub.model.school.entered_day import LAST_YEAR
 from hub.model.sealing.seal import SealState
 from hub.model.sealing.seal_grant import GRANTABLE, Grantee, GranteeKind, SealGrant
 from hub.store.transaction import Transaction
@@ -45,7 +46,7 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
     templates = _check_templates(known, asked.templates)
     if asked.max_uses is not None and not 0 < asked.max_uses <= MAX_USES:
         raise BadInput(f"a number from 1 to {MAX_USES}", field="max_uses")
-    if asked.expires_at is not None and asked.expires_at <= tx.now:
+    if asked.expires_at is not None and (asked.expires_at <= tx.now or asked.expires_at.year > LAST_YEAR):
         raise BadInput("a moment in the future", field="expires_at")
     if not keeper.scope.covers(asked.campus):
         raise BadInput(f"there is no campus {asked.campus}", field="campus")

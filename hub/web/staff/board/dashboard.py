@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -174,8 +174,8 @@ def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:
         at = datetime.fromisoformat(value)
         if at.tzinfo is None:
             raise ValueError("no zone")
-        return at, UUID(contract)
-    except (ValueError, binascii.Error):
+        return at.astimezone(UTC), UUID(contract)
+    except (ValueError, OverflowError, binascii.Error):
         raise BadInput("invalid cursor", field="cursor") from None
 
 
