@@ -8,7 +8,6 @@ the same signature covers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC
 
 from hub.content_hash import Sha256State
 from hub.documents.pades.page_frame import MATRICES, Box, PageFrame
@@ -24,7 +23,7 @@ from hub.documents.pades.steps import (
     show_on_page,
     with_extension,
 )
-from hub.documents.pades.update import Update, dictionary, stream
+from hub.documents.pades.update import Update, dictionary, format_date, stream
 
 _PRINTED_AND_LOCKED = "196"  # flags of an annotation: print, read-only, locked
 
@@ -59,7 +58,7 @@ def reserve_seal(hashed: Sha256State, plan: Plan, seal: SealToWrite, details: Si
     """
     update = Update(plan)
     value = {"/Type": "/Sig", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.CAdES.detached"}
-    value["/M"] = f"(D:{details.at.astimezone(UTC):%Y%m%d%H%M%SZ})"
+    value["/M"] = format_date(details.at)
     if seal.lock:
         value["/Reference"] = seal.lock
     number, place = put_value(update, value, details.digits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -20,7 +19,6 @@ CHAINS_KEPT: Final = 16  # the seal's chain is needed for each contract
 BESIDE_CHAIN: Final = MAX_TOKEN_BYTES + 1024  # bytes: timestamp, signed attributes and the signature's value
 
 
-@lru_cache(CHAINS_KEPT)
 def check_chain(chain: tuple[bytes, ...]) -> None:
     """Raise CannotUpdate unless the first certificate's key is on P-256 or is an RSA key of at least 2048 bits."""
     try:
@@ -32,11 +30,14 @@ def check_chain(chain: tuple[bytes, ...]) -> None:
         raise CannotUpdate("the key is neither on P-256 nor an RSA key of 2048 bits")
 
 
-def digits_for(chain: Sequence[bytes]) -> int:
+@lru_cache(CHAINS_KEPT)
+def digits_for(chain: tuple[bytes, ...]) -> int:
     """Return how many hexadecimal digits to reserve for a signature with these certificates and a timestamp.
 
-    Raises WrongDocument for a chain that is too long, so that this is noticed before anybody has signed.
+    Raises what `check_chain` raises, and WrongDocument for a chain that is too long, so that this is noticed before
+    anybody has signed.
     """
+    check_chain(chain)
     size = sum(map(len, chain))
     if size > MAX_CHAIN_BYTES:
         raise WrongDocument(f"the certificates have {size:,} bytes, and {MAX_CHAIN_BYTES:,} are allowed")

@@ -12,13 +12,13 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from hub.content_hash import Sha256State
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
-from hub.documents.pades.update import Update, dictionary, looks_like_structure, references, stream
+from hub.documents.pades.update import Update, dictionary, format_date, looks_like_structure, references, stream
 from hub.documents.signing.signature import RESERVED_HEX_DIGITS, TIMESTAMP_FIELD, Evidence, FieldBox, NewSignature
 from hub.errors import WrongDocument
 
@@ -100,7 +100,7 @@ def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, 
         raise WrongDocument("only the first signature can certify the file")
     update = Update(plan)
     value = {"/Type": "/Sig", "/Filter": "/Adobe.PPKLite", "/SubFilter": "/ETSI.CAdES.detached"}
-    value |= {"/M": f"(D:{details.at.astimezone(UTC):%Y%m%d%H%M%SZ})"} | _limits(plan, field, signature)
+    value |= {"/M": format_date(details.at)} | _limits(plan, field, signature)
     number, place = put_value(update, value, details.digits)
     entries = field.entries | {"/V": f"{number} 0 R"}
     if details.picture is not None:
@@ -290,11 +290,9 @@ def reserve_place(hashed: Sha256State, data: bytes, room: tuple[int, int], plan:
     end = start + digits + 2
     numbers = b"[0 %d %d %d]" % (start, end, plan.length - end)
     before = plan.length - len(data)
-    appended = bytearray(data)
-    appended[place - before : place - before + len(numbers)] = numbers
+    at = place - before
+    appended = data[:at] + numbers.ljust(_BYTE_RANGE_LENGTH) + data[at + _BYTE_RANGE_LENGTH :]
     digest = hashed.copy()
-    view = memoryview(appended)
-    digest.update(view[: start - before])
-    digest.update(view[end - before :])
-    view.release()
-    return Reserved(bytes(appended), (start, end), digest.digest(), plan)
+    digest.update(appended[: start - before])
+    digest.update(appended[end - before :])
+    return Reserved(appended, (start, end), digest.digest(), plan)

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from hub.documents.pades.plan import CannotUpdate, Entries, Plan
 
@@ -104,6 +105,11 @@ def stream(content: bytes, entries: Mapping[str, str] | None = None) -> bytes:
     """Return a stream with its length."""
     head = dictionary({**(entries or {}), "/Length": str(len(content))})
     return head + b"\nstream\n" + content + _STREAM_END
+
+
+def format_date(at: datetime) -> str:
+    """Return a date as a PDF writes it, in UTC (ISO 32000-2 7.9.4)."""
+    return "(D:{:04}{:02}{:02}{:02}{:02}{:02}Z)".format(*at.utctimetuple())
 
 
 def references(numbers: list[int] | tuple[int, ...]) -> str:

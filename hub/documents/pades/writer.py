@@ -10,7 +10,7 @@ from hub.documents.pades.cms import signer_template
 from hub.documents.pades.known_files import HashedFile, KnownFiles
 from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import Plan
-from hub.documents.pades.profile import check_chain, digits_for
+from hub.documents.pades.profile import digits_for
 from hub.documents.pades.source import read_plan
 from hub.documents.pades.steps import (
     SigningDetails,
@@ -58,9 +58,9 @@ class RevisionWriter:
     def _prepare(
         self, document: bytes, hashed: HashedFile, signature: NewSignature, chain: tuple[bytes, ...]
     ) -> Prepared:
-        check_chain(chain)
+        digits = digits_for(chain)
         picture = Picture.read(signature.appearance) if signature.appearance is not None else None
-        details = SigningDetails(self._clock(), picture, digits_for(chain))
+        details = SigningDetails(self._clock(), picture, digits)
         reserved = reserve_signature(hashed.state, hashed.plan, signature, details)
         to_be_signed = signer_template(chain).attributes_to_sign(reserved.digest)
         file = document + reserved.appended

@@ -30,7 +30,7 @@ from hub.documents.pades.plan import (
     Plan,
     name_in_store,
 )
-from hub.documents.pades.profile import check_chain, digits_for
+from hub.documents.pades.profile import digits_for
 from hub.documents.pades.source import AS_WRITTEN, HYBRID, read_plan
 from hub.documents.pades.steps import Reserved, SigningDetails, reserve_timestamp
 from hub.documents.sealing.keyword_search import Finding, find_words
@@ -107,7 +107,7 @@ def prepare_pdf(order: PdfOrder) -> PreparedPdfSeal:
 
 
 def _prepare(pdf: bytes | MappedFile, hashed: Sha256State, order: PdfOrder) -> PreparedPdfSeal:
-    check_chain(order.chain)
+    digits = digits_for(order.chain)
     if not pdf.startswith(PDF_HEAD):
         raise CannotSeal(SealFault.DAMAGED)
     findings = _findings(order)
@@ -115,7 +115,7 @@ def _prepare(pdf: bytes | MappedFile, hashed: Sha256State, order: PdfOrder) -> P
     facts = read_form_facts(pdf) if plan.catalog.keys() & {"/AcroForm", "/Perms"} else NO_FORM
     picture = Picture.read(order.picture, transparent=True)
     seal = _seal(order, plan, facts, (picture.width, picture.height), findings)
-    reserved = reserve_seal(hashed, plan, seal, SigningDetails(order.at, picture, digits_for(order.chain)))
+    reserved = reserve_seal(hashed, plan, seal, SigningDetails(order.at, picture, digits))
     name = seal.field if isinstance(seal.field, str) else seal.field.entries["/T"][1:-1]
     to_be_signed = signer_template(order.chain).attributes_to_sign(reserved.digest)
     stamp = TIMESTAMP_FIELD if TIMESTAMP_FIELD not in facts.names else facts.unused_name(TIMESTAMP_FIELD)
