@@ -4,72 +4,77 @@ alone."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
 
 from bench import parts
 from bench.demo import DemoHub, running_demo
+from bench.load import GUARDIANS, GuardianLoad, Window
 from bench.memory import MemoryWatch
-from bench.people import People, Stopwatch, Story, phone_of
+from bench.people import People, Stopwatch, phone_of
 from bench.results import Result, percentile
 from bench.statements import count_statements
 
 ROUNDS = 60
-WARM_UP = 4
+# Steps are timed at this share of what the hub can do.
+SHARE = 0.8
 LOOKS = 50
 # For this many contracts, one after the other, transactions and statements are counted.
 COUNTED = 5
 
 
 def run(rounds: int) -> Result:
-    """`rounds` is the number of contracts."""
+    """`rounds`: the number of contracts that are measured, with full cores and again at an even pace."""
     measured = asyncio.run(_measured(rounds))
     alone = asyncio.run(parts.measured(max(3, min(rounds, 15))))
     figures = _figures(measured) | parts.figures(alone)
     return Result("chain", figures, [*measured.rows(), *alone])
 
 
+@dataclass(frozen=True)
 class _Measured:
-    """The times of a run. `cpu`: what each part of the hub used; `phones_cpu`: what the simulated people caused, in
-    seconds."""
+    """The windows of a run. `look_cpu`: seconds that the hub needs for one look at the pretend phone."""
 
-    def __init__(self) -> None:
-        self.stories: list[Story] = []
-        self.calls: list[tuple[str, float]] = []
-        self.cpu: dict[str, float] = {}
-        self.phones_cpu = 0.0
-        self.seconds = 0.0
-        self.looks = 0
-        self.look_cpu = 0.0
-        self.counted: dict[str, float] = {}
-        self.memory = MemoryWatch()
+    full: Window
+    even: Window
+    offered_per_s: float
+    look_cpu: float
+    counted: dict[str, float]
+    memory: MemoryWatch
 
     def rows(self) -> list[dict[str, Any]]:
-        """Kinds: `run` (the totals), `cpu` (one per part), `contract`, `memory` and `call` (one each)."""
-        rows: list[dict[str, Any]] = [{"work": "run", "wall_s": self.seconds, "cpu_s": self.phones_cpu}]
-        rows.append({"work": "looks", "number": self.looks, "cpu_s": self.looks * self.look_cpu})
-        rows += [{"work": f"cpu {part}", "cpu_s": used} for part, used in self.cpu.items()]
-        rows += [{"work": "contract", **asdict(story)} for story in self.stories]
+        """Kinds: `run` and `looks` (the totals), `cpu` (one per part), `contract` and `memory`, all with full cores;
+        and one for each call, `load` says of which window."""
+        full = self.full
+        rows: list[dict[str, Any]] = [{"work": "run", "wall_s": full.seconds, "cpu_s": full.phones_cpu}]
+        rows.append({"work": "looks", "number": full.looks, "cpu_s": full.looks * self.look_cpu})
+        rows += [{"work": f"cpu {part}", "cpu_s": used} for part, used in full.cpu.items()]
+        rows += [{"work": "contract", **asdict(story)} for story in full.stories]
         rows += [{"work": "memory", **asdict(sample)} for sample in self.memory.samples]
-        return rows + [{"work": call, "wall_s": seconds} for call, seconds in self.calls]
+        for load, window in (("full", full), ("even", self.even)):
+            rows += [{"work": call, "wall_s": seconds, "load": load} for call, seconds in window.calls]
+        return rows
 
 
 async def _measured(contracts: int) -> _Measured:
+    guardians = min(GUARDIANS, contracts)
     async with running_demo() as hub:
-        stopwatch = Stopwatch()
+        stopwatch, numbers = Stopwatch(), itertools.count()
         async with _http(hub, stopwatch) as http, _http(hub) as aside:
             people = People(hub.origin, http, aside)
-            await people.whole_contracts(range(WARM_UP))
-            stopwatch.calls.clear()
-            measured = await _timed(hub, people, stopwatch, range(WARM_UP, WARM_UP + contracts))
-            first = WARM_UP + contracts
-            measured.counted = await count_statements(hub.folder, people, range(first, first + COUNTED))
-            return measured
+            load, memory = GuardianLoad(hub, people, stopwatch, numbers), MemoryWatch()
+            watching = asyncio.create_task(memory.watch(hub))
+            full = await load.fill_cores(guardians, contracts)
+            watching.cancel()
+            offered = SHARE * full.contracts_per_s
+            even = await load.begin_evenly(offered, guardians, contracts)
+            look_cpu = await _cpu_of_a_look(hub, people)
+            counted = await count_statements(hub.folder, people, list(itertools.islice(numbers, COUNTED)))
+            return _Measured(full, even, offered, look_cpu, counted, memory)
 
 
 def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSession:
@@ -77,25 +82,8 @@ def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSes
     return aiohttp.ClientSession(hub.origin, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces)
 
 
-async def _timed(hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Sequence[int]) -> _Measured:
-    measured, before, looked = _Measured(), hub.cpu_seconds(), people.looks
-    watching = asyncio.create_task(measured.memory.watch(hub))
-    started, own = time.perf_counter(), time.process_time()
-    measured.stories = await people.whole_contracts(numbers)
-    measured.seconds = time.perf_counter() - started
-    watching.cancel()
-    measured.phones_cpu = time.process_time() - own
-    after = hub.cpu_seconds()
-    measured.cpu = {part: after[part] - before[part] for part in after}
-    measured.calls = stopwatch.calls
-    measured.looks = people.looks - looked
-    measured.look_cpu = await _cpu_of_a_look(hub, people)
-    return measured
-
-
 async def _cpu_of_a_look(hub: DemoHub, people: People) -> float:
-    """Return the hub's CPU time for one look at the pretend phone. That is simulation, not product, and is
-    subtracted."""
+    """Return the hub's CPU time for one look at the pretend phone, which is simulation, not product."""
     before = sum(hub.cpu_seconds().values())
     for _ in range(LOOKS):
         await people.messages(phone_of(0))
@@ -103,16 +91,24 @@ async def _cpu_of_a_look(hub: DemoHub, people: People) -> float:
 
 
 def _figures(measured: _Measured) -> dict[str, float]:
-    done, used = len(measured.stories), sum(measured.cpu.values())
+    full, even = measured.full, measured.even
+    done, used = len(full.stories), sum(full.cpu.values())
     return {
-        "contracts_per_s": done / measured.seconds,
-        "step_p99_ms": percentile([seconds for _, seconds in measured.calls], 0.99) * 1000,
+        "contracts_per_s": full.contracts_per_s,
+        "step_p99_ms": _p99_ms(even),
+        "step_p99_ms_with_full_cores": _p99_ms(full),
+        "offered_per_s": measured.offered_per_s,
         "cpu_ms_per_contract": used / done * 1000,
         "contracts_per_s_if_cpus_were_free": (os.cpu_count() or 1) * done / used,
-        "phones_cpu_ms_per_contract": measured.phones_cpu / done * 1000,
-        "looking_cpu_ms_per_contract": measured.looks * measured.look_cpu / done * 1000,
-        "pages_per_contract": sum(story.pages for story in measured.stories) / done,
-        **{f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in measured.cpu.items()},
-        **measured.memory.figures(done / measured.seconds),
+        "cores_used": (used + full.phones_cpu) / full.seconds,
+        "phones_cpu_ms_per_contract": full.phones_cpu / done * 1000,
+        "looking_cpu_ms_per_contract": full.looks * measured.look_cpu / done * 1000,
+        "pages_per_contract": sum(story.pages for story in full.stories) / done,
+        **{f"cpu_ms_{part}": seconds / done * 1000 for part, seconds in full.cpu.items()},
+        **measured.memory.figures(full.contracts_per_s),
         **measured.counted,
     }
+
+
+def _p99_ms(window: Window) -> float:
+    return percentile([seconds for _, seconds in window.calls], 0.99) * 1000

@@ -1,7 +1,7 @@
 """Count the transactions and statements of a contract: the database logs each of them for a while.
 
 Polling is subtracted: the queries of idle workers, and those of the simulated people who check whether something has
-arrived.
+arrived. What the demo's pretend phone writes is counted apart: a provider would write it in a database of its own.
 """
 
 from __future__ import annotations
@@ -28,18 +28,23 @@ LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^(\d+) LOG:  (?:execute [^:]*|statement): *(.*)$")
 # What a transaction of the hub begins with. One of a single statement has no BEGIN and COMMIT.
-SCOPE = "set_config('qianda.scope'"
+SCOPE = re.compile(r"set_config\('qianda\.scope'|enter_by_key\(")
+# The table of the demo's pretend phone. Statements of the product never name it.
+PHONE = "outbox_message"
 # Statements that only frame others, and what the pool executes when a connection is returned.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
 
 
 @dataclass
 class Counted:
-    """The counts. `reads`: how often rows of a table were read, alone or in a join."""
+    """The counts of the product. `reads`: how often rows of a table were read, alone or in a join. `phone_…`: what the
+    demo's pretend phone did, which is in no other count."""
 
     transactions: int = 0
     statements: int = 0
     reads: Counter[str] = field(default_factory=Counter)
+    phone_transactions: int = 0
+    phone_statements: int = 0
 
 
 class StatementLog:
@@ -89,17 +94,31 @@ class StatementLog:
 
 def count_entries(log: Iterable[str], counted: Counted) -> None:
     """Count the statements in the lines of a log."""
-    begun = set[str]()
+    begun: dict[str, list[str]] = {}
     for entry in _entries(log):
-        if found := EXECUTED.match(entry):
-            process, statement = found.groups()
-            if statement.startswith("BEGIN"):
-                begun.add(process)
-            elif statement.startswith(("COMMIT", "ROLLBACK")):
-                begun.discard(process)
-            elif SCOPE in statement and process not in begun:
-                counted.transactions += 1
-            _count(statement, counted)
+        if not (found := EXECUTED.match(entry)):
+            continue
+        process, statement = found.groups()
+        if statement.startswith("BEGIN"):
+            begun[process] = []
+        elif statement.startswith("COMMIT"):
+            _count_transaction(begun.pop(process, []), counted)
+        elif statement.startswith("ROLLBACK"):
+            begun.pop(process, None)
+        elif not FRAME.match(statement):
+            _count_statement(statement, counted)
+            if process in begun:
+                begun[process].append(statement)
+            elif SCOPE.search(statement):
+                _count_transaction([statement], counted)
+
+
+def _count_transaction(statements: Sequence[str], counted: Counted) -> None:
+    """Count a transaction. It is the phone's if all of its statements are."""
+    if statements and all(PHONE in statement for statement in statements):
+        counted.phone_transactions += 1
+    else:
+        counted.transactions += 1
 
 
 def _entries(lines: Iterable[str]) -> Iterator[str]:
@@ -142,14 +161,16 @@ async def count_statements(folder: Path, people: People, numbers: Sequence[int])
         "statements_per_contract": per_contract(lambda counted: counted.statements),
         "contract_reads_per_contract": per_contract(lambda counted: counted.reads["contract"]),
         "signer_reads_per_contract": per_contract(lambda counted: counted.reads["signer"]),
+        "phone_transactions_per_contract": per_contract(lambda counted: counted.phone_transactions),
+        "phone_statements_per_contract": per_contract(lambda counted: counted.phone_statements),
     }
 
 
-def _count(statement: str, counted: Counted) -> None:
-    if statement.startswith("COMMIT"):
-        counted.transactions += 1
-    elif not FRAME.match(statement):
-        counted.statements += 1
-        for table, column in READ.items():
-            if statement.startswith(f"SELECT {table}.") or (statement.startswith("SELECT ") and column in statement):
-                counted.reads[table] += 1
+def _count_statement(statement: str, counted: Counted) -> None:
+    if PHONE in statement:
+        counted.phone_statements += 1
+        return
+    counted.statements += 1
+    for table, column in READ.items():
+        if statement.startswith(f"SELECT {table}.") or (statement.startswith("SELECT ") and column in statement):
+            counted.reads[table] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import CannotUpdate
 from hub.documents.pades.profile import check_chain
 from hub.documents.pades.source import read_plan
-from hub.documents.pades.update import Update, stream
+from hub.documents.pades.update import Update, format_date, stream
 from hub.documents.signing.engine import OwnEngine, PyhankoEngine
 from hub.documents.signing.signature import Evidence, FieldBox, NewSignature, Prepared
 from hub.documents.signing.stamps import SignerStamp, signature_stamp
@@ -104,6 +104,12 @@ def test_other_files_have_no_plan(kind: str) -> None:
 def test_a_file_without_a_plan_takes_the_general_way() -> None:
     with pytest.raises(GeneralWay):
         WATCHED.with_signature_fields(REFUSED["encrypted"](), boxes_for([FIRST]))
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-3, minutes=-30))])
+def test_a_date_is_written_in_utc(zone: timezone) -> None:
+    at = datetime(2027, 1, 1, 2, 3, 4, 999_999, tzinfo=UTC).astimezone(zone)
+    assert format_date(at) == "(D:20270101020304Z)"
 
 
 # ---- keys

@@ -1,0 +1,111 @@
+"""Load a hub with guardians in two ways, and measure while the load is steady: as many at once as keep the cores busy,
+and contracts that begin evenly, however long those before them take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.demo import DemoHub
+from bench.people import People, Stopwatch, Story
+
+# Two cores are busy with half as many.
+GUARDIANS = 24
+# Seconds between the first contracts of two guardians, so that they are never all at the same step.
+APART = 0.1
+
+
+@dataclass(frozen=True)
+class Window:
+    """What happened between two moments. `stories`: the contracts that were completed; `calls`: the guardians' HTTP
+    calls that ended; `looks`: how often somebody looked whether something had arrived. `cpu`: what each part of the hub
+    used, and `phones_cpu` what the simulated people used, in seconds."""
+
+    seconds: float
+    stories: list[Story]
+    calls: list[tuple[str, float]]
+    looks: int
+    cpu: dict[str, float]
+    phones_cpu: float
+
+    @property
+    def contracts_per_s(self) -> float:
+        return len(self.stories) / self.seconds
+
+
+class GuardianLoad:
+    """Guardians of one demo. `stopwatch`: of the session in which they sign. No contract has a number of another."""
+
+    def __init__(self, hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Iterator[int]) -> None:
+        self._hub, self._people, self._stopwatch, self._numbers = hub, people, stopwatch, numbers
+        self._stories: asyncio.Queue[Story] = asyncio.Queue()
+
+    async def fill_cores(self, guardians: int, contracts: int) -> Window:
+        """Have so many guardians sign one contract after the other. The window begins when each of them has completed
+        one, and lasts until `contracts` more are completed, while all go on."""
+        warm, ended = [asyncio.Event() for _ in range(guardians)], asyncio.Event()
+
+        async def sign_on(place: int) -> None:
+            await asyncio.sleep(place * APART)
+            while not ended.is_set():
+                await self._sign()
+                warm[place].set()
+
+        async with asyncio.TaskGroup() as group:
+            for place in range(guardians):
+                group.create_task(sign_on(place))
+            for guardian in warm:
+                await guardian.wait()
+            self._forget()
+            begun = self._now()
+            window = self._since(begun, [await self._stories.get() for _ in range(contracts)])
+            ended.set()
+        self._forget()
+        return window
+
+    async def begin_evenly(self, per_s: float, warm_up: int, contracts: int) -> Window:
+        """Begin contracts at an even pace. The window begins with the first after `warm_up`, and lasts as long as
+        `contracts` need to begin."""
+        begin = time.perf_counter()
+
+        async def moment(number: int) -> None:
+            await asyncio.sleep(begin + number / per_s - time.perf_counter())
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(warm_up):
+                await moment(number)
+                group.create_task(self._sign())
+            await moment(warm_up)
+            self._forget()
+            begun = self._now()
+            for number in range(contracts):
+                group.create_task(self._sign())
+                await moment(warm_up + number + 1)
+            window = self._since(begun, self._forget())
+        self._forget()
+        return window
+
+    async def _sign(self) -> None:
+        self._stories.put_nowait(await self._people.whole_contract(next(self._numbers)))
+
+    def _forget(self) -> list[Story]:
+        """Return the contracts that were completed since they were last asked for."""
+        return [self._stories.get_nowait() for _ in range(self._stories.qsize())]
+
+    def _now(self) -> Window:
+        """Return what happened so far."""
+        calls, looks = list(self._stopwatch.calls), self._people.looks
+        return Window(time.perf_counter(), [], calls, looks, self._hub.cpu_seconds(), time.process_time())
+
+    def _since(self, begun: Window, stories: list[Story]) -> Window:
+        now = self._now()
+        return Window(
+            now.seconds - begun.seconds,
+            stories,
+            now.calls[len(begun.calls) :],
+            now.looks - begun.looks,
+            {part: used - begun.cpu[part] for part, used in now.cpu.items()},
+            now.phones_cpu - begun.phones_cpu,
+        )
