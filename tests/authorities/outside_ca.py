@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,6 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from asn1crypto import pem
 from cryptography import x509
+
+from tests.ports import free_port
 
 SECRET = "not-for-the-logs"
 CONFIG = """
@@ -92,8 +93,7 @@ class OutsideCa:
 @contextmanager
 def cmp_server(folder: Path, *options: str) -> Iterator[str]:
     """Run OpenSSL's mock server for CMP, with a shared secret. Yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         "openssl",
         "cmp",

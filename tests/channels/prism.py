@@ -11,13 +11,14 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 VERSION = "5.14.2"
@@ -107,10 +108,3 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], log: Path) -> None:
         if process.poll() is not None or time.monotonic() > ends:
             pytest.fail(f"Prism does not listen: {log.read_text('utf-8', 'replace')[-500:]}")
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

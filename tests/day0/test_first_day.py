@@ -31,7 +31,7 @@ from tests.authorities.certomancer_pki import CertomancerPki
 from tests.channels.doubles.sms_twilio import Double
 from tests.checkout import ROOT
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
-from tests.processes.programs import free_port
+from tests.ports import free_port
 from tests.running import until
 from tests.school_toml import SCHOOL
 from tests.server_postgres import ServerPostgres, server_postgres

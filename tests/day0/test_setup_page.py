@@ -24,7 +24,7 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM, PHONE, page_in
 from tests.browser.signer_steps import ZH, draw_name, identify, land, read_to_the_end, sign
 from tests.channels.doubles.email import PASSWORD, USERNAME, Double
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
-from tests.processes.programs import free_port
+from tests.ports import free_port
 from tests.running import ADULT_ID, STUDENT_PHONE, until
 from tests.setup.given import CAMPUSES, CODE, COURSES
 from tests.wheel import InstalledWheel

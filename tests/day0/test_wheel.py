@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import ROOT
-from tests.processes.programs import SCHOOL, ask, eventually, free_port
+from tests.ports import free_port
+from tests.processes.programs import SCHOOL, ask, eventually
 from tests.wheel import InstalledWheel, packed_files
 
 pytestmark = pytest.mark.real

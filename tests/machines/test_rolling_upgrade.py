@@ -16,6 +16,7 @@ from hub.errors import DatabaseUnavailable
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.server.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
 from hub.worker.worker import Worker
+from tests.database import LOCK_WAITS
 from tests.running import MovableClock, Running, running_hub, until
 
 NEXT = """
@@ -75,11 +76,10 @@ async def test_a_hub_refuses_a_newer_schema_that_took_something_away(running: Ru
 async def test_a_migration_lets_others_pass_while_a_backup_reads_its_table(running: Running, tmp_path: Path) -> None:
     dsn, scripts = owner_of(running), newer(tmp_path, expands_only=True)
     backup, other = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
-    waits = "SELECT true FROM pg_locks WHERE relation = 'contract'::regclass AND NOT granted"
     async with backup.transaction():
         await backup.execute("LOCK TABLE contract IN ACCESS SHARE MODE")  # as pg_dump does
         migrating = asyncio.create_task(migrate(dsn, scripts, tries=1))
-        await until(lambda: other.fetchval(waits))
+        await until(lambda: other.fetchval(LOCK_WAITS))
         assert await other.fetchval("SELECT count(*) FROM contract", timeout=20) == 0
         with pytest.raises(DatabaseUnavailable, match="perhaps by a backup"):
             await migrating

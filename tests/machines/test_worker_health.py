@@ -15,16 +15,12 @@ import pytest
 
 from hub.worker.health import serving_health
 from hub.worker.worker import Pace, Worker
+from tests.ports import free_port
 from tests.running import Running, running_hub, until
 
 TOKEN = "metrics-of-this-hub-alone"
 # A loop that is busy for longer than two seconds is late.
 QUICK = Pace(0.2, queue_rests=timedelta(seconds=0.2), turn_limit=2.0, round_limit=2.0)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @asynccontextmanager

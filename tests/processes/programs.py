@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -48,11 +47,6 @@ def real_school(folder: Path) -> dict[str, str]:
 def run(data: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return run_command(words, environment(data, **more))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 class Program:

@@ -21,8 +21,9 @@ from hub.store.server.embedded import EmbeddedPostgres
 from qianda.client import SigningClient
 from tests.channels.doubles.sms_twilio import Double
 from tests.database import scratch_folder
+from tests.ports import free_port
 from tests.processes import programs
-from tests.processes.programs import Program, free_port
+from tests.processes.programs import Program
 from tests.running import until
 from tests.school_toml import SCHOOL
 from tests.server_postgres import server_postgres

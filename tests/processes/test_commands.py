@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +18,9 @@ from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
+from tests.ports import free_port
 from tests.processes import programs
-from tests.processes.programs import Program, ask, eventually, free_port, real_school
+from tests.processes.programs import Program, ask, eventually, real_school
 
 pytestmark = pytest.mark.real
 
@@ -148,17 +147,8 @@ def test_nothing_of_the_demo_exists_where_it_is_served(data: Path) -> None:
     assert all("Traceback" not in program.output for program in started)
 
 
-def two_free_ports() -> int:
-    """Return a free port after which another one is free."""
-    while True:
-        with contextlib.suppress(OSError, OverflowError):
-            port = free_port()
-            with socket.create_server(("127.0.0.1", port + 1)):
-                return port
-
-
 def test_each_worker_answers_on_its_own_port_and_wants_the_credential(data: Path, tmp_path: Path) -> None:
-    first, token = two_free_ports(), tmp_path / "metrics-token"
+    first, token = free_port(2), tmp_path / "metrics-token"
     token.write_text("metrics-of-this-hub-alone\n")
     variables = real_school(data.parent) | {
         "QIANDA_WORKERS": "2",

@@ -17,8 +17,9 @@ import pytest
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder
+from tests.ports import free_port
 from tests.processes import programs
-from tests.processes.programs import QIANDA, Program, ask, eventually, free_port
+from tests.processes.programs import QIANDA, Program, ask, eventually
 from tests.school_toml import ORGANISATION, SCHOOL
 from tests.server_postgres import ServerPostgres, server_postgres
 

@@ -23,17 +23,8 @@ from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder
-from tests.processes.programs import (
-    Program,
-    alive,
-    ask,
-    children_of,
-    environment,
-    eventually,
-    free_port,
-    real_school,
-    run,
-)
+from tests.ports import free_port
+from tests.processes.programs import Program, alive, ask, children_of, environment, eventually, real_school, run
 
 # Memory of a supervisor in KB (resident, shared pages included).
 SMALL_KB = 30_000

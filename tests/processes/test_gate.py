@@ -11,7 +11,8 @@ from hub.demo.guard import check_demo, check_demo_database, check_elsewhere
 from hub.demo.tls import at_its_own_address
 from hub.errors import DatabaseUnavailable, DemoRefused
 from hub.settings import Settings
-from tests.processes.programs import free_port, run
+from tests.ports import free_port
+from tests.processes.programs import run
 
 
 @pytest.fixture(autouse=True)

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
+from tests.ports import free_port
 from tests.processes import programs
-from tests.processes.programs import QIANDA, free_port
+from tests.processes.programs import QIANDA
 from tests.school_toml import SCHOOL
 from tests.wiring.test_seal_setup import Licensed
 

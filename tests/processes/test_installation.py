@@ -26,7 +26,8 @@ from hub.store.encryption.keys import Keys
 from hub.store.server.installation import Binding, find_binding, mark
 from hub.wiring import Hub, build, utc_now
 from tests.database import Dsns, fresh_database
-from tests.processes.programs import Program, ask, free_port, real_school, run
+from tests.ports import free_port
+from tests.processes.programs import Program, ask, real_school, run
 from tests.running import minor_with_guardian, prepare_school, token_settings
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from hub.commands.setup_terminal import TerminalQuestions, terminal_language
 from hub.setup.answers_file import AnswersFile
 from hub.setup.check_answers import find_first_faulty_step
-from tests.processes.programs import free_port
+from tests.ports import free_port
 from tests.setup.given import CAMPUSES, CODE, COURSES
 
 Line = str | Callable[[], str]
