@@ -320,7 +320,7 @@ async def _person(hub: Hub, login: str, password: str) -> Keeper:
     from hub.lifecycle.staff.check_password import PasswordGate
     from hub.model.staff.roles import Permission, may
 
-    known = await PasswordGate().check(hub.services, login, password)
+    known = await PasswordGate(hub.services.password_cost).check(hub.services, login, password)
     if known.second_factor:
         raise BadInput("this account has a second factor: approve in the console", field="as")
     if known.one_time or not may(known.staff.role, Permission.APPROVE_SEAL):

@@ -33,6 +33,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.sealing.webhook import WebhookAddress
 from hub.model.signing.authority_choice import AuthorityRule
 from hub.model.signing.signature_request import Custody
+from hub.model.staff.password_cost import PasswordCost
 from hub.notaries import Notary
 from hub.router.message_texts import MessageTexts
 from hub.router.router import Router
@@ -194,3 +195,4 @@ class Services:
     signing: SigningServices
     sealing: SealingServices
     seal_files: SealFileServices
+    password_cost: PasswordCost = field(default_factory=PasswordCost)

@@ -72,7 +72,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
     app[COUNTS] = KeptCounts()
     add_board_stream(app)
     app[RATE_LIMITS] = rate_limits or RateLimits(proxies=hub.settings.trusted_proxies)
-    app[PASSWORDS] = PasswordGate()
+    app[PASSWORDS] = PasswordGate(hub.services.password_cost)
     app[CHECKS] = FileChecks()
     app.cleanup_ctx.append(slow.watch)
     app.add_routes(_routes(hub))

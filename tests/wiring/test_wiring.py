@@ -15,8 +15,10 @@ from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.lifecycle.signing.entry.verify_identity import send_code
+from hub.lifecycle.staff.accounts import NewStaff, add_staff
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.settings import Settings
 from hub.store.server.installation import mark
 from hub.wiring import Hub, build, utc_now
@@ -55,6 +57,17 @@ async def test_urls_are_built_from_the_public_origin(database: Dsns, tmp_path: P
         doorway = hub.services.messaging.router.build_doorway("7F3KQ0ZC8M2XA")
     assert doorway.url == "https://sign.example.org/s/7F3KQ0ZC8M2XA"
     assert doorway.scan_url == "HTTPS://SIGN.EXAMPLE.ORG/S/7F3KQ0ZC8M2XA"
+
+
+async def test_a_password_is_hashed_at_the_full_cost(database: Dsns, tmp_path: Path) -> None:
+    """Other tests hash at a lower cost, because they do it hundreds of times."""
+    async with production(database, tmp_path) as hub:
+        await prepare_school(hub.database)
+        await add_staff(hub.services, NewStaff("zhou", "周示范", "hefei"), "correct-horse-battery", COMMAND_LINE)
+        async with hub.database.transaction(EVERYTHING) as tx:
+            found = [await tx.accounts.get_login(login, tx.now) for login in ("zhou", "demo")]
+    full_cost = "$argon2id$v=19$m=65536,t=3,p=4$"
+    assert [each.password_hash.startswith(full_cost) for each in found if each] == [True, True]
 
 
 async def test_a_channel_that_does_not_exist_stops_the_start(database: Dsns, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def add_staff(
     check_account(new, password)
     staff = Staff(uuid4(), new.login, normalise_name(new.name, field="name"), new.campus, new.role)
     check_new_password(services, staff, password)
-    password_hash = await hash_password(password)
+    password_hash = await hash_password(services.password_cost, password)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.guess_alone(new.login)  # so that nobody else adds it meanwhile
         await _check_may_give(tx, by, new.role, new.campus)
@@ -110,7 +110,7 @@ async def reset_password(
     is too short or too common.
     """
     check_password(password, (login,))
-    password_hash = await hash_password(password)
+    password_hash = await hash_password(services.password_cost, password)
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await lock_managed(tx, login, by)
         check_new_password(services, staff, password)

@@ -20,6 +20,7 @@ from hub.errors import Locked, NoSecondFactor, WrongPassword, WrongSecondFactor
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
+from hub.model.staff.password_cost import PasswordCost
 from hub.model.staff.second_factor import find_step, recovery_hash
 from hub.store.transaction import Transaction
 
@@ -29,21 +30,25 @@ HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
 
 
 @cache  # a hash takes a fifth of a second: make it once in a process
-def _nobody() -> str:
+def _nobody(cost: PasswordCost) -> str:
     """Return the hash of a password that nobody knows."""
-    return PasswordHasher().hash(secrets.token_hex(16))
+    return _hasher(cost).hash(secrets.token_hex(16))
 
 
-async def hash_password(password: str) -> str:
-    return await asyncio.to_thread(PasswordHasher().hash, password)
+def _hasher(cost: PasswordCost) -> PasswordHasher:
+    return PasswordHasher(cost.passes, cost.memory, cost.lanes)
+
+
+async def hash_password(cost: PasswordCost, password: str) -> str:
+    return await asyncio.to_thread(_hasher(cost).hash, password)
 
 
 class PasswordGate:
     """A check of passwords that hashes a few at once. An unknown login takes as long as a wrong password."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
-        self._nobody = _nobody()
+    def __init__(self, cost: PasswordCost) -> None:
+        self._hasher = _hasher(cost)
+        self._nobody = _nobody(cost)
         self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
 
     async def check(self, services: Services, login: str, password: str) -> StaffLogin:

@@ -33,7 +33,7 @@ async def change_own_password(
     staff = session.staff
     check_new_password(services, staff, change.new, change.present)
     await gate.check(services, staff.login, change.present)
-    password_hash = await hash_password(change.new)
+    password_hash = await hash_password(services.password_cost, change.new)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=None)
         await tx.accounts.end_sessions(staff.id, but=session.id)
