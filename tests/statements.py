@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from hub.model.staff.accounts import Scope
+from hub.model.staff.accounts import ApiKey, Scope
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction
@@ -44,18 +44,33 @@ def noted_statements(database: Database, note: Callable[[str], None] | None = No
 
     Yields the list of statements, which stays empty if `note` is given.
     """
-    original, statements = database.transaction, list[str]()
+    by_scope, by_key, statements = database.transaction, database.transaction_by_key, list[str]()
+    add = note or statements.append
+
+    def note_opening(opening: Opening | None) -> None:
+        if opening is not None:
+            add(opening.statement.sql)
 
     @asynccontextmanager
     async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
-        if opening is not None:
-            (note or statements.append)(opening.statement.sql)
-        async with original(scope, opening) as opened:
-            watch_statements(opened.connection, note or statements.append)
+        note_opening(opening)
+        async with by_scope(scope, opening) as opened:
+            watch_statements(opened.connection, add)
             yield opened
 
+    @asynccontextmanager
+    async def transaction_by_key(
+        secret: str, opening: Opening | None = None
+    ) -> AsyncIterator[tuple[Transaction, ApiKey]]:
+        note_opening(opening)
+        async with by_key(secret, opening) as (opened, key):
+            watch_statements(opened.connection, add)
+            yield opened, key
+
     object.__setattr__(database, "transaction", transaction)
+    object.__setattr__(database, "transaction_by_key", transaction_by_key)
     try:
         yield statements
     finally:
-        object.__setattr__(database, "transaction", original)
+        object.__setattr__(database, "transaction", by_scope)
+        object.__setattr__(database, "transaction_by_key", by_key)

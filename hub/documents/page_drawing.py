@@ -61,8 +61,16 @@ def _answer(pdf: bytes) -> bytes:
         pages = len(document)
         if not 1 <= pages <= MAX_PAGES:
             raise ValueError(f"it has {pages} pages; between 1 and {MAX_PAGES} are allowed")
-        images = draw_onto_shared(pdf, _shared) if pdf.startswith(_TYPST_HEAD) else None
+        images = _try_shared(pdf) if pdf.startswith(_TYPST_HEAD) else None
         return _pack(draw_whole(document) if images is None else images)
+
+
+def _try_shared(pdf: bytes) -> list[bytes] | None:
+    """Draw onto what contracts share. None if that fails, for whatever reason: pdfium draws more than can be split."""
+    try:
+        return draw_onto_shared(pdf, _shared)
+    except Exception:
+        return None
 
 
 def draw_whole(document: pypdfium2.PdfDocument) -> list[bytes]:

@@ -37,6 +37,7 @@ from hub.errors.accounts import WrongSecondFactor as WrongSecondFactor
 from hub.errors.answers import AnswersFixed as AnswersFixed
 from hub.errors.answers import AnswersMissing as AnswersMissing
 from hub.errors.answers import ManyAttachments as ManyAttachments
+from hub.errors.certificates import CertificateNotBegun as CertificateNotBegun
 from hub.errors.certificates import CertificateNotForSigning as CertificateNotForSigning
 from hub.errors.certificates import CertificateNotTrusted as CertificateNotTrusted
 from hub.errors.certificates import CertificateNotValid as CertificateNotValid

@@ -34,6 +34,13 @@ class CertificateNotValid(Refused):
     sentence = "This certificate has expired or expires too soon. Please renew it or use another one."
 
 
+class CertificateNotBegun(Refused):
+    """The hub's clock was ahead when the certificate was issued, or is behind now."""
+
+    code = "certificate-not-begun"
+    sentence = "By the server's clock, a certificate has not begun yet. Nothing was lost. Please check the clock."
+
+
 class CertificateRevoked(Refused):
     code = "certificate-revoked"
     sentence = "This certificate was revoked. Please use another one."

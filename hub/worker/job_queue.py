@@ -95,10 +95,7 @@ class JobQueue:
             while not stop.is_set():
                 self._woken.clear()
                 check_listener(connection)
-                free = {kind: _MAX_RUNNING.get(kind, 1) for kind in self._handlers}
-                for job in self._running:
-                    free[job.kind] -= 1
-                await self._take(connection, free)
+                await self._take(connection, self._count_free())
                 self._beat(self._rest)
                 pause = min(self._rest, self._lease.total_seconds() / 3) if self._running else self._rest
                 await wait_for_either(self._woken, stop, pause)
@@ -106,6 +103,10 @@ class JobQueue:
                 await asyncio.wait(self._running.values(), timeout=self._lease.total_seconds() / 3)
                 await self._take(connection, {})
             await self._take(connection, {})
+
+    def _count_free(self) -> dict[str, int]:
+        running = Counter(job.kind for job in self._running)
+        return {kind: _MAX_RUNNING.get(kind, 1) - running[kind] for kind in self._handlers}
 
     async def _take(self, connection: Listener, free: Mapping[str, int]) -> None:
         """Report the jobs that ended, and start those that were taken."""
@@ -115,6 +116,9 @@ class JobQueue:
             self._running[job] = asyncio.create_task(self._run(job))
         numbers = Counter(job.kind for job in taken)
         self._full = {kind for kind, places in free.items() if numbers[kind] == places}
+        now_free = self._count_free()
+        if any(now_free[kind] for kind in self._full):  # a job ended while the statement ran
+            self._woken.set()
         for job_id in ended:
             del self._ended[job_id]
 

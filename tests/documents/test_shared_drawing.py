@@ -17,6 +17,7 @@ from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.contract.layout import ContractPrinter, LaidOut
 from hub.documents.fonts import ContractFont
 from hub.documents.page_drawing import draw_onto_shared, draw_shared, draw_whole, with_device_colours
+from hub.documents.pages import PagePainter
 from hub.documents.shared_drawing import SharedImages, SharedPages, is_covered
 from hub.documents.signing.engine import OwnEngine
 from hub.documents.signing.signature import FieldBox
@@ -91,6 +92,19 @@ def test_what_is_coloured_or_cannot_be_split_is_drawn_as_a_whole(
         assert [shared.split(saved(document)) for _ in range(2)] == [None, None]
     english = file_of(printer, FIRST, "en")
     assert [shared.split(english) for _ in range(2)] == [None, None]
+
+
+def test_what_pdfium_reads_is_drawn_whatever_the_split_makes_of_it(printer: ContractPrinter) -> None:
+    with pikepdf.open(BytesIO(file_of(printer, FIRST))) as document:
+        document.pages[0].Contents.write(b"no deflated bytes", filter=pikepdf.Name.FlateDecode)
+        file = saved(document)
+    with pytest.raises(pikepdf.PdfError):
+        SharedImages(draw_shared).split(file)
+    painter = PagePainter()
+    try:
+        assert painter.page_images(file) == drawn_as_a_whole(file)
+    finally:
+        painter.close()
 
 
 # What a school's own layout may put into a page behind the contract's number, and how the page is drawn.

@@ -12,6 +12,8 @@ from hub.errors import NotFound, TimestampUnavailable, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.evidence.open_package import find_package
+from hub.lifecycle.sealing.finalise import advance
+from hub.model.contract.contract import ContractState
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.files.content_addressed import FilePiece, JoinedFile
 from hub.store.operation.jobs import EVIDENCE
@@ -159,3 +161,24 @@ async def test_a_package_whose_pieces_were_changed_is_not_given_out() -> None:
         for pieces in (others, [{**first, "start": 1}, *others], [*others, first]):
             with pytest.raises(UnreadableFile):
                 await files.join(JoinedFile(row.sha256, [FilePiece(**each) for each in pieces]))
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+async def test_a_contract_whose_process_died_after_its_end_gets_its_package_with_the_next_job() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        timestamps = FailsAfter(clock, number=3, error=Died())  # those of the signature, the seal and the file
+        timestamps.serve(running)
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        with pytest.raises(Died):
+            await advance(running.hub.services, contract.id)
+        assert await running.state(contract) == "COMPLETED"
+        assert "evidence-made" not in await record_of(running, contract)
+        timestamps.error = None
+        for _ in range(2):
+            assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
+        assert (await record_of(running, contract)).count("evidence-made") == 1

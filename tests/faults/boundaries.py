@@ -13,7 +13,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from hub.documents.evidence.container import SIGNING_TIME
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.messaging.delivery import Delivery
-from hub.model.staff.accounts import Scope
+from hub.model.staff.accounts import ApiKey, Scope
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction
 from tests.statements import watch_statements
@@ -97,10 +97,10 @@ class Watch:
 
     def commits(self, database: Database) -> None:
         """Watch every transaction of this database that wrote something."""
-        original = database.transaction
+        by_scope, by_key = database.transaction, database.transaction_by_key
 
         @asynccontextmanager
-        async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
+        async def watched(opening: Opening | None, entering: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
             labels: list[str] = []
             boundary = None
             is_all = opening is not None and opening.is_all
@@ -108,11 +108,12 @@ class Watch:
                 texts = (opening.statement.sql, *opening.following)
                 if tables := {table for each in texts for table in WRITES.findall(each)}:  # it commits by itself
                     boundary = self.before(f"commit {' + '.join(sorted(tables))}")
-            async with original(scope, opening) as opened:
+            async with entering as entered:
+                opened = entered[0] if isinstance(entered, tuple) else entered
                 statements: list[str] = []
                 watch_statements(opened.connection, statements.append)
                 _label(opened, labels)
-                yield opened
+                yield entered
                 if not is_all:
                     await opened.connection.flush()  # so that what waits for the commit is seen
                 if not is_all and await opened.connection.scalar(HAS_WRITTEN):
@@ -122,7 +123,16 @@ class Watch:
             if boundary:
                 self.after(boundary)
 
+        def transaction(scope: Scope, opening: Opening | None = None) -> AbstractAsyncContextManager[Transaction]:
+            return watched(opening, by_scope(scope, opening))
+
+        def transaction_by_key(
+            secret: str, opening: Opening | None = None
+        ) -> AbstractAsyncContextManager[tuple[Transaction, ApiKey]]:
+            return watched(opening, by_key(secret, opening))
+
         object.__setattr__(database, "transaction", transaction)
+        object.__setattr__(database, "transaction_by_key", transaction_by_key)
 
 
 def watch(services: Services, channels: dict[str, Channel], boundaries: Watch, seal_ledger: Path) -> None:

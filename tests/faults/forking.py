@@ -1,6 +1,8 @@
 """A warm process that runs stories in forked children: everything is imported once, no PKCS#11 module is loaded.
 
-python -m tests.faults.forking        # one plan as JSON a line on stdin; the child's wait status a line on stdout
+python -m tests.faults.forking MODULE    # one plan as JSON a line on stdin; the child's wait status a line on stdout
+
+MODULE has the class `Plan` and the function `tell`, which runs one.
 """
 
 from __future__ import annotations
@@ -13,16 +15,18 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
 
 from hub.documents.fonts import FONT_FOLDER, ContractFont
 from hub.documents.typesetting import typefaces
 from hub.service_process import quiet_logs
 from hub.store.kernel.statement import SqlStatement
 from tests.checkout import ROOT
-from tests.faults.story import Plan, tell
 
 IMPORTED_LATE = (
     "anyio._backends._asyncio",
@@ -40,6 +44,10 @@ IMPORTED_LATE = (
 STORY_TIMEOUT = 60
 
 
+class TellablePlan(Protocol):
+    def json(self) -> dict[str, Any]: ...
+
+
 class Forking:
     """The test's side of the warm process."""
 
@@ -48,10 +56,10 @@ class Forking:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls) -> AsyncIterator[Forking]:
+    async def running(cls, module: str = "tests.faults.story") -> AsyncIterator[Forking]:
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.forking", stdin=pipe, stdout=pipe, cwd=ROOT
+            sys.executable, "-m", "tests.faults.forking", module, stdin=pipe, stdout=pipe, cwd=ROOT
         )
         try:
             yield cls(process)
@@ -60,7 +68,7 @@ class Forking:
             process.stdin.close()
             await asyncio.wait_for(process.wait(), STORY_TIMEOUT)
 
-    async def tell(self, plan: Plan) -> int:
+    async def tell(self, plan: TellablePlan) -> int:
         """Return how the process of this plan ended: 0, an exit code, or minus the signal that killed it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(plan.json()).encode() + b"\n")
@@ -68,13 +76,13 @@ class Forking:
         return os.waitstatus_to_exitcode(int(await self._process.stdout.readline()))
 
 
-def serve() -> None:
+def serve(module: ModuleType) -> None:
     quiet_logs()
     _warm_up()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            _be_the_child(Plan(**json.loads(line)))
+            _be_the_child(partial(module.tell, module.Plan(**json.loads(line))))
         _, status = os.waitpid(child, 0)
         print(status, flush=True)
 
@@ -88,17 +96,17 @@ def _warm_up() -> None:
     typefaces(FONT_FOLDER)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
-    for statement in [each for each in gc.get_objects() if isinstance(each, SqlStatement)]:
+    for statement in [each for each in gc.get_objects() if type(each) is SqlStatement]:
         assert statement.sql  # compiled here, and not by every child again
     gc.freeze()  # what is loaded stays shared: the children's garbage collector does not touch it
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "something started a thread"
 
 
-def _be_the_child(plan: Plan) -> None:
+def _be_the_child(act: Callable[[], None]) -> None:
     """Run the plan. Nothing of the parent's is closed or flushed: the child leaves at once, however it ends."""
     signal.alarm(STORY_TIMEOUT)
     try:
-        tell(plan)
+        act()
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -106,4 +114,4 @@ def _be_the_child(plan: Plan) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(importlib.import_module(sys.argv[1]))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,28 +18,28 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+from aiohttp import web
 from sqlalchemy import text
 
 from hub.errors import WrongAnswer
 from hub.initialise import initialise
-from hub.lifecycle.contract.issue import issue
-from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.evidence.delete_files import delete_superseded
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seals.manage_seals import Keeper
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.signer import Role, TaskState
+from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import Settings
+from hub.web.app import make_app
 from hub.wiring import Hub, build
 from hub.worker.worker import Pace, Worker
 from tests.connected_providers import carried_by
 from tests.faults.boundaries import Boundary, Watch, watch
 from tests.faults.provider import ProviderChannel, texts
 from tests.lifecycle.signer import Person
-from tests.running import MINOR_ID, MovableClock, Running
+from tests.running import API_KEY, MINOR_ID, MovableClock, Running
 
 TICKET = re.compile(r"/s/(\w+)")
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
@@ -93,12 +95,26 @@ async def _tell(plan: Plan) -> None:
         worker = Worker(hub, PACE)
         working = asyncio.create_task(worker.run(stop))
         await worker.ready.wait()
-        await _live(Running(hub, hub.services.origin, clock, worker, http), plan, channel)
+        async with _served(hub) as address:
+            await _live(Running(hub, address, clock, worker, http), plan, channel)
         stop.set()
         await working
         clock.advance(A_DAY_LATER)
         await delete_superseded(hub.services)
     await hub.close()
+
+
+@asynccontextmanager
+async def _served(hub: Hub) -> AsyncIterator[str]:
+    """Serve the pages and the API. Yields their address."""
+    runner = web.AppRunner(make_app(hub))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 async def _give_sm2_side(hub: Hub) -> None:
@@ -111,7 +127,7 @@ async def _give_sm2_side(hub: Hub) -> None:
 
 
 async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
-    contract = await _contract(running.hub, plan)
+    contract = await _contract(running, plan)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         signer = (await tx.contracts.list_signers(contract.id))[0]
         task = await tx.tasks.get_of_signer(signer.id)
@@ -123,18 +139,22 @@ async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:
     await _finished(running.hub, contract)
 
 
-async def _contract(hub: Hub, plan: Plan) -> Contract:
-    """Return the contract. Staff look whether it exists before they draw it again."""
-    async with hub.database.transaction(EVERYTHING) as tx:
-        found = await tx.connection.scalar(
-            text("SELECT id FROM contract WHERE external_id = :external_id"), {"external_id": plan.external_id}
-        )
-        if found:
-            return await tx.contracts.get(UUID(str(found)))
-    guardian = NewSigner(Role.GUARDIAN, "陈建国", plan.phone, guardian_id(plan.number), relation="父亲")
-    student = NewStudent("陈小满", "cn-id", MINOR_ID)
-    asked = NewContract("hefei", student, (guardian,), course="math-a", external_id=plan.external_id)
-    return await issue(hub.services, EVERYTHING, asked, "test")
+async def _contract(running: Running, plan: Plan) -> Contract:
+    """Issue the contract as another system does: after a crash, it asks again with the same Idempotency-Key."""
+    guardian = {"role": "guardian", "name": "陈建国", "phone": plan.phone, "id_number": guardian_id(plan.number)}
+    body = {
+        "campus": "hefei",
+        "course": "math-a",
+        "student": {"name": "陈小满", "id_number": MINOR_ID},
+        "signers": [guardian | {"relation": "父亲"}],
+        "external_id": plan.external_id,
+    }
+    headers = {"Authorization": f"Bearer {API_KEY}", "Idempotency-Key": plan.external_id}
+    async with running.http.post(f"{running.origin}/api/v1/contracts", json=body, headers=headers) as answer:
+        assert answer.status == 201, await answer.text()
+        issued = UUID((await answer.json())["id"])
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        return await tx.contracts.get(issued)
 
 
 class Visitor(Person):

@@ -20,12 +20,9 @@ from signal import SIGKILL
 
 import pytest
 
-from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.contract import MOVES, ContractState
 from hub.model.sealing.finalise import ATTEMPTS
 from hub.model.staff.accounts import EVERYTHING
-from hub.settings import PACKED
-from hub.store.encryption.keys import Keys
 from hub.store.file_store import open_files
 from hub.store.files.content_addressed import Files
 from hub.store.server.installation import mark
@@ -38,9 +35,11 @@ from tests.faults.judging import evidence, judge
 from tests.faults.provider import Provider
 from tests.faults.story import Plan
 from tests.lifecycle.clockwork import SHANGHAI
+from tests.running import prepare_school
 
-# Seconds by which a resumed story is later. By then, leases have expired and another code may be asked for.
-LATER = 65.0
+# Seconds by which a resumed story is later. By then, leases have expired, another code may be asked for, and a request
+# with an Idempotency-Key that was not answered may be made again.
+LATER = 125.0
 # What workers do by the clock; and commits that write nothing, of which there are more or fewer as the processes meet.
 NOT_THE_STORYS = ("worker_heartbeat", "duty", "locks only")
 # Kinds of attempts that this story does not make: of signers who bring another authority's certificate or lose a
@@ -50,7 +49,7 @@ NOT_THIS_SIGNERS = {"revocation", "identity", "revoke", "hash-tree", "renewal", 
 # More than there are processors, because a story mostly waits. Opening a lane takes as long as a story.
 LANES = 3
 SIDES = ("before", "after")
-DECISIVE = ("call certificate", "ofd-sealed", "call seal")
+DECISIVE = ("commit idempotency", "DRAFT→ISSUED", "call certificate", "ofd-sealed", "call seal")
 # Where the processes of one story are killed, one after the other.
 Kills = tuple[Boundary, ...]
 
@@ -88,7 +87,7 @@ class Lane:
             keys = Keys.load_or_create(folder / "data" / "keys" / "master.key")
             database = Database(dsns.app, keys, lambda: datetime.now(UTC))
             stack.push_async_callback(database.close)
-            await load_school(database, PACKED / "demo" / "seeds")
+            await prepare_school(database)
             async with database.transaction(EVERYTHING) as tx:
                 course = await tx.school.get_course("hefei", "math-a")
                 await tx.school.put_course(replace(course, details={**course.details, "with_ofd": True}))
@@ -183,6 +182,7 @@ def check_list(boundaries: Sequence[Boundary]) -> None:
     needed = {f"attempt {kind}" for kind in attempt_kinds() - NOT_THIS_SIGNERS}
     assert needed and needed <= words, needed - words
     assert {"document_version", "signature_request"} <= words, "files that are deleted later, and that they are"
+    assert {"idempotency", "DRAFT→ISSUED"} <= words, "a contract that another system has asked for by the API"
     assert "see_page" in words, "a page that is noted as seen, by a function that commits by itself"
     assert {"call certificate", "call timestamp", "call seal", "call file", "call send invitation"} <= words
     befores, afters = ({replace(each, side="") for each in boundaries if each.side == side} for side in SIDES)
@@ -224,7 +224,7 @@ def _five_times(boundaries: Sequence[Boundary]) -> list[Kills]:
     return [(each,) for each in boundaries for _ in range(3 if each.side == "after" else 2)]
 
 
-async def test_killed_where_a_certificate_is_asked_for_and_where_the_seal_signs() -> None:
+async def test_killed_where_a_contract_and_a_certificate_are_asked_for_and_where_the_seal_signs() -> None:
     await run(pick=_once, number_of_lanes=1)
 
 

@@ -63,12 +63,26 @@ class FailsAfter(Timestamps):
     """A timestamp service that answers `number` calls, and then fails with `error` until it is None."""
 
     number: int = 1
-    error: Exception | None = None
+    error: BaseException | None = None
 
     async def timestamp(self, digest: bytes) -> bytes:
         if self.error is not None and len(self.asked) == self.number:
             raise self.error
         return await super().timestamp(digest)
+
+
+@dataclass
+class Overtaken(Timestamps):
+    """A timestamp service that does something else during its call `number` (from 1), and then answers as usual."""
+
+    number: int = 1
+
+    async def timestamp(self, digest: bytes) -> bytes:
+        self.asked.append(self.clock())
+        if len(self.asked) == self.number and self.overtaken_by:
+            await self.overtaken_by()
+        assert self.service is not None
+        return await self.service.timestamp(digest)
 
 
 @contextmanager

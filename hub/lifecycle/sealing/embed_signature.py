@@ -17,6 +17,7 @@ from hub.lifecycle.sealing.seals.contract_seal import present_chain
 from hub.lifecycle.sealing.work import (
     StoredFile,
     Work,
+    check_has_begun,
     choose_work,
     collect_evidence,
     end_run,
@@ -85,6 +86,7 @@ async def _try_to_prepare_seal(services: Services, work: Work, base: str, docume
 
 async def _with_signature(services: Services, work: Work) -> bytes:
     request = work.about
+    check_has_begun(request.chain[0], services.clock())
     prepared = await services.files.get(request.prepared)
     assert request.signature is not None
     signed = await embed(

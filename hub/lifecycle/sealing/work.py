@@ -11,7 +11,7 @@ from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
-from hub.errors import CertificateRevoked, QiandaError
+from hub.errors import CertificateNotBegun, CertificateRevoked, QiandaError
 from hub.lifecycle.evidence.make_package import BegunPackage
 from hub.lifecycle.sealing.seals.contract_seal import choose_contract_seal, present_chain
 from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
@@ -96,11 +96,12 @@ class StoredFile:
     size: int
 
 
-async def choose_work(services: Services, tx: Transaction, case: Case, facts: Facts | None = None) -> Work:
+async def choose_work(services: Services, tx: Transaction, case: Case, known: Facts | None = None) -> Work:
     """Choose the next step of a contract, which the caller has locked, and begin the attempts of its run.
 
-    `facts`: None if the caller has not read them.
+    `known`: facts that the caller has read. If the seal in them may not be used any more, they are read again.
     """
+    facts = known
     if facts is None or (facts.seal is None and _needs_seal(case)):
         facts = await _read_facts(services, tx, case)
     contract = case.contract
@@ -117,6 +118,8 @@ async def choose_work(services: Services, tx: Transaction, case: Case, facts: Fa
         await tx.jobs.end_running()
     work = Work(step, case, facts, request)
     refusal = None if work.use is None else await _begin_use(tx, work, work.use)
+    if refusal is not None and facts is known:
+        return await choose_work(services, tx, case)
     about = request.id if request else None
     attempts = {
         kind: await tx.signatures.begin_attempt(kind, contract.id, about, tx.now) for kind in ATTEMPTS.get(step, ())
@@ -220,3 +223,13 @@ def _is_foreign(services: Services, request: SignatureRequest) -> bool:
 
 def is_expired(certificate: bytes, now: datetime) -> bool:
     return x509.load_der_x509_certificate(certificate).not_valid_after_utc <= now
+
+
+def check_has_begun(certificate: bytes, now: datetime) -> None:
+    """Raise CertificateNotBegun for a certificate that begins later, as after the clock fell back.
+
+    A timestamp from before its beginning would stay in the file, and no validator would accept it.
+    """
+    begins = x509.load_der_x509_certificate(certificate).not_valid_before_utc
+    if now < begins:
+        raise CertificateNotBegun(f"it begins at {begins:%Y-%m-%d %H:%M} UTC")

@@ -61,12 +61,11 @@ ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'p
     takes_arrays=True,
 )
 _TAKE = "SELECT * FROM take_jobs($1, $2, $3, $4, $5, $6)"
-# Its worker has outlived each start of a job that failed without being started too often.
+# A job that failed without being started too often has ended no process since its starts were last counted anew.
 _TAKE_UP_AGAIN = SqlStatement("""
-UPDATE pgqueuer SET status = 'queued', attempts = CASE WHEN attempts = :most_starts THEN 0 ELSE attempts END
-WHERE entrypoint = :kind AND status = 'failed' AND (
-  attempts < :most_starts OR attempts = :most_starts AND updated <= clock_timestamp() - CAST(:rest AS interval)
-)
+UPDATE pgqueuer SET status = 'queued', attempts = 0
+WHERE entrypoint = :kind AND status = 'failed' AND attempts <= :most_starts
+  AND updated + least(updated - created, CAST(:most_rest AS interval)) <= clock_timestamp()
 """)
 _END = SqlStatement("DELETE FROM running_job WHERE id = :job")
 # Part of a transaction whose rows, called `opening`, may name the jobs that end with it.
@@ -74,8 +73,8 @@ END_NAMED = "DELETE FROM running_job USING opening WHERE running_job.id = openin
 
 # A job that was started this often without ending is not started again, because it probably crashes its process.
 MAX_STARTS = 3
-# A job that failed MAX_STARTS times, perhaps in an outage, is taken up again after this time.
-FAILED_REST = timedelta(minutes=10)
+# A job that failed, perhaps in an outage, rests for as long as it has been tried, but no longer than this.
+MAX_FAILED_REST = timedelta(minutes=10)
 
 
 @dataclass(eq=False)
@@ -132,7 +131,7 @@ class Jobs(Repository):
             job.has_ended = True
 
     async def take_up_again(self, kind: str) -> None:
-        """Start failed jobs again, which are only parked. Those that failed MAX_STARTS times wait for FAILED_REST, and
-        those that were started even more often stay parked, because they end their process."""
-        values = {"kind": kind, "most_starts": MAX_STARTS, "rest": FAILED_REST}
+        """Start failed jobs again, which are only parked, each after a rest, and count their starts anew. Those that
+        were started too often stay parked, because they end their process."""
+        values = {"kind": kind, "most_starts": MAX_STARTS, "most_rest": MAX_FAILED_REST}
         await self._connection.execute(_TAKE_UP_AGAIN, values)

@@ -61,6 +61,12 @@ _GET_WITH_SESSION = SqlStatement(
 )
 REQUESTS = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT).order_by(REQUEST.c.created_at))
 _ALL_UNFINISHED = SqlStatement(select(*_COLUMNS).where(_OF_CONTRACT, _UNFINISHED).order_by(REQUEST.c.created_at.desc()))
+_LAST_SIGNED = SqlStatement(
+    select(REQUEST.c.id)
+    .where(_OF_CONTRACT, REQUEST.c.accepted_at.is_not(None), REQUEST.c.task.is_not(None))
+    .order_by(REQUEST.c.accepted_at.desc())
+    .limit(1)
+)
 _HOLDS_REVISION = SqlStatement(select(REQUEST.c.id).where(_OF_CONTRACT, _IS_ACCEPTED).limit(1))
 _PAGES_SEEN: ColumnElement[Any] = literal_column(
     """ARRAY(SELECT page FROM page_seen
@@ -149,6 +155,11 @@ class Signatures:
     async def is_revision_held(self, contract: UUID) -> bool:
         """Return whether an accepted signature waits to be embedded."""
         return await self._connection.scalar(_HOLDS_REVISION, {"contract": contract}) is not None
+
+    async def find_last_signed(self, contract: UUID) -> UUID | None:
+        """Return the request with the newest signature of a signer, or None if nobody has signed."""
+        found: UUID | None = await self._connection.scalar(_LAST_SIGNED, {"contract": contract})
+        return found
 
     async def list_of_contract(self, contract: UUID) -> list[SignatureRequest]:
         return [_request(row) for row in await self._connection.execute(REQUESTS, {"contract": contract})]

@@ -31,6 +31,8 @@ from hub.web.http.security import bearer
 from hub.web.http.security_events import report_error
 
 MAX_BODY_BYTES = 256 * 1024
+# A body up to this size is read before the key is looked up, which then needs no transaction of its own.
+MAX_UNKNOWN_BODY_BYTES = 16 * 1024
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -185,7 +187,7 @@ class Operation:
             if (secret := bearer(request)) is None:
                 raise KeyNotValid
             call = ApiCall(request.app[HUB].services, secret, needs, request.match_info)
-            if self.takes_file or self.takes_files or self.takes_pdf:
+            if self.takes_file or self.takes_files or self.takes_pdf or not _is_small(request):
                 await call.check_key()  # before a large body is read
             return await self._handled(request, call)
         except KeyNotValid as error:
@@ -260,6 +262,11 @@ class Operation:
             if error.retry or status_of(error) >= 500:
                 raise
             return problem_json(request, status_of(error), error)
+
+
+def _is_small(request: web.Request) -> bool:
+    """Return whether the body is known to be small. One in chunks is not."""
+    return not request.body_exists or (request.content_length or MAX_BODY_BYTES) <= MAX_UNKNOWN_BODY_BYTES
 
 
 def _file_answer(given: AnyFile) -> web.StreamResponse:

@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.operation.jobs import COMPLETE
+from hub.store.operation.jobs import COMPLETE, Job, take_jobs
 from hub.worker.job_queue import JobQueue
-from tests.lifecycle.clockwork import quiet_hub
-from tests.running import until
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.signer import record_of, signed
+from tests.lifecycle.trouble import Overtaken
+from tests.running import Running, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG = timedelta(hours=1)
+
+
+@asynccontextmanager
+async def queue_of(running: Running) -> AsyncIterator[None]:
+    """Run the jobs of this hub. Nothing but a NOTIFY or the end of a job makes the queue look again."""
+    stop = asyncio.Event()
+    working = asyncio.create_task(JobQueue(running.hub, LONG, LONG, lambda _: None).run_jobs(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await working
+
+
+async def waiting_jobs(running: Running) -> list[str]:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        rows = await tx.connection.execute(text("SELECT dedupe_key FROM pgqueuer WHERE entrypoint = 'complete'"))
+        return [row[0] for row in rows]
+
+
+async def enqueue(running: Running, **contracts: Contract) -> None:
+    """Add a job for each contract, with this key."""
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        for key, contract in contracts.items():
+            await tx.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, key)
 
 
 async def test_a_worker_asks_once_for_each_job_and_takes_those_that_had_no_place() -> None:
@@ -46,3 +77,67 @@ async def test_a_worker_asks_once_for_each_job_and_takes_those_that_had_no_place
         await until(all_are_done)
         stop.set()
         await working
+
+
+async def test_a_place_that_becomes_free_while_the_worker_asks_is_given_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four contracts may be finished at a time. Three are locked by somebody else, and one is let go at the moment."""
+    async with quiet_hub() as running:
+        locked, released, free = [await running.issue_minor() for _ in range(3)]
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly(*words: Any) -> list[Job]:
+            jobs = await take_jobs(*words)
+            if [job.payload["contract"] for job in jobs] == [str(locked.id)]:
+                asked.set()
+                await go_on.wait()
+            return jobs
+
+        async def others_run() -> bool:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                picked = "SELECT count(*) FROM pgqueuer WHERE status = 'picked'"
+                return await tx.connection.scalar(text(picked)) == 3
+
+        async def released_has_ended() -> bool:
+            return "released" not in await waiting_jobs(running)
+
+        async def free_has_ended() -> bool:
+            return "free" not in await waiting_jobs(running)
+
+        monkeypatch.setattr("hub.worker.job_queue.take_jobs", slowly)
+        async with queue_of(running), running.hub.database.transaction(EVERYTHING) as holding:
+            await holding.contracts.lock_contract(locked.id)
+            async with running.hub.database.transaction(EVERYTHING) as held_shortly:
+                await held_shortly.contracts.lock_contract(released.id)
+                await enqueue(running, one=locked, two=locked, released=released)
+                await until(others_run)
+                await enqueue(running, three=locked, free=free)
+                await asked.wait()
+            await until(released_has_ended)
+            go_on.set()
+            await until(free_has_ended, 10)
+
+
+async def test_a_closing_that_takes_longer_than_the_next_try_is_not_begun_twice() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        timestamps = Overtaken(clock, number=2)  # that of the seal
+        timestamps.serve(running)
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        (first,) = await waiting_jobs(running)
+        seen = []
+
+        async def minutes_pass() -> None:
+            for _ in range(3):
+                clock.advance(timedelta(minutes=5))
+                await running.worker.periodic.upkeep()
+                seen.append(await waiting_jobs(running))
+
+        timestamps.overtaken_by = minutes_pass
+        async with queue_of(running):
+            await running.completed(contract)
+        assert seen == [[first]] * 3
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            attempts = [each["kind"] for each in await tx.signatures.list_attempts(contract.id)]
+        assert (attempts.count("seal"), attempts.count("close")) == (1, 1)
+        assert (await record_of(running, contract)).count("seal-used") == 1

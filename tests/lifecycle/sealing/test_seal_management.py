@@ -30,7 +30,8 @@ from hub.model.sealing.seal_use import SealUse, UseOutcome
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.accounts import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
-from tests.lifecycle.signer import contract_now, signed
+from tests.lifecycle.signer import contract_now, signed, staff_tasks
+from tests.lifecycle.trouble import Overtaken
 from tests.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,6 +123,22 @@ async def test_contracts_get_the_seal_that_is_granted_to_them_and_wait_while_it_
         assert revoked == {load_der_x509_certificate(each.chain[0]).serial_number for each in (seal, renewed)}
         await move_seal(services, CAI, seal.id, SealAct.ARCHIVE)
         assert renewed.chain[0] != seal.chain[0]
+
+
+async def test_a_grant_that_ends_while_the_last_signature_is_embedded_gives_way_to_the_next_one() -> None:
+    clock = StandingClock(moment=datetime.now(UTC))
+    async with quiet_hub(clock) as running:
+        timestamps = Overtaken(clock, number=1)
+        timestamps.serve(running)
+        services = running.hub.services
+        seal = await active_seal(running)
+        grant = await grant_seal(services, CAI, seal.id, NewGrant("contracts", "", "hefei"))
+        timestamps.overtaken_by = lambda: revoke_grant(services, CAI, seal.id, grant.id)
+        contract = await running.issue_minor()
+        assert await finished(running, contract) == (ContractState.COMPLETED, None)
+        assert (await the_seal_on(running, contract)).chain == services.sealing.seal.chain
+        assert await staff_tasks(running, contract.id) == []
+        assert [use.outcome for use in await uses_of(running, seal)] == [UseOutcome.REFUSED]
 
 
 async def test_what_cannot_be_done_with_a_seal_changes_nothing() -> None:

@@ -32,7 +32,7 @@ from tests.lifecycle.signer import (
     staff_tasks,
     tasks_of,
 )
-from tests.lifecycle.trouble import Timestamps
+from tests.lifecycle.trouble import Overtaken
 from tests.running import Running, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -90,20 +90,6 @@ async def test_a_key_that_is_revoked_at_this_very_moment_signs_nothing() -> None
 
 
 # ---- two processes at one contract
-
-
-@dataclass
-class Overtaken(Timestamps):
-    """A timestamp service that does something else during its call `number` (from 1), and then answers as usual."""
-
-    number: int = 1
-
-    async def timestamp(self, digest: bytes) -> bytes:
-        self.asked.append(self.clock())
-        if len(self.asked) == self.number and self.overtaken_by:
-            await self.overtaken_by()
-        assert self.service is not None
-        return await self.service.timestamp(digest)
 
 
 def serve(running: Running, clock: StandingClock, number: int) -> Overtaken:

@@ -15,8 +15,8 @@ from hub.store.encryption.keys import Keys
 from hub.store.operation.jobs import (
     ALERT,
     DELIVER,
-    FAILED_REST,
     JOB_CHANNEL,
+    MAX_FAILED_REST,
     MAX_STARTS,
     REPLAN,
     RUNNING_JOB,
@@ -192,21 +192,34 @@ async def test_a_new_job_wakes_the_workers_and_a_report_does_not(queue: Queue) -
     assert len(heard) == 2
 
 
-async def test_failed_jobs_are_taken_up_again_unless_they_end_their_process(queue: Queue) -> None:
-    await queue.add(DELIVER, "a", "b", "c", "d")
+async def test_failed_jobs_are_taken_up_again_ever_later_unless_they_end_their_process(queue: Queue) -> None:
+    await queue.add(DELIVER, "new", "failing", "rested", "deadly")
     jobs = {job.payload["name"]: job.id for job in await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)}
     await take_jobs(queue.one, (), dict.fromkeys(jobs.values(), False), {}, LONG)
-    earlier = "UPDATE pgqueuer SET updated = now() - $2::interval WHERE id = $1"
-    started = "UPDATE pgqueuer SET attempts = $2 WHERE id = $1"
-    for name, starts in (("b", MAX_STARTS), ("c", MAX_STARTS), ("d", MAX_STARTS + 1)):
-        await queue.one.execute(started, jobs[name], starts)
-    for name in ("c", "d"):
-        await queue.one.execute(earlier, jobs[name], FAILED_REST)
+    tried = "UPDATE pgqueuer SET created = now() - $2::interval, updated = now() - $3::interval WHERE id = $1"
+    second, nine_minutes = timedelta(seconds=1), timedelta(minutes=9)
+    await queue.one.execute(tried, jobs["new"], 2 * second, second)
+    for name, rest in (("failing", nine_minutes), ("rested", MAX_FAILED_REST), ("deadly", LONG)):
+        await queue.one.execute(tried, jobs[name], LONG, rest)
+    await queue.one.execute("UPDATE pgqueuer SET attempts = $2 WHERE id = $1", jobs["deadly"], MAX_STARTS + 1)
     async with queue.store.transaction(EVERYTHING) as tx:
         await tx.jobs.take_up_again(DELIVER)
-    again = named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG))
-    assert again == [("a", 2), ("c", 1)]  # one failed just now, the other failed as often as it may and has rested
+    assert named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)) == [("new", 1), ("rested", 1)]
     assert sorted(await queue.statuses()) == ["failed", "failed", "picked", "picked"]
+
+
+async def test_a_job_that_failed_twice_is_not_parked_because_its_process_is_killed_once(queue: Queue) -> None:
+    await queue.add(REPLAN, "a")
+    for _ in range(MAX_STARTS - 1):
+        (job,) = await take_jobs(queue.one, (), {}, {REPLAN: 1}, LONG)
+        await take_jobs(queue.one, (), {job.id: False}, {}, LONG)
+        await queue.one.execute("UPDATE pgqueuer SET updated = updated - interval '1 hour'")
+        async with queue.store.transaction(EVERYTHING) as tx:
+            await tx.jobs.take_up_again(REPLAN)
+    await take_jobs(queue.one, (), {}, {REPLAN: 1}, LONG)
+    await queue.lose()
+    (again,) = await take_jobs(queue.other, (), {}, {REPLAN: 1}, LONG)
+    assert again.start <= MAX_STARTS
 
 
 async def test_only_a_report_of_the_queue_does_not_wait_for_the_disk(queue: Queue) -> None:

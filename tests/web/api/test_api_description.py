@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as checked
+from yarl import URL
 
 from hub.web.app import make_app
 from tests.running import Running
@@ -58,6 +59,16 @@ async def test_a_body_that_is_too_long_is_described_with_its_limit(running: Runn
             assert (answer.status, answer.content_type) == (status, "application/problem+json")
             assert str(answer.status) in described and answer.content_type in described[str(status)]["content"]
     assert "256 KiB" in described["413"]["description"]
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 200000", "Transfer-Encoding: chunked"])
+async def test_the_body_of_a_stranger_is_not_waited_for(running: Running, length: str) -> None:
+    address = URL(running.origin)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    head = f"POST /api/v1/contracts HTTP/1.1\r\nHost: school\r\nAuthorization: Bearer wrong\r\n{length}\r\n\r\n"
+    writer.write(head.encode())
+    assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 401 ")
+    writer.close()
 
 
 async def test_answers_conform_to_the_description(running: Running) -> None:
