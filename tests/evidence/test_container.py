@@ -11,7 +11,8 @@ import pytest
 from asn1crypto import pem
 
 from hub.authorities.builtin import TIMESTAMP_LIFE
-from qianda.evidence.container import open_container
+from hub.documents.evidence.container import covered_digests, digests_of_parts
+from qianda.evidence.container import MIMETYPE, SIGNATURE, SIGNED_MANIFEST, open_container
 from qianda.evidence.items import read_items
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer, find_trusted_proofs
@@ -38,6 +39,13 @@ def test_version_two_changes_nothing_that_is_signed(package: SmallPackage) -> No
         "META-INF/ASiCEvidenceRecordManifest001.xml",
         "META-INF/evidencerecord001.ers",
     }
+
+
+def test_the_hashes_of_what_is_packed_are_those_of_the_package(package: SmallPackage) -> None:
+    items = {item.name: item.content for item in read_items(package.file)}
+    assert items.pop(MIMETYPE)
+    parts = items.pop(SIGNED_MANIFEST), items.pop(SIGNATURE)
+    assert digests_of_parts(items, *parts) == covered_digests(package.file)
 
 
 @pytest.mark.parametrize("neighbours", [0, 1, 2, 5, 6, 7, 40])

@@ -119,6 +119,11 @@ def covered_digests(package: bytes) -> list[bytes]:
     return [hashlib.sha256(content).digest() for content in covered_items(package).values()]
 
 
+def digests_of_parts(items: Mapping[str, bytes], manifest: bytes, signature: bytes) -> list[bytes]:
+    """Return what `covered_digests` returns for the `signed_package` of these, without reading it."""
+    return [hash_content(content).digest() for content in (*items.values(), manifest, signature)]
+
+
 def _manifest(about: str, kind: str, items: Mapping[str, bytes]) -> bytes:
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',

@@ -18,9 +18,10 @@ import structlog
 from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
+from hub.content_hash import hash_content
 from hub.documents.contract.contract_templates import Consent
 from hub.documents.evidence.container import (
-    covered_digests,
+    digests_of_parts,
     find_document,
     signature_file,
     signed_attributes,
@@ -54,6 +55,16 @@ class BegunPackage:
     revoked: tuple[Revoked, ...]
     sm2_chain: tuple[bytes, ...]
     final: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _MadePackage:
+    """A package: its SHA-256 (hex), its size in bytes, its leaf in the hash tree of a day, and what is stored of it."""
+
+    sha256: str
+    size: int
+    leaf: bytes
+    parts: PackageParts
 
 
 async def make_package(services: Services, contract_id: UUID) -> None:
@@ -139,7 +150,7 @@ async def _read_facts(tx: Transaction, contract_id: UUID) -> PackageFacts:
     )
 
 
-async def _made(services: Services, begun: BegunPackage) -> bytes:
+async def _made(services: Services, begun: BegunPackage) -> _MadePackage:
     facts, seal, timestamps = begun.facts, services.sealing.seal, services.sealing.timestamps
     lists = await list_seal_lists(services, begun.revoked)
     pdf, ofds = begun.final or await _file(services, facts), await _ofds(services, facts)
@@ -168,7 +179,15 @@ async def _made(services: Services, begun: BegunPackage) -> bytes:
     signature = await seal.key.sign(attributes)
     token = await timestamps.timestamp(hashlib.sha256(signature).digest())
     signed = signature_file(attributes, signature, seal.chain, token)
-    return await asyncio.to_thread(signed_package, items, manifest, signed, made_at)
+
+    def packed() -> _MadePackage:
+        package = signed_package(items, manifest, signed, made_at)
+        leaf = group_leaf(digests_of_parts(items, manifest, signed))
+        sha256, inside = hash_content(package).hexdigest(), find_document(package)
+        parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
+        return _MadePackage(sha256, len(package), leaf, parts)
+
+    return await asyncio.to_thread(packed)
 
 
 async def list_seal_lists(services: Services, revoked: Sequence[Revoked]) -> list[bytes]:
@@ -232,21 +251,19 @@ def _timestamps_in(pdf: bytes, requests: Sequence[SignatureRequest]) -> dict[str
     return {field: token for field, token in found.items() if token is not None}
 
 
-async def _store(services: Services, begun: BegunPackage, package: bytes) -> None:
+async def _store(services: Services, begun: BegunPackage, package: _MadePackage) -> None:
     contract = begun.facts.case.contract
-    sha256, leaf = hashlib.sha256(package).hexdigest(), group_leaf(covered_digests(package))
-    inside = find_document(package)
-    parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
-    await services.files.put(parts.own)
+    await services.files.put(package.parts.own)
     async with services.database.transaction(EVERYTHING, opening_lock(contract.id, with_record=True)) as tx:
         await tx.cases.lock(contract.id, with_record=True)
         await tx.signatures.end_attempt(begun.attempt, tx.now)
         if await tx.packages.needs_first(contract.id):  # not if it was erased while the package was being signed
             who = (contract.id, FIRST_VERSION, contract.campus)
-            made = EvidencePackage(*who, sha256, len(package), leaf, tx.now, parts.file, parts.pieces)
+            is_made_of = (package.sha256, package.size, package.leaf)
+            made = EvidencePackage(*who, *is_made_of, tx.now, package.parts.file, package.parts.pieces)
             await tx.packages.add(made)
             seal = services.sealing.seal
-            facts = {"package_sha256": sha256, "version": FIRST_VERSION, "key": seal.key.label}
+            facts = {"package_sha256": package.sha256, "version": FIRST_VERSION, "key": seal.key.label}
             facts["organisation"] = seal.organisation
             await tx.record.append(contract.id, contract.campus, "evidence-made", "hub", facts)
         await tx.packages.done(contract.id)
