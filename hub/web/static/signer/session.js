@@ -1,7 +1,8 @@
 // Calls of the signing protocol, and the words for what can go wrong. The session's secret is a cookie that no script sees.
 
-const CALL_MS = 30000;
+const CALL_MS = 30000; // without a byte from the hub: on a bad line a whole document takes longer
 const SLOWEST_UPLOAD = 20; // bytes a millisecond
+const SHOWN_AFTER_MS = 600; // what takes no longer needs no words
 
 export class Offline extends Error {}
 
@@ -24,14 +25,19 @@ export async function call(path, { body, id } = {}) {
   const address = path.startsWith('/') ? path : `/sign/v1/${path}${id ? `?id=${encodeURIComponent(id)}` : ''}`;
   const stop = new AbortController();
   const file = body instanceof Blob ? body : null;
-  const timer = setTimeout(() => stop.abort(), CALL_MS + (file ? file.size / SLOWEST_UPLOAD : 0));
+  let timer = 0;
+  const waitFor = (milliseconds = CALL_MS) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => stop.abort(), milliseconds);
+  };
+  waitFor(CALL_MS + (file ? file.size / SLOWEST_UPLOAD : 0));
   try {
     const response = await fetch(address, {
       method: body ? 'POST' : 'GET', credentials: 'same-origin', redirect: 'error', cache: 'no-store', signal: stop.signal,
       headers: { 'Accept-Language': document.documentElement.lang, ...(body && { 'Content-Type': file ? 'application/octet-stream' : 'application/json' }) },
       body: file ?? (body && JSON.stringify(body)),
     });
-    const content = new Uint8Array(await response.arrayBuffer());
+    const content = await received(response, waitFor);
     if (!response.ok) throw problemOf(response, content);
     return content;
   } catch (error) {
@@ -39,6 +45,17 @@ export async function call(path, { body, id } = {}) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The whole answer. @param {Response} response @param {() => void} coming called for each part that has come */
+async function received(response, coming) {
+  const reader = response.body?.getReader();
+  const parts = [];
+  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+    parts.push(part.value);
+    coming();
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 /** @type {Json} */
@@ -218,9 +235,17 @@ function on(target, type, button, work) {
     event.preventDefault();
     if (button.disabled || !touched) return;
     button.disabled = true;
+    /** @type {string | null} */
+    let usual = null;
+    const slow = setTimeout(() => {
+      usual = button.textContent;
+      button.textContent = word('working');
+    }, SHOWN_AFTER_MS);
     try {
       await work();
     } finally {
+      clearTimeout(slow);
+      if (usual !== null) button.textContent = usual;
       button.disabled = false;
     }
   });
