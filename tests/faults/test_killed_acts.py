@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hub.store.kernel.keys import Keys
+from hub.store.encryption.keys import Keys
 from hub.store.server.installation import mark
 from hub.store.transaction import Database
 from tests.database import Dsns, Template, fresh_database, scratch_folder

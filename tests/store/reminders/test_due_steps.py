@@ -13,7 +13,7 @@ from hub.store.transaction import Database
 from tests.database import fresh_database
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
-ASLEEP, MOST, MAX_ENTRIES_READ = 2000, 50, 100
+ASLEEP, MAX_TASKS, MAX_ENTRIES_READ = 2000, 50, 100
 SLEEPERS = f"""
 SET session_replication_role = replica;
 INSERT INTO contract (id, number, campus, state, version, template, template_version, language, title, student_name,
@@ -39,7 +39,7 @@ async def test_of_many_tasks_that_sleep_none_is_read() -> None:
             for statement in filter(str.strip, SLEEPERS.split(";")):
                 await superuser.execute(statement)
             before = await superuser.fetchval(READ)
-            due = opening_due(NOW, timedelta(hours=1), MOST)
+            due = opening_due(NOW, timedelta(hours=1), MAX_TASKS)
             async with database.transaction(EVERYTHING, due) as tx:
                 assert await tx.due_steps.lock_due(due) == []
                 await tx.connection.fetch("SELECT pg_stat_force_next_flush()")

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from hub.lifecycle.board.bulk_acts import begin_bulk_act
 from hub.lifecycle.evidence.ask_erasure import ask_erasure
 from hub.lifecycle.evidence.hold import place_hold
 from hub.lifecycle.evidence.person import PersonAct
@@ -21,14 +22,13 @@ from hub.lifecycle.reminders import bulk_remind
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.api_keys import add_key
-from hub.lifecycle.staff.bulk_acts import begin_bulk_act
+from hub.model.board.bulk_act import BulkAct, BulkKind
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.school.issue_many import IssueAct
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.staff.accounts import EVERYTHING, Scope
-from hub.model.staff.bulk_act import BulkAct, BulkKind
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
 from hub.store.tables.columns import metadata
 from hub.web.staff import ACTS, PAGES
