@@ -1,6 +1,6 @@
 """Draw with Typst: our own templates, with values that are only shown, never executed.
 
-The same input gives the same bytes.
+A template defines `draw(data)`. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, Final
 import typst
 
 from hub.documents.fonts import FONT_NAME, ContractFont
-from hub.documents.typesetting import compiler
+from hub.documents.typesetting import call_draw, compiler
 
 # The creation date of Typst's files. It is constant, because the moment of drawing would make the bytes differ.
 NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def _inputs(data: Mapping[str, Any]) -> dict[str, str]:
-    return {"data": json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False)}
+def _main(template: str, data: Mapping[str, Any]) -> bytes:
+    return call_draw(Path(template), json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False))
 
 
 class Drawer:
@@ -41,14 +41,14 @@ class Drawer:
         """
         for field, text in texts.items():
             self._font.check([text], field=field)
-        inputs = _inputs(data)
-        pdf = self._compiler(template).compile(format="pdf", sys_inputs=inputs, timestamp=NO_MOMENT, pdf_tags=tagged)
+        main = _main(template, data)
+        pdf = self._compiler(template).compile(main, format="pdf", timestamp=NO_MOMENT, pdf_tags=tagged)
         assert isinstance(pdf, bytes)
         return pdf
 
     def draw_png(self, template: str, data: Mapping[str, Any], pixels_per_inch: float) -> bytes:
         """Return a PNG of the template's only page. Arguments as in `draw`."""
-        png = self._compiler(template).compile(format="png", ppi=pixels_per_inch, sys_inputs=_inputs(data))
+        png = self._compiler(template).compile(_main(template, data), format="png", ppi=pixels_per_inch)
         assert isinstance(png, bytes)
         return png
 

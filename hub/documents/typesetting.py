@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typst
 
@@ -20,28 +20,35 @@ _OLD_KIND = "sys.inputs"
 class ContractTypesetter:
     """A typesetter for the contracts of one layout, for one thread.
 
-    A layout that names `sys.inputs` reads `sys.inputs.contract` as JSON; any other has to define `draw(contract)`. What
-    Typst has laid out before, it takes again only for the latter: other inputs are another standard library to it.
+    A layout that names `sys.inputs` reads `sys.inputs.contract` as JSON; any other has to define `draw(contract)`.
     """
 
     def __init__(self, layout: Path, root: Path, fonts: Path) -> None:
         self._compiler = compiler(layout, root, fonts)
-        is_old = _OLD_KIND in layout.read_text("utf-8")
-        self._imports = "" if is_old else f'#import "/{layout.relative_to(root)}": draw\n'
+        self._file = layout.relative_to(root)
+        self._is_old = _OLD_KIND in layout.read_text("utf-8")
 
     def typeset(self, contract: str, issued_at: datetime) -> bytes:
         """Return the PDF. `contract`: as JSON. Raises RuntimeError."""
-        main, inputs = None, {"contract": contract}
-        if self._imports:
-            # In a string of Typst, only these two characters mean anything but themselves.
-            text = contract.replace("\\", "\\\\").replace('"', '\\"')
-            main, inputs = f'{self._imports}#draw(json(bytes("{text}")))'.encode(), {}
-        pdf = self._compiler.compile(
-            main, format="pdf", sys_inputs=inputs, timestamp=issued_at, pdf_standards=PDF_STANDARD
-        )
+        asked: dict[str, Any] = {"sys_inputs": {"contract": contract}}
+        if not self._is_old:
+            asked = {"input": call_draw(self._file, contract)}
+        pdf = self._compiler.compile(**asked, format="pdf", timestamp=issued_at, pdf_standards=PDF_STANDARD)
         if not isinstance(pdf, bytes):
             raise RuntimeError("Typst gave no PDF")
         return pdf
+
+
+def call_draw(file: Path, values: str) -> bytes:
+    """Return a main file for Typst that calls the function `draw` of a file below the root. `values`: as JSON.
+
+    Typst takes again what it has computed from the same values of the same functions. It would take nothing again if
+    the values were its inputs, because other inputs are another standard library to it. Even the same inputs given
+    again cost a millisecond, so give it none.
+    """
+    # In a string of Typst, only these two characters mean anything but themselves.
+    text = values.replace("\\", "\\\\").replace('"', '\\"')
+    return f'#import "/{file}": draw\n#draw(json(bytes("{text}")))'.encode()
 
 
 def compiler(template: Path, root: Path, fonts: Path) -> typst.Compiler:
