@@ -36,8 +36,7 @@ class ContractFont:
     def undrawable(self, text: str) -> list[str]:
         """Return the characters of `text` that must not be in a contract, each once, in the order of their code
         points."""
-        shown = _characters(*self._files)
-        return sorted(each for each in set(text) if ord(each) not in shown or unicodedata.category(each) in _UNSEEN)
+        return sorted(map(chr, {ord(each) for each in set(text)} - _characters(*self._files)))
 
     def check(self, texts: Iterable[str], *, field: str = "") -> None:
         """Raise UndrawableText, which names the characters with their code points, if the font cannot show all of the
@@ -55,8 +54,9 @@ def describe(character: str) -> str:
 
 @cache  # an installed font does not change while a process runs; processes that lay out no contract never read the map
 def _characters(*files: Path) -> frozenset[int]:
-    """Return the code points that all of these files can show."""
-    return frozenset.intersection(*map(_mapped, files))
+    """Return the code points of the characters that all of these files can show and that can be seen."""
+    shown = frozenset.intersection(*map(_mapped, files))
+    return frozenset(point for point in shown if unicodedata.category(chr(point)) not in _UNSEEN)
 
 
 def _mapped(file: Path) -> frozenset[int]:
