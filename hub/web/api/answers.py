@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.signature_request import Custody, SignatureRequest
 from hub.router.policy import get_policy
+from hub.store.contract.cases import opening_of_case
+from hub.store.kernel.opening import Opening
 from hub.store.messaging.deliveries import opening_of_deliveries
-from hub.store.reminders.policies import opening_of_policy
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
 from hub.web.api.schemas import (
@@ -53,15 +55,19 @@ def issued(case: Case) -> ContractIssued:
     )
 
 
+def opening_of_whole(contract: UUID) -> Opening:
+    """Return what `whole` reads, but for the policy of a contract for which something is planned."""
+    return replace(opening_of_case(contract), also=(opening_of_requests(contract), opening_of_deliveries(contract)))
+
+
 async def whole(tx: Transaction, services: Services, contract_id: UUID) -> ContractGiven:
     case = await tx.cases.get(contract_id)
     contract = case.contract
-    policies = opening_of_policy(contract.campus, contract.course, contract.id)
-    await tx.read_together([policies, opening_of_requests(contract.id), opening_of_deliveries(contract.id)])
-    policy = await get_policy(tx, services.messaging.policy, contract)
     made = {request.task: request for request in await tx.signatures.list_of_contract(contract.id) if request.counts}
-    signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
     deliveries = await tx.deliveries.list_of_contract(contract.id)
+    is_planned = any(party.task.step for party in case.parties)
+    policy = await get_policy(tx, services.messaging.policy, contract) if is_planned else None
+    signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
     stuck = None
     if contract.stuck_since:
         stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
@@ -106,11 +112,11 @@ def _copies(contract: Contract, deliveries: Sequence[Delivery]) -> list[CopyGive
 
 
 async def _signer(
-    services: Services, tx: Transaction, policy: ReminderPolicy, party: Party, signature: SignatureRequest | None
+    services: Services, tx: Transaction, policy: ReminderPolicy | None, party: Party, signature: SignatureRequest | None
 ) -> SignerGiven:
     signer, task = party.signer, party.task
     step = custody = None
-    if task.step:
+    if task.step and policy:
         channel = await next_channel(services, tx, policy, signer, task)
         step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
     if signature and signature.custody:

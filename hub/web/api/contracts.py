@@ -13,7 +13,6 @@ from hub.errors import BadInput
 from hub.lifecycle.contract.issue import draw_documents, issue_prepared, lay_out_documents, opening_issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.contract_copy import CopyRecipient
-from hub.store.contract.cases import opening_of_case
 from hub.store.school.campuses import opening_of_campus
 from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
@@ -61,7 +60,7 @@ def new_signer(asked: SignerAsked) -> NewSigner:
 
 
 async def read(call: ApiCall) -> ContractGiven:
-    async with call.transaction(opening_of_case(call.contract)) as tx:
+    async with call.transaction(answers.opening_of_whole(call.contract)) as tx:
         return await answers.whole(tx, call.services, call.contract)
 
 
