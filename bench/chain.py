@@ -79,7 +79,10 @@ async def _measured(contracts: int) -> _Measured:
 
 def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSession:
     traces = [stopwatch.trace()] if stopwatch else []
-    return aiohttp.ClientSession(hub.origin, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces)
+    connector = aiohttp.TCPConnector(limit=0)  # no step waits for a connection of another guardian
+    return aiohttp.ClientSession(
+        hub.origin, connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces
+    )
 
 
 async def _cpu_of_a_look(hub: DemoHub, people: People) -> float:
