@@ -21,11 +21,11 @@ class QuickPeople(People):
         self.looks = 0
         self.at_work: set[int] = set()
         self.at_work_with: dict[int, int] = {}
-        self._until = until
+        self._barrier = until
 
     async def whole_contract(self, number: int) -> Story:
         self.at_work.add(number)
-        await (self._until.wait() if self._until else asyncio.sleep(0.01))
+        await (self._barrier.wait() if self._barrier else asyncio.sleep(0.01))
         self.at_work_with[number] = len(self.at_work)
         self.at_work.remove(number)
         return Story(number)
