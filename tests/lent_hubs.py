@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any, ClassVar
 
 import asyncpg
 import pytest_asyncio
 
-from hub.worker.worker import Worker
-from tests.running import MovableClock, Running, running_hub
+from tests.database import Template
+from tests.running import SCHOOL, SCHOOL_WITH_WORKER, BuiltHub, MovableClock, Running, built_hub, running_hub
 
 # In seconds. A transaction that a test has left open makes the next test fail, instead of waiting for it for ever.
 LOCK_TIMEOUT = 10
@@ -44,76 +46,94 @@ class LentHub:
     """A hub with a copy of what its database and its folder contained when it was new. Nobody else may use it while it
     is lent."""
 
-    def __init__(self, running: Running, clock: LentClock, admin: asyncpg.Connection, copy: Path, restore: str) -> None:
+    def __init__(self, built: BuiltHub, clock: LentClock, admin: asyncpg.Connection, copy: Path, restore: str) -> None:
         self.lent = False
-        self._running, self._clock, self._admin, self._copy, self._restore = running, clock, admin, copy, restore
-        self._providers, self._used = running.hub.services.messaging.router.providers, False
+        self._built, self._clock, self._admin, self._copy, self._restore = built, clock, admin, copy, restore
+        self._providers, self._used = built.hub.services.messaging.router.providers, False
 
     @contextlib.asynccontextmanager
-    async def lend(self, clock: MovableClock) -> AsyncIterator[Running]:
-        """Lend the hub as it was when it was new."""
+    async def lend(self, clock: MovableClock, *, with_web: bool, with_worker: bool) -> AsyncIterator[Running]:
+        """Lend the hub as it was when it was new. Its pages and its worker are new."""
         if self._used:
             await self._admin.execute(self._restore)
-            data = self._running.hub.settings.data
+            data = self._built.hub.settings.data
             shutil.rmtree(data)
             shutil.copytree(self._copy, data)
-            self._running.hub.services.messaging.router.providers = self._providers
+            self._built.hub.services.messaging.router.providers = self._providers
         self.lent = self._used = True
         self._clock.of = clock
         try:
-            yield replace(self._running, clock=clock, worker=Worker(self._running.hub))
+            async with self._built.run(clock, with_web=with_web, with_worker=with_worker) as running:
+                yield running
         finally:
             self.lent = False
 
 
 class Lender:
-    """The hubs of one module, in the module's event loop, each made when it is first asked for."""
+    """The hubs of one event loop, each made when it is first asked for."""
 
-    current: Lender | None = None
+    of: ClassVar[dict[asyncio.AbstractEventLoop, Lender]] = {}
 
     def __init__(self, stack: AsyncExitStack) -> None:
-        self.loop = asyncio.get_running_loop()
         self._stack = stack
-        self._hubs: dict[tuple[datetime | None, bool], LentHub] = {}
+        self._hubs: dict[str, LentHub] = {}
 
-    async def get(self, clock: MovableClock, *, with_web: bool) -> LentHub:
-        """Return the hub that was made in real time or, for a clock that stands still, at the same moment."""
-        key = (None if type(clock) is MovableClock else clock()), with_web
+    async def get(self, clock: MovableClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
+        """Return the hub that was made with the same arguments and, by its clock, at the same moment."""
+        made_at = clock.offset if type(clock) is MovableClock else clock()
+        key = json.dumps([str(made_at), school.name, configured, host], sort_keys=True)
         if key not in self._hubs:
-            self._hubs[key] = await self._make(LentClock(of=clock), with_web)
+            self._hubs[key] = await self._make(LentClock(of=clock), school, configured, host)
         return self._hubs[key]
 
-    async def _make(self, clock: LentClock, with_web: bool) -> LentHub:
-        making = running_hub(with_web=with_web, with_worker=False, clock=clock)
-        running = await self._stack.enter_async_context(making)
-        data = running.hub.settings.data
+    async def _make(self, clock: LentClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
+        built = await self._stack.enter_async_context(built_hub(clock, school, configured, host=host))
+        data = built.hub.settings.data
         copy = data.with_name(f"{data.name}-new")
         shutil.copytree(data, copy)
         self._stack.callback(shutil.rmtree, copy)
-        admin = await asyncpg.connect(running.hub.database.dsn.replace("//app@", "//superuser@"))
+        admin = await asyncpg.connect(built.hub.database.dsn.replace("//app@", "//superuser@"))
         self._stack.push_async_callback(admin.close)
-        return LentHub(running, clock, admin, copy, await _restoring(admin))
+        return LentHub(built, clock, admin, copy, await _restoring(admin))
+
+
+@contextlib.asynccontextmanager
+async def lending() -> AsyncIterator[None]:
+    """Let `lent_hub` lend hubs in this event loop."""
+    async with AsyncExitStack() as stack:
+        loop = asyncio.get_running_loop()
+        Lender.of[loop] = Lender(stack)
+        stack.callback(Lender.of.pop, loop)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def lender() -> AsyncIterator[None]:
-    """Let `lent_hub` lend hubs to the tests that run in the module's event loop."""
-    async with AsyncExitStack() as stack:
-        Lender.current = Lender(stack)
+    """Lend hubs to the tests that run in their module's event loop."""
+    async with lending():
         yield
-        Lender.current = None
 
 
 @contextlib.asynccontextmanager
-async def lent_hub(clock: MovableClock | None = None, *, with_web: bool) -> AsyncIterator[Running]:
-    """Lend a hub without a worker that looks as new. Where no lender is in this event loop, or the hub is lent already,
-    make one."""
-    clock, current = clock or MovableClock(), Lender.current
-    hub = (
-        await current.get(clock, with_web=with_web) if current and current.loop is asyncio.get_running_loop() else None
-    )
-    made = running_hub(with_web=with_web, with_worker=False, clock=clock)
-    async with hub.lend(clock) if hub and not hub.lent else made as running:
+async def lent_hub(
+    clock: MovableClock | None = None,
+    *,
+    with_web: bool = True,
+    with_worker: bool = True,
+    configured: Mapping[str, Any] | None = None,
+    host: str = "127.0.0.1",
+) -> AsyncIterator[Running]:
+    """Lend a hub that looks as new. Where no lender is in this event loop, or the hub is lent already, make one. The
+    arguments are those of `running_hub`."""
+    clock, configured = clock or MovableClock(), configured or {}
+    if found := Lender.of.get(asyncio.get_running_loop()):
+        hub = await found.get(clock, SCHOOL_WITH_WORKER if with_worker else SCHOOL, configured, host)
+        if not hub.lent:
+            async with hub.lend(clock, with_web=with_web, with_worker=with_worker) as running:
+                yield running
+            return
+    made = running_hub(clock=clock, with_web=with_web, with_worker=with_worker, configured=configured, host=host)
+    async with made as running:
         yield running
 
 

@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import jinja2
 from aiohttp import web
+from aiohttp_jinja2 import APP_KEY
 from argon2 import PasswordHasher
 
 from hub.documents.contract.clauses import ClauseWriter
@@ -41,6 +43,7 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL
+from hub.model.staff.password_cost import PasswordCost
 from hub.settings import PACKED, Settings, TimestampSettings, TokenSettings
 from hub.store.encryption.keys import Keys
 from hub.store.server.installation import mark
@@ -54,9 +57,9 @@ from tests.changed_services import change_services
 from tests.database import MIGRATED, Dsns, Template, fresh_database, scratch_folder
 
 API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
-# A login checks a password at the cost that its hash names, a fifth of a second by default. Tests log in hundreds of
-# times.
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
+# By default, a password's hash costs a fifth of a second. Tests log in hundreds of times.
+CHEAP = PasswordCost(passes=1, memory=1024)
+QUICK = PasswordHasher(CHEAP.passes, CHEAP.memory, CHEAP.lanes)
 # Rounds that the worker of a new hub takes for done a moment ago: together a hundred statements on an empty database.
 RARE_TASKS = {
     "count_rows": MIN_COUNT_INTERVAL,
@@ -230,6 +233,45 @@ def demanding_templates(folder: Path, demands: str) -> Path:
     return folder
 
 
+class CompiledPages(jinja2.BytecodeCache):
+    """Page templates that this process has compiled once, for all hubs."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if code := self._code.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED_PAGES = CompiledPages()
+
+
+@dataclass(frozen=True)
+class BuiltHub:
+    """A hub that does nothing by itself yet, and the socket of its address."""
+
+    hub: Hub
+    listening: socket.socket
+
+    @contextlib.asynccontextmanager
+    async def run(self, clock: MovableClock, *, with_web: bool, with_worker: bool) -> AsyncIterator[Running]:
+        """Run the pages and a worker of this hub, each as new."""
+        hub = self.hub
+        async with contextlib.AsyncExitStack() as stack:
+            app = await stack.enter_async_context(_served(hub, self.listening.dup())) if with_web else None
+            # The hub closes idle connections before long: a test that comes later must not take one up again.
+            connector = aiohttp.TCPConnector(keepalive_timeout=5)
+            http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+            worker = Worker(hub)
+            if with_worker:
+                await stack.enter_async_context(_working(worker))
+            yield Running(hub, hub.services.origin, clock, worker, http, app=app)
+
+
 @contextlib.asynccontextmanager
 async def running_hub(
     *,
@@ -247,31 +289,39 @@ async def running_hub(
     `configured`: further settings, as a configuration file would contain them. `templates`: instead of the project's.
     `host`: this machine's name in the public address; passkeys need a name, `localhost`.
     """
+    moving, school = clock or MovableClock(), SCHOOL_WITH_WORKER if with_worker else SCHOOL
+    more = dict(configured or {}) | ({"timestamps": tsa} if tsa else {})
+    async with built_hub(moving, school, more, host=host) as built:
+        hub = built.hub
+        if templates:
+            printer, painter = documents(templates)
+            hub = replace(hub, services=change_services(hub.services, "documents", printer=printer, pages=painter))
+        if timestamps:
+            hub = replace(hub, services=change_services(hub.services, "sealing", timestamps=timestamps))
+        async with replace(built, hub=hub).run(moving, with_web=with_web, with_worker=with_worker) as running:
+            yield running
+
+
+@contextlib.asynccontextmanager
+async def built_hub(
+    clock: MovableClock, school: Template, configured: Mapping[str, Any], *, host: str = "127.0.0.1"
+) -> AsyncIterator[BuiltHub]:
+    """Make the database and the data folder of a hub, and build it. The arguments are those of `running_hub`."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))
-    moving = clock or MovableClock()
     listening = socket.create_server(("127.0.0.1", 0))
     origin = f"http://{host}:{listening.getsockname()[1]}"
-    services = {"token": token_settings(), "timestamps": tsa or TimestampSettings()}
-    settings = Settings.load(data=folder, origin=origin, **services, **(configured or {}))
+    usual = {"token": token_settings(), "timestamps": TimestampSettings()}
+    settings = Settings.load(data=folder, origin=origin, **(usual | dict(configured)))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(listening.close)
-        dsns = await stack.enter_async_context(fresh_database(SCHOOL_WITH_WORKER if with_worker else SCHOOL))
-        await initialise(settings, dsns.owner, moving)
-        hub = await build(settings, dsns.app, demo=True, clock=moving)
+        dsns = await stack.enter_async_context(fresh_database(school))
+        await initialise(settings, dsns.owner, clock)
+        hub = await build(settings, dsns.app, demo=True, clock=clock)
         stack.push_async_callback(hub.close)
-        printer, painter = documents(templates) if templates else documents()
-        hub = replace(hub, services=change_services(hub.services, "documents", printer=printer, pages=painter))
-        if timestamps:
-            hub = replace(hub, services=change_services(hub.services, "sealing", timestamps=timestamps))
-        app = await stack.enter_async_context(_served(hub, listening)) if with_web else None
-        # The hub closes idle connections before long: a test that comes later must not take one up again.
-        connector = aiohttp.TCPConnector(keepalive_timeout=5)
-        http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        worker = Worker(hub)
-        if with_worker:
-            await stack.enter_async_context(_working(worker))
-        yield Running(hub, origin, moving, worker, http, app=app)
+        printer, painter = documents()
+        changed = change_services(hub.services, "documents", printer=printer, pages=painter)
+        yield BuiltHub(replace(hub, services=replace(changed, password_cost=CHEAP)), listening)
 
 
 @contextlib.asynccontextmanager
@@ -279,6 +329,7 @@ async def _served(hub: Hub, listening: socket.socket) -> AsyncIterator[web.Appli
     from hub.web.app import make_app  # only tests that need the pages import them
 
     app = make_app(hub)
+    app[APP_KEY].bytecode_cache = _COMPILED_PAGES
     runner = web.AppRunner(app)
     await runner.setup()
     await web.SockSite(runner, listening).start()

@@ -1,7 +1,7 @@
 """A running hub, Debian's Chromium, and a phone or a desktop browser to look at it with.
 
-Chromium is started once for all tests of a worker, so they share one event loop. Each test has a hub of its own, and
-browsers without memory of the others'.
+Chromium is started once for all tests of a worker, so they share one event loop. Each test is lent a hub that looks as
+new, and has browsers without memory of the others'.
 
 Screenshots go to the folder QIANDA_SCREENSHOTS, if it is set.
 """
@@ -18,7 +18,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.running import Running, running_hub
+from tests.lent_hubs import lending, lent_hub
+from tests.running import Running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Chromium's window has a suggestion list under its address bar that is itself a web page: nobody sees it here, and it
@@ -51,9 +52,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def lender() -> AsyncIterator[None]:
+    async with lending():
+        yield
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

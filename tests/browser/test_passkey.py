@@ -19,9 +19,10 @@ from qianda.verify.findings import Element, Word
 from qianda.verify.trust import Trust
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
+from tests.lent_hubs import lent_hub
 from tests.passkeys.authenticator import Authenticator
 from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
-from tests.running import Running, running_hub
+from tests.running import Running
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 CONFIRM = "同意并确认签署"
@@ -31,7 +32,7 @@ BETWEEN_CODES = timedelta(seconds=61)
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(host="localhost") as hub:
+    async with lent_hub(host="localhost") as hub:
         yield hub
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,37 @@ class Saying(AppKey):
         super().__init__(lambda *_: statement, device)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Platforms:
+    """Two platforms that attest keys, and the settings of a hub that trusts their roots."""
+
+    keystore: Keystore
+    app_attest: AppAttestService
+    trusted: Mapping[str, Any]
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Platforms:
+        keystore, app_attest = Keystore(), AppAttestService()
+        apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
+        android = {"roots": [str(keystore.write_root(folder))], "apps": apps}
+        apple = {"roots": [str(app_attest.write_root(folder))], "apps": [APPLE_APP]}
+        return cls(keystore, app_attest, {"attestations": {"android_key": android, "app_attest": apple}})
+
+
+@dataclass(frozen=True)
 class Phones:
     """A hub, and the two platforms whose roots it trusts."""
 
     running: Running
-    keystore: Keystore = field(default_factory=Keystore)
-    app_attest: AppAttestService = field(default_factory=AppAttestService)
+    platforms: Platforms
+
+    @property
+    def keystore(self) -> Keystore:
+        return self.platforms.keystore
+
+    @property
+    def app_attest(self) -> AppAttestService:
+        return self.platforms.app_attest
 
     def android(self, device: str = "Android phone") -> AppKey:
         return AppKey(self.keystore.statement, device)
@@ -66,13 +90,6 @@ async def hub_with_an_app(folder: Path, templates: Path | None = None, **more: A
     `templates`: contract templates instead of the project's. `more`: further settings, as a configuration file would
     contain them.
     """
-    keystore, app_attest = Keystore(), AppAttestService()
-    apps = [{"package": PACKAGE, "fingerprints": [FINGERPRINT]}]
-    configured = {
-        "attestations": {
-            "android_key": {"roots": [str(keystore.write_root(folder))], "apps": apps},
-            "app_attest": {"roots": [str(app_attest.write_root(folder))], "apps": [APPLE_APP]},
-        }
-    }
-    async with running_hub(configured=configured | more, templates=templates) as running:
-        yield Phones(running, keystore, app_attest)
+    platforms = Platforms.in_folder(folder)
+    async with running_hub(configured={**platforms.trusted, **more}, templates=templates) as running:
+        yield Phones(running, platforms)

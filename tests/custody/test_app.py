@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,20 +19,14 @@ from hub.model.staff.accounts import EVERYTHING, Scope
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
 from tests.attestations.platforms import hardware, integer
-from tests.custody.app import AppKey, Phones, Saying, hub_with_an_app
+from tests.custody.app import AppKey, Phones, Saying
 from tests.custody.test_own_certificate import facts_of
 from tests.running import ADULT_ID, STUDENT_PHONE
 from tests.web.signer.test_sign_protocol import ADULT, ANY_ORDER
 from tests.web.signer_visits import asked, opened, verified
 
-pytestmark = pytest.mark.custody
+pytestmark = [pytest.mark.custody, pytest.mark.asyncio(loop_scope="module")]
 CODE_APART = timedelta(minutes=2)
-
-
-@pytest.fixture
-async def phones(tmp_path: Path) -> AsyncIterator[Phones]:
-    async with hub_with_an_app(tmp_path) as found:
-        yield found
 
 
 async def refusal(call: Any) -> tuple[int, str]:

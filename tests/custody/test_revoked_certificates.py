@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from cryptography import x509
 
@@ -30,14 +31,8 @@ from tests.lifecycle.signer import staff_tasks, tasks_of
 from tests.running import Running, until
 from tests.web.signer_visits import verified
 
-pytestmark = pytest.mark.custody
+pytestmark = [pytest.mark.custody, pytest.mark.asyncio(loop_scope="module")]
 AFTER_A_WHILE = timedelta(minutes=6)
-
-
-@pytest.fixture
-async def phones(tmp_path: Path) -> AsyncIterator[Phones]:
-    async with hub_with_an_app(tmp_path) as found:
-        yield found
 
 
 async def lose(app: SigningClient) -> None:
@@ -158,7 +153,7 @@ async def test_a_lost_key_signs_nothing_even_where_the_visit_has_another_key_by_
 # ---- outside authorities
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def licensed(tmp_path: Path) -> AsyncIterator[RegistrationAuthority]:
     async with RegistrationAuthority(OutsideCa(tmp_path / "ca")).serving() as found:
         yield found

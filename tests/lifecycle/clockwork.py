@@ -53,7 +53,7 @@ async def quiet_hub(
     In a module whose tests share an event loop, an ordinary hub is lent and looks as new.
     """
     if timestamps is None and configured is None:
-        async with lent_hub(clock, with_web=False) as running:
+        async with lent_hub(clock, with_web=False, with_worker=False) as running:
             yield running
         return
     async with running_hub(

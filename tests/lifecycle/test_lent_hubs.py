@@ -11,6 +11,7 @@ from sqlalchemy import text
 from hub.model.staff.accounts import EVERYTHING
 from tests.connected_providers import carried_by
 from tests.everything_stored import fingerprint
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
@@ -46,3 +47,17 @@ async def test_a_hub_that_is_lent_again_looks_as_new() -> None:
         assert running.clock.offset == timedelta(0) and running.worker is not worker
         assert running.hub.services.messaging.router.providers is providers
         assert await last_numbers(running) == numbers
+
+
+async def test_pages_and_worker_are_new_each_time_and_other_settings_have_another_hub() -> None:
+    lent = []
+    for workers in (1, 1, 2, 2):
+        async with lent_hub(configured={"workers": workers}) as running:
+            await running.issue_minor()
+            await running.message("invitation")
+            async with running.http.get(f"{running.origin}/healthz") as answer:
+                assert (answer.status, running.hub.settings.workers) == (200, workers)
+            lent.append(running)
+    one, again, two, two_again = (running.hub.database for running in lent)
+    assert one is again is not two and two is two_again
+    assert len({id(running.app) for running in lent}) == len({id(running.worker) for running in lent}) == 4

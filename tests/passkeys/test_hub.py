@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.staff import change_phone
@@ -25,18 +26,19 @@ from qianda.passkey_binding import PasskeyBinding, find_binding
 from qianda.verify.pdf.structure import examine
 from qianda.verify.trust import Trust
 from qianda.wire import ProtocolProblem
+from tests.lent_hubs import lent_hub
 from tests.passkeys.authenticator import PRESENT, Authenticator
 from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
-from tests.running import ADULT_ID, STUDENT_PHONE, Running, running_hub
+from tests.running import ADULT_ID, STUDENT_PHONE, Running
 from tests.web.signer_visits import asked, verified
 from tests.web.staff_visit import console_of
 
-pytestmark = pytest.mark.custody
+pytestmark = [pytest.mark.custody, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(host="localhost") as hub:
+    async with lent_hub(host="localhost") as hub:
         yield hub
 
 
@@ -105,7 +107,7 @@ class Visit:
         return status, said
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def visit(running: Running) -> AsyncIterator[Visit]:
     async with AsyncExitStack() as stack:
         yield await another_visit(stack, running)
@@ -298,7 +300,7 @@ async def test_the_deletion_of_the_key_is_kept_as_the_pages_word(visit: Visit) -
 
 
 async def test_there_are_none_at_an_address_without_a_name() -> None:
-    async with running_hub(with_worker=False) as running, SigningClient(running.origin) as client:  # 127.0.0.1
+    async with lent_hub(with_worker=False) as running, SigningClient(running.origin) as client:  # 127.0.0.1
         await client.open(await running.ticket(await running.issue_minor()))
         status, said, _ = await asked(running, "GET", "/sign/v1/passkeys", bearer=str(client.bearer))
     assert (status, said["code"]) == (404, "not-found")

@@ -123,7 +123,7 @@ class Routed:
 async def routed(clock: StandingClock | None = None, **twilio: Any) -> AsyncIterator[Routed]:
     standing = clock or StandingClock()
     double = Double(now=standing, **twilio)
-    async with lent_hub(standing, with_web=True) as running, double.serving():
+    async with lent_hub(standing, with_worker=False) as running, double.serving():
         place = ChannelContext(
             "sms_twilio", f"{running.origin}/callbacks/sms_twilio", running.http, Ledger([]), standing
         )

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator, Callable
 import pytest_asyncio
 import uvloop
 
+from tests.lent_hubs import lender
 from tests.running import Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
+
+__all__ = ["lender"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -9,11 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
+import pytest
 
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.app import make_app
-from tests.running import GUARDIAN_PHONE, Running, running_hub, until
+from tests.lent_hubs import lent_hub
+from tests.running import GUARDIAN_PHONE, Running, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def letters(running: Running, phone: str | None = GUARDIAN_PHONE) -> list[dict[str, str]]:
@@ -42,7 +46,7 @@ async def advance(running: Running, body: Any) -> tuple[int, Any]:
 
 
 async def test_messages_arrive_rendered_and_oldest_first() -> None:
-    async with running_hub() as running:
+    async with lent_hub() as running:
         contract = await running.issue_minor()
         await running.message("invitation")
         (letter,) = await letters(running)
@@ -64,7 +68,7 @@ async def test_messages_arrive_rendered_and_oldest_first() -> None:
 
 
 async def test_the_page_shows_numbers_and_links_that_can_be_tapped() -> None:
-    async with running_hub() as running:
+    async with lent_hub() as running:
 
         async def page(path: str) -> str:
             async with running.http.get(running.origin + path, headers={"Accept": "text/html"}) as answer:
@@ -84,7 +88,7 @@ async def test_the_page_shows_numbers_and_links_that_can_be_tapped() -> None:
 
 
 async def test_the_calendar_goes_only_ahead() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         async with running.http.get(f"{running.origin}/demo/clock") as answer:
             before = datetime.fromisoformat((await answer.json())["now"])
         for step, hours in (("3h", 3), ("30m", 3.5), ("21d", 21 * 24 + 3.5)):
@@ -105,7 +109,7 @@ async def test_the_calendar_goes_only_ahead() -> None:
 
 
 async def test_only_the_demo_has_these_routes() -> None:
-    async with running_hub(with_worker=False, with_web=False) as running:
+    async with lent_hub(with_worker=False, with_web=False) as running:
         for demo in (True, False):
             app = make_app(replace(running.hub, demo=demo))
             paths = {resource.canonical for resource in app.router.resources()}
@@ -113,7 +117,7 @@ async def test_only_the_demo_has_these_routes() -> None:
 
 
 async def test_another_site_cannot_move_the_calendar() -> None:
-    async with running_hub(with_worker=False) as running, aiohttp.ClientSession() as browser:
+    async with lent_hub(with_worker=False) as running, aiohttp.ClientSession() as browser:
         headers = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
         async with browser.post(f"{running.origin}/demo/clock", json={"advance": "1d"}, headers=headers) as answer:
             assert answer.status == 403

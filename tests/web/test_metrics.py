@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,7 +15,10 @@ from cryptography.x509.oid import NameOID
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub.model.staff.accounts import EVERYTHING
+from tests.lent_hubs import lent_hub
 from tests.running import Running, running_hub, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "metrics-of-this-hub-alone"
 Sample = tuple[str, frozenset[tuple[str, str]]]
@@ -36,7 +40,7 @@ async def scrape(running: Running, **headers: str) -> dict[Sample, float]:
 
 
 async def test_requests_are_counted_by_route_and_never_by_path() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         before = await scrape(running)
         for path in ("/s/7F3KQ0ZC8M2XA", "/s/8F3KQ0ZC8M2XB", "/static/seal.svg", "/nowhere/7F3KQ0ZC8M2XA"):
             async with running.http.get(running.origin + path):
@@ -71,7 +75,7 @@ async def test_the_credential_is_for_the_metrics_alone_and_then_nobody_comes_wit
 
 
 async def test_the_pool_says_how_many_wait_for_a_connection() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         database = running.hub.database
         free = asyncio.Event()
 

@@ -11,8 +11,10 @@ import structlog
 from structlog.testing import LogCapture
 
 from hub.measures import SECURITY_EVENTS, SecurityEvent
-from tests.running import running_hub
+from tests.lent_hubs import lent_hub
 from tests.web.signer_visits import verified
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORGED = "00000000ffffffff"
 
@@ -33,7 +35,7 @@ def counted(event: SecurityEvent) -> float:
 
 
 async def test_a_request_has_one_name_everywhere(lines: list[Any]) -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         names = set()
         for _ in range(2):
             url = f"{running.origin}/api/v1/contracts/6f0f0000-0000-4000-8000-000000000001"
@@ -57,7 +59,7 @@ async def test_a_request_has_one_name_everywhere(lines: list[Any]) -> None:
 
 
 async def test_lines_about_a_signers_visit_name_the_contract(lines: list[Any]) -> None:
-    async with running_hub() as running:
+    async with lent_hub() as running:
         contract = await running.issue_minor()
         async with verified(running, contract) as client:
             lines.clear()
@@ -67,7 +69,7 @@ async def test_lines_about_a_signers_visit_name_the_contract(lines: list[Any]) -
 
 
 async def test_refusals_are_logged_with_a_hash_of_the_address_and_counted(lines: list[Any]) -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         outside = {"X-Forwarded-For": "203.0.113.77"}
 
         async def post(path: str, data: Any = None, **headers: str) -> int:

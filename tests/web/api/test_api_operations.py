@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -16,7 +17,10 @@ from hub.model.staff.accounts import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens import SignsEach
 from tests.changed_services import change_services
-from tests.running import MovableClock, Running, running_hub, until
+from tests.lent_hubs import lent_hub
+from tests.running import MovableClock, Running, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def ready(running: Running) -> tuple[int, dict[str, Any]]:
@@ -26,7 +30,7 @@ async def ready(running: Running) -> tuple[int, dict[str, Any]]:
 
 async def test_it_is_ready_once_a_worker_lives_and_no_longer_when_none_does() -> None:
     clock = MovableClock()
-    async with running_hub(with_worker=False, clock=clock) as running:
+    async with lent_hub(with_worker=False, clock=clock) as running:
         status, found = await ready(running)
         assert status == 503
         assert found == {"ready": False, "migrations": True, "school": True, "token": True, "worker": False}
@@ -60,7 +64,7 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
 
     from hub.web import operations
 
-    async with running_hub(with_web=False) as running:
+    async with lent_hub(with_web=False) as running:
         services = change_services(
             running.hub.services, "sealing", seal=replace(running.hub.services.sealing.seal, key=Away())
         )
@@ -72,7 +76,7 @@ async def test_it_is_not_ready_while_the_token_is_away() -> None:
 
 
 async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         await running.issue_minor()
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.api_keys.put_api_key("hefei", "hefei-key", "hefei", tx.now)
@@ -91,7 +95,7 @@ async def test_figures_count_contracts_and_are_not_for_everybody() -> None:
 
 
 async def test_the_revocation_list_names_what_was_revoked_at_once() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
 
         async def download(path: str) -> bytes:
             async with running.http.get(running.origin + path) as answer:

@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator
 from itertools import cycle
 
 import pytest
+import pytest_asyncio
 
 from tests.everything_stored import changed, fingerprint
+from tests.lent_hubs import lent_hub
 from tests.poster_visits import counts, make_poster
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.signer_visits import verified
 from tests.web.user_agents import PEOPLE, PROGRAMS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AT_ONCE = 8
 METHODS = ("GET", "HEAD", "POST")
@@ -22,9 +26,9 @@ AGENTS = [*PROGRAMS, *(said for _, said in PEOPLE.values())]
 Asked = tuple[str, str, str]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from aiohttp import ClientSession
 
 from hub.web.app import make_app
 from hub.web.pages.render import MAX_KEPT_PAGES, MAX_KEPT_QUERY, RENDERED
-from tests.running import running_hub
+from tests.lent_hubs import lent_hub
 from tests.web.serving import served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
 
 
 async def test_whoever_sees_the_same_gets_the_same_and_others_do_not() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
 
         async def shown(query: str = "", language: str = "zh", agent: str = "x") -> tuple[str, dict[str, str]]:
             headers = {"Accept-Language": language, "User-Agent": agent}
@@ -37,7 +40,7 @@ async def test_whoever_sees_the_same_gets_the_same_and_others_do_not() -> None:
 
 
 async def test_invented_addresses_do_not_fill_the_memory() -> None:
-    async with running_hub(with_web=False, with_worker=False) as running:
+    async with lent_hub(with_web=False, with_worker=False) as running:
         app = make_app(running.hub)
         here = {"Host": running.hub.services.origin.partition("://")[2]}
         async with served(app) as origin, ClientSession() as http:

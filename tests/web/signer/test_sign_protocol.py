@@ -11,6 +11,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
@@ -24,9 +25,12 @@ from qianda.client import PreparedRequest, SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
 from tests.database import LOCK_WAITS
-from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running, running_hub, until
+from tests.lent_hubs import lent_hub
+from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running, until
 from tests.web.signer_visits import NAME, TAIL, asked, code_for, opened, verified, without_id
 from tests.web.user_agents import PEOPLE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STUDENT_SIGNS = (
     NewSigner(Role.GUARDIAN, NAME, GUARDIAN_PHONE, GUARDIAN_ID, relation="父亲", order=1),
@@ -38,9 +42,9 @@ ANY_ORDER = tuple(
 ADULT = NewStudent("李想", "cn-id", ADULT_ID)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

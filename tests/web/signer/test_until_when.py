@@ -11,10 +11,13 @@ from hub.lifecycle.signing.entry import pickup_codes
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.accounts import EVERYTHING
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import MORNING, StandingClock
-from tests.running import GUARDIAN_PHONE, Running, running_hub
+from tests.running import GUARDIAN_PHONE, Running
 from tests.web.signer_visits import asked, opened, without_id
 from tests.web.staff_visit import console_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HALF_PAST = MORNING + timedelta(minutes=30)  # 10:30 at the campus
 
@@ -35,7 +38,7 @@ async def refused(running: Running, path: str, body: object, secret: str, langua
 async def test_a_code_that_has_to_wait_says_until_when() -> None:
     clock = StandingClock(moment=HALF_PAST)
     limits = {"budgets": {"codes_per_prefix_hour": 1}}
-    async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
+    async with lent_hub(with_worker=False, clock=clock, configured=limits) as running:
         contracts = [await running.issue_minor(signers=(another(number),)) for number in (1, 2)]
         async with opened(running, contracts[0]) as first:
             await first.code()
@@ -58,7 +61,7 @@ async def test_a_code_that_has_to_wait_says_until_when() -> None:
 async def test_staff_see_on_the_board_that_invitations_wait() -> None:
     clock = StandingClock(moment=HALF_PAST)
     limits = {"budgets": {"per_prefix_hour": 1}}
-    async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
+    async with lent_hub(with_worker=False, clock=clock, configured=limits) as running:
         for number in (1, 2):
             await running.issue_minor(signers=(another(number),))
         while await running.worker.due_steps.sweep():
@@ -69,7 +72,7 @@ async def test_staff_see_on_the_board_that_invitations_wait() -> None:
 
 async def test_locked_until_tomorrow_says_the_day() -> None:
     clock = StandingClock(moment=HALF_PAST)
-    async with running_hub(with_worker=False, clock=clock) as running:
+    async with lent_hub(with_worker=False, clock=clock) as running:
         async with opened(running, await running.issue_minor()) as client:
             body = {"code": "000000", "name": "x", "id_tail": "0000"}
             for _ in range(10):
@@ -83,7 +86,7 @@ async def test_at_the_door_of_pickup_codes_the_limit_is_told_alike(right: bool) 
     """Whether or not a signer has this pickup code, the answer about a limit of codes depends on the phone alone."""
     clock = StandingClock(moment=HALF_PAST)
     limits = {"budgets": {"codes_per_prefix_hour": 1}}
-    async with running_hub(with_worker=False, clock=clock, configured=limits) as running:
+    async with lent_hub(with_worker=False, clock=clock, configured=limits) as running:
         first = await running.issue_minor(signers=(another(1),))
         contract = await running.issue_minor(signers=(another(2),))
         async with opened(running, first) as client:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from hub.lifecycle.contract.end import void
 from hub.model.staff.accounts import EVERYTHING
-from tests.running import Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import Running
 from tests.web.signer_visits import asked, opened, verified
 from tests.web.staff_visit import console_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIKE_OURS = "unknown"  # a delivery state, which pages show as "sent, no answer yet"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

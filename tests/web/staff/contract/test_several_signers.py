@@ -7,15 +7,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from hub.model.contract.signer import Signer
 from hub.model.staff.accounts import EVERYTHING
 from qianda.holder import SoftwareKey
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.api.test_api_contracts import CONTRACTS, Api, asked
 from tests.web.signer_visits import verified
 from tests.web.staff_visit import ISSUE_FORM, console_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HEAD = {"campus": "hq", "name": "顾远舟", "phone": HEAD_PHONE, "id_number": HEAD_ID}
 MORE = {
@@ -39,9 +43,9 @@ OTHER = {
 }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(configured={"representatives": [HEAD]}) as hub:
+    async with lent_hub(configured={"representatives": [HEAD]}) as hub:
         yield hub
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from hub.doctor.records import examine_records
 from hub.errors import AccountNotFound, BadInput, LastOwner, OwnAccount, RoleAboveOwn
@@ -27,16 +28,19 @@ from hub.model.staff.accounts import Scope
 from hub.model.staff.administration import COMMAND_LINE, Administrator
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole
-from tests.running import Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PASSWORD = "correct-horse-battery"
 CLERK = StaffRole.CLERK
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as found:
+    async with lent_hub(with_worker=False) as found:
         yield found
 
 
