@@ -6,13 +6,16 @@ import contextlib
 import gc
 import importlib
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
-from tests.database import Dsns, fresh_database, leave_shared_server
+if TYPE_CHECKING:  # takes a second to import: neither the process that only distributes tests nor `make unit` needs it
+    from tests.database import Dsns
 
 # The files that take a minute or more by themselves, the longest first, and then the longest folders.
 LONG = (
@@ -111,9 +114,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture
 async def database() -> AsyncIterator[Dsns]:
     """Yield the addresses of a migrated database that only this test uses."""
+    from tests.database import fresh_database
+
     async with fresh_database() as dsns:
         yield dsns
 
 
 def pytest_sessionfinish() -> None:
-    leave_shared_server()
+    if database := sys.modules.get("tests.database"):
+        database.leave_shared_server()

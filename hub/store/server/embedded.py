@@ -61,7 +61,8 @@ SETTINGS = {
     "log_parameter_max_length": "0",
     "log_timezone": "UTC",
 }
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+# Temporary databases live for seconds. A template that autovacuum looks at cannot be copied at that moment.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 FIRST_STATEMENTS = (
     "CREATE ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
     "CREATE ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
