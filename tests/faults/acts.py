@@ -21,7 +21,7 @@ from hub.errors import NotFound
 from hub.initialise import initialise
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.lifecycle.evidence.person import erase_person, find_persons
-from hub.lifecycle.evidence.renew import hash_anew, renew
+from hub.lifecycle.evidence.renew import hash_anew, plan_renewal, renew
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.evidence.retention import list_prunable, prune
 from hub.lifecycle.sealing.seals.make_seal import renew_seal
@@ -32,6 +32,7 @@ from hub.settings import Settings
 from hub.store.transaction import Database
 from hub.wiring import build
 from hub.worker.worker import Worker
+from qianda.evidence.container import open_container
 from qianda.evidence.package_check import check_package
 from qianda.verify.trust import Trust
 from tests.evidence.ended_contracts import ended, package_of
@@ -193,12 +194,15 @@ async def _renew_evidence(acting: Acting) -> None:
 
 async def _judge_renewed(acting: Acting) -> None:
     running = acting.running
-    assert await renew(running.hub.services) == 0 and await hash_anew(running.hub.services, "sha512") == 0
+    plan = await plan_renewal(running.hub.services)
+    assert not plan.due and not plan.ended and await hash_anew(running.hub.services, "sha512") == 0
     trust = Trust.load([running.hub.settings.data / "trust"])
     for contract in await _contracts(running):
         assert not await add_renewed_version(running.hub.services, contract.id)
-        report = await asyncio.to_thread(check_package, await package_of(running, contract), trust)
-        assert report.proof and report.proof.renewals >= 2, report
+        package = await package_of(running, contract)
+        report = await asyncio.to_thread(check_package, package, trust)
+        assert report.fault is None and report.proven_since is not None
+        assert [proof.renewals >= 2 for proof in open_container(package).proofs.values()] == [True]
 
 
 # ---- the certificate of a seal

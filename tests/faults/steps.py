@@ -41,7 +41,7 @@ class Steps:
             self._reach("after commit")
             return result
 
-        asyncpg.Connection.execute = execute
+        asyncpg.Connection.execute = execute  # type: ignore[method-assign, assignment]
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "subprocess.Popen":

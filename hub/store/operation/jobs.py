@@ -117,7 +117,10 @@ async def take_jobs(
 
 class Jobs(Repository):
     async def enqueue(self, kind: str, payload: dict[str, Any], dedupe_key: str) -> None:
-        """Add a job in this transaction, unless one with this key is waiting or running."""
+        """Add a job in this transaction, unless one with this key is waiting or running. Raises ValueError for a kind
+        that no worker takes: such a job would wait unseen."""
+        if kind not in JOB_KINDS:
+            raise ValueError(f"there are no jobs of the kind {kind}")
         values = {"kinds": [kind], "payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
         await self._connection.write(_ENQUEUE, values)
 

@@ -228,7 +228,8 @@ class EmbeddedPostgres:
     def _initialise(self) -> None:
         """Create the cluster under a temporary name and rename it, so that a crash leaves no incomplete one."""
         if not (self.data / "PG_VERSION").exists():
-            if others := [path.name for path in self.home.glob("[0-9]*") if (path / "PG_VERSION").exists()]:
+            found = [path.parent.name for path in self.home.glob("[0-9]*/PG_VERSION")]
+            if others := [name for name in found if name.isdigit()]:  # not what a killed start has left
                 problem = (
                     f"the database in {self.home} was made by PostgreSQL {others[0]}, the programs are {self.version}"
                 )

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
-from hub.store.operation.jobs import COMPLETE, Job, take_jobs
+from hub.store.operation.jobs import COMPLETE, JOB_KINDS, Job, take_jobs
 from hub.worker.job_queue import JobQueue
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import record_of, signed
@@ -48,6 +48,23 @@ async def enqueue(running: Running, **contracts: Contract) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for key, contract in contracts.items():
             await tx.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, key)
+
+
+async def test_a_worker_takes_jobs_of_all_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with quiet_hub() as running:
+        asked: list[set[str]] = []
+
+        async def noted(*words: Any) -> list[Job]:
+            asked.append(set(words[3]))
+            return await take_jobs(*words)
+
+        async def has_asked() -> bool:
+            return bool(asked)
+
+        monkeypatch.setattr("hub.worker.job_queue.take_jobs", noted)
+        async with queue_of(running):
+            await until(has_asked)
+        assert asked[0] == set(JOB_KINDS)
 
 
 async def test_a_worker_asks_once_for_each_job_and_takes_those_that_had_no_place() -> None:

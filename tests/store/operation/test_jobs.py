@@ -75,6 +75,12 @@ async def test_the_same_job_twice_is_one_and_aborts_nothing(queue: Queue) -> Non
     assert await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG) == []
 
 
+async def test_a_kind_that_no_worker_takes_is_refused(queue: Queue) -> None:
+    with pytest.raises(ValueError, match="no jobs of the kind delivery"):
+        await queue.add("delivery", "a")
+    assert await queue.statuses() == []
+
+
 async def test_each_kind_has_its_own_places_and_no_job_is_taken_twice(queue: Queue) -> None:
     await queue.add(DELIVER, "a", "b", "c")
     await queue.add(ALERT, "d", "e")

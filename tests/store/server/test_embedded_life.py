@@ -134,6 +134,16 @@ def test_files_of_another_version_are_not_passed_over(open_place: Place) -> None
     database.stop()
 
 
+def test_what_a_killed_first_start_left_is_made_anew(open_place: Place) -> None:
+    with open_place.database() as database:
+        pass
+    database.data.rename(database.data.with_suffix(".new"))
+    user = User(open_place)
+    assert user.notes == ["note 1"]
+    assert user.leave() is True
+    assert not database.data.with_suffix(".new").exists()
+
+
 def test_a_start_that_fails_says_why(open_place: Place) -> None:
     with open_place.database() as database:
         pass
