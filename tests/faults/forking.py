@@ -41,7 +41,7 @@ IMPORTED_LATE = (
     "stdnum.cn.ric",
 )
 # Seconds. A story that hangs is ended by its alarm, and the test fails.
-STORY_TIMEOUT = 60
+STORY_TIMEOUT = 180
 
 
 class TellablePlan(Protocol):

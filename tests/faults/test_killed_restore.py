@@ -72,7 +72,8 @@ class Backup:
         where = str(self.data), server.dsn("app"), server.dsn("owner"), str(self.folder / "steps")
         if await self.judging.tell(acts.Plan("restore", "judge", *where)) != 0:
             wrong.append("what was restored is not complete")
-        await asyncio.to_thread(burn, self.data, self.data.parent)
+        await asyncio.to_thread(server.stop, remove=True)
+        await asyncio.to_thread(shutil.rmtree, self.data.parent)
         return wrong
 
 
