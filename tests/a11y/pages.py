@@ -33,7 +33,8 @@ class LookedAtPage:
     @property
     def name(self) -> str:
         done = f" {self.doing.__name__}" if self.doing else ""
-        return f"{self.route}{self.query}{done}{f' ({self.which})' if self.which else ''}"
+        who = ", ".join(filter(None, (self.who, self.which)))
+        return f"{self.route}{self.query}{done}{f' ({who})' if who else ''}"
 
 
 # ---- forms that lead to a page of their own

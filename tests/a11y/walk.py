@@ -64,7 +64,8 @@ class WalkResult:
 
 @dataclass
 class PageWalk:
-    """A walk over the pages of one application in one browser. `pictures`: folder for a picture of each page."""
+    """A walk over the pages of one application in one browser. `pictures`: folder for pictures of each page: as
+    one finds it, and unfolded."""
 
     page: Page
     origin: str
@@ -82,13 +83,19 @@ class PageWalk:
         except (AssertionError, PlaywrightError) as error:
             self.result.findings.append(f"{wanted.name} · {language}: not reached, at {page.url}\n    {error}")
             return
+        for mode in self.modes if self.pictures else ():
+            await self._keep_picture(await self._turn_to(mode, wanted, language))
         await unfold(page)
         for mode in self.modes:
-            await page.set_viewport_size(WIDTHS[mode.width])  # type: ignore[arg-type]
-            await page.emulate_media(color_scheme=mode.colours)
-            where = f"{wanted.name} · {language} · {mode.width} · {mode.colours}"
+            where = await self._turn_to(mode, wanted, language)
             self.result.add(where, await judge(page, mode.rules))
-            await self._keep_picture(where)
+            await self._keep_picture(f"{where} · unfolded")
+
+    async def _turn_to(self, mode: PageMode, wanted: LookedAtPage, language: str) -> str:
+        """Set width and colours. Return the name of this look."""
+        await self.page.set_viewport_size(WIDTHS[mode.width])  # type: ignore[arg-type]
+        await self.page.emulate_media(color_scheme=mode.colours)
+        return f"{wanted.name} · {language} · {mode.width} · {mode.colours}"
 
     async def _become(self, who: str, language: str) -> None:
         await self.page.context.clear_cookies()

@@ -19,7 +19,7 @@ from hub.model.contract.signer import Role
 from hub.model.staff.accounts import EVERYTHING
 from qianda.client import SigningClient
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
-from tests.browser.signer_steps import EN, ZH, come_in, identify, land, read_to_the_end, sign
+from tests.browser.signer_steps import EN, ZH, code_of, come_in, identify, land, read_to_the_end, sign
 from tests.evidence.ended_contracts import package_of
 from tests.evidence.forged_packages import items_of, zipped
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running
@@ -313,3 +313,21 @@ async def shows_the_bytes(page: Page, final: bytes) -> None:
         assert await rows.nth(number).locator("rect.part").count() == 2
         ends.append(last)
     assert ends == sorted(ends) and ends[-1] == len(final) - 1
+
+
+async def test_the_last_page_says_that_it_could_not_look_again(running: Running, new_page: NewPage) -> None:
+    """While somebody else has still to sign, it looks again by itself."""
+    contract = await running.issue_minor(student=ADULT, signers=(STUDENT, GUARDIAN))
+    page = await new_page()
+    await land(page, await link(running, contract))
+    await identify(page, await code_of(running, STUDENT_PHONE), "李想", ADULT_ID[-4:])
+    await page.wait_for_url("**/sign/contract?id=*")
+    await page.goto(page.url.replace("/sign/contract", "/sign/signature"))
+    await page.route("**/sign/v1/contract?*", lambda route: route.fulfill(status=429, json={"code": "too-many"}))
+    await sign(page)
+    await page.wait_for_url("**/sign/done?id=*")
+    again = page.locator("#trouble").get_by_role("button", name="再试一次")
+    await expect(again).to_be_visible()
+    await page.unroute_all()
+    await again.click()
+    await expect(page.locator("#trouble")).to_be_hidden()

@@ -16,7 +16,7 @@ async function look() {
     if (leaving) return undefined;
     if (changed) return void location.reload();
   } catch (error) {
-    if (error instanceof Problem && error.status < 500) return void report(error);
+    if (error instanceof Problem && error.status < 500) return void report(error, { retry: () => location.reload() });
   }
   pause = Math.min(pause * 1.5, MAX_PAUSE);
   next();
