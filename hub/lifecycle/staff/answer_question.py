@@ -36,7 +36,7 @@ MAX_ANSWERS_A_DAY = 5
 A_DAY = timedelta(days=1)
 # Text that phones take for a web address, whatever its end: there are 1,400, and "Mr.Wang" is one. Only the hub sends
 # links, so that nobody learns to trust other ones.
-_ADDRESS = re.compile(r"://|[^\W_]\.[a-z]{2,}", re.IGNORECASE)
+_ADDRESS = re.compile(r"://|\bwww\.|[^\W_]\.[a-z]{2,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
