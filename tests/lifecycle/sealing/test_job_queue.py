@@ -112,7 +112,7 @@ async def test_a_place_that_becomes_free_while_the_worker_asks_is_given_away(mon
         async def others_run() -> bool:
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 picked = "SELECT count(*) FROM pgqueuer WHERE status = 'picked'"
-                return await tx.connection.scalar(text(picked)) == 3
+                return bool(await tx.connection.scalar(text(picked)) == 3)
 
         async def released_has_ended() -> bool:
             return "released" not in await waiting_jobs(running)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
+from asyncpg import connect
 
 from hub.model.staff.accounts import EVERYTHING
 from hub.store.encryption.keys import Keys
@@ -33,9 +33,11 @@ FROM pg_stat_user_indexes WHERE indexrelname = 'ix_signing_task_claimable'
 
 async def test_of_many_tasks_that_sleep_none_is_read() -> None:
     async with fresh_database() as dsns:
-        database, superuser = Database(dsns.app, Keys.derived_from(bytes(32)), lambda: NOW), None
+        database, superuser = (
+            Database(dsns.app, Keys.derived_from(bytes(32)), lambda: NOW),
+            await connect(dsns.superuser),
+        )
         try:
-            superuser = await asyncpg.connect(dsns.superuser)
             for statement in filter(str.strip, SLEEPERS.split(";")):
                 await superuser.execute(statement)
             before = await superuser.fetchval(READ)
@@ -48,5 +50,4 @@ async def test_of_many_tasks_that_sleep_none_is_read() -> None:
             assert await superuser.fetchval(READ) - before <= MAX_ENTRIES_READ
         finally:
             await database.close()
-            if superuser:
-                await superuser.close()
+            await superuser.close()

@@ -89,7 +89,7 @@ async def story() -> AsyncIterator[Story]:
         await add_staff(running, "li-of-hefei", "hefei")
         sought = PersonAct(SoughtPerson(id_number=signer.signer.id_number), EVERYTHING, f"staff:{uuid4()}", "asked")
         erasure = await ask_erasure(services, sought, "hefei")
-        act = await bulk_remind.begin(services, EVERYTHING, [contract.id], "staff:x")
+        act = await bulk_remind.begin_reminding(services, EVERYTHING, [contract.id], "staff:x")
         async with database.transaction(EVERYTHING) as tx:
             now, device, roster = tx.now, uuid4(), RosterUpload(uuid4(), "hefei", "staff:x", "r.csv", tx.now, b"x")
             asked = IssueAct(act, "hefei", f"staff:{uuid4()}", now, needs_approval=True)
