@@ -76,10 +76,11 @@ class Work:
 
     @property
     def use(self) -> UUID | None:
-        """The id of the line in the seal's register, if this run uses the seal: one for each file, however often it is
-        tried."""
+        """The id of the line in the seal's register, if this run uses the seal: one for each file and seal, however
+        often it is tried."""
         if self.step is FinaliseStep.SEAL_OFD:
-            return uuid5(self.contract.id, FinaliseStep.SEAL_OFD)
+            assert self.seal is not None
+            return uuid5(self.contract.id, f"{FinaliseStep.SEAL_OFD} {self.seal.id}")
         return self.about.id if self.step is FinaliseStep.SIGN_SEAL or self.seal_used else None
 
     @property

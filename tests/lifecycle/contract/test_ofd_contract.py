@@ -20,12 +20,14 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.seals.manage_seals import Keeper
+from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
+from hub.lifecycle.sealing.seals.manage_seals import Keeper, move_seal
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.finalise import FinaliseStep
-from hub.model.sealing.seal import SealState
+from hub.model.sealing.seal import SealAct, SealState
+from hub.model.sealing.seal_use import UseOutcome
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.accounts import EVERYTHING
 from hub.settings import PACKED
@@ -37,6 +39,7 @@ from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.evidence.forged_packages import items_of
 from tests.lifecycle.one_step import one_step
+from tests.lifecycle.sealing.test_seal_management import active_seal
 from tests.lifecycle.signer import completed, contract_now, person, record_of, signed
 from tests.running import Running, demanding_templates, running_hub
 from tests.web.staff_visit import COOKIE, console_of
@@ -224,3 +227,26 @@ async def test_the_hubs_clock_says_whether_the_seals_time_has_come(running: Runn
     await signed(running, contract)
     await completed(running, contract)
     assert (await contract_now(running, contract)).final_ofd_sha256
+
+
+async def test_a_seal_that_was_refused_has_no_line_about_what_another_sealed(tmp_path: Path) -> None:
+    templates = demanding_templates(tmp_path / "templates", "with_ofd = true")
+    async with running_hub(templates=Path(templates), with_worker=False) as running:
+        await give_sm2_side(running)
+        services, refused = running.hub.services, await active_seal(running)
+        await make_sm2_seal(services, KEEPER, refused.id)
+        grant = await grant_seal(services, KEEPER, refused.id, NewGrant("contracts", "", "hefei"))
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        await move_seal(services, KEEPER, refused.id, SealAct.SUSPEND)
+        assert await advance(services, contract.id) is ContractState.SIGNED
+        assert (await contract_now(running, contract)).stuck_reason == "seal-use-refused"
+        await revoke_grant(services, KEEPER, refused.id, grant.id)
+        assert await advance(services, contract.id) is ContractState.COMPLETED
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            lines = await tx.seal_register.list_of_seal(refused.id)
+        assert [(line.document_sha256, line.outcome) for line in lines] == [
+            (contract.issued_ofd_sha256, UseOutcome.REFUSED)
+        ]
+        used = await uses_of(running, contract)
+        assert (str(contract.issued_ofd_sha256), "sealed") in used and len(used) == 2
