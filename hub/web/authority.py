@@ -84,17 +84,24 @@ class _Answers:
         if serials - known:
             return ocsp.make_failure("unauthorized")
         statuses = tuple((each, revoked.get(each.serial)) for each in asked)
+        if kept := self._find_kept(statuses):  # it does not wait for others, for which the token is needed
+            return kept
         async with self._making:
-            now = self._hub.services.clock()
-            if (kept := self._kept.get(statuses)) and now - kept[0] < KEPT:
-                return kept[1]
-            if len(asked) > 1 and self._count_combined(now) >= MAX_COMBINED:
-                return ocsp.make_failure("try_later")
-            answer = await self._hub.pki.authority.answer(statuses)
-            self._kept[statuses] = (now, answer)
-            while len(self._kept) > MAX_KEPT:
-                self._kept.popitem(last=False)
-            return answer
+            return self._find_kept(statuses) or await self._make(statuses)
+
+    def _find_kept(self, statuses: Statuses) -> bytes | None:
+        made_at, answer = self._kept.get(statuses, (None, None))
+        return answer if made_at and self._hub.services.clock() - made_at < KEPT else None
+
+    async def _make(self, statuses: Statuses) -> bytes:
+        now = self._hub.services.clock()
+        if len(statuses) > 1 and self._count_combined(now) >= MAX_COMBINED:
+            return ocsp.make_failure("try_later")
+        answer = await self._hub.pki.authority.answer(statuses)
+        self._kept[statuses] = (now, answer)
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return answer
 
     def _count_combined(self, now: datetime) -> int:
         return sum(len(statuses) > 1 and now - at < KEPT for statuses, (at, _) in self._kept.items())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -160,6 +161,32 @@ async def test_orders_without_end_do_not_keep_the_token_busy(asking: Asking, mon
     signed = [status for status, _ in answers if status == "successful"]
     assert 0 < len(signed) <= len(orders) // 2 and {status for status, _ in answers} == {"successful", "try_later"}
     assert (await ask(lines[1:2]))[0] == "successful"
+
+
+async def test_a_kept_answer_does_not_wait_for_one_that_is_being_signed(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, fresh = [await asking.request((await asking.issue()).certificate) for _ in range(2)]
+    signing, go_on, sign = asyncio.Event(), asyncio.Event(), asking.running.hub.pki.authority.answer
+
+    async def ask(request: bytes) -> bytes:
+        async with asking.running.http.post(asking.authority_url, data=request) as response:
+            return await response.read()
+
+    async def slowly(*statuses: Any) -> bytes:
+        signing.set()
+        await go_on.wait()
+        return await sign(*statuses)
+
+    answer = await ask(kept)
+    monkeypatch.setattr(asking.running.hub.pki.authority, "answer", slowly)
+    slow = asyncio.create_task(ask(fresh))
+    await signing.wait()
+    try:
+        assert await asyncio.wait_for(ask(kept), 10) == answer
+    finally:
+        go_on.set()
+        await slow
 
 
 async def test_a_request_for_too_many_or_by_another_hash_is_none() -> None:
