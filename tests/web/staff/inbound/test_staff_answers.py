@@ -178,7 +178,7 @@ async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(
             "pay at bad.top",
             "点击 t.cn/x",
         ),
-        *("pay at bad.io/x", "见bit.ly/x", "付款ｂａｄ．ｔｏｐ"),
+        *("pay at bad.io/x", "见bit.ly/x", "付款ｂａｄ．ｔｏｐ", "见 交费.中国/x", "pay at 47.1.2.3/x"),
     ],
 )
 async def test_what_is_no_answer(running: Running, console: ConsoleBrowser, text: str) -> None:
