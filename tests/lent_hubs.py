@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import asyncpg
 import pytest_asyncio
 
+from hub.model.staff.accounts import EVERYTHING
 from tests.database import Template
 from tests.running import SCHOOL, SCHOOL_WITH_WORKER, BuiltHub, MovableClock, Running, built_hub, running_hub
 
@@ -54,19 +55,25 @@ class LentHub:
     @contextlib.asynccontextmanager
     async def lend(self, clock: MovableClock, *, with_web: bool, with_worker: bool) -> AsyncIterator[Running]:
         """Lend the hub as it was when it was new. Its pages and its worker are new."""
-        if self._used:
-            await self._admin.execute(self._restore)
-            data = self._built.hub.settings.data
-            shutil.rmtree(data)
-            shutil.copytree(self._copy, data)
-            self._built.hub.services.messaging.router.providers = self._providers
-        self.lent = self._used = True
-        self._clock.of = clock
+        self.lent, self._clock.of = True, clock
         try:
+            await self._be_as_new()
             async with self._built.run(clock, with_web=with_web, with_worker=with_worker) as running:
                 yield running
         finally:
             self.lent = False
+
+    async def _be_as_new(self) -> None:
+        hub = self._built.hub
+        if self._used:
+            await self._admin.execute(self._restore)
+            shutil.rmtree(hub.settings.data)
+            shutil.copytree(self._copy, hub.settings.data)
+            hub.services.messaging.router.providers = self._providers
+        self._used = True
+        # The hub does not look for texts again for seconds, and would send those of the test before.
+        async with hub.database.transaction(EVERYTHING) as tx:
+            await hub.services.messaging.texts.refresh(tx, at_once=True)
 
 
 class Lender:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text
+from hub.model.messaging.message import Purpose
+from hub.model.school.text_version import TextKind, TextState
 from hub.model.staff.accounts import EVERYTHING
 from tests.connected_providers import carried_by
 from tests.everything_stored import fingerprint
@@ -61,3 +65,19 @@ async def test_pages_and_worker_are_new_each_time_and_other_settings_have_anothe
     one, again, two, two_again = (running.hub.database for running in lent)
     assert one is again is not two and two is two_again
     assert len({id(running.app) for running in lent}) == len({id(running.worker) for running in lent}) == 4
+
+
+async def test_texts_that_staff_approved_are_gone_with_their_rows() -> None:
+    approved = TextPlace(TextKind.MESSAGE, Purpose.REMINDER.value)
+    async with quiet_hub() as running:
+        services, texts = running.hub.services, running.hub.services.messaging.texts
+        new = texts.current.get(Purpose.REMINDER, "sms", "zh").text
+        draft = await begin_text(services, TextEditor("staff:ann", EVERYTHING), approved)
+        changed = {key: f"{words}!" for key, words in draft.texts.items()}
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.text_versions.save(replace(draft, texts=changed, state=TextState.IN_FORCE))
+            await texts.refresh(tx, at_once=True)
+        assert texts.current.get(Purpose.REMINDER, "sms", "zh").text == f"{new}!"
+    async with quiet_hub() as running:
+        assert running.hub.services.messaging.texts is texts
+        assert texts.current.get(Purpose.REMINDER, "sms", "zh").text == new
