@@ -7,8 +7,8 @@ import socket
 from random import SystemRandom
 
 # Below those that the system chooses for connections and for servers that want any port: in the meantime nobody gets
-# one of these by chance.
-PORTS = range(10_000, 32_000)
+# one of these by chance. Chromium opens no page at port 10080.
+PORTS = range(10_081, 32_000)
 
 
 def free_port(count: int = 1) -> int:
