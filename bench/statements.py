@@ -27,7 +27,8 @@ IDLE_SECONDS = 20.0
 LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^(\d+) LOG:  (?:execute [^:]*|statement): *(.*)$")
-# What a transaction of the hub begins with. One of a single statement has no BEGIN and COMMIT.
+# What a transaction of the hub begins with. One of a single statement has no BEGIN and COMMIT. Workers ask the queue of
+# jobs without it: that counts as a statement, not as a transaction.
 SCOPE = re.compile(r"set_config\('qianda\.scope'|enter_by_key\(")
 # The table of the demo's pretend phone. Statements of the product never name it.
 PHONE = "outbox_message"
