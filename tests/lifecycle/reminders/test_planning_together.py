@@ -113,8 +113,7 @@ async def test_planning_that_the_database_broke_off_goes_on_later(running: Runni
             await tx.contracts.lock_contract(held.id)
             await until(lambda: _found(running, _WAITING_IS_ENDED))
         await until(lambda: _found(running, "SELECT true FROM pgqueuer WHERE status = 'failed'"))
-        await running.worker.periodic.look_after()
-        await until(lambda: _found(running, "SELECT count(*) = 0 FROM pgqueuer"))
+        await until(lambda: _round_leaves_no_job(running))  # it rests first
     assert all([(await ledger(running, each)).count(PLANNED_ANEW) == 1 for each in (held, *others)])
 
 
@@ -142,6 +141,11 @@ async def _queue_of(running: Running) -> AsyncIterator[None]:
     finally:
         stop.set()
         await queue
+
+
+async def _round_leaves_no_job(running: Running) -> bool:
+    await running.worker.periodic.look_after()
+    return await _found(running, "SELECT count(*) = 0 FROM pgqueuer")
 
 
 async def _found(running: Running, question: str) -> bool:
