@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from argon2 import PasswordHasher
 from playwright.async_api import Page, expect
 
 from hub.lifecycle.sealing.seals.manage_seals import find_seal
@@ -16,11 +15,11 @@ from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUs
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from tests.browser.conftest import DESK, NewPage, Shot
-from tests.running import Running
+from tests.running import QUICK, Running
 from tests.web.staff_visit import add_staff
 
 pytestmark = pytest.mark.browser
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
+
 CLIENT = Grantee(GranteeKind.CLIENT, "registry")
 
 

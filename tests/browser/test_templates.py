@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from argon2 import PasswordHasher
 from playwright.async_api import Page, expect
 
 from hub.model.contract.contract import Contract
 from hub.model.staff.roles import StaffRole
 from tests.browser.conftest import DESK, NewPage, Shot
-from tests.running import Running
+from tests.running import QUICK, Running
 from tests.web.staff_visit import add_staff
 
 pytestmark = pytest.mark.browser
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
+
 CLAUSE = "+ 学员应当遵守课堂秩序，爱护教学设施。"
 
 

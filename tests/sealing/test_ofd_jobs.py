@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from hub.errors import BadInput
@@ -97,7 +96,7 @@ async def test_what_a_seal_maker_made_is_not_replaced_unasked(running: Running) 
 
 async def test_console_makes_an_sm2_side_and_lists_the_keys(running: Running) -> None:
     seal, who = await configured(running), await Identities.make()
-    await add_staff(running, "sm2-keeper", "hq", PasswordHasher(time_cost=1, memory_cost=1024), StaffRole.SEAL_KEEPER)
+    await add_staff(running, "sm2-keeper", "hq", role=StaffRole.SEAL_KEEPER)
     console, page = await console_of(running, "sm2-keeper"), f"/staff/seals/{seal.id}/sm2"
     made = await make_sm2_seal(running.hub.services, KEEPER, seal.id)
     async with running.hub.database.transaction(EVERYTHING) as tx:

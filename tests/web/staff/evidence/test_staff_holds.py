@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from argon2 import PasswordHasher
 
 from hub.errors import Refused
 from hub.lifecycle.contract.end import void
@@ -13,11 +12,10 @@ from hub.lifecycle.evidence.erase import erase_words
 from hub.lifecycle.evidence.make_package import make_package
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
-from tests.running import Running
+from tests.running import QUICK, Running
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 
 
 async def console(running: Running, role: StaffRole, campus: str = "hq") -> ConsoleBrowser:

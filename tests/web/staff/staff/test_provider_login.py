@@ -16,7 +16,6 @@ from uuid import uuid4
 import jwt
 import pytest
 import pytest_asyncio
-from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -28,14 +27,13 @@ from hub.model.staff.roles import StaffRole
 from hub.oidc import OidcProvider, ProvenLogin
 from hub.web.app import make_app
 from hub.web.staff.staff.provider_login import BACK, BEGIN, LOGIN_COOKIE
-from tests.running import Running, running_hub
+from tests.running import QUICK, Running, running_hub
 from tests.web.oidc_server import CLIENT, SECRET, OidcServer
 from tests.web.serving import served
 from tests.web.staff.staff.test_own_account import with_factor
 from tests.web.staff_visit import COOKIE, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
 
 
 @dataclass

@@ -9,7 +9,6 @@ import zipfile
 from uuid import UUID, uuid4
 
 import pytest
-from argon2 import PasswordHasher
 
 from hub.commands.hold import ACTOR
 from hub.lifecycle.evidence.ask_erasure import carry_out_erasures, list_erasures
@@ -18,11 +17,11 @@ from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Database
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, QUICK, Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-QUICK = PasswordHasher(time_cost=1, memory_cost=1024)
+
 ASKED = {"id_number": GUARDIAN_ID, "phone": "", "name": "", "reason": f"asked at the desk, {GUARDIAN_PHONE}"}
 
 
