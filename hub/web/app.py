@@ -42,6 +42,8 @@ from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
 from hub.wiring import Hub
 
 MAX_BODY_BYTES = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
+# The fields of a form. Who chooses more lines than a page shows chooses all that match a filter.
+MAX_FORM_FIELDS = 1000
 SHUTDOWN_TIMEOUT = 10.0
 CLOSING_IS_NO_ERROR = ClosingIsNoError()
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -62,6 +64,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
             compress,
         ],
         client_max_size=MAX_BODY_BYTES,
+        client_max_fields=MAX_FORM_FIELDS,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )
     server_logger.addFilter(CLOSING_IS_NO_ERROR)

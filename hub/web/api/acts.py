@@ -1,8 +1,7 @@
 """Act on an issued contract by the API: links, reminders, voiding, extension, reissue, phone changes.
 
-An action that would do something again when it is repeated stores its answer in its own transaction. So a client that
-repeats its request after a crash gets the first answer. Voiding stores no answer, because repeating it changes nothing
-and gives the same answer.
+Every action stores its answer in its own transaction. So a client that repeats its request after a crash gets the first
+answer, whatever happened to the contract since.
 """
 
 from __future__ import annotations
@@ -68,7 +67,9 @@ async def void(call: ApiCall) -> ContractGiven:
     async with call.transaction() as tx:
         contract = await tx.contracts.lock_contract(call.contract)
         await void_locked(call.services, tx, contract, asked.reason, call.actor)
-        return await answers.whole(tx, call.services, call.contract)
+        given = await answers.whole(tx, call.services, call.contract)
+        await call.keep(tx, 200, given)
+    return given
 
 
 async def extend(call: ApiCall) -> ContractGiven:

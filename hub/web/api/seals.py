@@ -7,13 +7,13 @@ from typing import cast
 from uuid import UUID
 
 from hub.errors import SealNotFound
-from hub.lifecycle.sealing.seals.grant_seal import NewGrant, add_grant, revoke_grant
+from hub.lifecycle.sealing.seals.grant_seal import NewGrant, add_grant, end_one_grant
 from hub.lifecycle.sealing.seals.manage_seals import (
     Keeper,
     NewSealRequest,
     add_seal_request,
     list_seals,
-    move_seal,
+    move_one_seal,
     prepare_seal_request,
 )
 from hub.model.sealing.seal import Seal, SealAct
@@ -76,18 +76,22 @@ async def grant(call: ApiCall) -> GrantGiven:
 
 
 async def end_grant(call: ApiCall) -> SealGiven:
-    await call.check_key()
-    await revoke_grant(call.services, _keeper(call), _id(call), _id(call, "grant"))
-    return await read(call)
+    async with call.transaction() as tx:
+        await end_one_grant(tx, _keeper(call), _id(call), _id(call, "grant"))
+        given = await _whole(tx, await tx.seals.get(_id(call)))
+        await call.keep(tx, 200, given)
+    return given
 
 
 def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
-    """Return the operation for this act. A repetition is refused, because the seal is then in another state."""
+    """Return the operation for this act. Without an Idempotency-Key, a repetition is refused: the seal is then in
+    another state."""
 
     async def moved(call: ApiCall) -> SealGiven:
-        await call.check_key()
-        await move_seal(call.services, _keeper(call), _id(call), act)
-        return await read(call)
+        async with call.transaction() as tx:
+            given = await _whole(tx, await move_one_seal(call.services, tx, _keeper(call), _id(call), act))
+            await call.keep(tx, 200, given)
+        return given
 
     return moved
 

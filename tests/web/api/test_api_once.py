@@ -13,8 +13,11 @@ from uuid import uuid4
 import pytest
 
 from hub.errors import DatabaseUnavailable
+from hub.lifecycle.sealing.seals.manage_seals import list_seals
+from hub.lifecycle.staff.api_keys import add_key
 from hub.model.contract.contract import Contract
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
 from tests.commits import before_commits
 from tests.running import Running
 from tests.web.signer_visits import asked
@@ -93,7 +96,7 @@ async def test_whatever_is_lost_the_same_key_is_one_act(running: Running, act: s
     assert first[0] == status and after > 3
 
 
-@pytest.mark.parametrize("act", ["links", "remind", "extend", "reissue"])
+@pytest.mark.parametrize("act", list(ACTS))
 async def test_the_first_answer_is_given_again_when_the_contract_has_ended_since(running: Running, act: str) -> None:
     running.clock.advance(timedelta(minutes=31))
     undisturbed, contract = Outage(0, lasting=False), await running.issue_minor()
@@ -109,6 +112,43 @@ async def test_the_first_answer_is_given_again_when_the_contract_has_ended_since
     status, answer, headers = await post(running, contract, act, body, key)
     assert (status, headers.get("Idempotent-Replayed")) == (ACTS[act][0], "true"), answer
     await check(running, contract, act, answer)
+
+
+@pytest.mark.parametrize("act", ["suspend", "revoke"])
+async def test_an_act_on_a_seal_keeps_its_answer_as_well(running: Running, act: str) -> None:
+    """A repetition without a key is refused: the seal is suspended, the grant is revoked."""
+    services = running.hub.services
+    (seal, *_) = await list_seals(services, EVERYTHING)
+    secret = await add_key(services, f"seals-{uuid4().hex[:8]}", "hq", "test", KeyTerms(ALL_SCOPES))
+
+    async def send(path: str, key: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any, Mapping[str, str]]:
+        headers = {"Idempotency-Key": key}
+        return await asked(
+            running, "POST", f"/api/v1/seals/{seal.id}/{path}", body=body, bearer=secret, headers=headers
+        )
+
+    async def path_of_act() -> str:
+        if act == "suspend":
+            return act
+        grant = {"grantee_kind": "contracts", "campus": "hefei", "templates": ["course"]}
+        status, given, _ = await send("grants", str(uuid4()), grant)
+        assert status == 201, given
+        return f"grants/{given['id']}/revoke"
+
+    undisturbed, key = Outage(0, lasting=False), str(uuid4())
+    path = await path_of_act()
+    with undisturbed.of(running):
+        assert (await send(path, key))[0] == 200
+    assert (await send(path, str(uuid4())))[0] in (404, 409)
+    if act == "suspend":
+        assert (await send("resume", str(uuid4())))[0] == 200
+    path, key = await path_of_act(), str(uuid4())
+    with Outage(undisturbed.asked, lasting=False).of(running):  # the act is done, its answer gets lost
+        assert (await send(path, key))[0] == 503
+    status, answer, headers = await send(path, key)
+    if act == "suspend":
+        assert (await send("resume", str(uuid4())))[0] == 200
+    assert (status, headers.get("Idempotent-Replayed")) == (200, "true"), answer
 
 
 async def check(running: Running, contract: Contract, act: str, answer: Any) -> None:

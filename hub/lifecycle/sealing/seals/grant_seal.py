@@ -73,10 +73,15 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
 async def revoke_grant(services: Services, keeper: Keeper, seal_id: UUID, grant_id: UUID) -> None:
     """Revoke one grant of a seal, which then allows no new use. Raises SealNotFound, NotFound."""
     async with services.database.transaction(keeper.scope) as tx:
-        seal = await tx.seals.lock(seal_id)
-        if not await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now, only=grant_id):
-            raise NotFound
-        await record_seal_act(tx, seal, "seal-grant-revoked", keeper.actor, {"grant": str(grant_id)})
+        await end_one_grant(tx, keeper, seal_id, grant_id)
+
+
+async def end_one_grant(tx: Transaction, keeper: Keeper, seal_id: UUID, grant_id: UUID) -> None:
+    """Revoke a grant in the caller's transaction. Raises as `revoke_grant` does."""
+    seal = await tx.seals.lock(seal_id)
+    if not await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now, only=grant_id):
+        raise NotFound
+    await record_seal_act(tx, seal, "seal-grant-revoked", keeper.actor, {"grant": str(grant_id)})
 
 
 def _facts(grant: SealGrant) -> dict[str, object]:

@@ -187,13 +187,18 @@ async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: Seal
     SealNotFound, SealMoveNotAllowed.
     """
     async with services.database.transaction(keeper.scope) as tx:
-        seal = (await tx.seals.lock(seal_id)).move(act, tx.now)
-        await tx.seals.save(seal)
-        facts: dict[str, Any] = {}
-        if act is SealAct.REVOKE:
-            facts["count"] = await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now)
-            await _revoke_certificates(services, tx, seal)
-        await record_seal_act(tx, seal, _KINDS[act], keeper.actor, facts)
+        return await move_one_seal(services, tx, keeper, seal_id, act)
+
+
+async def move_one_seal(services: Services, tx: Transaction, keeper: Keeper, seal_id: UUID, act: SealAct) -> Seal:
+    """Move a seal in the caller's transaction. Raises as `move_seal` does."""
+    seal = (await tx.seals.lock(seal_id)).move(act, tx.now)
+    await tx.seals.save(seal)
+    facts: dict[str, Any] = {}
+    if act is SealAct.REVOKE:
+        facts["count"] = await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now)
+        await _revoke_certificates(services, tx, seal)
+    await record_seal_act(tx, seal, _KINDS[act], keeper.actor, facts)
     return seal
 
 

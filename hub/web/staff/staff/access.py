@@ -21,6 +21,8 @@ from hub.web.http.security import cookie
 
 COOKIE = "__Host-qianda-staff"
 MAX_INPUT_LENGTH = 200
+# A form without a file. The longest is a contract's text of 60 000 Chinese characters, each sent as nine bytes.
+MAX_FORM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,12 @@ Handler = Callable[[StaffVisit], Awaitable[web.StreamResponse]]
 
 
 class StaffRoute(NamedTuple):
-    """The handler of a route of the console, and the permission that the route requires."""
+    """The handler of a route of the console, and the permission that the route requires. `takes_file`: its form may be
+    as long as the server reads at all; others are bounded by MAX_FORM_BYTES."""
 
     permission: Permission
     handler: Handler
+    takes_file: bool = False
 
 
 def staff_only(route: StaffRoute) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -98,7 +102,7 @@ def staff_only(route: StaffRoute) -> Callable[[web.Request], Awaitable[web.Strea
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            visit = await _visit(request)
+            visit = await _visit(_bounded(request, route))
         except LoginRequired:
             if request.method not in ("GET", "HEAD") or "part" in request.query:
                 raise
@@ -112,6 +116,13 @@ def staff_only(route: StaffRoute) -> Callable[[web.Request], Awaitable[web.Strea
         return await route.handler(visit)
 
     return guarded
+
+
+def _bounded(request: web.Request, route: StaffRoute) -> web.Request:
+    """Return the request so that no more of its form is read than this route needs: decoding it blocks the server."""
+    if route.takes_file and request.content_type == "multipart/form-data":
+        return request
+    return request.clone(client_max_size=MAX_FORM_BYTES)
 
 
 async def _visit(request: web.Request) -> StaffVisit:
