@@ -49,6 +49,7 @@ from hub.errors.certificates import KeyRevoked as KeyRevoked
 from hub.errors.certificates import WrongProof as WrongProof
 from hub.errors.enrolments import ActDecided as ActDecided
 from hub.errors.enrolments import ApprovalNeeded as ApprovalNeeded
+from hub.errors.enrolments import ChangedSinceAsked as ChangedSinceAsked
 from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
 from hub.errors.enrolments import EnrolmentsChanged as EnrolmentsChanged
 from hub.errors.enrolments import ImportUndone as ImportUndone

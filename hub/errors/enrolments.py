@@ -41,6 +41,16 @@ class EnrolmentsChanged(Conflict):
     )
 
 
+class ChangedSinceAsked(Conflict):
+    """What would be approved is not what was asked for."""
+
+    code = "changed-since-asked"
+    sentence = (
+        "An enrolment, its course or a template was changed after this was asked for."
+        " Do not issue these contracts, and have them asked for again."
+    )
+
+
 class SchoolChanged(Conflict):
     """The changes that were looked at are not those that the file would make now."""
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from hub.errors import BadInput, EnrolmentsChanged, NotFound, QiandaError, Unavailable
+from hub.errors import BadInput, ChangedSinceAsked, EnrolmentsChanged, NotFound, QiandaError, Unavailable
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, signer_of
 from hub.lifecycle.contract.reissue import Replacement, plan_replacement
@@ -81,7 +81,8 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
     waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
     found = await list_selected(tx, replace(selection, fitting=waiting))
     act = replace(act, needs_approval=await need_approval(services, tx, found))
-    await _begin_act(services, tx, act, found)
+    if await _begin_act(services, tx, act, found) and act.needs_approval:
+        await tx.issue_acts.keep_digests(act.id, await digest_each(services, tx, found, None))
 
 
 async def begin_replacing(
@@ -98,14 +99,15 @@ async def _begin_act(
     act: IssueAct,
     found: Sequence[Enrolment],
     replacement: SignerReplacement | None = None,
-) -> None:
+) -> bool:
+    """Return False if the act has already begun."""
     if not await tx.issue_acts.begin(act, found, replacement):
-        return
+        return False
     kind = "issuing-asked" if act.needs_approval else "contracts-issued"
     await record_act(tx, act.campus, kind, act.asked_by, {"act": str(act.id), "count": len(found)})
     if not act.needs_approval:
         await _enqueue(tx, act)
-        return
+        return True
     waits = ApprovalTask(
         APPROVE_ISSUE,
         ISSUE_WAITS,
@@ -116,6 +118,7 @@ async def _begin_act(
         [act.asked_by],
     )
     await add_approval_task(services, tx, waits)
+    return True
 
 
 async def _enqueue(tx: Transaction, act: IssueAct) -> None:
@@ -181,16 +184,19 @@ async def _list_templates(
 async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor: str, seen: str) -> None:
     """Let an act begin that somebody else asked for. `seen`: the digest of the enrolments that were looked at.
 
-    Raises NotFound, ActDecided, SecondPersonNeeded, EnrolmentsChanged, and what `plan_act` raises.
+    Raises NotFound, ActDecided, SecondPersonNeeded, ChangedSinceAsked, EnrolmentsChanged, and what `plan_act` raises.
     """
     planned = await plan_act(services, scope, act_id)
     async with services.database.transaction(scope) as tx:
         act = await _lock_act(tx, act_id)
         decided = decide_act(act, actor, tx.now, approve=True)
         approved = await digest_each(services, tx, await list_to_approve(tx, act), planned)
+        asked = await tx.issue_acts.list_digests(act.id)
+        if any(asked.get(enrolment, digest) != digest for enrolment, digest in approved.items()):
+            raise ChangedSinceAsked
         if digest_items(approved) != seen:
             raise EnrolmentsChanged
-        await tx.issue_acts.keep_approved(act.id, approved)
+        await tx.issue_acts.keep_digests(act.id, approved)
         await tx.issue_acts.decide(decided)
         await finish_approval_task(tx, APPROVE_ISSUE, act.address, actor)
         await record_act(tx, act.campus, "issuing-approved", actor, {"act": str(act.id), "asked_by": act.asked_by})

@@ -98,13 +98,19 @@ class IssueActs(ActItems):
         encrypted, name = row["replacement_sealed"], _REPLACEMENT.at(act, row["enrolment"])
         return SignerReplacement.of(self._cipher.decrypt_json(encrypted, name))
 
-    async def keep_approved(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
-        """Keep the digest of what was approved, for each enrolment."""
+    async def keep_digests(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
+        """Keep the digest of what was asked for or, in its place, of what was approved, for each enrolment."""
         values = {"act": act, "enrolments": list(digests), "digests": list(digests.values())}
         await self._connection.execute(_KEEP_APPROVED, values)
 
+    async def list_digests(self, act: UUID) -> Mapping[UUID, bytes]:
+        """Return the digest of what was asked for or approved, of each enrolment for which one is kept."""
+        mine = (ITEM.c.act == act) & ITEM.c.approved_digest.is_not(None)
+        rows = await self._connection.execute(select(ITEM.c.enrolment, ITEM.c.approved_digest).where(mine))
+        return {row["enrolment"]: row["approved_digest"] for row in rows}
+
     async def get_approved(self, act: UUID, enrolment: UUID) -> bytes | None:
-        """Return the digest of what was approved; None if nothing was."""
+        """Return the digest of what was approved, of an act that was; None if none was kept."""
         kept = select(ITEM.c.approved_digest).where(self.tables.is_item(act, enrolment))
         found: bytes | None = await self._connection.scalar(kept)
         return found

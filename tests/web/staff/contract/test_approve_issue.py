@@ -232,6 +232,21 @@ async def test_what_was_changed_after_its_approval_is_not_issued(story: Story) -
     assert await story.contract_of(one.id) is None
 
 
+async def test_what_was_changed_after_it_was_asked_for_is_not_approved(story: Story) -> None:
+    """Nor by whoever has changed it, and has looked at it since; but once it is asked for again."""
+    one, other = [await enrolled(story.running, name) for name in ("陈小满", "陈小雨")]
+    act = await ask(story.ann, one.id, other.id)
+    await change_guardian(story, one, phone="+8619000000779")
+    refused = await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))
+    assert refused.status == 409 and "was changed after this was asked for" in refused.words
+    await story.run(act)
+    assert await story.contract_of(one.id) is None and await story.contract_of(other.id) is None
+    await change_guardian(story, one)  # as it was when it was asked for
+    assert (await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))).status == 303
+    act = await ask(story.ann, (await enrolled(story.running, "陈小云")).id)
+    assert (await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))).status == 303
+
+
 async def test_an_approval_covers_the_template_of_the_contract_that_is_replaced(story: Story) -> None:
     """Also if the course names another one by now."""
     services = story.running.hub.services
