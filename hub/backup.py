@@ -27,6 +27,7 @@ from hub.store.files.durable_files import sync_folder
 from hub.store.server.connections import check_owner, open_connection
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding
+from hub.store.server.left_database import find_left_database
 from hub.store.server.migrate import knows_schema, migrate, schema_of
 from hub.store.transaction import Database
 
@@ -140,10 +141,7 @@ def _unpacked(data: Path, source: Path, passphrase: str) -> Iterator[_Unpacked]:
     data.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{data.name}-restoring-"
     if left := next((path for path in data.parent.iterdir() if path.name.startswith(prefix)), None):
-        raise BadInput(
-            f"{left.absolute()} is of another restore, and has keys and data: delete it if that was killed",
-            field="data",
-        )
+        raise BadInput(_describe_left(left.absolute()), field="data")
     beside = Path(tempfile.mkdtemp(prefix=prefix, dir=data.parent))
     try:
         folder, dump = _made(beside / "data"), beside / "qianda.dump"
@@ -155,6 +153,15 @@ def _unpacked(data: Path, source: Path, passphrase: str) -> Iterator[_Unpacked]:
         yield _Unpacked(data, folder, dump, about)
     finally:
         shutil.rmtree(beside)
+
+
+def _describe_left(left: Path) -> str:
+    """Return what to do with the folder of another restore, and with its database, which may lie elsewhere and run."""
+    database = find_left_database(left / "data" / "database")
+    end = f"end its database (`kill -INT {database.server}`), then " if database.server else ""
+    files = " and ".join(map(str, database.outside))
+    delete = f"delete {files}, and this folder last" if files else "delete it"
+    return f"{left} is of another restore, and has keys and data: if that was killed, {end}{delete}"
 
 
 def _made(folder: Path) -> Path:

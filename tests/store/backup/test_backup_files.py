@@ -17,6 +17,7 @@ from hub.errors import BadInput, UnreadableFile
 from hub.store.backup.archive import MAX_NAMED, ArchiveWriter, read_members
 from hub.store.backup.contents import unpack
 from hub.store.backup.sealed_stream import CHUNK_BYTES, HEAD, TAG_BYTES, OpeningReader, SealingWriter
+from hub.store.server.embedded import EmbeddedPostgres
 from tests.store.backup_files import ABOUT_IT, CHEAP, MEMBERS, PASSPHRASE, backup_of, boundaries, sealed, written
 
 FLIPS = 200
@@ -158,6 +159,23 @@ def test_what_a_killed_restore_left_is_named(tmp_path: Path) -> None:
     (tmp_path / ".data-restoring-x1y2z3").mkdir()
     with pytest.raises(BadInput, match=r"data-restoring-x1y2z3 .* has keys and data"):
         restore_embedded(tmp_path / "data", tmp_path / "qianda.backup", PASSPHRASE)
+
+
+def test_the_database_of_a_killed_restore_is_named_as_well(tmp_path: Path) -> None:
+    """It runs on. For root, its files lie in the state folder."""
+    server = EmbeddedPostgres(tmp_path / ".data-restoring-x1y2z3" / "data" / "database", durable=False)
+    with pytest.raises(BadInput) as stopped:
+        restore_embedded(tmp_path / "data", tmp_path / "qianda.backup", PASSPHRASE)
+    assert "kill -INT" not in stopped.value.detail
+    try:
+        server.start()
+        with pytest.raises(BadInput, match=f"`kill -INT {server.server_pid()}`") as running:
+            restore_embedded(tmp_path / "data", tmp_path / "qianda.backup", PASSPHRASE)
+    finally:
+        server.stop(remove=True)
+    for said in (stopped.value.detail, running.value.detail):
+        elsewhere = not server.home.is_relative_to(tmp_path)
+        assert (f"delete {server.home} and {server.home}.folder, and this folder last" in said) is elsewhere, said
 
 
 def test_many_members_have_several_manifests() -> None:
