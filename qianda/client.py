@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -51,13 +51,15 @@ class ShownContract:
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """The answer of `prepare`. `to_be_signed`: the signed attributes as a DER SET. `prepared`: the URL of the file."""
+    """The answer of `prepare`. `to_be_signed`: the signed attributes as a DER SET. `prepared`: the URL of the file.
+    `shown`, if given: the document that was shown, with which the file begins and which need not be loaded again."""
 
     request: str
     expires_at: str
     to_be_signed: bytes
     byte_range: tuple[int, ...]
     prepared: str
+    shown: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,7 @@ class SigningClient:
 
     async def prepared_file(self, prepared: PreparedRequest) -> bytes:
         """Return the prepared file. Raises BadAnswer if it is on another origin, which must not get the secret."""
-        return await self._wire.follow(prepared.prepared)
+        return await self._wire.follow(prepared.prepared, prepared.shown)
 
     async def signature(
         self, request: str, signature: bytes, contract_id: str | None = None, *, assertion: Any = None
@@ -355,17 +357,12 @@ class SigningClient:
                 waited += pause
 
     async def _check(
-        self,
-        shown: bytes,
-        prepared: PreparedRequest,
-        holder: Holder,
-        chain: tuple[bytes, ...],
-        contract_id: str | None,
+        self, shown: bytes, prepared: PreparedRequest, holder: Holder, chain: tuple[bytes, ...], contract_id: str | None
     ) -> None:
         try:
             if not chain or _spki_of(chain[0]) != holder.spki:
                 raise RefusedToSign(3, "the certificate is not for this key")
-            file = await self.prepared_file(prepared)
+            file = await self.prepared_file(replace(prepared, shown=shown))
             check_prepared(shown, PreparedFile(file, prepared.byte_range, prepared.to_be_signed), chain[0])
             await asyncio.to_thread(check_update, shown, file)
         except RefusedToSign as refusal:

@@ -53,13 +53,17 @@ class Wire:
     async def get_bytes(self, step: str, contract_id: str | None = None) -> bytes:
         return await self._call("GET", self._url(step), None, contract_id)
 
-    async def follow(self, link: str) -> bytes:
+    async def follow(self, link: str, begun: bytes = b"") -> bytes:
         """Return the content of a link in the hub's answer, relative or absolute. Raises BadAnswer for another
-        origin."""
+        origin.
+
+        `begun`: bytes with which the content should begin. If the hub can, it sends only what follows them (RFC 9110
+        14), and the content is both joined.
+        """
         url = urljoin(self._base, link)
         if origin_of(url) != origin_of(self._base):
             raise BadAnswer("the hub's answer leads to another origin")
-        return await self._call("GET", url, None, None)
+        return await self._call("GET", url, begun=begun)
 
     def _url(self, step: str) -> str:
         """Return the URL of a step of the signing protocol, or of another path if `step` begins with a slash."""
@@ -69,18 +73,25 @@ class Wire:
         language = {"Accept-Language": self.language}
         return language | ({"Authorization": f"Bearer {self.bearer}"} if self.bearer else {})
 
-    async def _call(self, method: str, url: str, body: Json | None, contract_id: str | None) -> bytes:
+    async def _call(
+        self, method: str, url: str, body: Json | None = None, contract_id: str | None = None, *, begun: bytes = b""
+    ) -> bytes:
+        only_rest = {"Range": f"bytes={len(begun)}-", "Accept-Encoding": "identity"} if begun else {}
         request = self._http.request(
             method,
             url,
             json=body,
             params={"id": contract_id} if contract_id else None,
-            headers=self._headers(),
+            headers=self._headers() | only_rest,
             timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
             allow_redirects=False,
         )
         async with request as response:
             content = await _read_limited(response)
+            if begun and response.status == 206 and _starts_at(response, len(begun)):
+                return begun + content
+            if begun and response.status in (206, 416):
+                return await self._call(method, url, body, contract_id)
             if not 200 <= response.status < 300:
                 raise _problem(response.status, content, response.headers.get("Retry-After"))
             return content
@@ -112,6 +123,10 @@ async def _read_limited(response: aiohttp.ClientResponse) -> bytes:
         if len(content) > MAX_ANSWER_BYTES:
             raise BadAnswer("the answer is too large")
     return bytes(content)
+
+
+def _starts_at(response: aiohttp.ClientResponse, start: int) -> bool:
+    return response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
 
 
 def _json_object(content: bytes) -> Json:

@@ -34,11 +34,13 @@ class HubDouble:
 
     `lie`: what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one each
     time that it is asked again), elsewhere, other-key; or the name of one of ODDITIES. "written anew" is no lie: an
-    honest file, written in the same way as those.
+    honest file, written in the same way as those. `ranges`: what it does if only the rest of the prepared file is asked
+    for: ignored, as by older hubs, honoured, refused, or shifted (another part is sent).
     """
 
-    def __init__(self, lie: str = "", *, busy: int = 0) -> None:
-        self.lie, self.busy = lie, busy
+    def __init__(self, lie: str = "", *, busy: int = 0, ranges: str = "ignored") -> None:
+        self.lie, self.busy, self.ranges = lie, busy, ranges
+        self.sent: list[str] = []  # which parts of the prepared file
         self.session, self.challenge = "", b""
         self.refusals: list[dict[str, Any]] = []
         self.state = "OPEN"
@@ -137,8 +139,18 @@ class HubDouble:
         to_be_signed = b64encode(self._to_be_signed).decode()
         return web.json_response(answer | {"to_be_signed": to_be_signed, "prepared": link})
 
-    async def _prepared(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._file)
+    async def _prepared(self, request: web.Request) -> web.Response:
+        start, size = request.http_range.start, len(self._file)
+        if start is None or self.ranges == "ignored":
+            self.sent.append("whole")
+            return web.Response(body=self._file)
+        if self.ranges == "refused":
+            self.sent.append("none")
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
+        self.sent.append("other part" if self.ranges == "shifted" else "rest")
+        start -= self.ranges == "shifted"
+        headers = {"Content-Range": f"bytes {start}-{size - 1}/{size}"}
+        return web.Response(status=206, body=self._file[start:], headers=headers)
 
     async def _signature(self, request: web.Request) -> web.Response:
         body = await request.json()

@@ -99,6 +99,12 @@ def test_proxies_let_the_largest_upload_through() -> None:
     assert "max_size 21MB" in (DEPLOY / "Caddyfile").read_text("utf-8")
 
 
+def test_nginx_speaks_http2_on_every_address_with_a_certificate() -> None:
+    """As nginx 1.22 of Debian 12 writes it; Caddy speaks it unasked."""
+    secured = re.findall(r"listen .*443.*;", (DEPLOY / "nginx.conf").read_text("utf-8"))
+    assert secured and all(each.endswith(" ssl http2;") for each in secured)
+
+
 def test_whoever_sets_a_proxy_up_is_told_of_every_path_that_is_a_secret() -> None:
     code = "\n".join(each.read_text("utf-8") for each in (ROOT / "hub" / "web").rglob("*.py"))
     secret = set(re.findall(r'"(/\w+/)(?:\{\w+\}/)*\{(?:ticket|poster|token|channel)\}', code))

@@ -54,7 +54,7 @@ interface Posts {
 }
 
 /** `id` names the contract. With a body it is a POST. */
-interface CallOptions { body?: object | undefined; id?: string | undefined }
+interface CallOptions { body?: object | undefined; id?: string | undefined; begun?: Bytes | undefined }
 type Call = (path: string, options?: CallOptions) => Promise<Bytes>;
 type Json = <P extends keyof Gets | keyof Posts, O extends CallOptions = CallOptions>(path: P, options?: O) =>
   Promise<O extends { body: object } ? Posts[P & keyof Posts] : Gets[P & keyof Gets]>;

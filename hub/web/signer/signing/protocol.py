@@ -28,6 +28,7 @@ from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.phone_change import PhoneChangeState
 from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.ranges import file_answer
 from hub.web.http.security import clear_session, session_secret, set_session
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.scripts import SCRIPTS
@@ -192,7 +193,7 @@ def _strokes(appearance: schemas.Appearance | None) -> list[list[tuple[float, fl
 async def prepared(request: web.Request) -> web.Response:
     wanted = uuid(request.match_info["request"], WrongSignature("there is no such request in this session"))
     content = await sign.prepared_file(request.app[HUB].services, session_secret(request), wanted)
-    return web.Response(body=content, content_type="application/pdf")
+    return file_answer(request, content, "application/pdf")
 
 
 async def signature(request: web.Request) -> web.Response:

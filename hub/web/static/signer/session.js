@@ -20,8 +20,8 @@ export class Problem extends Error {
   }
 }
 
-/** @type {Call} */
-export async function call(path, { body, id } = {}) {
+/** With `begun`, the bytes with which the answer begins: only what follows is loaded, if the hub can (RFC 9110 14). @type {Call} */
+export async function call(path, { body, id, begun } = {}) {
   const address = path.startsWith('/') ? path : `/sign/v1/${path}${id ? `?id=${encodeURIComponent(id)}` : ''}`;
   const stop = new AbortController();
   const file = body instanceof Blob ? body : null;
@@ -34,10 +34,15 @@ export async function call(path, { body, id } = {}) {
   try {
     const response = await fetch(address, {
       method: body ? 'POST' : 'GET', credentials: 'same-origin', redirect: 'error', cache: 'no-store', signal: stop.signal,
-      headers: { 'Accept-Language': document.documentElement.lang, ...(body && { 'Content-Type': file ? 'application/octet-stream' : 'application/json' }) },
+      headers: {
+        'Accept-Language': document.documentElement.lang, ...(begun && { Range: `bytes=${begun.length}-` }),
+        ...(body && { 'Content-Type': file ? 'application/octet-stream' : 'application/json' }),
+      },
       body: file ?? (body && JSON.stringify(body)),
     });
-    const content = await received(response, waitFor);
+    const isRest = begun && response.status === 206 && response.headers.get('Content-Range')?.startsWith(`bytes ${begun.length}-`);
+    const content = await received(response, waitFor, isRest ? [begun] : []);
+    if (begun && !isRest && [206, 416].includes(response.status)) return await call(path, { id });
     if (!response.ok) throw problemOf(response, content);
     return content;
   } catch (error) {
@@ -47,10 +52,10 @@ export async function call(path, { body, id } = {}) {
   }
 }
 
-/** The whole answer. @param {Response} response @param {() => void} coming called for each part that has come */
-async function received(response, coming) {
+/** The whole answer. @param {Response} response @param {() => void} coming called for each part that has come
+ * @param {Bytes[]} parts those that are here already */
+async function received(response, coming, parts) {
   const reader = response.body?.getReader();
-  const parts = [];
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
     parts.push(part.value);
     coming();

@@ -115,7 +115,7 @@ async function prepare() {
 /** @param {Bytes} document @param {PreparedRequest} request @param {CertifiedKey} key */
 async function checked(document, request, key) {
   if (!request.prepared.startsWith('/')) throw new RefusedToSign(1, 'the prepared file lies elsewhere');
-  const prepared = await call(request.prepared);
+  const prepared = await call(request.prepared, { begun: document });
   const toBeSigned = bytesOf(request.to_be_signed);
   await checkPrepared({
     shown: document, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate, passkey: key.named,
