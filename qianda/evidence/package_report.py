@@ -42,6 +42,14 @@ _ADDED = Reason(
 _ADDENDUM_REFUSED = Reason("补充材料不可信: {why}", "The addendum is not to be believed: {why}")
 _REVOKED = Reason("{field} 所用的证书此后于 {at} 被吊销。", "The certificate of {field} was revoked since, at {at}.")
 _STATE = Reason("合同状态: {state}", "State of the contract: {state}")
+# The states of contracts that have ended.
+_ENDED_STATES = {
+    "COMPLETED": Reason("已完成", "completed"),
+    "DECLINED": Reason("已拒签", "declined"),
+    "EXPIRED": Reason("已过期", "expired"),
+    "VOIDED": Reason("已撤回", "withdrawn"),
+    "SIGNED_ON_PAPER": Reason("纸质签署", "signed on paper"),
+}
 _TRIAL = Reason(
     "含内置机构的证书: 仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
 )
@@ -115,6 +123,15 @@ def _addendum_refused(report: PackageReport) -> Reason | None:
     return Reason(_ADDENDUM_REFUSED.zh.format(why=why.zh), _ADDENDUM_REFUSED.en.format(why=why.en)) if why else None
 
 
+def _state_of(state: str) -> Reason:
+    words = _ENDED_STATES.get(state)
+    return (
+        Reason(_STATE.zh.format(state=words.zh), _STATE.en.format(state=words.en))
+        if words
+        else _STATE.about(state=state)
+    )
+
+
 def _sentences(report: PackageReport) -> list[Reason]:
     if report.fault is not None:
         return [Reason(_REFUSED.zh.format(why=report.fault.zh), _REFUSED.en.format(why=report.fault.en))]
@@ -122,7 +139,7 @@ def _sentences(report: PackageReport) -> list[Reason]:
     made = {"by": report.signer.name, "at": local_time(report.signer.signed_at), "items": report.items}
     sentences = [
         _GENUINE.about(number=report.contract["number"], **made),
-        _STATE.about(state=report.contract["state"]),
+        _state_of(report.contract["state"]),
         _PROVEN.about(at=local_time(report.proven_since)) if report.proven_since else _UNPROVEN,
     ]
     sentences += [_UNTRUSTED.about(name=name) for name in report.untrusted_proofs]

@@ -13,7 +13,9 @@ from hub.doctor import DoctorFinding, examine
 from hub.errors import AccessDenied
 from hub.web.http.app_keys import HUB
 from hub.web.pages.doctor_words import say_found, say_part
+from hub.web.pages.i18n import Translate
 from hub.web.pages.render import translator
+from hub.web.staff.labels import CHANNELS
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 from hub.wiring import Hub
@@ -53,5 +55,13 @@ async def doctor(visit: StaffVisit) -> web.Response:
     findings, at = await app[ANSWER].get_or_examine(app[HUB])
     async with visit.services.database.transaction(visit.shown) as tx:
         paused = await tx.pause.get()
-    lines = [(each.well, say_part(each.part, translate), say_found(each.words, translate)) for each in findings]
+    lines = [(each.well, say_part(each.part, translate), _say_words(each, translate)) for each in findings]
     return await show(visit, "staff/doctor.html", lines=sorted(lines, key=lambda line: line[0]), at=at, paused=paused)
+
+
+def _say_words(finding: DoctorFinding, translate: Translate) -> str:
+    """Return what was found, in the reader's language; channels by their names, not by those of the configuration."""
+    if finding.part == "channels" and finding.well:
+        named = (translate(CHANNELS.get(each, each)) for each in finding.words.split(", "))
+        return translate(", ").join(named)
+    return say_found(finding.words, translate)

@@ -31,6 +31,7 @@ async def test_messages_are_shown_without_link_and_code(running: Running, consol
         secret = re.search(r"/s/(\S+)" if purpose == "invitation" else r"\d{6}", sent[purpose])
         assert secret and secret[secret.lastindex or 0] not in page.text, purpose
     assert re.search(r"Consent version \S+, today", page.words) and "Opened" in page.words
+    assert re.search(r"As it stood on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\+8", page.words)  # for whoever prints it
 
 
 async def test_the_record_says_who_moved_the_deadline_and_when_to(running: Running, console: ConsoleBrowser) -> None:

@@ -67,8 +67,10 @@ async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
         page = await console.get("/staff/doctor")
         assert page.status == 200 and "Ready to issue." in page.words, page.words
         assert "provider outbox-sms: answers" in page.words
+        assert "channels: e-mail, text message, call" in page.words, page.words
         chinese = await (await console_of(running, language="zh")).get("/staff/doctor")
-        assert "可以签发。" in chinese.words and "印章证书: 有效期至" in chinese.words
+        assert "可以签发。" in chinese.words and "印章证书：有效期至" in chinese.words
+        assert "消息渠道：邮件、短信、电话" in chinese.words, chinese.words
         await add_staff(running, "hefei-desk", "hefei")
         assert (await (await console_of(running, "hefei-desk")).get("/staff/doctor")).status == 403
 
