@@ -65,6 +65,7 @@ SHAPES: tuple[str, ...] = (
     "it has more than {most} rows",
     "it has more than {most} columns",
     "The PDF could not be read: {reason}",
+    "it begins at {moment} UTC",
     "at most {most} lines",
     "at most {most} days",
     "at most {most} characters",
