@@ -84,7 +84,8 @@ class InstalledSchool:
 
 
 def set_up(path: Path) -> None:
-    """Set up a school from its file. Raises typer's Exit with 1 if the file has faults; then nothing was made."""
+    """Set up a school from its file. Raises typer's Exit with 1 if the file has faults; then no part of the school was
+    made."""
     from hub.documents.school.school_file import read_school
 
     check_environment(os.environ)

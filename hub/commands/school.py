@@ -1,4 +1,5 @@
-"""`qianda school apply`, `show` and `record`: the organisation, its campuses and courses, read from a file or written.
+"""`qianda school apply` and `show`: read campuses and courses from a file, and print them as one; `record`: print the
+school's own record.
 
 Also `qianda import`: a roster from a spreadsheet.
 """
@@ -121,7 +122,7 @@ def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:
 
 
 async def _begin_import(hub: Hub, name: str, options: ImportOptions) -> ImportOptions:
-    """Begin an import by headquarters, which staff can see and undo. Without a school there is nothing to add it to."""
+    """Begin an import by headquarters, which staff can see and undo. Without a school, return the options unchanged."""
     from hub.lifecycle.school.import_roster import begin_import
 
     async with hub.database.transaction(EVERYTHING) as tx:

@@ -1,4 +1,4 @@
-"""`qianda init --page`, and `qianda init` in a terminal: set up a school by questions, then serve it at once.
+"""`qianda init --page`, and `qianda init` in a terminal: set up a school by asking questions, then serve it at once.
 
 Both ask the questions in `hub.setup.questions`, and install the same as `qianda init --from`: see `SchoolInstaller`.
 """
@@ -132,7 +132,7 @@ class SchoolInstaller:
         try:
             if found := faults or find_install_faults(file):
                 raise BadInput("\n".join(map(str, dict.fromkeys(found))))
-            written_file().unlink(missing_ok=True)  # of an earlier try: see `check_unset`
+            written_file().unlink(missing_ok=True)  # left by an earlier try: see `check_unset`
             kept.write_files(composed.files)
             write_durably(self._data / SCHOOL_FILE, text.encode())
             done = install_school(file, password, tell)

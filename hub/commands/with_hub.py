@@ -1,4 +1,4 @@
-"""Share between the commands of a hub: read the settings, run one act on a hub, and report a refusal."""
+"""What the commands share: read the settings, run one act on a hub, and report an error in one sentence."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from hub.errors import FontMissing, UndrawableText
 
 FONT_FOLDER = Path("/usr/share/fonts/opentype/noto")  # where Debian's fonts-noto-cjk installs them
 FONT_NAME = "Noto Serif CJK SC"
-# In the same files. With Chinese as its language it looks alike, but for 15 old radicals and compatibility characters.
+# A sister of this font, in the same files. With Chinese as its language, it looks the same, except for 15 old radicals
+# and compatibility characters.
 SISTER_NAME = "Noto Serif CJK TC"
 _FILES = ("NotoSerifCJK-Regular.ttc", "NotoSerifCJK-Bold.ttc")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

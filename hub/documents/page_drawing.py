@@ -31,7 +31,7 @@ MAX_PIXELS = 20_000_000  # of one page; A4 at 110 dpi has 1.2 million
 # How deep forms may be nested. Typst writes none, and pypdfium2 has the same limit.
 MAX_FORM_DEPTH = 15
 _LEVELS = 16
-_COLOURED = 48  # difference of two channels (0 to 255) that counts as colour; dark blue ink stays below it
+_COLOURED = 48  # difference of two channels (0 to 255) that counts as colour; the contract's ink stays below it
 _PLAIN_OBJECTS = (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM)
 # The length of an empty text: pdfium returns UTF-16 with a zero at the end.
 _EMPTY_TEXT_BYTES = 2
@@ -66,7 +66,8 @@ def _answer(pdf: bytes) -> bytes:
 
 
 def _try_shared(pdf: bytes) -> list[bytes] | None:
-    """Draw onto what contracts share. None if that fails, for whatever reason: pdfium draws more than can be split."""
+    """Return the images, drawn onto what contracts share; None if that fails for any reason, because pdfium can draw
+    more than can be split."""
     try:
         return draw_onto_shared(pdf, _shared)
     except Exception:
@@ -138,7 +139,8 @@ def with_device_colours(pdf: bytes) -> bytes:
     """Return this file with the device's colours in place of Typst's profiles, which mean the same colours.
 
     pdfium computes the tables of a profile anew for each file, which takes a fifth of its time. No byte moves, so that
-    all offsets stay right. Other profiles stay, and so do other files: in a stranger's, the same bytes may be a text.
+    all offsets stay right. Other profiles stay, and so do the files of other programs, in which the same bytes may be
+    text.
     """
     if not pdf.startswith(_TYPST_HEAD):
         return pdf
@@ -215,7 +217,8 @@ def _pixels(page: pypdfium2.PdfPage, scale: float) -> tuple[int, int]:
 def _draw_gray(page: pypdfium2.PdfPage, scale: float, below: bytes | None = None) -> pypdfium2.PdfBitmap:
     """Return pdfium's 8-bit gray bitmap, drawn onto a copy of `below` or onto white.
 
-    A row of a PNG begins with the number of its filter, 0 for none: two more pixels left of the page, which stay black.
+    Each row of a PNG begins with a byte for its filter, 0 for none. Two additional pixels to the left of the page,
+    which stay black, become this byte.
     """
     width, height = _pixels(page, scale)
     bitmap = pypdfium2.PdfBitmap.new_native(_FILTER_PIXELS + width, height, pdfium.FPDFBitmap_Gray)
@@ -236,7 +239,7 @@ def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
     """Return a PNG with 16 grays, two pixels in a byte.
 
     Source: PNG (ISO/IEC 15948), 7.2, 9.2 and 11.2. Level 1 of ISA-L takes a fifth of the time that zlib takes to find
-    only runs of equal bytes, and gives an eighth less.
+    only runs of equal bytes, and its output is an eighth smaller.
     """
     width, height = bitmap.width, bitmap.height
     image = Image.frombuffer("L", (width, height), bitmap.buffer, "raw", "L", bitmap.stride, 1)

@@ -1,11 +1,11 @@
 """The child's part of `hub.documents.pages` that draws once what contracts of one layout have in common.
 
-Such contracts differ only in the texts that `layout.typ` sets in the font's sister. Their pages are drawn in two turns:
-first everything else, which is kept as an image, then these texts onto a copy of it. Each operator of a page is drawn
-once, by pdfium, and an image is kept by all that it is drawn from: operators, fonts, colours. So another wording,
-layout or font never meets an older image. A page looks as if it had been drawn at once, because it is drawn as a whole
-if anything follows a text and touches it (a school's own layout may cover texts), or if it consists of more than plain
-texts and shapes. An image is used only after one contract looked the same in both ways.
+Such contracts differ only in the texts that `layout.typ` sets in the font's sister. Their pages are drawn in two steps:
+first everything else, which is kept as an image, then these texts onto a copy of it. pdfium draws each operator of a
+page once. An image is looked up by a hash of everything that it was drawn from (operators, fonts, colours), so it is
+never used with another wording, layout or font. A page looks as if it had been drawn at once, because it is drawn as a
+whole if anything follows a text and touches it (a school's own layout may cover texts), or if it consists of more than
+plain texts and shapes. An image is used only after one contract has looked the same in both ways.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import pikepdf
 
 # Images of what contracts have in common are kept up to this size. Those of three pages of A4 take 3.5 MB.
 MAX_KEPT_BYTES = 32 << 20
-# How many layouts are known, with and without images: a contract of its own wording is a layout that never comes again.
+# How many layouts are known, with and without images: a contract with its own wording is a layout that never recurs.
 MAX_LAYOUTS = 256
 _SISTER = "NotoSerifCJKtc-"
-# The blur of edges, a pixel of 0.65 points, and letters that are wider than the font says. PDF points.
+# PDF points around a text, for the blur of its edges (a pixel has 0.65 points), and for letters that are wider than the
+# font says.
 _MARGIN = 1.0
 # A group that paints one plain text or shape and nothing else: pdfium makes one object of it. It holds no other group.
 # Strings may hold parentheses in pairs. Each text can be read in one way only, so that what does not match takes no
@@ -47,8 +48,8 @@ Bounds = tuple[float, float, float, float]  # left, bottom, right, top; PDF poin
 
 @dataclass
 class SharedPages:
-    """What contracts have in common. `images` and `bounds` of what is on them by page; no images if contracts cannot be
-    drawn onto them. `is_proved`: one contract looked as if it had been drawn as a whole."""
+    """What contracts have in common. `images`, and `bounds` of what is on them, by page; no images if contracts cannot
+    be drawn onto them. `is_proved`: one contract looked as if it had been drawn as a whole."""
 
     images: list[bytes]
     bounds: list[list[Bounds]]
@@ -78,8 +79,8 @@ class SplitContract:
 
 
 class SharedImages:
-    """What contracts have in common, drawn by `draw`: a file and the number of groups on each of its pages. `most`: how
-    many layouts are known."""
+    """What contracts have in common, drawn by `draw`, which gets a file and the number of groups on each of its pages.
+    `most`: how many layouts are known."""
 
     def __init__(self, draw: Callable[[bytes, list[int]], SharedPages], most: int = MAX_LAYOUTS) -> None:
         self._draw, self._most = draw, most

@@ -42,11 +42,11 @@ class ContractTypesetter:
 def call_draw(file: Path, values: str) -> bytes:
     """Return a main file for Typst that calls the function `draw` of a file below the root. `values`: as JSON.
 
-    Typst takes again what it has computed from the same values of the same functions. It would take nothing again if
-    the values were its inputs, because other inputs are another standard library to it. Even the same inputs given
-    again cost a millisecond, so give it none.
+    Typst reuses what the same functions have computed from the same values. It would reuse nothing if the values were
+    its inputs, because other inputs mean another standard library to it. Even passing the same inputs again costs a
+    millisecond, so none are passed.
     """
-    # In a string of Typst, only these two characters mean anything but themselves.
+    # In a Typst string, only these two characters have a special meaning.
     text = values.replace("\\", "\\\\").replace('"', '\\"')
     return f'#import "/{file}": draw\n#draw(json(bytes("{text}")))'.encode()
 

@@ -1,1 +1,1 @@
-"""Sheets: the board as a file."""
+"""The board as a file to download."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import xlsxwriter
 
 Value = str | int | float | Decimal | datetime | None
-# By these first bytes a program knows that the text is UTF-8.
+# These first bytes tell a program that the text is UTF-8.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A cell that begins with one of these is a formula to the programs that open such files (OWASP, "CSV Injection"). The
 # full-width forms are included, because some programs treat them like the others.

@@ -60,7 +60,7 @@ class ContractTemplate:
 
     `trial_allowed`: a trial authority may certify the signers if no licensed authority can be reached.
 
-    `custody`: where the keys of a role must be, as proved; the key of a role that is not listed may be anywhere.
+    `custody`: where the keys of a role must provably be; the key of a role that is not listed may be anywhere.
 
     `representative`: the school's representative signs as well, after everybody else.
 

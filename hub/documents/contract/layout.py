@@ -94,7 +94,7 @@ class ContractPrinter:
         return self.lay_out_by(self.templates.get(template_id, language), data)
 
     def close(self) -> None:
-        """End the child for texts that are being written. The next of them starts a new one."""
+        """End the child that lays out texts without approval. The next such text starts a new one."""
         self._child.close()
 
     def lay_out_by(self, template: ContractTemplate, data: ContractData, *, guarded: bool = False) -> LaidOut:
@@ -161,7 +161,8 @@ def _describe(
 def _personal_pattern(data: ContractData, printed: Sequence[str]) -> str:
     """Return a regular expression that finds the personal texts among those that are printed.
 
-    Typst refuses one as long as what a caller may send for the template. An empty one would find everything.
+    The others are left out because Typst refuses an expression that is too long, and a caller may send any number of
+    texts for the template. An empty expression would find everything.
     """
     whole = "\n".join(printed)
     found = [text for text in data.personal_texts() if text in whole]

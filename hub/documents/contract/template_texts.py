@@ -62,8 +62,8 @@ def begin_texts(files: Mapping[str, str], begun_from: TextVersion) -> Mapping[st
 
 
 def begin_fixed(files: Mapping[str, Any], begun_from: TextVersion) -> Mapping[str, Any]:
-    """Return the rest of a draft, which is that of the files. Only the names of consents are those of the version, and
-    they remain as long as the texts of the consents do."""
+    """Return the rest of a draft: that of the files, except for the consents, which come from the version. A consent
+    keeps its name as long as its text stays the same."""
     if begun_from.kind is TextKind.MESSAGE:
         return begun_from.fixed
     named = {

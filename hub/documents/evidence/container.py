@@ -75,7 +75,7 @@ def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes
 def with_proofs(first: bytes, records: Sequence[bytes], at: datetime) -> bytes:
     """Return a package with evidence records after all items of its version 1, so that nothing signed changes.
 
-    `records`: of one authority or of two, each about the same items. What is added is not packed, so that the same
+    `records`: of one authority or of two, each about the same items. What is added is not compressed, so that the same
     records always give the same bytes.
     """
     file, covered = io.BytesIO(first), covered_items(first)
@@ -99,8 +99,8 @@ def items_length(package: bytes) -> int:
 
 
 def find_document(package: bytes) -> tuple[int, int] | None:
-    """Return the place in our package of the contract's file, which is not compressed: start and length; None without
-    one."""
+    """Return where the contract's file lies, uncompressed, in a package that we wrote: start and length; None if there
+    is no such file."""
     with zipfile.ZipFile(io.BytesIO(package)) as read:
         for info in read.infolist():
             if info.filename in DOCUMENTS and info.compress_type == zipfile.ZIP_STORED and info.file_size:

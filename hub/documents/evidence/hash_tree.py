@@ -16,7 +16,7 @@ ALGORITHM = "sha256"
 
 
 class HashTree:
-    """All levels of the tree over these leaves. `algorithm` makes each hash. Raises ValueError without leaves."""
+    """All levels of the tree over these leaves. `algorithm`: the hash function. Raises ValueError without leaves."""
 
     def __init__(self, leaves: Sequence[bytes], algorithm: str = ALGORITHM) -> None:
         if not leaves:
@@ -83,8 +83,8 @@ def timestamp_digest(token: bytes, algorithm: str) -> bytes:
 
 
 def renewed_digests(record: bytes, files: Sequence[bytes], algorithm: str) -> list[bytes]:
-    """Return the group for renewing the whole tree with another hash: for each file, the file and all earlier proofs of
-    it."""
+    """Return the group for renewing the whole tree with another hash function (RFC 4998, 5.3): for each file, a hash of
+    the file and of all its earlier proofs."""
     above = EvidenceRecord.load(record, strict=True)["archive_time_stamp_sequence"].dump()
     proven = hashlib.new(algorithm, above).digest()
     return [hashlib.new(algorithm, hashlib.new(algorithm, file).digest() + proven).digest() for file in files]

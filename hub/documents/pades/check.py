@@ -130,7 +130,7 @@ class _FinalCheck:
             raise FileIsWrong("the issued file refers to what is not there")
 
     def _check_signing(self, revision: WrittenRevision, signer: ExpectedSignature, *, first: bool) -> str:
-        """Return the name of the signature in /VRI."""
+        """Check a revision with a signature. Return the name that the signature has in /VRI."""
         field = self._issued.signatures[signer.field]
         number, value = self._value_of(revision, "/Sig")
         limits = CERTIFICATION if first else field_lock(self._issued.root) if "/Lock" in field.entries else ""

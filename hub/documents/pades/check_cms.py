@@ -38,7 +38,7 @@ _HASH_CLASSES: Final[dict[str, hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
-# Kind of key and hash. None: the hash of the digest.
+# Kind of key, and hash algorithm; None means that of the digest.
 _ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
     object_identifier("1.2.840.10045.4.3.2"): ("ec", "sha256"),
     object_identifier("1.2.840.10045.4.3.3"): ("ec", "sha384"),
@@ -49,7 +49,7 @@ _ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
     object_identifier("1.2.840.113549.1.1.1"): ("rsa", None),
 }
 
-# Of GeneralizedTime. Fractions of a second are ignored.
+# The text of a GeneralizedTime. Fractions of a second are ignored.
 _MOMENT: Final = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d*)?Z")
 
 Digest = Callable[[str], bytes]

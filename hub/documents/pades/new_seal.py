@@ -149,7 +149,7 @@ class _Drawing:
         self._form = picture.write(update)
 
     def appearance(self, size: tuple[float, ...], strip: tuple[float, float], frame: PageFrame) -> int:
-        """Write an appearance of this size. Returns its number."""
+        """Write an appearance of this size. Return its number."""
         width, height = size[0] / frame.unit, size[1] / frame.unit
         whole = width / (strip[1] - strip[0])
         scale = f"{whole / self._picture.width:.5f} 0 0 {height / self._picture.height:.5f}"

@@ -29,7 +29,7 @@ class PageFrame:
 
     @classmethod
     def of(cls, page: PagePlan) -> Self:
-        """Return the frame of a page. Raises CannotUpdate if neither the page nor a node above it says it."""
+        """Return the frame of a page. Raises CannotUpdate if its size is missing or impossible."""
         try:
             media = _box(page.frame["/MediaBox"])
             crop = _box(page.frame["/CropBox"]) if "/CropBox" in page.frame else media

@@ -22,7 +22,8 @@ PICTURES_KEPT = 8  # the school's seal is needed for each contract
 
 @dataclass(frozen=True)
 class _PictureObject:
-    """The bytes of an object in pieces. Between two pieces belongs the number of the target, an index of `objects`."""
+    """The bytes of an object in pieces. Between two pieces goes the number of another object; `targets` has its place
+    in `Picture.objects`."""
 
     pieces: tuple[bytes, ...]
     targets: tuple[int, ...]
@@ -56,7 +57,7 @@ class Picture:
         return cls(objects, right - left, top - bottom)
 
     def write(self, update: Update) -> int:
-        """Write all objects. Returns the number of the form XObject."""
+        """Write all objects. Return the number of the form XObject."""
         first = update.number(len(self.objects))
         for place, item in enumerate(self.objects):
             body = [item.pieces[0]]

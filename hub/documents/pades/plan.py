@@ -25,8 +25,8 @@ class NoSuchPage(CannotUpdate):
 
 
 def asked_pages(asked: set[int], count: int) -> set[int]:
-    """Return the pages that are asked for, counted from 0. `asked`: page numbers, ALL_PAGES, LAST_PAGE. `count`: of all
-    pages.
+    """Return the pages that are asked for, counted from 0. `asked`: page numbers, ALL_PAGES, LAST_PAGE. `count`: how
+    many pages the file has.
 
     Raises NoSuchPage.
     """

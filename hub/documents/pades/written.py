@@ -1,6 +1,7 @@
 """Read the revisions that our own engine appended to an issued file, byte by byte, and nothing else.
 
-Each part can be written in only one way, and every byte belongs to a part. Any deviation was not written by us.
+Each part can be written in only one way, and every byte belongs to a part. Anything that deviates was not written by
+us.
 """
 
 from __future__ import annotations

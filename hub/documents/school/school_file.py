@@ -37,8 +37,9 @@ DEFAULT_ZONE = "Asia/Shanghai"
 MAX_TEXT_LENGTH = 200
 # The most dots of one key. The parser's time grows by the square of a key's parts.
 MAX_KEY_DOTS = 8
-# Strings and comments, as TOML reads them; what is not closed reaches to its end. Atomic, the next pattern possessive,
-# so that a search takes the same time for each character. (A possessive group goes wrong in Debian 12's Python.)
+# Strings and comments, as TOML reads them. A string that is not closed reaches to the end of its line or, with three
+# quotation marks, of the text. Atomic groups here, and possessive sets here and in the next pattern, keep the time of a
+# search in proportion to the length of the text. (Debian 12's Python reads possessive groups wrongly.)
 _STRING_OR_COMMENT = re.compile(
     r"""(?s:\"{3}(?>(?:\\.|(?!\"{3}).)*)(?:\"{3,5}|\Z)|'{3}(?>(?:(?!'{3}).)*)(?:'{3,5}|\Z))"""
     r"""|"(?>(?:[^"\\\n]|\\.)*)"?|'[^'\n]*+'?|\#[^\n]*+"""

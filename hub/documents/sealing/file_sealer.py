@@ -106,8 +106,8 @@ class _PreparedFile:
 
 
 class FileSealer:
-    """A sealer with several children, each of which works on a few files at a time. `clock`: for the time that a file
-    claims."""
+    """A sealer with several children, each of which works on a few files at a time. `clock`: for the signing time that
+    a file claims."""
 
     def __init__(self, clock: Callable[[], datetime], children: int = 2, limits: Limits = LIMITS) -> None:
         self._clock = clock
@@ -122,8 +122,8 @@ class FileSealer:
     async def seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
         """Seal files, and return the result of each. A target appears only when it is complete and flushed to the disk.
 
-        One child prepares all of them at once; if that ends it, each is prepared alone. Raises TokenUnavailable,
-        TimestampUnavailable, after which nothing was written.
+        One child prepares all of them at once; if it fails, each is prepared alone. Raises TokenUnavailable,
+        TimestampUnavailable. The call can then be repeated: a target that was written already stays, and is the result.
         """
         faults = await asyncio.to_thread(_size_faults, files)
         open_files = [file for file in files if file.target not in faults]
@@ -163,7 +163,7 @@ class FileSealer:
     async def _make(
         self, child: LimitedChild, order: SealOrder, files: Sequence[FileToSeal]
     ) -> tuple[dict[int, SealedFile | CannotSeal], dict[int, NewFile]]:
-        """Return by their numbers the files that cannot be sealed, and what the others become. Raises ChildFailed."""
+        """Return, by number, the files that cannot be sealed, and what the others become. Raises ChildFailed."""
         said, bodies = await _ask(child, _question(order, files, self._clock()), order.seal.picture)
         faults: dict[int, SealedFile | CannotSeal] = {}
         prepared: dict[str, list[_PreparedFile]] = {"pdf": [], "ofd": []}
@@ -269,7 +269,7 @@ def _texts(values: Sequence[bytes]) -> list[str]:
 
 
 def _size_faults(files: Sequence[FileToSeal]) -> dict[Path, SealedFile | CannotSeal]:
-    """Return by their targets the files that nobody has to read to refuse them."""
+    """Return, by target, the files that can be refused without being read."""
     faults: dict[Path, SealedFile | CannotSeal] = {}
     for file in files:
         try:

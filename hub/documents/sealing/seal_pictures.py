@@ -38,7 +38,7 @@ def draw_seal(drawing: SealDrawing) -> bytes:
 def name_columns(person: str) -> list[list[str]]:
     """Return the characters of a name in columns of equal length, the right one first.
 
-    As is usual, 印 is added to a name of two or three characters, to make it a square.
+    As is usual, 之印 is added to a name of two characters, and 印 to any other name with an odd number of them.
     """
     letters = [letter for letter in person if not letter.isspace()]
     if not 2 <= len(letters) <= MAX_PERSON_LENGTH:

@@ -83,7 +83,7 @@ def write_files(files: Sequence[NewFile]) -> list[SealedFile | CannotSeal]:
 
 
 def _temporary(target: Path) -> Path:
-    """Return a name of its own: a worker that has lost its lease may still be writing the same file."""
+    """Return a unique name, because a worker that has lost its lease may still be writing the same file."""
     return target.with_name(f".{target.name}.{uuid4().hex}.part")
 
 
