@@ -30,7 +30,7 @@ _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
 async def check_empty(owner_dsn: str) -> int:
-    """Return the server's major version. Raises DatabaseUnavailable unless the database has no table."""
+    """Return the server's major version. Raises DatabaseUnavailable if the database has any table."""
     async with open_connection(owner_dsn, DATABASE_OWNER) as connection:
         if await connection.fetchval(_TABLES):
             raise DatabaseUnavailable(

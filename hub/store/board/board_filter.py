@@ -128,7 +128,7 @@ class BoardFilter:
 
 
 def _has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Contracts with a message that fits, alone or in one with other contracts."""
+    """Return the condition that a contract has a message like this, of its own or shared with other contracts."""
     return or_(
         _OWN.where(DELIVERY.c.contract == CONTRACT.c.id, *conditions).correlate(CONTRACT).exists(),
         _SHARED.where(SHARE.c.contract == CONTRACT.c.id, *conditions).correlate(CONTRACT).exists(),
@@ -189,7 +189,7 @@ def _found(text: str, cipher: Cipher) -> CompoundSelect[Any]:
 
 
 def _ends_with(text: str) -> ColumnElement[bool]:
-    """Contracts whose number ends with this text."""
+    """Return the condition that a contract's number ends with this text."""
     beginning = text.upper()[::-1]
     return and_(CONTRACT.c.number_reversed >= beginning, CONTRACT.c.number_reversed < beginning + chr(sys.maxunicode))
 

@@ -90,7 +90,8 @@ class Board(EncryptedRepository):
         They are those of the last entry in a ledger (planned, sent, received, opened, signed, ended) and of the last
         version of a file (issued, signed, sealed). That something is stuck changes neither.
 
-        Ask in the scope of all campuses, which reads the ends of two indexes. A campus's scope may read both tables.
+        Call this in the scope of all campuses: it then reads only the ends of two indexes. In the scope of one campus
+        it may read both tables.
         """
         row = (await self._connection.execute(_CHANGE_MARK)).one()
         return int(row["ledger"] or 0), int(row["file"] or 0)

@@ -138,7 +138,7 @@ def _part(row: Row, table: Table) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class FoundVisit:
-    """A session and a case; None if the session does not include the contract. `person`: the session's.
+    """A session and a case, which is None if the session does not include the contract. `person`: the session's.
     `has_requests`: whether the contract may have a prepared or accepted signature request."""
 
     session: SigningSession
@@ -239,8 +239,8 @@ class Cases:
         """Lock the contract until the end of the transaction, and return its case as it is under the lock.
 
         The lock is `NO KEY`: other transactions can still write rows that refer to the contract. `with_record`: also
-        lock the record of the contract. Use this only if all rows that are locked afterwards are locked by other
-        transactions only under the same contract's lock. Raises ContractNotFound.
+        lock the record of the contract. Use this only if other transactions, too, lock the rows that follow only under
+        the lock of this contract. Raises ContractNotFound.
         """
         rows = await self._connection.execute(_LOCK, {"contract": contract, "with_record": with_record})
         if not rows:

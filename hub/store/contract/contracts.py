@@ -232,7 +232,7 @@ class Contracts(EncryptedRepository):
         await self._connection.execute(CONTRACT.update().where(mine).values(stuck_since=at, stuck_reason=reason))
 
     async def clear_stuck(self, contract: UUID, reason: str) -> bool:
-        """Clear the mark. Return False if the contract is not stuck, or for another reason."""
+        """Clear the mark. Return False if the contract is not stuck, or is stuck for another reason."""
         mine = (CONTRACT.c.id == contract) & (CONTRACT.c.stuck_reason == reason)
         cleared = await self._connection.execute(
             CONTRACT.update().where(mine).values(stuck_since=None, stuck_reason=None)

@@ -1,1 +1,1 @@
-"""Encrypted values: their keys, the names that bind them to a row, and how long texts are packed."""
+"""Encrypted values: their keys, the names that bind them to a row, and the compression of long texts."""

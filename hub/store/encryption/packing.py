@@ -55,7 +55,7 @@ class PackedJson(Mapping[str, Any]):
     """A JSON object as `pack` wrote it, which is unpacked when a part of it is first used. Unpacking a contract's data
     takes longer than reading the rest of the contract, and most callers do not use the data.
 
-    The first use raises ContractUnreadable where `unpack` raises ValueError; with `at_once`, the call itself does.
+    The first use raises ContractUnreadable where `unpack` raises ValueError; with `at_once`, the constructor does.
     """
 
     def __init__(self, content: bytes, *, at_once: bool = False) -> None:
@@ -87,7 +87,7 @@ def _read_object(content: bytes) -> dict[str, Any]:
 
 
 class JoinedJson(Mapping[str, Any]):
-    """Two objects of JSON as one: a part is that of the first, if it has one."""
+    """Two JSON objects as one. A part that both have is that of the first."""
 
     def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
         self._parts = (first, second)

@@ -38,7 +38,8 @@ class NotaryReceipts(Repository):
         return await self._list(_WITHOUT, {"notary": notary, "most": limit})
 
     async def list_promised(self, notary: str, limit: int) -> list[DepositedRoot]:
-        """Return the roots for which there is only a promise, the newest first: an old one may never be kept."""
+        """Return the roots for which there is only a promise, the newest first, because an old promise may never be
+        kept."""
         return await self._list(_PROMISED, {"notary": notary, "most": limit})
 
     async def list_given(self, notary: str) -> list[DepositedRoot]:

@@ -191,8 +191,8 @@ class PersonErasure(EncryptedRepository):
         )
 
     async def erase_messages(self, person: KnownPerson) -> None:
-        """Delete messages from the person's own phones, their visits, and messages to these phones that are about no
-        contract."""
+        """Delete messages from the person's own phones, and their visits. Empty messages to these phones that are about
+        no contract."""
         hashes = [self._cipher.found_by("phone", phone) for phone in person.own_phones]
         await self._run(INBOUND.delete().where(INBOUND.c.sender_hash.in_(hashes)))
         await self._run(VISITOR.delete().where(VISITOR.c.phone_hash.in_(hashes)))

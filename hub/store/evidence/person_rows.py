@@ -136,7 +136,7 @@ class PersonRows:
         self._cipher = cipher
         self._contracts = contracts
 
-    # ---- who fits
+    # ---- who matches
 
     async def find_persons(self, sought: SoughtPerson) -> list[KnownPerson]:
         """Return all matching people, each once. A phone about which nothing else is known gives a person without a
@@ -216,7 +216,7 @@ class PersonRows:
         async for _, asked in self._opened(_REPLACEMENTS, _REPLACEMENT):
             yield {"signers": [asked["by"]]}
 
-    # ---- what stands about them
+    # ---- what is kept about them
 
     async def list_contracts(self, person: KnownPerson) -> list[PersonInContract]:
         """Return all contracts of the person, as signer or as student, in the order of their creation."""
@@ -287,7 +287,8 @@ class PersonRows:
 
 
 def _number(sought: SoughtPerson) -> dict[str, str]:
-    """Return the sought number as values of a row. Values that are not known yet match until the row is decrypted."""
+    """Return the sought number in place of a row's, which is not known until the row is decrypted, so that it
+    matches."""
     return {"id_number": sought.id_number}
 
 

@@ -97,8 +97,8 @@ class Record:
             self._heads[contract] = heads.get(contract, (0, GENESIS))
 
     def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
-        """Remember the newest entry of a record that this transaction has locked. None: it has no entry yet. Its own
-        entries are newer."""
+        """Remember the newest entry of a record that this transaction has locked. None: it has no entry yet. A head
+        that is already known stays, since this transaction may have appended entries."""
         self._heads.setdefault(contract, (sequence or 0, digest or GENESIS))
 
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:

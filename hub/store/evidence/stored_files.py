@@ -100,7 +100,8 @@ class DoneBefore:
 
 class StoredFiles(Repository):
     async def list_done_requests(self, before: DoneBefore, after: UUID, limit: int) -> list[DoneRequest]:
-        """Return requests whose files are not known to be deleted, in the order of their ids, after the id `after`."""
+        """Return finished requests whose files are not known to be deleted, in the order of their ids, after the id
+        `after`."""
         values = {"lapsed_before": before.lapsed, "embedded_before": before.embedded, "after": after, "most": limit}
         return [DoneRequest(**row) for row in await self._connection.execute(_DONE_WITH, values)]
 

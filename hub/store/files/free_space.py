@@ -1,4 +1,4 @@
-"""How much space is left on the file systems that the hub writes to, and what a full one answers."""
+"""How much space is left on the file systems that the hub writes to, and how a full one is reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub.errors import DiskFull
 
-# Less space than both is little: some thousand contracts fit into a gigabyte.
+# Space is low if it is less than both. Some thousand contracts fit into a gigabyte.
 _LOW_BYTES, _LOW_SHARE = 2 << 30, 0.1
 # The file system is full, or the quota of our account is used up.
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,4 +1,4 @@
-"""Write verified callbacks: all that arrived together in one statement, on a connection of its own.
+"""Write verified callbacks on a separate connection, in one statement for all that arrived together.
 
 A normal transaction needs five round trips for that, and a provider may call hundreds of times a second. The scope is
 set once, since the connection is used for nothing else. Callbacks are processed in normal transactions.

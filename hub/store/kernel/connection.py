@@ -49,7 +49,7 @@ class Rows(list[Row]):
 
 
 class _EndedDriver:
-    """In place of a driver once a transaction may run nothing more."""
+    """A stand-in for the driver of a transaction that may run nothing more."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError("this transaction has one statement, which it has run")

@@ -11,7 +11,7 @@ from typing import Any
 from hub.store.kernel.statement import SqlStatement, move_places
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
-# One row, and PostgreSQL knows it from the LIMIT: it would plan the opening for hundreds of rows otherwise.
+# This returns one row, which PostgreSQL knows from the LIMIT: otherwise it would plan the opening for hundreds of rows.
 _ENTER = (
     "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
     " key.refuses_unbound, caller FROM (SELECT {} AS caller) AS entrance"
@@ -44,8 +44,8 @@ class Opening:
     else.
 
     `is_all`: the transaction runs nothing else, so it needs no BEGIN and COMMIT, which are two round trips more. Any
-    other statement in it raises RuntimeError. Then it may also be a write with RETURNING. `following`: writes
-    without values that read the returned rows from `opening`.
+    other statement in it raises RuntimeError. Such an opening may also be a write with RETURNING. `following`: further
+    writes, without values, which read the returned rows from `opening`.
 
     `also`: further SELECTs without locks, run in the same statement. All of them see the same moment.
     """
@@ -74,7 +74,7 @@ class Opening:
         return _select_each(tuple(parts)), [value for given in arguments for value in given]
 
     def split(self, row: Iterable[Any]) -> Iterator[tuple[Opening, list[KeptRow]]]:
-        """Return the rows of each read, from the one row of the statement that `make` returns for several."""
+        """Yield the rows of each read, from the one row of the statement that `make` returns for several."""
         for read, rows in zip(self.reads, row, strict=False):  # the columns of `_ENTER` may follow
             places = {name: place for place, name in enumerate(read.statement.columns)}
             yield read, [KeptRow(places, values) for values in rows]

@@ -27,8 +27,8 @@ class WaitingWrites:
     """The writes of one transaction that have not run yet.
 
     The parts of one statement do not see each other and have no fixed order. So an UPDATE or DELETE is never combined
-    with an earlier write to the same table, nor an INSERT with a different INSERT into it. Rows of the same INSERT are
-    combined.
+    with an earlier write to the same table, nor an INSERT with an earlier DELETE from it or a different INSERT into it.
+    Rows of the same INSERT are combined.
     """
 
     def __init__(self) -> None:

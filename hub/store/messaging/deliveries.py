@@ -188,7 +188,7 @@ class Deliveries(EncryptedRepository):
         await self._connection.execute(statement.values(variables=dict(variables), text=text))
 
     async def withdraw(self, signers: Sequence[UUID], to_hash: bytes, at: datetime, reason: str) -> list[UUID]:
-        """Withdraw all messages to this number, and all codes of these signers, for which no provider was called.
+        """Withdraw all messages to these signers at this number, and all their codes, for which no provider was called.
         Return their ids.
 
         A process that is about to call a provider for one of them finds out when it claims the delivery.
@@ -302,7 +302,7 @@ class Deliveries(EncryptedRepository):
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
 
     async def look_later(self, purposes: Iterable[str], until: datetime) -> None:
-        """Check messages of these purposes that were not sent so far no earlier than `until`."""
+        """Put off until `until` the checks of messages of these purposes that have not been sent yet."""
         waits = DELIVERY.c.purpose.in_(list(purposes)) & _IS_UNSETTLED & (DELIVERY.c.check_at < until)
         locked = select(DELIVERY.c.id).where(waits).order_by(DELIVERY.c.id).with_for_update()
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id.in_(locked)).values(check_at=until))

@@ -21,5 +21,5 @@ def opening_accept(key: str) -> Opening:
 
 
 def opening_accepted(key: str) -> Opening:
-    """Return the transaction that finds out whether it did."""
+    """Return the transaction that finds out whether the outbox channel accepted the message with this key."""
     return Opening(_ACCEPTED, {"key": key}, is_all=True)

@@ -89,8 +89,8 @@ class Providers(Repository):
         await self._connection.execute(PROVIDER.update().where(PROVIDER.c.name == health.name).values(values))
 
     async def close_breaker(self, name: str, began: datetime) -> bool:
-        """Close a circuit breaker that is open until a message is delivered whose call `began` after it opened. Return
-        whether it was open."""
+        """Close a circuit breaker that stays open until a message is delivered, if the call of this one `began` after
+        it opened. Return whether it was closed."""
         done = await self._connection.write_now(_CLOSE_BREAKER, {"provider": name, "began": began})
         return done.rowcount == 1
 
