@@ -70,7 +70,7 @@ _DELIVERY: Final = (
 
 @dataclass(frozen=True)
 class PackageFiles:
-    """What a package contains beside the facts.
+    """What a package contains besides the facts.
 
     `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs, if it has any,
     by the item's name; `sm2_chain`: the certificates (DER) with which the final OFD was sealed. `consents`: the texts

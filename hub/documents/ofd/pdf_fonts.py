@@ -85,7 +85,7 @@ def read_font(font: pikepdf.Object) -> PdfFont:
 
 
 def write_font_file(font: PdfFont) -> bytes:
-    """Return the subset as TrueType: the PDF's outlines, with the tables that a font file needs beside them.
+    """Return the subset as TrueType: the PDF's outlines, with the tables that a font file needs besides them.
 
     CFF outlines become quadratic, because many OFD readers know no others. They move by at most `MAX_OUTLINE_ERROR`
     thousandths of the size: a hundredth of a pixel on a screen.

@@ -35,8 +35,8 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]), CAST(:states AS t
 WHERE delivery.id = learnt.id
 """)
 
-# The outcomes of calls, unless somebody has written something else since: then nothing is written for that delivery.
-# The deliveries are locked in the order of their ids, to avoid deadlocks. Times come as real ones.
+# The outcomes of calls. If the state of a delivery has changed since its call, nothing is written for it. The
+# deliveries are locked in the order of their ids, to avoid deadlocks. The times that are passed are real times.
 _OUTCOMES = SqlStatement("""
 UPDATE delivery SET
     provider_reference = coalesce(outcome.reference, delivery.provider_reference),
@@ -61,7 +61,7 @@ RETURNING delivery.id, delivery.contract, delivery.task, delivery.campus, delive
             AND outcome.state = 'delivered') AS closes_breaker
 """)
 _NOTE_OUTCOMES = note_receipts("opening", f"delivery.state IN ({in_words(RECEIPTS)})")
-# As `Providers.close_breaker`. The provider may have been locked meanwhile, so its row is looked at again.
+# As in `Providers.close_breaker`. The provider's row may have changed meanwhile, so it is checked again.
 _CLOSE_BREAKERS = """
 UPDATE provider SET broken_at = NULL, broken_reason = NULL, until_delivered = false FROM opening
 WHERE provider.name = opening.provider AND opening.closes_breaker AND until_delivered AND broken_at <= opening.began
@@ -126,7 +126,7 @@ class KnownOutcome:
 def opening_outcomes(outcomes: Sequence[KnownOutcome], at: datetime) -> Opening:
     """Return the transaction that writes these outcomes. `at` and their times are real times.
 
-    Its rows are those of the deliveries that were written. The others are not as they were known to be. Messages that
+    Its rows are the deliveries that were written. The state of the others has changed since their calls. Messages that
     were delivered close the circuit breakers of their providers.
     """
     values = {"at": at, "known": [each.known.value for each in outcomes], "begins": [each.began for each in outcomes]}

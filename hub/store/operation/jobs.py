@@ -46,7 +46,7 @@ JOB_KINDS = (
 
 # The channel of the NOTIFY that each new job sends.
 JOB_CHANNEL: Final = "ch_pgqueuer"
-# Seconds for a worker's report.
+# How long `take_jobs` may take, in seconds.
 TAKE_TIMEOUT: Final = 10.0
 # A repeated dedupe key must not abort the transaction.
 _ENQUEUE = SqlStatement(
@@ -61,7 +61,7 @@ ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'p
     takes_arrays=True,
 )
 _TAKE = "SELECT * FROM take_jobs($1, $2, $3, $4, $5, $6)"
-# A job that failed without being started too often has ended no process since its starts were last counted anew.
+# A failed job that was started too often stays parked, because it probably crashes its process.
 _TAKE_UP_AGAIN = SqlStatement("""
 UPDATE pgqueuer SET status = 'queued', attempts = 0
 WHERE entrypoint = :kind AND status = 'failed' AND attempts <= :most_starts
@@ -134,7 +134,7 @@ class Jobs(Repository):
             job.has_ended = True
 
     async def take_up_again(self, kind: str) -> None:
-        """Start failed jobs again, which are only parked, each after a rest, and count their starts anew. Those that
-        were started too often stay parked, because they end their process."""
+        """Queue failed jobs again, which are only parked, each after a rest, and count their starts from 0. Those that
+        were started too often stay parked."""
         values = {"kind": kind, "most_starts": MAX_STARTS, "most_rest": MAX_FAILED_REST}
         await self._connection.execute(_TAKE_UP_AGAIN, values)

@@ -41,9 +41,9 @@ _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("oth
 def _planned(name: str) -> ScalarSelect[Any]:
     """Return the SQL of a bound moment plus what the planning clock is ahead: 0 outside a demo.
 
-    All of it is one subquery. Row-level security is checked first, unless a condition surely gives nothing away about
-    hidden rows. PostgreSQL is not sure of that if a subquery is only a part of a sum. Then no index serves the
-    condition, and each look for due steps reads every open task.
+    All of it is one subquery. PostgreSQL checks row-level security before any condition that might reveal something
+    about hidden rows, and a sum with a subquery in it counts as such a condition. Then no index could be used, and each
+    search for due steps would read every open task.
     """
     ahead = func.coalesce(select(DEMO_CLOCK.c.clock_offset).scalar_subquery(), literal_column("interval '0'"))
     return select(bindparam(name, type_=TASK.c.next_due_at.type) + ahead).scalar_subquery()

@@ -164,7 +164,7 @@ class Policies(Repository):
 def _holding(
     rows: Mapping[str, list[PolicyChange]], parents: Mapping[str, str | None], place: PolicyPlace
 ) -> list[PolicyChange]:
-    """Return what `above` returns, from rows that were read already, by campus."""
+    """Return what `list_above` returns, from rows that were read already, by campus."""
     depths: dict[str, int] = {}
     here: str | None = place.campus
     while here is not None and here not in depths:

@@ -77,7 +77,7 @@ class IssueActs(ActItems):
         return _act(row) if row else None
 
     async def lock_empty(self) -> list[IssueAct]:
-        """Return acts that wait for a decision about nothing: whatever they were to issue is gone."""
+        """Lock and return acts that wait for a decision although nothing is left that they could issue."""
         waits = ACT.c.needs_approval & ACT.c.decided_by.is_(None)
         left = exists().where(ITEM.c.act == ACT.c.id, self.tables.left)
         statement = select(ACT).where(waits, not_(left)).order_by(ACT.c.id).limit(100).with_for_update()
@@ -110,7 +110,7 @@ class IssueActs(ActItems):
         return {row["enrolment"]: row["approved_digest"] for row in rows}
 
     async def get_approved(self, act: UUID, enrolment: UUID) -> bytes | None:
-        """Return the digest of what was approved, of an act that was; None if none was kept."""
+        """Return the digest of what was approved for an enrolment of an approved act; None if none was kept."""
         kept = select(ITEM.c.approved_digest).where(self.tables.is_item(act, enrolment))
         found: bytes | None = await self._connection.scalar(kept)
         return found

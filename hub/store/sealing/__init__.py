@@ -1,1 +1,1 @@
-"""Seals with their grants, and the register of their uses."""
+"""Seals with their grants, the register of their uses, and seal jobs."""

@@ -163,12 +163,13 @@ class SealJobs(Repository):
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, rows))
 
     async def analyze(self) -> None:
-        """Gather the statistics that the database needs to find some of many new files, those of this transaction
-        among them."""
+        """Gather statistics about the files, including those added by this transaction, so that the database finds a
+        few of many new ones quickly."""
         await self._connection.execute(_ANALYZE)
 
     async def begin(self, job: UUID, total: int, now: datetime) -> bool:
-        """Set a job with `total` files to running, or to done if it has none. Return False if it had already begun."""
+        """Set a job with `total` files to running, or to stopped if it has none. Return False if it had already
+        begun."""
         return (await self._connection.execute(_BEGIN, {"job": job, "total": total, "now": now})).rowcount == 1
 
     async def stop(self, job: UUID, reason: str, now: datetime) -> None:

@@ -90,7 +90,7 @@ def find_programs() -> Path:
 
 
 class EmbeddedPostgres:
-    """The database of one data folder, from the view of one of its users.
+    """The database of one data folder, from the point of view of one of its users.
 
     `durable=False` is for temporary databases of tests: they survive a crash of the process, but not of the machine.
     """
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
 
     @classmethod
     def in_data_folder(cls, data: Path) -> Self:
-        """Return the database of a data folder, not started. Only where the settings name no other database.
+        """Return the database of a data folder, not started. Call this only where the settings name no other database.
 
         Raises DatabaseUnavailable if it was moved to a server.
         """

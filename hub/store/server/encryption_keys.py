@@ -34,7 +34,7 @@ _RETIRE = SqlStatement("""
 UPDATE sealing_key SET refuses_unbound = is_current OR refuses_unbound,
   retired_at = CASE WHEN is_current THEN NULL ELSE coalesce(retired_at, CAST(:at AS timestamptz)) END
 """)
-# Each transaction that runs has a virtual id, and a lock on it: that of CREATE INDEX CONCURRENTLY.
+# Each running transaction has a virtual id, and a lock on it. CREATE INDEX CONCURRENTLY waits for the same locks.
 _RUNNING = SqlStatement("""
 SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND pid <> pg_backend_pid()
   AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())

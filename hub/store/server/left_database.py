@@ -11,7 +11,8 @@ from hub.store.server.system_account import STATE_FOLDER
 
 @dataclass(frozen=True)
 class LeftDatabase:
-    """`outside`: its files that do not lie in the data folder. `server`: the process id of its server, if that runs."""
+    """`outside`: its files that do not lie in the data folder. `server`: the process id of its server, if it is
+    running."""
 
     outside: tuple[Path, ...] = ()
     server: int | None = None

@@ -48,7 +48,8 @@ def alembic_config(connection: Connection | None = None, scripts: Path = SCRIPTS
 
 
 async def migrate(dsn: str, scripts: Path = SCRIPTS, tries: int = LOCK_TRIES) -> None:
-    """Bring the database to the current schema. `dsn`: that of the role `owner`. `tries`: to lock a table in use.
+    """Bring the database to the current schema. `dsn`: that of the role `owner`. `tries`: how often to try to lock a
+    table in use.
 
     A second run changes nothing, and concurrent runs wait for each other. Raises DatabaseUnavailable for a schema that
     this version does not know, and where a table stays in use; the migrations before that one are done then.

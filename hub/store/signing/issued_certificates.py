@@ -25,7 +25,7 @@ _ALL_REVOKED = select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICAT
     CERTIFICATE.c.authority == bindparam("authority"), CERTIFICATE.c.revoked_at.is_not(None)
 )
 _REVOKED_OF = SqlStatement(_ALL_REVOKED.where(CERTIFICATE.c.serial == any_(bindparam("serials", type_=ARRAY(Text())))))
-# In an order: two readings are compared.
+# Sorted, because two readings are compared.
 REVOKED = SqlStatement(_ALL_REVOKED.order_by(CERTIFICATE.c.serial))
 
 

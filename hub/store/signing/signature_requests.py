@@ -1,7 +1,7 @@
 """Signature requests, and attempts to call outside services such as token and timestamp authority.
 
 The chain of a request contains the signer's own certificate. Certificates of authorities, and all those of the seal,
-are stored once for all requests: the chain contains their SHA-256, which differs from a certificate by its length.
+are stored once for all requests: the chain contains their SHA-256, which can be told from a certificate by its length.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ class Signatures:
     async def get_with_session(
         self, secret: str, request: UUID
     ) -> tuple[SigningSession, SignatureRequest | None] | None:
-        """Return the session with this secret, and the request if it is the session's. None without such a session."""
+        """Return the session with this secret, and the request if it is the session's. Return None if there is no such
+        session."""
         values = {"secret": hash_secret(secret), "request": request}
         row = (await self._connection.execute(_GET_WITH_SESSION, values)).first()
         if row is None:
@@ -171,7 +172,7 @@ class Signatures:
 
     async def accept(self, request: UUID, signature: bytes, at: datetime, confirmation: bytes | None = None) -> bool:
         """Store the signature of a prepared request, and then lock the record of its contract. Return False if the
-        request has lapsed meanwhile, as its key was revoked."""
+        request has lapsed meanwhile because its key was revoked."""
         values = {"request": request, "made": signature, "confirmed": confirmation, "at": at}
         row = (await self._connection.execute(_ACCEPT, values)).first()
         if row is not None:
@@ -187,8 +188,8 @@ class Signatures:
         return sorted(found, key=lambda request: request.contract)
 
     async def mark_embedded(self, request: SignatureRequest, at: datetime) -> bool:
-        """Mark an accepted request as embedded. Return False if it is not accepted any more, or with another
-        signature."""
+        """Mark an accepted request as embedded. Return False if it is not accepted any more, or was accepted with
+        another signature."""
         values = {"request": request.id, "made": request.signature, "at": at}
         return (await self._connection.write_now(_EMBED, values)).rowcount == 1
 

@@ -61,7 +61,7 @@ class EvidencePackageRow(SQLModel, table=True):
     """A version of a contract's evidence package. The role `app` may only insert and read.
 
     `file`: the stored file of this version alone; `pieces`: how the version is put together from it and from others,
-    NULL if it is that file. `renewals`: how many timestamps its evidence record has beside the first.
+    NULL if it is that file. `renewals`: how many timestamps its evidence record has besides the first.
     """
 
     __tablename__ = "evidence_package"

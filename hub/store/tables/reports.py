@@ -13,7 +13,7 @@ from hub.store.tables.columns import bytes_, counter, moment, words
 class WeeklyReportRow(SQLModel, table=True):
     """The weekly report that a member of staff wants by e-mail. The row is also the attempt to send it.
 
-    `week`: Monday of the last week that was reported, or is. `state`: of its mail, see
+    `week`: the Monday of the week that was reported last, or is being reported. `state`: of its mail, see
     `hub.model.reports.weekly_report.MailState`. `due_at`: when a mail that was certainly not taken is tried again.
     """
 

@@ -115,9 +115,8 @@ class IssueActRow(SQLModel, table=True):
 
 class IssueItemRow(SQLModel, table=True):
     """One enrolment of such an act. Its `outcome` is written in the transaction of its contract, so that there is one
-    contract. `approved_digest`: keyed, of what was asked for, which somebody else
-    may then approve. `replacement_sealed`: the signer who is to take
-    the place of another, until the act has ended."""
+    contract. `approved_digest`: a keyed digest of what was asked for, which somebody else may then approve.
+    `replacement_sealed`: the signer who is to take the place of another, until the act has ended."""
 
     __tablename__ = "issue_item"
     act: UUID = Field(primary_key=True, foreign_key="issue_act.id")
