@@ -170,7 +170,7 @@ class VerifyArguments:
         return replace(expected, number=self.number) if self.number else expected
 
     def together(self) -> VerifyArguments:
-        """Return the check of the package. The package has to contain the other file, or be extended by it.
+        """Return the arguments with the package first. It has to contain the other file, or be extended by it.
 
         Raises UnreadableDocument, OSError.
         """

@@ -1,8 +1,7 @@
 """Read and write the passkey in a certificate: only this passkey may confirm what the certificate's key signs.
 
 The binding is an attribute of the subject, which the authority writes into the extension subjectDirectoryAttributes
-(RFC
-5280 4.2.1.8, never critical) when it issues the certificate. Its type is PASSKEY_BINDING_OID, its one value:
+(RFC 5280 4.2.1.8, never critical) when it issues the certificate. Its type is PASSKEY_BINDING_OID, its one value:
 
     PasskeyBinding ::= SEQUENCE {
         origin         IA5String,                  -- of the hub, as browsers write it

@@ -1,8 +1,8 @@
 """Read a ZIP archive, and refuse everything that two readers could understand differently.
 
 Every byte belongs to exactly one part: a member, the central directory, or its end. The central directory and the local
-headers agree, no name or size is stated twice, and no name leads out of the archive. Source: PKWARE
-APPNOTE.TXT 6.3.10, without encryption, comments and several disks; of ZIP64 only the sizes of members.
+headers agree, no name or size is stated twice, and no name leads out of the archive. Source: PKWARE APPNOTE.TXT 6.3.10,
+without encryption, comments and several disks; of ZIP64 only the sizes of members.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def with_custody(document: VerificationReport, items: Mapping[str, bytes]) -> Ve
 def _with_custody(party: SigningParty, items: Mapping[str, bytes]) -> SigningParty:
     try:
         signer = json.loads(items[f"signers/{party.field}/signer.json"])
-        # A person may have signed several times. What counts is how the key was kept whose signature is in the file.
+        # A person may have signed several times. What counts is how the key whose signature is in the file was kept.
         used = [one for one in signer["signatures"] if one["certificate_sha256"] == party.certificate_sha256]
         custody = used[-1]["custody"]
         checks = [one for one in signer["identity"] if one["result"] == MATCHED and one["provider"] != OWN_PROVIDER]

@@ -43,10 +43,10 @@ class PackageReport:
     `fault`: why it is not believed; then all other fields are empty, except the facts about the file itself.
     `is_untrusted`: the only fault is that no trusted organisation signed it. `contract`: the facts in `contract.json`.
     `proven_since`: the time in the trusted evidence record that lasts longest, if any; `proof_ends`: the end of its
-    newest timestamp's certificate. `untrusted_proofs`: the evidence records beside it that are of no trusted
-    authority. `document`: the report on the finished file in it; None for contracts that ended in another way.
-    `addendum`: the report on the addendum that was checked with it; `addendum_fault`: why the addendum is not believed,
-    which says nothing about the package.
+    newest timestamp's certificate. `untrusted_proofs`: the other evidence records, whose authorities are not trusted.
+    `document`: the report on the finished file in it; None for contracts that ended in another way. `addendum`: the
+    report on the addendum that was checked with it; `addendum_fault`: why the addendum is not believed, which says
+    nothing about the package.
     """
 
     file: str

@@ -18,9 +18,8 @@ _CENTURY = 50  # years below it belong to this century (RFC 5280, 4.1.2.5.1)
 def read_moment(text: str) -> datetime | None:
     """Return the time, with its zone; None if it is not a time.
 
-    Accepted forms: 20260804020809Z, the same with milliseconds or without zone, 2026-08-04 10:08:09,
-    2026-08-04T10:08:09,
-    and UTCTime (260804020809Z).
+    Accepted forms: 20260804020809Z, the same with milliseconds or without a zone, 2026-08-04 10:08:09,
+    2026-08-04T10:08:09, and UTCTime (260804020809Z).
     """
     text = text.strip()
     if short := _SHORT_YEAR.fullmatch(text):

@@ -65,7 +65,7 @@ class SignatureValue:
 
 
 def read_value(data: bytes, name: str) -> SignatureValue:
-    """Read a signature's value. Its kind is not taken from the list of signatures. Raises NotAnOfd that names the
+    """Read a signature's value. Its kind is not taken from the list of signatures. Raises NotAnOfd, which names the
     member."""
     try:
         first = _first_part(data)

@@ -33,7 +33,7 @@ class _Builder(ElementTree.TreeBuilder):
 
 
 def read_xml(data: bytes, name: str) -> ElementTree.Element:
-    """Return the root element of a part. Raises NotAnOfd that names the part."""
+    """Return the root element of a part. Raises NotAnOfd, which names the part."""
     parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - see the import
     try:
         parser.feed(data)

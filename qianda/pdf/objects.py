@@ -87,8 +87,8 @@ class ObjectReader:
         return match
 
     def need(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        """Return the match of the pattern at this position and move to its end. Raises NotOurForm that names `what` was
-        expected."""
+        """Return the match of the pattern at this position and move to its end. Raises NotOurForm, which names
+        `what`."""
         match = self.take(pattern)
         if match is None:
             raise NotOurForm(f"{what} is not as Qianda writes it", self.at)

@@ -1,8 +1,8 @@
 """Split a PDF into its revisions: each has objects, a table of exactly these objects, and a trailer.
 
 Every byte belongs to one of them. So a reader that follows the tables, and a reader that searches the file for objects,
-find the same objects. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO
-32000-2, 7.5.4 to 7.5.6.
+find the same objects. `hub/web/static/signer/pdf_revisions.js` follows the same rules. Source: ISO 32000-2, 7.5.4 to
+7.5.6.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TRAILER = re.compile(rb"trailer\n(?=<<)")
 _END = re.compile(rb"\nstartxref\n([1-9]\d{0,9})\n%%EOF\n")
 # Text in a stream or a string that a reader could take for an object if it searches the file for objects.
 _MARKER = re.compile(rb"\d[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj|endobj|endstream|startxref|trailer\s*<<|%%EOF")
-# Each marker contains one of these words. To search for them first is ten times as fast.
+# Each marker contains one of these words. Searching for them first is ten times as fast.
 _MARKER_WORDS = (b"obj", b"endstream", b"startxref", b"trailer", b"%%EOF")
 _COUNTED = b" 0 obj\n"
 

@@ -15,7 +15,7 @@ _LOCK = threading.Lock()
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Redirect the C library's `stderr` to the null device in this context. Without such a variable, do nothing."""
+    """Redirect the C library's `stderr` to the null device in this context, if it has such a variable."""
     found = _stream_and_nowhere()
     if found is None:
         yield

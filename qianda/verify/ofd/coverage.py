@@ -35,7 +35,7 @@ def coverage_faults(container: OfdContainer, document: DocumentParts, part: Sign
 
 
 def has_hidden_signature(container: OfdContainer, document: DocumentParts) -> bool:
-    """Return whether there are files of a signature that is not in the list, so that it was removed from the list."""
+    """Return whether there are files of a signature that is not in the list, and so was probably removed from it."""
     listed = _exempt(document)
     return any(name not in listed and name.rpartition("/")[2].casefold() in _SIGNATURE_FILES for name in container)
 

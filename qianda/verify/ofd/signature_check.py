@@ -48,8 +48,8 @@ class CheckedOfdSignature:
 def check_signature(
     container: OfdContainer, document: DocumentParts, part: SignaturePart, trust: Trust, now: datetime | None = None
 ) -> CheckedOfdSignature:
-    """Check one signature in full. `now`: if not the time of this machine. Raises NoSm2, and NotAnOfd for a damaged
-    container.
+    """Check one signature in full. `now`: the time of the check; by default that of this machine. Raises NoSm2, and
+    NotAnOfd for a damaged container.
     """
     try:
         value = read_value(container.read(part.value), part.value)

@@ -1,8 +1,8 @@
 """Make the full check with pyHanko: chains, revocation and long-term validation, offline.
 
 The timestamp authority has its own validation policy: pinned certificates, no revocation check. With one policy for
-everything, a file would fail as soon as the revocation data of its last timestamp expires. Sources: ETSI
-EN 319 102-1 5.6.3 (long-term validation), ETSI EN 319 142-1 (PAdES).
+everything, a file would fail as soon as the revocation data of its last timestamp expires. Sources: ETSI EN 319 102-1
+5.6.3 (long-term validation), ETSI EN 319 142-1 (PAdES).
 """
 
 from __future__ import annotations

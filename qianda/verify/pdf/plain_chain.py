@@ -3,9 +3,8 @@
 The answer is "yes" or "not sure", never "no": whatever is unusual, expired, revoked or wrong is left to
 `qianda.verify.pdf.ades`, which then decides and gives the reason. Only files that pyHanko accepts get a "yes". The file
 must be one in which `examine` found nothing: the form, the changes from revision to revision, digests and signature
-values are right,
-and a document timestamp covers every byte. Sources: RFC 5280 6 (paths and lists), RFC 5035 (the named certificate),
-ETSI EN 319 102-1 5.6.2 (validation in the past goes back to the last moment of the revocation list).
+values are right, and a document timestamp covers every byte. Sources: RFC 5280 6 (paths and lists), RFC 5035 (the named
+certificate), ETSI EN 319 102-1 5.6.2 (validation in the past goes back to the last moment of the revocation list).
 """
 
 from __future__ import annotations
