@@ -21,7 +21,7 @@ from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, draw_name, identify, land, read_to_the_end, sign
 from tests.lent_hubs import lent_hub
 from tests.passkeys.authenticator import Authenticator
-from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
+from tests.passkeys.dishonest_authority import naming_passkeys_of_its_own
 from tests.running import Running
 
 pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
@@ -171,17 +171,17 @@ async def test_a_confirmation_that_was_broken_off_goes_on_with_the_same_certific
 async def test_a_passkey_of_the_hubs_own_in_the_certificate_is_not_signed_over(
     running: Running, new_page: NewPage, button: str
 ) -> None:
-    name_passkeys_of_its_own(running)
-    page = await new_page()
-    await Device.of(page)
-    contract = await running.issue_minor()
-    await to_the_signature(page, running, contract)
-    async with page.expect_response("**/sign/v1/refused*"):
-        await page.get_by_role("button", name=button).click()
-    await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
-    (refused,) = await entries(running, contract, "signing-refused-by-client")
-    assert await words_behind(running, contract, refused["reason"]) == NOT_THEIR_PASSKEY
-    assert await entries(running, contract, "signature-accepted") == []
+    with naming_passkeys_of_its_own(running):
+        page = await new_page()
+        await Device.of(page)
+        contract = await running.issue_minor()
+        await to_the_signature(page, running, contract)
+        async with page.expect_response("**/sign/v1/refused*"):
+            await page.get_by_role("button", name=button).click()
+        await expect(page.locator('#trouble[data-shown="refused"]')).to_be_visible()
+        (refused,) = await entries(running, contract, "signing-refused-by-client")
+        assert await words_behind(running, contract, refused["reason"]) == NOT_THEIR_PASSKEY
+        assert await entries(running, contract, "signature-accepted") == []
 
 
 async def test_a_key_that_the_hub_gives_out_as_the_passkeys_is_not_believed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 
 from hub.authorities import Issued
@@ -28,9 +30,15 @@ class DishonestAuthority(BuiltinAuthority):
         return await super().enrol(spki, common_name, pseudonym, lifetime, self._made_up)
 
 
-def name_passkeys_of_its_own(running: Running) -> None:
+@contextlib.contextmanager
+def naming_passkeys_of_its_own(running: Running) -> Iterator[None]:
+    """Let the hub be dishonest inside the block. Another test may be lent it afterwards."""
     by_name = running.hub.services.signing.authorities.by_name
     honest = by_name[BUILTIN]
     assert isinstance(by_name, dict) and isinstance(honest, BuiltinAuthority)
     made_up = PasskeyBinding.to(Authenticator().public_key, running.origin)
     by_name[BUILTIN] = DishonestAuthority(honest, made_up)
+    try:
+        yield
+    finally:
+        by_name[BUILTIN] = honest

@@ -28,7 +28,7 @@ from qianda.verify.trust import Trust
 from qianda.wire import ProtocolProblem
 from tests.lent_hubs import lent_hub
 from tests.passkeys.authenticator import PRESENT, Authenticator
-from tests.passkeys.dishonest_authority import name_passkeys_of_its_own
+from tests.passkeys.dishonest_authority import naming_passkeys_of_its_own
 from tests.running import ADULT_ID, STUDENT_PHONE, Running
 from tests.web.signer_visits import asked, verified
 from tests.web.staff_visit import console_of
@@ -237,13 +237,13 @@ async def test_a_certificate_without_a_passkey_is_confirmed_as_before_and_declar
 
 
 async def test_the_client_does_not_sign_with_a_certificate_that_names_a_passkey_of_the_hubs(running: Running) -> None:
-    name_passkeys_of_its_own(running)
-    async with AsyncExitStack() as stack:
-        visit = await another_visit(stack, running)
-        with pytest.raises(RefusedToSign, match="3: the certificate names a passkey"):
-            await visit.client.sign(visit.key)
-        assert len(await visit.entries("signing-refused-by-client")) == 1
-        assert await visit.entries("signature-accepted") == []
+    with naming_passkeys_of_its_own(running):
+        async with AsyncExitStack() as stack:
+            visit = await another_visit(stack, running)
+            with pytest.raises(RefusedToSign, match="3: the certificate names a passkey"):
+                await visit.client.sign(visit.key)
+            assert len(await visit.entries("signing-refused-by-client")) == 1
+            assert await visit.entries("signature-accepted") == []
 
 
 async def test_a_challenge_serves_once_and_in_its_own_visit(visit: Visit) -> None:
