@@ -47,6 +47,7 @@ from hub.demo.guard import (
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import Dsns, made_database, opened_database
 from hub.service_job import ServiceJob
 from hub.settings import PACKED, Settings
@@ -183,7 +184,7 @@ def issue_command(
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
             found = await tx.school.get_enrolment(uuid_of(enrolment))
-        contract = await issue(hub.services, EVERYTHING, new_contract(found), "command-line")
+        contract = await issue(hub.services, EVERYTHING, new_contract(found), COMMAND_LINE.actor)
         return f"{contract.number} {contract.state}"
 
     with said_plainly():
@@ -217,7 +218,7 @@ def erase(
         if (entry is None) is not bool(signer):
             raise BadInput("give either --entry or --signer")
         what = signer if entry is None else entry
-        with_hub(lambda hub: erase_of_number(hub.services, number, what, "command-line"))
+        with_hub(lambda hub: erase_of_number(hub.services, number, what, COMMAND_LINE.actor))
         say("Erased.")
 
 

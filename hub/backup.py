@@ -15,8 +15,9 @@ from pathlib import Path
 
 from hub.data_folder import check_folder, installation_of, master_key
 from hub.errors import BadInput, UnreadableFile
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import Dsns
 from hub.settings import Settings, own_file
 from hub.store.backup.after_restore import check_empty, mark_restored
@@ -32,7 +33,6 @@ from hub.store.server.migrate import knows_schema, migrate, schema_of
 from hub.store.transaction import Database
 
 # The actor of a restore in the school's record.
-ACTOR = "command-line"
 # Names as `name_in` makes them. They sort by time.
 NAMED = re.compile(r"qianda-\d{8}T\d{6}Z\.backup")
 # As `write_backup` names a backup until it is complete. One that was last written so long ago was killed.
@@ -183,9 +183,7 @@ async def _note_restore(unpacked: _Unpacked, dsns: Dsns) -> None:
     database = Database(dsns.app, Keys.load(master_key(unpacked.folder)), lambda: datetime.now(UTC))
     try:
         async with database.transaction(EVERYTHING) as tx:
-            headquarters = await tx.school.find_headquarters()
-            campus = headquarters.id if headquarters else ""
-            await record_act(tx, campus, "restored", ACTOR, {"backup_made_at": unpacked.about.made_at})
+            await record_hub_act(tx, "restored", COMMAND_LINE.actor, {"backup_made_at": unpacked.about.made_at})
     finally:
         await database.close()
 

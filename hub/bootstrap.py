@@ -231,7 +231,7 @@ def trust_seal(settings: Settings, certificate: bytes) -> None:
 
     The certificates of earlier seals stay, because contracts sealed with them must remain verifiable.
     """
-    _trust(settings, f"seal-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
+    _trust(settings, f"seal-{fingerprint(certificate)[:16]}", certificate)
 
 
 def trust_seal_chain(settings: Settings, chain: Sequence[bytes]) -> None:
@@ -244,7 +244,7 @@ def trust_seal_chain(settings: Settings, chain: Sequence[bytes]) -> None:
 def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
     """Make `qianda verify` accept timestamps by these certificates. The files of earlier services stay."""
     for certificate in certificates:
-        _trust(settings, f"timestamp-{hashlib.sha256(certificate).hexdigest()[:16]}", certificate)
+        _trust(settings, f"timestamp-{fingerprint(certificate)[:16]}", certificate)
 
 
 def _trust(settings: Settings, name: str, certificate: bytes) -> None:

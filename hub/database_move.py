@@ -18,8 +18,9 @@ from pathlib import Path
 from hub.data_folder import check_folder, master_key
 from hub.demo.guard import check_not_demo
 from hub.errors import BadInput, DatabaseUnavailable
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import Dsns
 from hub.settings import Settings
 from hub.store.backup.archive import COPY_BYTES
@@ -39,8 +40,6 @@ from hub.store.server.installation import find_binding, kind_of
 from hub.store.server.migrate import is_current, migrate
 from hub.store.server.moved_database import is_moved, mark_move, unmark_move
 from hub.store.transaction import Database
-
-ACTOR = "command-line"
 
 
 def move_database(settings: Settings) -> dict[str, str]:
@@ -118,7 +117,6 @@ async def _record(settings: Settings, app_dsn: str) -> None:
     database = Database(app_dsn, Keys.load(master_key(settings.data)), lambda: datetime.now(UTC), pool_size=1)
     try:
         async with database.transaction(EVERYTHING) as tx:
-            headquarters = await tx.school.find_headquarters()
-            await record_act(tx, headquarters.id if headquarters else "", "database-moved", ACTOR, {})
+            await record_hub_act(tx, "database-moved", COMMAND_LINE.actor, {})
     finally:
         await database.close()

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.errors import BadInput, DatabaseUnavailable
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.evidence.encryption_keys import EncryptionFaults, EncryptionKeyEntry, is_unfinished
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.encryption.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
 from hub.store.server.connections import DATABASE_OWNER, open_connection
@@ -30,7 +31,6 @@ from hub.store.transaction import SEALING_KEY_KNOWN_FOR, Database, Transaction
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-ACTOR = "command-line"
 # Seconds, after which a process that encrypts outside transactions knows the new key: see `Database.know_sealing_key`.
 SWITCH_TIMEOUT = 2 * SEALING_KEY_KNOWN_FOR
 # Seconds to wait for transactions, and for rows that are locked.
@@ -133,8 +133,7 @@ async def _retire(owner: Database) -> None:
 
 
 async def _record(tx: Transaction, kind: str, key: str) -> None:
-    headquarters = await tx.school.find_headquarters()
-    await record_act(tx, headquarters.id if headquarters else "", kind, ACTOR, {"key": key})
+    await record_hub_act(tx, kind, COMMAND_LINE.actor, {"key": key})
 
 
 async def _reseal_all(owner: Database, progress: Progress) -> EncryptionFaults:

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from hub.commands.with_hub import load_settings, real_settings, said_plainly, say, with_hub
+from hub.commands.with_hub import first_line, load_settings, real_settings, said_plainly, say, with_hub
 from hub.errors import BadInput
+from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import Dsns, opened_database
 from hub.settings import BACKUP_PASSPHRASE
 
-# The actor in the school's record.
-ACTOR = "command-line"
 # Characters. A thief of the file could guess a shorter passphrase.
 MIN_PASSPHRASE = 12
 
@@ -29,7 +28,7 @@ def pause_command() -> None:
     from hub.lifecycle.messaging.pause_sending import pause_sending
 
     with said_plainly():
-        begun = with_hub(lambda hub: pause_sending(hub.services, ACTOR))
+        begun = with_hub(lambda hub: pause_sending(hub.services, COMMAND_LINE.actor))
         say("Sending is paused. `qianda resume` releases the messages." if begun else "Sending was paused already.")
 
 
@@ -38,7 +37,7 @@ def resume_command() -> None:
     from hub.lifecycle.messaging.pause_sending import resume_sending
 
     with said_plainly():
-        ended = with_hub(lambda hub: resume_sending(hub.services, ACTOR))
+        ended = with_hub(lambda hub: resume_sending(hub.services, COMMAND_LINE.actor))
         say("Sending has resumed." if ended else "Sending was not paused.")
 
 
@@ -86,7 +85,7 @@ def restore_command(
 def _passphrase(file: Path | None, *, new: bool) -> str:
     """Return the passphrase from the file, from the environment, or as typed. Raises BadInput for a short one."""
     if file:
-        found = (file.read_text("utf-8").splitlines() or [""])[0]
+        found = first_line(file)
     else:
         found = os.environ.get(BACKUP_PASSPHRASE) or typer.prompt(
             "Passphrase", hide_input=True, confirmation_prompt=new, err=True

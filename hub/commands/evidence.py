@@ -10,6 +10,7 @@ import typer
 from hub.commands.with_hub import said_plainly, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
@@ -42,7 +43,7 @@ def evidence(
         if version is None:
             await (add_addendum if addendum else add_renewed_version)(hub.services, contract.id)
         async with hub.database.transaction(EVERYTHING) as tx:
-            package = await (open_addendum if addendum else open_package)(tx, contract, "command-line", version)
+            package = await (open_addendum if addendum else open_package)(tx, contract, COMMAND_LINE.actor, version)
         return await hub.services.files.get(package.sha256)
 
     with said_plainly():

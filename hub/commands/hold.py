@@ -9,12 +9,12 @@ import typer
 
 from hub.commands.with_hub import said_plainly, say, with_hub
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, help="Keep contracts in dispute from being erased.")
-ACTOR = "command-line"
 Number = Annotated[str, typer.Argument(help="The contract's number.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why. It is written into the contract's record.")]
 
@@ -36,7 +36,7 @@ def place(
             contract = await tx.contracts.get_by_number(number)
             zone = (await tx.school.get_campus(contract.campus)).zone
         why = reason, end_of_day(until and until.date(), zone)
-        return (await place_hold(hub.services, EVERYTHING, contract.id, why, ACTOR)).describe(zone)
+        return (await place_hold(hub.services, EVERYTHING, contract.id, why, COMMAND_LINE.actor)).describe(zone)
 
     with said_plainly():
         say(f"{number}: {with_hub(act)}")
@@ -50,7 +50,7 @@ def lift(number: Number, reason: Reason) -> None:
     async def act(hub: Hub) -> None:
         async with hub.database.transaction(EVERYTHING) as tx:
             contract = await tx.contracts.get_by_number(number)
-        await lift_hold(hub.services, EVERYTHING, contract.id, reason, ACTOR)
+        await lift_hold(hub.services, EVERYTHING, contract.id, reason, COMMAND_LINE.actor)
 
     with said_plainly():
         with_hub(act)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import get_headquarters, said_plainly, say, with_hub
+from hub.commands.with_hub import get_headquarters, said_plainly, say, say_time, with_hub
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.model.staff.accounts import ApiKeyEntry
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
-# The actor in the school's record.
-ACTOR = "command-line"
 Name = Annotated[str, typer.Argument(help="The key's name.")]
 
 
@@ -41,7 +40,7 @@ def add_key_command(
         top = await get_headquarters(hub)
         where = campus or top.id
         terms = KeyTerms(parse_scopes(scope or ()), end_of_day(expires and expires.date(), top.zone))
-        return where, await add_key(hub.services, name, where, ACTOR, terms)
+        return where, await add_key(hub.services, name, where, COMMAND_LINE.actor, terms)
 
     with said_plainly():
         where, secret = with_hub(act)
@@ -56,7 +55,7 @@ def list_keys_command() -> None:
     with said_plainly():
         for each in with_hub(lambda hub: list_keys(hub.services)):
             scopes = ", ".join(sorted(each.key.scopes))
-            say(f"{each.key.name}  {each.key.campus}  since {_time(each.created_at)}  {_state(each)}  {scopes}")
+            say(f"{each.key.name}  {each.key.campus}  since {say_time(each.created_at)}  {_state(each)}  {scopes}")
 
 
 @app.command("rotate")
@@ -68,7 +67,7 @@ def rotate_key_command(
     from hub.lifecycle.staff.api_keys import rotate_key
 
     with said_plainly():
-        secret = with_hub(lambda hub: rotate_key(hub.services, name, timedelta(days=overlap), ACTOR))
+        secret = with_hub(lambda hub: rotate_key(hub.services, name, timedelta(days=overlap), COMMAND_LINE.actor))
         say(f"Rotated: {name}; the former secret stays valid for {overlap} days. The key, not shown again:\n{secret}")
 
 
@@ -78,17 +77,13 @@ def revoke_key_command(name: Name) -> None:
     from hub.lifecycle.staff.api_keys import revoke_key
 
     with said_plainly():
-        with_hub(lambda hub: revoke_key(hub.services, name, ACTOR))
+        with_hub(lambda hub: revoke_key(hub.services, name, COMMAND_LINE.actor))
         say(f"Revoked: {name}.")
 
 
 def _state(entry: ApiKeyEntry) -> str:
     if entry.revoked_at:
-        return f"revoked {_time(entry.revoked_at)}"
+        return f"revoked {say_time(entry.revoked_at)}"
     if entry.expires_at is None:
         return "counts"
-    return f"{'valid until' if entry.counts_at(datetime.now(UTC)) else 'ended'} {_time(entry.expires_at)}"
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}Z"
+    return f"{'valid until' if entry.counts_at(datetime.now(UTC)) else 'ended'} {say_time(entry.expires_at)}"

@@ -12,6 +12,7 @@ from hub.commands.with_hub import said_plainly, say, with_hub, with_hub_and_owne
 from hub.errors import BadInput
 from hub.model.evidence.person_data import PersonData, SoughtPerson
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.lifecycle.evidence.person import ErasedPerson, PersonAct
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer(no_args_is_help=True, help="What is kept about one person.")
-ACTOR = "command-line"
 # With this value the command asks for the real one, because everybody on the machine can see a command's arguments.
 ASK = "-"
 
@@ -134,7 +134,7 @@ async def _act(hub: Hub, sought: SoughtPerson, campus: str, reason: str) -> Pers
         async with hub.database.transaction(EVERYTHING) as tx:
             await tx.school.get_campus(campus)
             scope = await tx.school.get_scope_below(campus)
-    return PersonAct(sought, scope, ACTOR, reason)
+    return PersonAct(sought, scope, COMMAND_LINE.actor, reason)
 
 
 def _sought(phone: str, id_number: str, name: str) -> SoughtPerson:

@@ -9,12 +9,11 @@ import typer
 
 from hub.commands.with_hub import said_plainly, say, with_hub
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Prunable
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-# The actor in the school's record.
-ACTOR = "command-line"
 # What each kind of file is. The kinds of rows are named after their tables.
 FILES = {
     SUPERSEDED_FILES: "prepared files and earlier versions that are the beginning of a later file, by request",
@@ -42,7 +41,7 @@ def prune_command(dry_run: DryRun = False) -> None:
     async def delete(hub: Hub) -> None:
         from hub.lifecycle.evidence.retention import prune
 
-        async for kind, number in prune(hub.services, ACTOR):
+        async for kind, number in prune(hub.services, COMMAND_LINE.actor):
             if number:
                 say(f"{kind:18}{number:12,} deleted")
         say("Done, and noted in the school's record (`qianda school record`).")

@@ -21,6 +21,7 @@ from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.lifecycle.school.import_roster import ImportOptions, LoadReport
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Set up the school: campuses and courses from a file, and back.")
 FAULTS_FOUND = 1
-ACTOR = "command-line"
 
 
 @app.command()
@@ -53,7 +53,7 @@ def apply(
             organisation = hub.settings.school.model_dump()
             if dry_run or faults:
                 return await compare_school(hub.services, described, organisation)
-            return await apply_school(hub.services, described, organisation, ACTOR)
+            return await apply_school(hub.services, described, organisation, COMMAND_LINE.actor)
 
         compared = with_hub(act)
         say_comparison(compared, [*faults, *compared.faults], dry_run=dry_run)
@@ -129,7 +129,7 @@ async def _begin_import(hub: Hub, name: str, options: ImportOptions) -> ImportOp
         top = await tx.school.find_headquarters()
         if top is None:
             return options
-        wanted = RosterImport(uuid4(), top.id, ACTOR, name[-MAX_FILE_NAME_LENGTH:], tx.now)
+        wanted = RosterImport(uuid4(), top.id, COMMAND_LINE.actor, name[-MAX_FILE_NAME_LENGTH:], tx.now)
         return replace(options, roster_import=await begin_import(tx, wanted))
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.commands.with_hub import check_current, real_settings, said_plainly, say, with_hub
+from hub.commands.with_hub import check_current, first_line, real_settings, said_plainly, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.open_database import opened_database
 from qianda.seal_command import DEFAULT_COMMAND, SealGroup, seal_files
 
@@ -26,7 +27,6 @@ app = typer.Typer(
     help="Have files sealed (`qianda seal FILE…`); manage the certificate of the school's seal.",
 )
 app.command(DEFAULT_COMMAND)(seal_files)
-ACTOR = "command-line"
 
 
 @app.command()
@@ -95,7 +95,7 @@ def _read_pkcs12(path: Path, password_file: Path | None, above: list[tuple[str, 
     if password_file is None:
         password = typer.prompt(f"Password of {path.name}", hide_input=True, default="", show_default=False, err=True)
     else:
-        password = (password_file.read_text("utf-8").splitlines() or [""])[0]
+        password = first_line(password_file)
     return Pkcs12File(str(path), path.read_bytes(), password, above)
 
 
@@ -123,7 +123,7 @@ async def _renew_named(hub: Hub, name: str, files: list[Path]) -> str:
 
     seal = await find_seal(hub.services, EVERYTHING, name)
     given = [(str(file), file.read_bytes()) for file in files]
-    renewed = await renew_seal(hub.services, Keeper(ACTOR, EVERYTHING), seal.id, given)
+    renewed = await renew_seal(hub.services, Keeper(COMMAND_LINE.actor, EVERYTHING), seal.id, given)
     return f"{renewed.name}: its certificate is valid until {renewed.ends_at:%Y-%m-%d}."
 
 
@@ -144,5 +144,5 @@ async def record_seal_change(hub: Hub) -> list[str]:
     from hub.seal_setup import seal_status
 
     async with hub.database.transaction(EVERYTHING) as tx:
-        await record_seal(tx, hub.services.sealing.seal.chain[0], ACTOR)
+        await record_seal(tx, hub.services.sealing.seal.chain[0], COMMAND_LINE.actor)
     return seal_status(hub).lines()

@@ -11,8 +11,9 @@ from uuid import UUID
 
 import typer
 
-from hub.commands.with_hub import get_headquarters, said_plainly, say, with_hub
+from hub.commands.with_hub import first_line, get_headquarters, said_plainly, say, with_hub
 from hub.errors import BadInput
+from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.lifecycle.sealing.seals.manage_seals import Keeper
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 app = typer.Typer()
-# The actor in the school's record.
-ACTOR = "command-line"
 Name = Annotated[str, typer.Argument(help="The seal's name.")]
 Login = Annotated[str, typer.Option("--as", help="The login of the account that approves.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="Its first line is the password. [default: asked for]")]
@@ -251,34 +250,32 @@ def grant_command(
         say(with_hub(act))
 
 
-@app.command("activate")
-def activate_command(name: Name) -> None:
-    """Put a seal into use after it was made."""
-    _move(name, "activate")
+MOVES = {
+    "activate": "Put a seal into use after it was made.",
+    "suspend": "Suspend a seal: nothing is sealed with it until `resume`, and contracts that need it wait.",
+    "resume": "Put a suspended seal back into use.",
+    "revoke": "Revoke a seal permanently: its grants end, and the built-in authority revokes its certificate.",
+    "archive": "Archive a seal that was revoked, or an application that was rejected.",
+}
 
 
-@app.command("suspend")
-def suspend_command(name: Name) -> None:
-    """Suspend a seal: nothing is sealed with it until `resume`, and contracts that need it wait."""
-    _move(name, "suspend")
+def _move(word: str) -> Callable[[str], None]:
+    """Return the command that moves a seal by the act of this name."""
+
+    def command(name: Name) -> None:
+        async def act(hub: Hub) -> Seal:
+            from hub.lifecycle.sealing.seals.manage_seals import move_seal
+            from hub.model.sealing.seal import SealAct
+
+            return await move_seal(hub.services, _keeper(), (await _find(hub, name)).id, SealAct(word))
+
+        _say_state(act)
+
+    return command
 
 
-@app.command("resume")
-def resume_command(name: Name) -> None:
-    """Put a suspended seal back into use."""
-    _move(name, "resume")
-
-
-@app.command("revoke")
-def revoke_command(name: Name) -> None:
-    """Revoke a seal permanently: its grants end, and the built-in authority revokes its certificate."""
-    _move(name, "revoke")
-
-
-@app.command("archive")
-def archive_command(name: Name) -> None:
-    """Archive a seal that was revoked, or an application that was rejected."""
-    _move(name, "archive")
+for word, words in MOVES.items():
+    app.command(word, help=words)(_move(word))
 
 
 @app.command("register")
@@ -309,7 +306,7 @@ def _keeper() -> Keeper:
     from hub.lifecycle.sealing.seals.manage_seals import Keeper
     from hub.model.staff.accounts import EVERYTHING
 
-    return Keeper(ACTOR, EVERYTHING)
+    return Keeper(COMMAND_LINE.actor, EVERYTHING)
 
 
 async def _person(hub: Hub, login: str, password: str) -> Keeper:
@@ -331,7 +328,7 @@ async def _person(hub: Hub, login: str, password: str) -> Keeper:
 
 def _password(file: Path | None) -> str:
     if file is not None:
-        return (file.read_text("utf-8").splitlines() or [""])[0]
+        return first_line(file)
     return str(typer.prompt("Password", hide_input=True))
 
 
@@ -350,16 +347,6 @@ def _grant_id(text: str) -> UUID:
 
 def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:
     return [(str(file), file.read_bytes()) for file in files or ()]
-
-
-def _move(name: str, word: str) -> None:
-    async def act(hub: Hub) -> Seal:
-        from hub.lifecycle.sealing.seals.manage_seals import move_seal
-        from hub.model.sealing.seal import SealAct
-
-        return await move_seal(hub.services, _keeper(), (await _find(hub, name)).id, SealAct(word))
-
-    _say_state(act)
 
 
 def _say_side(name: str, act: Callable[[Hub], Coroutine[Any, Any, Sm2Seal]]) -> Sm2Seal:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import said_plainly, say, with_hub
+from hub.commands.with_hub import first_line, said_plainly, say, say_time, with_hub
 from hub.errors import AccountNotFound
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
@@ -52,7 +51,7 @@ def list_staff_command() -> None:
     with said_plainly():
         for each in with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE)):
             staff = each.staff
-            state = f"disabled since {_time(each.disabled_at)}" if each.disabled_at else f"{each.sessions} sessions"
+            state = f"disabled since {say_time(each.disabled_at)}" if each.disabled_at else f"{each.sessions} sessions"
             say(f"{staff.login}  {staff.name}  {staff.campus}  {staff.role}  {state}")
 
 
@@ -160,7 +159,7 @@ def sessions_command(
             say(f"{with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))} sessions ended: {login}.")
             return
         for each in with_hub(lambda hub: list_sessions(hub.services, login, COMMAND_LINE)):
-            begun, seen, ends = (_time(each.created_at), _time(each.seen_at), _time(each.expires_at))
+            begun, seen, ends = (say_time(each.created_at), say_time(each.seen_at), say_time(each.expires_at))
             say(f"begun {begun}, last seen {seen}, ends {ends}  {each.browser}".rstrip())
 
 
@@ -171,7 +170,7 @@ def password_from(file: Path | None) -> str:
     """Return the first line of the file; without a file, a generated password."""
     from hub.model.staff.password import new_password
 
-    return (file.read_text("utf-8").splitlines() or [""])[0] if file else new_password()
+    return first_line(file) if file else new_password()
 
 
 def say_password(password: str, file: Path | None) -> None:
@@ -179,7 +178,3 @@ def say_password(password: str, file: Path | None) -> None:
     if file is None:
         say(f"Password, which is not shown again: {password}")
         say("It is valid for seven days, and has to be changed at the first login.")
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}Z"

@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -145,6 +147,15 @@ def uuid_of(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise BadInput(f"{text} is not the id of an enrolment", field="enrolment") from error
+
+
+def first_line(file: Path) -> str:
+    """Return the first line of a file, which holds a password."""
+    return (file.read_text("utf-8").splitlines() or [""])[0]
+
+
+def say_time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z"
 
 
 def say(text: str) -> None:

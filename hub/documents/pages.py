@@ -15,11 +15,11 @@ LENGTH: Final = struct.Struct(">I")
 _CHILD = "hub.documents.page_drawing"  # by its name: the hub itself does not import this module
 
 
-class PagePainter:
+class PagePainter(LimitedChild):
     """A painter of pages in a warm child. One per process is enough; threads that share it take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(_CHILD, limits)
+        super().__init__(_CHILD, limits)
 
     def page_images(self, pdf: bytes) -> list[bytes]:
         """Return one PNG for each page, in order.
@@ -27,12 +27,9 @@ class PagePainter:
         Raises UnreadableFile if the file is no PDF, has no pages or too many, or crashes the reader.
         """
         try:
-            return _unpack(self._child.ask(pdf))
+            return _unpack(self.ask(pdf))
         except ChildFailed as error:
             raise UnreadableFile(f"The PDF could not be read: {error}") from None
-
-    def close(self) -> None:
-        self._child.close()
 
 
 def _unpack(body: bytes) -> list[bytes]:

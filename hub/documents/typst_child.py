@@ -14,19 +14,16 @@ LIMITS = Limits(memory_bytes=2 << 30, cpu_seconds=20, seconds=30)
 _CHILD = "hub.documents.typst_drawing"  # by its name: the hub itself does not import this module
 
 
-class TypstChild:
+class TypstChild(LimitedChild):
     """A typesetter in a warm child. One per process is enough; threads that share it take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(_CHILD, limits)
+        super().__init__(_CHILD, limits)
 
     def compile(self, asked: Mapping[str, str]) -> bytes:
         """Return the PDF. `asked`: layout, root and fonts as paths, the contract as JSON, and `issued_at` (ISO 8601).
         Raises TemplateFailed."""
         try:
-            return self._child.ask(json.dumps(asked, ensure_ascii=False).encode())
+            return self.ask(json.dumps(asked, ensure_ascii=False).encode())
         except ChildFailed as error:
             raise TemplateFailed(f"The contract could not be laid out: {error}") from None
-
-    def close(self) -> None:
-        self._child.close()

@@ -168,7 +168,7 @@ def test_a_file_that_takes_too_long_ends_the_child_only() -> None:
 
 def test_a_child_that_died_between_two_files_is_replaced(painter: PagePainter) -> None:
     assert len(painter.page_images(pdf(INK))) == 1
-    child = painter._child._process
+    child = painter._process
     assert child is not None
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead; it is the painter that has to notice

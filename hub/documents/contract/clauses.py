@@ -62,11 +62,11 @@ class Table:
 Block = Heading | Paragraph | Table
 
 
-class ClauseWriter:
+class ClauseWriter(LimitedChild):
     """A writer that fills in clause templates in a warm child. One per process is enough; threads may share it."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(_CHILD, limits)
+        super().__init__(_CHILD, limits)
 
     def write(self, template: str, values: Mapping[str, Any], language: str) -> tuple[Block, ...]:
         """Return the template's blocks. `values` are JSON data.
@@ -75,13 +75,10 @@ class ClauseWriter:
         """
         question = {"template": template, "values": values, "language": language}
         try:
-            answer = self._child.ask(json.dumps(question, ensure_ascii=False).encode())
+            answer = self.ask(json.dumps(question, ensure_ascii=False).encode())
         except ChildFailed as error:
             raise TemplateFailed(f"The contract template could not be filled in: {error}") from None
         return read_blocks(answer.decode(), language)
-
-    def close(self) -> None:
-        self._child.close()
 
 
 def read_blocks(text: str, language: str) -> tuple[Block, ...]:

@@ -28,11 +28,11 @@ class AboutDocument:
     language: str
 
 
-class OwnPdfReader:
+class OwnPdfReader(LimitedChild):
     """A reader of PDFs in a warm child. One per process is enough; threads take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(_CHILD, limits)
+        super().__init__(_CHILD, limits)
 
     def check(self, uploaded: bytes) -> bytes:
         """Return the PDF in the plain form in which it is signed. Raises BadInput (`document`) for a file that is no
@@ -51,12 +51,9 @@ class OwnPdfReader:
         boxes = tuple(Box(*box) for box in found["boxes"])
         return LaidOut(plain, boxes, _blocks(found["text"], about.language), len(found["text"]), document.title)
 
-    def close(self) -> None:
-        self._child.close()
-
     def _ask(self, asked: Mapping[str, Any], pdf: bytes, field: str) -> bytes:
         try:
-            return self._child.ask(json.dumps(asked).encode() + b"\n" + pdf)
+            return self.ask(json.dumps(asked).encode() + b"\n" + pdf)
         except ChildFailed as error:
             raise BadInput(str(error), field=field) from None
 

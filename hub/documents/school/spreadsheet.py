@@ -42,11 +42,11 @@ Cell = str | float | bool | None
 NumberedRow = tuple[int, list[Cell]]
 
 
-class SpreadsheetReader:
+class SpreadsheetReader(LimitedChild):
     """A reader of the first visible sheet with content. It reads one sheet at a time, for one thread."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(__name__, limits)
+        super().__init__(__name__, limits)
 
     def filled_rows(self, data: bytes) -> Iterator[NumberedRow]:
         """Yield the filled rows. In a merged area, the first cell's value is repeated in the rows below.
@@ -72,12 +72,9 @@ class SpreadsheetReader:
             rows.append(cells)
         return rows
 
-    def close(self) -> None:
-        self._child.close()
-
     def _ask(self, question: bytes) -> bytes:
         try:
-            return self._child.ask(question)
+            return self.ask(question)
         except ChildFailed as error:
             raise UnreadableFile(f"The spreadsheet could not be read:\n{error}") from None
 

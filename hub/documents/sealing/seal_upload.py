@@ -22,11 +22,11 @@ NAME_SEAL_SIZE: Final = 20 / 25.4 * 72  # points: a name seal is 18 to 20 mm wid
 _CHILD = "hub.documents.sealing.picture_reading"  # by its name: the hub itself does not import this module
 
 
-class PictureReader:
+class PictureReader(LimitedChild):
     """A reader of uploaded pictures in a warm child. One per process is enough; threads take turns."""
 
     def __init__(self, limits: Limits = LIMITS) -> None:
-        self._child = LimitedChild(_CHILD, limits)
+        super().__init__(_CHILD, limits)
 
     def read(self, png: bytes, kind: SealKind) -> bytes:
         """Return an uploaded picture as a stencil in PDF. Raises BadInput with the reason for a picture that is no
@@ -34,15 +34,12 @@ class PictureReader:
         if len(png) > MAX_PICTURE_BYTES:
             raise BadInput(f"the picture has more than {MAX_PICTURE_BYTES // 1024} KB", field="picture")
         try:
-            head, _, bits = self._child.ask(png).partition(b"\n")
+            head, _, bits = self.ask(png).partition(b"\n")
         except ChildFailed as error:
             raise BadInput(f"the picture cannot be used: {error}", field="picture") from None
         width, height, colour = json.loads(head)
         size = NAME_SEAL_SIZE if kind is SealKind.REPRESENTATIVE else SEAL_SIZE
         return _stencil(bits, (width, height), colour, size)
-
-    def close(self) -> None:
-        self._child.close()
 
 
 def _stencil(bits: bytes, pixels: tuple[int, int], colour: list[int], size: float) -> bytes:

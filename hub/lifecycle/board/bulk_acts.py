@@ -20,11 +20,11 @@ from hub.lifecycle.contract.reissue import prepare_again
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.services import Services
+from hub.model.board.act_progress import ActFailure
 from hub.model.board.bulk_act import (
     MAX_CONTRACTS,
     BulkAct,
     BulkEnding,
-    BulkFailure,
     BulkKind,
     BulkVerdict,
     draws,
@@ -115,10 +115,10 @@ async def _change_one(services: Services, act: BulkAct, contract: UUID) -> bool:
             await tx.bulk_acts.forget_try(act.id, contract)
         raise
     except QiandaError as error:
-        await _give_up(services, act, contract, BulkFailure(error.code, error.detail))
+        await _give_up(services, act, contract, ActFailure(error.code, error.detail))
     except Exception:
         log.exception("one of many contracts not changed", act=str(act.id), contract=str(contract))
-        await _give_up(services, act, contract, BulkFailure(QiandaError.code))
+        await _give_up(services, act, contract, ActFailure(QiandaError.code))
     return True
 
 
@@ -180,6 +180,6 @@ async def _get_deadline(tx: Transaction, act: BulkAct, campus: str) -> datetime 
     return end_of_day(act.deadline, (await tx.school.get_campus(campus)).zone)
 
 
-async def _give_up(services: Services, act: BulkAct, contract: UUID, failure: BulkFailure) -> None:
+async def _give_up(services: Services, act: BulkAct, contract: UUID, failure: ActFailure) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.bulk_acts.end(act.id, contract, BulkEnding(BulkVerdict.FAILED, failure), tx.now)

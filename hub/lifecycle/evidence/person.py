@@ -17,7 +17,7 @@ from hub.errors import BadInput, NotFound, Refused
 from hub.lifecycle.evidence.erase import forget_copies
 from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.evidence.open_attachment import read_attachment
-from hub.lifecycle.evidence.school_acts import record_act, refuse_issue_act
+from hub.lifecycle.evidence.school_acts import record_hub_act, refuse_issue_act
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.evidence.person_data import (
@@ -275,7 +275,5 @@ async def _record(services: Services, act: PersonAct, kind: str, found: Sequence
 async def _append(tx: Transaction, act: PersonAct, kind: str, found: Sequence[PersonData], **more: int) -> None:
     words = [word for data in found for word in list_words(data.person)]
     contracts = [str(part.contract) for data in found for part in data.contracts]
-    headquarters = await tx.school.find_headquarters()
-    campus = headquarters.id if headquarters else ""
     facts = {"reason": redact(act.reason.strip(), words), "contracts": contracts, "persons": len(found)}
-    await record_act(tx, campus, kind, act.actor, facts | more)
+    await record_hub_act(tx, kind, act.actor, facts | more)

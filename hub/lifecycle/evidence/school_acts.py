@@ -9,6 +9,7 @@ from typing import Any
 from hub.errors import WrongInstallation
 from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.school.issue_many import APPROVE_ISSUE, IssueAct, decide_act
+from hub.model.staff.accounts import Staff
 from hub.model.staff.task_outcome import MOOT
 from hub.store.transaction import Transaction
 
@@ -27,14 +28,23 @@ async def record_act(tx: Transaction, campus: str, kind: str, actor: str, facts:
         await tx.record.append(installation, campus, kind, actor, facts)
 
 
+async def record_staff_act(tx: Transaction, kind: str, staff: Staff, actor: str) -> None:
+    """Append an act about an account."""
+    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
+    await record_act(tx, staff.campus, kind, actor, facts)
+
+
+async def record_hub_act(tx: Transaction, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
+    """Append an act that concerns the whole hub, which also happens before there is a headquarters."""
+    headquarters = await tx.school.find_headquarters()
+    await record_act(tx, headquarters.id if headquarters else "", kind, actor, facts)
+
+
 async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | None) -> None:
     """Append that data of this kind were deleted. Without an actor, it was the hub's hourly round, which is not
     recorded."""
     if number and actor is not None:
-        headquarters = await tx.school.find_headquarters()
-        await record_act(
-            tx, headquarters.id if headquarters else "", "pruned", actor, {"kind": kind, "number_of": number}
-        )
+        await record_hub_act(tx, "pruned", actor, {"kind": kind, "number_of": number})
 
 
 async def refuse_issue_act(tx: Transaction, act: IssueAct, actor: str) -> None:
@@ -52,6 +62,4 @@ async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:
     before = [each for each in await tx.record.list_entries(installation) if each.kind == "seal-changed"]
     if before and before[-1].facts.get("certificate_sha256") == sha256:
         return
-    headquarters = await tx.school.find_headquarters()
-    campus = headquarters.id if headquarters else ""
-    await record_act(tx, campus, "seal-changed", actor, {"certificate_sha256": sha256})
+    await record_hub_act(tx, "seal-changed", actor, {"certificate_sha256": sha256})

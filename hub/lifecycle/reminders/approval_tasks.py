@@ -48,7 +48,7 @@ async def add_approval_task(services: Services, tx: Transaction, wanted: Approva
     above = await tx.school.list_campuses_above(wanted.of_campus)
     nearest_first = sorted(await tx.owners.list_at(above), key=lambda each: above.index(each.campus))
     able = (each for each in nearest_first if may(each.role, wanted.permission))
-    owner = next((each for each in able if f"staff:{each.id}" not in wanted.asked_by), None)
+    owner = next((each for each in able if each.actor not in wanted.asked_by), None)
     if owner is not None:
         policy, now = await get_policy_at(tx, services.messaging.policy, wanted.campus), tx.planning_now
         await tx.owners.give(task.id, owner.id, now, now + policy.escalate_within, now + policy.climbs_after)

@@ -16,7 +16,7 @@ import structlog
 from channels import CALL_TIMEOUT, ChannelError, MailPicture, Message, MessageRefused, NotNow, ReplyLost
 from hub.documents.reports.report_chart import ChartWords, bars_of_days, draw_columns
 from hub.errors import Unavailable
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.model.reports.report import (
     ReportGroup,
@@ -54,19 +54,13 @@ async def subscribe(services: Services, staff: Staff, email: str, language: str)
     address = check_address(email)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.weekly_reports.put(WeeklyReport(staff.id, staff.campus, address, language, tx.planning_now))
-        await _record(tx, "weekly-report-asked", staff)
+        await record_staff_act(tx, "weekly-report-asked", staff, staff.actor)
 
 
 async def unsubscribe(services: Services, staff: Staff) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.weekly_reports.remove(staff.id):
-            await _record(tx, "weekly-report-ended", staff)
-
-
-async def _record(tx: Transaction, kind: str, staff: Staff) -> None:
-    """Record who has ordered or cancelled the report. The address is not recorded, because nobody else may see it."""
-    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
-    await record_act(tx, staff.campus, kind, f"staff:{staff.id}", facts)
+            await record_staff_act(tx, "weekly-report-ended", staff, staff.actor)
 
 
 async def send_weekly_reports(services: Services) -> int:

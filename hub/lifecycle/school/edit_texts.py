@@ -13,7 +13,7 @@ from uuid import uuid4
 from hub.documents.contract.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
 from hub.documents.messaging.message_texts import check_message_texts, list_message_texts, with_texts
 from hub.errors import BadInput, NotAllowed, TemplateFailed, TextVersionNotFound, UndrawableText
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.lifecycle.reminders.approval_tasks import (
     APPROVE_TEXT,
     TEXT_WAITS,
@@ -251,11 +251,10 @@ def check_editor(editor: TextEditor) -> None:
 
 async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:
     """Append an act on a version to the school's record."""
-    headquarters = await tx.school.find_headquarters()
     facts = {
         "kind": version.kind.value,
         "template": version.subject,
         "template_version": version.label,
         "text_sha256": version.sha256,
     }
-    await record_act(tx, headquarters.id if headquarters else "", kind, editor.actor, facts)
+    await record_hub_act(tx, kind, editor.actor, facts)

@@ -31,6 +31,7 @@ from hub.lifecycle.reminders.approval_tasks import (
 )
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
+from hub.model.board.act_progress import ActFailure
 from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
 from hub.model.school.entered_day import end_of_day
@@ -38,7 +39,6 @@ from hub.model.school.issue_many import (
     APPROVE_ISSUE,
     MAX_AT_ONCE,
     IssueAct,
-    IssueFailure,
     IssueOutcome,
     IssueSelection,
     SignerReplacement,
@@ -248,11 +248,11 @@ async def _issue_one(services: Services, act: IssueAct, enrolment_id: UUID, foll
     except NotFound:
         await _end(services, act, enrolment_id, IssueOutcome.GONE)
     except QiandaError as error:
-        failure = IssueFailure(error.code, error.detail, error.field if isinstance(error, BadInput) else "")
+        failure = ActFailure(error.code, error.detail, error.field if isinstance(error, BadInput) else "")
         await _end(services, act, enrolment_id, IssueOutcome.FAILED, failure)
     except Exception:
         log.exception("one of many contracts not issued", act=str(act.id), enrolment=str(enrolment_id))
-        await _end(services, act, enrolment_id, IssueOutcome.FAILED, IssueFailure(QiandaError.code))
+        await _end(services, act, enrolment_id, IssueOutcome.FAILED, ActFailure(QiandaError.code))
     return True
 
 
@@ -300,7 +300,7 @@ async def _check_approved(
 
 
 async def _end(
-    services: Services, act: IssueAct, enrolment: UUID, outcome: IssueOutcome, failure: IssueFailure | None = None
+    services: Services, act: IssueAct, enrolment: UUID, outcome: IssueOutcome, failure: ActFailure | None = None
 ) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.issue_acts.end(act.id, enrolment, outcome, tx.now, failure)

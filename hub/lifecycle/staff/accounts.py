@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import uuid4
 
 from hub.errors import AccountNotFound, BadInput, NoSecondFactor
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.check_password import hash_password
 from hub.model.contract.person import normalise_name
@@ -71,7 +72,7 @@ async def add_staff(
         if await tx.accounts.lock(new.login):
             raise BadInput(f"there is an account {new.login} already", field="login")
         await tx.accounts.put_staff(staff, password_hash, tx.now, tx.now + ONE_TIME_LIFE if one_time else None)
-        await _record(tx, "staff-added", staff, by)
+        await record_staff_act(tx, "staff-added", staff, by.actor)
     return staff
 
 
@@ -83,21 +84,17 @@ async def list_staff(services: Services, by: Administrator) -> Sequence[StaffAcc
 
 async def disable_staff(services: Services, login: str, by: Administrator) -> Staff:
     """Disable the account and end its sessions at once. Raises AccountNotFound, LastOwner, and as check_may_manage."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-disabled") as (tx, staff):
         await _check_owner_remains(tx, staff)
         await tx.accounts.change(staff.id, disabled_at=tx.now)
         await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-disabled", staff, by)
     return staff
 
 
 async def enable_staff(services: Services, login: str, by: Administrator) -> Staff:
     """Let the account log in again, with its former password. Raises as check_may_manage."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-enabled") as (tx, staff):
         await tx.accounts.change(staff.id, disabled_at=None)
-        await _record(tx, "staff-enabled", staff, by)
     return staff
 
 
@@ -111,23 +108,19 @@ async def reset_password(
     """
     check_password(password, (login,))
     password_hash = await hash_password(services.password_cost, password)
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-password-reset") as (tx, staff):
         check_new_password(services, staff, password)
         expires_at = tx.now + ONE_TIME_LIFE if one_time else None
         await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=expires_at)
         await tx.accounts.end_sessions(staff.id)
         await tx.accounts.forget_login_failures(login)
-        await _record(tx, "staff-password-reset", staff, by)
     return staff
 
 
 async def unlock_staff(services: Services, login: str, by: Administrator) -> Staff:
     """Forget failed logins, so that the account may log in at once. Raises as check_may_manage."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-unlocked") as (tx, staff):
         await tx.accounts.forget_login_failures(login)
-        await _record(tx, "staff-unlocked", staff, by)
     return staff
 
 
@@ -137,13 +130,13 @@ async def change_role(services: Services, login: str, role: StaffRole, by: Admin
     Raises as check_may_manage; BadInput for a role that does not exist at its campus, RoleAboveOwn, LastOwner.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+        staff = await _lock_managed(tx, login, by)
         await _check_may_give(tx, by, role, staff.campus)
         if role is not StaffRole.OWNER:
             await _check_owner_remains(tx, staff)
         changed = replace(staff, role=role)
         await tx.accounts.change(staff.id, role=role)
-        await _record(tx, "staff-role-changed", changed, by)
+        await record_staff_act(tx, "staff-role-changed", changed, by.actor)
     return changed
 
 
@@ -158,11 +151,8 @@ async def list_sessions(services: Services, login: str, by: Administrator) -> Se
 
 async def end_sessions(services: Services, login: str, by: Administrator) -> int:
     """End all sessions of the account. Return how many there were. Raises as check_may_manage."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
-        ended = await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-sessions-ended", staff, by)
-    return ended
+    async with manage_account(services, login, by, "staff-sessions-ended") as (tx, staff):
+        return await tx.accounts.end_sessions(staff.id)
 
 
 async def remove_second_factor(services: Services, login: str, by: Administrator) -> Staff:
@@ -170,18 +160,27 @@ async def remove_second_factor(services: Services, login: str, by: Administrator
 
     Raises as check_may_manage, and NoSecondFactor.
     """
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-second-factor-removed") as (tx, staff):
         if await tx.second_factors.get(staff.id) is None:
             raise NoSecondFactor
         await tx.second_factors.remove(staff.id)
         await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-second-factor-removed", staff, by)
     return staff
 
 
-async def lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
-    """Lock the account against other changes and return it. Raises AccountNotFound, and as check_may_manage."""
+@asynccontextmanager
+async def manage_account(
+    services: Services, login: str, by: Administrator, kind: str
+) -> AsyncIterator[tuple[Transaction, Staff]]:
+    """Lock an account for an act of this kind, which is recorded in the end. Raises AccountNotFound, and as
+    check_may_manage."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        staff = await _lock_managed(tx, login, by)
+        yield tx, staff
+        await record_staff_act(tx, kind, staff, by.actor)
+
+
+async def _lock_managed(tx: Transaction, login: str, by: Administrator) -> Staff:
     staff = await tx.accounts.lock(login)
     if staff is None:
         raise AccountNotFound(f"there is no account {login}")
@@ -197,8 +196,3 @@ async def _check_may_give(tx: Transaction, by: Administrator, role: StaffRole, c
 async def _check_owner_remains(tx: Transaction, staff: Staff) -> None:
     if staff.role is StaffRole.OWNER:
         check_owner_remains(staff, await tx.accounts.lock_owners())
-
-
-async def _record(tx: Transaction, kind: str, staff: Staff, by: Administrator) -> None:
-    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
-    await record_act(tx, staff.campus, kind, by.actor, facts)

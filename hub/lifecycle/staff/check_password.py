@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.errors import Locked, NoSecondFactor, WrongPassword, WrongSecondFactor
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
 from hub.model.staff.password_cost import PasswordCost
@@ -102,5 +102,4 @@ async def use_code(tx: Transaction, staff: Staff, code: str) -> None:
         return
     if not await tx.second_factors.use_code(staff.id, recovery_hash(code)):
         raise WrongSecondFactor
-    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
-    await record_act(tx, staff.campus, "staff-recovery-code-used", f"staff:{staff.id}", facts)
+    await record_staff_act(tx, "staff-recovery-code-used", staff, staff.actor)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from hub.errors import NotFound, SecondFactorThere, WrongSecondFactor
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.accounts import check_new_password
 from hub.lifecycle.staff.check_password import PasswordGate, check_second_factor, count_failures, hash_password
 from hub.model.staff.accounts import EVERYTHING, CurrentSession, Staff
 from hub.model.staff.second_factor import find_step, new_recovery_codes, new_secret, recovery_hash
-from hub.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ async def change_own_password(
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=None)
         await tx.accounts.end_sessions(staff.id, but=session.id)
-        await _record(tx, "staff-password-changed", staff)
+        await record_staff_act(tx, "staff-password-changed", staff, staff.actor)
 
 
 async def begin_second_factor(services: Services, gate: PasswordGate, session: CurrentSession, password: str) -> None:
@@ -78,7 +77,7 @@ async def confirm_second_factor(services: Services, session: CurrentSession, cod
         await tx.second_factors.confirm(staff.id, tx.now)
         await tx.second_factors.replace_codes(staff.id, [recovery_hash(each) for each in codes])
         await tx.accounts.end_sessions(staff.id, but=session.id)
-        await _record(tx, "staff-second-factor-added", staff)
+        await record_staff_act(tx, "staff-second-factor-added", staff, staff.actor)
     return codes
 
 
@@ -88,7 +87,7 @@ async def renew_recovery_codes(services: Services, staff: Staff, code: str) -> t
     codes = new_recovery_codes()
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.second_factors.replace_codes(staff.id, [recovery_hash(each) for each in codes])
-        await _record(tx, "staff-recovery-codes-made", staff)
+        await record_staff_act(tx, "staff-recovery-codes-made", staff, staff.actor)
     return codes
 
 
@@ -98,7 +97,7 @@ async def remove_own_second_factor(services: Services, session: CurrentSession, 
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.second_factors.remove(session.staff.id)
         await tx.accounts.end_sessions(session.staff.id, but=session.id)
-        await _record(tx, "staff-second-factor-removed", session.staff)
+        await record_staff_act(tx, "staff-second-factor-removed", session.staff, session.staff.actor)
 
 
 async def end_own_session(services: Services, staff: Staff, session: UUID) -> None:
@@ -106,16 +105,11 @@ async def end_own_session(services: Services, staff: Staff, session: UUID) -> No
     async with services.database.transaction(EVERYTHING) as tx:
         if not await tx.accounts.end_one_session(staff.id, session):
             raise NotFound
-        await _record(tx, "staff-sessions-ended", staff)
+        await record_staff_act(tx, "staff-sessions-ended", staff, staff.actor)
 
 
 async def end_other_sessions(services: Services, session: CurrentSession) -> None:
     """End all sessions of this account except the present one."""
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.accounts.end_sessions(session.staff.id, but=session.id):
-            await _record(tx, "staff-sessions-ended", session.staff)
-
-
-async def _record(tx: Transaction, kind: str, staff: Staff) -> None:
-    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
-    await record_act(tx, staff.campus, kind, f"staff:{staff.id}", facts)
+            await record_staff_act(tx, "staff-sessions-ended", session.staff, session.staff.actor)

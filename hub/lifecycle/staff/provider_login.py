@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hub.errors import BadInput, NoAccountForLogin
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
-from hub.lifecycle.staff.accounts import lock_managed
+from hub.lifecycle.staff.accounts import manage_account
 from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
 from hub.model.staff.administration import Administrator
 from hub.oidc import ProvenLogin
@@ -34,7 +34,7 @@ async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | No
     staff = await tx.accounts.lock(proven.mail.lower())
     if staff is None or not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
         return None
-    await _record(tx, "staff-login-linked", staff, f"staff:{staff.id}")
+    await record_staff_act(tx, "staff-login-linked", staff, staff.actor)
     return await tx.accounts.get_login_of_subject(proven.issuer, proven.subject)
 
 
@@ -47,27 +47,18 @@ async def link_staff_login(services: Services, login: str, issuer: str, subject:
         raise BadInput(f"a subject has 1 to {MAX_SUBJECT_LENGTH} characters", field="subject")
     if not issuer:
         raise BadInput("no login service is configured ([oidc])", field="subject")
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-login-linked") as (tx, staff):
         await tx.accounts.unlink_login(staff.id)
         if not await tx.accounts.link_login(staff.id, issuer, subject):
             raise BadInput("another account has this subject", field="subject")
         await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-login-linked", staff, by.actor)
     return staff
 
 
 async def unlink_staff_login(services: Services, login: str, by: Administrator) -> Staff:
     """End the link, and all sessions. Raises as check_may_manage; BadInput if there is no link."""
-    async with services.database.transaction(EVERYTHING) as tx:
-        staff = await lock_managed(tx, login, by)
+    async with manage_account(services, login, by, "staff-login-unlinked") as (tx, staff):
         if not await tx.accounts.unlink_login(staff.id):
             raise BadInput("this account is not linked to a login service", field="subject")
         await tx.accounts.end_sessions(staff.id)
-        await _record(tx, "staff-login-unlinked", staff, by.actor)
     return staff
-
-
-async def _record(tx: Transaction, kind: str, staff: Staff, actor: str) -> None:
-    facts = {"staff": str(staff.id), "login": staff.login, "campus": staff.campus, "staff_role": staff.role}
-    await record_act(tx, staff.campus, kind, actor, facts)

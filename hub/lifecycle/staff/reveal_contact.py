@@ -45,7 +45,7 @@ async def reveal_contact(services: Services, scope: Scope, asked: RevealRequest,
     Raises ContractNotFound; BadInput without a reason; TooSoon after MAX_REVEALS_A_DAY of this member of staff.
     """
     reason = _check_reason(asked)
-    actor = f"staff:{staff.id}"
+    actor = staff.actor
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.lock_contract(asked.contract)  # the second of two clicks waits for the first
         signer = next((each for each in await tx.contracts.list_signers(contract.id) if each.id == asked.signer), None)

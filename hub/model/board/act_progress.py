@@ -11,6 +11,15 @@ Verdict = TypeVar("Verdict")
 
 
 @dataclass(frozen=True)
+class ActFailure:
+    """Why an act failed for one contract or enrolment: code, detail and field of the error."""
+
+    code: str
+    detail: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True)
 class ActProgress(Generic[Act, Verdict]):
     """The progress of an act. `left`: the number of items without a verdict yet. `counts`: the number of the other
     items, by verdict."""

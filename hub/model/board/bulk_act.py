@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from hub.model.board.act_progress import ActProgress
+from hub.model.board.act_progress import ActFailure, ActProgress
 from hub.model.contract.contract import Contract, ContractState
 
 # The most contracts of one act.
@@ -70,19 +70,11 @@ BulkProgress = ActProgress[BulkAct, BulkVerdict]
 
 
 @dataclass(frozen=True)
-class BulkFailure:
-    """Why an act failed for one contract: code and detail of the error."""
-
-    code: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
 class BulkEnding:
     """The result for one contract. `replaced_by`: the new contract, if it was replaced."""
 
     verdict: BulkVerdict
-    failure: BulkFailure | None = None
+    failure: ActFailure | None = None
     replaced_by: UUID | None = None
 
 

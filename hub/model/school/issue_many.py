@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import ActDecided, SecondPersonNeeded
-from hub.model.board.act_progress import ActProgress
+from hub.model.board.act_progress import ActFailure, ActProgress
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
@@ -133,19 +133,10 @@ IssueProgress = ActProgress[IssueAct, IssueOutcome]
 
 
 @dataclass(frozen=True)
-class IssueFailure:
-    """Why a contract could not be issued: code, detail and field of the error."""
-
-    code: str
-    detail: str = ""
-    field: str = ""
-
-
-@dataclass(frozen=True)
 class FailedItem:
     """An enrolment whose contract the act did not issue. `student_name`: None if the enrolment was deleted."""
 
     enrolment: UUID
     student_name: str | None
     outcome: IssueOutcome
-    failure: IssueFailure | None
+    failure: ActFailure | None

@@ -37,6 +37,11 @@ class Staff:
     campus: str
     role: StaffRole = StaffRole.CLERK
 
+    @property
+    def actor(self) -> str:
+        """The name of this member of staff in records."""
+        return f"staff:{self.id}"
+
 
 @dataclass(frozen=True)
 class StaffAccount:

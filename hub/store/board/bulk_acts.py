@@ -8,14 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Table, exists, not_, select
-from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.board.bulk_act import BulkAct, BulkEnding, BulkFailure, BulkKind, BulkProgress, BulkResult, BulkVerdict
+from hub.model.board.act_progress import ActFailure
+from hub.model.board.bulk_act import BulkAct, BulkEnding, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
-from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.tables.board import BulkActRow, BulkItemRow
 from hub.store.tables.columns import table_of
 from hub.store.tables.contract import ContractRow
@@ -26,8 +25,6 @@ CONTRACT: Table = table_of(ContractRow)
 _REASON = EncryptedColumn.of(ACT.c.reason_sealed)
 _FAILURE = EncryptedColumn.of(ITEM.c.failure_sealed)
 OF_BULK = ActTables(ACT, ITEM, "contract", "verdict")
-_COLUMNS = ("act", "contract", "campus", "ordinal")
-_ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _PLAIN = ("id", "campus", "asked_by", "asked_at", "deadline", "may_issue")
 
 
@@ -35,18 +32,10 @@ class BulkActs(ActItems):
     tables = OF_BULK
 
     async def begin(self, act: BulkAct, contracts: Sequence[Contract]) -> bool:
-        """Store an act with its contracts, in this order. Return False, and change nothing, if it has already begun. A
-        second click waits for the first one."""
+        """Store an act with its contracts, in this order. Return False if it has already begun."""
         encrypted = self._cipher.encrypt_json(act.reason, _REASON.at(act.id)) if act.reason else None
         values = {name: getattr(act, name) for name in _PLAIN} | {"kind": act.kind.value, "reason_sealed": encrypted}
-        if not (await self._connection.execute(insert(ACT).values(values).on_conflict_do_nothing())).rowcount:
-            return False
-        items = [
-            {"act": act.id, "contract": each.id, "campus": each.campus, "ordinal": ordinal}
-            for ordinal, each in enumerate(contracts)
-        ]
-        await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, items))
-        return True
+        return await self._store(values, ((each.id, each.campus) for each in contracts))
 
     async def find(self, act: UUID) -> BulkAct | None:
         row = (await self._connection.execute(select(ACT).where(ACT.c.id == act))).first()
@@ -58,8 +47,7 @@ class BulkActs(ActItems):
 
     async def list_recent(self, since: datetime, limit: int = 5) -> list[BulkProgress]:
         """Return acts that were requested since `since`, newest first."""
-        statement = select(ACT).where(ACT.c.asked_at >= since).order_by(ACT.c.asked_at.desc(), ACT.c.id).limit(limit)
-        return [await self.get_progress(self._act(row)) for row in await self._connection.execute(statement)]
+        return [await self.get_progress(self._act(row)) for row in await self._list_recent(since, limit)]
 
     async def list_results(self, act: UUID, verdicts: Sequence[BulkVerdict], limit: int) -> list[BulkResult]:
         """Return contracts with these verdicts, in the order of the act."""
@@ -78,11 +66,8 @@ class BulkActs(ActItems):
 
     def _result(self, act: UUID, row: Row) -> BulkResult:
         encrypted = row["failure_sealed"]
-        failure = (
-            BulkFailure(**self._cipher.decrypt_json(encrypted, _FAILURE.at(act, row["contract"])))
-            if encrypted
-            else None
-        )
+        name = _FAILURE.at(act, row["contract"])
+        failure = ActFailure(**self._cipher.decrypt_json(encrypted, name)) if encrypted else None
         ending = BulkEnding(BulkVerdict(row["verdict"]), failure, row["replaced_by"])
         return BulkResult(row["contract"], row["number"], row["student_name"], ending)
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, exists, func, not_, select, true
+from sqlalchemy.dialects.postgresql import insert
 
+from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
+from hub.store.kernel.rows import arrays_of, insert_many
+from hub.store.kernel.statement import SqlStatement
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,15 @@ class ActTables:
     def left(self) -> ColumnElement[bool]:
         return self.item.c[self.verdict].is_(None)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of an item with which an act begins."""
+        return ("act", self.subject, "campus", "ordinal")
+
+    @cached_property
+    def add_items(self) -> SqlStatement:
+        return insert_many(self.item, self.columns)
+
     def is_item(self, act: UUID, subject: UUID) -> ColumnElement[bool]:
         return (self.item.c.act == act) & (self.item.c[self.subject] == subject)
 
@@ -38,6 +54,25 @@ class ActItems(EncryptedRepository):
     def is_ready(self) -> ColumnElement[bool]:
         """The SQL condition that an act may be carried out."""
         return true()
+
+    async def _store(self, values: Mapping[str, Any], items: Iterable[tuple[UUID, str]]) -> bool:
+        """Store an act with its items (subject and campus), in this order. Return False, and change nothing, if it has
+        already begun. A second click waits for the first one."""
+        of = self.tables
+        if not (await self._connection.execute(insert(of.act).values(values).on_conflict_do_nothing())).rowcount:
+            return False
+        rows = [
+            {"act": values["id"], of.subject: subject, "campus": campus, "ordinal": ordinal}
+            for ordinal, (subject, campus) in enumerate(items)
+        ]
+        await self._connection.execute(of.add_items, arrays_of(of.columns, rows))
+        return True
+
+    async def _list_recent(self, since: datetime, limit: int) -> list[Row]:
+        """Return the acts that were requested since `since`, newest first."""
+        act = self.tables.act
+        statement = select(act).where(act.c.asked_at >= since).order_by(act.c.asked_at.desc(), act.c.id).limit(limit)
+        return list(await self._connection.execute(statement))
 
     async def list_left(self, act: UUID, limit: int) -> list[UUID]:
         """Return the subjects of the next items without a verdict."""

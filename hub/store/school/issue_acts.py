@@ -9,14 +9,13 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, exists, not_, select
-from sqlalchemy.dialects.postgresql import insert
 
+from hub.model.board.act_progress import ActFailure
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import (
     FailedItem,
     IssueAct,
-    IssueFailure,
     IssueOutcome,
     IssueProgress,
     SignerReplacement,
@@ -24,7 +23,6 @@ from hub.model.school.issue_many import (
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
-from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.columns import table_of
 from hub.store.tables.school import EnrolmentRow, IssueActRow, IssueItemRow
@@ -34,8 +32,6 @@ ITEM: Table = table_of(IssueItemRow)
 ENROLMENT: Table = table_of(EnrolmentRow)
 _FAILURE, _REPLACEMENT = EncryptedColumn.of(ITEM.c.failure_sealed), EncryptedColumn.of(ITEM.c.replacement_sealed)
 OF_ISSUE = ActTables(ACT, ITEM, "enrolment", "outcome")
-_COLUMNS = ("act", "enrolment", "campus", "ordinal")
-_ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _KEEP_APPROVED = SqlStatement(
     "UPDATE issue_item SET approved_digest = given.digest"
     " FROM unnest(CAST(:enrolments AS uuid[]), CAST(:digests AS bytea[])) AS given (enrolment, digest)"
@@ -50,16 +46,11 @@ class IssueActs(ActItems):
     async def begin(
         self, act: IssueAct, enrolments: Sequence[Enrolment], replacement: SignerReplacement | None = None
     ) -> bool:
-        """Store an act with its enrolments, in this order. Return False, and change nothing, if it has already begun. A
-        second click waits for the first one. `replacement`: of a signer of the only contract."""
+        """Store an act with its enrolments, in this order. Return False if it has already begun. `replacement`: of a
+        signer of the only contract."""
         values = {name: getattr(act, name) for name in IssueAct.__dataclass_fields__}
-        if not (await self._connection.execute(insert(ACT).values(values).on_conflict_do_nothing())).rowcount:
+        if not await self._store(values, ((each.id, each.campus) for each in enrolments)):
             return False
-        items = [
-            {"act": act.id, "enrolment": each.id, "campus": each.campus, "ordinal": ordinal}
-            for ordinal, each in enumerate(enrolments)
-        ]
-        await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, items))
         if replacement:
             (only,) = enrolments
             encrypted = self._cipher.encrypt_json(replacement.to_dict(), _REPLACEMENT.at(act.id, only.id))
@@ -121,8 +112,7 @@ class IssueActs(ActItems):
 
     async def list_recent(self, since: datetime, limit: int = 5) -> list[IssueProgress]:
         """Return acts that were requested since `since`, newest first."""
-        statement = select(ACT).where(ACT.c.asked_at >= since).order_by(ACT.c.asked_at.desc(), ACT.c.id).limit(limit)
-        return [await self.get_progress(_act(row)) for row in await self._connection.execute(statement)]
+        return [await self.get_progress(_act(row)) for row in await self._list_recent(since, limit)]
 
     async def list_not_issued(self, act: UUID, limit: int) -> list[FailedItem]:
         """Return the enrolments whose contracts were not issued by this act, with the reason."""
@@ -134,15 +124,12 @@ class IssueActs(ActItems):
 
     def _failed(self, act: UUID, row: Row) -> FailedItem:
         encrypted = row["failure_sealed"]
-        failure = (
-            IssueFailure(**self._cipher.decrypt_json(encrypted, _FAILURE.at(act, row["enrolment"])))
-            if encrypted
-            else None
-        )
+        name = _FAILURE.at(act, row["enrolment"])
+        failure = ActFailure(**self._cipher.decrypt_json(encrypted, name)) if encrypted else None
         return FailedItem(row["enrolment"], row["student_name"], IssueOutcome(row["outcome"]), failure)
 
     async def end(
-        self, act: UUID, enrolment: UUID, outcome: IssueOutcome, at: datetime, failure: IssueFailure | None = None
+        self, act: UUID, enrolment: UUID, outcome: IssueOutcome, at: datetime, failure: ActFailure | None = None
     ) -> None:
         """Write the outcome, in the transaction of the contract."""
         mine = self.tables.is_item(act, enrolment) & self.tables.left

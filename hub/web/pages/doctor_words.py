@@ -61,20 +61,11 @@ SHAPES: tuple[str, ...] = (
     "PAUSED since {since}; {due} steps are due; `qianda resume` sends on",
 )
 PROVIDER = "provider {name}"
-_SENTENCES = ShapedSentences(SHAPES)
-_PROVIDERS = ShapedSentences((PROVIDER,))
-
-
-def say_found(words: str, translate: Translate) -> str:
-    """Return a sentence about a part, in the reader's language."""
-    return _SENTENCES.say(words, translate)
+# A sentence about a part, and the name of a part, in the reader's language.
+say_found, say_part = ShapedSentences(SHAPES).say, ShapedSentences((PROVIDER,)).say
 
 
 def say_finding(line: str, translate: Translate) -> str:
     """Return a line `PART: WORDS` in the reader's language."""
     part, _, words = line.partition(": ")
     return f"{say_part(part, translate)}: {say_found(words, translate)}"
-
-
-def say_part(part: str, translate: Translate) -> str:
-    return _PROVIDERS.say(part, translate)

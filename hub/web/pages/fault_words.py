@@ -3,7 +3,6 @@ English, since commands print it."""
 
 from __future__ import annotations
 
-from hub.web.pages.i18n import Translate
 from hub.web.pages.shaped_sentences import ShapedSentences
 
 SHAPES: tuple[str, ...] = (
@@ -80,19 +79,6 @@ PLACES: tuple[str, ...] = (
     "course {number} ({id}), {keys}",
     "course {number} ({id})",
 )
-_SENTENCES, _PLACES, _STEPS = ShapedSentences(SHAPES), ShapedSentences(PLACES), ShapedSentences(STEPS_TOLD)
-
-
-def say_fault(words: str, translate: Translate) -> str:
-    """Return a fault of an answer in the reader's language."""
-    return _SENTENCES.say(words, translate)
-
-
-def say_place(words: str, translate: Translate) -> str:
-    """Return where in a school's file a fault is, in the reader's language; the names of keys stay as they are."""
-    return _PLACES.say(words, translate)
-
-
-def say_step(words: str, translate: Translate) -> str:
-    """Return what the installation told of a step, in the reader's language."""
-    return _STEPS.say(words, translate)
+# A fault of an answer, where in a school's file it is (the names of keys stay as they are), and what the installation
+# told of a step, in the reader's language.
+say_fault, say_place, say_step = (ShapedSentences(shapes).say for shapes in (SHAPES, PLACES, STEPS_TOLD))

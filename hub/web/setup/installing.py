@@ -16,7 +16,7 @@ from hub.web.pages.doctor_words import say_finding, say_found
 from hub.web.pages.fault_words import say_fault, say_step
 from hub.web.pages.render import page, translator
 from hub.web.setup.state import STATE, SetupState
-from hub.web.setup.steps import check_page, progress
+from hub.web.setup.steps import progress, show_check
 
 MAX_CERTIFICATE_BYTES = 256 * 1024
 MAX_FILES = 10
@@ -28,7 +28,7 @@ async def install(request: web.Request) -> web.StreamResponse:
     state = request.app[STATE]
     if state.installed is None and not state.is_installing:
         if find_first_faulty_step(state.answers, state.file.keys):
-            return check_page(request, status=422)
+            return await show_check(request, status=422)
         state.faults, state.told = [], []
         state.installing = asyncio.create_task(_install(state))
     raise web.HTTPSeeOther("/setup/installing")
@@ -57,11 +57,7 @@ async def show_installing(request: web.Request) -> web.Response:
     return page(request, "setup/installing.html", told=told, **progress(request, "check"))
 
 
-async def show_done(request: web.Request) -> web.Response:
-    return _done(request)
-
-
-def _done(request: web.Request, *, fault: str = "", status: int = 200) -> web.Response:
+async def show_done(request: web.Request, *, fault: str = "", status: int = 200) -> web.Response:
     state = request.app[STATE]
     if state.installed is None:
         raise web.HTTPSeeOther("/setup/check")
@@ -97,12 +93,12 @@ async def take_certificate(request: web.Request) -> web.StreamResponse:
         if isinstance(each, web.FileField) and each.filename
     ]
     if not files:
-        return _done(request, fault="choose a file first", status=422)
+        return await show_done(request, fault="choose a file first", status=422)
     try:
         said = await asyncio.to_thread(state.installer.install_certificate, files)
     except (QiandaError, ValueError) as error:
         sentence = f"{error.sentence} {error.detail}".strip() if isinstance(error, QiandaError) else str(error)
-        return _done(request, fault=sentence, status=422)
+        return await show_done(request, fault=sentence, status=422)
     state.installed = replace(state.installed, seal=said, request=b"")
     raise web.HTTPSeeOther("/setup/done")
 

@@ -59,12 +59,8 @@ async def show_origin(request: web.Request) -> web.Response:
     return page(request, "setup/origin.html", looked=state.looked, from_here=FROM_HERE, **progress(request, "origin"))
 
 
-async def show_check(request: web.Request) -> web.Response:
+async def show_check(request: web.Request, *, status: int = 200) -> web.Response:
     """Show all answers, and what is still wrong, before anything is installed."""
-    return check_page(request)
-
-
-def check_page(request: web.Request, *, status: int = 200) -> web.Response:
     state, translate = request.app[STATE], translator(request)
     faulty = {}
     for step in STEPS:

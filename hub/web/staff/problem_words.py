@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hub.web.pages.i18n import Translate
 from hub.web.pages.shaped_sentences import ShapedSentences
 from hub.web.staff.person_labels import WHY_KEPT
 
@@ -72,9 +71,5 @@ SHAPES: tuple[str, ...] = (
     "at most {most}",
     "there is no {kind} {name}",
 )
-_SENTENCES = ShapedSentences(SHAPES)
-
-
-def say_detail(line: str, translate: Translate) -> str:
-    """Return one line of an error's detail in the reader's language; unchanged if it matches no pattern."""
-    return _SENTENCES.say(line, translate)
+# One line of an error's detail in the reader's language; unchanged if it matches no pattern.
+say_detail = ShapedSentences(SHAPES).say

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
-from hub.errors import BadInput, QiandaError
+from hub.errors import BadInput, NotFound, QiandaError
+from hub.model.board.act_progress import ActFailure
 from hub.model.contract.person import format_id_type, format_phone, mask_email, mask_id, mask_name, mask_phone
 from hub.model.school.course import Campus, Course
 from hub.model.staff.roles import Permission
-from hub.web.http.problems import status_of
+from hub.web.http.problems import known_problems, status_of
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page, translator
 from hub.web.staff import labels
@@ -72,24 +74,6 @@ SAID = {
 }
 
 
-def without_unprintable(text: str) -> str:
-    """Return the text without characters that cannot be stored or shown."""
-    # A form field may be two megabytes long: no loop of Python's over its characters.
-    return text if text.isprintable() else "".join(filter(str.isprintable, text))
-
-
-def printable(text: str) -> str:
-    """Return a form value of one line without characters that cannot be stored or shown."""
-    return without_unprintable(text).strip()[:200]
-
-
-class Entered(dict[str, str]):
-    """The values of a form or query. Missing values are empty."""
-
-    def __missing__(self, name: str) -> str:
-        return ""
-
-
 async def speech(visit: StaffVisit) -> labels.Speech:
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
@@ -118,9 +102,23 @@ async def show(
         "mask_name": mask_name,
         "mask_id": mask_id,
         "named": lambda each: _named(each, spoken.lang),
+        "campus_name": lambda campus: _campus_name(visit, campus, spoken.lang),
         "document_named": lambda each: format_id_type(each, spoken.lang),
     }
     return page(visit.request, template, status=status_of(problem) if problem else status, **(known | context))
+
+
+async def carry_out(
+    act: Awaitable[object], then: str, refused: Callable[[QiandaError], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Carry out an act, then redirect to `then`. If it is refused, show the page that says why. Raises NotFound."""
+    try:
+        await act
+    except NotFound:
+        raise
+    except QiandaError as problem:
+        return await refused(problem)
+    raise web.HTTPSeeOther(then)
 
 
 def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
@@ -136,6 +134,21 @@ def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
         again = say.now + problem.retry_after + timedelta(seconds=59)
         sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
     return " ".join(sentences)
+
+
+def failure_words(say: labels.Speech, failure: ActFailure | None, zone: str) -> str:
+    """Return the sentences for why an act failed for one of many; empty if it did not fail."""
+    if failure is None:
+        return ""
+    error = BadInput(failure.detail, field=failure.field)
+    error.sentence = known_problems().get(failure.code, QiandaError.sentence)
+    return problem_words(say, error, zone)
+
+
+def _campus_name(visit: StaffVisit, campus: str, lang: str) -> str:
+    """Return the name of a campus; the id of one that this member of staff does not see."""
+    found = visit.campuses_by_id.get(campus)
+    return _named(found, lang) if found else campus
 
 
 def _named(each: Campus | Course, lang: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.web.staff.render import printable, without_unprintable
+from hub.web.staff.forms import printable, without_unprintable
 
 
 def test_only_what_can_be_stored_and_shown_is_left() -> None:

@@ -13,16 +13,15 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.board.bulk_acts import begin_bulk_act, judge_many
-from hub.model.board.bulk_act import MAX_CONTRACTS, BulkAct, BulkFailure, BulkKind, BulkVerdict
+from hub.model.board.bulk_act import MAX_CONTRACTS, BulkAct, BulkKind, BulkVerdict
 from hub.model.contract.contract import Contract
 from hub.model.school.entered_day import read_day
 from hub.model.staff.roles import Permission
-from hub.web.http.problems import known_problems
-from hub.web.staff import labels
+from hub.web.staff.actors import names_of
 from hub.web.staff.board.dashboard import link_with_filters
-from hub.web.staff.board.selection import get_selected, pack, read_id
-from hub.web.staff.render import Entered, printable, problem_words, show, speech
-from hub.web.staff.school.actors import names_of
+from hub.web.staff.board.selection import get_selected, pack
+from hub.web.staff.forms import Entered, printable, read_id
+from hub.web.staff.render import failure_words, show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 # The deadline that is suggested.
@@ -45,10 +44,9 @@ def begin(kind: BulkKind) -> Handler:
     """Return the handler that begins the act. A second click leads to the act that the first one began."""
 
     async def begin_act(visit: StaffVisit) -> web.StreamResponse:
-        form = await visit.request.post()
         contracts = await get_selected(visit, MAX_CONTRACTS)
         try:
-            act = await _act(visit, kind, read_id(str(form.get("act", ""))), contracts)
+            act = await _act(visit, kind, read_id(await visit.read_text("act")), contracts)
             async with visit.services.database.transaction(visit.scope) as tx:
                 await begin_bulk_act(tx, act, [each.id for each in contracts])
         except BadInput as error:
@@ -101,7 +99,7 @@ def _label(kind: BulkKind, verdict: BulkVerdict) -> str:
 async def _entered(visit: StaffVisit, contracts: Sequence[Contract]) -> Entered:
     """Return what was entered. Before that, the day is one that extends each of these contracts."""
     form = await visit.request.post()
-    entered = Entered({name: str(form.get(name, "")).replace("\x00", "") for name in ("deadline", "reason")})
+    entered = Entered({name: await visit.read_text(name) for name in ("deadline", "reason")})
     if "deadline" not in form:
         async with visit.services.database.transaction(visit.scope) as tx:
             latest = max([tx.planning_now, *(each.deadline for each in contracts)])
@@ -137,14 +135,9 @@ async def progress(visit: StaffVisit) -> web.Response:
         progress=found,
         kind=act.kind.value,
         counts={_label(act.kind, verdict): count for verdict in BulkVerdict if (count := found.counts.get(verdict))},
-        results=[(each, _why(say, each.ending.failure), _label(act.kind, each.ending.verdict)) for each in results],
+        results=[
+            (each, failure_words(say, each.ending.failure, visit.zone), _label(act.kind, each.ending.verdict))
+            for each in results
+        ],
         names=names,
     )
-
-
-def _why(say: labels.Speech, failure: BulkFailure | None) -> str:
-    if failure is None:
-        return ""
-    error = QiandaError(failure.detail)
-    error.sentence = known_problems().get(failure.code, QiandaError.sentence)
-    return problem_words(say, error, "UTC")

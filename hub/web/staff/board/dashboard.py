@@ -20,7 +20,8 @@ from hub.store.board.board_filter import BoardFilter, BoardSort
 from hub.store.board.dashboard import BoardRow
 from hub.web.staff import labels
 from hub.web.staff.board.board_counts import COUNTS
-from hub.web.staff.render import Entered, show
+from hub.web.staff.forms import Entered
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 PAGE = 50
@@ -106,7 +107,6 @@ async def board(visit: StaffVisit) -> web.Response:
         waiting=waiting,
         limits=limits,
         pause=pause,
-        zones={each.id: each.zone for each in visit.campuses},
         states=list(ContractState),
         ages=AGES,
         link=lambda **changes: _link(kept, changes),

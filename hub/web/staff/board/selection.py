@@ -9,6 +9,7 @@ from hub.errors import NotFound
 from hub.model.contract.contract import Contract
 from hub.store.board.board_filter import BoardFilter
 from hub.web.staff.board.dashboard import wanted_of
+from hub.web.staff.forms import read_id
 from hub.web.staff.staff.access import StaffVisit
 
 FITTING = "fitting"
@@ -38,14 +39,6 @@ async def get_selected(visit: StaffVisit, most: int) -> list[Contract]:
 def pack(contracts: Sequence[Contract]) -> str:
     """Return these contracts as the value of one hidden field, `contracts`."""
     return " ".join(str(each.id) for each in contracts)
-
-
-def read_id(text: str) -> UUID:
-    """Parse an id. Raises NotFound."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound from None
 
 
 def describe_filter(wanted: BoardFilter) -> dict[str, str]:

@@ -44,14 +44,15 @@ from hub.store.transaction import Transaction
 from hub.web.http.security import refuse_other_sites
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import translator
+from hub.web.staff.actors import names_of
 from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.forms import Entered, printable
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 LOOKED_APART = timedelta(hours=1)
 VIEWED = "viewed-by-staff"
-STAFF = "staff:"
 
 
 def contract_id(visit: StaffVisit) -> UUID:
@@ -69,18 +70,18 @@ async def show_contract(
         signers = await tx.contracts.list_signers(found.id)
         tasks = {task.signer: task for task in await tx.tasks.list_of_contract(found.id)}
         deliveries = await tx.deliveries.list_of_contract(found.id)
-        ledger = await tx.reminders.list_of_contract(found.id)
-        versions = await tx.contracts.list_versions(found.id)
+        ledger, versions = await tx.reminders.list_of_contract(found.id), await tx.contracts.list_versions(found.id)
         campus = await tx.school.get_campus(found.campus)
         reading = await tx.sessions.get_reading(task.id for task in tasks.values())
         devices = {signer.id: await tx.app_keys.list_of_person(signer.person) for signer in signers}
         to_do = await tx.staff_tasks.list_open_tasks(found.id)
-        staff, changing = await _names_of_staff(tx, entries), await tx.phone_changes.list_signers_waiting(tx.now)
+        changing = await tx.phone_changes.list_signers_waiting(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
         later = await _read_later(visit, tx, found, entries)
         made = {each.task: each for each in await tx.signatures.list_of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
+        staff = await names_of(tx, [entry.actor for entry in entries])
     history = ContractHistory(entries, values, deliveries, ledger, staff)
     return await show(
         visit,
@@ -148,21 +149,6 @@ def name_of(signers: Sequence[Signer], signer: UUID) -> str:
     return next((each.name for each in signers if each.id == signer), "")
 
 
-async def _names_of_staff(tx: Transaction, entries: Sequence[RecordEntry]) -> dict[str, str]:
-    """Return the names of the members of staff in a record, by actor."""
-    ids = {UUID(entry.actor[len(STAFF) :]) for entry in entries if _is_staff(entry.actor)}
-    return {f"{STAFF}{staff}": name for staff, name in (await tx.accounts.get_names(list(ids))).items()}
-
-
-def _is_staff(actor: str) -> bool:
-    """Return whether an actor is a staff account. The demo and commands write other words after the prefix."""
-    try:
-        UUID(actor.removeprefix(STAFF))
-    except ValueError:
-        return False
-    return actor.startswith(STAFF)
-
-
 async def note_view(visit: StaffVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
     """Record that a member of staff viewed personal data, at most once an hour per member."""
     mine = [entry.at for entry in entries if entry.kind == VIEWED and entry.actor == visit.actor]
@@ -215,8 +201,7 @@ async def extend(visit: StaffVisit) -> web.StreamResponse:
 
 async def change_phone(visit: StaffVisit) -> web.StreamResponse:
     """Request a phone number change. This is the first approval; a colleague or the old phone gives the second."""
-    form = await visit.request.post()
-    phone, reason = (str(form.get(name, "")).replace("\x00", "") for name in ("phone", "reason"))
+    phone, reason = await visit.read_text("phone"), await visit.read_text("reason")
     signer = visit.read_id("signer", ContractNotFound)
     try:
         wanted = PhoneRequest(contract_id(visit), signer, phone, reason)
@@ -234,8 +219,7 @@ async def ask_void(visit: StaffVisit, problem: QiandaError | None = None, reason
 
 
 async def void(visit: StaffVisit) -> web.StreamResponse:
-    reason = str((await visit.request.post()).get("reason", "")).replace("\x00", "")
-
+    reason = await visit.read_text("reason")
     try:
         await withdraw(visit.services, visit.scope, contract_id(visit), reason, visit.actor)
     except BadInput as error:
@@ -252,7 +236,7 @@ async def ask_paper(visit: StaffVisit, problem: QiandaError | None = None, note:
 
 
 async def paper(visit: StaffVisit) -> web.StreamResponse:
-    note = str((await visit.request.post()).get("note", "")).replace("\x00", "")
+    note = await visit.read_text("note")
     try:
         await sign_on_paper(visit.services, visit.scope, contract_id(visit), note, visit.actor)
     except BadInput as error:
@@ -273,8 +257,7 @@ async def reissue(visit: StaffVisit) -> web.StreamResponse:
 async def replace_person(visit: StaffVisit) -> web.StreamResponse:
     """Replace a signer. This needs a new contract, since names are part of the document, and may need somebody else's
     approval."""
-    sent = (await visit.request.post()).items()
-    entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
+    entered = await visit.read_form()
     signer = visit.read_id("signer", ContractNotFound)
     async with visit.services.database.transaction(visit.scope) as tx:
         act = IssueAct(_act_id(tx, signer, entered), visit.staff.campus, visit.actor, tx.now)

@@ -78,7 +78,6 @@ async def download(visit: StaffVisit) -> web.StreamResponse:
 async def _send(visit: StaffVisit, response: web.StreamResponse, files: Sequence[PackedFile]) -> None:
     """Send one file after the other. If a file cannot be read, close the connection, so that nobody takes the part that
     was sent for the whole download."""
-    zones = {campus.id: campus.zone for campus in visit.campuses}
     stream = ZipStream()
     for contract, name, sha256, _ in files:
         async with visit.services.database.transaction(visit.scope) as tx:
@@ -87,7 +86,7 @@ async def _send(visit: StaffVisit, response: web.StreamResponse, files: Sequence
             else:
                 await open_document(tx, contract.id, DOWNLOADED, visit.actor)
         content = await visit.services.files.get(sha256)
-        at = (contract.completed_at or contract.created_at).astimezone(ZoneInfo(zones[contract.campus]))
+        at = (contract.completed_at or contract.created_at).astimezone(ZoneInfo(visit.zone_of(contract.campus)))
         await response.write(stream.add(name, content, at))
     await response.write(stream.end())
 

@@ -24,8 +24,9 @@ from hub.model.school.course import Campus
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff.contract.own_document import read_own_document
+from hub.web.staff.forms import Entered, printable
 from hub.web.staff.messaging.messages import price_of
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 SENDS = ("now", "policy", "none")
@@ -64,14 +65,12 @@ async def form(visit: StaffVisit) -> web.Response:
 async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         courses = [course for course in await tx.school.list_courses() if visit.scope.covers(course.campus)]
-    campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit,
         "staff/issue.html",
         once=uuid4(),
         entered=Entered(entered),
         courses=courses,
-        campuses_by_id=campuses,
         id_types=list(IdType),
         problem=problem,
         representatives=bool(visit.services.documents.representatives),
@@ -80,7 +79,7 @@ async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaEr
 
 async def preview_by_hand(visit: StaffVisit) -> web.Response:
     """Show the entered contract as its signers will see it, before it is issued."""
-    entered = await _entered(visit)
+    entered = await visit.read_form()
     try:
         seen = await _look_at(visit, await _asked(visit, entered))
     except QiandaError as error:
@@ -91,21 +90,16 @@ async def preview_by_hand(visit: StaffVisit) -> web.Response:
 
 async def change(visit: StaffVisit) -> web.Response:
     """Show the form again with the entered values, after a preview."""
-    return await _form(visit, await _entered(visit))
+    return await _form(visit, await visit.read_form())
 
 
 async def issue_by_hand(visit: StaffVisit) -> web.StreamResponse:
-    entered = await _entered(visit)
+    entered = await visit.read_form()
     try:
-        contract = await _issue_once(visit, await _asked(visit, entered), entered.get(ONCE, ""))
+        contract = await _issue_once(visit, await _asked(visit, entered), entered[ONCE])
     except QiandaError as error:
         return await _form(visit, entered, error)
     raise web.HTTPSeeOther(f"/staff/contracts/{contract}?said=issued")
-
-
-async def _entered(visit: StaffVisit) -> dict[str, str]:
-    sent = (await visit.request.post()).items()
-    return {name: printable(value) for name, value in sent if isinstance(value, str)}
 
 
 async def _issue_once(visit: StaffVisit, asked: NewContract, once: str) -> UUID:
@@ -123,26 +117,22 @@ async def _issue_once(visit: StaffVisit, asked: NewContract, once: str) -> UUID:
     return issued
 
 
-async def _asked(visit: StaffVisit, entered: Mapping[str, str]) -> NewContract:
-    def value(name: str) -> str:
-        return entered.get(name, "")
-
-    campus_id, _, course = value("course").partition("/")
+async def _asked(visit: StaffVisit, entered: Entered) -> NewContract:
+    campus_id, _, course = entered["course"].partition("/")
     async with visit.services.database.transaction(visit.scope) as tx:
         campus = await tx.school.get_campus(campus_id)
-    born = read_day(value("birth_date"), "birth_date")
-    student = NewStudent(value("student_name"), value("student_id_type"), value("student_id_number"), born)
-    signers = _people(Entered(entered), student)
+    born = read_day(entered["birth_date"], "birth_date")
+    student = NewStudent(entered["student_name"], entered["student_id_type"], entered["student_id_number"], born)
     return NewContract(
         campus=campus_id,
         course=course,
         student=student,
-        signers=signers,
-        send=read_send(value("send")),
-        deadline=_deadline(value("deadline"), campus),
-        representative=value("representative") == "yes",
-        document=read_own_document(visit.services, Entered(entered)),
-        copies=_copies(Entered(entered)),
+        signers=_people(entered, student),
+        send=read_send(entered["send"]),
+        deadline=_deadline(entered["deadline"], campus),
+        representative=entered["representative"] == "yes",
+        document=read_own_document(visit.services, entered),
+        copies=_copies(entered),
     )
 
 

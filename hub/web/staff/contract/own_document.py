@@ -12,7 +12,8 @@ from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
 from hub.lifecycle.services import Services
 from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES, MAX_TITLE_LENGTH, OwnDocument
 from hub.web.http.app_keys import RATE_LIMITS
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.forms import Entered, printable
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 # For each signature field, the field of the form with its place.

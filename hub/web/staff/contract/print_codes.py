@@ -63,9 +63,8 @@ async def print_codes(visit: StaffVisit) -> web.Response:
         if codes:
             facts = {"contracts": len(contracts), "count": len(codes)}
             await record_act(tx, visit.staff.campus, "codes-printed", visit.actor, facts)
-    zones = {campus.id: campus.zone for campus in visit.campuses}
     back = link_with_filters(visit, "/staff")
-    return await show(visit, "staff/codes.html", codes=codes, zones=zones, back=back)
+    return await show(visit, "staff/codes.html", codes=codes, back=back)
 
 
 async def _hand_out(visit: StaffVisit, case: Case) -> list[PrintedCode]:

@@ -16,6 +16,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.web.http.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
 from hub.web.staff.contract.contract import contract_id
+from hub.web.staff.forms import read_number
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
@@ -33,8 +34,7 @@ async def pages(visit: StaffVisit) -> web.Response:
 async def page_image(visit: StaffVisit) -> web.Response:
     """Return the image of a page of the present document, counted from 1."""
     await _check(visit)
-    asked = visit.request.match_info["number"]
-    number = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) <= MAX_DIGITS else 0
+    number = read_number(visit.request.match_info["number"], MAX_DIGITS) or 0
     async with visit.services.database.transaction(visit.scope) as tx:
         found, sha256 = await open_page(tx, contract_id(visit), visit.actor)
         if not 1 <= number <= found.pages:

@@ -7,7 +7,8 @@ from aiohttp import web
 from hub.errors import QiandaError
 from hub.lifecycle.contract.rehearse import RehearsingPerson, rehearse
 from hub.web.pages.i18n import language_of
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.forms import Entered
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 
@@ -18,8 +19,7 @@ async def form(
 
 
 async def begin(visit: StaffVisit) -> web.StreamResponse:
-    sent = (await visit.request.post()).items()
-    entered = Entered({name: printable(value) for name, value in sent if isinstance(value, str)})
+    entered = await visit.read_form()
     person = RehearsingPerson(
         entered["name"], entered["id_number"], entered["phone"], entered["email"], language_of(visit.request)
     )

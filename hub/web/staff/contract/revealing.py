@@ -12,8 +12,7 @@ from hub.web.staff.staff.access import StaffVisit
 
 
 async def reveal(visit: StaffVisit) -> web.Response:
-    form = await visit.request.post()
-    entered = {name: str(form.get(name, "")).replace("\x00", "") for name in ("choice", "reason")}
+    entered = {name: await visit.read_text(name) for name in ("choice", "reason")}
     wanted = visit.read_id("signer", ContractNotFound)
     asked = RevealRequest(contract_id(visit), wanted, entered["choice"], entered["reason"])
     try:

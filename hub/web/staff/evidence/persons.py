@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,16 +26,18 @@ from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.pages.i18n import Translate
 from hub.web.pages.render import translator
 from hub.web.pages.shaped_sentences import ShapedSentences
+from hub.web.staff.actors import names_of
+from hub.web.staff.forms import Entered
 from hub.web.staff.labels import STATES
 from hub.web.staff.person_labels import PERSON_PARTS, WHY_KEPT
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
 TEMPLATE, HERE = "staff/persons.html", "/staff/persons"
 Decision = Callable[[Services, Scope, UUID, str], Awaitable[None]]
 _WHY_KEPT = ShapedSentences(WHY_KEPT)
 # Who placed a hold, in the sentence of `LegalHold`: a member of staff, or a command on the server.
-_PLACED_BY = re.compile(r"it is held [^,:]+, by (staff:([0-9a-f-]{36})|command-line): ")
+_PLACED_BY = re.compile(r"it is held [^,:]+, by (staff:[0-9a-f-]{36}|command-line): ")
 
 
 async def find(visit: StaffVisit) -> web.Response:
@@ -89,24 +92,19 @@ async def turn_down(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def _decide(visit: StaffVisit, verb: Decision, said: str) -> web.StreamResponse:
-    wanted = visit.read_id("request")
-    try:
-        await verb(visit.services, visit.scope, wanted, visit.actor)
-    except QiandaError as problem:
-        return await show_persons(visit, problem=problem)
-    raise web.HTTPSeeOther(f"{HERE}?said={said}")
+    act = verb(visit.services, visit.scope, visit.read_id("request"), visit.actor)
+    return await carry_out(act, f"{HERE}?said={said}", partial(show_persons, visit, None))
 
 
 async def _name_holders(visit: StaffVisit, kept: Mapping[str, str], say: Translate) -> dict[str, str]:
     """Return the reasons with the names of those who placed the holds, in place of their ids."""
     found = {number: _PLACED_BY.match(reason) for number, reason in kept.items()}
-    staff = {each[1]: UUID(each[2]) for each in found.values() if each and each[2]}
     async with visit.services.database.transaction(visit.shown) as tx:
-        names = await tx.accounts.get_names(list(staff.values()))
+        names = await names_of(tx, [match[1] for match in found.values() if match])
     named = dict(kept)
     for number, match in found.items():
         if match:
-            who = names.get(staff[match[1]], match[1]) if match[2] else say("a command on the server")
+            who = say("a command on the server") if match[1] == "command-line" else names.get(match[1], match[1])
             named[number] = named[number][: match.start(1)] + who + named[number][match.end(1) :]
     return named
 
@@ -121,8 +119,7 @@ def _say_reason(reason: str, say: Translate) -> str:
 async def _answer(visit: StaffVisit, act: Callable[[PersonAct, Entered], Awaitable[web.Response]]) -> web.Response:
     """Answer the form. If there is a problem, show the form again with it."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
-    sent = await visit.request.post()
-    entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+    entered = await visit.read_form()
     try:
         sought = SoughtPerson.typed(entered["phone"], entered["id_number"], entered["name"])
         return await act(PersonAct(sought, visit.scope, visit.actor, entered["reason"]), entered)
@@ -135,7 +132,7 @@ async def show_persons(
 ) -> web.Response:
     requests = await list_erasures(visit.services, visit.scope)
     async with visit.services.database.transaction(visit.scope) as tx:
-        names = await tx.accounts.get_names([UUID(each.asked_by.removeprefix("staff:")) for each in requests])
+        asked = await names_of(tx, [each.asked_by for each in requests])
     known: dict[str, Any] = {"found": None, "plan": None, "parts": PERSON_PARTS, "entered": entered or Entered()}
-    known |= {"requests": requests, "asked": {f"staff:{staff}": name for staff, name in names.items()}}
+    known |= {"requests": requests, "asked": asked}
     return await show(visit, TEMPLATE, problem=problem, **(known | shown))

@@ -9,7 +9,8 @@ from hub.errors import AccessDenied, BadInput
 from hub.lifecycle.inbound.chat_replies import MAX_PERSON_LENGTH
 from hub.model.staff.accounts import Staff
 from hub.web.http.app_keys import HUB
-from hub.web.staff.render import Entered, show
+from hub.web.staff.forms import Entered
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 log = structlog.get_logger()
@@ -20,7 +21,6 @@ async def accounts(visit: StaffVisit, entered: Entered | None = None, problem: B
     _headquarters(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.chats.list_accounts()
-    names = {campus.id: campus for campus in visit.campuses}
     chats = sorted(visit.request.app[HUB].chats)
     return await show(
         visit,
@@ -28,7 +28,6 @@ async def accounts(visit: StaffVisit, entered: Entered | None = None, problem: B
         problem=problem,
         accounts=found,
         chats=chats,
-        campus_of=names,
         entered=entered or Entered(),
     )
 

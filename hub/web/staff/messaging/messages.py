@@ -28,7 +28,8 @@ from hub.model.school.course import Campus
 from hub.model.signing.session import CODE_LIFE
 from hub.router.providers import Provider
 from hub.settings import SENDING_CHANNELS
-from hub.web.staff.render import Entered, show, speech
+from hub.web.staff.forms import Entered
+from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 # Sample values. They open nothing.

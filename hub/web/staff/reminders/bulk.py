@@ -10,7 +10,8 @@ from aiohttp import web
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin_reminding, preview_reminding
 from hub.web.staff.board.dashboard import wanted_of
-from hub.web.staff.board.selection import FITTING, read_id, read_selected
+from hub.web.staff.board.selection import FITTING, read_selected
+from hub.web.staff.forms import read_id
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
@@ -48,12 +49,10 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
 
 
 async def remind(visit: StaffVisit) -> web.StreamResponse:
-    form = await visit.request.post()
     contracts = await read_selected(visit, MAX_AT_ONCE + 1)
     try:
-        act = await begin_reminding(
-            visit.services, visit.scope, contracts, visit.actor, read_id(str(form.get("act", "")))
-        )
+        wanted = read_id(await visit.read_text("act"))
+        act = await begin_reminding(visit.services, visit.scope, contracts, visit.actor, wanted)
     except BadInput as error:
         return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
     raise web.HTTPSeeOther(f"/staff/remind/{act}")

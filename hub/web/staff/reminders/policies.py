@@ -27,9 +27,10 @@ from hub.model.reminders.policy import THROUGH
 from hub.store.reminders.policies import PolicyPlace
 from hub.store.transaction import Transaction
 from hub.web.staff import policy_labels
+from hub.web.staff.forms import Entered, without_unprintable
 from hub.web.staff.reminders import policy_words
 from hub.web.staff.reminders.policy_words import DURATIONS, NUMBERS, SWITCHES, UNIT, UNITS, write_durations
-from hub.web.staff.render import Entered, show, speech, without_unprintable
+from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import MAX_INPUT_LENGTH, StaffVisit
 
 LISTS = ("reminders_after", *THROUGH)

@@ -33,7 +33,8 @@ from hub.model.reports.weekly_report import LANGUAGES
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import read_day
 from hub.web.staff import labels
-from hub.web.staff.render import Entered, printable, show, speech
+from hub.web.staff.forms import Entered, printable
+from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/reports"

@@ -16,8 +16,9 @@ from hub.model.contract.person import IdType
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
 from hub.model.school.issue_many import MAX_AT_ONCE
-from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.school.actors import names_of
+from hub.web.staff.actors import names_of
+from hub.web.staff.forms import Entered, printable, read_id, read_number, read_texts
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 PAGE = 50
@@ -59,7 +60,7 @@ def read_query(visit: StaffVisit) -> EnrolmentQuery:
         state=None if state == EVERY_STATE else EnrolmentState(state or EnrolmentState.WAITING),
         course=(campus, course) if course else None,
         search=entered["q"][:MAX_SEARCH_LENGTH],
-        roster_import=uuid_or_none(entered["import"], "import"),
+        roster_import=_import(entered["import"]),
     )
     return EnrolmentQuery(wanted, Entered({name: value for name, value in entered.items() if value}))
 
@@ -82,7 +83,6 @@ async def enrolments(visit: StaffVisit, problem: QiandaError | None = None) -> w
         most=MAX_COUNTED,
         courses=courses,
         courses_by_id={(course.campus, course.id): course for course in courses},
-        campuses_by_id={campus.id: campus for campus in visit.campuses},
         query=query,
         acts=acts,
         at_once=MAX_AT_ONCE,
@@ -96,9 +96,10 @@ async def enrolments(visit: StaffVisit, problem: QiandaError | None = None) -> w
 
 def _after(visit: StaffVisit) -> int | None:
     text = visit.request.query.get("after", "")
-    if text and not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
+    place = read_number(text, MAX_DIGITS)
+    if text and place is None:
         raise BadInput("invalid cursor", field="cursor")
-    return int(text) if text else None
+    return place
 
 
 # ---- one enrolment
@@ -132,8 +133,7 @@ async def change(visit: StaffVisit) -> web.StreamResponse:
     except NotFound:
         raise
     except QiandaError as error:
-        values = {name: printable(value) for name, value in sent.items() if isinstance(value, str)}
-        return await form(visit, error, Entered(values))
+        return await form(visit, error, read_texts(sent))
     raise web.HTTPSeeOther(f"{PATH}/{visit.read_id('enrolment')}?said=enrolment-changed")
 
 
@@ -175,8 +175,5 @@ def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
     )
 
 
-def uuid_or_none(text: str, field: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise BadInput("invalid id", field=field) from None
+def _import(text: str) -> UUID | None:
+    return read_id(text, BadInput("invalid id", field="import")) if text else None

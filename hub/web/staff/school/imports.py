@@ -8,8 +8,8 @@ from aiohttp import web
 
 from hub.errors import NotFound
 from hub.lifecycle.school.undo_import import undo_import
+from hub.web.staff.actors import names_of
 from hub.web.staff.render import show
-from hub.web.staff.school.actors import names_of
 from hub.web.staff.staff.access import StaffVisit
 
 # The most enrolments that stay and are listed. The others are only counted.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,13 +39,12 @@ from hub.model.school.issue_many import (
 from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
-from hub.web.http.problems import known_problems
 from hub.web.staff import labels
-from hub.web.staff.board.selection import read_id
+from hub.web.staff.actors import names_of
 from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
 from hub.web.staff.enrolment_labels import NOT_ISSUED
-from hub.web.staff.render import Entered, printable, problem_words, show, speech
-from hub.web.staff.school.actors import names_of
+from hub.web.staff.forms import read_id, read_number
+from hub.web.staff.render import carry_out, failure_words, show, speech
 from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
 from hub.web.staff.staff.access import StaffVisit
 
@@ -55,8 +55,7 @@ FITTING = "fitting"
 
 async def preview(visit: StaffVisit) -> web.Response:
     """Show which contracts would be issued, and the first of them with its messages as its signers will see them."""
-    form = await visit.request.post()
-    entered = Entered({name: printable(str(form.get(name, ""))) for name in ("send", "deadline", FITTING, "until")})
+    form, entered = await visit.request.post(), await visit.read_form()
     selection = _selection(visit, form.getall("enrolment", []), entered)
     try:
         async with visit.services.database.transaction(_scope(visit, selection)) as tx:
@@ -86,7 +85,6 @@ async def preview(visit: StaffVisit) -> web.Response:
         forecast=forecast,
         by_course=count_by_course(fresh).most_common(),
         courses=courses,
-        campuses_by_id={campus.id: campus for campus in visit.campuses},
         entered=entered,
         selection=selection,
         query=read_query(visit),
@@ -99,8 +97,7 @@ async def preview(visit: StaffVisit) -> web.Response:
 
 async def begin(visit: StaffVisit) -> web.StreamResponse:
     """Begin the act. A second click on the same preview leads to the act that the first one began."""
-    form = await visit.request.post()
-    entered = Entered({name: printable(str(value)) for name, value in form.items() if isinstance(value, str)})
+    form, entered = await visit.request.post(), await visit.read_form()
     selection = _selection(visit, form.getall("enrolment", []), entered)
     try:
         act = await _act(visit, entered, read_id(entered["act"]))
@@ -172,7 +169,6 @@ async def _show_waiting(
         act=act,
         waiting=waiting,
         by_course=count_by_course(waiting).most_common(),
-        campuses_by_id={campus.id: campus for campus in visit.campuses},
         may_approve=visit.may(Permission.APPROVE_ISSUE) and act.asked_by != visit.actor,
         may_refuse=visit.may(Permission.APPROVE_ISSUE) or act.asked_by == visit.actor,
         **context,
@@ -204,23 +200,12 @@ async def take_back(visit: StaffVisit) -> web.StreamResponse:
 
 async def _decide(visit: StaffVisit, do: Callable[[UUID], Awaitable[None]]) -> web.StreamResponse:
     act = visit.read_id("act")
-    try:
-        await do(act)
-    except NotFound:
-        raise
-    except QiandaError as error:
-        return await show_progress(visit, error)
-    raise web.HTTPSeeOther(f"/staff/issued/{act}")
+    return await carry_out(do(act), f"/staff/issued/{act}", partial(show_progress, visit))
 
 
 def why(say: labels.Speech, item: FailedItem, zone: str) -> str:
     """Return why no contract was issued for this enrolment."""
-    if item.failure is None:
-        return say.word(NOT_ISSUED, item.outcome)
-    error = BadInput(item.failure.detail, field=item.failure.field)
-    error.code = item.failure.code
-    error.sentence = known_problems().get(item.failure.code, QiandaError.sentence)
-    return problem_words(say, error, zone)
+    return failure_words(say, item.failure, zone) or say.word(NOT_ISSUED, item.outcome)
 
 
 def _scope(visit: StaffVisit, selection: IssueSelection) -> Scope:
@@ -233,9 +218,7 @@ def _selection(visit: StaffVisit, chosen: Iterable[object], entered: Mapping[str
     fitting = replace(read_query(visit).wanted, state=EnrolmentState.WAITING)
     if not entered[FITTING]:
         return IssueSelection(fitting, [read_id(str(value)) for value in chosen])
-    until = entered["until"]
-    known = until.isascii() and until.isdecimal() and len(until) <= MAX_DIGITS
-    return IssueSelection(replace(fitting, until=int(until) if known else None))
+    return IssueSelection(replace(fitting, until=read_number(entered["until"], MAX_DIGITS)))
 
 
 async def _act(visit: StaffVisit, entered: Mapping[str, str], act: UUID) -> IssueAct:

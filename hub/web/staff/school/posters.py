@@ -26,7 +26,8 @@ from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.school.poster import Poster, PosterEnrolment, PosterMode, ScanStep
 from hub.store.transaction import Transaction
 from hub.web.staff.contract.contract import note_view
-from hub.web.staff.render import Entered, show
+from hub.web.staff.forms import Entered, read_limit
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 USUAL_LIFE = timedelta(days=30)
@@ -46,14 +47,12 @@ async def posters(visit: StaffVisit) -> web.Response:
         found = await tx.posters.list_posters()
         counts = await tx.posters.get_counts([each.id for each in found])
         now = tx.now
-    campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit,
         "staff/posters.html",
         posters=found,
         counts=counts,
         steps=ScanStep,
-        campuses_by_id=campuses,
         standing={each.id: standing(each, counts[each.id][ScanStep.ENROLLED], now) for each in found},
     )
 
@@ -196,14 +195,6 @@ async def _asked(
         courses=[course for _, course in pairs],
         mode=entered.get("mode", ""),
         expires_at=end_of_day(require_day(entered.get("expires_at", ""), "expires_at"), zone),
-        maximum=_whole(entered.get("maximum", "")),
+        maximum=read_limit(entered.get("maximum", ""), 6, "maximum"),
         allowed=allowed,
     )
-
-
-def _whole(text: str) -> int | None:
-    if not text.strip():
-        return None
-    if not text.strip().isdecimal() or len(text) > 6:
-        raise BadInput("a whole number", field="maximum")
-    return int(text)

@@ -24,8 +24,9 @@ from hub.lifecycle.school.import_roster import (
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
 from hub.web.pages.i18n import language_of
-from hub.web.staff.render import printable, show
-from hub.web.staff.school.actors import names_of
+from hub.web.staff.actors import names_of
+from hub.web.staff.forms import printable
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 # The most titles that are remembered for a campus.

@@ -28,10 +28,11 @@ from hub.model.messaging.message import MessageTemplates, Purpose
 from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVersion
 from hub.model.staff.roles import Permission
 from hub.web.staff import text_labels
+from hub.web.staff.actors import names_of
 from hub.web.staff.contract.issuing import slow_down_looks
+from hub.web.staff.forms import Entered, read_number, without_unprintable
 from hub.web.staff.messaging.messages import preview_purpose
-from hub.web.staff.render import Entered, printable, problem_words, show, speech, without_unprintable
-from hub.web.staff.school.actors import names_of
+from hub.web.staff.render import problem_words, show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 ROOT = "/staff/texts"
@@ -185,9 +186,9 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 
 async def begin(visit: StaffVisit) -> web.StreamResponse:
-    place, form = _place(visit), await visit.request.post()
+    place, base = _place(visit), await visit.read_text("base")
     try:
-        draft = await edit_texts.begin_text(visit.services, _editor(visit), place, str(form.get("base", "")))
+        draft = await edit_texts.begin_text(visit.services, _editor(visit), place, base)
     except NotFound:
         raise
     except QiandaError as error:
@@ -197,8 +198,8 @@ async def begin(visit: StaffVisit) -> web.StreamResponse:
 
 async def begin_new(visit: StaffVisit) -> web.StreamResponse:
     """Begin a template of a new name, as a copy of another one."""
-    form = await visit.request.post()
-    name, source = (printable(str(form.get(field, ""))).strip() for field in ("name", "source"))
+    form = await visit.read_form()
+    name, source = form["name"], form["source"]
     try:
         draft = await begin_template(visit.services, _editor(visit), name, source)
     except QiandaError as error:
@@ -283,10 +284,9 @@ def _may_approve(visit: StaffVisit, found: ReadText) -> bool:
 async def _entered(visit: StaffVisit) -> EnteredText:
     form = await visit.request.post()
     sent = {name: _clean(value) for name, value in form.items() if isinstance(value, str)}
-    revision = sent.get(REVISION, "")
-    number = int(revision) if revision.isascii() and revision.isdigit() and len(revision) <= MAX_DIGITS else -1
-    note = " ".join(sent.get(NOTE, "").split())
-    return EnteredText(TextEdit(sent, note, number), sent.get("language", ""), sent.get("student", ""))
+    revision = read_number(sent.get(REVISION, ""), MAX_DIGITS)
+    edit = TextEdit(sent, " ".join(sent.get(NOTE, "").split()), -1 if revision is None else revision)
+    return EnteredText(edit, sent.get("language", ""), sent.get("student", ""))
 
 
 def _clean(text: str) -> str:

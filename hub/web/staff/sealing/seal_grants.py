@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from aiohttp import web
 
 from hub.documents.contract.contract_templates import ContractTemplate
-from hub.errors import BadInput, QiandaError, SealNotFound
+from hub.errors import QiandaError
 from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
 from hub.web.pages.i18n import language_of
 from hub.web.staff import seal_labels
-from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
+from hub.web.staff.forms import Entered, printable, read_limit, read_texts
+from hub.web.staff.render import carry_out, show
+from hub.web.staff.sealing.seals import keeper_of, seal_id, seal_page
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_DIGITS = 9
@@ -53,7 +55,7 @@ def _title(template: Mapping[str, ContractTemplate], language: str) -> str:
 
 async def grant(visit: StaffVisit) -> web.StreamResponse:
     sent = await visit.request.post()
-    entered = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+    entered = read_texts(sent)
     chosen = [printable(str(value)) for value in sent.getall("template", [])]
     try:
         kind = entered["grantee_kind"]
@@ -63,25 +65,15 @@ async def grant(visit: StaffVisit) -> web.StreamResponse:
             campus=entered["campus"],
             templates=chosen,
             expires_at=end_of_day(read_day(entered["expires_at"], "expires_at"), visit.zone),
-            max_uses=_whole(entered["max_uses"]),
+            max_uses=read_limit(entered["max_uses"], MAX_DIGITS, "max_uses"),
         )
-        await grant_seal(visit.services, keeper_of(visit), seal_id(visit), asked)
-    except SealNotFound:
-        raise
     except QiandaError as error:
         return await _form(visit, entered, chosen, error)
-    raise back_to(seal_id(visit))
+    act = grant_seal(visit.services, keeper_of(visit), seal_id(visit), asked)
+    return await carry_out(act, seal_page(visit), partial(_form, visit, entered, chosen))
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
     which = visit.read_id("grant")
     await revoke_grant(visit.services, keeper_of(visit), seal_id(visit), which)
-    raise back_to(seal_id(visit))
-
-
-def _whole(text: str) -> int | None:
-    if not text:
-        return None
-    if not text.isdecimal() or len(text) > MAX_DIGITS:
-        raise BadInput("a whole number", field="max_uses")
-    return int(text)
+    raise web.HTTPSeeOther(seal_page(visit))

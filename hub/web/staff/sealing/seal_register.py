@@ -10,8 +10,8 @@ from aiohttp import web
 from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
 from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.staff import seal_labels
+from hub.web.staff.actors import names_of
 from hub.web.staff.render import show
-from hub.web.staff.school.actors import names_of
 from hub.web.staff.sealing.seals import keeper_of, seal_id
 from hub.web.staff.staff.access import StaffVisit
 

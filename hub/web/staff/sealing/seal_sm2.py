@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
-from hub.errors import QiandaError, SealNotFound
+from hub.errors import QiandaError
 from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, install_sm2_seal, is_for_trial, make_sm2_seal
 from hub.web.staff import seal_labels
-from hub.web.staff.render import printable, show
-from hub.web.staff.sealing.seals import back_to, keeper_of, seal_id
+from hub.web.staff.forms import printable
+from hub.web.staff.render import carry_out, show
+from hub.web.staff.sealing.seals import keeper_of, seal_id, seal_page
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_CERTIFICATES = 10
@@ -27,13 +30,9 @@ async def show_sm2_form(visit: StaffVisit, problem: QiandaError | None = None) -
 async def make(visit: StaffVisit) -> web.StreamResponse:
     """Make an SM2 side for trial, with a software key."""
     sent = await visit.request.post()
-    try:
-        await make_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), replaces=sent.get("replace") == "yes")
-    except SealNotFound:
-        raise
-    except QiandaError as error:
-        return await show_sm2_form(visit, error)
-    raise back_to(seal_id(visit))
+    replaces = sent.get("replace") == "yes"
+    act = make_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), replaces=replaces)
+    return await carry_out(act, seal_page(visit), partial(show_sm2_form, visit))
 
 
 async def install(visit: StaffVisit) -> web.StreamResponse:
@@ -46,10 +45,5 @@ async def install(visit: StaffVisit) -> web.StreamResponse:
         certificates=[(each.filename, each.file.read()) for each in files if isinstance(each, web.FileField)],
         key_label=printable(str(sent.get("token_key", ""))),
     )
-    try:
-        await install_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), given)
-    except SealNotFound:
-        raise
-    except QiandaError as error:
-        return await show_sm2_form(visit, error)
-    raise back_to(seal_id(visit))
+    act = install_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), given)
+    return await carry_out(act, seal_page(visit), partial(show_sm2_form, visit))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from aiohttp import web
@@ -23,13 +24,15 @@ from hub.lifecycle.sealing.seals.manage_seals import (
     reject_seal,
 )
 from hub.lifecycle.sealing.seals.sm2_seals import is_for_trial
+from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind
 from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
 from hub.web.staff import seal_labels
-from hub.web.staff.render import Entered, show
-from hub.web.staff.school.actors import names_of
-from hub.web.staff.staff.access import StaffVisit
+from hub.web.staff.actors import names_of
+from hub.web.staff.forms import Entered
+from hub.web.staff.render import carry_out, show
+from hub.web.staff.staff.access import Handler, StaffVisit
 
 # A certificate that expires within this time is shown as expiring soon.
 RENEW_BEFORE = timedelta(days=30)
@@ -46,8 +49,9 @@ def seal_id(visit: StaffVisit) -> UUID:
     return visit.read_id("seal", SealNotFound)
 
 
-def back_to(seal: UUID, said: str = "seal-done") -> web.HTTPSeeOther:
-    return web.HTTPSeeOther(f"/staff/seals/{seal}?said={said}")
+def seal_page(visit: StaffVisit) -> str:
+    """Return the address of the seal's page, with a confirmation."""
+    return f"/staff/seals/{seal_id(visit)}?said=seal-done"
 
 
 # ---- pages
@@ -57,14 +61,12 @@ async def list_page(visit: StaffVisit) -> web.Response:
     found = await list_seals(visit.services, visit.shown)
     keys = await list_seal_keys(visit.services, visit.shown) if visit.may(Permission.USE_SEAL) else []
     ending = {seal.id for seal in found if _is_ending(visit, seal)}
-    campuses = {campus.id: campus for campus in visit.campuses}
     return await show(
         visit,
         "staff/seals.html",
         seals=found,
         keys=keys,
         ending=ending,
-        campuses_by_id=campuses,
         seal_words=seal_labels,
     )
 
@@ -100,7 +102,6 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         acts=SealAct,
         ending=_is_ending(visit, seal),
         may_approve=request is not None and request.may_approve(visit.actor),
-        campuses_by_id={each.id: each for each in visit.campuses},
         seal_words=seal_labels,
     )
 
@@ -160,48 +161,27 @@ async def apply(visit: StaffVisit) -> web.StreamResponse:
         seal = await apply_for_seal(visit.services, keeper_of(visit), asked)
     except QiandaError as error:
         return await _form(visit, texts, error)
-    raise back_to(seal.id, "seal-applied")
+    raise web.HTTPSeeOther(f"/staff/seals/{seal.id}?said=seal-applied")
 
 
 # ---- acts
 
 
-async def _done(visit: StaffVisit, act: Callable[[], Awaitable[Seal]]) -> web.StreamResponse:
-    """Carry out an act, then show the seal with a confirmation or with the error. Raises SealNotFound."""
-    try:
-        await act()
-    except SealNotFound:
-        raise
-    except QiandaError as error:
-        return await show_seal(visit, error)
-    raise back_to(seal_id(visit))
+def _act(verb: Callable[[Services, Keeper, UUID], Awaitable[Seal]]) -> Handler:
+    """Return the handler of an act on a seal. It shows the seal with a confirmation or with the error."""
+
+    async def handler(visit: StaffVisit) -> web.StreamResponse:
+        act = verb(visit.services, keeper_of(visit), seal_id(visit))
+        return await carry_out(act, seal_page(visit), partial(show_seal, visit))
+
+    return handler
 
 
-async def approve(visit: StaffVisit) -> web.StreamResponse:
-    return await _done(visit, lambda: approve_seal(visit.services, keeper_of(visit), seal_id(visit)))
-
-
-async def reject(visit: StaffVisit) -> web.StreamResponse:
-    return await _done(visit, lambda: reject_seal(visit.services, keeper_of(visit), seal_id(visit)))
-
-
-async def make(visit: StaffVisit) -> web.StreamResponse:
-    return await _done(visit, lambda: make_seal(visit.services, keeper_of(visit), seal_id(visit)))
-
-
-async def renew(visit: StaffVisit) -> web.StreamResponse:
-    return await _done(visit, lambda: renew_seal(visit.services, keeper_of(visit), seal_id(visit)))
-
-
-def _move(act: SealAct) -> Callable[[StaffVisit], Awaitable[web.StreamResponse]]:
-    async def move(visit: StaffVisit) -> web.StreamResponse:
-        return await _done(visit, lambda: move_seal(visit.services, keeper_of(visit), seal_id(visit), act))
-
-    return move
-
-
-activate, suspend, resume = _move(SealAct.ACTIVATE), _move(SealAct.SUSPEND), _move(SealAct.RESUME)
-revoke, archive = _move(SealAct.REVOKE), _move(SealAct.ARCHIVE)
+approve, reject, make, renew = _act(approve_seal), _act(reject_seal), _act(make_seal), _act(renew_seal)
+activate, suspend, resume, revoke, archive = (
+    _act(partial(move_seal, act=act))
+    for act in (SealAct.ACTIVATE, SealAct.SUSPEND, SealAct.RESUME, SealAct.REVOKE, SealAct.ARCHIVE)
+)
 
 
 async def ask_revoke(visit: StaffVisit) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from hub.model.staff.administration import Administrator
 from hub.model.staff.roles import SECOND_FACTOR_ROLES, Permission, may
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import cookie
+from hub.web.staff.forms import Entered, read_id, read_texts
 
 COOKIE = "__Host-qianda-staff"
 MAX_INPUT_LENGTH = 200
@@ -41,11 +42,19 @@ class StaffVisit:
     @property
     def zone(self) -> str:
         """The time zone of this member of staff's campus."""
-        return next(each.zone for each in self.campuses if each.id == self.staff.campus)
+        return self.campuses_by_id[self.staff.campus].zone
+
+    def zone_of(self, campus: str | None) -> str:
+        """Return the time zone of a campus; of one that this member of staff does not see, that of their own."""
+        return (self.campuses_by_id.get(campus or "") or self.campuses_by_id[self.staff.campus]).zone
+
+    @property
+    def campuses_by_id(self) -> Mapping[str, Campus]:
+        return {each.id: each for each in self.campuses}
 
     @property
     def actor(self) -> str:
-        return f"staff:{self.staff.id}"
+        return self.staff.actor
 
     @property
     def administrator(self) -> Administrator:
@@ -53,10 +62,15 @@ class StaffVisit:
 
     def read_id(self, name: str, otherwise: QiandaError | type[QiandaError] = NotFound) -> UUID:
         """Return the id in the path that has this name. Raises `otherwise` if it is no id."""
-        try:
-            return UUID(self.request.match_info[name])
-        except ValueError:
-            raise otherwise from None
+        return read_id(self.request.match_info[name], otherwise)
+
+    async def read_form(self) -> Entered:
+        """Return the fields of the form that are texts of one line."""
+        return read_texts(await self.request.post())
+
+    async def read_text(self, name: str) -> str:
+        """Return a field of the form as it was typed, also with several lines; empty if there is none."""
+        return str((await self.request.post()).get(name, "")).replace("\x00", "")
 
     def may(self, permission: Permission) -> bool:
         return may(self.staff.role, permission)

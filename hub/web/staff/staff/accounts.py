@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from hub.errors import AccountNotFound, BadInput, QiandaError
+from hub.lifecycle.services import Services
 from hub.lifecycle.staff import accounts
 from hub.lifecycle.staff.accounts import NewStaff
 from hub.lifecycle.staff.provider_login import link_staff_login, unlink_staff_login
 from hub.model.staff.accounts import StaffAccount
+from hub.model.staff.administration import Administrator
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole, list_grantable_roles, may_grant
 from hub.web.http.app_keys import HUB
-from hub.web.staff.render import Entered, printable, show
-from hub.web.staff.staff.access import StaffVisit
+from hub.web.staff.forms import Entered
+from hub.web.staff.render import carry_out, show
+from hub.web.staff.staff.access import Handler, StaffVisit
 
 
 async def list_accounts(
@@ -27,14 +31,13 @@ async def list_accounts(
         "staff/accounts.html",
         problem=problem,
         accounts=[each for each in found if visit.shown.covers(each.staff.campus)],
-        campus_of={each.id: each for each in visit.campuses},
         roles=list_grantable_roles(visit.staff.role, at_headquarters=_is_root(visit, visit.staff.campus)),
         entered=entered or Entered(campus=visit.staff.campus, role=StaffRole.CLERK),
     )
 
 
 async def add(visit: StaffVisit) -> web.Response:
-    form = await _form(visit)
+    form = await visit.read_form()
     password = new_password()
     try:
         new = NewStaff(form["login"], form["name"], form["campus"], _role(form["role"]))
@@ -64,40 +67,31 @@ async def _show(visit: StaffVisit, found: StaffAccount, problem: QiandaError | N
     )
 
 
-async def disable(visit: StaffVisit) -> web.StreamResponse:
-    return await _act(visit, lambda login: accounts.disable_staff(visit.services, login, visit.administrator))
+def _act_on(verb: Callable[[Services, str, Administrator], Awaitable[object]]) -> Handler:
+    """Return the handler of an act on the account in the URL, which needs no form."""
+
+    async def handler(visit: StaffVisit) -> web.StreamResponse:
+        return await _act(visit, lambda login: verb(visit.services, login, visit.administrator))
+
+    return handler
 
 
-async def enable(visit: StaffVisit) -> web.StreamResponse:
-    return await _act(visit, lambda login: accounts.enable_staff(visit.services, login, visit.administrator))
-
-
-async def unlock(visit: StaffVisit) -> web.StreamResponse:
-    return await _act(visit, lambda login: accounts.unlock_staff(visit.services, login, visit.administrator))
-
-
-async def end_sessions(visit: StaffVisit) -> web.StreamResponse:
-    return await _act(visit, lambda login: accounts.end_sessions(visit.services, login, visit.administrator))
-
-
-async def remove_second_factor(visit: StaffVisit) -> web.StreamResponse:
-    return await _act(visit, lambda login: accounts.remove_second_factor(visit.services, login, visit.administrator))
+disable, enable = _act_on(accounts.disable_staff), _act_on(accounts.enable_staff)
+unlock, end_sessions = _act_on(accounts.unlock_staff), _act_on(accounts.end_sessions)
+remove_second_factor = _act_on(accounts.remove_second_factor)
+unlink_login = _act_on(unlink_staff_login)
 
 
 async def link_login(visit: StaffVisit) -> web.StreamResponse:
-    form, issuer = await _form(visit), visit.request.app[HUB].settings.oidc.issuer
+    form, issuer = await visit.read_form(), visit.request.app[HUB].settings.oidc.issuer
     subject = form["subject"].strip()
     return await _act(
         visit, lambda login: link_staff_login(visit.services, login, issuer, subject, visit.administrator)
     )
 
 
-async def unlink_login(visit: StaffVisit) -> web.StreamResponse:
-    return await _act(visit, lambda login: unlink_staff_login(visit.services, login, visit.administrator))
-
-
 async def change_role(visit: StaffVisit) -> web.StreamResponse:
-    form = await _form(visit)
+    form = await visit.read_form()
 
     async def act(login: str) -> object:
         return await accounts.change_role(visit.services, login, _role(form["role"]), visit.administrator)
@@ -120,11 +114,8 @@ async def reset(visit: StaffVisit) -> web.StreamResponse:
 async def _act(visit: StaffVisit, act: Callable[[str], Awaitable[object]]) -> web.StreamResponse:
     """Carry out an act on the account in the URL, then show the account with a confirmation or with the error."""
     found = await _account(visit)
-    try:
-        await act(found.staff.login)
-    except QiandaError as problem:
-        return await _show(visit, found, problem)
-    raise web.HTTPSeeOther(f"/staff/accounts/{found.staff.id}?said=account-changed")
+    there = f"/staff/accounts/{found.staff.id}?said=account-changed"
+    return await carry_out(act(found.staff.login), there, partial(_show, visit, found))
 
 
 async def _account(visit: StaffVisit) -> StaffAccount:
@@ -146,8 +137,3 @@ def _role(text: str) -> StaffRole:
         return StaffRole(text)
     except ValueError:
         raise BadInput("there is no such role", field="role") from None
-
-
-async def _form(visit: StaffVisit) -> Entered:
-    sent = (await visit.request.post()).items()
-    return Entered({name: printable(value) for name, value in sent if isinstance(value, str)})

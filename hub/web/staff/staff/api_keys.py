@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -13,7 +14,8 @@ from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.staff.accounts import ApiKeyEntry
 from hub.model.staff.key_scopes import SEAL_SCOPES, USUAL_SCOPES, KeyScope, KeyTerms
 from hub.model.staff.roles import Permission
-from hub.web.staff.render import Entered, printable, show
+from hub.web.staff.forms import Entered, read_texts
+from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/keys"
@@ -33,7 +35,6 @@ async def list_keys(
         live=[each for each in found if each.counts_at(now)],
         ended=[each for each in found if not each.counts_at(now)],
         rotating=_names_twice(found, now),
-        campus_of={each.id: each for each in visit.campuses},
         scopes=[each for each in KeyScope if each not in SEAL_SCOPES or visit.may(Permission.USE_SEAL)],
         chosen=entered.get("scopes", "").split() if entered else sorted(USUAL_SCOPES),
         entered=entered or Entered(campus=visit.staff.campus),
@@ -73,11 +74,8 @@ async def rotate(visit: StaffVisit) -> web.Response:
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
     name = await _own_key(visit)
-    try:
-        await api_keys.revoke_key(visit.services, name, visit.actor)
-    except QiandaError as problem:
-        return await list_keys(visit, problem)
-    raise web.HTTPSeeOther(f"{HERE}?said=key-revoked")
+    act = api_keys.revoke_key(visit.services, name, visit.actor)
+    return await carry_out(act, f"{HERE}?said=key-revoked", partial(list_keys, visit))
 
 
 async def _own_key(visit: StaffVisit) -> str:
@@ -100,6 +98,6 @@ def _scopes(words: str) -> frozenset[KeyScope]:
 
 async def _form(visit: StaffVisit) -> Entered:
     sent = await visit.request.post()
-    form = Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+    form = read_texts(sent)
     form["scopes"] = " ".join(str(each) for each in sent.getall("scope", []))
     return form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from hub.model.staff.second_factor import app_address
 from hub.web.http.app_keys import PASSWORDS
 from hub.web.http.security import refuse_other_sites
 from hub.web.pages.i18n import language_of
-from hub.web.staff.render import show
+from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/account"
@@ -36,12 +37,8 @@ async def show_own_account(visit: StaffVisit, problem: QiandaError | None = None
 async def change_password(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     change = PasswordChange(_typed(form.get("present")), _typed(form.get("new")))
-    gate = visit.request.app[PASSWORDS]
-    try:
-        await own_account.change_own_password(visit.services, gate, visit.session, change)
-    except QiandaError as problem:
-        return await show_own_account(visit, problem, "password")
-    raise web.HTTPSeeOther(f"{HERE}?said=password-changed")
+    act = own_account.change_own_password(visit.services, visit.request.app[PASSWORDS], visit.session, change)
+    return await carry_out(act, f"{HERE}?said=password-changed", partial(show_own_account, visit, form="password"))
 
 
 async def end_session(visit: StaffVisit) -> web.StreamResponse:
@@ -60,11 +57,8 @@ async def end_others(visit: StaffVisit) -> web.StreamResponse:
 
 async def begin_factor(visit: StaffVisit) -> web.StreamResponse:
     password = _typed((await visit.request.post()).get("password"))
-    try:
-        await own_account.begin_second_factor(visit.services, visit.request.app[PASSWORDS], visit.session, password)
-    except QiandaError as problem:
-        return await show_own_account(visit, problem, "begin")
-    raise web.HTTPSeeOther(FACTOR)
+    act = own_account.begin_second_factor(visit.services, visit.request.app[PASSWORDS], visit.session, password)
+    return await carry_out(act, FACTOR, partial(show_own_account, visit, form="begin"))
 
 
 async def factor(visit: StaffVisit) -> web.StreamResponse:
@@ -104,11 +98,8 @@ async def renew_codes(visit: StaffVisit) -> web.Response:
 
 async def remove_factor(visit: StaffVisit) -> web.StreamResponse:
     code = _typed((await visit.request.post()).get("code"))
-    try:
-        await own_account.remove_own_second_factor(visit.services, visit.session, code)
-    except QiandaError as problem:
-        return await show_own_account(visit, problem, "remove")
-    raise web.HTTPSeeOther(f"{HERE}?said=second-factor-removed")
+    act = own_account.remove_own_second_factor(visit.services, visit.session, code)
+    return await carry_out(act, f"{HERE}?said=second-factor-removed", partial(show_own_account, visit, form="remove"))
 
 
 def _typed(value: object) -> str:

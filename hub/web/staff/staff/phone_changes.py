@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
 
 from aiohttp import web
 
@@ -11,8 +12,11 @@ from hub.errors import PhoneChangeEnded, QiandaError
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
 from hub.web.http.security import refuse_other_sites
-from hub.web.staff.render import show
+from hub.web.staff.actors import names_of
+from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
+
+HERE = "/staff/phone-changes"
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,7 @@ class ListedPhoneChange:
 
 async def show_phone_changes(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     found = await change_phone.list_waiting(visit.services, visit.shown)
-    names = await _names(visit, found)
-    return await show(
-        visit,
-        "staff/phones.html",
-        problem=problem,
-        found=[_asked(visit, each, names) for each in found],
-        campuses={campus.id: campus for campus in visit.campuses},
-    )
+    return await show(visit, "staff/phones.html", problem=problem, found=await _listed(visit, found))
 
 
 async def change(visit: StaffVisit) -> web.Response:
@@ -45,35 +42,27 @@ async def change(visit: StaffVisit) -> web.Response:
         found = await change_phone.show_numbers(visit.services, visit.scope, visit.read_id("change"), visit.actor)
     except PhoneChangeEnded as error:
         return await show_phone_changes(visit, error)
-    names = await _names(visit, [found])
-    campuses = {campus.id: campus for campus in visit.campuses}
-    return await show(visit, "staff/phone_change.html", each=_asked(visit, found, names), campuses=campuses)
+    (listed,) = await _listed(visit, [found])
+    return await show(visit, "staff/phone_change.html", each=listed)
 
 
-async def _names(visit: StaffVisit, found: list[Waiting]) -> dict[str, str]:
-    actors = {each.change.asked_by for each in found if each.change.asked_by.startswith("staff:")}
+async def _listed(visit: StaffVisit, found: list[Waiting]) -> list[ListedPhoneChange]:
     async with visit.services.database.transaction(visit.scope) as tx:
-        names = await tx.accounts.get_names([UUID(actor.partition(":")[2]) for actor in actors])
-    return {f"staff:{staff}": name for staff, name in names.items()}
+        names = await names_of(tx, [each.change.asked_by for each in found])
+    return [_list_one(each, names, visit.actor) for each in found]
 
 
-def _asked(visit: StaffVisit, each: Waiting, names: dict[str, str]) -> ListedPhoneChange:
-    actor = each.change.asked_by
+def _list_one(waiting: Waiting, names: Mapping[str, str], viewer: str) -> ListedPhoneChange:
+    actor = waiting.change.asked_by
     by = {"staff": "staff", "api": "program"}.get(actor.partition(":")[0], "person")
-    return ListedPhoneChange(each, by, names.get(actor, ""), actor == visit.actor)
+    return ListedPhoneChange(waiting, by, names.get(actor, ""), actor == viewer)
 
 
 async def approve(visit: StaffVisit) -> web.StreamResponse:
-    try:
-        await change_phone.approve(visit.services, visit.scope, visit.read_id("change"), visit.actor)
-    except QiandaError as error:
-        return await show_phone_changes(visit, error)
-    raise web.HTTPSeeOther("/staff/phone-changes?said=phone-changed")
+    act = change_phone.approve(visit.services, visit.scope, visit.read_id("change"), visit.actor)
+    return await carry_out(act, f"{HERE}?said=phone-changed", partial(show_phone_changes, visit))
 
 
 async def turn_down(visit: StaffVisit) -> web.StreamResponse:
-    try:
-        await change_phone.turn_down(visit.services, visit.scope, visit.read_id("change"), visit.actor)
-    except QiandaError as error:
-        return await show_phone_changes(visit, error)
-    raise web.HTTPSeeOther("/staff/phone-changes?said=phone-turned-down")
+    act = change_phone.turn_down(visit.services, visit.scope, visit.read_id("change"), visit.actor)
+    return await carry_out(act, f"{HERE}?said=phone-turned-down", partial(show_phone_changes, visit))

@@ -17,9 +17,9 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
 from hub.store.staff.staff_tasks import TaskFilter
 from hub.web.staff import labels
-from hub.web.staff.board.selection import read_id
-from hub.web.staff.render import Entered, show
-from hub.web.staff.school.actors import names_of
+from hub.web.staff.actors import names_of
+from hub.web.staff.forms import Entered, read_id, read_number
+from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 # Tasks on one page, which is also the most that can be finished at once.
@@ -31,7 +31,7 @@ FILTERS = ("campus", "whose", "kind", "done")
 async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     query = visit.request.query
     kept = Entered({name: query[name] for name in FILTERS if query.get(name)})
-    mine, number = kept["whose"] == "mine", _number(query.get("page", ""))
+    mine, number = kept["whose"] == "mine", read_number(query.get("page", ""), MAX_PAGE_DIGITS) or 1
     owner = visit.staff.id if mine else None
     wanted = TaskFilter(owner=owner, kind=kept["kind"] if kept["kind"] in labels.TASK_KINDS else None)
     async with visit.services.database.transaction(visit.shown) as tx:
@@ -60,9 +60,7 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         more=more,
         contracts=contracts,
         names=names,
-        zones={campus.id: campus.zone for campus in visit.campuses},
         alerts=alerts,
-        named_campuses={campus.id: campus for campus in visit.campuses},
         told=bool(visit.services.messaging.addressees),
         owners=owners,
         settlers=settlers,
@@ -90,11 +88,6 @@ def _by_kind(found: Sequence[StaffTask]) -> dict[str, list[StaffTask]]:
 def _link(kept: Entered, changes: dict[str, object]) -> str:
     values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
     return "/staff/tasks" + (f"?{urlencode(values)}" if values else "")
-
-
-def _number(text: str) -> int:
-    plain = text.isascii() and text.isdecimal() and len(text) <= MAX_PAGE_DIGITS
-    return max(int(text), 1) if plain else 1
 
 
 async def done(visit: StaffVisit) -> web.StreamResponse:
@@ -148,8 +141,7 @@ async def _chosen(visit: StaffVisit) -> list[UUID]:
 
 
 async def _end(visit: StaffVisit) -> TaskEnd:
-    form = await visit.request.post()
-    return read_end(*(str(form.get(name, "")).replace("\x00", "") for name in ("outcome", "note")))
+    return read_end(await visit.read_text("outcome"), await visit.read_text("note"))
 
 
 def _back(visit: StaffVisit, said: str) -> str:
@@ -163,7 +155,7 @@ async def taken(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def handed(visit: StaffVisit) -> web.StreamResponse:
-    login = str((await visit.request.post()).get("login", "")).replace("\x00", "")
+    login = await visit.read_text("login")
     try:
         await hand_to(visit.services, visit.scope, visit.read_id("task"), login)
     except BadInput as error:

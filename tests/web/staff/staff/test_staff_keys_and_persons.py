@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from hub.commands.hold import ACTOR
 from hub.lifecycle.evidence.ask_erasure import carry_out_erasures, list_erasures
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 from hub.store.transaction import Database
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, QUICK, Running
@@ -141,7 +141,7 @@ async def test_a_hold_is_named_by_who_placed_it_where_an_erasure_is_planned(runn
     by_staff, by_command = await running.issue_minor(), await running.issue_minor()
     legal = await console(running, StaffRole.LEGAL)
     await legal.post("/staff/holds", {"number": by_staff.number, "reason": "court", "until": "2999-01-01"})
-    await place_hold(running.hub.services, EVERYTHING, by_command.id, ("court", None), ACTOR)
+    await place_hold(running.hub.services, EVERYTHING, by_command.id, ("court", None), COMMAND_LINE.actor)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         held = (await tx.holds.list_of([by_staff.id], tx.now))[by_staff.id]
         name = (await tx.accounts.get_names([UUID(held.placed_by.removeprefix("staff:"))])).popitem()[1]
@@ -153,7 +153,7 @@ async def test_a_hold_is_named_by_who_placed_it_where_an_erasure_is_planned(runn
         shown = (await legal.post("/staff/persons/erasure", ASKED)).words
         assert person in shown and command in shown and "staff:" not in shown
     for contract in (by_staff, by_command):
-        await lift_hold(running.hub.services, EVERYTHING, contract.id, "settled", ACTOR)
+        await lift_hold(running.hub.services, EVERYTHING, contract.id, "settled", COMMAND_LINE.actor)
 
 
 async def test_nobody_is_found_without_a_reason_or_at_another_campus(running: Running) -> None:

@@ -1,0 +1,52 @@
+"""Read what the forms of the console send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from hub.errors import BadInput, NotFound, QiandaError
+
+
+def without_unprintable(text: str) -> str:
+    """Return the text without characters that cannot be stored or shown."""
+    # A form field may be two megabytes long: no loop of Python's over its characters.
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
+
+
+def printable(text: str) -> str:
+    """Return a form value of one line without characters that cannot be stored or shown."""
+    return without_unprintable(text).strip()[:200]
+
+
+class Entered(dict[str, str]):
+    """The values of a form or query. Missing values are empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+def read_texts(sent: Mapping[str, object]) -> Entered:
+    """Return the fields of a sent form that are texts, each of one line."""
+    return Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
+
+
+def read_id(text: str, otherwise: QiandaError | type[QiandaError] = NotFound) -> UUID:
+    """Return an id. Raises `otherwise` for any other text."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise otherwise from None
+
+
+def read_number(text: str, digits: int) -> int | None:
+    """Return a whole number of at most so many digits; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) <= digits else None
+
+
+def read_limit(text: str, digits: int, field: str) -> int | None:
+    """Return a limit that was entered; None for no limit. Raises BadInput."""
+    number = read_number(text.strip(), digits)
+    if number is None and text.strip():
+        raise BadInput("a whole number", field=field)
+    return number
