@@ -18,71 +18,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hub.errors.accounts import AccessDenied as AccessDenied
-from hub.errors.accounts import AccountNotFound as AccountNotFound
-from hub.errors.accounts import AccountNotReady as AccountNotReady
-from hub.errors.accounts import LastOwner as LastOwner
-from hub.errors.accounts import LoginProviderAway as LoginProviderAway
-from hub.errors.accounts import LoginRequired as LoginRequired
-from hub.errors.accounts import NoAccountForLogin as NoAccountForLogin
-from hub.errors.accounts import NoSecondFactor as NoSecondFactor
-from hub.errors.accounts import OwnAccount as OwnAccount
-from hub.errors.accounts import ProviderLoginRefused as ProviderLoginRefused
-from hub.errors.accounts import RoleAboveOwn as RoleAboveOwn
-from hub.errors.accounts import RoleNotAllowed as RoleNotAllowed
-from hub.errors.accounts import SecondFactorThere as SecondFactorThere
-from hub.errors.accounts import SecondPersonNeeded as SecondPersonNeeded
-from hub.errors.accounts import WrongPassword as WrongPassword
-from hub.errors.accounts import WrongSecondFactor as WrongSecondFactor
-from hub.errors.answers import AnswersFixed as AnswersFixed
-from hub.errors.answers import AnswersMissing as AnswersMissing
-from hub.errors.answers import ManyAttachments as ManyAttachments
-from hub.errors.certificates import CertificateNotBegun as CertificateNotBegun
-from hub.errors.certificates import CertificateNotForSigning as CertificateNotForSigning
-from hub.errors.certificates import CertificateNotTrusted as CertificateNotTrusted
-from hub.errors.certificates import CertificateNotValid as CertificateNotValid
-from hub.errors.certificates import CertificateOfSomebodyElse as CertificateOfSomebodyElse
-from hub.errors.certificates import CertificateRevoked as CertificateRevoked
-from hub.errors.certificates import CustodyTooLow as CustodyTooLow
-from hub.errors.certificates import KeyOfSomebodyElse as KeyOfSomebodyElse
-from hub.errors.certificates import KeyRevoked as KeyRevoked
-from hub.errors.certificates import WrongProof as WrongProof
-from hub.errors.enrolments import ActDecided as ActDecided
-from hub.errors.enrolments import ApprovalNeeded as ApprovalNeeded
-from hub.errors.enrolments import ChangedSinceAsked as ChangedSinceAsked
-from hub.errors.enrolments import EnrolmentIssued as EnrolmentIssued
-from hub.errors.enrolments import EnrolmentsChanged as EnrolmentsChanged
-from hub.errors.enrolments import ImportUndone as ImportUndone
-from hub.errors.enrolments import SchoolChanged as SchoolChanged
-from hub.errors.files import DiskFull as DiskFull
-from hub.errors.files import ManyChecks as ManyChecks
-from hub.errors.files import ManyFiles as ManyFiles
-from hub.errors.files import UnreadableFile as UnreadableFile
-from hub.errors.files import UploadTooSlow as UploadTooSlow
-from hub.errors.kinds import BadInput as BadInput
-from hub.errors.kinds import Conflict as Conflict
-from hub.errors.kinds import NotAllowed as NotAllowed
-from hub.errors.kinds import NotFound as NotFound
-from hub.errors.kinds import QiandaError as QiandaError
-from hub.errors.kinds import Refused as Refused
-from hub.errors.kinds import TooMany as TooMany
-from hub.errors.kinds import Unavailable as Unavailable
-from hub.errors.seal_jobs import ManySealFiles as ManySealFiles
-from hub.errors.seal_jobs import ResultNotReady as ResultNotReady
-from hub.errors.seal_jobs import SealJobNotFound as SealJobNotFound
-from hub.errors.seal_jobs import StoreDenied as StoreDenied
-from hub.errors.seal_jobs import StoreUnavailable as StoreUnavailable
-from hub.errors.seals import SealApprovalTwice as SealApprovalTwice
-from hub.errors.seals import SealMoveNotAllowed as SealMoveNotAllowed
-from hub.errors.seals import SealNameTaken as SealNameTaken
-from hub.errors.seals import SealNotFound as SealNotFound
-from hub.errors.seals import SealUseRefused as SealUseRefused
-from hub.errors.seals import SealWithoutSm2 as SealWithoutSm2
-from hub.errors.texts import SecondReaderNeeded as SecondReaderNeeded
-from hub.errors.texts import TextAlreadyOpen as TextAlreadyOpen
-from hub.errors.texts import TextChangedMeanwhile as TextChangedMeanwhile
-from hub.errors.texts import TextMoveNotAllowed as TextMoveNotAllowed
-from hub.errors.texts import TextVersionNotFound as TextVersionNotFound
+from hub.errors.accounts import *
+from hub.errors.answers import *
+from hub.errors.certificates import *
+from hub.errors.enrolments import *
+from hub.errors.files import *
+from hub.errors.kinds import *
+from hub.errors.seal_jobs import *
+from hub.errors.seals import *
+from hub.errors.texts import *
 
 
 class GuardianRequired(BadInput):

@@ -21,14 +21,28 @@ _BEGIN_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _WIDTH = 18
 
 
-class XlsxTable:
-    """An XLSX file, written to the disk row by row. Each moment is shown in its own time zone."""
+class XlsxFile:
+    """An XLSX file with one sheet. Rows are written to the disk as they come, so that memory does not grow with it."""
 
-    def __init__(self, titles: Sequence[str]) -> None:
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="qianda-table-")
         self._path = Path(self._folder.name) / "table.xlsx"
         self._book = xlsxwriter.Workbook(self._path, {"constant_memory": True, "tmpdir": self._folder.name})
         self._sheet = self._book.add_worksheet()
+
+    def finish(self) -> bytes:
+        """Return the file. No row can be added afterwards."""
+        self._book.close()
+        data = self._path.read_bytes()
+        self._folder.cleanup()
+        return data
+
+
+class XlsxTable(XlsxFile):
+    """A table as XLSX. Each moment is shown in its own time zone."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        super().__init__()
         self._moment = self._book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
         self._sheet.set_column(0, len(titles) - 1, _WIDTH)
         self._sheet.freeze_panes(1, 0)
@@ -47,13 +61,6 @@ class XlsxTable:
                 self._sheet.write_number(self._row, column, value)
             elif value:
                 self._sheet.write_string(self._row, column, value)
-
-    def finish(self) -> bytes:
-        """Return the file. No row can be added afterwards."""
-        self._book.close()
-        data = self._path.read_bytes()
-        self._folder.cleanup()
-        return data
 
 
 def format_xlsx(titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:

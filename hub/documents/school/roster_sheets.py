@@ -9,6 +9,7 @@ from typing import Any
 
 import xlsxwriter
 
+from hub.documents.board.board_sheet import XlsxFile
 from hub.documents.school.roster_columns import COLUMNS, REQUIRED, RosterHeader
 from hub.documents.school.roster_row import RowProblem
 from hub.documents.school.spreadsheet import Cell, NumberedRow
@@ -26,16 +27,12 @@ _NOTES = {
 }
 
 
-class MarkedSheet:
+class MarkedSheet(XlsxFile):
     """The original sheet, with all rows in their places, its faults in an additional last column and their cells in
     red."""
 
     def __init__(self, header: RosterHeader, above: Sequence[NumberedRow]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="qianda-roster-")
-        self._path = Path(self._folder.name) / "roster.xlsx"
-        # Rows are written to the disk as they come, so that memory does not grow with the length of the roster.
-        self._book = xlsxwriter.Workbook(self._path, {"constant_memory": True, "tmpdir": self._folder.name})
-        self._sheet = self._book.add_worksheet()
+        super().__init__()
         self._column = len(header.titles)
         self._text = self._book.add_format({"num_format": "@"})
         self._bold = self._book.add_format({"num_format": "@", "bold": True})
@@ -53,13 +50,6 @@ class MarkedSheet:
         self._write(number, cells, {each.index: self._red for each in problems if each.index is not None}, self._text)
         if problems:
             self._sheet.write_string(number - 1, self._column, "\n".join(map(_sentence, problems)), self._words)
-
-    def finish(self) -> bytes:
-        """Return the file. No row can be added afterwards."""
-        self._book.close()
-        data = self._path.read_bytes()
-        self._folder.cleanup()
-        return data
 
     def _write(self, number: int, cells: Sequence[Cell], marked: dict[int, Any], plain: Any) -> None:
         """Write one row. A text stays text: what somebody typed never becomes a formula."""

@@ -14,6 +14,7 @@ from hub.setup.answers import compose_school
 from hub.setup.check_answers import find_first_faulty_step
 from hub.web.pages.doctor_words import say_finding, say_found
 from hub.web.pages.fault_words import say_fault, say_step
+from hub.web.pages.files import download
 from hub.web.pages.render import page, translator
 from hub.web.setup.state import STATE, SetupState
 from hub.web.setup.steps import progress, show_check
@@ -79,7 +80,7 @@ async def seal_request(request: web.Request) -> web.Response:
     state = request.app[STATE]
     if state.installed is None or not state.installed.request:
         raise web.HTTPSeeOther("/setup/done")
-    return _download(state.installed.request, "seal.csr", "application/pkcs10")
+    return download(state.installed.request, "seal.csr", "application/pkcs10")
 
 
 async def take_certificate(request: web.Request) -> web.StreamResponse:
@@ -107,7 +108,7 @@ async def school_file(request: web.Request) -> web.Response:
     """Return the school's file, without secrets. With it, the installation can be repeated."""
     state = request.app[STATE]
     values = compose_school(state.answers, state.file.keys).values
-    return _download(write_toml(values).encode(), "school.toml", "application/toml")
+    return download(write_toml(values).encode(), "school.toml", "application/toml")
 
 
 async def finish(request: web.Request) -> web.Response:
@@ -118,9 +119,3 @@ async def finish(request: web.Request) -> web.Response:
     response = page(request, "setup/finished.html", result=state.installed, **progress(request, "done"))
     asyncio.get_running_loop().call_later(0.5, state.finished.set)  # after this answer has been sent
     return response
-
-
-def _download(content: bytes, name: str, kind: str) -> web.Response:
-    return web.Response(
-        body=content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )

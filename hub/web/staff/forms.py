@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlencode
 from uuid import UUID
 
 from hub.errors import BadInput, NotFound, QiandaError
@@ -26,6 +27,12 @@ class Entered(dict[str, str]):
         return ""
 
 
+def link_to(path: str, kept: Mapping[str, str], changes: Mapping[str, object]) -> str:
+    """Return a path with the kept values as its query, some of them changed. Empty ones are left out."""
+    values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
+    return path + (f"?{urlencode(values)}" if values else "")
+
+
 def read_texts(sent: Mapping[str, object]) -> Entered:
     """Return the fields of a sent form that are texts, each of one line."""
     return Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
@@ -41,12 +48,12 @@ def read_id(text: str, otherwise: QiandaError | type[QiandaError] = NotFound) ->
 
 def read_number(text: str, digits: int) -> int | None:
     """Return a whole number of at most so many digits; None for any other text."""
-    return int(text) if text.isdecimal() and len(text) <= digits else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
 
 
 def read_limit(text: str, digits: int, field: str) -> int | None:
-    """Return a limit that was entered; None for no limit. Raises BadInput."""
-    number = read_number(text.strip(), digits)
-    if number is None and text.strip():
+    """Return a limit that was typed, in digits of any width; None for no limit. Raises BadInput."""
+    typed = text.strip()
+    if typed and not (typed.isdecimal() and len(typed) <= digits):
         raise BadInput("a whole number", field=field)
-    return number
+    return int(typed) if typed else None

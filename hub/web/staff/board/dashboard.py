@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -20,10 +19,11 @@ from hub.store.board.board_filter import BoardFilter, BoardSort
 from hub.store.board.dashboard import BoardRow
 from hub.web.staff import labels
 from hub.web.staff.board.board_counts import COUNTS
-from hub.web.staff.forms import Entered
+from hub.web.staff.forms import Entered, link_to
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
+HERE = "/staff"
 PAGE = 50
 # Days.
 AGES = ("1", "3", "7", "30")
@@ -100,7 +100,7 @@ async def board(visit: StaffVisit) -> web.Response:
         deadlines=DEADLINES,
         channels=list(labels.CHANNELS),
         receipts=list(labels.DELIVERIES),
-        act_on=lambda path: _link(kept, {"sort": ""}, path),
+        act_on=lambda path: link_to(path, kept, {"sort": ""}),
         may_pick=any(visit.may(permission) for permission in BULK_PERMISSIONS),
         acts=acts,
         courses=courses,
@@ -109,15 +109,15 @@ async def board(visit: StaffVisit) -> web.Response:
         pause=pause,
         states=list(ContractState),
         ages=AGES,
-        link=lambda **changes: _link(kept, changes),
-        next_page=_link(kept, {"cursor": more}) if more else None,
-        live_from=_link(kept, {"part": "live", "cursor": query.get("cursor", "")}),
+        link=lambda **changes: link_to(HERE, kept, changes),
+        next_page=link_to(HERE, kept, {"cursor": more}) if more else None,
+        live_from=link_to(HERE, kept, {"part": "live", "cursor": query.get("cursor", "")}),
     )
 
 
 def link_with_filters(visit: StaffVisit, path: str) -> str:
     """Return the path with the board's filters of this request."""
-    return _link(_keep_filters(visit.request.query), {}, path)
+    return link_to(path, _keep_filters(visit.request.query), {})
 
 
 def _keep_filters(query: Mapping[str, str]) -> dict[str, str]:
@@ -182,9 +182,3 @@ def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:
 def _bars(counts: Mapping[str, int]) -> list[Bar]:
     whole = max(counts["issued"], 1)
     return [Bar(FUNNEL_WORDS[name], counts[name], round(100 * counts[name] / whole, 1)) for name in FUNNEL]
-
-
-def _link(kept: Mapping[str, str], changes: Mapping[str, object], path: str = "/staff") -> str:
-    """Return the URL of the dashboard, or of `path`, with changed filters. Empty filters are left out."""
-    values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
-    return path + (f"?{urlencode(values)}" if values else "")

@@ -8,6 +8,7 @@ from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.model.contract.attachment import ENDINGS
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
+from hub.web.pages.files import download
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.staff.access import StaffVisit
 
@@ -25,5 +26,4 @@ async def attachment(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         await tx.record.append(found.id, found.campus, OPENED, visit.actor, {"attachment": str(wanted)})
     name = f"{found.number}-{str(wanted)[:8]}.{ENDINGS[media_type]}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(body=content, content_type=media_type, headers=headers)
+    return download(content, name, media_type)

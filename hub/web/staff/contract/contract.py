@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -42,6 +41,7 @@ from hub.model.staff.roles import Permission
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 from hub.web.http.security import refuse_other_sites
+from hub.web.pages.files import data_url
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import translator
 from hub.web.staff.actors import names_of
@@ -317,8 +317,8 @@ async def links(visit: StaffVisit) -> web.Response:
         qr=handed[DoorKind.QR],
         copy=handed[DoorKind.COPY],
         app=handed[DoorKind.APPLINK],
-        qr_svg=_data(handed[DoorKind.QR], "svg"),
-        qr_png=_data(handed[DoorKind.QR], "png"),
+        qr_svg=_svg(handed[DoorKind.QR]),
+        qr_png=data_url(handed[DoorKind.QR].rendering.png or b"", "image/png"),
     )
 
 
@@ -336,7 +336,7 @@ async def desk_code(visit: StaffVisit) -> web.Response:
         signer=signer,
         at=campus,
         code=handed.short_code,
-        qr_svg=_data(handed, "svg"),
+        qr_svg=_svg(handed),
         expires_at=handed.link.expires_at,
     )
 
@@ -354,9 +354,5 @@ async def _contract_and_signer(visit: StaffVisit) -> tuple[Contract, Signer]:
     return found, signer
 
 
-def _data(handed: HandedLink, kind: str) -> str:
-    """Return an image as a data URL, so that there is no second request that others could see."""
-    shown = handed.rendering
-    content = (shown.svg or "").encode() if kind == "svg" else shown.png or b""
-    media = "image/svg+xml" if kind == "svg" else "image/png"
-    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+def _svg(handed: HandedLink) -> str:
+    return data_url((handed.rendering.svg or "").encode(), "image/svg+xml")

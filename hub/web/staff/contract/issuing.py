@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.pages.files import data_url
 from hub.web.staff.contract.own_document import read_own_document
 from hub.web.staff.forms import Entered, printable
 from hub.web.staff.messaging.messages import price_of
@@ -49,7 +49,7 @@ async def _look_at(visit: StaffVisit, asked: NewContract) -> ContractPreview:
 
 def as_seen(seen: ContractPreview | None) -> dict[str, Any]:
     """Return the values for `as_seen.html`. The images are part of the page, so that they are stored nowhere else."""
-    images = [f"data:image/png;base64,{base64.b64encode(image).decode()}" for image in seen.images] if seen else []
+    images = [data_url(image, "image/png") for image in seen.images] if seen else []
     return {"seen": seen, "seen_pages": images, "price": price_of}
 
 

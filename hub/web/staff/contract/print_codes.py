@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ from aiohttp import web
 
 from hub.errors import IllegalMove
 from hub.lifecycle.evidence.school_acts import record_act
-from hub.lifecycle.signing.entry.hand_out_link import HandedLink, WantedLink, hand_out_link
+from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.link import DoorKind
+from hub.web.pages.files import data_url
 from hub.web.staff.board.dashboard import link_with_filters
 from hub.web.staff.board.selection import get_selected, pack
 from hub.web.staff.render import show
@@ -75,7 +75,8 @@ async def _hand_out(visit: StaffVisit, case: Case) -> list[PrintedCode]:
             for party in list_due(case):
                 wanted = WantedLink(case.contract.id, party.signer.id, DoorKind.QR)
                 handed = await hand_out_link(visit.services, tx, wanted, visit.actor)
-                codes.append(PrintedCode(case.contract, party, handed.short_code, _image(handed)))
+                image = data_url((handed.rendering.svg or "").encode(), "image/svg+xml")
+                codes.append(PrintedCode(case.contract, party, handed.short_code, image))
     except IllegalMove:
         return []
     return codes
@@ -94,7 +95,3 @@ def why_no_code(case: Case) -> str | None:
         return None
     bound = case.contract.state in (ContractState.ISSUED, ContractState.SIGNED, ContractState.COMPLETED)
     return "signed" if bound else "ended"
-
-
-def _image(handed: HandedLink) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode((handed.rendering.svg or '').encode()).decode()}"

@@ -15,6 +15,7 @@ from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.http.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
+from hub.web.pages.files import download
 from hub.web.staff.contract.contract import contract_id
 from hub.web.staff.forms import read_number
 from hub.web.staff.render import show
@@ -101,5 +102,4 @@ async def _pdf(visit: StaffVisit, found: Contract, sha256: str) -> web.Response:
 
 
 async def _file(visit: StaffVisit, name: str, content_type: str, sha256: str) -> web.Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(body=await visit.services.files.get(sha256), content_type=content_type, headers=headers)
+    return download(await visit.services.files.get(sha256), name, content_type)

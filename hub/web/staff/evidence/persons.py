@@ -23,6 +23,7 @@ from hub.lifecycle.services import Services
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.staff.accounts import Scope
 from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.pages.files import download
 from hub.web.pages.i18n import Translate
 from hub.web.pages.render import translator
 from hub.web.pages.shaped_sentences import ShapedSentences
@@ -54,8 +55,7 @@ async def export(visit: StaffVisit) -> web.Response:
 
     async def act(asked: PersonAct, _: Entered) -> web.Response:
         content = await export_person(visit.services, asked)
-        headers = {"Content-Disposition": 'attachment; filename="person.zip"'}
-        return web.Response(body=content, content_type="application/zip", headers=headers)
+        return download(content, "person.zip", "application/zip")
 
     return await _answer(visit, act)
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -33,7 +32,7 @@ from hub.model.reports.weekly_report import LANGUAGES
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import read_day
 from hub.web.staff import labels
-from hub.web.staff.forms import Entered, printable
+from hub.web.staff.forms import Entered, link_to, printable
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit
 
@@ -108,9 +107,9 @@ async def show_reports(visit: StaffVisit, problem: QiandaError | None = None) ->
         spends=spends,
         costs=sum_costs(spends),
         undelivered=list_undelivered(report.messages),
-        lengths=[(days, _link(query, _last_days(days, today))) for days in LENGTHS],
-        link=lambda **changes: _link(query, changes),
-        table=lambda name, form: _link(query, {"table": name, "form": form}, f"{HERE}/table"),
+        lengths=[(days, link_to(HERE, query, _last_days(days, today))) for days in LENGTHS],
+        link=lambda **changes: link_to(HERE, query, changes),
+        table=lambda name, form: link_to(f"{HERE}/table", query, {"table": name, "form": form}),
         time=lambda took: format_time(took, say.lang) if took is not None else "–",
         amount=format_amount,
         subscription=subscription,
@@ -177,13 +176,10 @@ def _named_rows(
     names: Mapping[ReportGroup, Mapping[str, str]],
     query: Mapping[str, str],
 ) -> list[ReportRow]:
-    linked = group is not ReportGroup.CHANNEL
-    found = [
-        ReportRow(
-            names[group].get(key, key), line, _link(query, {"by": "", group.value: key}) if linked and key else ""
-        )
-        for key, line in lines.items()
-    ]
+    def link(key: str) -> str:
+        return link_to(HERE, query, {"by": "", group.value: key}) if key and group is not ReportGroup.CHANNEL else ""
+
+    found = [ReportRow(names[group].get(key, key), line, link(key)) for key, line in lines.items()]
     return sorted(found, key=lambda row: (-row.line.issued, row.label))
 
 
@@ -204,12 +200,6 @@ def list_providers(visit: StaffVisit) -> dict[str, ProviderSettings]:
 
 def _last_days(days: int, today: date) -> dict[str, object]:
     return {"from": today - timedelta(days=days - 1), "until": today}
-
-
-def _link(query: Mapping[str, str], changes: Mapping[str, object], path: str = HERE) -> str:
-    """Return the address of a report with changed values; empty ones are left out."""
-    values = {name: str(value) for name, value in {**query, **changes}.items() if value}
-    return path + (f"?{urlencode(values)}" if values else "")
 
 
 # ---- the weekly mail

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -17,7 +16,7 @@ from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
 from hub.model.school.issue_many import MAX_AT_ONCE
 from hub.web.staff.actors import names_of
-from hub.web.staff.forms import Entered, printable, read_id, read_number, read_texts
+from hub.web.staff.forms import Entered, link_to, printable, read_id, read_number, read_texts
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
@@ -46,8 +45,7 @@ class EnrolmentQuery:
         return self.kept["order"] == NEWEST
 
     def link(self, path: str = PATH, **changes: object) -> str:
-        values = {name: str(value) for name, value in {**self.kept, **changes}.items() if value}
-        return path + (f"?{urlencode(values)}" if values else "")
+        return link_to(path, self.kept, changes)
 
 
 def read_query(visit: StaffVisit) -> EnrolmentQuery:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +24,7 @@ from hub.lifecycle.school.posters import (
 from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.school.poster import Poster, PosterEnrolment, PosterMode, ScanStep
 from hub.store.transaction import Transaction
+from hub.web.pages.files import data_url
 from hub.web.staff.contract.contract import note_view
 from hub.web.staff.forms import Entered, read_limit
 from hub.web.staff.render import show
@@ -74,14 +74,10 @@ async def poster(visit: StaffVisit) -> web.Response:
         counts=counts,
         steps=ScanStep,
         door=door,
-        svg=_data("image/svg+xml", (shown.svg or "").encode()),
-        png=_data("image/png", shown.png or b""),
+        svg=data_url((shown.svg or "").encode(), "image/svg+xml"),
+        png=data_url(shown.png or b"", "image/png"),
         standing=standing(found.poster, counts[ScanStep.ENROLLED], now),
     )
-
-
-def _data(media: str, content: bytes) -> str:
-    return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
 async def people(visit: StaffVisit) -> web.Response:

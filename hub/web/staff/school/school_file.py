@@ -20,6 +20,7 @@ from hub.model.school.school_change import SchoolChange, SchoolComparison, Schoo
 from hub.model.staff.accounts import EVERYTHING
 from hub.web.http.app_keys import HUB
 from hub.web.pages.fault_words import say_fault, say_place
+from hub.web.pages.files import download as download_file
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 from hub.web.staff.staff.doctor import forget_answer
@@ -38,8 +39,7 @@ async def school(visit: StaffVisit) -> web.Response:
 async def download(visit: StaffVisit) -> web.Response:
     """Return the present campuses and courses, as `qianda school show` prints them."""
     _only_headquarters(visit)
-    headers = {"Content-Disposition": 'attachment; filename="school.toml"'}
-    return web.Response(text=await _describe(visit), content_type="application/toml", headers=headers)
+    return download_file((await _describe(visit)).encode(), "school.toml", "application/toml")
 
 
 async def look(visit: StaffVisit) -> web.Response:

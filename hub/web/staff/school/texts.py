@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.messaging.message import MessageTemplates, Purpose
 from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVersion
 from hub.model.staff.roles import Permission
+from hub.web.pages.files import data_url
 from hub.web.staff import text_labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.contract.issuing import slow_down_looks
@@ -152,8 +152,8 @@ async def _look(visit: StaffVisit, shown: TextVersion, language: str, student: s
             seen["ways"] = await _messages(visit, shown)
         else:
             tried = await try_template(visit.services, visit.scope, shown, language, adult=student == "adult")
-            pictures = [base64.b64encode(image).decode() for image in tried.images]
-            seen |= {"images": [f"data:image/png;base64,{each}" for each in pictures], "values": _flat(tried.values)}
+            pictures = [data_url(image, "image/png") for image in tried.images]
+            seen |= {"images": pictures, "values": _flat(tried.values)}
     except NotFound:
         raise
     except QiandaError as error:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
 from hub.model.school.entered_day import require_day, start_of_day
+from hub.web.pages.files import download
 from hub.web.staff import seal_labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.render import show
@@ -49,6 +50,4 @@ async def export(visit: StaffVisit) -> web.Response:
     first, last = (require_day(query.get(name, ""), name) for name in ("since", "until"))
     period = Period(start_of_day(first, visit.zone), start_of_day(last + timedelta(days=1), visit.zone))
     data = await export_register(visit.services, keeper_of(visit), seal_id(visit), period, form)
-    name = f"seal-register-{first}-{last}.{form.value}"
-    shown = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(body=data, content_type=TYPES[form], headers=shown)
+    return download(data, f"seal-register-{first}-{last}.{form.value}", TYPES[form])

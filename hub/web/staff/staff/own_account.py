@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from functools import partial
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from hub.lifecycle.staff.own_account import PasswordChange
 from hub.model.staff.second_factor import app_address
 from hub.web.http.app_keys import PASSWORDS
 from hub.web.http.security import refuse_other_sites
+from hub.web.pages.files import data_url
 from hub.web.pages.i18n import language_of
 from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
@@ -72,8 +72,7 @@ async def _factor_page(visit: StaffVisit, problem: QiandaError | None = None) ->
     if secret is None:
         raise web.HTTPSeeOther(HERE)
     school = visit.services.documents.school_called(language_of(visit.request))
-    image = svg(app_address(secret, visit.staff.login, school))
-    data = f"data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()}"
+    data = data_url(svg(app_address(secret, visit.staff.login, school)).encode(), "image/svg+xml")
     groups = " ".join(secret[each : each + 4] for each in range(0, len(secret), 4))
     return await show(visit, "staff/second_factor.html", problem=problem, qr_svg=data, secret=groups)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -18,10 +17,11 @@ from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskE
 from hub.store.staff.staff_tasks import TaskFilter
 from hub.web.staff import labels
 from hub.web.staff.actors import names_of
-from hub.web.staff.forms import Entered, read_id, read_number
+from hub.web.staff.forms import Entered, link_to, read_id, read_number
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
+HERE = "/staff/tasks"
 # Tasks on one page, which is also the most that can be finished at once.
 PAGE = 50
 MAX_PAGE_DIGITS = 4
@@ -56,7 +56,7 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         kinds=kinds,
         kept=kept,
         here_is=number,
-        link=lambda **changes: _link(kept, changes),
+        link=lambda **changes: link_to(HERE, kept, changes),
         more=more,
         contracts=contracts,
         names=names,
@@ -83,11 +83,6 @@ def _by_kind(found: Sequence[StaffTask]) -> dict[str, list[StaffTask]]:
     for task in found:
         groups.setdefault(task.kind, []).append(task)
     return groups
-
-
-def _link(kept: Entered, changes: dict[str, object]) -> str:
-    values = {name: str(value) for name, value in {**kept, **changes}.items() if value}
-    return "/staff/tasks" + (f"?{urlencode(values)}" if values else "")
 
 
 async def done(visit: StaffVisit) -> web.StreamResponse:
@@ -146,7 +141,7 @@ async def _end(visit: StaffVisit) -> TaskEnd:
 
 def _back(visit: StaffVisit, said: str) -> str:
     query = visit.request.query
-    return _link(Entered({name: query[name] for name in FILTERS if query.get(name)}), {"said": said})
+    return link_to(HERE, {name: query[name] for name in FILTERS if query.get(name)}, {"said": said})
 
 
 async def taken(visit: StaffVisit) -> web.StreamResponse:
