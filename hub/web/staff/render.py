@@ -10,13 +10,13 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.model.board.act_progress import ActFailure
-from hub.model.contract.person import format_id_type, format_phone, mask_email, mask_id, mask_name, mask_phone
+from hub.model.contract.person import IdType, format_id_type, format_phone, mask_email, mask_id, mask_name, mask_phone
 from hub.model.school.course import Campus, Course
 from hub.model.staff.roles import Permission
 from hub.web.http.problems import known_problems, status_of
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page, translator
-from hub.web.staff import labels
+from hub.web.staff import labels, seal_labels, text_labels
 from hub.web.staff.problem_words import say_detail
 from hub.web.staff.staff.access import StaffVisit
 
@@ -91,6 +91,9 @@ async def show(
         "visit": visit,
         "say": spoken,
         "words": labels,
+        "seal_words": seal_labels,
+        "text_words": text_labels,
+        "id_types": list(IdType),
         "may": lambda name: visit.may(Permission(name)),
         "open_tasks": open_tasks,
         "problem": problem,

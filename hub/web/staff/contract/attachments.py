@@ -9,7 +9,7 @@ from hub.model.contract.attachment import ENDINGS
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
 from hub.web.pages.files import download
-from hub.web.staff.contract.contract import contract_id
+from hub.web.staff.contract.contract import get_contract
 from hub.web.staff.staff.access import StaffVisit
 
 OPENED = "attachment-opened"
@@ -20,8 +20,7 @@ async def attachment(visit: StaffVisit) -> web.Response:
     refuse_other_sites(visit.request)
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     wanted = visit.read_id("attachment")
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(contract_id(visit))
+    found = await get_contract(visit)
     media_type, content = await read_attachment(visit.services, visit.scope, found.id, wanted)
     async with visit.services.database.transaction(visit.scope) as tx:
         await tx.record.append(found.id, found.campus, OPENED, visit.actor, {"attachment": str(wanted)})

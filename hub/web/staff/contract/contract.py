@@ -28,7 +28,6 @@ from hub.lifecycle.staff.change_phone import ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
-from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.addendum import has_later_entries
 from hub.model.evidence.record import RecordEntry, find_broken_entry
@@ -71,7 +70,6 @@ async def show_contract(
         tasks = {task.signer: task for task in await tx.tasks.list_of_contract(found.id)}
         deliveries = await tx.deliveries.list_of_contract(found.id)
         ledger, versions = await tx.reminders.list_of_contract(found.id), await tx.contracts.list_versions(found.id)
-        campus = await tx.school.get_campus(found.campus)
         reading = await tx.sessions.get_reading(task.id for task in tasks.values())
         devices = {signer.id: await tx.app_keys.list_of_person(signer.person) for signer in signers}
         to_do = await tx.staff_tasks.list_open_tasks(found.id)
@@ -92,12 +90,12 @@ async def show_contract(
         tasks=tasks,
         versions=versions,
         companions=companions,
-        at=campus,
+        at=visit.campuses_by_id[found.campus],
         staff_tasks=to_do,
         changing=changing,
         **later,
         broken_at=find_broken_entry(entries),
-        summary=card(found, campus.zone, language_of(visit.request)),
+        summary=card(found, visit.zone_of(found.campus), language_of(visit.request)),
         problem=problem,
         form=form,
         entered=Entered(entered or {}),
@@ -120,7 +118,6 @@ def _wording(visit: StaffVisit, found: Contract, deliveries: Sequence[Delivery])
     secrets = {"link": link, "ticket": link, "entry": entry, "pickup": code, "code": code}
     hide = partial(render, variables=secrets)
     fixed = {
-        "id_types": list(IdType),
         "blank": Entered(),
         "reveal_choices": CHOICES,
         "filled_in": list_filled_in(found),
@@ -147,6 +144,12 @@ def list_copies(found: Contract, deliveries: Sequence[Delivery]) -> list[tuple[C
 
 def name_of(signers: Sequence[Signer], signer: UUID) -> str:
     return next((each.name for each in signers if each.id == signer), "")
+
+
+async def get_contract(visit: StaffVisit) -> Contract:
+    """Return the contract that the URL names. Raises ContractNotFound."""
+    async with visit.services.database.transaction(visit.scope) as tx:
+        return await tx.contracts.get(contract_id(visit))
 
 
 async def note_view(visit: StaffVisit, tx: Transaction, found: Contract, entries: list[RecordEntry]) -> None:
@@ -213,9 +216,7 @@ async def change_phone(visit: StaffVisit) -> web.StreamResponse:
 
 async def ask_void(visit: StaffVisit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
     """Show the page that asks for the reason. Voiding cannot be undone, so it has a page of its own."""
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(contract_id(visit))
-    return await show(visit, "staff/void.html", contract=found, problem=problem, reason=reason)
+    return await show(visit, "staff/void.html", contract=await get_contract(visit), problem=problem, reason=reason)
 
 
 async def void(visit: StaffVisit) -> web.StreamResponse:
@@ -230,9 +231,7 @@ async def void(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def ask_paper(visit: StaffVisit, problem: QiandaError | None = None, note: str = "") -> web.Response:
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(contract_id(visit))
-    return await show(visit, "staff/paper.html", contract=found, problem=problem, note=note)
+    return await show(visit, "staff/paper.html", contract=await get_contract(visit), problem=problem, note=note)
 
 
 async def paper(visit: StaffVisit) -> web.StreamResponse:
@@ -328,13 +327,12 @@ async def desk_code(visit: StaffVisit) -> web.Response:
     wanted = WantedLink(found.id, signer.id, DoorKind.DESK)
     async with visit.services.database.transaction(visit.scope) as tx:
         handed = await hand_out_link(visit.services, tx, wanted, visit.actor)
-        campus = await tx.school.get_campus(found.campus)
     return await show(
         visit,
         "staff/desk.html",
         contract=found,
         signer=signer,
-        at=campus,
+        at=visit.campuses_by_id[found.campus],
         code=handed.short_code,
         qr_svg=_svg(handed),
         expires_at=handed.link.expires_at,

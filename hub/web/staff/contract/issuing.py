@@ -71,7 +71,6 @@ async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaEr
         once=uuid4(),
         entered=Entered(entered),
         courses=courses,
-        id_types=list(IdType),
         problem=problem,
         representatives=bool(visit.services.documents.representatives),
     )

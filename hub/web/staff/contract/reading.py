@@ -16,7 +16,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.web.http.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
 from hub.web.pages.files import download
-from hub.web.staff.contract.contract import contract_id
+from hub.web.staff.contract.contract import contract_id, get_contract
 from hub.web.staff.forms import read_number
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
@@ -28,8 +28,7 @@ async def pages(visit: StaffVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found, _ = await open_document(tx, contract_id(visit), READ, visit.actor)
-        campus = await tx.school.get_campus(found.campus)
-    return await show(visit, "staff/read.html", contract=found, at=campus)
+    return await show(visit, "staff/read.html", contract=found, at=visit.campuses_by_id[found.campus])
 
 
 async def page_image(visit: StaffVisit) -> web.Response:
@@ -72,8 +71,7 @@ async def ofd(visit: StaffVisit) -> web.Response:
 async def evidence(visit: StaffVisit) -> web.Response:
     """Return the evidence package of an ended contract, and record that it was exported."""
     await _check(visit)
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(contract_id(visit))
+    found = await get_contract(visit)
     await add_renewed_version(visit.services, found.id)
     async with visit.services.database.transaction(visit.scope) as tx:
         package = await open_package(tx, found, visit.actor)
@@ -83,8 +81,7 @@ async def evidence(visit: StaffVisit) -> web.Response:
 async def addendum(visit: StaffVisit) -> web.Response:
     """Return what happened after the evidence package was signed, and record that it was exported."""
     await _check(visit)
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(contract_id(visit))
+    found = await get_contract(visit)
     await add_addendum(visit.services, found.id)
     async with visit.services.database.transaction(visit.scope) as tx:
         made = await open_addendum(tx, found, visit.actor)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hub.errors import ContractNotFound, QiandaError
 from hub.lifecycle.staff.reveal_contact import RevealRequest, reveal_contact
-from hub.web.staff.contract.contract import contract_id, show_contract
+from hub.web.staff.contract.contract import contract_id, get_contract, show_contract
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
@@ -19,6 +19,4 @@ async def reveal(visit: StaffVisit) -> web.Response:
         signer = await reveal_contact(visit.services, visit.scope, asked, visit.staff)
     except QiandaError as error:
         return await show_contract(visit, error, f"reveal-{wanted}", entered)
-    async with visit.services.database.transaction(visit.scope) as tx:
-        found = await tx.contracts.get(asked.contract)
-    return await show(visit, "staff/revealed.html", contract=found, signer=signer)
+    return await show(visit, "staff/revealed.html", contract=await get_contract(visit), signer=signer)

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.school.change_enrolment import change_enrolment, delete_enrolment
-from hub.model.contract.person import IdType
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
 from hub.model.school.issue_many import MAX_AT_ONCE
@@ -117,7 +116,6 @@ async def form(visit: StaffVisit, problem: QiandaError | None = None, entered: E
         contract=contract,
         courses=courses,
         campus=campus,
-        id_types=list(IdType),
         entered=entered or Entered(),
         problem=problem,
     )

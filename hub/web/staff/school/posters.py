@@ -86,8 +86,7 @@ async def people(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(visit.read_id("poster"))
         came = [await _person(visit, tx, each) for each in await tx.posters.list_enrolments(found.id)]
-        campus = await tx.school.get_campus(found.campus)
-    return await show(visit, "staff/poster_people.html", poster=found, came=came, at=campus)
+    return await show(visit, "staff/poster_people.html", poster=found, came=came, at=visit.campuses_by_id[found.campus])
 
 
 async def _person(visit: StaffVisit, tx: Transaction, enrolled: PosterEnrolment) -> dict[str, Any]:
@@ -162,7 +161,7 @@ async def put_up(visit: StaffVisit) -> web.StreamResponse:
     chosen = [str(value) for value in sent.getall("course", []) if value]
     try:
         allowed = entered.get("allowed", "").splitlines() + await _uploaded(sent.get("list"))
-        made = await add_poster(visit.services, visit.scope, await _asked(visit, entered, chosen, allowed), visit.actor)
+        made = await add_poster(visit.services, visit.scope, _asked(visit, entered, chosen, allowed), visit.actor)
     except QiandaError as error:
         return await _form(visit, entered, chosen, error)
     raise web.HTTPSeeOther(f"/staff/posters/{made.id}?said=poster-made")
@@ -175,22 +174,20 @@ async def _uploaded(upload: object) -> list[str]:
     return await asyncio.to_thread(entries_of, data)
 
 
-async def _asked(
-    visit: StaffVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]
-) -> NewPoster:
+def _asked(visit: StaffVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]) -> NewPoster:
     pairs = [each.partition("/")[::2] for each in chosen]
     campuses = {campus for campus, _ in pairs}
     if len(campuses) != 1:
         raise BadInput("choose courses of one campus", field="courses")
     campus = campuses.pop()
-    async with visit.services.database.transaction(visit.scope) as tx:
-        zone = (await tx.school.get_campus(campus)).zone
+    if campus not in visit.campuses_by_id:
+        raise BadInput(f"there is no campus {campus}", field="campus")
     return NewPoster(
         campus=campus,
         title=entered.get("title", ""),
         courses=[course for _, course in pairs],
         mode=entered.get("mode", ""),
-        expires_at=end_of_day(require_day(entered.get("expires_at", ""), "expires_at"), zone),
+        expires_at=end_of_day(require_day(entered.get("expires_at", ""), "expires_at"), visit.zone_of(campus)),
         maximum=read_limit(entered.get("maximum", ""), 6, "maximum"),
         allowed=allowed,
     )

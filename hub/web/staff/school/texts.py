@@ -27,7 +27,6 @@ from hub.model.messaging.message import MessageTemplates, Purpose
 from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVersion
 from hub.model.staff.roles import Permission
 from hub.web.pages.files import data_url
-from hub.web.staff import text_labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.contract.issuing import slow_down_looks
 from hub.web.staff.forms import Entered, read_number, without_unprintable
@@ -67,7 +66,6 @@ async def texts(
         sources=[each for each in contracts if (each.files or each.in_force) and each.place.subject != OWN_TEMPLATE],
         messages=messages,
         may_edit=_may_edit(visit),
-        text_words=text_labels,
     )
 
 
@@ -83,7 +81,6 @@ async def versions(visit: StaffVisit, problem: QiandaError | None = None) -> web
         versions=found,
         names=names,
         may_edit=_may_edit(visit),
-        text_words=text_labels,
     )
 
 
@@ -122,7 +119,6 @@ async def _show_version(
         writing=_may_edit(visit) and found.version.state is TextState.DRAFT,
         may_edit=_may_edit(visit),
         may_approve=_may_approve(visit, found),
-        text_words=text_labels,
         **await _look(visit, shown, asked.language, asked.student),
     )
 
@@ -133,7 +129,7 @@ async def look(visit: StaffVisit) -> web.Response:
     found = await read_version(visit.services, visit.scope, _place(visit), visit.request.match_info["version"])
     shown = with_entered(found.version, entered.edit.texts)
     seen = await _look(visit, shown, entered.language, entered.student)
-    return await show(visit, "staff/text_look.html", version=shown, text_words=text_labels, **seen)
+    return await show(visit, "staff/text_look.html", version=shown, **seen)
 
 
 # ---- the preview

@@ -14,7 +14,6 @@ from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
 from hub.web.pages.i18n import language_of
-from hub.web.staff import seal_labels
 from hub.web.staff.forms import Entered, printable, read_limit, read_texts
 from hub.web.staff.render import carry_out, show
 from hub.web.staff.sealing.seals import keeper_of, seal_id, seal_page
@@ -45,7 +44,6 @@ async def _form(
         kinds=GRANTABLE,
         clients=clients,
         templates=[(each.id, _title(each.languages, language)) for each in templates],
-        seal_words=seal_labels,
     )
 
 

@@ -10,7 +10,6 @@ from aiohttp import web
 from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
 from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.pages.files import download
-from hub.web.staff import seal_labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.render import show
 from hub.web.staff.sealing.seals import keeper_of, seal_id
@@ -39,7 +38,6 @@ async def register(visit: StaffVisit) -> web.Response:
         most=MAX_LINES,
         since=(today - USUAL_PERIOD).isoformat(),
         until=today.isoformat(),
-        seal_words=seal_labels,
     )
 
 

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from hub.errors import QiandaError
 from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, install_sm2_seal, is_for_trial, make_sm2_seal
-from hub.web.staff import seal_labels
 from hub.web.staff.forms import printable
 from hub.web.staff.render import carry_out, show
 from hub.web.staff.sealing.seals import keeper_of, seal_id, seal_page
@@ -22,9 +21,7 @@ async def show_sm2_form(visit: StaffVisit, problem: QiandaError | None = None) -
         seal = await tx.seals.get(seal_id(visit))
         side = await tx.sm2_seals.get(seal.id)
     bought = side is not None and not is_for_trial(side)
-    return await show(
-        visit, "staff/seal_sm2.html", problem=problem, seal=seal, sm2=side, bought=bought, seal_words=seal_labels
-    )
+    return await show(visit, "staff/seal_sm2.html", problem=problem, seal=seal, sm2=side, bought=bought)
 
 
 async def make(visit: StaffVisit) -> web.StreamResponse:

@@ -28,7 +28,6 @@ from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind
 from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
-from hub.web.staff import seal_labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.forms import Entered
 from hub.web.staff.render import carry_out, show
@@ -67,7 +66,6 @@ async def list_page(visit: StaffVisit) -> web.Response:
         seals=found,
         keys=keys,
         ending=ending,
-        seal_words=seal_labels,
     )
 
 
@@ -82,7 +80,7 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         request = await tx.seals.get_request(seal.id)
         grants = await tx.seals.list_grants(seal.id)
         uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
-        campus, sm2 = await tx.school.get_campus(seal.campus), await tx.sm2_seals.get(seal.id)
+        sm2 = await tx.sm2_seals.get(seal.id)
         actors = [*(request.given if request else ()), *(grant.granted_by for grant in grants)]
         actors += [use.asked_by for use in uses] + ([request.asked_by] if request else [])
         names = await names_of(tx, actors) | await _grantee_names(tx, [grant.grantee.name for grant in grants])
@@ -97,12 +95,10 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         application=request,
         grants=grants,
         uses=uses,
-        seal_campus=campus,
         names=names,
         acts=SealAct,
         ending=_is_ending(visit, seal),
         may_approve=request is not None and request.may_approve(visit.actor),
-        seal_words=seal_labels,
     )
 
 
@@ -137,7 +133,6 @@ async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaEr
         problem=problem,
         entered=Entered(entered),
         kinds=list(SealKind),
-        seal_words=seal_labels,
     )
 
 

@@ -59,7 +59,7 @@ async def _show(visit: StaffVisit, found: StaffAccount, problem: QiandaError | N
         problem=problem,
         found=found,
         account=staff,
-        at=next(each for each in visit.campuses if each.id == staff.campus),
+        at=visit.campuses_by_id[staff.campus],
         sessions=await accounts.list_sessions(visit.services, staff.login, visit.administrator),
         roles=list_grantable_roles(visit.staff.role, at_headquarters=_is_root(visit, staff.campus)),
         provider=visit.request.app[HUB].settings.oidc.issuer,

@@ -25,13 +25,11 @@ async def _page(
     visit: StaffVisit, text: str, draft: AnswerDraft | None = None, problem: QiandaError | None = None
 ) -> web.Response:
     question = await get_question(visit.services, visit.scope, visit.read_id("task"))
-    async with visit.services.database.transaction(visit.scope) as tx:
-        campus = await tx.school.get_campus(question.contract.campus)
     return await show(
         visit,
         "staff/answer.html",
         question=question,
-        at=campus,
+        at=visit.campuses_by_id[question.contract.campus],
         text=text,
         draft=draft,
         price=price_of,
