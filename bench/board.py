@@ -18,9 +18,10 @@ from bench.asleep import put_to_sleep
 from bench.crowd import Crowd
 from bench.results import Result, median, percentile
 from bench.server import Server, made_server
-from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.wiring import build
 
 ROUNDS, ASLEEP = 20, 200_000

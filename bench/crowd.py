@@ -17,7 +17,7 @@ from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStude
 from hub.lifecycle.school.import_roster import load_school
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys

@@ -12,7 +12,7 @@ import aiohttp
 
 from bench.crowd import Crowd
 from bench.people import CHILD, NAME
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Database
 
 SECRET = "api-key-of-the-office"

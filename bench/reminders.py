@@ -22,7 +22,7 @@ from bench.results import Result, percentile
 from bench.server import made_server
 from bench.stage import FAST, PATIENCE, PLENTY, Stage, pace, until
 from hub.lifecycle.reminders.reschedule import replan_later
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
 from hub.store.transaction import Database
 

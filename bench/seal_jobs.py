@@ -26,7 +26,8 @@ from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.model.school.course import Campus
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
 from hub.model.sealing.seal_job import SealClient, SealJob, SealLevel, SealTerms, StorePrefix
-from hub.model.staff.accounts import EVERYTHING, ApiKey
+from hub.model.staff.accounts import ApiKey
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Database
 from hub.wiring import Hub, build
 

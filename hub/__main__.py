@@ -46,8 +46,8 @@ from hub.demo.guard import (
 )
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 from hub.open_database import Dsns, made_database, opened_database
 from hub.service_job import ServiceJob
 from hub.settings import PACKED, Settings

@@ -16,8 +16,8 @@ from pathlib import Path
 from hub.data_folder import check_folder, installation_of, master_key
 from hub.errors import BadInput, UnreadableFile
 from hub.lifecycle.evidence.school_acts import record_hub_act
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 from hub.open_database import Dsns
 from hub.settings import Settings, own_file
 from hub.store.backup.after_restore import check_empty, mark_restored

@@ -19,8 +19,8 @@ from hub.data_folder import check_folder, master_key
 from hub.demo.guard import check_not_demo
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.lifecycle.evidence.school_acts import record_hub_act
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 from hub.open_database import Dsns
 from hub.settings import Settings
 from hub.store.backup.archive import COPY_BYTES

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.evidence.encryption_keys import EncryptionFaults, EncryptionKeyEntry, is_unfinished
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.encryption.keys import SEALING_FILES, Keys, key_id_of, make_sealing_key, retire_sealing_key
 from hub.store.server.connections import DATABASE_OWNER, open_connection

@@ -18,8 +18,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from hub.measures import REGISTRY
 from hub.model.messaging.provider import LANES, Health
 from hub.model.sealing.seal import KeyPlace, SealState
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import QueueLag, compute_lag
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
 from hub.store.operation.operator_figures import COUNTED
 from hub.store.transaction import Transaction

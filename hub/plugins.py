@@ -19,7 +19,7 @@ from hub import identity as identities
 from hub.errors import TemplateFailed
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.authority_choice import BUILTIN
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.message_texts import find_message_faults
 from hub.router.providers import Provider
 from hub.router.rendering import Renderer

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import asyncpg
 import pytest_asyncio
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.database import Template
 from tests.running import SCHOOL, SCHOOL_WITH_WORKER, BuiltHub, MovableClock, Running, built_hub, running_hub
 

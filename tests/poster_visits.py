@@ -13,7 +13,7 @@ from stdnum.cn import ric
 
 from hub.lifecycle.school.posters import NewPoster, add_poster
 from hub.model.school.poster import Poster, ScanStep
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from tests.running import Running
 from tests.web.signer_visits import code_for

@@ -41,9 +41,9 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import RecordEntry
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL
 from hub.model.staff.password_cost import PasswordCost
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED, Settings, TimestampSettings, TokenSettings
 from hub.store.encryption.keys import Keys
 from hub.store.server.installation import mark

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from hub.model.staff.accounts import ApiKey, Scope
+from hub.model.staff.accounts import ApiKey
+from hub.model.staff.scope import Scope
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction

@@ -9,8 +9,8 @@ import typer
 
 from hub.commands.with_hub import said_plainly, say, with_hub
 from hub.errors import BadInput
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from hub.wiring import Hub

@@ -232,7 +232,7 @@ async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledScho
     from hub.doctor import examine
     from hub.lifecycle.evidence.school_acts import record_seal
     from hub.lifecycle.school.apply_school import apply_school
-    from hub.model.staff.accounts import EVERYTHING
+    from hub.model.staff.scope import EVERYTHING
     from hub.seal_setup import seal_status
 
     compared = await apply_school(hub.services, file, hub.settings.school.model_dump(), COMMAND_LINE.actor)
@@ -249,7 +249,7 @@ async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledScho
 async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     """Add the account of headquarters. Return False if an account with this login exists."""
     from hub.lifecycle.staff.accounts import add_staff, list_staff
-    from hub.model.staff.accounts import EVERYTHING
+    from hub.model.staff.scope import EVERYTHING
 
     if any(each.staff.login == file.staff["login"] for each in await list_staff(hub.services, COMMAND_LINE)):
         return False

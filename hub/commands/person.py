@@ -11,8 +11,8 @@ import typer
 from hub.commands.with_hub import said_plainly, say, with_hub, with_hub_and_owner
 from hub.errors import BadInput
 from hub.model.evidence.person_data import PersonData, SoughtPerson
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from hub.lifecycle.evidence.person import ErasedPerson, PersonAct

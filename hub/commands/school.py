@@ -20,8 +20,8 @@ from hub.model.evidence.record_facts import list_commitments
 from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from hub.lifecycle.school.import_roster import ImportOptions, LoadReport

@@ -304,7 +304,7 @@ def register_command(
 
 def _keeper() -> Keeper:
     from hub.lifecycle.sealing.seals.manage_seals import Keeper
-    from hub.model.staff.accounts import EVERYTHING
+    from hub.model.staff.scope import EVERYTHING
 
     return Keeper(COMMAND_LINE.actor, EVERYTHING)
 

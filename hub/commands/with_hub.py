@@ -77,7 +77,7 @@ async def _run(settings: Settings, dsns: Dsns, act: Callable[[Hub], Coroutine[An
 
 async def get_headquarters(hub: Hub) -> Campus:
     """Return the campus at the top. Raises BadInput if there is no school yet."""
-    from hub.model.staff.accounts import EVERYTHING
+    from hub.model.staff.scope import EVERYTHING
 
     async with hub.database.transaction(EVERYTHING) as tx:
         found = await tx.school.find_headquarters()

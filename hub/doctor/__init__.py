@@ -17,7 +17,7 @@ from hub.documents.signing.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
 from hub.lifecycle.messaging.pause_sending import count_held_steps
 from hub.model.sealing.seal import KeyPlace
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.free_space import find_space
 from hub.store.server.migrate import is_current
 from hub.timestamps.several import SeveralTimestamps

@@ -17,7 +17,7 @@ from hub.doctor import DoctorFinding, examine
 from hub.doctor.trees import examine_trees
 from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.inspection import Inspection, NamedFile
 from hub.store.files.content_addressed import FilePart
 from hub.wiring import Hub

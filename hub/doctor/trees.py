@@ -14,7 +14,7 @@ from hub.documents.evidence.hash_tree import HashTree
 from hub.lifecycle.evidence.renew import plan_renewal
 from hub.model.evidence.notary import is_overdue
 from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, previous_leaf
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 from qianda.verify.cms_check import BadCmsSignature, check_timestamp

@@ -9,8 +9,8 @@ import structlog
 
 from channels import AccountTrouble, NotNow
 from hub.model.messaging.provider import FILTERED_STORM, LONG_PAUSE, MAX_PAUSE, STORM_WINDOW
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert_texts import Facts
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Booked, Provider
 from hub.store.transaction import Database, Transaction
 

@@ -9,7 +9,7 @@ from channels import CALL_TIMEOUT, CannotAsk, Receipt
 from hub.errors import Unavailable
 from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.pause import HELD
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.router.rendering import Renderer
 from hub.store.transaction import Database, Transaction

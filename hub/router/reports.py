@@ -12,7 +12,7 @@ import structlog
 
 from channels import Receipt
 from hub.model.messaging.delivery import Delivery, DeliveryState, compute_check_time
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem

@@ -35,7 +35,7 @@ from hub.model.messaging.delivery import CALL_START_TIMEOUT, Delivery, DeliveryS
 from hub.model.reminders.may_send import Drop, Wait
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.link import SignLink
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
 from hub.router.providers import Begun, Booked, Provider, ProviderSet, send_measured

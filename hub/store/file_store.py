@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.content_addressed import FilePart, Files, JoinedFile
 from hub.store.transaction import Database
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.board.bulk_acts import BulkActs
 from hub.store.board.dashboard import Board
 from hub.store.contract.answers import ContractAnswers

@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from hub.errors import BadInput, DatabaseUnavailable, DiskFull
-from hub.model.staff.accounts import EVERYTHING, ApiKey, Scope
+from hub.model.staff.accounts import ApiKey
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
 from hub.store.files.free_space import full_disk_told

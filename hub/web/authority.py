@@ -17,7 +17,7 @@ from hub.authorities import Revoked, ocsp
 from hub.authorities.builtin import REVOCATION_LIST_PATH, ROOT_PATH, STATUS_PATH
 from hub.errors import BadInput, Unavailable
 from hub.model.signing.authority_choice import BUILTIN
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.wiring import Hub
 
 # Signed answers are cached for this time and for everybody, so that visitors cannot keep the token busy.

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hub.demo.tls import authority_file
 from hub.errors import BadInput, NotFound
 from hub.model.contract.person import mask_phone
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.messaging.deliveries import opening_of_inbox
 from hub.web.http.app_keys import HUB
 from hub.web.pages.render import page

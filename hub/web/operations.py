@@ -12,8 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from hub.errors import KeyNotValid, QiandaError
 from hub.measures import SecurityEvent
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.key_scopes import KeyScope
+from hub.model.staff.scope import EVERYTHING
 from hub.operator_metrics import WORKER_SILENCE, render_hub_metrics
 from hub.store.server.migrate import is_current
 from hub.store.staff.api_keys import KEY_ALONE

@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars
 from channels import CALL_TIMEOUT
 from hub.errors import Unavailable
 from hub.lifecycle.reminders.run_due import run_due, run_step, time_until_due
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Begun
 from hub.store.contract.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub

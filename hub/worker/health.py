@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 
 from hub.errors import QiandaError
 from hub.measures import SecurityEvent
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.operator_metrics import gauge, render_process_metrics
 from hub.security_log import log_security_event
 from hub.wiring import Hub

@@ -25,7 +25,7 @@ from hub.lifecycle.reminders.reschedule import replan_next
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import (
     ALERT,
     BULK_ACT,

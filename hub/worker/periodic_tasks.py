@@ -19,8 +19,8 @@ from hub.lifecycle.sealing.jobs.end_seal_jobs import delete_old_seal_files, stop
 from hub.lifecycle.sealing.jobs.seal_jobs import start_lanes
 from hub.lifecycle.sealing.retry_stalled import ask_again
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
+from hub.model.staff.scope import EVERYTHING
 from hub.router.reconcile import MAX_BATCHES
 from hub.store.operation.jobs import ALERT, BULK_ACT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
 from hub.store.operation.operator_figures import COUNTED

@@ -22,8 +22,8 @@ from hub.model.contract.contract_copy import CopyRecipient, CopyRole, derive_cop
 from hub.model.contract.signer import Role
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.school.issue_many import IssueAct
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.web.app import make_app
 from qianda.client import SigningClient

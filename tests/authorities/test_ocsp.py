@@ -27,7 +27,7 @@ from hub.authorities.builtin import SIGNER_LIFE
 from hub.authorities.ocsp import read_request
 from hub.errors import BadInput
 from hub.model.signing.authority_choice import BUILTIN
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
 from hub.web import authority

@@ -12,7 +12,7 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, DESK, PHONE
 from tests.browser.signer_steps import ZH, code_of, draw_name, identify, read_to_the_end, sign

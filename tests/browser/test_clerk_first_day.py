@@ -21,7 +21,8 @@ from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.lifecycle.signing.questions import ask
 from hub.model.contract.person import format_phone
 from hub.model.contract.signer import Signer
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.test_staff_console import logged_in
 from tests.lifecycle.signer import person

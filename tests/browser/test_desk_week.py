@@ -19,8 +19,9 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.test_staff_console import logged_in

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import FilePayload, Page, expect
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.signer_steps import come_in, read_to_the_end, sign
 from tests.browser.test_bundle import no_sideways, standings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in
 from tests.custody.app import hub_with_an_app

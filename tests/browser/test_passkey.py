@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import CDPSession, Page, Route, expect
 
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element, Word
 from qianda.verify.trust import Trust

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from hub.model.signing.link import DoorKind, derive_pickup_code
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import SMALL, NewPage, Shot
 from tests.browser.signer_steps import code_of, identify
 from tests.running import GUARDIAN_PHONE, Running

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from hub.lifecycle.school.posters import code_of
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.browser.signer_steps import ZH, draw_name, read_to_the_end, sign
 from tests.browser.signer_steps import code_of as code_in_message

@@ -12,8 +12,8 @@ from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.lifecycle.staff.api_keys import add_key
 from hub.model.sealing.seal_grant import Grantee, GranteeKind
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUse
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import DESK, NewPage, Shot
 from tests.running import QUICK, Running
 from tests.web.staff_visit import add_staff

@@ -16,7 +16,7 @@ from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, code_of, come_in, identify, land, read_to_the_end, sign

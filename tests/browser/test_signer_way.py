@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.signer.pages import TEXT_VERSION
 from tests.browser.conftest import DESK, PHONE, SMALL, NewPage, Shot
 from tests.browser.signer_steps import EN, ZH, come_in, draw_name, read_to_the_end, sign

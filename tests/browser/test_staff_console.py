@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.signing.entry.open_link import open_ticket
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.web.staff.board.board_stream import CHANGES, StreamPace
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot

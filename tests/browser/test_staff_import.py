@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from hub.documents.school.roster_sheets import PROBLEMS
 from hub.documents.school.spreadsheet import SpreadsheetReader
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import PHONE, NewPage, Shot
 from tests.browser.test_staff_console import logged_in
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import DESK, PHONE, NewPage, Shot
 from tests.browser.test_staff_console import logged_in
 from tests.poster_visits import cn_id

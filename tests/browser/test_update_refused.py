@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.checks import PreparedFile, check_prepared
 from tests.browser.conftest import NewPage
 from tests.browser.signer_steps import come_in, read_to_the_end, sign

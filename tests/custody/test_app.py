@@ -15,7 +15,7 @@ from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.signing import device_keys
 from hub.lifecycle.staff import change_phone
 from hub.model.signing.device_key import MAX_DEVICES
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
 from tests.attestations.platforms import hardware, integer

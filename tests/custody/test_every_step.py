@@ -13,7 +13,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from hub.errors import TokenUnavailable
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.tokens import softhsm
 from qianda.holder import SoftwareKey
 from tests.custody.agent_process import agent

@@ -12,7 +12,7 @@ import pytest
 
 from hub.model.signing.pairing import PAIRING_LIFE, make_pairing_code, normalise_pairing_code
 from hub.model.signing.session import SESSION_LIFE
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract
 from hub.model.contract.signer import TaskState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from tests.authorities.outside_ca import OutsideCa, RegistrationAuthority
 from tests.custody.app import AppKey, Phones, hub_with_an_app

@@ -26,7 +26,7 @@ from hub.errors import (
 from hub.lifecycle.signing import pair_agent, signer_certificates
 from hub.lifecycle.signing.signer_certificates import Certified
 from hub.model.signing.signature_request import Custody
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.custody.outside_authority import (
     TOKEN_POLICY,

@@ -13,7 +13,7 @@ from hub.documents.school.roster_row import RosterRow, RowChecker, RowProblem
 from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.model.school.course import Campus, Course
 from hub.model.school.school_names import SchoolNames
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.settings import PACKED
 
 SEEDS = PACKED / "demo" / "seeds"

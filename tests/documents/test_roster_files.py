@@ -11,7 +11,7 @@ import xlsxwriter
 from hub.documents.school.roster_columns import ALIASES, COLUMNS, find_header
 from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.errors import UnreadableFile
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from tests.documents.roster_reading import read_roster
 
 CHILD, MOTHER = "340104201403050003", "340104198803050008"

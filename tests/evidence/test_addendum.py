@@ -21,7 +21,7 @@ from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.model.contract.contract import Contract
 from hub.model.evidence.addendum import EvidenceAddendum
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.cli import build
 from qianda.evidence.addendum import ADDENDUM
 from qianda.evidence.package_check import PackageReport, check_package, check_pair_files, with_addendum

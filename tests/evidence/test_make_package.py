@@ -14,7 +14,7 @@ from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import ContractState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.content_addressed import FilePiece, JoinedFile
 from hub.store.operation.jobs import EVIDENCE
 from qianda.evidence.container import open_container

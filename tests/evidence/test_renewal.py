@@ -13,7 +13,7 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.renew import hash_anew, plan_renewal, renew
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.evidence.renewal import RENEW_BEFORE, CurrentTimestamp, choose_due, choose_ended, choose_ending
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.evidence.container import PROOF, PROOF_MANIFEST, open_container
 from qianda.evidence.items import read_items
 from qianda.evidence.package_check import check_package, with_addendum

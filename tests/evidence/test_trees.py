@@ -15,7 +15,7 @@ from hub.documents.evidence.hash_tree import HashTree, evidence_record
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_entry_digest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.evidence.container import open_container
 from qianda.evidence.evidence_record import check_evidence_record
 from qianda.evidence.items import read_items

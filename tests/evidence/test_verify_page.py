@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from hub.lifecycle.evidence.hold import place_hold
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.evidence.ended_contracts import ended, package_of
 from tests.evidence.forged_packages import items_of, zipped
 from tests.lifecycle.signer import Person, completed, signed

@@ -27,7 +27,7 @@ from hub.lifecycle.evidence.retention import list_prunable, prune
 from hub.lifecycle.sealing.seals.make_seal import renew_seal
 from hub.lifecycle.sealing.seals.manage_seals import find_seal
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings
 from hub.store.transaction import Database
 from hub.wiring import build

@@ -25,7 +25,8 @@ from hub.documents.evidence.container import SIGNING_TIME
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.messaging.delivery import Delivery
-from hub.model.staff.accounts import ApiKey, Scope
+from hub.model.staff.accounts import ApiKey
+from hub.model.staff.scope import Scope
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction
 from tests.statements import watch_statements

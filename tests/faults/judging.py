@@ -14,7 +14,7 @@ from sqlalchemy import text
 from hub.model.contract.contract import OFD_FINAL, OFD_ISSUED, Contract, ContractState
 from hub.model.evidence.record import find_broken_entry
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.content_addressed import Files
 from hub.store.transaction import Database, Transaction
 from qianda.verify import verify_bytes

@@ -17,7 +17,7 @@ from hub.doctor import examine
 from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.sealing.finalise import advance
 from hub.measures import REGISTRY
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.database import Dsns

@@ -22,7 +22,7 @@ import pytest
 
 from hub.model.contract.contract import MOVES, ContractState
 from hub.model.sealing.finalise import ATTEMPTS
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.file_store import open_files
 from hub.store.files.content_addressed import Files

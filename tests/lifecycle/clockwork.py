@@ -15,7 +15,7 @@ from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import Delivery
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from tests.database import LOCK_WAITS
 from tests.lent_hubs import lent_hub

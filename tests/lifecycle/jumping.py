@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running, running_hub, until
 

@@ -8,7 +8,7 @@ from hub.errors import QiandaError
 from hub.lifecycle.sealing.finalise import STEPS
 from hub.lifecycle.sealing.work import choose_work, end_run
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 
 
 async def one_step(services: Services, contract_id: UUID) -> None:

@@ -13,8 +13,8 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import Delivery
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChange
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.signer import Person
 from tests.running import Running
 

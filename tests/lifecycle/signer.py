@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.signing.link import DoorKind
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.checks import PreparedFile, check_prepared
 from qianda.holder import SoftwareKey
 from tests.running import Running

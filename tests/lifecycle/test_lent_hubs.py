@@ -12,7 +12,7 @@ from sqlalchemy import text
 from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text
 from hub.model.messaging.message import Purpose
 from hub.model.school.text_version import TextKind, TextState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.connected_providers import carried_by
 from tests.everything_stored import fingerprint
 from tests.lent_hubs import lent_hub

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from hub.errors import TimestampUnavailable
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.staff.send_alerts import alert_staff
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.timestamps import TimestampAuthority
 from hub.worker.worker import Worker
 from tests.changed_services import change_services

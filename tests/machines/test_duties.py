@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.worker.callback_loop import CallbackLoop
 from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until

@@ -28,7 +28,7 @@ from hub.model.contract.signer import Role
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.issue_many import IssueAct, IssueOutcome, IssueProgress, IssueSelection
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED, ChannelSettings, Settings
 from hub.store.server.installation import mark
 from hub.wiring import Hub, build

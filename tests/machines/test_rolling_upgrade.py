@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from hub.errors import DatabaseUnavailable
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.server.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
 from hub.worker.worker import Worker
 from tests.database import LOCK_WAITS

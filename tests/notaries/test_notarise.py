@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from hub.lifecycle.evidence.build_tree import build_tree
 from hub.lifecycle.evidence.notarise import notarise
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.notaries.ots_proof import BITCOIN, read_proof_file
 from tests.database import tamper
 from tests.evidence.test_trees import SWITCH, faults

@@ -17,7 +17,7 @@ from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.file_checks import trust_files
 from qianda.checks import RefusedToSign
 from qianda.client import PreparedRequest, SigningClient, possession_statement

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import DatabaseUnavailable
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.migrate import migrate

@@ -20,7 +20,7 @@ from hub.data_folder import ID_FILE, installation_of, master_key
 from hub.errors import DatabaseUnavailable, WrongInstallation
 from hub.initialise import initialise, renew
 from hub.lifecycle.contract.issue import issue
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings
 from hub.store.encryption.keys import Keys
 from hub.store.server.installation import Binding, find_binding, mark

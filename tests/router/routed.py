@@ -19,7 +19,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.provider import ProviderSettings
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import StoredCallback
 from tests.channels.doubles.outbox import Ledger

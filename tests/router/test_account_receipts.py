@@ -18,7 +18,7 @@ from channels import ChannelContext, Fate, sms_aliyun
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import Health, ProviderSettings
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import CALL
 from tests.channels.doubles import Trouble

@@ -18,7 +18,7 @@ from hub.model.messaging.message import ANSWERS, Purpose
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger

@@ -22,7 +22,7 @@ from hub.model.messaging.message import Purpose
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.reminders.calendar import SchoolDay
 from hub.model.reminders.schedule import NextStep, StepKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
 from hub.worker.worker import Worker
 from tests.changed_services import change_services

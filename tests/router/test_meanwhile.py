@@ -12,7 +12,7 @@ from sqlalchemy import text
 from channels import CallbackContent, CannotAsk, Failure, Fate, Message, Receipt, ReceiptReport, Rules
 from hub.model.messaging.delivery import DeliveryState, StateReport
 from hub.model.messaging.provider import ProviderSettings
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.commits import before_commits
 from tests.router.routed import PHONE, Routed, routed, written
 from tests.router.test_waiting import Witness, committed, known, only

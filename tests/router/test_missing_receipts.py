@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.router.routed import Routed, routed
 from tests.router.test_ladder import get_channels, with_more
 

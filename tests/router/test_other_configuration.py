@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from channels import CallbackContent, Fate, Receipt, ReceiptReport
 from hub.model.messaging.delivery import DeliveryState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed, written
 from tests.router.test_ladder import Second, with_more

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.process_callbacks import process_callback
 from hub.model.messaging.delivery import Delivery, DeliveryState, merge_states
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, Routed, routed
 

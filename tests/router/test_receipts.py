@@ -12,7 +12,7 @@ from yarl import URL
 from channels import CallbackRequest, Fate
 from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.router.routed import LATER, PHONE, Routed, routed
 

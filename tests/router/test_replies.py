@@ -12,7 +12,7 @@ from channels import Channel, ChannelContext, sms_aliyun
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.provider import ProviderSettings
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles.sms_aliyun import Double
 from tests.router.routed import Routed, routed, written

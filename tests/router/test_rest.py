@@ -16,7 +16,7 @@ from hub.model.contract.contract import Contract
 from hub.model.messaging.delivery import DeliveryState
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.ledger import Ledger as Raw

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from hub.model.messaging.delivery import Delivery
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.database import tamper
 from tests.router.routed import Routed, routed
 

@@ -18,7 +18,7 @@ from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import PLANNED
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.provider import ProviderSettings
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from hub.store.transaction import Transaction
 from tests.channels.doubles import Trouble

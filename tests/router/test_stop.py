@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
 from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import get_channels, with_more

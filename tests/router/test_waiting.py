@@ -33,7 +33,7 @@ from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import Delivery, DeliveryState, StateReport
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider, ProviderSet
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger

@@ -13,8 +13,9 @@ import aiohttp
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant
-from hub.model.staff.accounts import EVERYTHING, ApiKey
+from hub.model.staff.accounts import ApiKey
 from hub.model.staff.key_scopes import KeyScope
+from hub.model.staff.scope import EVERYTHING
 from tests.running import Running, until
 
 _NUMBERS = count()  # each client of a run has a name of its own; `s3_double` lets the first hundred in

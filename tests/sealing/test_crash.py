@@ -21,7 +21,7 @@ from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.model.sealing.seal_grant import Grantee, GranteeKind
 from hub.model.sealing.seal_job import JOB_DEADLINE, PROGRESS_WINDOW, ItemOutcome, SealItemState
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, UseOutcome
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.checkout import ROOT
 from tests.running import Running, running_hub
 from tests.sealing.clients import configured_seal, granted_client

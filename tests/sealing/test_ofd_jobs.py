@@ -17,8 +17,8 @@ from hub.lifecycle.sealing.seals.manage_seals import Keeper
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.sm2_seal import Sm2KeyPlace
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.operator_metrics import render_hub_metrics
 from qianda.verify import verify_bytes
 from qianda.verify.trust import Trust

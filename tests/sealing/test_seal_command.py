@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from hub.model.sealing.seal_use import UseOutcome
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.seal_client import MAX_FILES, SealOptions, batches, request_key
 from tests.commands import run_command
 from tests.judges import judge_by_qpdf

@@ -18,7 +18,8 @@ from hub.lifecycle.sealing.jobs.seal_chunk import MAX_DENIALS
 from hub.lifecycle.sealing.jobs.seal_jobs import MANY_ITEMS, NamedFiles, begin_seal_job
 from hub.model.sealing.seal_job import SealClient, SealLevel, SealTerms, StorePrefix
 from hub.model.sealing.seal_use import UseOutcome
-from hub.model.staff.accounts import EVERYTHING, ApiKey
+from hub.model.staff.accounts import ApiKey
+from hub.model.staff.scope import EVERYTHING
 from tests.judges import judge_by_qpdf
 from tests.running import Running, running_hub, until
 from tests.sealing.clients import configured_seal, granted_client, new_client

@@ -19,7 +19,7 @@ from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
 from hub.model.sealing.seal_fault import SealFault
 from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome
 from hub.model.sealing.seal_use import EndedUse
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.database import tamper
 from tests.running import Running, running_hub
 from tests.sealing.clients import SealClientDouble, configured_seal, granted_client

@@ -12,8 +12,9 @@ from uuid import uuid4
 from aiohttp import FormData
 from argon2 import PasswordHasher
 
-from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, QUICK, Running
 
 COOKIE = "__Host-qianda-staff"

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from hub.model.reminders.schedule import StepKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from tests.lent_hubs import lent_hub
 from tests.running import GUARDIAN_PHONE, Running, until

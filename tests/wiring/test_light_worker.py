@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.initialise import initialise
 from hub.lifecycle.contract.issue import issue
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings
 from hub.store.server.installation import mark
 from hub.wiring import build, utc_now

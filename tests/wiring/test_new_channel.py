@@ -35,7 +35,7 @@ from hub.lifecycle.school.import_roster import load_school
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED, Settings, TokenSettings
 from hub.wiring import build
 from hub.worker.worker import Worker

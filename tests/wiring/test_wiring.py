@@ -17,8 +17,8 @@ from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.staff.accounts import NewStaff, add_staff
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings
 from hub.store.server.installation import mark
 from hub.wiring import Hub, build, utc_now

@@ -32,7 +32,7 @@ from hub.model.board.bulk_act import (
 )
 from hub.model.contract.contract import Contract
 from hub.model.school.entered_day import end_of_day
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import BULK_ACT
 from hub.store.transaction import Transaction
 

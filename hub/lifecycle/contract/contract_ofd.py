@@ -12,7 +12,7 @@ from hub.errors import SealWithoutSm2
 from hub.lifecycle.contract.draw import DrawnContract
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_grant import choose_contract_grant
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 
 
 @dataclass(frozen=True)

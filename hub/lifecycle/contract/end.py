@@ -17,7 +17,7 @@ from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import BY_DAY
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.schedule import into_window, on_every_day, spread_of
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 

@@ -22,7 +22,7 @@ from hub.model.contract.contract import OFD_ISSUED, Contract, ContractState
 from hub.model.contract.contract_copy import copies_of
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import MAX_COMPANIONS, Course
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.router.policy import get_policy_at
 from hub.store.evidence.record import PersonalValue
 from hub.store.kernel.opening import Opening

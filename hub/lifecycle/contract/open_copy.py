@@ -18,7 +18,7 @@ from hub.model.contract.contract_copy import (
     is_locked,
 )
 from hub.model.signing.link import normalise_ticket
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 SOMEBODY = "somebody"

@@ -21,7 +21,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.router.policy import get_policy_at
 from hub.store.school.campuses import opening_of_campus
 from hub.store.transaction import Transaction

@@ -12,7 +12,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.school.course import Course
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 
 
 @dataclass(frozen=True)

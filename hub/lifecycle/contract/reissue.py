@@ -21,7 +21,7 @@ from hub.model.contract.own_document import OwnDocument
 from hub.model.contract.person import normalise_phone, parse_id_document
 from hub.model.contract.signer import Role, Signer
 from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 
 
 async def reissue(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hub.documents.evidence.container import items_length, with_proofs
 from hub.lifecycle.services import Services
 from hub.model.evidence.package import EvidencePackage, PackageParts, go_on_from
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 
 
 @dataclass(frozen=True)

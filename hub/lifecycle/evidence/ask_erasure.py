@@ -16,7 +16,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.evidence.erasure_request import REQUEST_LIFE, ErasureRequest, check_may_confirm
 from hub.model.evidence.person_data import SoughtPerson, list_words, redact
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction
 
 

@@ -21,7 +21,7 @@ from hub.lifecycle.evidence.add_version import ProofVersion, add_version
 from hub.lifecycle.services import Services
 from hub.model.evidence.package import FIRST_VERSION
 from hub.model.evidence.tree import StoredTree, TreeLeaf, previous_leaf
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.trees import UnprovenPackage
 from hub.timestamps.several import SeveralTimestamps
 

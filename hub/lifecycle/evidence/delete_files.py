@@ -25,7 +25,7 @@ from hub.model.evidence.retention import (
     PREPARED_FILE_RETENTION,
     SUPERSEDED_FILES,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.stored_files import DoneBefore, DoneRequest
 from hub.store.files.content_addressed import FOLDERS, FoundFile
 

@@ -12,7 +12,7 @@ from hub.errors import NotFound
 from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Transaction
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from hub.errors import BadInput, NotFound, Refused
 from hub.lifecycle.services import Services
 from hub.model.evidence.legal_hold import LegalHold
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
 
 

@@ -35,7 +35,7 @@ from hub.model.evidence.addendum import (
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
 from hub.model.evidence.record import RecordEntry
 from hub.model.sealing.seal import SealState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from qianda.evidence.container import SIGNED_MANIFEST
 from qianda.evidence.contents import HEAD

@@ -37,7 +37,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage, PackageFacts, PackageParts, leave_out, next_try
 from hub.model.signing.signature_request import RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock
 from hub.store.evidence.packages import opening_of_package
 from hub.store.transaction import Transaction

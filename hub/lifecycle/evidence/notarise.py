@@ -15,7 +15,7 @@ import structlog
 from hub.errors import NotaryUnavailable
 from hub.lifecycle.services import Services
 from hub.model.evidence.notary import DepositedRoot, StoredReceipt
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.notaries import Notary, NotaryReceipt
 
 # Roots for each notary in one round. A newly configured notary also gets the roots of earlier days.

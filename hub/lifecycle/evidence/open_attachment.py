@@ -6,7 +6,7 @@ import asyncio
 from uuid import UUID
 
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.contract.answers import SealedContent, open_content
 
 

@@ -29,7 +29,7 @@ from hub.model.evidence.person_data import (
     redact,
 )
 from hub.model.school.issue_many import IssueOutcome
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction
 
 # The README in the archive of an export.

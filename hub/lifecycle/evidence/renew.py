@@ -29,7 +29,7 @@ from hub.model.evidence.renewal import (
     choose_ended,
     choose_ending,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.verify.cms_check import read_timestamp
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from hub.lifecycle.evidence.add_version import ProofVersion, add_version
 from hub.lifecycle.services import Services
 from hub.model.evidence.package import FIRST_VERSION, EvidencePackage
 from hub.model.evidence.renewal import RenewalStep
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.evidence.container import PROOFS
 from qianda.evidence.items import read_items
 

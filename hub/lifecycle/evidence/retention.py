@@ -22,7 +22,7 @@ from hub.lifecycle.evidence.delete_files import (
 from hub.lifecycle.evidence.school_acts import record_pruned, refuse_issue_act
 from hub.lifecycle.services import Services
 from hub.model.evidence.retention import FILE_RETENTION, ORPHAN_FILES, SUPERSEDED_FILES, Prunable, list_retention
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.content_addressed import FOLDERS
 
 # The most batches of rows in one hourly round. The rest follows in the next round, e.g. after the retention time was

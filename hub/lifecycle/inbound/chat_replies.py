@@ -18,7 +18,7 @@ from hub.model.messaging.chat_query import (
     render_chat_help,
     render_contract_counts,
 )
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 
 MAX_PERSON_LENGTH = 200
 log = structlog.get_logger()

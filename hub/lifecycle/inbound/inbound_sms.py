@@ -26,7 +26,8 @@ from hub.model.messaging.sms_commands import (
     choose_reply_language,
     parse_sms_command,
 )
-from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, StaffTask
+from hub.model.staff.accounts import OPTED_OUT, StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
 from hub.store.inbound.inbound_sms import Written
 from hub.store.transaction import Transaction

@@ -19,7 +19,7 @@ from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.inbound.unread import show_unread
 from hub.lifecycle.services import Services
 from hub.model.messaging.delivery import Delivery
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
 from hub.router.receipts import Reported, apply_receipts, is_plain
 from hub.store.inbound.callbacks import Callback

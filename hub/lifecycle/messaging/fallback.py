@@ -36,7 +36,8 @@ from hub.model.messaging.delivery import (
 from hub.model.messaging.message import ANSWERS, COPIES, Purpose, summarise_contracts
 from hub.model.reminders.may_send import Drop, MessageCase, Verdict, Wait, may_send, settled
 from hub.model.reminders.schedule import spread_of
-from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
+from hub.model.staff.accounts import UNREACHED, StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.router.failing import FailingMessage, show_failing, show_recovered
 from hub.router.policy import get_policy
 from hub.store.messaging.deliveries import NEVER

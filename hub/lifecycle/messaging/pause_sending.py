@@ -10,7 +10,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
 from hub.model.messaging.delivery import COPY_TIMEOUT
 from hub.model.messaging.message import COPIES
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 # The limit up to which due steps are counted.

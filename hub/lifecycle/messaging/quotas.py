@@ -23,7 +23,7 @@ from hub.model.messaging.budget import (
     list_message_budgets,
     list_prepare_budgets,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 

@@ -10,7 +10,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
 from hub.model.signing.link import normalise_ticket
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 RELINK_APART = timedelta(minutes=10)

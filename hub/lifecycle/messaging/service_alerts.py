@@ -12,7 +12,7 @@ import structlog
 
 from hub.errors import QiandaError
 from hub.measures import SERVICE_TROUBLE
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.free_space import find_space
 from hub.store.transaction import Database
 

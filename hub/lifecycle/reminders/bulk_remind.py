@@ -34,7 +34,7 @@ from hub.model.reminders.schedule import (
     local_day,
     spread_of,
 )
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.router.policy import get_policy
 from hub.store.operation.jobs import REMIND_MANY
 from hub.store.reminders.ledger import LedgerNote

@@ -29,7 +29,7 @@ from hub.model.reminders.schedule import (
     spread_of,
 )
 from hub.model.school.entered_day import default_deadline
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.router.policy import add_closed_days
 from hub.store.reminders.policies import PolicyChange, PolicyPlace
 from hub.store.transaction import Transaction

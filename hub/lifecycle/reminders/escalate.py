@@ -17,8 +17,9 @@ from hub.model.contract.signer import Signer
 from hub.model.reminders.due_step import Due
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import StepKind
-from hub.model.staff.accounts import EVERYTHING, OPTED_OUT, Scope, Staff, StaffTask
+from hub.model.staff.accounts import OPTED_OUT, Staff, StaffTask
 from hub.model.staff.roles import Permission, may
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.router.policy import get_policy, get_policy_at
 from hub.store.staff.task_assignment import Load
 from hub.store.transaction import Transaction

@@ -10,7 +10,7 @@ from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.reminders.reschedule import replan
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
 
 

@@ -23,7 +23,7 @@ from hub.model.reminders.schedule import (
     replanned,
     spread_of,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.policy import get_policies, get_policy
 from hub.store.contract.tasks import MAX_SLEEP
 from hub.store.operation.jobs import REPLAN

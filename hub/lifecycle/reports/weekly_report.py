@@ -36,8 +36,9 @@ from hub.model.reports.weekly_report import (
     find_next_try,
     find_reported_period,
 )
-from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.roles import Permission, may
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 PURPOSE = "weekly-report"

@@ -22,7 +22,7 @@ from hub.model.school.school_change import (
     find_tree_faults,
     parents_first,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 

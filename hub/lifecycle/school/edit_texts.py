@@ -36,8 +36,8 @@ from hub.model.school.text_version import (
     send_back_text,
     submit_text,
 )
-from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
+from hub.model.staff.scope import Scope
 from hub.router.message_texts import find_message_faults
 from hub.store.transaction import Transaction
 

@@ -49,7 +49,8 @@ from hub.model.school.guest import Visitor
 from hub.model.school.poster import Poster, PosterMode, PosterScan, ScanStep
 from hub.model.signing.link import DoorKind
 from hub.model.signing.session import SigningSession, begin_session
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 NOT_ANY_MORE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)

@@ -21,7 +21,8 @@ from hub.model.school.guest import Visitor
 from hub.model.school.poster import Poster, PosterScan, ScanStep
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.session import CODE_LIFE, SESSION_LIFE
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import DELIVER_CODE
 from hub.store.transaction import Transaction
 

@@ -28,8 +28,9 @@ from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.school_names import SchoolNames
-from hub.model.staff.accounts import EVERYTHING, Scope, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction
 
 Clock = Callable[[], datetime]

@@ -46,8 +46,8 @@ from hub.model.school.issue_many import (
     describe_item,
     digest_items,
 )
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.roles import Permission
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.operation.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
 

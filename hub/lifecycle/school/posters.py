@@ -19,7 +19,7 @@ from hub.model.contract.person import IdType, normalise_phone, parse_id_document
 from hub.model.school.course import Campus, Course
 from hub.model.school.poster import Poster, PosterMode
 from hub.model.signing.link import format_ticket
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.encryption.cipher import Cipher
 from hub.store.transaction import Transaction
 

@@ -16,7 +16,7 @@ from hub.model.reminders.schedule import into_window
 from hub.model.school.course import Enrolment
 from hub.model.school.entered_day import end_of_day
 from hub.model.school.issue_many import IssueAct
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.router.policy import get_policy_at
 
 

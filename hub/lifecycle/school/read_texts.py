@@ -23,7 +23,7 @@ from hub.model.school.text_version import (
     compare_lines,
     list_changed_keys,
 )
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 
 # Id of the text of the files, which has no row.
 _NO_ROW = UUID(int=0)

@@ -20,7 +20,7 @@ from hub.model.contract.person import normalise_name, normalise_phone, parse_id_
 from hub.model.contract.signer import Role
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import IssueAct, SignerReplacement
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
 
 

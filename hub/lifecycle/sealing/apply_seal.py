@@ -32,7 +32,7 @@ from hub.model.contract.contract import MAX_RETRY_INTERVAL, Contract, ContractSt
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import FinaliseStep
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock
 from hub.store.transaction import Transaction
 

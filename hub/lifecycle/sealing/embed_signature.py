@@ -31,7 +31,7 @@ from hub.model.contract.case import Case
 from hub.model.contract.contract import FIRST_RETRY, MAX_RETRY_INTERVAL, ContractState
 from hub.model.contract.signer import all_signed
 from hub.model.signing.signature_request import RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock
 from hub.store.transaction import Transaction
 

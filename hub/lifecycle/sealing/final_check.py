@@ -23,7 +23,8 @@ from hub.errors import FileFailedCheck
 from hub.lifecycle.sealing.work import Work
 from hub.lifecycle.services import Services
 from hub.model.signing.signature_request import SEAL_FIELD, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from qianda.verify.pdf.structure import check_finished
 
 CHECKS_DIFFER = "The two checks of the finished file differ. It was not completed:"

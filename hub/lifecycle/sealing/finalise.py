@@ -24,7 +24,7 @@ from hub.lifecycle.sealing.work import Work, choose_work, end_run
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.sealing.finalise import FinaliseStep
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock
 
 log = structlog.get_logger()

@@ -26,7 +26,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import OFD_FINAL, Contract, ContractState
 from hub.model.sealing.sm2_seal import Sm2Seal
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.page_list import list_pages

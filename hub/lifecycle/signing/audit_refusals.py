@@ -10,7 +10,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit
 from hub.model.signing.pairing import Pairing
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 

@@ -18,7 +18,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit
 from hub.model.contract.contract import Contract
 from hub.model.signing.authority_choice import choose_authorities, drop_trial_authorities
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from qianda.passkey_binding import PasskeyBinding
 

@@ -19,7 +19,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit, begin_visit
 from hub.model.signing.device_key import MAX_DEVICES, MAX_LABEL_LENGTH, AppKey, Attestation
 from hub.model.signing.signature_request import Custody, choose_custody
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.operation.jobs import REVOKE
 from hub.store.transaction import Transaction
 

@@ -8,7 +8,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import check_session, no_such_request, refuse_pickup_secret
 from hub.model.signing.session import SigningSession
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.signature_requests import opening_of_request
 from hub.store.transaction import Transaction
 

@@ -34,7 +34,7 @@ from hub.model.signing.pairing import (
     normalise_pairing_code,
 )
 from hub.model.signing.session import SigningSession
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 

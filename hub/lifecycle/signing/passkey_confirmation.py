@@ -14,7 +14,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit, begin_visit
 from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, derive_passkey_challenge, derive_user_handle
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from qianda.confirmation import check_confirmation, packed
 from qianda.passkey import Assertion, WrongPasskey, read_registration, relying_party

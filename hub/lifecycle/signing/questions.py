@@ -11,7 +11,8 @@ from hub.errors import BadInput, TooSoon
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.reminders.schedule import local_day
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 MAX_TEXT_LENGTH = 1000

@@ -19,7 +19,8 @@ from hub.errors import AuthorityRefused, Unavailable
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import FIRST_RETRY, TRIES_BEFORE_STAFF, compute_backoff
 from hub.model.signing.device_key import AppKey
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.issued_certificates import PersonsCertificate
 from hub.store.transaction import Transaction
 from hub.timestamps import CLOCK_TOLERANCE

@@ -52,7 +52,8 @@ from hub.model.contract.signer import TaskState
 from hub.model.signing.pairing import PairingState
 from hub.model.signing.session import PREPARED_FOR, SigningSession
 from hub.model.signing.signature_request import RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import COMPLETE
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction

@@ -40,7 +40,7 @@ from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.person import same_name
 from hub.model.signing.passkey import Passkey
 from hub.model.signing.signature_request import Custody, choose_custody
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.store.signing.sessions import UsedChallenge
 from hub.store.transaction import Transaction

@@ -14,10 +14,11 @@ from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.check_password import hash_password
 from hub.model.contract.person import normalise_name
-from hub.model.staff.accounts import EVERYTHING, Staff, StaffAccount, StaffSession
+from hub.model.staff.accounts import Staff, StaffAccount, StaffSession
 from hub.model.staff.administration import Administrator, check_may_give, check_may_manage, check_owner_remains
 from hub.model.staff.password import check_password
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,39}")

@@ -26,7 +26,8 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.sms_length import utf16_units
 from hub.model.reminders.may_send import MessageCase, Wait, may_send
-from hub.model.staff.accounts import Scope, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import Scope
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 

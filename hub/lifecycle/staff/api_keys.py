@@ -12,8 +12,9 @@ from uuid import uuid4
 from hub.errors import BadInput
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING, ApiKey, ApiKeyEntry
+from hub.model.staff.accounts import ApiKey, ApiKeyEntry
 from hub.model.staff.key_scopes import KeyTerms, check_overlap, check_terms
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")

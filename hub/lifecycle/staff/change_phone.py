@@ -20,8 +20,9 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.person import normalise_phone
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record import compute_commitment
-from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.model.staff.phone_change import OLD_PHONE, PHONE_CHANGE, PhoneChange, PhoneChangeState
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Transaction
 
 MAX_REASON_LENGTH = 500

@@ -19,8 +19,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from hub.errors import Locked, NoSecondFactor, WrongPassword, WrongSecondFactor
 from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
+from hub.model.staff.accounts import Staff, StaffLogin
 from hub.model.staff.password_cost import PasswordCost
+from hub.model.staff.scope import EVERYTHING
 from hub.model.staff.second_factor import find_step, recovery_hash
 from hub.store.transaction import Transaction
 

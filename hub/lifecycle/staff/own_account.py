@@ -10,7 +10,8 @@ from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.accounts import check_new_password
 from hub.lifecycle.staff.check_password import PasswordGate, check_second_factor, count_failures, hash_password
-from hub.model.staff.accounts import EVERYTHING, CurrentSession, Staff
+from hub.model.staff.accounts import CurrentSession, Staff
+from hub.model.staff.scope import EVERYTHING
 from hub.model.staff.second_factor import find_step, new_recovery_codes, new_secret, recovery_hash
 
 

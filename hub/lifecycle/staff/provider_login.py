@@ -6,8 +6,9 @@ from hub.errors import BadInput, NoAccountForLogin
 from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.accounts import manage_account
-from hub.model.staff.accounts import EVERYTHING, Staff, StaffLogin
+from hub.model.staff.accounts import Staff, StaffLogin
 from hub.model.staff.administration import Administrator
+from hub.model.staff.scope import EVERYTHING
 from hub.oidc import ProvenLogin
 from hub.store.transaction import Transaction
 

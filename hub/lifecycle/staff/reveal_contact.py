@@ -13,7 +13,8 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.reminders.schedule import local_day
-from hub.model.staff.accounts import Scope, Staff
+from hub.model.staff.accounts import Staff
+from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
 
 REVEALED = "contact-revealed"

@@ -17,8 +17,8 @@ import structlog
 
 from hub.alerts import Addressee, NotDelivered, Notice
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.alert import Bundle, compute_next_try, write_alert
+from hub.model.staff.scope import EVERYTHING
 
 TITLE = "签达告警 · Qianda alert"
 # Titles by kind; a kind without a title is shown as it is.

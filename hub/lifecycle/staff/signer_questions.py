@@ -10,8 +10,8 @@ from hub.errors import PhoneChangeWaiting, Unavailable
 from hub.lifecycle.reminders.reschedule import unpause
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.questions import QUESTIONS, lock_all
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PHONE_CHANGE
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.model.staff.task_outcome import SETTLED, TaskEnd, TaskOutcome
 
 # Tasks that one round finishes.

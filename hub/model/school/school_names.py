@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from hub.model.school.course import Campus, Course
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 
 # The most names that are offered in place of an unknown one.
 MAX_OFFERED_NAMES = 3

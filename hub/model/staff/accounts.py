@@ -1,4 +1,4 @@
-"""Staff accounts, staff tasks, and the campuses that an account may see."""
+"""Staff accounts with their sessions, API keys, and staff tasks."""
 
 from __future__ import annotations
 
@@ -8,25 +8,6 @@ from uuid import UUID
 
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyScope
 from hub.model.staff.roles import StaffRole
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The campuses whose rows a transaction may access. None for all: for the hub itself, headquarters, and the session
-    of a verified signer."""
-
-    campuses: frozenset[str] | None
-
-    @property
-    def setting(self) -> str:
-        """The value of the database setting for row-level security: `*`, or campus ids, each between commas."""
-        return "*" if self.campuses is None else "," + ",".join(sorted(self.campuses)) + ","
-
-    def covers(self, campus: str) -> bool:
-        return self.campuses is None or campus in self.campuses
-
-
-EVERYTHING = Scope(None)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from hub.errors import AccountNotFound, BadInput, LastOwner, OwnAccount, RoleAboveOwn
-from hub.model.staff.accounts import EVERYTHING, Scope, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole, may_grant
+from hub.model.staff.scope import EVERYTHING, Scope
 
 
 @dataclass(frozen=True)

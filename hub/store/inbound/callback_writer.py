@@ -17,7 +17,7 @@ import asyncpg
 
 from channels import CallbackContent, Inbound, ReceiptReport, Unread
 from hub.errors import DatabaseUnavailable
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row

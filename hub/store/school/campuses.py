@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import BadInput, NotFound
 from hub.model.school.course import Campus, Course, Enrolment
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.contract.tasks import PLAN_CHANGED
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import EncryptedRepository

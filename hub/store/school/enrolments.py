@@ -14,7 +14,7 @@ from hub.errors import AlreadyEnrolled
 from hub.model.contract.contract import ContractState
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentLine, EnrolmentPage, EnrolmentState
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row

@@ -11,14 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Table, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.staff.accounts import (
-    CurrentSession,
-    NewStaffSession,
-    Staff,
-    StaffAccount,
-    StaffLogin,
-    StaffSession,
-)
+from hub.model.staff.accounts import CurrentSession, NewStaffSession, Staff, StaffAccount, StaffLogin, StaffSession
 from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository

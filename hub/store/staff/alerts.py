@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import Table, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.staff.accounts import Scope
 from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
 from hub.model.staff.alert_texts import Facts
+from hub.model.staff.scope import Scope
 from hub.store.kernel.connection import Connection, Row
 from hub.store.operation.jobs import ALERT, Jobs
 from hub.store.tables.columns import table_of

@@ -10,8 +10,9 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import KeyNotValid
-from hub.model.staff.accounts import EVERYTHING, ApiKey, ApiKeyEntry, Scope
+from hub.model.staff.accounts import ApiKey, ApiKeyEntry
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyScope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.kernel.connection import Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository

@@ -17,7 +17,7 @@ from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest, begin_phone_change, check_phone_request
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.api import answers
 from hub.web.api.contracts import new_signer
 from hub.web.api.endpoint import ApiCall

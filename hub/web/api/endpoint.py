@@ -19,8 +19,9 @@ from pydantic import BaseModel, ValidationError
 
 from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, QiandaError, SealJobNotFound
 from hub.lifecycle.services import Services
-from hub.model.staff.accounts import ApiKey, Scope
+from hub.model.staff.accounts import ApiKey
 from hub.model.staff.key_scopes import KeyScope
+from hub.model.staff.scope import Scope
 from hub.store.kernel.opening import Opening
 from hub.store.staff.api_keys import KEY_ALONE
 from hub.store.transaction import Transaction

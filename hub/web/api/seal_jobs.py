@@ -24,7 +24,7 @@ from hub.model.sealing.seal_job import (
     SealTerms,
     StorePrefix,
 )
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import CHUNK_BYTES
 from hub.store.transaction import Transaction
 from hub.web.api.endpoint import ApiCall, FileOnDisk, StreamedFile

@@ -25,7 +25,7 @@ from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.signing.signature_request import Custody
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import session_secret
 from hub.web.pages.i18n import language_of

@@ -15,7 +15,7 @@ from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.reissue import reissue
 from hub.model.board.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.worker.periodic_tasks import MANY_AGAIN
 from tests.commits import before_commits, failing_before_commit
 from tests.running import Running

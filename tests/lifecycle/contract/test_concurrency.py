@@ -12,7 +12,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import find_broken_entry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import signed
 from tests.running import Running

@@ -22,7 +22,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import COPY_LIFE, MAX_WRONG_ANSWERS, CopyRecipient, CopyRole
 from hub.model.messaging.delivery import Delivery
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.outbox import Ledger
 from tests.connected_providers import carried_by

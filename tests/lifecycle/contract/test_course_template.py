@@ -10,7 +10,7 @@ import pytest
 
 from hub.errors import GuardianRequired
 from hub.lifecycle.contract.reissue import reissue
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import adult

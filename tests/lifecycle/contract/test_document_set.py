@@ -14,7 +14,7 @@ from hub.lifecycle.contract.reissue import reissue
 from hub.model.contract.contract import Contract
 from hub.model.reminders.due_step import HOLD
 from hub.model.school.course import Course
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signer import person
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian

@@ -30,7 +30,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.evidence.person_data import SoughtPerson
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.evidence.test_person import owner_of

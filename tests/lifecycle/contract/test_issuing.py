@@ -17,7 +17,7 @@ from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.school.entered_day import default_deadline
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub, sent
 from tests.lifecycle.people import ADULT, adult, father, head
 from tests.lifecycle.signer import completed, contract_now, deliver, person, record_of, signed

@@ -29,8 +29,9 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import COPY_TIMEOUT, DeliveryState, StateReport
 from hub.model.messaging.message import Purpose
 from hub.model.signing.device_key import AppKey, Attestation
-from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
+from hub.model.staff.accounts import UNREACHED, StaffTask
 from hub.model.staff.phone_change import PhoneChangeState
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.enrolling import enrolled_by
 from tests.lifecycle.people import two_guardians

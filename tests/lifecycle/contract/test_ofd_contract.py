@@ -29,7 +29,7 @@ from hub.model.sealing.finalise import FinaliseStep
 from hub.model.sealing.seal import SealAct, SealState
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.signing.signature_request import SEAL_FIELD
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.store.transaction import Transaction
 from hub.web.pages.doctor_words import say_found

@@ -19,7 +19,7 @@ from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.evidence.person import PersonAct, erase_person
 from hub.model.contract.own_document import OwnDocument
 from hub.model.evidence.person_data import SoughtPerson
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.documents.contract_samples import minor
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.evidence.test_person import owner_of

@@ -23,7 +23,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.evidence.file_parts import StoredVersion, find_beginnings
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.files.content_addressed import FOLDERS, Files
 from tests.evidence.ended_contracts import ended, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

@@ -22,7 +22,7 @@ from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_commitment, find_broken_entry
 from hub.model.evidence.record_facts import list_commitments
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import Person, person
 from tests.running import GUARDIAN_ID, Running, running_hub

@@ -22,7 +22,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.evidence.person_data import PersonInContract
 from hub.model.evidence.retention import Retention
 from hub.model.messaging.sms_commands import SmsCommand
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.evidence.test_person import about, owner_of

@@ -35,7 +35,7 @@ from hub.model.evidence.person_data import SoughtPerson
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import IssueAct, IssueOutcome, SignerReplacement, decide_act
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.encryption.packing import FIRST_BYTE, unpack
 from hub.store.tables.columns import metadata

@@ -14,7 +14,7 @@ from hub.lifecycle.evidence.retention import list_prunable, prune, purge
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Retention, list_retention
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import IssueAct, SignerReplacement
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.old_rows import KEPT, OLD_ROWS
 from hub.store.tables.columns import metadata
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

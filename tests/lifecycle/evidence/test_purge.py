@@ -12,7 +12,7 @@ from channels import CallbackContent, Fate, Inbound, Receipt, ReceiptReport
 from hub.lifecycle.evidence.delete_files import AT_ONCE
 from hub.lifecycle.evidence.retention import purge
 from hub.model.messaging.sms_commands import SmsCommand
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.worker.worker import Worker
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

@@ -16,7 +16,7 @@ from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import StepKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, sent, waiting
 from tests.lifecycle.signer import person, record_of, staff_tasks, tasks_of
 from tests.running import GUARDIAN_PHONE, Running, until

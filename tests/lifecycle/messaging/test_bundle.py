@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import Delivery
 from hub.model.reminders.due_step import HOLD
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.reminders.test_policies import change
 from tests.lifecycle.reminders.test_reminders import ledger

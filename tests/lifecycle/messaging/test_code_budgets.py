@@ -15,7 +15,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.messaging.budget import KINDS, BudgetLimits, Cause, CountedMessage, choose_cause, list_message_budgets
 from hub.model.messaging.message import COPIES, Purpose
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signer import Person, deliver, person
 from tests.running import Running

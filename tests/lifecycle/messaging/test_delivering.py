@@ -16,7 +16,7 @@ from hub.errors import Unavailable
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.messaging.delivery import Delivery, DeliveryState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.connected_providers import carried_by
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hub.model.messaging.sms_length import measure_text
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import GUARDIAN_PHONE
 

@@ -10,7 +10,7 @@ from hub.doctor import examine
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.signer import completed, deliver, person, signed
 from tests.running import GUARDIAN_PHONE, Running, running_hub

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.board.board_filter import BoardFilter
 from tests.channels.doubles import Trouble
 from tests.database import tamper

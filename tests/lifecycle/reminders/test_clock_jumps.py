@@ -16,7 +16,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.checkout import ROOT
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.reminders.test_reminders import ledger

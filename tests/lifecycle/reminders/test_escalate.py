@@ -19,8 +19,9 @@ from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
-from hub.model.staff.accounts import EVERYTHING, Scope, Staff, StaffTask
+from hub.model.staff.accounts import Staff, StaffTask
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.reminders.policies import PolicyPlace
 from tests.alerts.hook import hook
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent

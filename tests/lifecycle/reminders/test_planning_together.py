@@ -18,7 +18,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import Delivery, DeliveryItem, DeliveryState
 from hub.model.messaging.message import Purpose
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub

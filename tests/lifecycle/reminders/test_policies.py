@@ -24,7 +24,7 @@ from hub.lifecycle.reminders.reschedule import replan_scope
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.router.policy import get_policy_at
 from hub.store.reminders.policies import Kind, PolicyChange
 from hub.web.api.answers import whole

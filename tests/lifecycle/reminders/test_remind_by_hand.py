@@ -11,7 +11,7 @@ from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, remind_now, round_of_work, waiting
 from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
 from tests.lifecycle.signer import person

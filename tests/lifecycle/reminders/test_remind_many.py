@@ -17,7 +17,7 @@ from hub.lifecycle.reminders.bulk_remind import BulkOutcome, begin_reminding, pr
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.reminders.calendar import SchoolDay
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.reminders.policies import PolicyChange
 from tests.commits import failing_before_commit
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock, follow, quiet_hub, remind_now, round_of_work, sent

@@ -36,7 +36,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, TaskState
 from hub.model.messaging.delivery import PLANNED, Delivery
 from hub.model.reminders.calendar import SchoolDay
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.reminders.policies import PolicyChange
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub, remind_now
 from tests.lifecycle.phone_changes import changed

@@ -17,7 +17,7 @@ from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Role, TaskState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.tasks import ClaimedTask
 from hub.worker.due_step_loop import LEASE
 from tests.connected_providers import carried_by

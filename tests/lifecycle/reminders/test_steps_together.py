@@ -14,7 +14,7 @@ from hub.lifecycle.reminders.run_due import RanSteps, run_due
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import find_broken_entry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.reminders.due_steps import opening_due
 from hub.worker.due_step_loop import BATCH, LEASE
 from tests.database import tamper

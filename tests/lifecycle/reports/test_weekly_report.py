@@ -20,8 +20,9 @@ from channels.email import connect
 from hub.lifecycle.reports.weekly_report import send_weekly_reports, subscribe, unsubscribe
 from hub.lifecycle.services import Services
 from hub.model.reports.weekly_report import MailState, WeeklyReport
-from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.outbox import Ledger

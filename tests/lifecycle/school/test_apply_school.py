@@ -15,7 +15,7 @@ from hub.lifecycle.school.apply_school import apply_school, compare_school
 from hub.model.contract.signer import Role
 from hub.model.school.course import Campus, Course
 from hub.model.school.school_change import SchoolComparison
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
 from tests.school_toml import CAMPUSES, COURSES

@@ -14,7 +14,7 @@ from hub.lifecycle.signing.device_keys import list_devices, revoke
 from hub.lifecycle.staff.change_phone import ask_with_old_phone
 from hub.model.contract.contract import Contract
 from hub.model.signing.device_key import AppKey, Attestation
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.enrolling import came
 from tests.lifecycle.people import father

@@ -21,7 +21,7 @@ from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, IssueSelection
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.school.enrolments import PEOPLE
 from hub.worker.periodic_tasks import MANY_AGAIN
 from tests.commits import failing_before_commit

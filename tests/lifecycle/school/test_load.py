@@ -25,7 +25,7 @@ from hub.lifecycle.school.import_roster import (
 )
 from hub.model.contract.signer import Role
 from hub.model.school.enrolment_list import EnrolmentFilter
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.settings import PACKED
 from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database

@@ -18,7 +18,7 @@ from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_change import EnrolmentChange
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.roster_import import KeptBecause, RosterImport
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.commits import before_commits
 from tests.lifecycle.clockwork import waiting
 from tests.lifecycle.school.test_load import CHILD, roster

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.judges import judge
 from tests.lifecycle.clockwork import quiet_hub, round_of_work
 from tests.lifecycle.signer import completed, signed

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import COMPLETE, JOB_KINDS, Job, take_jobs
 from hub.worker.job_queue import JobQueue
 from tests.lifecycle.clockwork import StandingClock, quiet_hub

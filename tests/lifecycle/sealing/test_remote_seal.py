@@ -22,7 +22,7 @@ from hub.lifecycle.services import SealKey
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.plugins import seal_key
 from hub.tokens import TokenContext
 from hub.wiring import utc_now

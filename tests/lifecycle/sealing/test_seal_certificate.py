@@ -16,7 +16,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.services import SealKey
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.signing.signature_request import RequestState, SignatureRequest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens.softkey import SoftKey
 from hub.worker.worker import Worker

@@ -28,7 +28,7 @@ from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
 from hub.model.sealing.seal_use import SealUse, UseOutcome
 from hub.model.signing.signature_request import SignatureRequest
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import contract_now, signed, staff_tasks
 from tests.lifecycle.trouble import Overtaken

@@ -25,7 +25,7 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.signature_request import RequestState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.database import tamper
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.clockwork import StandingClock, follow, quiet_hub, round_of_work, sent

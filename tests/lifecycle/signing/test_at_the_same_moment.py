@@ -17,7 +17,7 @@ from hub.lifecycle.signing import sign
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.signing.signature_request import RequestState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.tokens import SigningKey, SignsEach
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting

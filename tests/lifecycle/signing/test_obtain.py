@@ -17,7 +17,7 @@ from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.authorities.outside_ca import OutsideCa, RegistrationAuthority
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.signer import Person, completed, person, ready_to_sign, signed

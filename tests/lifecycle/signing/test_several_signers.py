@@ -16,7 +16,7 @@ from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, Signer
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE, father, head, mother
 from tests.lifecycle.signer import completed, contract_now, record_of, signed

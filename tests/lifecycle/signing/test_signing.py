@@ -33,7 +33,7 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import ADULT, MOTHER_PHONE, adult, father, head, two_guardians

@@ -15,7 +15,7 @@ from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
 from qianda.holder import SoftwareKey

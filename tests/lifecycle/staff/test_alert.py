@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.staff.send_alerts import alert_staff
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.alert import BUNDLED_WITHIN, MAX_TRIES, RETRIES_AFTER, Alert
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.alerts.hook import Hook, dead_address, hook
 from tests.running import Running, running_hub, until
 

@@ -26,8 +26,8 @@ from hub.lifecycle.school.replace_signer import list_adults_on_file
 from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, list_waiting, turn_down
 from hub.model.contract.signer import Role
 from hub.model.school.course import Enrolment
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChangeState
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.enrolling import came
 from tests.lifecycle.people import father

@@ -11,7 +11,8 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.reissue import reissue
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.model.staff.task_outcome import MOOT_WHEN, MootWhen
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running

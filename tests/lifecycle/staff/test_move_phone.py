@@ -19,8 +19,8 @@ from hub.lifecycle.signing.questions import ask as question
 from hub.lifecycle.staff.change_phone import approve
 from hub.model.contract.signer import Signer
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.phone_change import PhoneChange
+from hub.model.staff.scope import EVERYTHING, Scope
 from tests.database import LOCK_WAITS
 from tests.lifecycle.clockwork import NIGHT, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import MOTHER_PHONE, father, mother

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import TimestampService, TimestampSettings
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.database import LOCK_WAITS, fresh_database

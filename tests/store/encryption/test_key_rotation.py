@@ -20,7 +20,7 @@ from hub.key_rotation import check_encrypted, list_encryption_keys, prepare_key,
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.school.roster_upload import RosterUpload
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.encryption.keys import Keys, make_sealing_key
 from hub.store.server.encryption_keys import ENCRYPTED_COLUMNS

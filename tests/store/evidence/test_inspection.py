@@ -13,7 +13,7 @@ from hub.doctor.records import examine_files, examine_records
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_entry_digest
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running

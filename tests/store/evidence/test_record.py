@@ -16,7 +16,7 @@ import pytest
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import compute_commitment, find_broken_entry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.database import shared_server
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians

@@ -8,7 +8,7 @@ import pytest
 
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import find_broken_entry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.running import Running, until
 

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import DiskFull, UnreadableFile
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.files.content_addressed import Files
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction

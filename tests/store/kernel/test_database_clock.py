@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.database_clock import TOLERANCE, DatabaseClock
 from hub.store.kernel.opening import Opening

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import ARRAY, TIMESTAMP, Integer, String, Text, Uuid, bindparam, cast, literal, null, select, text
 from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 
-from hub.model.staff.accounts import EVERYTHING, Scope, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement

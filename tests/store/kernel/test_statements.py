@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select, text
 
 import hub.store
 from hub.errors import DatabaseUnavailable
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.rows import changed, insert_row, update_row

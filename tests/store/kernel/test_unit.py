@@ -27,7 +27,7 @@ from hub.errors import (
 from hub.model.contract.case import Case
 from hub.model.contract.contract import MOVES, Contract, ContractState
 from hub.model.school.course import Campus
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock
 from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.encryption.keys import Keys

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from asyncpg import connect
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.reminders.due_steps import opening_due
 from hub.store.transaction import Database

@@ -13,7 +13,7 @@ import pytest
 
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentPage, EnrolmentState
 from hub.model.school.roster_import import RosterImport
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.connection import Connection, Rows
 from hub.store.kernel.statement import SqlStatement

@@ -15,7 +15,7 @@ from hub.model.school.course import Campus
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant, UseRefusal
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUse, UseOutcome
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database, Transaction
 from tests.database import LOCK_WAITS, fresh_database

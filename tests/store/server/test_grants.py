@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Table
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.server.grants import CHANGING, DELETABLE, READ_ONLY
 from hub.store.server.migrate import migrate
 from hub.store.tables.columns import metadata

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from hub.errors import ContractNotFound, KeyNotValid
 from hub.model.school.course import Campus
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_of_case
 from hub.store.kernel.opening import by_key, enter
 from hub.store.staff.accounts import key_hash

@@ -33,7 +33,8 @@ from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
-from hub.model.staff.accounts import EVERYTHING, ApiKey, NewStaffSession, Scope, Staff
+from hub.model.staff.accounts import ApiKey, NewStaffSession, Staff
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.tables.columns import metadata
 from tests.database import fresh_database, tamper

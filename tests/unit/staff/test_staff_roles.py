@@ -8,9 +8,10 @@ import pytest
 
 from hub.errors import AccountNotFound, BadInput, LastOwner, OwnAccount, RoleAboveOwn
 from hub.model.evidence.record_facts import is_allowed_in_clear
-from hub.model.staff.accounts import EVERYTHING, Scope, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.administration import Administrator, check_may_give, check_may_manage, check_owner_remains
 from hub.model.staff.roles import PERMISSIONS, Permission, StaffRole, list_grantable_roles, may, may_grant
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.web.staff import PAGES
 
 HEFEI = Scope(frozenset({"hefei"}))

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import TooSoon
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.api.endpoint import MAX_BODY_BYTES
 from tests.database import tamper
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until

@@ -16,8 +16,8 @@ from hub.errors import DatabaseUnavailable
 from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.staff.api_keys import add_key
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
+from hub.model.staff.scope import EVERYTHING
 from tests.commits import before_commits
 from tests.running import Running
 from tests.web.signer_visits import asked

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from hub.errors import TokenUnavailable
 from hub.model.signing.authority_choice import BUILTIN
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.tokens import SignsEach
 from tests.changed_services import change_services

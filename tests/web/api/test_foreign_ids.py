@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.lifecycle.staff.api_keys import add_key
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
+from hub.model.staff.scope import EVERYTHING
 from hub.web.api import OPERATIONS
 from tests.everything_stored import changed, fingerprint
 from tests.lifecycle.signer import person

@@ -11,8 +11,8 @@ import pytest
 
 from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.staff.api_keys import add_key
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
+from hub.model.staff.scope import EVERYTHING
 from tests.running import Running
 from tests.web.api.test_api_contracts import CONTRACTS, asked
 from tests.web.staff_visit import ConsoleBrowser

@@ -7,7 +7,7 @@ from aiohttp import ClientSession
 
 from hub.lifecycle.contract.end import void
 from hub.model.messaging.message import format_moment
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.pages.render import STATIC
 from tests.running import GUARDIAN_PHONE, Running
 from tests.web.signer.test_crawlers import pages_and_scripts

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hub.lifecycle.contract.terms import SIGN_BY
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked, verified

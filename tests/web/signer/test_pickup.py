@@ -14,7 +14,7 @@ import pytest_asyncio
 from hub.lifecycle.signing.entry import pickup_codes
 from hub.model.contract.contract import Contract
 from hub.model.signing.link import DoorKind, derive_pickup_code
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from tests.lifecycle.people import father
 from tests.poster_visits import Family

@@ -15,7 +15,7 @@ from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import revoke_poster
 from hub.model.contract.contract import Contract
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
 from tests.changed_services import change_services

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from hub.web.signer.pages import TEXT_VERSION
 from qianda.checks import RefusedToSign

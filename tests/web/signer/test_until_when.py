@@ -10,7 +10,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.signing.entry import pickup_codes
 from hub.model.contract.signer import Role
 from hub.model.signing.link import DoorKind, derive_pickup_code
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import MORNING, StandingClock
 from tests.running import GUARDIAN_PHONE, Running

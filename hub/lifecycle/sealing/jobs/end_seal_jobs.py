@@ -24,7 +24,7 @@ from hub.model.sealing.seal_job import (
 )
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.sealing.webhook import WebhookAddress, job_notice, next_try, notice_headers
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 # Seconds that a webhook has to answer.

@@ -20,7 +20,7 @@ from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_job import FILES_AT_FIRST, ItemOutcome, SealJobState, plan_lease
 from hub.model.sealing.seal_use import EndedUse
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 
 # Leases of one worker at a time: while the files of one are fetched, synced and stored, those of the other are sealed.
 LEASES_AT_ONCE = 2

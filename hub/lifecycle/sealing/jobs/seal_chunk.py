@@ -25,7 +25,7 @@ from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_grant import Grantee, GranteeKind, UseRefusal
 from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome, SealItem, SealJob, SealLevel, group_files
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import sha256_of
 
 # A file that was begun more often than this probably kills its worker.

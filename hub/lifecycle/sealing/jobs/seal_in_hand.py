@@ -15,7 +15,7 @@ from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import SealFault
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 
 
 async def open_seal(services: Services, seal: Seal) -> SealInHand:

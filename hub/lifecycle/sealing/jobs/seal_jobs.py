@@ -26,7 +26,7 @@ from hub.model.sealing.seal_job import (
     would_overwrite,
 )
 from hub.model.sealing.seal_place import parse_seal_place
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import SEAL_FILES
 from hub.store.transaction import Transaction
 

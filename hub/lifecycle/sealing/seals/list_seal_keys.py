@@ -11,7 +11,7 @@ from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import KeyPlace, Seal
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 
 
 class KeyCustody(StrEnum):

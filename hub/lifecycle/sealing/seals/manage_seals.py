@@ -21,7 +21,7 @@ from hub.lifecycle.sealing.seals.contract_seal import CONFIGURED_NAME, get_confi
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Transaction
 
 MAX_NAME_LENGTH = 40

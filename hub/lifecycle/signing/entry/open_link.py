@@ -28,7 +28,7 @@ from hub.model.school.course import Campus
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.signing.session import SigningSession, begin_session
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import (
     FoundVisit,
     opening_lock_with_session,

@@ -28,7 +28,7 @@ from hub.model.signing.pickup_code import (
     parse_pickup_code,
 )
 from hub.model.signing.session import SESSION_LIFE, begin_session
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 

@@ -23,7 +23,8 @@ from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
 from hub.model.signing.session import CODE_LIFE, Identified, SigningSession
-from hub.model.staff.accounts import EVERYTHING, UNREACHED, StaffTask
+from hub.model.staff.accounts import UNREACHED, StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock_for_answer, opening_lock_for_code, opening_with_signer
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction

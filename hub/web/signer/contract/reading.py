@@ -19,7 +19,7 @@ from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, SigningTask, TaskState
 from hub.model.school.course import Campus
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, PAGE_IMAGES
 from hub.web.http.security import refuse_other_sites, session_secret
 from hub.web.pages.i18n import chosen_language

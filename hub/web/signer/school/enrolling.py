@@ -14,7 +14,7 @@ from hub.lifecycle.school import guests
 from hub.lifecycle.school.guests import Admitted
 from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.school.course import Course
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.api.schemas import SignerAsked
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret, set_session

@@ -18,7 +18,7 @@ from hub.lifecycle.school.posters import Offer
 from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.contract.person import IdType, format_id_type
 from hub.model.school.poster import PosterMode
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import COOKIE

@@ -11,7 +11,7 @@ from hub.lifecycle.contract.give_answers import asked_fields, attach, give_answe
 from hub.lifecycle.signing.entry.open_link import get_visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret
 from hub.web.signer import schemas

@@ -17,7 +17,7 @@ from hub.lifecycle.signing.entry.open_link import find_opened_link, get_link_not
 from hub.model.messaging.message import format_moment
 from hub.model.signing.link import normalise_ticket
 from hub.model.signing.pickup_code import is_pickup_code, is_pickup_secret
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.signing.links import opening_by_ticket, opening_of_opened
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import COOKIE

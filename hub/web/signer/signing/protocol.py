@@ -25,8 +25,8 @@ from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.person import normalise_phone
 from hub.model.signing.pickup_code import is_pickup_secret
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.phone_change import PhoneChangeState
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.ranges import file_answer
 from hub.web.http.security import clear_session, session_secret, set_session

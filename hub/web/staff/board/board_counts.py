@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.transaction import Database
 
 # Each open tab of the board asks every five seconds. Numbers are kept for this many times as long as counting took.

@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from hub.errors import DatabaseUnavailable, NotFound, Unavailable
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Database
 from hub.web.http.access_log import EVENT_STREAM
 from hub.web.http.app_keys import HUB

@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.documents.board.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.school_acts import record_act
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.board.board_filter import BoardFilter
 from hub.store.board.dashboard import BoardRow
 from hub.web.http.app_keys import RATE_LIMITS

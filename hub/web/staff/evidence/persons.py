@@ -21,7 +21,7 @@ from hub.lifecycle.evidence.ask_erasure import ask_erasure, confirm_erasure, lis
 from hub.lifecycle.evidence.person import PersonAct, export_person, find_persons, plan_erasure
 from hub.lifecycle.services import Services
 from hub.model.evidence.person_data import SoughtPerson
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.pages.files import download
 from hub.web.pages.i18n import Translate

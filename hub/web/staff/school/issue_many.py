@@ -36,8 +36,8 @@ from hub.model.school.issue_many import (
     IssueSelection,
     digest_items,
 )
-from hub.model.staff.accounts import Scope
 from hub.model.staff.roles import Permission
+from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.actors import names_of

@@ -17,7 +17,7 @@ from hub.errors import AccessDenied, BadInput, SchoolChanged
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.lifecycle.school.apply_school import apply_school, compare_school
 from hub.model.school.school_change import SchoolChange, SchoolComparison, SchoolFault
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB
 from hub.web.pages.fault_words import say_fault, say_place
 from hub.web.pages.files import download as download_file

@@ -13,9 +13,10 @@ from aiohttp import web
 from hub.errors import AccessDenied, AccountNotReady, LoginRequired, NotFound, QiandaError, RoleNotAllowed
 from hub.lifecycle.services import Services
 from hub.model.school.course import Campus
-from hub.model.staff.accounts import EVERYTHING, CurrentSession, Scope, Staff
+from hub.model.staff.accounts import CurrentSession, Staff
 from hub.model.staff.administration import Administrator
 from hub.model.staff.roles import SECOND_FACTOR_ROLES, Permission, may
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import cookie
 from hub.web.staff.forms import Entered, read_id, read_texts

@@ -14,7 +14,8 @@ from aiohttp import web
 from hub.errors import Locked, LoginRequired, QiandaError, WrongPassword
 from hub.lifecycle.staff.check_password import check_second_factor
 from hub.measures import SecurityEvent
-from hub.model.staff.accounts import EVERYTHING, CurrentSession, NewStaffSession
+from hub.model.staff.accounts import CurrentSession, NewStaffSession
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, PASSWORDS, RATE_LIMITS
 from hub.web.http.problems import retry_seconds, status_of
 from hub.web.http.security import cookie

@@ -12,7 +12,7 @@ from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import mother, two_guardians
 from tests.lifecycle.signer import Person, deliver, person, record_of, signed, staff_tasks

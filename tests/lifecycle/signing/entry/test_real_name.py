@@ -18,7 +18,7 @@ from hub.errors import IdentityUnavailable, TooSoon, WrongAnswer
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.signing.entry.identity_provider_check import CHECKS_AN_HOUR
 from hub.model.contract.signer import Role
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.identity.aliyun_double import AliyunIdentityDouble
 from tests.lifecycle.signer import Person, person, staff_tasks
 from tests.running import GUARDIAN_ID, Running, running_hub

@@ -13,7 +13,7 @@ import pytest
 from hub.errors import Unavailable
 from hub.lifecycle.contract.end import void
 from hub.measures import REGISTRY
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.board.board_stream import CHANGES, BoardChanges, StreamPace
 from tests.running import Running

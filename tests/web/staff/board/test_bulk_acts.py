@@ -19,8 +19,8 @@ import pytest_asyncio
 from hub.lifecycle.board.bulk_acts import run_bulk_act
 from hub.lifecycle.contract.end import expire, void
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.board import dashboard
 from hub.web.staff.board.board_counts import COUNTS, KeptCounts

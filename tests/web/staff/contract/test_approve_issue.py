@@ -23,8 +23,8 @@ from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import mask_id
 from hub.model.school.course import Enrolment
 from hub.model.school.text_version import TextKind, TextState, TextVersion
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from tests.lifecycle.people import mother
 from tests.poster_visits import Family, admitted, make_poster

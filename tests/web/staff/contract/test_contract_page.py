@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from hub.lifecycle.contract.end import expire
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of

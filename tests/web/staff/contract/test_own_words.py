@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.contract.end import void
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
 from tests.running import Running
 from tests.web.signer_visits import asked, opened, verified

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from hub.model.contract.signer import Signer
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.running import Running
 from tests.web.staff_visit import ISSUE_FORM, ConsoleBrowser
 

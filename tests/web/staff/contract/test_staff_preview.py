@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from hub.model.messaging.sms_length import measure_text
 from hub.model.school.course import Enrolment
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.poster_visits import Family
 from tests.running import GUARDIAN_ID, Running
 from tests.web.staff_visit import ISSUE_FORM, ConsoleBrowser, Page, console_of

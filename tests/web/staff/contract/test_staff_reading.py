@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from hub.web.http.rate_limit import RateLimits
 from tests.lifecycle.signer import completed, signed

@@ -11,7 +11,7 @@ import pytest
 from hub.errors import BadInput
 from hub.lifecycle.contract.rehearse import RehearsingPerson, make_rehearsal, rehearse
 from hub.model.school.course import Course
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.running import ADULT_ID, STUDENT_PHONE, running_hub
 from tests.web.staff_visit import console_of
 

@@ -18,7 +18,8 @@ from hub.lifecycle.school.issue_enrolments import issue_enrolments
 from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.model.contract.contract import Contract
 from hub.model.signing.link import DoorKind
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.web.staff.school import enrolments
 from tests.lifecycle.signer import completed, person, record_of, signed, tasks_of

@@ -10,8 +10,8 @@ from hub.errors import Refused
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.erase import erase_words
 from hub.lifecycle.evidence.make_package import make_package
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.running import QUICK, Running
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 

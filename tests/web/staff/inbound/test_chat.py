@@ -15,7 +15,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 from yarl import URL
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.board.board_filter import BoardFilter
 from tests.chats.platforms import DingTalkPlatform, FeishuPlatform, Sent, WeComPlatform
 from tests.chats.servers import AnswerServer, answer_server

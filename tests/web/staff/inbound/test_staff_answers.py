@@ -20,7 +20,8 @@ from hub.model.contract.contract import Contract
 from hub.model.messaging.budget import BudgetLimits
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.sms_length import measure_text
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from tests.changed_services import change_services
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock
 from tests.lifecycle.signer import deliver, person, tasks_of

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.alerts.hook import dead_address
 from tests.chats.platforms import WeComPlatform
 from tests.running import Running, running_hub

@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.router.policy import get_policy_at
 from hub.web.staff import policy_labels
 from tests.running import Running, running_hub, until

@@ -16,8 +16,8 @@ from sqlalchemy import text
 
 from hub.lifecycle.contract.end import void
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.web.pages.compression import MIN_PAGE_BYTES
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub

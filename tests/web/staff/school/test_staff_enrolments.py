@@ -16,7 +16,7 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import new_contract
 from hub.model.school.course import Enrolment
-from hub.model.staff.accounts import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.web.staff.school import enrolments
 from tests.poster_visits import Family, cn_id
 from tests.running import Running

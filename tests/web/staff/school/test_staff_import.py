@@ -13,7 +13,7 @@ from hub.documents.school.roster_columns import COLUMNS
 from hub.documents.school.roster_sheets import PROBLEMS
 from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.lifecycle.evidence.retention import purge
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from tests.database import tamper
 from tests.poster_visits import cn_id

@@ -14,7 +14,7 @@ import xlsxwriter
 
 from hub.documents.school.allowed_list import entries_of
 from hub.errors import UnreadableFile
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.poster_visits import Family, admitted, make_poster
 from tests.running import Running, running_hub
 from tests.web.signer_visits import asked

@@ -23,8 +23,8 @@ from hub.model.messaging.message import Purpose
 from hub.model.school.course import Course
 from hub.model.school.school_change import SchoolFile
 from hub.model.school.text_version import TextKind, TextState, TextVersion
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.router.message_texts import MessageTexts
 from tests.database import tamper
 from tests.running import Running, running_hub

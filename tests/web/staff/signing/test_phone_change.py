@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from hub.lifecycle.contract.new_contract import NewStudent
 from hub.model.contract.contract import Contract
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from qianda.wire import ProtocolProblem
 from tests.lifecycle.people import father
 from tests.poster_visits import Family, cn_id

@@ -14,7 +14,7 @@ import pytest_asyncio
 from hub.lifecycle.staff.reveal_contact import MAX_REVEALS_A_DAY
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import SHANGHAI
 from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of

@@ -24,10 +24,10 @@ from hub.lifecycle.staff.accounts import (
     reset_password,
 )
 from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key
-from hub.model.staff.accounts import Scope
 from hub.model.staff.administration import COMMAND_LINE, Administrator
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import ROLES_OF_HEADQUARTERS, StaffRole
+from hub.model.staff.scope import Scope
 from tests.lent_hubs import lent_hub
 from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser

@@ -28,8 +28,8 @@ from hub.model.school.issue_many import IssueAct
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
-from hub.model.staff.accounts import EVERYTHING, Scope
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
+from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.tables.columns import metadata
 from hub.web.staff import ACTS, PAGES
 from tests.lifecycle.signer import person

@@ -16,9 +16,10 @@ from sqlalchemy import text
 
 from hub.lifecycle.staff.accounts import ONE_TIME_LIFE, unlock_staff
 from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.staff.log_in import browser_name
 from tests.running import QUICK, MovableClock, Running, running_hub

@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.staff.accounts import disable_staff
-from hub.model.staff.accounts import EVERYTHING, Staff
+from hub.model.staff.accounts import Staff
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from tests.running import Running, running_hub
 from tests.store.evidence.test_record import superuser
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of

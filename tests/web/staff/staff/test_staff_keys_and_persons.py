@@ -13,9 +13,9 @@ import pytest
 from hub.lifecycle.evidence.ask_erasure import carry_out_erasures, list_erasures
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
 from hub.model.evidence.record import RecordEntry
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Database
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, QUICK, Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of

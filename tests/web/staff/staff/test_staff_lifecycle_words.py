@@ -21,7 +21,8 @@ from hub.model.contract.contract import ContractState, check_move
 from hub.model.reminders import schedule
 from hub.model.reminders.may_send import SkipReason
 from hub.model.reports.report import MAX_DAYS
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels

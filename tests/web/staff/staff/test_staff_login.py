@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from tests.running import MovableClock, Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 

@@ -18,8 +18,8 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
 from hub.model.school.roster_upload import RosterUpload
-from hub.model.staff.accounts import EVERYTHING
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
+from hub.model.staff.scope import EVERYTHING
 from hub.web.staff import ACTS, PAGES
 from tests.everything_stored import changed, fingerprint
 from tests.lifecycle.signer import person

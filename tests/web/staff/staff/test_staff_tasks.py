@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.lifecycle.evidence.erase import erase_words
-from hub.model.staff.accounts import EVERYTHING, StaffTask
+from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.web.staff.staff import tasks
 from tests.running import Running
 from tests.statements import noted_statements
