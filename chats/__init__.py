@@ -11,12 +11,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-if TYPE_CHECKING:
-    import aiohttp
 
 # Seconds. The longest time for a call to a platform.
 CALL_TIMEOUT = 10.0
@@ -125,6 +123,17 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ForgedQuestion("the body is no JSON object")
     return value
+
+
+async def post(http: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Post JSON to a platform. Return its answer. Raises NotSent."""
+    timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT)
+    headers = {"Content-Type": "application/json", **headers}
+    try:
+        async with http.post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout) as answer:
+            return read_object(await answer.content.read(1 << 16))
+    except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
+        raise NotSent(type(error).__name__) from None
 
 
 def is_same(expected: str, given: object) -> bool:

@@ -16,11 +16,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import aiohttp
 from pydantic import SecretStr
 
 from chats import (
-    CALL_TIMEOUT,
     ChatContext,
     ChatOptions,
     ChatQuestion,
@@ -30,6 +28,7 @@ from chats import (
     Reply,
     is_recent,
     is_same,
+    post,
     read_object,
     read_options,
 )
@@ -84,17 +83,7 @@ class DingTalk:
         webhook = question.back.get("webhook", "")
         if not self._ours(webhook):
             raise NotSent("the webhook leads elsewhere")
-        try:
-            async with self._context.http.post(
-                webhook,
-                data=_message(text),
-                headers={"Content-Type": JSON},
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
-            ) as answer:
-                taken = read_object(await answer.content.read(1 << 16)).get("errcode")
-        except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
-            raise NotSent(type(error).__name__) from None
+        taken = (await post(self._context.http, webhook, _message(text), {})).get("errcode")
         if taken != 0:
             raise NotSent(f"errcode {taken}")
 

@@ -19,13 +19,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-import aiohttp
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 from pydantic import Field, SecretStr
 
 from chats import (
-    CALL_TIMEOUT,
     ChatContext,
     ChatOptions,
     ChatQuestion,
@@ -35,6 +33,7 @@ from chats import (
     Reply,
     is_recent,
     is_same,
+    post,
     read_object,
     read_options,
 )
@@ -157,17 +156,8 @@ class Feishu:
 
     async def _post(self, path: str, body: Mapping[str, str], token: str = "") -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            async with self._context.http.post(
-                self._options.origin.rstrip("/") + path,
-                json=body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
-            ) as answer:
-                return read_object(await answer.content.read(1 << 16))
-        except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
-            raise NotSent(type(error).__name__) from None
+        url = self._options.origin.rstrip("/") + path
+        return await post(self._context.http, url, json.dumps(body).encode(), headers)
 
 
 def connect(options: Mapping[str, Any], context: ChatContext) -> Feishu:
