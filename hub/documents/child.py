@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
@@ -59,15 +61,11 @@ class LimitedChild:
             if self._process is not None and self._process.poll() is not None:
                 self._stop()
             process = self._process = self._process or self._start()
-            timer = threading.Timer(self._limits.seconds, process.kill)
-            timer.start()
             try:
-                status, body = _exchange(process, question)
+                status, body = _exchange(process, question, self._limits.seconds)
             except (OSError, EOFError):
                 self._stop()
                 raise ChildFailed("it took too much time or memory, or the content crashed the reader") from None
-            finally:
-                timer.cancel()
             if status == OUT_OF_MEMORY:
                 self._stop()
         if status == DONE:
@@ -88,7 +86,11 @@ class LimitedChild:
         command = [sys.executable, "-I", "-m", self._module, *words]
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         environment = {"LC_ALL": "C.UTF-8", **_KEPT_MEMORY}
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environment)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, env=environment, bufsize=0)
+        for stream in (process.stdin, process.stdout):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+        return process
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -97,11 +99,8 @@ class LimitedChild:
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout):
-            try:
-                if stream is not None:
-                    stream.close()
-            except OSError:  # the child is gone, so the rest of the buffer does not matter
-                continue
+            if stream is not None:
+                stream.close()
 
 
 def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...]) -> None:
@@ -137,14 +136,44 @@ def _allow_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _exchange(process: subprocess.Popen[bytes], question: bytes) -> tuple[int, bytes]:
+def _exchange(process: subprocess.Popen[bytes], question: bytes, seconds: float) -> tuple[int, bytes]:
+    """Send a question and return the status and the body of the answer. Raises EOFError, and OSError: TimeoutError
+    after `seconds`.
+
+    The pipes never block, so the thread that waits watches the time itself, without a timer's thread.
+    """
     if process.stdin is None or process.stdout is None:
         raise EOFError
-    _write_frame(process.stdin, DONE, question)
-    frame = _read_frame(process.stdout)
-    if frame is None:
-        raise EOFError
-    return frame
+    deadline = time.monotonic() + seconds
+    _send(process.stdin.fileno(), _HEAD.pack(DONE, len(question)), deadline)
+    _send(process.stdin.fileno(), question, deadline)
+    status, length = _HEAD.unpack(_receive(process.stdout.fileno(), _HEAD.size, deadline))
+    return status, _receive(process.stdout.fileno(), length, deadline)
+
+
+def _send(pipe: int, content: bytes, deadline: float) -> None:
+    left = memoryview(content)
+    while left:
+        _wait(pipe, select.POLLOUT, deadline)
+        left = left[os.write(pipe, left) :]
+
+
+def _receive(pipe: int, size: int, deadline: float) -> bytes:
+    received = bytearray()
+    while len(received) < size:
+        _wait(pipe, select.POLLIN, deadline)
+        if not (piece := os.read(pipe, size - len(received))):
+            raise EOFError
+        received += piece
+    return bytes(received)
+
+
+def _wait(pipe: int, event: int, deadline: float) -> None:
+    """Wait until the pipe is ready. Raises TimeoutError at the deadline."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
 
 
 def _write_frame(sink: IO[bytes], status: int, body: bytes) -> None:

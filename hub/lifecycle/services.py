@@ -32,6 +32,7 @@ from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.sealing.webhook import WebhookAddress
 from hub.model.signing.authority_choice import AuthorityRule
+from hub.model.signing.signature_plan import SignaturePlans
 from hub.model.signing.signature_request import Custody
 from hub.model.staff.password_cost import PasswordCost
 from hub.notaries import Notary
@@ -138,6 +139,7 @@ class SigningServices:
     signer_trust: SignerTrust
     revocation: RevocationLists
     attestors: Attestors = field(default_factory=dict)
+    plans: SignaturePlans = field(default_factory=SignaturePlans)
 
 
 @dataclass(frozen=True)

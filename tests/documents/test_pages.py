@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 
 import pikepdf
@@ -173,3 +176,18 @@ def test_a_child_that_died_between_two_files_is_replaced(painter: PagePainter) -
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead; it is the painter that has to notice
     assert len(painter.page_images(pdf(INK, INK))) == 2
+
+
+@pytest.mark.parametrize("length", [1, 1_000_000], ids=["not answered", "not even taken"])
+def test_a_child_that_stands_still_is_ended(painter: PagePainter, length: int) -> None:
+    assert len(painter.page_images(pdf(INK))) == 1
+    child, limits = painter._child._process, painter._child._limits
+    assert child is not None
+    child.send_signal(signal.SIGSTOP)
+    painter._child._limits, began = replace(limits, seconds=0.2), time.monotonic()
+    with pytest.raises(UnreadableFile, match="too much time or memory"):
+        painter.page_images(os.urandom(length))  # a pipe holds 64 KB
+    assert time.monotonic() - began < 10
+    assert child.poll() == -signal.SIGKILL
+    painter._child._limits = limits
+    assert len(painter.page_images(pdf(INK))) == 1

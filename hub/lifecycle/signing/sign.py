@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -51,6 +51,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.signing.pairing import PairingState
 from hub.model.signing.session import PREPARED_FOR, SigningSession
+from hub.model.signing.signature_plan import SignaturePlan
 from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
@@ -108,22 +109,46 @@ async def _prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
 ) -> tuple[SignatureRequest, int]:
     """Draw and store the file without holding a lock, then check under the lock that it may still be signed."""
+    known = services.signing.plans.take(secret, contract_id)
+    plan = known or await _read_plan(services, secret, contract_id, asked)
+    prepared = await _prepared_file(services, plan, asked.strokes)
+    stored = await services.files.put(prepared.file)
+    async with begin_locked_visit(services.database, secret, contract_id, agent=True) as (tx, now):
+        await _check_may_prepare(services, tx, now, asked)
+        if plan_signature(now) != plan:  # another key was certified meanwhile
+            raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
+        for replaced in await list_replaceable(tx, now):
+            await tx.signatures.lapse(replaced.id)  # the same signer begins again
+        if known:
+            await consume_prepare_quota(services, tx, now.task.id, now.signer)
+        request = _request(tx, now, asked.consent, prepared, stored)
+        await tx.signatures.add(request)
+    return request, len(prepared.file)
+
+
+async def _read_plan(services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest) -> SignaturePlan:
+    """Return the plan of a file that this signer may prepare, and count the file."""
     async with begin_visit(services.database, secret, contract_id, agent=True) as (tx, visiting):
         await _check_may_prepare(services, tx, visiting, asked)
         await list_replaceable(tx, visiting)
         await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer)
-        at = tx.now
-    prepared = await _prepared_file(services, visiting, asked.strokes, at)
-    stored = await services.files.put(prepared.file)
-    async with begin_locked_visit(services.database, secret, visiting.contract.id, agent=True) as (tx, now):
-        await _check_may_prepare(services, tx, now, asked)
-        if now.session.certificate_chain != visiting.session.certificate_chain:  # another key was certified meanwhile
-            raise DocumentBusy(retry_after=CONFIRMATION_RETRY)
-        for replaced in await list_replaceable(tx, now):
-            await tx.signatures.lapse(replaced.id)  # the same signer begins again
-        request = _request(tx, now, asked.consent, prepared, stored)
-        await tx.signatures.add(request)
-    return request, len(prepared.file)
+    return plan_signature(visiting)
+
+
+def plan_signature(visiting: Visit) -> SignaturePlan:
+    """Return what a file is prepared from for this visit, whose session has a certified key."""
+    session, contract, signer = visiting.session, visiting.contract, visiting.signer
+    assert contract.document is not None
+    return SignaturePlan(
+        contract.document,
+        contract.revision == 0,
+        signer.field,
+        signer.name,
+        signer.language,
+        signer.zone,
+        session.custody,
+        session.certificate_chain,
+    )
 
 
 async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visit, asked: PrepareRequest) -> None:
@@ -176,18 +201,16 @@ async def list_replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRe
     return mine
 
 
-async def _prepared_file(services: Services, visiting: Visit, strokes: Strokes | None, at: datetime) -> Prepared:
-    contract, signer = visiting.contract, visiting.signer
-    assert contract.document is not None
-    shown = await services.files.get(contract.document)
-    local = at.astimezone(ZoneInfo(signer.zone))
+async def _prepared_file(services: Services, plan: SignaturePlan, strokes: Strokes | None) -> Prepared:
+    shown = await services.files.get(plan.document)
+    local = services.clock().astimezone(ZoneInfo(plan.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
-    shows = SignerStamp(signer.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", signer.language, visiting.session.custody)
+    shows = SignerStamp(plan.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", plan.language, plan.custody)
 
     def prepared() -> Prepared:
         stamp = signature_stamp(shows, SIGNATURE_SIZE)
-        signature = NewSignature(signer.field, certify=contract.revision == 0, final=False, appearance=stamp)
-        return services.documents.pdf_engine.prepare(shown, signature, visiting.session.certificate_chain)
+        signature = NewSignature(plan.field, certify=plan.is_first, final=False, appearance=stamp)
+        return services.documents.pdf_engine.prepare(shown, signature, plan.chain)
 
     return await asyncio.to_thread(prepared)
 

@@ -35,7 +35,7 @@ from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_
 from hub.lifecycle.signing.device_keys import HeldKey, Presented, ShownKey, bind_key, judge_key
 from hub.lifecycle.signing.entry.open_link import Visit, begin_visit, session_of
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
-from hub.lifecycle.signing.sign import consent_for
+from hub.lifecycle.signing.sign import consent_for, plan_signature
 from hub.lifecycle.signing.signing_order import check_turn
 from hub.model.contract.person import same_name
 from hub.model.signing.passkey import Passkey
@@ -90,7 +90,10 @@ async def certify_key(
     passkey = await find_passkey(services, visiting, presented.passkey) if presented.passkey is not None else None
     facts = _agreed(services, visiting) | _proof_facts(services, challenge, shown)
     applied = _Application(shown, facts, proved.order)
-    return await _certificate_for(services, visiting, applied, holding, passkey)
+    certified = await _certificate_for(services, visiting, applied, holding, passkey)
+    session = replace(visiting.session, custody=certified.custody.value, certificate_chain=certified.chain)
+    services.signing.plans.keep(secret, contract_id, plan_signature(replace(visiting, session=session)))
+    return certified
 
 
 async def bring_certificate(

@@ -1,0 +1,49 @@
+"""What a file is prepared from for a signer, and the plans of those who are about to ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from hub.model.signing.session import hash_secret
+
+# Seconds for which a plan is kept. A page asks for the file as soon as its key has a certificate.
+PLAN_KEPT_FOR = 30.0
+
+
+@dataclass(frozen=True)
+class SignaturePlan:
+    """What a file is prepared from, apart from the handwriting. `document`: SHA-256 (hex) of the present revision;
+    `is_first`: it has no signature yet. `field`, `name`, `language`, `zone`: the signer's. `custody` and `chain` (DER)
+    are those of the session's key."""
+
+    document: str
+    is_first: bool
+    field: str
+    name: str
+    language: str
+    zone: str
+    custody: str | None
+    chain: tuple[bytes, ...]
+
+
+@dataclass
+class SignaturePlans:
+    """The plans of sessions whose key got a certificate a moment ago, each for one use.
+
+    They are kept in the memory of one process. They only save time: whoever uses a plan compares it, under the lock of
+    the contract, with what is stored.
+    """
+
+    _kept: dict[tuple[bytes, UUID | None], SignaturePlan] = field(default_factory=dict)
+
+    def keep(self, secret: str, contract: UUID | None, plan: SignaturePlan) -> None:
+        """Keep the plan for the next file that this session asks for, at this contract or at that of its link."""
+        place = hash_secret(secret), contract
+        self._kept[place] = plan
+        asyncio.get_running_loop().call_later(PLAN_KEPT_FOR, self._kept.pop, place, None)
+
+    def take(self, secret: str, contract: UUID | None) -> SignaturePlan | None:
+        """Return the plan, and forget it."""
+        return self._kept.pop((hash_secret(secret), contract), None)
