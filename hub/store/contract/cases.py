@@ -25,7 +25,7 @@ from sqlalchemy import (
 from hub.errors import ContractNotFound
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
-from hub.model.contract.signer import Signer
+from hub.model.contract.signer import Signer, TaskState
 from hub.model.school.course import Campus
 from hub.model.signing.session import SigningSession, Tries, hash_secret
 from hub.model.signing.signature_request import UNFINISHED
@@ -113,8 +113,8 @@ _LOCK_WITH_SESSION = SqlStatement(
     " FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
 )
 _SEE_PAGE = SqlStatement(
-    f"{_WITH_SESSION}, true AS has_requests, noted_for"
-    " FROM see_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
+    f"SELECT {_parts(its_session=SESSION)}, its_contract, its_document, its_pages, task_state, is_noted"  # noqa: S608
+    " FROM note_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
 )
 _TRIES = "LATERAL recent_tries(ARRAY[(its_signer).person], (its_session).id) AS tries"
 _LOCK_FOR_CODE = SqlStatement(
@@ -145,6 +145,23 @@ class FoundVisit:
     case: Case | None
     person: str
     has_requests: bool
+
+
+@dataclass(frozen=True)
+class SeenPage:
+    """A session that fetches a page of a contract's document (SHA-256, hex), which has so many pages.
+
+    `contract`: None if the session does not include it; `task`: the state of the task of the session's person there.
+    `is_noted`: the page is noted as seen. It is not if the session may not see it, or nothing has to be signed any
+    more.
+    """
+
+    session: SigningSession
+    contract: UUID | None
+    document: str | None
+    pages: int
+    task: TaskState | None
+    is_noted: bool
 
 
 def opening_with_session(secret: str, contract: UUID | None, *, is_all: bool = False) -> Opening:
@@ -273,12 +290,19 @@ class Cases:
         found = self._with_session(rows)
         return found, Campus(**_part(rows[0], CAMPUS)) if found and found.case else None
 
-    async def see_page(self, opening: Opening) -> tuple[FoundVisit | None, UUID | None]:
-        """Note that this session's person fetches a page of the document. Return what `get_with_session` returns, and
-        the task for which it was noted: None if the session may not see the page, or nothing has to be signed any
-        more."""
-        rows = await self._connection.execute(opening.statement, opening.values)
-        return self._with_session(rows), rows[0]["noted_for"] if rows else None
+    async def see_page(self, opening: Opening) -> SeenPage | None:
+        """Note that this session's person fetches a page of the document. Return None if there is no such session."""
+        row = (await self._connection.execute(opening.statement, opening.values)).first()
+        if row is None:
+            return None
+        return SeenPage(
+            read_session(_part(row, SESSION)),
+            row["its_contract"],
+            row["its_document"],
+            row["its_pages"] or 0,
+            TaskState(row["task_state"]) if row["task_state"] else None,
+            row["is_noted"],
+        )
 
     async def lock_with_session(
         self, secret: str, contract: UUID | None, request: UUID | None = None

@@ -31,6 +31,7 @@ from hub.model.signing.session import SigningSession, begin_session
 from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import (
     FoundVisit,
+    SeenPage,
     opening_lock_with_session,
     opening_see_page,
     opening_with_campus,
@@ -239,22 +240,24 @@ async def get_visit_with_campus(
     return visiting, campus
 
 
-async def see_page(services: Services, secret: str, contract_id: UUID | None, page: int) -> Contract:
-    """Record as evidence that the visitor fetches this page, unless their task is final. Return the contract.
+async def see_page(services: Services, secret: str, contract_id: UUID | None, page: int) -> SeenPage:
+    """Record as evidence that the visitor fetches this page, unless their task is final.
 
     `page`: counted from 1. Raises as `visit` does, and NotFound for a page that the document does not have.
     """
     refuse_pickup_secret(secret)
     opening = opening_see_page(secret, contract_id, page, services.clock())
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        found, noted_for = await tx.cases.see_page(opening)
-        visiting = _visit(tx, found, agent=False)
-    if visiting.contract.document is None:
+        seen = await tx.cases.see_page(opening)
+        _check_verified(tx, seen.session if seen else None)
+    assert seen is not None
+    if seen.task is None or seen.document is None:
         raise ContractNotFound
-    if not 1 <= page <= visiting.contract.pages:
+    bind_contextvars(contract=str(seen.contract))
+    if not 1 <= page <= seen.pages:
         raise NotFound("there is no such page")
-    assert visiting.task.state.final or noted_for == visiting.task.id, "a page is given out only after it was noted"
-    return visiting.contract
+    assert seen.task.final or seen.is_noted, "a page is given out only after it was noted"
+    return seen
 
 
 def no_such_request() -> WrongSignature:
@@ -267,10 +270,16 @@ def refuse_pickup_secret(secret: str) -> None:
         raise NotVerified
 
 
-def _visit(tx: Transaction, found: FoundVisit | None, *, agent: bool) -> Visit:
-    session = check_session(tx, found.session if found else None, agent=agent)
+def _check_verified(tx: Transaction, session: SigningSession | None, *, agent: bool = False) -> SigningSession:
+    """Return a session that is live and verified. Raises as `check_session` does, and NotVerified."""
+    session = check_session(tx, session, agent=agent)
     if session.verified_at is None:
         raise NotVerified
+    return session
+
+
+def _visit(tx: Transaction, found: FoundVisit | None, *, agent: bool) -> Visit:
+    session = _check_verified(tx, found.session if found else None, agent=agent)
     assert found is not None
     if found.case is None:
         raise ContractNotFound

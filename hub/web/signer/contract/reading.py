@@ -105,8 +105,9 @@ async def page_image(request: web.Request) -> web.Response:
     """Return the image of a page of the current revision, counted from 1. The access is recorded as evidence."""
     number = int(request.match_info["number"])
     services = request.app[HUB].services
-    sha256 = _current(await see_page(services, session_secret(request), contract_id(request), number))
-    images = await request.app[PAGE_IMAGES].of(sha256, services.files.get)
+    seen = await see_page(services, session_secret(request), contract_id(request), number)
+    assert seen.document is not None
+    images = await request.app[PAGE_IMAGES].of(seen.document, services.files.get)
     return web.Response(body=images[number - 1], content_type="image/png")
 
 
