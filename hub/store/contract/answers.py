@@ -84,7 +84,9 @@ class ContractAnswers:
         no longer needed. The caller has locked the contract. Raises StaleVersion."""
         encrypted = self._cipher.encrypt_json(shown, ANSWERS.at(contract.id))
         await self._connection.execute(_FORGET_FILE, {"of": contract.id, "document": contract.document})
-        return await self._contracts.change(contract, document=sha256, issued_sha256=sha256, answers_sealed=encrypted)
+        # The database looks at the number of pages, which it cannot read in the encrypted answers.
+        written = {"document": sha256, "issued_sha256": sha256, "pages": shown["pages"], "answers_sealed": encrypted}
+        return await self._contracts.change(contract, **written)
 
     async def add_attachment(self, attachment: Attachment, key: bytes) -> None:
         values = {name: getattr(attachment, name) for name in _FIELDS}

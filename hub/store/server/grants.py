@@ -46,7 +46,7 @@ CHANGING: Mapping[str, Sequence[str]] = {
     "contract": (
         "state", "version", "document", "issued_sha256", "final_ofd_sha256", "revision", "deadline", "issued_at",
         "completed_at", "ended_at", "signed_at", "reason", "replaced_by", "hub_due_at", "hub_tries", "stuck_since",
-        "stuck_reason", "answers_sealed",
+        "stuck_reason", "answers_sealed", "pages",
     ),
     "attachment": ("superseded_at",),
     "signer": ("phone_sealed", "phone_hash", "phone_tail_hash", "salt"),

@@ -27,6 +27,7 @@ from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.signing.entry.open_link import see_page
 from hub.model.contract.contract import Contract
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.evidence.person_data import SoughtPerson
@@ -196,6 +197,18 @@ async def test_answers_are_changed_until_somebody_has_signed_and_what_they_repla
             assert await tx.stored_files.list_named([first.file, second.file]) == {second.file}
             versions = {each["sha256"]: each["file"] for each in await tx.contracts.list_versions(contract.id)}
         assert versions[contract.document] is None
+
+
+async def test_a_page_that_the_answers_add_is_shown_and_noted() -> None:
+    async with visiting() as (running, contract, guardian):
+        services = running.hub.services
+        long = dict.fromkeys(ANSWERS, "很长的说明，" * 50)
+        answered = await give_answers(services, guardian.secret, contract.id, long)
+        assert answered.pages > contract.pages
+        seen = await see_page(services, guardian.secret, contract.id, answered.pages)
+        assert seen.is_noted and seen.document == answered.document
+        with pytest.raises(NotFound):
+            await see_page(services, guardian.secret, contract.id, answered.pages + 1)
 
 
 async def test_an_attachment_is_given_out_to_its_signer_and_erased_with_them() -> None:
