@@ -8,7 +8,7 @@ lost, the attempt is `unknown`. Before an attempt that is `sending` or `unknown`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -38,6 +38,7 @@ from hub.model.signing.link import SignLink
 from hub.model.staff.scope import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
+from hub.router.open_calls import OpenCalls
 from hub.router.providers import Begun, Booked, Provider, ProviderSet, send_measured
 from hub.router.receipts import convert_receipt, dropped_report
 from hub.router.recheck import drop_signed_contracts, recheck
@@ -68,6 +69,7 @@ class Router:
         self._breaker = CircuitBreaker(database)
         begin_provider_series(providers.names)
         self._outcomes = OutcomeBatcher(database, self.apply_receipt)
+        self.open_calls = OpenCalls(self.make_call)
 
     @property
     def origin(self) -> str:
@@ -122,6 +124,23 @@ class Router:
     async def _postpone_stored(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
         pause = await self._compute_pause(tx, delivery)
         return replace(delivery, not_before=tx.planning_now + pause, state_at=None), None
+
+    async def begin_calls(self, tx: Transaction, written: Iterable[Delivery]) -> list[Begun]:
+        """Begin to send messages that this transaction has written. Return the calls to make after the commit.
+
+        Messages that have to wait are postponed, and `reconcile` sends them. Rate limits stay locked until the commit,
+        so begin the calls last.
+        """
+        free = [each for each in written if not await hold_back(tx, each)]
+        linked = [(each, await tx.links.get(each.link) if each.link else None) for each in free]
+        calls = []
+        for delivery, call in await self.prepare_calls(tx, linked):
+            if call is not None:
+                await tx.deliveries.called(delivery)
+                calls.append(call)
+            elif delivery.not_before is not None:
+                await tx.deliveries.put_off(delivery.id, delivery.not_before)
+        return calls
 
     async def send_delivery(
         self, delivery_id: UUID, *, fresh: bool, idle_since: datetime | None = None

@@ -119,7 +119,7 @@ class Repositories:
     pause = _lazy(lambda tx: SendingPauses(tx.connection))
     deliveries_to_send = _lazy(lambda tx: DeliveriesToSend(tx.connection, tx.deliveries, tx.links, tx.pause))
     reported_deliveries = _lazy(lambda tx: ReportedDeliveries(tx.connection))
-    message_facts = _lazy(lambda tx: MessageFactsReader(tx.connection, tx.cipher))
+    message_facts = _lazy(lambda tx: MessageFactsReader(tx.connection, tx.cipher, tx.pause))
     shares = _lazy(lambda tx: DeliveryItems(tx.connection))
     stored_files = _lazy(lambda tx: StoredFiles(tx.connection))
     old_rows = _lazy(lambda tx: OldRowStore(tx.connection))

@@ -17,7 +17,6 @@ from channels import CALL_TIMEOUT
 from hub.errors import Unavailable
 from hub.lifecycle.reminders.run_due import run_due, run_step, time_until_due
 from hub.model.staff.scope import EVERYTHING
-from hub.router.providers import Begun
 from hub.store.contract.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_either
@@ -101,7 +100,8 @@ class DueStepLoop:
         except Exception as error:  # run alone, each step shows its own error
             log.info("steps run one by one", error=repr(error)[:300])
             return _Taken()
-        works = [self._finish(each) for each in ran.calls] + [self._run(each) for each in ran.left]
+        works = [self._services.messaging.router.open_calls.make(each) for each in ran.calls]
+        works += [self._run(each) for each in ran.left]
         return _Taken(ran.number, works, _in(ran.rest))
 
     async def _run_alone(self, most: int) -> _Taken:
@@ -110,16 +110,6 @@ class DueStepLoop:
             claimed = await tx.tasks.claim_due(tx.planning_now, LEASE, most)
             rest = await time_until_due(tx) if len(claimed) < most else None
         return _Taken(len(claimed), [self._run(each) for each in claimed], _in(rest))
-
-    async def _finish(self, begun: Begun) -> None:
-        """Make a committed call. If it fails, the periodic task `reconcile` tries it again."""
-        bind_contextvars(contract=str(begun.delivery.contract))  # each call is a task of its own
-        try:
-            await self._services.messaging.router.make_call(begun)
-        except Unavailable as error:
-            log.warning("delivery postponed", delivery=str(begun.delivery.id), reason=str(error))
-        except Exception:
-            log.exception("call failed", delivery=str(begun.delivery.id))
 
     async def _run(self, claimed: ClaimedTask) -> None:
         """Run one step. After an error its lease expires, and the step is tried again."""

@@ -71,6 +71,7 @@ class Worker:
         async with self._health():
             await asyncio.gather(*(keep_running(each, stop) for each in loops))
             await self.due_steps.finish()
+            await self._hub.services.messaging.router.open_calls.finish()
 
     def _health(self) -> AbstractAsyncContextManager[None]:
         if not self._hub.settings.work_port:

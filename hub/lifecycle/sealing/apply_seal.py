@@ -12,7 +12,7 @@ from hub.documents.signing.signature import NewSignature, Prepared, embed
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError, SealUseRefused
 from hub.lifecycle.evidence.make_package import begin_with_end, finish_package
-from hub.lifecycle.messaging.send import NewMessage, send_at_once
+from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.messaging.send_copies import send_copies
 from hub.lifecycle.sealing.final_check import check_final_file
 from hub.lifecycle.sealing.seals.contract_seal import open_seal_key, present_chain
@@ -29,6 +29,7 @@ from hub.lifecycle.sealing.work import (
 from hub.lifecycle.services import SealKey, Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import MAX_RETRY_INTERVAL, Contract, ContractState
+from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import FinaliseStep
 from hub.model.signing.signature_request import SEAL_FIELD, RequestState, SignatureRequest
@@ -129,9 +130,11 @@ async def close_file(services: Services, work: Work) -> Work:
         if await list_revoked(services, tx) != work.facts.revoked:  # the file's CRL lacks what was revoked meanwhile
             return await choose_work(services, tx, case)
         if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal, tx.now):
-            completed = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
+            completed, news = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
             package = await begin_with_end(services, tx, completed, final)
-            return Work(FinaliseStep.PACKAGE, replace(case, contract=completed), work.facts, package=package)
+            calls = await services.messaging.router.begin_calls(tx, news)
+            case = replace(case, contract=completed)
+            return Work(FinaliseStep.PACKAGE, case, work.facts, package=package, calls=calls)
         return await choose_work(services, tx, case)
 
 
@@ -165,16 +168,20 @@ async def _final_file(services: Services, work: Work) -> bytes:
 
 
 async def make_begun_package(services: Services, work: Work) -> Work:
-    """Make the evidence package of a completed contract. After a failure it is tried again later."""
+    """Tell the signers of a completed contract, and make its evidence package meanwhile. What fails is tried again
+    later."""
+    services.messaging.router.open_calls.start(work.calls)
     if work.package is not None:
         await finish_package(services, work.package)
-    return replace(work, step=FinaliseStep.WAIT, package=None)
+    return replace(work, step=FinaliseStep.WAIT, package=None, calls=())
 
 
-async def _note_completed(services: Services, tx: Transaction, case: Case, file: StoredFile) -> Contract:
-    """Complete the contract with its finished file, and tell its signers and all who get a copy.
+async def _note_completed(
+    services: Services, tx: Transaction, case: Case, file: StoredFile
+) -> tuple[Contract, list[Delivery]]:
+    """Complete the contract with its finished file, and write to its signers and all who get a copy.
 
-    The caller has locked the case.
+    Return the contract, and the messages to its signers that can go out now. The caller has locked the case.
     """
     contract = case.contract
     await tx.contracts.add_version(contract.id, "final", file.sha256, file.size, tx.now)
@@ -191,8 +198,9 @@ async def _note_completed(services: Services, tx: Transaction, case: Case, file:
         hub_due_at=None,
         hub_tries=0,
     )
+    news = []
     for party in case.parties:
-        news = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
-        await send_at_once(services, tx, completed, party.signer, news)
+        message = NewMessage(Purpose.COMPLETED, f"completed-{contract.id}-{party.signer.id}", task=party.task)
+        news.append(await write_message(services, tx, completed, party.signer, message))
     await send_copies(services, tx, completed)
-    return completed
+    return completed, [each for each in news if each is not None and each.not_before is None]

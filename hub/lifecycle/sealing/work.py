@@ -24,6 +24,8 @@ from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import CONTRACTS
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk
 from hub.model.signing.signature_request import RequestState, SignatureRequest
+from hub.router.providers import Begun
+from hub.store.contract.contracts import opening_of_versions
 from hub.store.sealing.seals import opening_of_contract_seals
 from hub.store.signing.issued_certificates import opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
@@ -35,12 +37,13 @@ class Facts:
     """What a step is chosen by, besides the case.
 
     `requests`: of the contract, oldest first. `revoked`: the revocations of the built-in authority at this time.
-    `seal`: the contract's seal, once all have signed.
+    `seal`: the contract's seal, and `issued_size`: that of its issued file in bytes, once all have signed.
     """
 
     requests: Sequence[SignatureRequest]
     revoked: Sequence[Revoked]
     seal: Seal | None
+    issued_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Work:
 
     `attempts`: the attempt rows of the run that begins with this step, by kind. `refusal`: the reason why the seal may
     not be used. `seal_used`: the facts for the record about the signature in `request`, which this run made and nothing
-    has stored yet. `package`: of a contract that this run has completed.
+    has stored yet. `package`, `calls`: of a contract that this run has completed, its begun package, and the
+    calls by which its signers are told.
     """
 
     step: FinaliseStep
@@ -60,6 +64,7 @@ class Work:
     refusal: str | None = None
     seal_used: Mapping[str, str] | None = None
     package: BegunPackage | None = None
+    calls: Sequence[Begun] = ()
 
     @property
     def contract(self) -> Contract:
@@ -131,12 +136,15 @@ async def choose_work(services: Services, tx: Transaction, case: Case, known: Fa
 async def _read_facts(services: Services, tx: Transaction, case: Case) -> Facts:
     contract, needs_seal = case.contract, _needs_seal(case)
     reads = [opening_of_requests(contract.id), opening_of_revoked(services.sealing.authority_name)]
-    await tx.read_together([*reads, opening_of_contract_seals(contract.campus)] if needs_seal else reads)
-    return Facts(
-        await tx.signatures.list_of_contract(contract.id),
-        await list_revoked(services, tx),
-        await choose_contract_seal(services, tx, contract) if needs_seal else None,
-    )
+    if needs_seal:
+        reads += [opening_of_contract_seals(contract.campus), opening_of_versions(contract.id)]
+    await tx.read_together(reads)
+    requests, revoked = await tx.signatures.list_of_contract(contract.id), await list_revoked(services, tx)
+    if not needs_seal:
+        return Facts(requests, revoked, None)
+    sizes = {version["sha256"]: version["size"] for version in await tx.contracts.list_versions(contract.id)}
+    seal = await choose_contract_seal(services, tx, contract)
+    return Facts(requests, revoked, seal, sizes[contract.document_sha256])
 
 
 def _needs_seal(case: Case) -> bool:

@@ -19,6 +19,7 @@ from hub.model.contract.signer import Role, Signer
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.encryption.packing import JoinedJson, PackedJson
 from hub.store.kernel.connection import Row
+from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.statement import SqlStatement
@@ -85,6 +86,11 @@ def _change(*columns: str) -> SqlStatement:
     """Return the compare-and-set of these columns. Its values: those of `changed`, and the `version` that was read."""
     mine = (CONTRACT.c.id == bindparam("row")) & (CONTRACT.c.version == bindparam("was"))
     return SqlStatement(CONTRACT.update().where(mine).values(new_values(*columns)).returning(CONTRACT))
+
+
+def opening_of_versions(contract: UUID) -> Opening:
+    """Return what `Contracts.list_versions` reads."""
+    return Opening(VERSIONS, {"contract": contract})
 
 
 class Contracts(EncryptedRepository):

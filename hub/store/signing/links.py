@@ -139,6 +139,7 @@ class Links:
             found |= {(link.signer, link.door): link for link in made if link.id in added}
             if len(added) < len(made):  # another transaction made one at this moment
                 found |= await self._lasting(wanted)
+        self._known |= {link.id: link for link in found.values()}
         return found
 
     async def add_missing(
