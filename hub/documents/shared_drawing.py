@@ -40,6 +40,7 @@ _GROUP = re.compile(rb"q [\d.\s-]*+cm(?:%b)*(?:%b|%b)\nQ\n" % (_COLOUR, _TEXT, _
 # What may stand between such groups: marks of the logical structure, and groups that move or clip and paint nothing.
 _MARK = re.compile(rb"/\w+<<[^()<>]*+(?:\([^()\\]*+\)[^()<>]*+)*>>BDC|EMC")
 _PAINTS_NOTHING = re.compile(rb"[\d.\s-]*+(?:\b(?:[qQmlhWn]|re|cm)\b[\d.\s-]*+)*")
+_TAIL, _TAIL_BYTES = re.compile(rb"startxref\n(\d+)\n%%EOF\s*\Z"), 64
 _OF_ONE_CONTRACT = frozenset({"/Annots", "/Contents", "/Parent", "/Resources", "/StructParents"})
 
 
@@ -103,7 +104,7 @@ class SharedImages:
             shared = self._kept[key]
             if shared is not None and not shared.images:
                 return None
-            own = _with_contents(document, [page.own for page in pages])
+            own = _append_contents(pdf, document, [page.own for page in pages])
             if shared is None:
                 for page in document.pages:
                     page.obj.Annots = pikepdf.Array()
@@ -135,10 +136,10 @@ def is_covered(places: Sequence[int], own: Sequence[Bounds], common: Sequence[Bo
 
 
 def _split_page(page: pikepdf.Object) -> SplitPage | None:
-    contents, sisters = page.get("/Contents"), [name.encode() + b" " for name in _sister_fonts(page)]
+    contents, sisters = page.get("/Contents"), [re.escape(name.encode() + b" ") for name in _sister_fonts(page)]
     if not sisters or not isinstance(contents, pikepdf.Stream):
         return None
-    operators = contents.read_bytes()
+    operators, in_sister = contents.read_bytes(), re.compile(b"|".join(sisters))
     common, own, places = list[bytes](), list[bytes](), list[int]()
     end = groups = 0
     for group in _GROUP.finditer(operators):
@@ -148,7 +149,7 @@ def _split_page(page: pikepdf.Object) -> SplitPage | None:
         if between.strip():
             common.append(between)
             own.append(between)
-        if any(name in group[0] for name in sisters):
+        if in_sister.search(operators, *group.span()):
             own.append(group[0])
             places.append(groups)
         else:
@@ -189,8 +190,8 @@ def _flatten(item: Any, seen: dict[tuple[int, int], int]) -> Iterator[bytes]:
         seen[item.objgen] = len(seen)
     if isinstance(item, pikepdf.Stream):
         yield item.read_raw_bytes()
-    if isinstance(item, pikepdf.Array) and b" R" not in (numbers := item.unparse()):
-        yield numbers
+    if isinstance(item, pikepdf.Array | pikepdf.Dictionary) and b" R" not in (whole := item.unparse(resolved=True)):
+        yield whole  # it refers to nothing
     elif isinstance(item, dict | pikepdf.Dictionary | pikepdf.Stream):
         yield b"<<"
         for name in sorted(item.keys()):
@@ -204,6 +205,28 @@ def _flatten(item: Any, seen: dict[tuple[int, int], int]) -> Iterator[bytes]:
         yield b"]"
     else:
         yield item if isinstance(item, bytes) else repr(item).encode()
+
+
+def _append_contents(pdf: bytes, document: pikepdf.Pdf, contents: list[bytes]) -> bytes:
+    """Return the file with these operators in place of its pages' own, as a further revision (ISO 32000-2, 7.5.6).
+
+    qpdf would write all of its objects anew, most of which are fonts. Raises ValueError.
+    """
+    parts, rows, end = [pdf], dict[int, bytes](), len(pdf)
+    for page, content in zip(document.pages, contents, strict=True):
+        number, generation = page.obj.Contents.objgen
+        rows[number] = b"%d 1\n%010d %05d n \n" % (number, end, generation)
+        parts.append(
+            b"%d %d obj\n<</Length %d>>stream\n%b\nendstream\nendobj\n" % (number, generation, len(content), content)
+        )
+        end += len(parts[-1])
+    tail, root = _TAIL.search(pdf, len(pdf) - _TAIL_BYTES), document.Root.objgen
+    if tail is None:
+        raise ValueError("it does not end as our files end")
+    last = int(document.trailer.Size), *root, int(tail[1]), end
+    parts += [b"xref\n", *(row for _, row in sorted(rows.items()))]
+    parts.append(b"trailer\n<</Size %d/Root %d %d R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % last)
+    return b"".join(parts)
 
 
 def _with_contents(document: pikepdf.Pdf, contents: list[bytes]) -> bytes:
