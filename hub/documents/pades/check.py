@@ -89,7 +89,7 @@ class _FinalCheck:
         self._hash = hashlib.sha256(memoryview(pdf)[: expected.issued_length])
         if len(pdf) <= expected.issued_length or self._hash.hexdigest() != expected.issued_sha256:
             raise FileIsWrong("it does not begin with the issued file")
-        if b"(pyHanko" in memoryview(pdf)[expected.issued_length :].tobytes():
+        if pdf.find(b"(pyHanko", expected.issued_length) >= 0:
             raise OutsideProfile("a revision by pyHanko")
         self._hashed_to = expected.issued_length
         self._issued = read_plan(pdf[: expected.issued_length])

@@ -6,14 +6,14 @@ done by `PyhankoEngine`, as a whole. Both write ordinary incremental updates.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
+from hub.documents.computing import compute
 from hub.documents.pades.plan import CannotUpdate
 
 if TYPE_CHECKING:  # imported when the first file is written, because a worker that only reminds writes none
@@ -78,7 +78,7 @@ async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSour
     """
     from hub.documents.signing.signature import filled
 
-    reserved = await asyncio.to_thread(engine.reserve_timestamp, sealed, evidence)
+    reserved = await compute(sealed, partial(engine.reserve_timestamp, sealed, evidence))
     return filled(reserved.file, reserved.gap, await timestamps.timestamp(reserved.document_digest))
 
 

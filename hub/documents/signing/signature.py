@@ -5,10 +5,10 @@ Between the steps, only plain data is kept. Sources: ISO 32000-2, 12.8; ETSI EN 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from cryptography import x509
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from hub.documents.computing import compute
 from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
 from qianda import der
@@ -24,8 +25,6 @@ from qianda.cms_parts import CONTEXT_0, CONTEXT_1, SIGNATURE_TIMESTAMP
 
 RESERVED_HEX_DIGITS: Final = 16384  # enough for EC or RSA chains and a timestamp with its certificates
 MAX_TOKEN_BYTES: Final = 5120  # of a timestamp; the reserved place also has room for chain, signature and confirmation
-# Up to this many bytes are hashed in the calling thread, because starting another thread would take longer.
-MAX_HASHED_AT_ONCE: Final = 1_000_000
 COORDINATE_BYTES: Final = 32  # P-256
 TIMESTAMP_FIELD: Final = "document-timestamp"
 
@@ -110,10 +109,7 @@ async def embed(
     `confirmation`: a passkey's confirmation, which is embedded as well (see `qianda.confirmation`). Raises
     WrongDocument if the file is not the prepared one, and TimestampUnavailable, after which the call can be repeated.
     """
-    if len(prepared.file) > MAX_HASHED_AT_ONCE:
-        await asyncio.to_thread(_check_prepared, prepared)
-    else:
-        _check_prepared(prepared)
+    await compute(prepared.file, partial(_check_prepared, prepared))
     token = await timestamps.timestamp(hashlib.sha256(signature_der).digest())
     content = assembled(prepared.to_be_signed, signature_der, chain, token, confirmation)
     return filled(prepared.file, prepared.gap, content)

@@ -8,7 +8,6 @@ stored version.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
 from hub.content_hash import hash_content
+from hub.documents.computing import compute
 from hub.documents.contract.contract_templates import Consent
 from hub.documents.evidence.container import (
     digests_of_parts,
@@ -174,7 +174,7 @@ async def _made(services: Services, begun: BegunPackage) -> _MadePackage:
         items = package_items(facts, files, texts)
         return items, signed_manifest(items)
 
-    items, manifest = await asyncio.to_thread(items_and_manifest)
+    items, manifest = await compute(pdf, items_and_manifest)
     attributes = signed_attributes(manifest, seal.chain[0], made_at)
     signature = await seal.key.sign(attributes)
     token = await timestamps.timestamp(hashlib.sha256(signature).digest())
@@ -187,7 +187,7 @@ async def _made(services: Services, begun: BegunPackage) -> _MadePackage:
         parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
         return _MadePackage(sha256, len(package), leaf, parts)
 
-    return await asyncio.to_thread(packed)
+    return await compute(pdf, packed)
 
 
 async def list_seal_lists(services: Services, revoked: Sequence[Revoked]) -> list[bytes]:

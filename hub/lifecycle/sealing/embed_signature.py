@@ -3,12 +3,13 @@ again."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
+from hub.documents.computing import compute
 from hub.documents.signing.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.reminders.extend_deadline import move_deadline
@@ -97,7 +98,8 @@ async def _with_signature(services: Services, work: Work) -> bytes:
         request.confirmation,
     )
     evidence = await collect_evidence(services, work)
-    return await asyncio.to_thread(services.documents.pdf_engine.with_validation_data, signed, request.field, evidence)
+    add = services.documents.pdf_engine.with_validation_data
+    return await compute(signed, partial(add, signed, request.field, evidence))
 
 
 async def _note_embedded(

@@ -8,14 +8,15 @@ wrong: staff are told, and the contract is not completed.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 import structlog
 
 from hub.content_hash import hash_content
+from hub.documents.computing import compute
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from hub.documents.pades.check_cms import OutsideProfile
 from hub.documents.pades.written import FileIsWrong
@@ -53,9 +54,10 @@ class _Verdict:
 
 async def check_final_file(services: Services, work: Work, final: bytes) -> None:
     """Raise FileFailedCheck unless `final` is this contract's finished file. `work` is about the seal's request."""
-    contract, expected = work.contract, await _expected(services, work)
+    contract, expected = work.contract, _expected(services, work)
     names = [*contract.fields, SEAL_FIELD]
-    verdict = await asyncio.to_thread(judge_final_file, final, expected, names, services.sealing.full_check_every)
+    every = services.sealing.full_check_every
+    verdict = await compute(final, partial(judge_final_file, final, expected, names, every))
     if verdict.differ:
         log.critical("final checks differ", contract=str(contract.id), quick=verdict.quick, full=verdict.full)
         text = f"{CHECKS_DIFFER}\n{verdict.findings}"
@@ -88,16 +90,13 @@ def is_sampled(final: bytes, every: int) -> bool:
     return int.from_bytes(hash_content(final).digest()[:8], "big") % every == 0
 
 
-async def _expected(services: Services, work: Work) -> Expected:
+def _expected(services: Services, work: Work) -> Expected:
     """Return what the file has to contain: the issued file, and each accepted signature."""
-    issued_sha256 = work.contract.document_sha256
-    issued_length = len(await services.files.get(issued_sha256))
     signatures = [*sorted(work.embedded, key=_embedded_at), work.about]
     chains = [certificate for each in signatures for certificate in each.chain]
     timestamps = frozenset(services.sealing.timestamps.certificates)
-    return Expected(
-        issued_sha256, issued_length, [_signature(each) for each in signatures], frozenset(chains), timestamps
-    )
+    issued = work.contract.document_sha256, work.facts.issued_size
+    return Expected(*issued, [_signature(each) for each in signatures], frozenset(chains), timestamps)
 
 
 def _embedded_at(request: SignatureRequest) -> datetime:
