@@ -107,6 +107,14 @@ def test_what_pdfium_reads_is_drawn_whatever_the_split_makes_of_it(printer: Cont
         painter.close()
 
 
+def test_a_file_with_an_end_of_its_own_is_drawn_as_a_whole(printer: ContractPrinter, shared: SharedImages) -> None:
+    """A contract's own texts are appended to its file, which needs the place of its last table."""
+    first, second = file_of(printer, FIRST), file_of(printer, SECOND)
+    assert shared.split(first) is None and shared.split(second) is not None
+    with pytest.raises(ValueError, match="does not end"):
+        shared.split(second + b"% more\n")
+
+
 # What a school's own layout may put into a page behind the contract's number, and how the page is drawn.
 BOX = b"q 1 0 0 -1 0 842 cm/c0 %b scn %b\nQ\n"
 
