@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.provider import Health
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
+from hub.store.kernel.waiting_writes import AFTER_WRITES
 from hub.store.tables.columns import table_of
 from hub.store.tables.messaging import ProviderLaneRow, ProviderRow
 
@@ -24,7 +25,7 @@ _LANES = SqlStatement(
     select(LANE.c.provider, LANE.c.booked_until, PROVIDER)
     .outerjoin(PROVIDER, PROVIDER.c.name == LANE.c.provider)
     .where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text()))))
-    .where(LANE.c.lane == bindparam("lane"))
+    .where(LANE.c.lane == bindparam("lane"), text(AFTER_WRITES))
     .order_by(LANE.c.provider)
     .with_for_update(of=LANE)
 )
@@ -102,7 +103,7 @@ class Providers(Repository):
     async def lock_lanes(self, names: Sequence[str], lane: str, now: datetime) -> dict[str, ProviderLane]:
         """Lock one lane of each of these providers, in the order of their names, until the transaction ends."""
         values = {"names": list(names), "lane": lane}
-        rows = await self._connection.execute(_LANES, values)
+        rows = await self._connection.lock_after_writes(_LANES, values)
         if len(rows) < len(names):
             fresh = [{"provider": name, "lane": lane, "booked_until": now} for name in sorted(names)]
             await self._connection.execute(insert(LANE).values(fresh).on_conflict_do_nothing())
