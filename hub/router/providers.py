@@ -37,7 +37,8 @@ class Provider:
         """Return the delivery as it is stored before this provider is called, which happens by `latest`."""
         is_counted = self.settings.carries == "sms"
         segments = measure_text(self.channel.rules.prefix + message.text).segments if is_counted else 1
-        return replace(delivery, provider=self.name, called_at=latest, segments=segments)
+        calls = delivery.calls + 1
+        return replace(delivery, provider=self.name, called_at=latest, segments=segments, calls=calls)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
     """
     began, outcome = time.monotonic(), CallOutcome.UNKNOWN
     try:
-        receipt = await asyncio.wait_for(call.provider.channel.send(call.message), CALL_TIMEOUT)
+        async with asyncio.timeout(CALL_TIMEOUT):  # `wait_for` would make a task of the call
+            receipt = await call.provider.channel.send(call.message)
         outcome = CallOutcome.ACCEPTED
     except MessageRefused:
         outcome = CallOutcome.REFUSED

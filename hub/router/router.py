@@ -118,8 +118,7 @@ class Router:
         said = self._adapt_shape(booked.provider, replace(delivery, state_at=tx.planning_now, not_before=None))
         latest = tx.now + CALL_START_TIMEOUT
         message = self.renderer.render_with_link(said, link)
-        stored = booked.provider.called(said, message, latest)
-        return replace(stored, calls=said.calls + 1), Begun(said, booked, message, tx.now)
+        return booked.provider.called(said, message, latest), Begun(said, booked, message, tx.now)
 
     async def _postpone_stored(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
         pause = await self._compute_pause(tx, delivery)

@@ -103,8 +103,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Hub:
-    """The parts of a running hub. `demo` is set only by the command `qianda demo`, never by a configuration or a
-    request."""
+    """The parts of a running hub. `demo`: set only by the command `qianda demo`, by no configuration or request."""
 
     settings: Settings
     services: Services
@@ -145,7 +144,8 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     pki = await _pki(settings, closing, clock)
     texts = MessageTexts(_messages(settings.own_templates("messages")))
     app_link = _app_link(settings)
-    http = await closing.enter_async_context(aiohttp.ClientSession())
+    # Calls are limited where they begin. With a limit of the session, one slow service would delay all others.
+    http = await closing.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
     providers = ProviderSet(_providers(settings, _Context(database, http, clock, demo)), secrets.SystemRandom().random)
     policy = _policy(settings, providers)
     router = Router(database, providers, _renderer(settings, providers, texts.current, keys), policy)

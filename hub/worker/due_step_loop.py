@@ -21,10 +21,11 @@ from hub.store.contract.tasks import PLAN_CHANGED, ClaimedTask
 from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_either
 
-# The most messages at once. The next step is claimed as soon as one is done, however slow the others are.
-WINDOW = 60
+# The most messages at once. The next steps are claimed as soon as there is room for a full transaction of them, however
+# slow the other messages are. Their slots at a provider of 25 a second are still within its PATIENCE.
+WINDOW = 120
 # The most steps in one transaction.
-BATCH = 30
+BATCH = 60
 # Seconds between two claims while steps become due one after the other, so that they share a transaction.
 GATHER = 0.04
 # Lease of a step: longer than the step with its provider call can take, so that no call outlives the claim.
@@ -54,6 +55,7 @@ class DueStepLoop:
         self._services = hub.services
         self._plan_changed = asyncio.Event()
         self._in_hand: set[asyncio.Task[None]] = set()
+        self._has_room = asyncio.Event()
         self.ready = asyncio.Event()
 
     async def finish(self) -> None:
@@ -70,21 +72,26 @@ class DueStepLoop:
                 check_listener(listener)
 
     async def _take(self, stop: asyncio.Event) -> None:
-        """Run as many due steps as there is room for, then wait for room, for a NOTIFY, or until a step is due."""
-        most = min(BATCH, WINDOW - len(self._in_hand))
-        taken = await self._run_together(most)
+        """Run due steps, at most BATCH, then wait for room, for a NOTIFY, or until a step is due."""
+        taken = await self._run_together(BATCH)
         if not taken.number:
-            taken = await self._run_alone(most)
+            taken = await self._run_alone(BATCH)
         for work in taken.works:
             task = asyncio.create_task(work)
             self._in_hand.add(task)
-            task.add_done_callback(self._in_hand.discard)
-        if len(self._in_hand) >= WINDOW:
-            await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
+            task.add_done_callback(self._drop)
+        if len(self._in_hand) > WINDOW - BATCH:
+            self._has_room.clear()
+            await self._has_room.wait()
         elif taken.wakes_at is not None:
             if taken.number:
                 await sleep_or_stop(stop, GATHER)
             await self._sleep_until(taken.wakes_at, stop)
+
+    def _drop(self, done: asyncio.Task[None]) -> None:
+        self._in_hand.discard(done)
+        if len(self._in_hand) <= WINDOW - BATCH:
+            self._has_room.set()
 
     async def sweep(self) -> int:
         """Run the steps that are due now, and wait until they are done. Return their number."""

@@ -33,6 +33,8 @@ SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
 # How often this is checked: the tree of a day (UTC) is built in the first round that finds something new.
 TREE_LOOKED_AT_EVERY = timedelta(hours=1)
+# After a start, messages that fell due meanwhile come first. The last counts are stored.
+FIRST_COUNT_AFTER = timedelta(minutes=1)
 DISKS_LOOKED_AT_EVERY = timedelta(minutes=5)
 REPORTS_LOOKED_AT_EVERY = timedelta(minutes=5)
 # After this time, an unfinished act on many contracts gets another job, unless a job is waiting or running.
@@ -65,7 +67,7 @@ class PeriodicTasks:
             self.heartbeat,
             self.watch_disks,
             *(self._repeated(each) for each in rounds),
-            self._repeated(self.count_rows, MIN_COUNT_INTERVAL),
+            self._repeated(self.count_rows, MIN_COUNT_INTERVAL, FIRST_COUNT_AFTER),
             self._repeated(self.purge, PURGED_EVERY),
             self._repeated(self.build_hash_tree, TREE_LOOKED_AT_EVERY),
             self._repeated(self.mail_reports, REPORTS_LOOKED_AT_EVERY),
@@ -90,11 +92,14 @@ class PeriodicTasks:
         async with self._hub.database.transaction(EVERYTHING) as tx:
             await tx.heartbeats.worker_lives(self._worker_id, tx.now)
 
-    def _repeated(self, work: Callable[[], Awaitable[None]], every: timedelta | None = None) -> Loop:
+    def _repeated(
+        self, work: Callable[[], Awaitable[None]], every: timedelta | None = None, first_after: timedelta = timedelta(0)
+    ) -> Loop:
         """Return a loop that runs a task, each round in one worker only. `every`: the interval, by default `pause`."""
         pause = every or timedelta(seconds=self._pause)
 
         async def repeated(stop: asyncio.Event) -> None:
+            await sleep_or_stop(stop, first_after.total_seconds())
             while not stop.is_set():
                 async with self._hub.database.transaction(EVERYTHING) as tx:
                     mine = await tx.task_times.take(work.__name__, pause)

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from hub.model.staff.scope import EVERYTHING
@@ -47,7 +48,8 @@ class Counting(PeriodicTasks):
         self.rounds["mail_reports"] += 1
 
 
-async def test_three_workers_do_each_round_once() -> None:
+async def test_three_workers_do_each_round_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.worker.periodic_tasks.FIRST_COUNT_AFTER", timedelta(0))
     async with running_hub(with_worker=False, with_web=False) as running:
         asked: list[str] = []
 

@@ -109,6 +109,9 @@ class StepBatch:
     ) -> None:
         self._services, self._tx = services, tx
         self._parties, self._facts = parties, facts
+        self._tasks_of_person: defaultdict[str, list[UUID]] = defaultdict(list)
+        for task, (_, party) in parties.items():
+            self._tasks_of_person[party.signer.person].append(task)
         self._now = tx.planning_now
         self._sent_since: defaultdict[str, list[datetime]] = defaultdict(list)
         self._messages: list[_Message] = []
@@ -221,11 +224,12 @@ class StepBatch:
     def _list_joining(self, lead: Due) -> list[Due]:
         """Return the steps of the person's other contracts that go into the same message."""
         found = []
-        for task_id, (case, party) in self._parties.items():
+        for task_id in self._tasks_of_person[lead.signer.person]:
+            case, party = self._parties[task_id]
             contract = case.contract
             if contract.id == lead.contract.id or contract.state is not ContractState.ISSUED:
                 continue
-            if party.signer.person == lead.signer.person and party.task.step and task_id not in self._planned:
+            if party.task.step and task_id not in self._planned:
                 due = self.due_of(task_id)
                 if joins(lead, due, self._facts[task_id].last_sent):
                     found.append(due)

@@ -43,9 +43,10 @@ def split_segments(text: str) -> list[str]:
     encoding = choose_encoding(text)
     if _count_units(text, encoding) <= _ALONE[encoding]:
         return [text]
+    wide = _is_wide if encoding == UCS2 else _GSM7_TWO_UNITS.__contains__
     pieces, begin, used = [], 0, 0
     for place, character in enumerate(text):
-        width = _count_units(character, encoding)
+        width = 2 if wide(character) else 1
         if used + width > _EACH[encoding]:
             pieces.append(text[begin:place])
             begin, used = place, 0
@@ -70,6 +71,11 @@ def shorten_text(text: str, longest: int) -> str:
             break
         kept.append(character)
     return ("".join(kept).rstrip() + dots)[:longest]
+
+
+def _is_wide(character: str) -> bool:
+    """Return whether a character takes two units in UTF-16."""
+    return character > "\uffff"
 
 
 def _count_units(text: str, encoding: str) -> int:

@@ -41,12 +41,8 @@ _LOCK, _LOCK_FREE = (
 )
 _GET_SEVERAL = SqlStatement(_SEVERAL)
 _UNFINISHED = [state.value for state in ContractState if not state.final]
-_HIDDEN = {
-    *("data_sealed", "student_name", "hub_due_at", "hub_tries", "number_reversed", "signed_at", "answers_sealed"),
-}
-
-
 _FIELDS = set(Contract.__dataclass_fields__) - {"data"}
+_READ = sorted({column.name for column in CONTRACT.c} & _FIELDS)
 _SIGNER_FIELDS = set(Signer.__dataclass_fields__)
 _NEXT_NUMBER = SqlStatement(
     insert(NUMBER)
@@ -151,11 +147,12 @@ class Contracts(EncryptedRepository):
         return self.read_contract(row)
 
     def read_contract(self, row: Row | Mapping[str, Any], *, in_list: bool = False) -> Contract:
-        """Return the contract of a row. Raises ContractUnreadable if its data cannot be decrypted.
+        """Return the contract of a row, which may have other columns too. Raises ContractUnreadable if its data cannot
+        be decrypted.
 
         With `in_list`, such a contract is returned with `readable` False, so that the list still shows the others.
         """
-        values = {name: value for name, value in row.items() if name not in _HIDDEN}
+        values = {name: row[name] for name in _READ}
         readable, pages = True, row["pages"]
         data: Mapping[str, Any] = {}
         try:

@@ -6,7 +6,7 @@ the transaction ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,10 +143,7 @@ class DueSteps:
         No other transaction claims these tasks until this one ends.
         """
         rows = await self._connection.execute(opening.statement, opening.values)
-        return [
-            DueTask(row["due_task"], self._contracts.read_contract(_contract_of(row)), frozenset(row["others"]))
-            for row in rows
-        ]
+        return [DueTask(row["due_task"], self._contracts.read_contract(row), frozenset(row["others"])) for row in rows]
 
     async def get_others(self, task: UUID, before: datetime) -> frozenset[UUID]:
         """Return other contracts of this task's person about which a message is due `before`, which is real time."""
@@ -167,10 +164,6 @@ class DueSteps:
             self._record.know_head(row["contract"], row["sequence"], row["digest"])
             found[row["task"]] = _facts(row)
         return found
-
-
-def _contract_of(row: Row) -> Mapping[str, Any]:
-    return {column.name: row[column.name] for column in CONTRACT.c}
 
 
 def _facts(row: Row) -> StepFacts:
