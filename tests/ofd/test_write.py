@@ -10,9 +10,13 @@ from itertools import accumulate
 import pikepdf
 import pypdfium2
 import pytest
+from fontTools.cffLib import SubrsIndex
+from fontTools.fontBuilder import FontBuilder
+from fontTools.misc.psCharStrings import T2CharString
 from fontTools.ttLib import TTFont
 
 from hub.documents.ofd.dashes import cut_dashes
+from hub.documents.ofd.pdf_fonts import PdfFont, write_font_file
 from hub.documents.ofd.sign import prepare_signature
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from hub.errors import BadInput
@@ -97,6 +101,26 @@ def test_the_fonts_hold_every_character_and_no_more(ofd: bytes) -> None:
         assert font["head"].yMax > 700 and font["hhea"].advanceWidthMax == 1000
         for name in font.getGlyphOrder():
             assert font["hmtx"][name][1] == getattr(font["glyf"][name], "xMin", 0)
+
+
+def font_with_a_subroutine(width: int) -> PdfFont:
+    """Return a font whose only glyph calls a subroutine, which draws a box of this width."""
+    glyph = T2CharString(program=[0, 0, "rmoveto", -107, "callsubr", "endchar"])
+    made = FontBuilder(1000, isTTF=False)
+    made.setupGlyphOrder([".notdef", "box"])
+    made.setupCFF("Box", {}, {".notdef": T2CharString(program=["endchar"]), "box": glyph}, {})
+    font = made.font["CFF "].cff.topDictIndex[0]
+    font.Private.Subrs = SubrsIndex()
+    font.Private.Subrs.append(T2CharString(program=[width, "hlineto", 500, "vlineto", -width, "hlineto", "return"]))
+    file = made.font["CFF "].compile(made.font)
+    return PdfFont("Box", {}, 1000, {1: "口"}, file, is_cff=True, ascent=880, descent=-120)
+
+
+@pytest.mark.parametrize("width", [300, 700])
+def test_a_glyph_is_drawn_by_the_subroutines_of_its_own_font(width: int) -> None:
+    """Glyphs are kept for later contracts. These two have the same program, and mean different outlines."""
+    written = TTFont(BytesIO(write_font_file(font_with_a_subroutine(width))))
+    assert written["glyf"][written.getGlyphOrder()[1]].xMax == width
 
 
 def test_it_says_what_it_is_and_the_same_input_gives_the_same_bytes(pdf: bytes, ofd: bytes) -> None:

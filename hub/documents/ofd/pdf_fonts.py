@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pikepdf
 
 MAX_OUTLINE_ERROR = 0.5
+# A contract has 800 glyphs of three kilobytes each, and nearly all of them are in the next one, too.
+MAX_KEPT_GLYPHS = 4096
 # Seconds since 1904, the epoch of fonts: the first day of 2024. All font files get this moment.
 _MADE_AT = 3_786_912_000
 _UNITS = 1000  # per em, the unit of a PDF's widths
@@ -128,7 +131,6 @@ def _quadratic_outlines(file: bytes) -> dict[str, Any]:
     Raises BadInput if they are not numbered as the PDF's codes.
     """
     from fontTools.cffLib import CFFFontSet  # as above
-    from fontTools.pens.cu2quPen import Cu2QuPen
     from fontTools.pens.ttGlyphPen import TTGlyphPen
 
     fonts = CFFFontSet()
@@ -140,11 +142,27 @@ def _quadratic_outlines(file: bytes) -> dict[str, Any]:
     # `.notdef` is empty, because some readers draw it for the second half of a surrogate pair.
     outlines: dict[str, Any] = {".notdef": TTGlyphPen(None).glyph()}
     for number, name in enumerate(charset[1:], 1):
-        pen = TTGlyphPen(None)
-        # The direction of PostScript's outlines is opposite to TrueType's.
-        top.CharStrings[name].draw(Cu2QuPen(pen, MAX_OUTLINE_ERROR, reverse_direction=True))
-        outlines[f"glyph{number:05}"] = pen.glyph()
+        drawn = top.CharStrings[name]
+        subroutines = (getattr(drawn.private, "Subrs", ()), drawn.globalSubrs)
+        local, common = (tuple(each.bytecode for each in listed) for listed in subroutines)
+        outlines[f"glyph{number:05}"] = _quadratic_glyph(drawn.bytecode, local, common)
     return outlines
+
+
+@lru_cache(MAX_KEPT_GLYPHS)
+def _quadratic_glyph(program: bytes, local: tuple[bytes, ...], common: tuple[bytes, ...]) -> Any:
+    """Return the glyph that a program of CFF draws, with quadratic curves. `local`, `common`: the subroutines of the
+    glyph's part of the font, and of the whole font."""
+    from fontTools.misc.psCharStrings import T2CharString, T2OutlineExtractor  # as above
+    from fontTools.pens.cu2quPen import Cu2QuPen
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    pen = TTGlyphPen(None)
+    # The direction of PostScript's outlines is opposite to TrueType's.
+    quadratic = Cu2QuPen(pen, MAX_OUTLINE_ERROR, reverse_direction=True)
+    subroutines = ([T2CharString(each) for each in listed] for listed in (local, common))
+    T2OutlineExtractor(quadratic, *subroutines, nominalWidthX=0, defaultWidthX=0).execute(T2CharString(program))
+    return pen.glyph()
 
 
 def _read_widths(listed: Any) -> Iterator[tuple[int, float]]:
