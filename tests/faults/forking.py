@@ -2,7 +2,7 @@
 
 python -m tests.faults.forking MODULE    # one plan as JSON a line on stdin; the child's wait status a line on stdout
 
-MODULE has the class `Plan` and the function `tell`, which runs one.
+MODULE has the class `Plan` and the function `tell`, which runs one; and perhaps `warm_up`, called once before all.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Forking:
 
 def serve(module: ModuleType) -> None:
     quiet_logs()
-    _warm_up()
+    _warm_up(getattr(module, "warm_up", lambda: None))
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -87,7 +87,7 @@ def serve(module: ModuleType) -> None:
         print(status, flush=True)
 
 
-def _warm_up() -> None:
+def _warm_up(more: Callable[[], None]) -> None:
     """Read fonts and import what a story would import, so that children inherit it.
 
     Typst lays out nothing here: it would start threads, and threads do not survive a fork.
@@ -96,6 +96,7 @@ def _warm_up() -> None:
     typefaces(FONT_FOLDER)
     for module in IMPORTED_LATE:
         importlib.import_module(module)
+    more()
     for statement in [each for each in gc.get_objects() if type(each) is SqlStatement]:
         assert statement.sql  # compiled here, and not by every child again
     gc.freeze()  # what is loaded stays shared: the children's garbage collector does not touch it
