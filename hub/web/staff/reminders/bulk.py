@@ -41,6 +41,7 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
         visit,
         "staff/many_preview.html",
         contracts=contracts,
+        most=MAX_AT_ONCE,
         act=uuid4(),
         sent=counts[BulkOutcome.SENT],
         counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]},

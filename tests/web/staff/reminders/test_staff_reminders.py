@@ -12,12 +12,14 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from hub.router.policy import get_policy_at
 from hub.web.staff import policy_labels
+from hub.web.staff.reminders import bulk
 from tests.running import Running, running_hub, until
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -239,6 +241,30 @@ async def test_many_are_reminded_after_a_preview(running: Running, console: Cons
     clerk = await console_of(running, "many-clerk")
     assert (await clerk.get(f"/staff/remind/{act[1]}")).status == 404
     assert (await clerk.post("/staff/remind/preview", chosen)).status == 404
+
+
+async def test_the_preview_of_as_many_as_are_allowed_is_a_form_that_is_taken(
+    running: Running, console: ConsoleBrowser
+) -> None:
+    contract = await running.issue_minor(send="none")
+    page = await console.post("/staff/remind/preview", {"contract": str(contract.id)})
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text)
+    assert [name for name, _ in fields] == ["act", "contracts"]
+    assert (await console.post("/staff/remind", fields)).status == 303
+    many = " ".join(str(uuid4()) for _ in range(MAX_AT_ONCE))
+    assert (await console.post("/staff/remind", [("act", str(uuid4())), ("contracts", many)])).status == 404
+
+
+async def test_a_preview_of_only_some_says_so(
+    running: Running, console: ConsoleBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = [await running.issue_minor(send="none") for _ in range(2)]
+    monkeypatch.setattr(bulk, "MAX_AT_ONCE", 1)
+    page = await console.post("/staff/remind/preview?course=math-a&age=", {"fitting": "1"})
+    assert "These are the oldest 1. For the others, choose a narrower filter." in page.words
+    monkeypatch.undo()
+    page = await console.post("/staff/remind/preview", {"contract": str(first.id)})
+    assert "These are the oldest" not in page.words
 
 
 async def test_all_that_fit_are_those_of_the_board(running: Running, console: ConsoleBrowser) -> None:
