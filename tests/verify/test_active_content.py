@@ -47,6 +47,21 @@ def test_what_documents_may_have_is_not_active(more: bytes) -> None:
     assert find_active(SignedFile(document_with(page_of(sample_pdf()), more)).now) == []
 
 
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        (b"/AA << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", []),
+        (b"/AA << /Type /Font /O << /S /Named /N /Print >> >> /Parent 4 0 R", ["/AA"]),
+        (b"/AA << /O << /S /Named /N /Print >> >>", ["/AA"]),
+        (b"/JS << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", ["/JS"]),
+    ],
+)
+def test_only_a_font_may_be_called_as_acts_are(entries: bytes, found: list[str]) -> None:
+    pdf = sample_pdf()
+    revision = Revision(pdf, {NEW: b"<< " + entries + b" >>"}, next_trailer(pdf))
+    assert find_active(SignedFile(revision.write()).now) == found
+
+
 @pytest.mark.parametrize("more", OF_A_PAGE.values(), ids=OF_A_PAGE)
 def test_active_parts_of_a_page_are_found(more: bytes) -> None:
     findings = examine(document_with(page_of(sample_pdf()), more)).findings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pikepdf
 
-from qianda.verify.pdf.active_content import ACTIVE, ACTIVE_KEYS, KINDS, REPLACED_BY
+from qianda.verify.pdf.active_content import ACTIVE, ACTIVE_KEYS, KINDS, NAMES_OF_FONTS, REPLACED_BY
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
@@ -60,10 +60,15 @@ def _is_active(found: Any) -> bool:
             inside += [] if not isinstance(one, pikepdf.Array) else [each for each in one if _is_direct(each)]
             continue
         kinds = {str(entries[key]) for key in KINDS if isinstance(entries.get(key), pikepdf.Name)}
-        if ACTIVE_KEYS & entries.keys() or ACTIVE & kinds:
+        keys = ACTIVE_KEYS & entries.keys()
+        if keys - NAMES_OF_FONTS or ACTIVE & kinds or (keys and not all(map(_is_font, entries.values()))):
             return True
         inside += [each for each in entries.values() if _is_direct(each)]
     return False
+
+
+def _is_font(found: Any) -> bool:
+    return isinstance(found, pikepdf.Dictionary) and found.get("/Type") == "/Font"
 
 
 def _is_direct(found: Any) -> bool:

@@ -30,6 +30,8 @@ ACTIVE: Final = {
 }
 # Keys that only such parts have.
 ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA", "/AA"}
+# Those that a list of fonts may have: a font can have any name, and what runs by itself is no font.
+NAMES_OF_FONTS: Final = {"/AA"}
 # Keys of a picture or form in place of which some programs show another one: an alternate for printing (8.9.5.4), a
 # page of another file (8.10.4), a picture in another file (14.11.7).
 REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI"}
@@ -56,12 +58,19 @@ def _active(document: Document, value: Value) -> Iterator[str]:
             waiting += one
         elif isinstance(one, dict | Stream):
             entries = one.entries if isinstance(one, Stream) else one
-            yield from ACTIVE_KEYS & entries.keys()
+            if found := ACTIVE_KEYS & entries.keys():
+                yield from found - NAMES_OF_FONTS if _lists_fonts(document, entries) else found
             if isinstance(one, Stream):
                 yield from REPLACED_BY & entries.keys()
             names = [document.entry(entries, kind) for kind in KINDS]
             yield from (name for name in names if isinstance(name, str) and name in ACTIVE)
             waiting += entries.values()
+
+
+def _lists_fonts(document: Document, entries: Entries) -> bool:
+    """Return whether all entries are fonts, as in the resources of a page (7.8.3)."""
+    values = [document.entry(entries, name) for name in entries]
+    return all(isinstance(value, dict) and document.entry(value, "/Type") == "/Font" for value in values)
 
 
 def _shown(document: Document, item: Value) -> str:

@@ -30,6 +30,9 @@ from tests.running import GUARDIAN_ID, Running, documents
 PLACES = {"guardian-1": "keyword:乙方（监护人签名）", "seal": "page:1,60,250"}
 
 
+FONT = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Courier)
+
+
 @pytest.fixture(scope="module")
 def reader() -> Iterator[OwnPdfReader]:
     made = OwnPdfReader()
@@ -110,6 +113,13 @@ def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, re
 def test_a_link_may_stay(reader: OwnPdfReader) -> None:
     link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
     assert b"/URI" in reader.check(made(over=over("/Link", A=link)))
+
+
+def test_a_font_may_be_called_as_acts_are(reader: OwnPdfReader) -> None:
+    with pikepdf.open(io.BytesIO(made())) as pdf:
+        pdf.pages[0].obj.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(AA=FONT))
+        pdf.save(written := io.BytesIO())
+    assert b"/AA <<" in reader.check(written.getvalue())
 
 
 @pytest.mark.parametrize(
