@@ -35,10 +35,15 @@ class CertificateNotValid(Refused):
 
 
 class CertificateNotBegun(Refused):
-    """The hub's clock was ahead when the certificate was issued, or is behind now."""
+    """The hub's clock was ahead when the certificate was issued, or is behind now. If it begins `soon`, trying again
+    helps, and nobody has to be told."""
 
     code = "certificate-not-begun"
     sentence = "By the server's clock, a certificate has not begun yet. Nothing was lost. Please check the clock."
+
+    def __init__(self, detail: str, *, soon: bool) -> None:
+        super().__init__(detail)
+        self.retry = soon
 
 
 class CertificateRevoked(Refused):

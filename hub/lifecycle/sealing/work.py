@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from cryptography import x509
@@ -30,6 +30,9 @@ from hub.store.sealing.seals import opening_of_contract_seals
 from hub.store.signing.issued_certificates import opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
+
+# The clocks of an authority and of the hub may differ by this much: waiting helps, and nobody has to look at a clock.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -241,4 +244,5 @@ def check_has_begun(certificate: bytes, now: datetime) -> None:
     """
     begins = x509.load_der_x509_certificate(certificate).not_valid_before_utc
     if now < begins:
-        raise CertificateNotBegun(f"it begins at {begins:%Y-%m-%d %H:%M} UTC")
+        soon = begins - now <= CLOCK_TOLERANCE
+        raise CertificateNotBegun(f"it begins at {begins:%Y-%m-%d %H:%M} UTC", soon=soon)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hub.authorities.builtin import CLOCK_TOLERANCE as BACKDATED
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal
 from hub.model.contract.contract import ContractState
@@ -35,6 +36,20 @@ async def test_a_signers_certificate_that_has_not_begun(back: timedelta) -> None
         now = await contract_now(running, contract)
         assert (now.state, now.stuck_since) == (ContractState.COMPLETED, None)
         assert "signature-lapsed" not in await record_of(running, contract)
+
+
+async def test_a_few_minutes_are_waited_for_and_nobody_is_told() -> None:
+    clock = StandingClock(moment=datetime.now(UTC))
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        guardian = await ready_to_sign(running, contract)
+        clock.moment -= BACKDATED + timedelta(minutes=3)
+        await guardian.accept(await guardian.prepare())
+        await work_off(running)
+        assert (await contract_now(running, contract)).stuck_reason == "certificate-not-begun"
+        await hub_rounds(running, clock, clock() + HOUR)
+        assert (await contract_now(running, contract)).state is ContractState.COMPLETED
+        assert await staff_tasks(running, contract.id) == []
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY])
