@@ -15,9 +15,10 @@ from asn1crypto import x509
 
 from hub.authorities import Revoked, ocsp
 from hub.authorities.builtin import REVOCATION_LIST_PATH, ROOT_PATH, STATUS_PATH
-from hub.errors import BadInput, Unavailable
+from hub.errors import BadInput, TooMany, Unavailable
 from hub.model.signing.authority_choice import BUILTIN
 from hub.model.staff.scope import EVERYTHING
+from hub.web.http.app_keys import RATE_LIMITS
 from hub.wiring import Hub
 
 # Signed answers are cached for this time and for everybody, so that visitors cannot keep the token busy.
@@ -63,20 +64,20 @@ class _Answers:
         self._kept: OrderedDict[Statuses, tuple[datetime, bytes]] = OrderedDict()
         self._making = asyncio.Lock()
 
-    async def to(self, request: bytes) -> bytes:
-        """Return the response (DER) to a request; an OCSP error if it is malformed or about foreign certificates."""
+    async def to(self, wanted: bytes, request: web.Request) -> bytes:
+        """Return the response (DER) to `wanted`; an OCSP error if it is malformed or about foreign certificates."""
         try:
-            asked = tuple(dict.fromkeys(ocsp.read_request(request)))
+            asked = tuple(dict.fromkeys(ocsp.read_request(wanted)))
         except BadInput:
             return ocsp.make_failure("malformed_request")
         if not all(self._hub.pki.authority.is_asked(each) for each in asked):
             return ocsp.make_failure("unauthorized")
         try:
-            return await self._answer(asked)
-        except Unavailable:
+            return await self._answer(asked, request)
+        except (Unavailable, TooMany):
             return ocsp.make_failure("try_later")
 
-    async def _answer(self, asked: Sequence[ocsp.CertificateId]) -> bytes:
+    async def _answer(self, asked: Sequence[ocsp.CertificateId], request: web.Request) -> bytes:
         serials = {each.serial for each in asked}
         async with self._hub.database.transaction(EVERYTHING) as tx:
             known = await tx.certificates.list_known(BUILTIN, serials) | (serials & self._own)
@@ -87,7 +88,11 @@ class _Answers:
         if kept := self._find_kept(statuses):  # it does not wait for others, for which the token is needed
             return kept
         async with self._making:
-            return self._find_kept(statuses) or await self._make(statuses)
+            if kept := self._find_kept(statuses):
+                return kept
+            if len(statuses) > 1:
+                await request.app[RATE_LIMITS].slow_down(request, "ocsp")
+            return await self._make(statuses)
 
     def _find_kept(self, statuses: Statuses) -> bytes | None:
         made_at, answer = self._kept.get(statuses, (None, None))
@@ -122,7 +127,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
             wanted = await request.clone(client_max_size=ocsp.MAX_REQUEST_BYTES + 1).read()
         except web.HTTPRequestEntityTooLarge:  # a longer request is not read completely
             wanted = b""
-        return _status_response(await answers.to(wanted))
+        return _status_response(await answers.to(wanted, request))
 
     async def asked(request: web.Request) -> web.Response:
         """Answer a GET with the base64 of the request in the path (RFC 6960, A.1)."""
@@ -130,7 +135,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
             wanted = base64.b64decode(unquote(request.match_info["request"]), validate=True)
         except (binascii.Error, ValueError):
             wanted = b""
-        response = _status_response(await answers.to(wanted))
+        response = _status_response(await answers.to(wanted, request))
         response.headers.update(_kept(KEPT))
         return response
 

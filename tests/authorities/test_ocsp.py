@@ -163,6 +163,31 @@ async def test_orders_without_end_do_not_keep_the_token_busy(asking: Asking, mon
     assert (await ask(lines[1:2]))[0] == "successful"
 
 
+async def test_one_address_does_not_use_up_what_is_signed_for_everybody(asking: Asking) -> None:
+    issued = [(await asking.issue()).certificate for _ in range(4)]
+    root = x509.load_der_x509_certificate(asking.running.hub.pki.authority.root)
+    lines = []
+    for der in issued:
+        builder = ocsp.OCSPRequestBuilder().add_certificate(x509.load_der_x509_certificate(der), root, hashes.SHA1())
+        asked = asn1_ocsp.OCSPRequest.load(builder.build().public_bytes(Encoding.DER))
+        lines.append(asked["tbs_request"]["request_list"][0])
+    pairs = list(permutations(lines, 2))
+
+    async def ask(address: str, order: Sequence[object]) -> str:
+        request = asn1_ocsp.OCSPRequest({"tbs_request": {"request_list": order}}).dump()
+        headers = {"X-Forwarded-For": address}
+        async with asking.running.http.post(asking.authority_url, data=request, headers=headers) as response:
+            status: str = asn1_ocsp.OCSPResponse.load(await response.read())["response_status"].native
+            return status
+
+    stranger, other = "203.0.113.7", "203.0.113.8"
+    answers = [await ask(stranger, pair) for pair in pairs]
+    assert answers.count("successful") < len(pairs) and answers[-1] == "try_later"
+    assert await ask(stranger, pairs[0]) == "successful"  # kept
+    assert await ask(stranger, lines[:1]) == "successful"  # about one
+    assert await ask(other, pairs[-1]) == "successful"
+
+
 async def test_a_kept_answer_does_not_wait_for_one_that_is_being_signed(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,9 @@ PER_MINUTE = {
     "answers": 60,
     "copy": 30,
     "staff-read": 600,
+    # New answers about several certificates: within the ten minutes for which they are kept, one address cannot use up
+    # those that are signed for everybody (`MAX_COMBINED`).
+    "ocsp": 5,
 }
 
 
