@@ -30,9 +30,11 @@ KEY = b"k" * 32
 
 @dataclass
 class Receiver:
-    """A server of the other system. `answers`: the statuses of the next calls; then 204."""
+    """A server of the other system. `answers`: the statuses of the next calls; then 204. `led`: calls of the address to
+    which all its answers lead."""
 
     url: str = ""
+    led: int = 0
     answers: list[int] = field(default_factory=list)
     calls: list[dict[str, str]] = field(default_factory=list)
 
@@ -42,7 +44,12 @@ class Receiver:
         signed = hmac.digest(KEY, f"{said['id']}.{said['timestamp']}.".encode() + body, "sha256")
         assert said["signature"] == f"v1,{base64.b64encode(signed).decode()}"
         self.calls.append(said | {"body": body.decode()})
-        return web.Response(status=self.answers.pop(0) if self.answers else 204)
+        status = self.answers.pop(0) if self.answers else 204
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    async def lead(self, request: web.Request) -> web.Response:
+        self.led += 1
+        return web.Response(status=204)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,6 +57,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     found = Receiver()
     app = web.Application()
     app.router.add_post("/ended", found.handle)
+    app.router.add_route("*", "/elsewhere", found.lead)
     async with TestServer(app) as server:
         found.url = f"http://127.0.0.1:{server.port}/ended"
         yield found
@@ -76,7 +84,7 @@ async def test_told_until_it_is_taken(running: Running, receiver: Receiver) -> N
         running.clock.advance(pause)
         await tell_of_ended_jobs(services)
         assert len(receiver.calls) == calls
-    assert len({call["id"] for call in receiver.calls}) == 1
+    assert len({call["id"] for call in receiver.calls}) == 1 and receiver.led == 0
     told = json.loads(receiver.calls[-1]["body"])
     assert told["type"] == "seal-job.ended"
     assert (told["data"]["job"], told["data"]["sealed"], told["data"]["state"]) == (job["id"], 1, "done")
