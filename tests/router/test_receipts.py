@@ -102,8 +102,10 @@ async def test_the_database_is_away_during_a_call_and_the_provider_calls_again()
         await database.pool.close()
         await database.callback_writer.close()
         address, database.dsn = database.dsn, "postgresql://app@127.0.0.1:1/gone"
-        assert await called(hub, genuine) == 503
-        database.dsn = address
+        try:
+            assert await called(hub, genuine) == 503
+        finally:
+            database.dsn = address
         assert await hub.twilio.call_back(message.reference, "delivered") == 204
         await hub.heard()
         assert await state(hub, contract) is DeliveryState.DELIVERED

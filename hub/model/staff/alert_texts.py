@@ -7,7 +7,10 @@ from collections.abc import Mapping
 LANGUAGES = ("zh", "en")
 Facts = Mapping[str, str | int]
 SENTENCES: Mapping[str, tuple[str, str]] = {
-    "provider-broken": ("{provider}：{reason}", "{provider}: {reason}"),
+    "provider-broken": (
+        "服务商 {provider} 已停用：{reason}。请检查其账户；系统会不时试用，恢复后自动启用",
+        "The provider {provider} is out of use: {reason}. Check its account; it is tried again by itself",
+    ),
     "provider-rests": (
         "{provider} 要求暂停发送，{minutes} 分钟后再试",
         "{provider} asked for a pause; sending resumes in {minutes} minutes",

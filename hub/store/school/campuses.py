@@ -98,7 +98,7 @@ class School(EncryptedRepository):
         """Return the ids of the campus and of all campuses above it, headquarters last."""
         parents = {each.id: each.parent for each in await self.list_campuses()}
         found = [campus]
-        while (parent := parents.get(found[-1])) is not None:
+        while (parent := parents.pop(found[-1], None)) is not None:  # each once, so that even a cycle ends
             found.append(parent)
         return found
 
