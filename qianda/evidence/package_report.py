@@ -13,6 +13,7 @@ from qianda.evidence.package_check import PackageReport
 from qianda.evidence.reasons import NO_FINAL_FILE
 from qianda.verify.elements import ElementAnswer
 from qianda.verify.findings import Element, Reason, Word, readable
+from qianda.verify.reasons import NO_TRUST
 from qianda.verify.report import as_json as document_as_json
 from qianda.verify.report import local_time, say
 from qianda.verify.report import show as show_document
@@ -21,6 +22,12 @@ from qianda.verify.validation_report import FAILED, INDETERMINATE, PASSED, Repor
 from qianda.verify.validation_report import signatures_of as signatures_of_document
 
 _REFUSED = Reason("不可信: {why}", "Not to be believed: {why}")
+_UNTRUSTED_MAKER = Reason(
+    "此证据包由谁制作、何时制作, 未能核对: 这里没有受信任的证书机构 (可用 --trust 指定)。"
+    "已核对的是: 条目与已签名的清单相符。",
+    "Who made this evidence package, and when, could not be checked: no authority is trusted here (name one with "
+    "--trust). What was checked: its items are those of the signed manifest.",
+)
 _GENUINE = Reason(
     "这是 {by} 于 {at} 为合同 {number} 制作的证据包, 其中 {items} 个条目都未被更改。",
     "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
@@ -69,9 +76,9 @@ def as_json(report: PackageReport) -> dict[str, Any]:
     }
     if report.contract is not None and report.signer is not None:
         answer |= {
-            "contract": {
-                name: report.contract.get(name) for name in ("number", "title", "state", "ended_at", "school")
-            },
+            "contract": _readable(
+                {name: report.contract.get(name) for name in ("number", "title", "state", "ended_at", "school")}
+            ),
             "made_by": report.signer.name,
             "made_at": report.signer.signed_at.isoformat(),
             "trial": report.signer.trial,
@@ -86,10 +93,20 @@ def as_json(report: PackageReport) -> dict[str, Any]:
             "number": report.addendum.number,
             "made_by": report.addendum.signer.name,
             "made_at": report.addendum.signer.signed_at.isoformat(),
-            "entries": [vars(each) for each in report.addendum.entries],
-            "revocations": [dict(each) for each in report.addendum.revocations],
+            "entries": _readable([vars(each) for each in report.addendum.entries]),
+            "revocations": _readable([dict(each) for each in report.addendum.revocations]),
         }
     return answer
+
+
+def _readable(value: Any) -> Any:
+    """Return a value of the package's own JSON with all texts in it made readable: who made it may have been misled, or
+    may mislead."""
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {readable(name): _readable(each) for name, each in value.items()}
+    return [_readable(each) for each in value] if isinstance(value, list) else value
 
 
 def _words(reason: Reason | None) -> dict[str, str] | None:
@@ -134,6 +151,8 @@ def _state_of(state: str) -> Reason:
 
 def _sentences(report: PackageReport) -> list[Reason]:
     if report.fault is not None:
+        if report.fault == NO_TRUST:
+            return [_UNTRUSTED_MAKER]
         return [Reason(_REFUSED.zh.format(why=report.fault.zh), _REFUSED.en.format(why=report.fault.en))]
     assert report.contract is not None and report.signer is not None
     made = {"by": report.signer.name, "at": local_time(report.signer.signed_at), "items": report.items}

@@ -17,6 +17,7 @@ from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
 from qianda.verify.elements import part_of
+from qianda.verify.reasons import NO_TRUST
 from qianda.verify.trust import Trust
 
 CRL_FOLDER = "trust/"
@@ -37,10 +38,12 @@ def check_signer(container: AsicContainer, trust: Trust) -> PackageSigner:
 
     Runs an event loop: call it where none is running. Raises BadPackage.
     """
+    if not container.signatures:
+        raise BadPackage(reasons.SIGNATURE_MISSING)
+    if not trust.authorities:
+        raise BadPackage(NO_TRUST)
     find_trusted_proofs(container, trust)
     signers = [_check_one(checked, container.items, trust) for checked in container.signatures.values()]
-    if not signers:
-        raise BadPackage(reasons.SIGNATURE_MISSING)
     return signers[0]
 
 

@@ -8,6 +8,12 @@ from qianda.verify.findings import Reason
 
 # ---- the verdict --------------------------------------------------------------------------------------------------
 VERDICT_FAILED: Final = Reason("请不要依据此文件: {reason}", "Do not rely on this file: {reason}")
+VERDICT_UNTRUSTED: Final = Reason(
+    "此文件由谁签署、何时签署, 未能核对: 这里没有受信任的证书机构 (可用 --trust 指定)。"
+    "已核对的是: 其中的签名完好, 签署之后文件未被改动。",
+    "Who signed this file, and when, could not be checked: no authority is trusted here (name one with --trust). What "
+    "was checked: its signatures are intact, and it has not been changed since it was signed.",
+)
 VERDICT_GENUINE: Final = Reason(
     "{contract}由{signers}签署, {seal}盖章, 此后未被改动。",
     "{contract} was signed by {signers} and sealed by {seal}, and has not been changed since.",

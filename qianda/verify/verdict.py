@@ -14,6 +14,8 @@ _SENTENCES = {
     (False, True): reasons.VERDICT_SEALED,
     (True, False): reasons.VERDICT_SIGNED,
 }
+# Faults of any file, also of a genuine one, where no authority is trusted.
+_UNDECIDED = (reasons.NO_TRUST, reasons.TIME_UNTRUSTED)
 
 
 def verdict(report: VerificationReport) -> tuple[Reason, ...]:
@@ -22,10 +24,13 @@ def verdict(report: VerificationReport) -> tuple[Reason, ...]:
 
 
 def _sentences(report: VerificationReport) -> Iterator[Reason]:
-    for answer in report.document:
-        if answer.word is Word.FAILED:
-            yield Reason(*(sentence.format(reason=reason) for sentence, reason in _both(answer.reason)))
-            return
+    if failed := [answer.reason for answer in report.document if answer.word is Word.FAILED]:
+        undecided = _UNDECIDED if reasons.NO_TRUST in failed else ()
+        if faults := [reason for reason in failed if reason not in undecided]:
+            yield Reason(*(sentence.format(reason=reason) for sentence, reason in _both(faults[0])))
+        else:
+            yield reasons.VERDICT_UNTRUSTED
+        return
     signers = [party.name for party in report.parties if not party.is_seal]
     seals = [party.name or party.organisation for party in report.parties if party.is_seal]
     sentence = _SENTENCES[bool(signers), bool(seals)]

@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.documents.evidence.package_items import HASHES
+from qianda.evidence.addendum import AddendumReport, LaterEntry
 from qianda.evidence.container import open_container
 from qianda.evidence.custody import with_custody
 from qianda.evidence.package_check import check_package
@@ -165,6 +167,20 @@ def test_refuses_what_does_not_fit(packages: tuple[dict[str, bytes], Path], name
 def test_who_is_not_trusted_is_indeterminate(packages: tuple[dict[str, bytes], Path]) -> None:
     report = check_package(packages[0]["genuine"], Trust())
     assert report.failed and [each.indication for each in signatures_of(report)] == ["indeterminate"]
+    (sentence,) = as_json(report)["verdict"]
+    assert "could not be checked" in sentence["en"] and "未能核对" in sentence["zh"]
+
+
+def test_nothing_in_the_json_of_a_package_can_control_a_terminal(packages: tuple[dict[str, bytes], Path]) -> None:
+    made, trusted = packages
+    report = check_package(made["genuine"], Trust.load([trusted]))
+    assert report.contract is not None and report.signer is not None
+    hostile = "a\x9b2J\u202eb"
+    entry, revoked = LaterEntry(1, hostile, hostile), {"field": hostile, "revoked_at": hostile}
+    addendum = AddendumReport(1, report.signer, [entry], None, [revoked])
+    said = as_json(replace(report, contract=dict.fromkeys(report.contract, hostile), addendum=addendum))
+    assert "a\ufffd2J\ufffdb" in said["contract"]["school"]
+    assert "\x9b" not in json.dumps(said, ensure_ascii=False) and "\u202e" not in json.dumps(said, ensure_ascii=False)
 
 
 def test_refuses_other_hashes_and_another_contract_than_expected(packages: tuple[dict[str, bytes], Path]) -> None:

@@ -133,6 +133,16 @@ def test_without_any_trust_it_says_so_and_exits_with_1(file: Path, tmp_path: Pat
     assert done.returncode == 1
     assert "No authority is trusted" in done.stderr
     assert "Result: something failed." in done.stdout
+    assert done.stdout.startswith("Who signed this file, and when, could not be checked")
+
+
+def test_without_any_trust_an_altered_file_is_said_to_be_altered(
+    contract: FinishedParts, file: Path, tmp_path: Path
+) -> None:
+    file.write_bytes(contract.final.replace(b"12,800.00", b"12,900.00"))
+    done = verify(file, data=tmp_path)
+    assert done.returncode == 1 and done.stdout.startswith("Do not rely on this file: ")
+    assert not done.stdout.startswith("Do not rely on this file: No authority")
 
 
 def test_an_altered_contract_exits_with_1(contract: FinishedParts, file: Path) -> None:
