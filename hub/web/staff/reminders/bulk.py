@@ -9,7 +9,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin_reminding, preview_reminding
-from hub.web.staff.board.dashboard import wanted_of
+from hub.web.staff.board.dashboard import link_with_filters, wanted_of
 from hub.web.staff.board.selection import FITTING, read_selected
 from hub.web.staff.forms import read_id
 from hub.web.staff.render import show
@@ -42,6 +42,7 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
         "staff/many_preview.html",
         contracts=contracts,
         most=MAX_AT_ONCE,
+        back=link_with_filters(visit, "/staff"),
         act=uuid4(),
         sent=counts[BulkOutcome.SENT],
         counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]},

@@ -262,6 +262,7 @@ async def test_a_preview_of_only_some_says_so(
     monkeypatch.setattr(bulk, "MAX_AT_ONCE", 1)
     page = await console.post("/staff/remind/preview?course=math-a&age=", {"fitting": "1"})
     assert "These are the oldest 1. For the others, choose a narrower filter." in page.words
+    assert 'href="/staff?course=math-a' in page.text  # one goes back to the same filter
     monkeypatch.undo()
     page = await console.post("/staff/remind/preview", {"contract": str(first.id)})
     assert "These are the oldest" not in page.words
