@@ -139,6 +139,13 @@ async def test_a_role_with_the_permission_sees_the_page_and_no_way_to_what_it_ma
             assert permission in PERMISSIONS[role], f"{role} is shown {method} {address}"
 
 
+async def test_who_may_not_issue_is_led_to_the_enrolments(story: Story) -> None:
+    """Both are the same page."""
+    for role, console in story.own.items():
+        words = re.search(r'<a href="/staff/enrolments"[^>]*>([^<]*)</a>', (await console.get("/staff")).text)
+        assert words and words[1] == ("Issue" if Permission.ISSUE in PERMISSIONS[role] else "Enrolments")
+
+
 async def test_a_refusal_is_said_in_ones_own_language(story: Story) -> None:
     console = ConsoleBrowser(story.running, story.own[StaffRole.AUDITOR].cookie, "zh")
     page = await console.post(f"/staff/contracts/{story.contract.id}/void", {"reason": "x"})
