@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.model.staff.accounts import ApiKey
 from hub.model.staff.scope import Scope
-from hub.store.kernel.connection import Connection
+from hub.store.kernel.connection import PLAN_FOR_VALUES, Connection
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Database, Transaction
 
@@ -16,7 +16,7 @@ RUNS = ("execute", "executemany", "fetch", "cursor")
 
 
 class _WatchedDriver:
-    """The driver of one transaction. It passes each statement to `note` before running it."""
+    """The driver of one transaction. It passes each statement to `note` before running it, but not PLAN_FOR_VALUES."""
 
     def __init__(self, driver: Any, note: Callable[[str], None]) -> None:
         self._driver = driver
@@ -28,7 +28,8 @@ class _WatchedDriver:
             return found
 
         def run(sql: str, *values: Any, **options: Any) -> Any:
-            self._note(sql)
+            if sql != PLAN_FOR_VALUES:
+                self._note(sql)
             return found(sql, *values, **options)
 
         return run

@@ -25,7 +25,7 @@ from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
 from hub.store.files.free_space import full_disk_told
 from hub.store.inbound.callback_writer import CallbackWriter
-from hub.store.kernel.connection import Connection, Driver, Row, open_connection
+from hub.store.kernel.connection import PLAN_FOR_VALUES, Connection, Driver, Row, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
 from hub.store.kernel.opening import Entrance, Opening, by_key, by_scope
 from hub.store.kernel.pool import ConnectionPool
@@ -130,8 +130,9 @@ class Database:
             try:
                 is_all = opening is not None and opening.is_all
                 is_write = opening is not None and opening.is_write
-                async with nullcontext() if is_all else _begun(driver):
-                    connection = Connection(driver)
+                for_values = opening is not None and opening.plans_for_values
+                async with nullcontext() if is_all and not for_values else _begun(driver, for_values):
+                    connection = Connection(driver, for_values)
                     if is_write:
                         await self.before_commit()
                     entered = await connection.enter(entrance, opening)
@@ -172,9 +173,9 @@ class Database:
 
 
 @asynccontextmanager
-async def _begun(driver: Driver) -> AsyncIterator[None]:
+async def _begun(driver: Driver, plans_for_values: bool) -> AsyncIterator[None]:
     """Begin a transaction, and commit it at the end; roll it back when anything is raised."""
-    await driver.execute("BEGIN")
+    await driver.execute(f"BEGIN; {PLAN_FOR_VALUES}" if plans_for_values else "BEGIN")
     try:
         yield
         if await driver.execute("COMMIT") != "COMMIT":  # the server rolls back after an error that nobody has raised

@@ -14,7 +14,8 @@ from hub.store.kernel.statement import SqlStatement
 
 _BY_STATE = SqlStatement("SELECT state, count(*) AS number FROM contract WHERE state <> 'DRAFT' GROUP BY state")
 # The row of a message about several contracts names only the first of them; `delivery_share` names all.
-_PENDING = SqlStatement("""
+_PENDING = SqlStatement(
+    """
 SELECT
   (SELECT count(*) FROM contract WHERE state = 'ISSUED' AND EXISTS (
      SELECT 1 FROM delivery WHERE delivery.contract = contract.id AND delivery.state = 'delivered'
@@ -42,7 +43,9 @@ SELECT
      WHERE delivery_share.contract = contract.id AND delivery.state = 'delivered')) AS unreached,
   (SELECT count(*) FROM contract WHERE state = 'ISSUED' AND deadline < :now) AS overdue,
   (SELECT count(*) FROM contract WHERE stuck_since IS NOT NULL) AS stuck
-""")
+""",
+    plans_for_values=True,
+)
 _REACHED_OR_LATER = ("SIGNED", "COMPLETED")
 
 

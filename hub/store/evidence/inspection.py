@@ -33,7 +33,8 @@ SELECT id FROM (
   UNION (SELECT contract FROM record_head WHERE contract > :after ORDER BY contract LIMIT :most)
   UNION (SELECT DISTINCT contract FROM record_entry WHERE contract > :after ORDER BY contract LIMIT :most)
 ) AS known ORDER BY id LIMIT :most
-""").bindparams(bindparam("after", type_=Uuid()))
+""").bindparams(bindparam("after", type_=Uuid())),
+    plans_for_values=True,
 )
 _GIVEN = func.unnest(bindparam("ids", type_=ARRAY(Uuid())))
 _THESE = _GIVEN.table_valued(column("id", Uuid()), name="these").render_derived()

@@ -58,7 +58,9 @@ _CONTRACT_OF_SIGNER = [CONTRACT.c[name].label(f"contract_{name}") for name in _S
 _SIGNERS = select(SIGNER, *_CONTRACT_OF_SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract)
 _ALL_SIGNERS = SqlStatement(_SIGNERS.order_by(CONTRACT.c.created_at, SIGNER.c.id))
 _BY_PHONE, _BY_TAIL = (
-    SqlStatement(_SIGNERS.where(column == bindparam("hash")).order_by(CONTRACT.c.created_at, SIGNER.c.id))
+    SqlStatement(
+        _SIGNERS.where(column == bindparam("hash")).order_by(CONTRACT.c.created_at, SIGNER.c.id), plans_for_values=True
+    )
     for column in (SIGNER.c.phone_hash, SIGNER.c.id_tail_hash)
 )
 _CONTRACTS = SqlStatement(select(CONTRACT.c.id, CONTRACT.c.data_sealed, *(CONTRACT.c[name] for name in _SHOWN)))
@@ -88,7 +90,7 @@ def _by(sql: str) -> SqlStatement:
     used: list[BindParameter[Any]] = [
         bindparam(name, type_=ARRAY(kind)) for name, kind in types.items() if f":{name}" in sql
     ]
-    return SqlStatement(text(sql).bindparams(*used))
+    return SqlStatement(text(sql).bindparams(*used), plans_for_values=True)
 
 
 # The columns that are shown, by kind of row. The texts of messages are left out, because they name other people.

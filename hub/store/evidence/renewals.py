@@ -39,7 +39,8 @@ ORDER BY leaf.renewal LIMIT 1
         bindparam("day", type_=Date()),
         bindparam("renewed", type_=Integer()),
         bindparam("contract", type_=Uuid()),
-    )
+    ),
+    plans_for_values=True,
 )
 _LEAVES = SqlStatement("SELECT leaf FROM evidence_renewal_leaf WHERE renewal = :renewal ORDER BY position")
 _LACKING = """
@@ -54,7 +55,8 @@ WHERE package.version = 1
 _TO_HASH_ANEW = SqlStatement(
     text(
         f"SELECT package.contract {_LACKING} AND package.contract > :after ORDER BY package.contract LIMIT :most"
-    ).bindparams(bindparam("after", type_=Uuid()))
+    ).bindparams(bindparam("after", type_=Uuid())),
+    plans_for_values=True,
 )
 _COUNT_TO_HASH_ANEW = SqlStatement(f"SELECT count(*) {_LACKING}")
 

@@ -33,7 +33,8 @@ ORDER BY request.id LIMIT :most
         bindparam("lapsed_before", type_=DateTime(timezone=True)),
         bindparam("embedded_before", type_=DateTime(timezone=True)),
         bindparam("most", type_=Integer()),
-    )
+    ),
+    plans_for_values=True,
 )
 _VERSIONS = SqlStatement(
     text("""

@@ -62,6 +62,10 @@ class Opening:
         return self.is_all and bool(_WRITES.match(self.statement.sql))
 
     @property
+    def plans_for_values(self) -> bool:
+        return any(read.statement.plans_for_values for read in self.reads)
+
+    @property
     def reads(self) -> Sequence[Opening]:
         return (self, *self.also)
 

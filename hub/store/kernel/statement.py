@@ -39,8 +39,11 @@ class SqlStatement:
 
     `is_once`: the statement is built for one run. Values inside it may come from users, so they are passed as
     arguments. Its text is kept for the next statement of the same shape. Without `is_once`, values inside it are
-    constants of the program and are written into the text: PostgreSQL can then reuse one plan for all arguments, and
-    that plan can use a partial index (`state = 'OPEN'`).
+    constants of the program and are written into the text: PostgreSQL reuses one plan for all arguments, and that plan
+    can use a partial index (`state = 'OPEN'`).
+
+    `plans_for_values`: which plan is good depends on the values, as for a statement that is built for one run.
+    PostgreSQL may make a new one at each run, and the first such statement of a transaction costs a round trip more.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class SqlStatement:
         *,
         takes_arrays: bool = False,
         is_once: bool = False,
+        plans_for_values: bool = False,
     ) -> None:
         self._of = text(of) if isinstance(of, str) else of
+        self.plans_for_values = plans_for_values or is_once
         self.takes_arrays = takes_arrays
         self._is_once = is_once
         self._keys = None if keys is None else list(keys)

@@ -48,7 +48,8 @@ SELECT '{queue}', kind, count(*), min(due) FROM (
 
 
 _LAGS = SqlStatement(
-    "UNION ALL".join([*(_lag_of(queue, *parts) for queue, parts in _QUEUES.items()), _UNSETTLED, _WAITING_JOBS])
+    "UNION ALL".join([*(_lag_of(queue, *parts) for queue, parts in _QUEUES.items()), _UNSETTLED, _WAITING_JOBS]),
+    plans_for_values=True,
 )
 # Figures that are counted when they are read: their rows are few, and counted up to BOUND.
 _COUNTS = {

@@ -88,9 +88,8 @@ _TYPES: dict[str, TypeEngine[Any]] = {
 
 
 def _statement(sql: str) -> SqlStatement:
-    return SqlStatement(
-        text(sql).bindparams(*(bindparam(name, type_=_TYPES[name]) for name in _TYPES if f":{name}" in sql))
-    )
+    used = (bindparam(name, type_=_TYPES[name]) for name in _TYPES if f":{name}" in sql)
+    return SqlStatement(text(sql).bindparams(*used), plans_for_values=True)
 
 
 # For the rest of the transaction: memory for 200,000 groups, and the real cost of reading small indexes. Row-level

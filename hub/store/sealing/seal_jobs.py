@@ -45,14 +45,17 @@ _GET = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")))
 _GET_LOCKED = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")).with_for_update())
 _GET_HELD = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")).with_for_update(read=True))
 # MATERIALIZED, because a join might run the inner SELECT several times, and so claim more rows than LIMIT allows.
-_CLAIM = SqlStatement("""
+_CLAIM = SqlStatement(
+    """
 WITH chosen AS MATERIALIZED (SELECT number FROM seal_job_item WHERE job = :job AND state = 'waiting'
   AND (leased_until IS NULL OR leased_until <= :now)
   AND EXISTS (SELECT FROM seal_job WHERE id = :job AND ended_at IS NULL)
   ORDER BY number LIMIT :most FOR UPDATE SKIP LOCKED)
 UPDATE seal_job_item AS item SET leased_until = :until, tries = item.tries + 1 FROM chosen
 WHERE item.job = :job AND item.number = chosen.number RETURNING item.*
-""")
+""",
+    plans_for_values=True,
+)
 _RENEW = SqlStatement("""
 UPDATE seal_job_item SET leased_until = :until WHERE job = :job AND state = 'waiting' AND leased_until = :held
 """)
@@ -64,13 +67,16 @@ _PUT_BACK = SqlStatement("""
 UPDATE seal_job_item SET leased_until = :until, tries = greatest(0, tries - 1)
 WHERE job = :job AND state = 'waiting' AND leased_until = :held AND number = ANY(CAST(:numbers AS integer[]))
 """)
-_OVERDUE = SqlStatement("""
+_OVERDUE = SqlStatement(
+    """
 SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EXISTS (SELECT FROM seal_job_item AS item
   WHERE item.job = seal_job.id AND item.state = 'waiting' AND item.leased_until > :now)
 AND NOT EXISTS (SELECT FROM seal_use AS use WHERE use.seal = seal_job.seal AND use.begun_at > :since
   AND use.outcome IN ('sealed', 'failed') AND starts_with(use.about, 'seal-job:' || seal_job.id || '/'))
 ORDER BY asked_at LIMIT 20
-""")
+""",
+    plans_for_values=True,
+)
 _TELL = SqlStatement("""
 SELECT * FROM seal_job WHERE tell_at <= :now ORDER BY tell_at LIMIT 20 FOR UPDATE SKIP LOCKED
 """)
@@ -108,20 +114,29 @@ UPDATE seal_job SET state = 'stopped', reason = :reason, ended_at = given.now,
   tell_at = CASE WHEN webhook IS NOT NULL THEN given.now END
 FROM (SELECT CAST(:now AS timestamptz) AS now) AS given WHERE id = :job AND ended_at IS NULL
 """)
-_LOAD = SqlStatement("""
+_LOAD = SqlStatement(
+    """
 SELECT count(*) FILTER (WHERE ended_at IS NULL) AS open_jobs,
   coalesce(sum(total) FILTER (WHERE asked_at > :since), 0) AS files,
   min(asked_at) FILTER (WHERE asked_at > :since) AS oldest
 FROM seal_job WHERE client = :client AND (ended_at IS NULL OR asked_at > :since)
-""")
-_STALLED = SqlStatement("""
+""",
+    plans_for_values=True,
+)
+_STALLED = SqlStatement(
+    """
 SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EXISTS (SELECT FROM seal_job_item AS item
   WHERE item.job = seal_job.id AND item.state = 'waiting' AND item.leased_until > :now) ORDER BY asked_at LIMIT 20
-""")
+""",
+    plans_for_values=True,
+)
 _ANALYZE = SqlStatement("SELECT analyze_seal_job_items()")
-_FORGET_ITEMS = SqlStatement("""
+_FORGET_ITEMS = SqlStatement(
+    """
 DELETE FROM seal_job_item WHERE job IN (SELECT id FROM seal_job WHERE ended_at < :before ORDER BY ended_at LIMIT :most)
-""")
+""",
+    plans_for_values=True,
+)
 _FORGET = SqlStatement("""
 DELETE FROM seal_job WHERE ended_at < :before AND NOT EXISTS (SELECT FROM seal_job_item WHERE job = seal_job.id)
 """)

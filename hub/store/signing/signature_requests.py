@@ -32,10 +32,11 @@ ATTEMPT: Table = table_of(AttemptRow)
 CONTRACT: Table = table_of(ContractRow)
 _SHARED = ("sha256", "certificate")
 _SHARE = insert_many(table_of(SharedCertificateRow), _SHARED, "ON CONFLICT DO NOTHING")
+# Each part is looked up by itself: PostgreSQL takes a chain to be so long that a join would read the whole table.
 _WHOLE_CHAIN: ColumnElement[Any] = literal_column(
-    """ARRAY(SELECT coalesce(shared.certificate, part)
-FROM unnest(signature_request.chain) WITH ORDINALITY AS element (part, place)
-LEFT JOIN shared_certificate AS shared ON octet_length(part) = 32 AND shared.sha256 = part ORDER BY place)""",
+    """ARRAY(SELECT coalesce(
+  (SELECT certificate FROM shared_certificate WHERE octet_length(part) = 32 AND sha256 = part), part)
+FROM unnest(signature_request.chain) WITH ORDINALITY AS element (part, place) ORDER BY place)""",
     ARRAY(LargeBinary()),
 ).label("chain")
 _OTHER_COLUMNS = [column for column in REQUEST.c if column.name != "chain"]

@@ -189,6 +189,9 @@ class IssuedCertificateRow(SQLModel, table=True):
     not_after: datetime = moment(nullable=False)
     revoked_at: datetime | None = moment()
     revocation_reason: str | None = words(default=None)
+    __table_args__ = (
+        Index("ix_issued_certificate_revoked", "authority", postgresql_where=sql("revoked_at IS NOT NULL")),
+    )
 
 
 class SharedCertificateRow(SQLModel, table=True):
