@@ -17,7 +17,7 @@ from hub.model.contract.contract import ContractState
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.sealing.finalise import FinaliseStep
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.router.router import CALL_LEASE
 from hub.store.contract.cases import opening_lock
 from tests.connected_providers import carried_by

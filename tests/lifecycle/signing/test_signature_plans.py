@@ -13,7 +13,7 @@ from hub.lifecycle.signing import signer_certificates
 from hub.lifecycle.signing.device_keys import Presented, ShownKey
 from hub.model.signing import signature_plan
 from hub.model.signing.signature_plan import SignaturePlans
-from hub.model.staff.accounts import Scope
+from hub.model.staff.scope import Scope
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
 from qianda.holder import SoftwareKey

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement

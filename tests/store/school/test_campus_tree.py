@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.model.school.course import Campus
-from hub.model.staff.accounts import EVERYTHING
+from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.database import Dsns
