@@ -181,13 +181,13 @@ def test_a_child_that_died_between_two_files_is_replaced(painter: PagePainter) -
 @pytest.mark.parametrize("length", [1, 1_000_000], ids=["not answered", "not even taken"])
 def test_a_child_that_stands_still_is_ended(painter: PagePainter, length: int) -> None:
     assert len(painter.page_images(pdf(INK))) == 1
-    child, limits = painter._child._process, painter._child._limits
+    child, limits = painter._process, painter._limits
     assert child is not None
     child.send_signal(signal.SIGSTOP)
-    painter._child._limits, began = replace(limits, seconds=0.2), time.monotonic()
+    painter._limits, began = replace(limits, seconds=0.2), time.monotonic()
     with pytest.raises(UnreadableFile, match="too much time or memory"):
         painter.page_images(os.urandom(length))  # a pipe holds 64 KB
     assert time.monotonic() - began < 10
     assert child.poll() == -signal.SIGKILL
-    painter._child._limits = limits
+    painter._limits = limits
     assert len(painter.page_images(pdf(INK))) == 1

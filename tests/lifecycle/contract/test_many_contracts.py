@@ -30,7 +30,7 @@ FEW = (
 )
 SOMEBODY_ELSE = replace(minor_with_guardian().signers[0], name="王芳", phone=STUDENT_PHONE, id_number=ADULT_ID)
 READ = """
-SELECT own.relname, own.seq_tup_read + coalesce(sum(index.idx_tup_read), 0)::bigint
+SELECT own.relname, own.seq_tup_read + coalesce(sum(index.idx_tup_read), 0)::bigint AS read
 FROM pg_stat_user_tables AS own LEFT JOIN pg_stat_user_indexes AS index USING (relid)
 GROUP BY own.relid, own.relname, own.seq_tup_read
 """
@@ -101,4 +101,4 @@ async def _copy_rows(admin: asyncpg.Connection, table: str) -> None:
 async def _read(running: Running, admin: asyncpg.Connection) -> dict[str, int]:
     """Return how many rows were read of each table. A connection that ends says what it has read."""
     await running.hub.database.pool.close()
-    return dict(await admin.fetch(READ))
+    return {row["relname"]: row["read"] for row in await admin.fetch(READ)}
