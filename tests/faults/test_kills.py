@@ -220,9 +220,16 @@ def _once(boundaries: Sequence[Boundary]) -> list[Kills]:
 
 
 def _five_times(boundaries: Sequence[Boundary]) -> list[Kills]:
-    """Return five kills of each boundary, each in a story of its own: three right after it, where most can be lost, and
-    two right before."""
-    return [(each,) for each in boundaries for _ in range(3 if each.side == "after" else 2)]
+    """Return five kills at each boundary: three right after it, where most can be lost, and two right before.
+
+    Once each has a story of its own. The others share theirs with a kill in the other chapter, unless it is the last
+    one of the first chapter: whoever comes after that one has no first chapter.
+    """
+    last = [each for each in boundaries if each.chapter == SIGNING][-1]
+    again = [each for each in boundaries if each != last for _ in range(2 if each.side == "after" else 1)]
+    chapters = ([each for each in again if each.chapter == chapter] for chapter in (SIGNING, CLOSING))
+    shared = [tuple(each for each in kills if each) for kills in zip_longest(*chapters)]
+    return [(each,) for each in (*boundaries, last, last)] + shared
 
 
 async def test_killed_where_a_contract_and_a_certificate_are_asked_for_and_where_the_seal_signs() -> None:
