@@ -76,7 +76,10 @@ class Crowd:
             people += [CrowdPerson(phone_of(begin + place), each["signer"]["id"]) for place, each in enumerate(rows)]
             for table in ("contract", "signer", "signing_task"):
                 await _copy(self.server.database, table, [each[table] for each in rows])
-        await self.server.database.execute("ANALYZE contract, signer, signing_task")
+            await self.server.database.execute(
+                _THEIR_FILE, self.contract["id"], [each["contract"]["id"] for each in rows]
+            )
+        await self.server.database.execute("ANALYZE contract, signer, signing_task, document_version")
         return people
 
     async def fall_due(self, people: Sequence[CrowdPerson], moments: Sequence[datetime]) -> None:
@@ -167,6 +170,14 @@ class Crowd:
             "signer": {**self.signer, "id": signer, "contract": contract, **personal},
             "signing_task": {**self.task, "id": uuid4(), "contract": contract, "signer": signer, **waiting},
         }
+
+
+# All of them have the file of the contract that was copied.
+_THEIR_FILE = """
+INSERT INTO document_version (contract, kind, sha256, size, created_at, file)
+SELECT theirs, kind, sha256, size, created_at, file FROM document_version, unnest($2::uuid[]) AS theirs
+WHERE contract = $1
+"""
 
 
 async def _issued(hub: Hub) -> UUID:
