@@ -17,7 +17,7 @@ from hub.store.kernel.waiting_writes import WaitingWrites
 MAX_PREPARED = 300
 # A plan that is made once serves all values. PostgreSQL would compare costs and, for more than half of the statements
 # of a contract, plan anew at each run, which was a quarter of the database's time.
-_PLAN_ONCE = {"plan_cache_mode": "force_generic_plan"}
+_PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"  # not in the first message: a pgbouncer would refuse it
 # For the rest of a transaction, for statements with `plans_for_values`.
 PLAN_FOR_VALUES = "SET LOCAL plan_cache_mode = auto"
 _Result = TypeVar("_Result")
@@ -269,10 +269,10 @@ async def open_connection(dsn: str, connect_timeout: float, statement_timeout: f
         record_class=Row,
         statement_cache_size=MAX_PREPARED,
         max_cached_statement_lifetime=0,
-        server_settings=_PLAN_ONCE,
     )
     await driver.set_type_codec(
         "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
     )
     driver.get_settings().register_data_types(ARRAY_TYPES)
+    await driver.execute(_PLAN_ONCE)
     return driver
