@@ -73,7 +73,7 @@ async def test_alerts_stand_among_what_is_to_do(running: Running, console: Conso
         await tx.alerts.add("provider-broken", {"provider": "sms_twilio", "reason": "<suspended>"}, tx.now)
         await tx.alerts.add("budget-spent", {"which": "campus", "campus": "hefei"}, tx.now, "hefei")
     page = await console.get("/staff/tasks")
-    assert "a provider is out of use all campuses The provider sms_twilio is out of use: <suspended>. Check" in page.words
+    assert "a provider is out of use all campuses The provider sms_twilio is out of use: <suspended>." in page.words
     assert "a message limit is reached Hefei campus The message budget per campus is used up (hefei)" in page.words
     clerk = (await (await console_of(running, "hefei-clerk")).get("/staff/tasks")).words
     assert "used up" in clerk and "sms_twilio" not in clerk
