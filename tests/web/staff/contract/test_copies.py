@@ -59,5 +59,6 @@ async def test_the_page_asks_and_serves_the_file(running: Running) -> None:
     async with running.http.post(address, data={"answer": MINOR_ID[-6:]}) as served:
         assert served.content_type == "application/pdf" and (await served.read()).startswith(b"%PDF-")
         assert contract.number in served.headers["Content-Disposition"]
-    async with running.http.get(f"{address[:-1]}0?lang=zh") as unknown:
+    other = derive_copy_ticket(running.hub.services.signing.keys.link, contract.id, 1)
+    async with running.http.get(f"{running.origin}/copy/{contract.id}/{other}?lang=zh") as unknown:
         assert (unknown.status, "这个链接已经打不开合同" in await unknown.text()) == (404, True)
