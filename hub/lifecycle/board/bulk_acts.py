@@ -38,7 +38,7 @@ from hub.store.transaction import Transaction
 
 # Contracts that one job changes: a worker that has to stop waits for its job to end.
 AT_A_TIME = 20
-# A contract that was begun more often than this probably crashes its process.
+# A contract that was tried more often than this probably crashes the process that tries it.
 MAX_TRIES = 5
 _RECORDED = {
     BulkKind.EXTEND: "contracts-extended",

@@ -148,8 +148,8 @@ async def _may_issue(
     taught: tuple[Campus, Course | None],
     template: TemplateInForce,
 ) -> bool:
-    """Return whether a contract may be issued. If somebody else has to approve, only these may: an approved contract, a
-    rehearsal, and a contract that replaces another one for the same people with the same text and terms."""
+    """Return whether a contract may be issued. Where contracts need somebody else's approval, this is true only of one
+    that was approved, of a rehearsal, and of one that replaces a contract with the same people, text and terms."""
     campus, course = taught
     needed = template.needs_approval or (course is not None and course.needs_approval)
     if asked.document is not None and course is not None:  # its PDF replaces a text that may require approval

@@ -26,7 +26,7 @@ async def open_document(tx: Transaction, contract_id: UUID, kind: str, actor: st
 
 
 async def open_ofd(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Contract, str]:
-    """Return the contract and the SHA-256 of its present OFD, and record that `actor` takes it out.
+    """Return the contract and the SHA-256 of its present OFD, and record that `actor` downloads it.
 
     Raises ContractNotFound, also for a contract without an OFD.
     """

@@ -72,7 +72,7 @@ async def plan_again(
     signers: Sequence[NewSigner] | None = None,
     deadline: datetime | None = None,
 ) -> NewContract:
-    """Return what is asked for if a contract is issued again. `signers`, `deadline`: see `prepare_again`.
+    """Return the input for issuing a contract again. `signers`, `deadline`: see `prepare_again`.
 
     Raises IllegalMove if both sides are bound (signed, completed, on paper), BadInput if a signer already on file gets
     another phone number (two people must approve such a change).
@@ -110,7 +110,7 @@ async def replace_person(
 async def plan_replacement(
     services: Services, scope: Scope, contract_id: UUID, replacement: Replacement
 ) -> NewContract:
-    """Return what is asked for if one signer is replaced; role, order and channels stay the same.
+    """Return the input for issuing a contract with one signer replaced; role, order and channels stay the same.
 
     Raises ContractNotFound, BadInput (`signer`) for the student of the contract, and what `plan_again` raises.
     """

@@ -119,7 +119,7 @@ async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
 
 
 async def _list_revocations(tx: Transaction, authority: str, package: EvidencePackage) -> list[LaterRevocation]:
-    """Return which certificates of the contract's signatures were revoked after its package was read."""
+    """Return which certificates of the contract's signatures were revoked after the data of its package was read."""
     signatures = await tx.signatures.list_of_contract(package.contract)
     used = [_used(each.field, each.chain[0]) for each in signatures if each.counts and each.chain]
     for entry in await tx.record.list_entries(package.contract):

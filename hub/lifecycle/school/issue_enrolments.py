@@ -53,7 +53,7 @@ from hub.store.transaction import Transaction
 
 # Contracts that one job issues: a worker that has to stop waits for its job to end.
 AT_A_TIME = 20
-# An enrolment that was begun more often than this probably crashes its process.
+# An enrolment that was tried more often than this probably crashes the process that tries it.
 MAX_TRIES = 5
 log = structlog.get_logger()
 
@@ -88,8 +88,8 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
 async def begin_replacing(
     services: Services, tx: Transaction, replacement: SignerReplacement, enrolment: Enrolment, act: IssueAct
 ) -> None:
-    """Begin an act that puts another signer into the place of one once somebody else has approved it, and record it.
-    Do nothing if it has already begun."""
+    """Begin an act that replaces a signer once somebody else has approved it, and record it. Do nothing if it has
+    already begun."""
     await _begin_act(services, tx, replace(act, needs_approval=True), [enrolment], replacement)
 
 
@@ -100,7 +100,7 @@ async def _begin_act(
     found: Sequence[Enrolment],
     replacement: SignerReplacement | None = None,
 ) -> bool:
-    """Return False if the act has already begun."""
+    """Store an act with these enrolments, and have it approved or carried out. Return False if it has already begun."""
     if not await tx.issue_acts.begin(act, found, replacement):
         return False
     kind = "issuing-asked" if act.needs_approval else "contracts-issued"
@@ -141,8 +141,8 @@ async def list_to_approve(tx: Transaction, act: IssueAct) -> list[Enrolment]:
 
 
 async def plan_act(services: Services, scope: Scope, act: UUID) -> NewContract | None:
-    """Return what is asked for by an act that replaces a signer; None for other acts. Raises what `plan_replacement`
-    raises."""
+    """Return the input for the contract of an act that replaces a signer; None for other acts. Raises what
+    `plan_replacement` raises."""
     async with services.database.transaction(scope) as tx:
         asked = await tx.issue_acts.get_replacement(act)
     if asked is None:
@@ -153,8 +153,8 @@ async def plan_act(services: Services, scope: Scope, act: UUID) -> NewContract |
 async def digest_each(
     services: Services, tx: Transaction, enrolments: Sequence[Enrolment], planned: NewContract | None
 ) -> Mapping[UUID, bytes]:
-    """Return a keyed digest of all from which the documents of each enrolment of an act would be drawn now. `planned`:
-    as `plan_act` returns it."""
+    """Return, for each enrolment of an act, a keyed digest of everything that its documents would be drawn from now.
+    `planned`: as `plan_act` returns it."""
     courses = {(course.campus, course.id): course for course in await tx.school.list_courses()}
     templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     digests = {}

@@ -26,8 +26,8 @@ async def ask_again(tx: Transaction, contract_id: UUID) -> None:
     """
     tries = await tx.contracts.get_hub_tries(contract_id) + 1
     await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
-    # The key of the job that the signature has enqueued. While that one waits or runs, however long, its worker renews
-    # its lease, and no second one is added, which would sign the same bytes with the seal again.
+    # The dedupe key of the job that the signature enqueued. While that job waits or runs, however long, no second one
+    # is added: it would sign the same bytes with the seal again.
     signature = await tx.signatures.find_last_signed(contract_id)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract_id)}, f"complete-{signature or contract_id}")
     if tries < TRIES_BEFORE_STAFF:

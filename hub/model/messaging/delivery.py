@@ -161,8 +161,8 @@ class Delivery:
     def is_free(self, at: datetime, *, before: datetime | None) -> bool:
         """Return whether a process may claim the unsettled attempt at `at`.
 
-        It must not have been put off beyond that, and its last claim must be older than `before`. None: it must never
-        have been claimed or put off.
+        It must not have been put off beyond `at`, and its last claim must be older than `before`. `before` None: it
+        must never have been claimed or put off.
         """
         if before is None:
             return self.state_at is None and self.not_before is None

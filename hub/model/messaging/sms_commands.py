@@ -41,7 +41,7 @@ _WORDS = {
     SmsCommand.STATUS: ("status", "进度", "状态", "查询"),
     SmsCommand.LINK: ("link", "resend", "重发", "链接", "再发", "重新发送"),
 }
-_COMMANDS = {word: wish for wish, words in _WORDS.items() for word in words}
+_COMMANDS = {word: command for command, words in _WORDS.items() for word in words}
 _AROUND = " \t\r\n.,!;:'\"。，！；：、‘’“”【】[]()（）"
 
 

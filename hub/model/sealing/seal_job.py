@@ -55,7 +55,7 @@ class SealJobState(StrEnum):
     DONE = "done"
     """Each file is sealed or has failed."""
     STOPPED = "stopped"
-    """It cannot go on: the object store is not there any more, the job found no files or too many, its results would
+    """It cannot go on: the object store no longer exists, the job found no files or too many, its results would
     overwrite them, or it did not end in a day."""
 
 

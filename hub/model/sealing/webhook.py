@@ -1,7 +1,7 @@
 """The notice that a seal job has ended: its content, its signature, and when it is sent again. Pure.
 
-Source: Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, with a key that is written with `whsec_` before
-it.
+Source: Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, with a key whose written form begins with
+`whsec_`.
 """
 
 from __future__ import annotations

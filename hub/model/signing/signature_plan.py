@@ -1,4 +1,4 @@
-"""What a file is prepared from for a signer, and the plans of those who are about to ask for it."""
+"""SignaturePlan: everything from which a signer's file is prepared, kept until the signer asks for the file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PLAN_KEPT_FOR = 30.0
 
 @dataclass(frozen=True)
 class SignaturePlan:
-    """What a file is prepared from, apart from the handwriting. `document`: SHA-256 (hex) of the present revision;
-    `is_first`: it has no signature yet. `field`, `name`, `language`, `zone`: the signer's. `custody` and `chain` (DER)
-    are those of the session's key."""
+    """Everything from which a file is prepared, except the handwriting. `document`: SHA-256 (hex) of the present
+    revision; `is_first`: it has no signature yet. `field`, `name`, `language`, `zone`: the signer's. `custody` and
+    `chain` (DER) are those of the session's key."""
 
     document: str
     is_first: bool

@@ -42,7 +42,7 @@ class Permission(StrEnum):
     VOID = "void"
     """End a contract: withdrawn, or signed on paper."""
     EXPORT = "export"
-    """Take many contracts out at once: their table, and the completed files."""
+    """Download many contracts at once: a table of them, and their completed files."""
     CHANGE_PHONE = "change-phone"
     REVOKE_DEVICE = "revoke-device"
     SETTLE_TASK = "settle-task"

@@ -1,9 +1,8 @@
 """The language of a visitor, and translations.
 
 Templates contain the English texts, `templates/languages/*.zh.po` the Chinese ones, and `one.en.po` the English ones
-about a single thing ("1 contract"). The language is chosen by the first
-of these that is known: `?lang=`, the visitor's earlier choice (cookie), the signer's language on file, Accept-Language.
-Otherwise it is Chinese.
+about a single thing ("1 contract"). The language is chosen by the first of these that is known: `?lang=`, the visitor's
+earlier choice (cookie), the signer's language on file, Accept-Language. Otherwise it is Chinese.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
 from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import sha256_of
 
-# A file that was begun more often than this probably kills its worker.
+# A file that was tried more often than this probably kills the worker that tries it.
 MAX_TRIES = 5
 # Files that are fetched from an object store, or sent there, at the same time.
 MAX_TRANSFERS = 16
