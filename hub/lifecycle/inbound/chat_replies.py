@@ -36,15 +36,17 @@ async def answer_chat_question(services: Services, chat: str, person: str, text:
             return None
         scope = await tx.school.get_scope_below(staff.campus)
         campuses = [campus for campus in await tx.school.list_campuses() if scope.covers(campus.id)]
-        inquiry = parse_chat_query(text, campuses)
-        if inquiry.campus:
-            scope = await tx.school.get_scope_below(inquiry.campus.id)
-    if inquiry.topic is Topic.HELP or inquiry.unknown_campus:
-        return render_chat_help(inquiry, f"{services.origin}/staff")
-    return render_contract_counts(inquiry, await _standing(services, scope), _console(services.origin, inquiry))
+        query = parse_chat_query(text, campuses)
+        if query.campus:
+            scope = await tx.school.get_scope_below(query.campus.id)
+    if query.topic is Topic.HELP or query.unknown_campus:
+        return render_chat_help(query, f"{services.origin}/staff")
+    return render_contract_counts(
+        query, await _count_contracts(services, scope), _console_address(services.origin, query)
+    )
 
 
-async def _standing(services: Services, scope: Scope) -> ContractCounts:
+async def _count_contracts(services: Services, scope: Scope) -> ContractCounts:
     """Count the contracts within the scope, which row-level security enforces."""
     async with services.database.transaction(scope) as tx:
         _, counts = await tx.board.get_counts(tx.planning_now)
@@ -60,6 +62,6 @@ async def _standing(services: Services, scope: Scope) -> ContractCounts:
     )
 
 
-def _console(origin: str, inquiry: ChatQuery) -> str:
-    wanted = {"campus": inquiry.campus.id} if inquiry.campus else {}
+def _console_address(origin: str, query: ChatQuery) -> str:
+    wanted = {"campus": query.campus.id} if query.campus else {}
     return f"{origin}/staff?{urlencode(wanted | {'view': 'pending'})}"

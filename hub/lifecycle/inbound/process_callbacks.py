@@ -13,12 +13,11 @@ from uuid import UUID
 
 import structlog
 
-from channels import CALL_TIMEOUT, CannotAsk, Fate, Receipt, ReceiptReport
+from channels import CALL_TIMEOUT, CannotAsk, Fate, ReceiptReport
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.inbound_sms import take_inbound
 from hub.lifecycle.inbound.unread import show_unread
 from hub.lifecycle.services import Services
-from hub.model.messaging.delivery import Delivery
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
 from hub.router.receipts import Reported, apply_receipts, is_plain
@@ -28,9 +27,10 @@ from hub.store.transaction import Transaction
 
 # Pauses between retries: a receipt can arrive before our call has returned, or before the provider can be asked.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 600))
-TOGETHER = 200
+# The most callbacks of one batch.
+MAX_TOGETHER = 200
 # Lease of a callback that is processed individually.
-HELD = timedelta(minutes=1)
+CALLBACK_LEASE = timedelta(minutes=1)
 log = structlog.get_logger()
 
 
@@ -41,7 +41,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
     """
     async with services.database.transaction(EVERYTHING) as tx:
         ours = OfProviders(services.messaging.router.providers.names, tx.now - OTHER_HUBS_TIMEOUT)
-        due = list(await tx.callbacks.list_due(tx.now, TOGETHER, ours))
+        due = list(await tx.callbacks.list_due(tx.now, MAX_TOGETHER, ours))
     if not due:
         return 0, []
     try:
@@ -49,13 +49,13 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
             taken = await tx.callbacks.lock_unprocessed(due)
             noted = await _apply_plain_callbacks(services, tx, taken)
             left = [each.id for each in taken if each.id not in noted]
-            await tx.callbacks.lease(left, tx.now + HELD)
+            await tx.callbacks.lease(left, tx.now + CALLBACK_LEASE)
     except Unavailable:
         raise
     except Exception:
         log.exception("callbacks not processed together", number=len(due))
         async with services.database.transaction(EVERYTHING) as tx:
-            await tx.callbacks.lease(due, tx.now + HELD)
+            await tx.callbacks.lease(due, tx.now + CALLBACK_LEASE)
         return len(due), due
     return len(taken), left
 
@@ -69,8 +69,8 @@ async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Seq
         if provider and not each.unread and is_plain(provider, each.reports, each.inbound)
     ]
     reported = [(each.id, Reported(provider, report)) for each, provider in plain for report in each.reports]
-    heard = await apply_receipts(tx, [report for _, report in reported])
-    unknown = {callback for (callback, _), known in zip(reported, heard, strict=True) if not known}
+    applied = await apply_receipts(tx, [report for _, report in reported])
+    unknown = {callback for (callback, _), is_known in zip(reported, applied, strict=True) if not is_known}
     noted = {each.id for each, _ in plain} - unknown
     await tx.callbacks.done(sorted(noted), tx.now, "noted")
     return noted
@@ -114,16 +114,16 @@ async def _apply_callback(
     """Apply a callback in this transaction; if a receipt cannot be applied yet, schedule a retry."""
     for message in callback.inbound:  # first, since it locks contracts, which come before deliveries in the lock order
         await take_inbound(services, tx, provider, message)
-    heard = [
+    applied = [
         report is not None and await services.messaging.router.apply_report(tx, provider, report) for report in reports
     ]
-    if not all(heard) and callback.tries < len(PAUSES):
+    if not all(applied) and callback.tries < len(PAUSES):
         await tx.callbacks.again(callback.id, tx.now + PAUSES[callback.tries])
     elif callback.unread:
         await show_unread(tx, callback)
         await tx.callbacks.kept(callback, tx.now)
     else:
-        await tx.callbacks.done([callback.id], tx.now, "noted" if all(heard) else "unmatched")
+        await tx.callbacks.done([callback.id], tx.now, "noted" if all(applied) else "unmatched")
 
 
 async def _confirm_reports(
@@ -146,8 +146,6 @@ async def _confirm_report(services: Services, provider: Provider, report: Receip
         answer = await asyncio.wait_for(provider.channel.find(message, reference), CALL_TIMEOUT)
     except (CannotAsk, TimeoutError):
         return None if provider.channel.rules.queryable else report  # it cannot be confirmed
-    return _of(report, delivery, answer) if answer and answer.fate is not Fate.ACCEPTED else None
-
-
-def _of(report: ReceiptReport, delivery: Delivery, answer: Receipt) -> ReceiptReport:
+    if answer is None or answer.fate is Fate.ACCEPTED:
+        return None
     return ReceiptReport(answer, delivery.key, report.to)

@@ -70,7 +70,7 @@ _OUTCOMES = {
 
 
 @dataclass(frozen=True)
-class _Case:
+class _TaskToRemind:
     contract: Contract
     task: SigningTask
     signer: Signer
@@ -96,7 +96,7 @@ async def preview_reminding(services: Services, scope: Scope, contracts: Iterabl
     async with services.database.transaction(scope) as tx:
         for contract_id in dict.fromkeys(contracts):
             contract = await tx.contracts.get(contract_id)
-            for case in await _cases(services, tx, contract):
+            for case in await _list_tasks_to_remind(services, tx, contract):
                 verdict = await _judge(services, tx, case)
                 if verdict is BulkOutcome.SENT and case.signer.person in written_to:
                     verdict = BulkOutcome.TOO_SOON  # the person's first message already counts by then
@@ -139,13 +139,13 @@ async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> b
     async with services.database.transaction(EVERYTHING) as tx:
         contracts = [] if await tx.pause.get() else await tx.bulk_reminders.list_contracts_left(act, most)
     for contract in contracts:
-        await _remind_one(services, act, contract)
+        await _try_to_remind(services, act, contract)
     return len(contracts) == most
 
 
-async def _remind_one(services: Services, act: UUID, contract: UUID) -> None:
+async def _try_to_remind(services: Services, act: UUID, contract: UUID) -> None:
     try:
-        await _in_one_transaction(services, act, contract)
+        await _remind_contract(services, act, contract)
     except BudgetSpent as spent:
         await alert_spent(services, spent)
         await _give_up(services, act, contract, BulkOutcome.BUDGET)
@@ -163,15 +163,15 @@ async def _give_up(services: Services, act: UUID, contract: UUID, verdict: BulkO
             await tx.bulk_reminders.end(act, task, verdict.value, tx.now)
 
 
-async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) -> None:
+async def _remind_contract(services: Services, act: UUID, contract_id: UUID) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.lock_contract(contract_id)
         left = set(await tx.bulk_reminders.list_tasks_left(act, contract_id))
-        cases = [case for case in await _cases(services, tx, contract) if case.task.id in left]
+        cases = [case for case in await _list_tasks_to_remind(services, tx, contract) if case.task.id in left]
         await tx.sessions.one_at_a_time(*{case.signer.person for case in cases})
         sent = 0
         for case in cases:
-            verdict = await _act(services, tx, act, case, await _judge(services, tx, case))
+            verdict = await _carry_out(services, tx, act, case, await _judge(services, tx, case))
             sent += verdict is BulkOutcome.SENT
             await tx.bulk_reminders.end(act, case.task.id, verdict.value, tx.now)
         for task in left - {case.task.id for case in cases}:
@@ -181,7 +181,9 @@ async def _in_one_transaction(services: Services, act: UUID, contract_id: UUID) 
             await tx.record.append(contract.id, contract.campus, "reminded-by-hand", asked.asked_by, facts)
 
 
-async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verdict: BulkOutcome) -> BulkOutcome:
+async def _carry_out(
+    services: Services, tx: Transaction, act: UUID, case: _TaskToRemind, verdict: BulkOutcome
+) -> BulkOutcome:
     if verdict is BulkOutcome.SENT:
         key, first = f"{HAND}{case.task.id}-{act}", case.policy.through(Purpose.REMINDER)
         message = NewMessage(Purpose.REMINDER, key, task=case.task, first=first)
@@ -190,11 +192,11 @@ async def _act(services: Services, tx: Transaction, act: UUID, case: _Case, verd
             return BulkOutcome.BAD_NUMBER
         await tx.reminders.note(case.task, LedgerNote("sent", reason="by-hand", delivery=delivery.id), case.now)
     if verdict is BulkOutcome.MORNING:
-        await _in_the_morning(tx, case)
+        await _remind_in_next_window(tx, case)
     return verdict
 
 
-async def _in_the_morning(tx: Transaction, case: _Case) -> None:
+async def _remind_in_next_window(tx: Transaction, case: _TaskToRemind) -> None:
     """Move the task's own next step forward to the next opening of the window, so that all limits still apply."""
     assert case.task.step and case.opening
     done = last_step(case.task, case.deliveries)
@@ -206,17 +208,17 @@ async def _in_the_morning(tx: Transaction, case: _Case) -> None:
 # ---- the verdict
 
 
-async def _cases(services: Services, tx: Transaction, contract: Contract) -> list[_Case]:
+async def _list_tasks_to_remind(services: Services, tx: Transaction, contract: Contract) -> list[_TaskToRemind]:
     tasks = [task for task in await tx.tasks.list_of_contract(contract.id) if task.state is TaskState.OPEN]
     if contract.state is not ContractState.ISSUED or not tasks:
         return []
     policy, now = await get_policy(tx, services.messaging.policy, contract), tx.planning_now
     signers = {signer.id: signer for signer in await tx.contracts.list_signers(contract.id)}
     deliveries = await tx.deliveries.list_of_contract(contract.id)
-    return [_Case(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
+    return [_TaskToRemind(contract, task, signers[task.signer], policy, deliveries, now) for task in tasks]
 
 
-async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcome:
+async def _judge(services: Services, tx: Transaction, case: _TaskToRemind) -> BulkOutcome:
     """Return the outcome for one task now. Unlike a reminder by hand, it respects quiet hours, closed days and the
     daily cap, because nobody looks at each task."""
     begins, _ = local_day(case.now, case.zone)
@@ -241,15 +243,15 @@ async def _judge(services: Services, tx: Transaction, case: _Case) -> BulkOutcom
             return BulkOutcome.TOO_LATE if case.opening is None else BulkOutcome.SENT
 
 
-async def _channel(services: Services, tx: Transaction, case: _Case) -> str | None:
+async def _channel(services: Services, tx: Transaction, case: _TaskToRemind) -> str | None:
     """Return the signer's first channel whose last message did not fail because the address does not exist, or None."""
     open_ways = await get_channels(services, tx, case.signer, Purpose.REMINDER, case.policy.through(Purpose.REMINDER))
     last = {each.channel: each for each in case.deliveries if each.signer == case.signer.id}
-    good = (each for each in open_ways if not _bad(last.get(each), case.signer.address_for(each)))
+    good = (each for each in open_ways if not _failed_for_address(last.get(each), case.signer.address_for(each)))
     return next(good, None)
 
 
-def _bad(last: Delivery | None, address: str | None) -> bool:
+def _failed_for_address(last: Delivery | None, address: str | None) -> bool:
     failed = (DeliveryState.REFUSED, DeliveryState.UNDELIVERED)
     if last is None or last.to != address or last.state not in failed:
         return False

@@ -53,7 +53,7 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
-NOT_ANY_MORE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
+ENDED_UNSIGNED = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOIDED)
 ASKED, ALREADY = "enrolment-asked", "already-enrolled"
 ENROLLED = "Enrolled by a poster. Look at it, and issue the contract. Poster and course:"
 ENROLLED_ALREADY = "Somebody came by a poster for a student who is enrolled already. Poster and course:"
@@ -240,7 +240,7 @@ async def _contracts(tx: Transaction, poster: Poster, course: str, people: _Peop
         known = await tx.contracts.get(contract)
         asked = known.data.get("asked", {}).get("student", {})
         same = strip_separators(str(asked.get("id_number", ""))).upper() == people.student.document.number
-        if same and known.course == course and known.state not in NOT_ANY_MORE:
+        if same and known.course == course and known.state not in ENDED_UNSIGNED:
             found.add(contract)
     return found
 
@@ -280,7 +280,7 @@ class _Claim:
         async with self.services.database.transaction(EVERYTHING) as tx:
             await self._take(tx)
             contract = (await issue_prepared(self.services, tx, prepared, f"poster:{self.poster.id}")).contract
-            await self._came(tx, contract.id)
+            await self._note_enrolled(tx, contract.id)
             session, task = await self._become_signer(tx, contract, secret)
         return Enrolled(secret, session.expires_at, session, ((contract, task),))
 
@@ -288,7 +288,7 @@ class _Claim:
         secret = new_secret()
         async with self.services.database.transaction(EVERYTHING) as tx:
             await self._take(tx)
-            await self._came(tx, None)
+            await self._note_enrolled(tx, None)
             assert self.visitor.verified_at
             await tx.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
             text = f"{ENROLLED}\n{self.poster.title}\n{await _course_in_words(tx, self.poster, self.course)}"
@@ -308,7 +308,7 @@ class _Claim:
         if not await tx.school.add_enrolment(self.enrolment, self.people.student_person, tx.now):
             raise AlreadyEnrolled
 
-    async def _came(self, tx: Transaction, contract: UUID | None) -> None:
+    async def _note_enrolled(self, tx: Transaction, contract: UUID | None) -> None:
         hashed = student_hash(tx.cipher, self.people.student.document.number)
         scan = PosterScan(self.poster, ScanStep.ENROLLED, self.visitor.id, self.enrolment.id, contract, hashed)
         if not await tx.posters.add_scan(scan, tx.now):

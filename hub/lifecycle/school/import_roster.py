@@ -163,7 +163,7 @@ async def read_titles(
         header = (await asyncio.to_thread(open_roster, spreadsheets, data, chosen)).header
     finally:
         await asyncio.to_thread(spreadsheets.close)
-    return header, tuple(each for each in header.missing if each not in _given(names))
+    return header, tuple(each for each in header.missing if each not in _list_omittable(names))
 
 
 async def mark_roster(
@@ -195,7 +195,7 @@ class _CheckedRoster:
     def __init__(self, roster: OpenRoster, names: SchoolNames, today: date, language: str) -> None:
         self.roster = roster
         self._checker = RowChecker(roster.header, names, ContractFont(), today, language)
-        self._rows = roster.rows(language, given=_given(names))
+        self._rows = roster.rows(language, given=_list_omittable(names))
 
     async def batches(self) -> AsyncIterator[list[CheckedRow]]:
         while batch := await asyncio.to_thread(self._next):
@@ -205,7 +205,7 @@ class _CheckedRoster:
         return [(row, *self._checker.check(row)) for row in islice(self._rows, ROWS_AT_ONCE)]
 
 
-def _given(names: SchoolNames) -> frozenset[str]:
+def _list_omittable(names: SchoolNames) -> frozenset[str]:
     """Return the columns that a roster for these campuses may omit."""
     return frozenset({"campus"} if names.only_campus else ())
 

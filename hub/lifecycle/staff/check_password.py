@@ -31,7 +31,7 @@ HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
 
 
 @cache  # a hash takes a fifth of a second: make it once in a process
-def _nobody(cost: PasswordCost) -> str:
+def _hash_of_nobody(cost: PasswordCost) -> str:
     """Return the hash of a password that nobody knows."""
     return _hasher(cost).hash(secrets.token_hex(16))
 
@@ -49,7 +49,7 @@ class PasswordGate:
 
     def __init__(self, cost: PasswordCost) -> None:
         self._hasher = _hasher(cost)
-        self._nobody = _nobody(cost)
+        self._hash_of_nobody = _hash_of_nobody(cost)
         self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
 
     async def check(self, services: Services, login: str, password: str) -> StaffLogin:
@@ -58,7 +58,7 @@ class PasswordGate:
             known = await tx.accounts.get_login(login, tx.now)
         async with count_failures(services, login):
             async with self._turns:
-                hashed = known.password_hash if known else self._nobody
+                hashed = known.password_hash if known else self._hash_of_nobody
                 fits = await asyncio.to_thread(self._fits, hashed, password)
             if known is None or not fits:
                 raise WrongPassword

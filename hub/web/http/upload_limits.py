@@ -31,7 +31,7 @@ RETRY_AFTER = timedelta(minutes=1)
 
 
 @dataclass
-class _Share:
+class _AddressUse:
     """Resources used by one address."""
 
     max_files: int
@@ -45,7 +45,7 @@ class Upload:
     """One upload."""
 
     limits: UploadLimits
-    share: _Share
+    share: _AddressUse
     size: int = 0
     _missing: int = BLOCK
     _timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(BLOCK_TIMEOUT))
@@ -103,7 +103,7 @@ class UploadLimits:
         self.checks = asyncio.Semaphore(MAX_CHECKS)
         self.waiting = 0
         self.size = 0
-        self._shares: dict[str | None, _Share] = {}
+        self._shares: dict[str | None, _AddressUse] = {}
 
     @contextlib.contextmanager
     def upload(self, address: str | None) -> Iterator[Upload]:
@@ -124,7 +124,7 @@ class UploadLimits:
                 del self._shares[address]
 
 
-def _share(address: str | None) -> _Share:
+def _share(address: str | None) -> _AddressUse:
     if address is None:
-        return _Share(MAX_FILES_OF_THIS_MACHINE, asyncio.Semaphore(MAX_CHECKS))
-    return _Share(MAX_FILES, asyncio.Semaphore(1))
+        return _AddressUse(MAX_FILES_OF_THIS_MACHINE, asyncio.Semaphore(MAX_CHECKS))
+    return _AddressUse(MAX_FILES, asyncio.Semaphore(1))
