@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from obstore.exceptions import BaseError
@@ -20,6 +21,7 @@ from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.inspection import Inspection, NamedFile
 from hub.store.files.content_addressed import FilePart
+from hub.store.transaction import Transaction
 from hub.wiring import Hub
 
 CONTRACTS_AT_ONCE = 100
@@ -60,33 +62,45 @@ async def examine_records(
     hub: Hub, progress: Progress, at_once: int = CONTRACTS_AT_ONCE
 ) -> AsyncIterator[DoctorFinding]:
     """Yield each fault in a record as it is found, and at the end how many were checked."""
-    contracts = entries = faults = 0
+    seen = _Seen()
     async for batch in _batches(hub, at_once):
         async with hub.database.transaction(EVERYTHING) as tx:
-            inspected: RecordInspection | None = None
-            async for contract, entry in Inspection(tx.connection).list_records(batch):
-                if inspected is None or inspected.contract.id != contract.id:
-                    for fault in _end(inspected):
-                        faults += 1
-                        yield fault
-                    inspected = RecordInspection(contract)
-                    contracts += not contract.is_school
-                if entry is not None:
-                    entries += 1
-                    for words in inspected.add(entry):
-                        faults += 1
-                        yield _fault(contract, words)
-            for fault in _end(inspected):
-                faults += 1
+            async for fault in _inspect(tx, batch, seen):
+                seen.faults += 1
                 yield fault
-        progress(f"records: {contracts} contracts, {entries} entries, {faults} faults")
-    words = f"{entries} entries of {contracts} contracts"
-    yield DoctorFinding(
-        "records", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
-    )
+        progress(f"records: {seen.contracts} contracts, {seen.entries} entries, {seen.faults} faults")
+    words = f"{seen.entries} entries of {seen.contracts} contracts"
+    result = f"{words}: {seen.faults} faults, named above" if seen.faults else f"{words} are whole"
+    yield DoctorFinding("records", not seen.faults, result)
     yield await _numbers(hub)
     async for finding in examine_trees(hub):
         yield finding
+
+
+@dataclass
+class _Seen:
+    """The numbers of what was examined so far, and of the faults."""
+
+    contracts: int = 0
+    entries: int = 0
+    faults: int = 0
+
+
+async def _inspect(tx: Transaction, batch: Sequence[UUID], seen: _Seen) -> AsyncIterator[DoctorFinding]:
+    """Yield each fault in the records of these contracts. Count contracts and entries in `seen`."""
+    inspected: RecordInspection | None = None
+    async for contract, entry in Inspection(tx.connection).list_records(batch):
+        if inspected is None or inspected.contract.id != contract.id:
+            for fault in _end(inspected):
+                yield fault
+            inspected = RecordInspection(contract)
+            seen.contracts += not contract.is_school
+        if entry is not None:
+            seen.entries += 1
+            for words in inspected.add(entry):
+                yield _fault(contract, words)
+    for fault in _end(inspected):
+        yield fault
 
 
 def _end(inspected: RecordInspection | None) -> list[DoctorFinding]:

@@ -6,7 +6,7 @@ filtered as spam, account trouble) are applied one by one, by `Router.apply_rece
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from hub.model.messaging.delivery import DeliveryState, StateReport, compute_che
 from hub.model.reminders.may_send import SkipReason
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Provider
-from hub.store.messaging.reported_deliveries import Learnt
+from hub.store.messaging.reported_deliveries import Learnt, ReportedDelivery
 from hub.store.transaction import Transaction
 
 FATES = {
@@ -65,28 +65,38 @@ async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[
     """Apply the reports in order. Return, for each report, whether its message is known here (already)."""
     if not reported:
         return []
-    known = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
-    at, learnt, heard = tx.planning_now, dict[str, Learnt](), []
+    locked = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
+    deliveries = [_find_called(each, locked) for each in reported]
+    at, learnt = tx.planning_now, dict[str, Learnt]()
     arrivals: dict[str, datetime] = {}
-    for each in reported:
-        key, receipt = each.report.key, each.report.receipt
-        delivery = known.get(key)
-        heard.append(delivery is not None and delivery.provider == each.provider.name)
-        if delivery is None or not heard[-1]:
+    for each, delivery in zip(reported, deliveries, strict=True):
+        if delivery is None:
             continue
+        key = each.report.key
         before = learnt.get(key) or Learnt(delivery.id, delivery.state, delivery.provider_reference)
-        after = merge_states(before.state, FATES[receipt.fate])
-        now = before.naming(receipt.reference)
-        if after is not before.state:
-            look = compute_check_time(delivery.purpose, after, at, receipts=each.provider.channel.rules.receipts)
-            failure = receipt.failure.value if receipt.failure else None
-            now = now.moved(after, look, receipt.detail or None, failure)
-        if now != before:
-            learnt[key] = now
-        if receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
+        after = _merge_receipt(before, delivery.purpose, each, at)
+        if after != before:
+            learnt[key] = after
+        if each.report.receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
             arrivals[each.provider.name] = max(arrivals.get(each.provider.name, began), began)
     await tx.reported_deliveries.learn(list(learnt.values()), at)
     for provider in {each.provider.name: each.provider for each in reported}.values():
         await record_arrival(tx, provider, arrivals.get(provider.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
-    return heard
+    return [delivery is not None for delivery in deliveries]
+
+
+def _find_called(reported: Reported, locked: Mapping[str, ReportedDelivery]) -> ReportedDelivery | None:
+    """Return the delivery that a report is about, if its provider is the one that was called."""
+    delivery = locked.get(reported.report.key)
+    return delivery if delivery and delivery.provider == reported.provider.name else None
+
+
+def _merge_receipt(before: Learnt, purpose: str, reported: Reported, at: datetime) -> Learnt:
+    """Return what is known of a delivery after one more receipt. `at`: on the planning clock."""
+    receipt = reported.report.receipt
+    known, state = before.naming(receipt.reference), merge_states(before.state, FATES[receipt.fate])
+    if state is before.state:
+        return known
+    look = compute_check_time(purpose, state, at, receipts=reported.provider.channel.rules.receipts)
+    return known.moved(state, look, receipt.detail or None, receipt.failure.value if receipt.failure else None)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -125,40 +125,33 @@ class Database:
 
     @asynccontextmanager
     async def _entered(self, entrance: Entrance, opening: Opening | None) -> AsyncIterator[tuple[Connection, Row]]:
-        try:
+        """Open one transaction and enter it as `_enter` does. Commit it at the end; raise the hub's own errors."""
+        with _own_errors():
             driver = await self.pool.take()
             try:
-                is_all = opening is not None and opening.is_all
-                is_write = opening is not None and opening.is_write
-                for_values = opening is not None and opening.plans_for_values
-                async with nullcontext() if is_all and not for_values else _begun(driver, for_values):
-                    connection = Connection(driver, for_values)
-                    if is_write:
-                        await self.before_commit()
-                    entered = await connection.enter(entrance, opening)
-                    if is_all:
-                        connection.end()
-                    if isinstance(self.clock, DatabaseClock):
-                        self.clock.observe(entered["theirs"])
-                    self._entered_at = time.monotonic()
-                    self.cipher.observe(entered["sealing_key"] or "", bool(entered["refuses_unbound"]))
+                async with _begun(driver, opening):
+                    connection, entered = await self._enter(driver, entrance, opening)
                     with full_disk_told():  # what the caller writes beside the database
                         yield connection, entered
                     await connection.flush()
-                    if not is_write:
+                    if opening is None or not opening.is_write:
                         await self.before_commit()
             finally:
                 self.pool.give_back(driver)
-        except asyncpg.CharacterNotInRepertoireError as error:
-            raise BadInput("a text contains a character that cannot be stored (NUL)") from error
-        except asyncpg.DiskFullError as error:
-            raise DiskFull("no space is left for the database") from error
-        except (OSError, *AWAY) as error:
-            raise DatabaseUnavailable(type(error).__name__) from error
-        except asyncpg.InterfaceError as error:
-            if isinstance(error, ValueError):  # a value that does not fit its column: nothing is wrong with the server
-                raise
-            raise DatabaseUnavailable(type(error).__name__) from error
+
+    async def _enter(self, driver: Driver, entrance: Entrance, opening: Opening | None) -> tuple[Connection, Row]:
+        """Set the scope and run the opening. Note the clock and the keys of the database."""
+        connection = Connection(driver, opening is not None and opening.plans_for_values)
+        if opening is not None and opening.is_write:
+            await self.before_commit()
+        entered = await connection.enter(entrance, opening)
+        if opening is not None and opening.is_all:
+            connection.end()
+        if isinstance(self.clock, DatabaseClock):
+            self.clock.observe(entered["theirs"])
+        self._entered_at = time.monotonic()
+        self.cipher.observe(entered["sealing_key"] or "", bool(entered["refuses_unbound"]))
+        return connection, entered
 
     async def know_sealing_key(self) -> None:
         """Ask which key is current, unless a transaction did so a moment ago. Call this before encrypting outside a
@@ -172,9 +165,31 @@ class Database:
         await asyncio.shield(self.pool.close())
 
 
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise the hub's own error in place of the driver's inside the block."""
+    try:
+        yield
+    except asyncpg.CharacterNotInRepertoireError as error:
+        raise BadInput("a text contains a character that cannot be stored (NUL)") from error
+    except asyncpg.DiskFullError as error:
+        raise DiskFull("no space is left for the database") from error
+    except (OSError, *AWAY) as error:
+        raise DatabaseUnavailable(type(error).__name__) from error
+    except asyncpg.InterfaceError as error:
+        if isinstance(error, ValueError):  # a value that does not fit its column: nothing is wrong with the server
+            raise
+        raise DatabaseUnavailable(type(error).__name__) from error
+
+
 @asynccontextmanager
-async def _begun(driver: Driver, plans_for_values: bool) -> AsyncIterator[None]:
-    """Begin a transaction, and commit it at the end; roll it back when anything is raised."""
+async def _begun(driver: Driver, opening: Opening | None) -> AsyncIterator[None]:
+    """Begin a transaction, and commit it at the end; roll it back when anything is raised. An opening that is the whole
+    transaction needs no BEGIN, unless it is planned for its values."""
+    plans_for_values = opening is not None and opening.plans_for_values
+    if opening is not None and opening.is_all and not plans_for_values:
+        yield
+        return
     await driver.execute(f"BEGIN; {PLAN_FOR_VALUES}" if plans_for_values else "BEGIN")
     try:
         yield

@@ -65,17 +65,23 @@ async def delete_superseded(
     number, after = 0, BEFORE_ALL
     while (most is None or number < most) and (found := await _list_done(services, after, at_once)):
         sound = await _make_parts(services, {each.contract for each in found if each.is_embedded})
-        superseded = {sha256 for each in sound for sha256 in each.superseded}
         contracts = {each.contract for each in sound}
         done = [each for each in found if not each.is_embedded or each.contract in contracts]
-        prepared = {each.prepared for each in done if not each.is_needed}
-        for sha256 in prepared | (superseded & {each.base for each in done if each.is_embedded}):
+        for sha256 in _choose_files(done, sound):
             await services.files.delete(sha256)
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.stored_files.mark_deleted([each.id for each in done], tx.now)
             await record_pruned(tx, SUPERSEDED_FILES, len(done), actor)
         number, after = number + len(done), found[-1].id
     return number
+
+
+def _choose_files(done: Sequence[DoneRequest], sound: Sequence[ContractFiles]) -> set[str]:
+    """Return the files (SHA-256) that these requests leave behind: their prepared ones, and those that an embedded
+    signature superseded. `sound`: their contracts, without those whose present file is damaged."""
+    prepared = {each.prepared for each in done if not each.is_needed}
+    superseded = {sha256 for each in sound for sha256 in each.superseded}
+    return prepared | (superseded & {each.base for each in done if each.is_embedded})
 
 
 async def _list_done(services: Services, after: UUID, at_once: AtOnce) -> list[DoneRequest]:

@@ -10,9 +10,11 @@ from hub.errors import PhoneChangeWaiting, Unavailable
 from hub.lifecycle.reminders.reschedule import unpause
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.questions import QUESTIONS, lock_all
+from hub.model.staff.accounts import StaffTask
 from hub.model.staff.phone_change import PHONE_CHANGE
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.model.staff.task_outcome import SETTLED, TaskEnd, TaskOutcome
+from hub.store.transaction import Transaction
 
 # Tasks that one round finishes.
 MOOT_AT_ONCE = 100
@@ -45,21 +47,22 @@ async def finish_staff_task(
     if asked is None:
         return False
     async with services.database.transaction(EVERYTHING) as tx:  # the paused number may be used at other campuses
-        silent = None
-        if (
-            asked.kind == PHONE_CHANGE
-            and asked.signer
-            and asked.signer in await tx.phone_changes.list_signers_waiting(tx.now)
-        ):
+        if await _waits_for_decision(tx, asked):
             raise PhoneChangeWaiting
+        paused = None
         if asked.kind in QUESTIONS and asked.signer is not None:
-            silent = await lock_all(tx, asked.signer, asked.contract)
+            paused = await lock_all(tx, asked.signer, asked.contract)
         if not await tx.staff_tasks.finish_task(staff_task, actor, tx.now, end):
             return False
-        if silent and not await tx.staff_tasks.has_questions_at(silent.number, QUESTIONS):
-            await unpause(services, tx, silent.number, silent.contracts)
+        if paused and not await tx.staff_tasks.has_questions_at(paused.number, QUESTIONS):
+            await unpause(services, tx, paused.number, paused.contracts)
         if asked.contract is not None:
             facts = {"kind": asked.kind, "staff_task": str(asked.id), "outcome": end.outcome.value}
             facts |= {"reason": end.note} if end.note else {}
             await tx.record.append(asked.contract, asked.campus, "staff-task-settled", actor, facts)
     return True
+
+
+async def _waits_for_decision(tx: Transaction, task: StaffTask) -> bool:
+    """Return whether a task is about a phone number change that waits for a decision."""
+    return task.kind == PHONE_CHANGE and task.signer in await tx.phone_changes.list_signers_waiting(tx.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 
 from channels import FixedText, Rules
 from hub.model.messaging.message import (
@@ -41,22 +42,24 @@ def list_message_faults(
     if rules.fixed_texts and texts is None:
         yield f"channels.{provider.name}: the fixed texts of the provider are not configured"
         return
-    for purpose in Purpose:
-        if provider.carries == "voice" and purpose in NOT_BY_VOICE:
+    purposes = [each for each in Purpose if _has_to_send(provider, rules, each)]
+    for purpose, language, shape in product(purposes, provider.languages, list_best_shapes(provider, rules)):
+        found = templates.find(purpose, provider.carries, language, shape)
+        if found is None:
+            key = ".".join(part for part in (provider.carries, shape, language) if part)
+            yield f"{purpose}.toml, {key}: this text is missing, but channels.{provider.name} has to send it"
             continue
-        if purpose in BY_EMAIL_ALONE and provider.carries != "email":
-            continue
-        if purpose in BY_SMS_ALONE and (provider.carries != "sms" or rules.fixed_texts):
-            continue  # where texts need approval, the school decides whether to reply to inbound SMS
-        for language in provider.languages:
-            for shape in list_best_shapes(provider, rules):
-                found = templates.find(purpose, provider.carries, language, shape)
-                if found is None:
-                    key = ".".join(part for part in (provider.carries, shape, language) if part)
-                    yield f"{purpose}.toml, {key}: this text is missing, but channels.{provider.name} has to send it"
-                    continue
-                for reason in _find_faults(found, rules, texts, addresses):
-                    yield f"{found.where}: {reason} (channels.{provider.name})"
+        for reason in _find_faults(found, rules, texts, addresses):
+            yield f"{found.where}: {reason} (channels.{provider.name})"
+
+
+def _has_to_send(provider: ProviderSettings, rules: Rules, purpose: Purpose) -> bool:
+    """Return whether this provider has to be able to send messages of this purpose."""
+    if purpose in BY_EMAIL_ALONE:
+        return provider.carries == "email"
+    if purpose in BY_SMS_ALONE:  # where texts need approval, the school decides whether to reply to inbound SMS
+        return provider.carries == "sms" and not rules.fixed_texts
+    return provider.carries != "voice" or purpose not in NOT_BY_VOICE
 
 
 def list_best_shapes(provider: ProviderSettings, rules: Rules) -> list[str]:

@@ -27,6 +27,7 @@ from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome, SealItem, Seal
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
 from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import sha256_of
+from hub.store.transaction import Transaction
 
 # A file that was tried more often than this probably kills the worker that tries it.
 MAX_TRIES = 5
@@ -89,7 +90,7 @@ async def seal_chunk(services: Services, chunk: Chunk) -> None:
         for item in chunk.open:
             chunk.fail(item, SealFault.SEAL_REFUSED, error.code)
         return
-    bench = _Bench(services, chunk, order)
+    bench = _ChunkSealer(services, chunk, order)
     await bench.seal_all([item for item in chunk.open if item.number in uses])
 
 
@@ -158,9 +159,7 @@ async def _begin_uses(services: Services, chunk: Chunk) -> set[int]:
     async with services.database.transaction(EVERYTHING) as tx:
         if (await tx.seal_jobs.get(chunk.job.id, hold=True)).ended_at is not None:
             return set()
-        client = chunk.job.client.name
-        live = any(each.key.name == client and each.counts_at(tx.now) for each in await tx.api_keys.list_all())
-        ask = _ask(chunk.job, is_live=live)
+        ask = await _ask(tx, chunk.job)
         uses = await begin_seal_uses(tx, ask, asked)
         may_sign = {documents[use.id].number for use in uses if use.may_sign}
         if not may_sign and any(use.reason == UseRefusal.EXHAUSTED for use in uses):
@@ -185,17 +184,17 @@ def _take_verdict(services: Services, chunk: Chunk, item: SealItem, use: SealUse
     chunk.outcomes[item.number] = ItemOutcome(item, use.result_sha256, size)
 
 
-def _ask(job: SealJob, *, is_live: bool) -> SealAsk:
-    """Return the request to use the job's seal. `is_live`: the client's API key is still valid; if not, no grant counts
-    for it."""
-    client = job.client
+async def _ask(tx: Transaction, job: SealJob) -> SealAsk:
+    """Return the request to use the job's seal. If the client's API key is no longer valid, no grant counts for it."""
+    client, keys = job.client, await tx.api_keys.list_all()
+    is_live = any(each.key.name == client.name and each.counts_at(tx.now) for each in keys)
     grantees = frozenset({Grantee(GranteeKind.CLIENT, client.name)} if is_live else ())
     return SealAsk(job.terms.seal, grantees, f"api:{client.key}", client.campus)
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """The tools with which the files of a chunk are sealed."""
+class _ChunkSealer:
+    """The sealer of the files of a chunk."""
 
     services: Services
     chunk: Chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
 from hub.store.staff.staff_tasks import TaskFilter
+from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.forms import Entered, link_to, read_id, read_number
@@ -41,14 +43,8 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         more, found = len(found) > PAGE, found[:PAGE]
         kinds = await tx.staff_tasks.count_open_by_kind(owner)
         of_all, of_mine = await tx.staff_tasks.count_open_tasks(visit.staff.id)
-        contracts = await tx.contracts.get_many(task.contract for task in found if task.contract)
-        changing = await tx.phone_changes.list_signers_waiting(tx.now)
         alerts = [] if kept["done"] or number > 1 else await tx.alerts.list_recent(visit.shown, tx.now)
-        names = await tx.contracts.get_signer_names(task.signer for task in found if task.signer)
-        owners = await tx.accounts.get_names([task.owner for task in found if task.owner])
-        settlers = await names_of(tx, [task.done_by for task in found])
-        answered = await list_answers(tx, *(task for task in found if task.kind in QUESTIONS))
-        colleagues = {campus: await list_assignable(tx, campus) for campus in {task.campus for task in found}}
+        about = await _read_about(tx, found)
     return await show(
         visit,
         "staff/tasks.html",
@@ -58,23 +54,30 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         here_is=number,
         link=lambda **changes: link_to(HERE, kept, changes),
         more=more,
-        contracts=contracts,
-        names=names,
         alerts=alerts,
         told=bool(visit.services.messaging.addressees),
-        owners=owners,
-        settlers=settlers,
-        answered=answered,
-        colleagues=colleagues,
         mine=mine,
         now=now,
         of_mine=of_mine,
         of_all=of_all,
-        changing=changing,
         outcomes=CHOSEN_OUTCOMES,
         longest=MAX_NOTE_LENGTH,
         problem=problem,
+        **about,
     )
+
+
+async def _read_about(tx: Transaction, found: Sequence[StaffTask]) -> dict[str, Any]:
+    """Return what the page shows of contracts, signers and staff at these tasks, by the names in its template."""
+    return {
+        "contracts": await tx.contracts.get_many(task.contract for task in found if task.contract),
+        "changing": await tx.phone_changes.list_signers_waiting(tx.now),
+        "names": await tx.contracts.get_signer_names(task.signer for task in found if task.signer),
+        "owners": await tx.accounts.get_names([task.owner for task in found if task.owner]),
+        "settlers": await names_of(tx, [task.done_by for task in found]),
+        "answered": await list_answers(tx, *(task for task in found if task.kind in QUESTIONS)),
+        "colleagues": {campus: await list_assignable(tx, campus) for campus in {task.campus for task in found}},
+    }
 
 
 def _by_kind(found: Sequence[StaffTask]) -> dict[str, list[StaffTask]]:
