@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +20,8 @@ from qianda.seal_command import seal_group
 from qianda.terminal_language import Language, language_of_environment
 
 if TYPE_CHECKING:
-    from qianda.verify.elements import ElementAnswer
+    from qianda.evidence.package_check import PackageReport
+    from qianda.verify.elements import ElementAnswer, VerificationReport
     from qianda.verify.expectation import Expectation
     from qianda.verify.findings import Reason
     from qianda.verify.validation_report import ReportedSignature
@@ -208,20 +210,11 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.requirement import find_lacking
 
     lacking = find_lacking(report, Word(asked.required.value)) if asked.required else ()
-    if asked.as_json:
-        _say_json(reports.as_json(report), lacking, asked)
-    else:
-        from rich.console import Console
-
-        console = Console(emoji=False)  # otherwise `:ok:` in a stranger's name would become a picture
-        reports.show(report, console, language)
-        reports.show_lacking(lacking, console, language)
-    return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
+    return _say(asked, language, reports, report, lacking)
 
 
 def _verify_package(asked: VerifyArguments, language: Language) -> int:
     """Check an evidence package. Raises as `check_guarded` does."""
-    from qianda.evidence.package_check import PackageReport
     from qianda.evidence.pair import call_for_pair
     from qianda.verify.guard import call_for_package, check_guarded
 
@@ -232,17 +225,30 @@ def _verify_package(asked: VerifyArguments, language: Language) -> int:
     report: PackageReport = check_guarded(check)
     from qianda.evidence import package_report
     from qianda.verify.findings import Word
-    from qianda.verify.report import show_lacking
 
     _write_report(asked, package_report.signatures_of(report))
     lacking = package_report.find_lacking(report, Word(asked.required.value)) if asked.required else ()
+    return _say(asked, language, package_report, report, lacking)
+
+
+def _say(
+    asked: VerifyArguments,
+    language: Language,
+    words: ModuleType,
+    report: VerificationReport | PackageReport,
+    lacking: Sequence[ElementAnswer],
+) -> int:
+    """Print a report, and the elements that lack what was required. Return the exit code. `words`: the module that
+    formats such reports."""
     if asked.as_json:
-        _say_json(package_report.as_json(report), lacking, asked)
+        _say_json(words.as_json(report), lacking, asked)
     else:
         from rich.console import Console
 
-        console = Console(emoji=False)
-        package_report.show(report, console, language)
+        from qianda.verify.report import show_lacking
+
+        console = Console(emoji=False)  # otherwise `:ok:` in a stranger's name would become a picture
+        words.show(report, console, language)
         show_lacking(lacking, console, language)
     return SOMETHING_FAILED if report.failed or lacking else NOTHING_FAILED
 

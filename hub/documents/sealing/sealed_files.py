@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from uuid import uuid4
 
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
@@ -49,37 +49,43 @@ def write_files(files: Sequence[NewFile]) -> list[SealedFile | CannotSeal]:
     """Write files under temporary names, then sync all of them, then give them their names. If an original is not the
     file that was hashed for the signature, its result is CannotSeal, and nothing is written for it. A target that
     somebody else has written in the meantime stays, and is the result."""
-    results: list[SealedFile | CannotSeal] = []
+    written: list[tuple[NewFile, Path, BinaryIO, SealedFile | CannotSeal]] = []
     with ExitStack() as open_files:
-        descriptors = []
-        written = [_temporary(file.target) for file in files]
-        for file, path in zip(files, written, strict=True):
-            target = open_files.enter_context(path.open("xb"))
+        for file in files:
+            path = _temporary(file.target)
+            opened = open_files.enter_context(path.open("xb"))
             open_files.callback(path.unlink)
-            hashed = hashlib.sha256()
-            left = file.original.size
-            with file.source.open("rb") as source:
-                while left and (chunk := source.read(min(COPY_BYTES, left))):
-                    hashed.update(chunk)
-                    target.write(chunk)
-                    left -= len(chunk)
-            if hashed.hexdigest() != file.original.sha256:
-                results.append(CannotSeal(SealFault.SOURCE_CHANGED))
-                continue
-            hashed.update(file.added)
-            target.write(file.added)
-            target.flush()
-            descriptors.append(target.fileno())
-            results.append(SealedFile(hashed.hexdigest(), file.original.size + len(file.added)))
-        for descriptor in descriptors:
-            os.fsync(descriptor)
-        for number, (file, path) in enumerate(zip(files, written, strict=True)):
-            if isinstance(results[number], SealedFile):
-                try:
-                    os.link(path, file.target)  # unlike `rename` it never replaces a file
-                except FileExistsError:
-                    results[number] = _read_sealed(file.target)
-    return results
+            written.append((file, path, opened, _write(file, opened)))
+        for _, _, target, result in written:
+            if isinstance(result, SealedFile):
+                os.fsync(target.fileno())
+        return [_give_name(file, path, result) for file, path, _, result in written]
+
+
+def _write(file: NewFile, opened: BinaryIO) -> SealedFile | CannotSeal:
+    """Copy the original, and append to it unless it is another file than the one that was hashed."""
+    hashed, left = hashlib.sha256(), file.original.size
+    with file.source.open("rb") as source:
+        while left and (chunk := source.read(min(COPY_BYTES, left))):
+            hashed.update(chunk)
+            opened.write(chunk)
+            left -= len(chunk)
+    if hashed.hexdigest() != file.original.sha256:
+        return CannotSeal(SealFault.SOURCE_CHANGED)
+    hashed.update(file.added)
+    opened.write(file.added)
+    opened.flush()
+    return SealedFile(hashed.hexdigest(), file.original.size + len(file.added))
+
+
+def _give_name(file: NewFile, path: Path, result: SealedFile | CannotSeal) -> SealedFile | CannotSeal:
+    """Give a written file the name of its target. If the target exists, return that instead."""
+    if isinstance(result, SealedFile):
+        try:
+            os.link(path, file.target)  # unlike `rename` it never replaces a file
+        except FileExistsError:
+            return _read_sealed(file.target)
+    return result
 
 
 def _temporary(target: Path) -> Path:
