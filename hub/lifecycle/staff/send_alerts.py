@@ -24,16 +24,16 @@ TITLE = "签达告警 · Qianda alert"
 # Titles by kind; a kind without a title is shown as it is.
 KINDS = {
     "provider-broken": "服务商已停用 · A provider is out of use",
-    "provider-rests": "服务商要求暂停发送 · A provider asks to be left alone",
-    "budget-spent": "发送量已达上限 · A limit of messages is reached",
+    "provider-rests": "服务商要求暂停发送 · A provider asks for a pause",
+    "budget-spent": "发送量已达上限 · A message limit is reached",
     "authority-away": "认证机构无法签发 · An authority issues no certificates",
-    "token-away": "密钥设备异常 · A token of keys does not answer",
-    "timestamps-away": "时间戳服务异常 · A timestamp service is away or wrong",
+    "token-away": "密钥设备异常 · A token does not respond",
+    "timestamps-away": "时间戳服务异常 · A timestamp service is unavailable or wrong",
     "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
-    "disk-low": "磁盘空间不足 · A disk has little space left",
+    "disk-low": "磁盘空间不足 · A disk is almost full",
     "identity-away": "实名核验服务异常 · An identity provider does not answer",
     "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
-    "shared-phone": "手机号为多个无关的人共用 · A number that strangers share",
+    "shared-phone": "手机号为多个无关的人共用 · Strangers share a phone number",
     "step-failed": "消息无法发出 · A message cannot be sent",
     "digest": "今日待办 · To do today",
 }

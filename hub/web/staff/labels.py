@@ -107,7 +107,7 @@ TASK_KINDS = {
     "phone-change": "a new phone number waits for approval",
     "shared-phone": "a phone number that strangers share",
     "enrolment-asked": "enrolled by a poster",
-    "already-enrolled": "came by a poster again",
+    "already-enrolled": "used a poster again",
     "identity-refused": "identity not confirmed",
     "unanswered": "does not answer reminders",
     "unreached": "no message has reached this person",
@@ -143,7 +143,7 @@ LIMITS = {
     "cannot go on until then.",
     "answer-prefix": "Answers to numbers that begin alike have reached their limit. Links that people ask for are not "
     "sent until then; one-time codes still go out.",
-    "guest-prefix": "One-time codes for people who come by a poster have reached their limit for numbers that begin "
+    "guest-prefix": "One-time codes for people who scanned a poster have reached their limit for numbers that begin "
     "alike. Such numbers get none until then.",
     "poster": "A poster has reached its limit of one-time codes. Nobody new gets one by it until then.",
 }
