@@ -162,9 +162,9 @@ async def _put_other_seal_aside(settings: Settings, token: SeveralTokens, path: 
         await asyncio.to_thread(path.rename, _kept_name(path))
 
 
-def put_seal_down(settings: Settings, chain: Sequence[bytes]) -> None:
-    """Write the seal's certificate (DER) with those above it, all or nothing. If it comes alone, the built-in authority
-    issued it.
+def write_seal_certificate(settings: Settings, chain: Sequence[bytes]) -> None:
+    """Write the seal's certificate (DER) with those above it, all or nothing. A certificate that comes
+    alone was issued by the built-in authority.
 
     The former file is kept next to it, because contracts were sealed with its certificate.
     """

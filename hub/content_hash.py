@@ -1,5 +1,5 @@
-"""Compute the SHA-256 of a file once, although several steps in a row need it: whoever stores it, whoever looks up its
-plan, whoever lists it in a manifest."""
+"""Compute the SHA-256 of a file once, although several steps in a row need it: storing the file, looking up its plan,
+listing it in a manifest."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from hub.authorities.request import accept_certificate, certificate_request, read_certificates
-from hub.bootstrap import BuiltinPki, load_pki, one_at_a_time, open_token, put_seal_down
+from hub.bootstrap import BuiltinPki, load_pki, one_at_a_time, open_token, write_seal_certificate
 from hub.documents.signing.signature import certified_key
 from hub.errors import BadInput
 from hub.initialise import renew
@@ -111,7 +111,7 @@ async def install_seal(
         if chain == pki.seal_chain:
             return UNCHANGED
         async with one_at_a_time(settings):
-            put_seal_down(settings, chain)
+            write_seal_certificate(settings, chain)
     return await renew(settings, owner_dsn, clock)
 
 
@@ -150,10 +150,10 @@ async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File, c
         content, chain = await check_pkcs12(file, pki.authority.root, clock())
         if chain == pki.seal_chain:
             return UNCHANGED
-        # The key is kept first. If it is killed afterwards, the key is there but unused.
+        # The key is kept first. If the process is killed afterwards, the key is there but unused.
         async with one_at_a_time(settings):
             await keep_brought_key(settings, token, content.key)
-            put_seal_down(settings, chain)
+            write_seal_certificate(settings, chain)
     return await renew(settings, owner_dsn, clock)
 
 
@@ -172,7 +172,7 @@ async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = 
             )
         issued = await pki.authority.enrol_seal(pki.seal_key.spki, settings.school.name)
         async with one_at_a_time(settings):
-            put_seal_down(settings, issued.chain[:1])
+            write_seal_certificate(settings, issued.chain[:1])
     return await renew(settings, owner_dsn, clock)
 
 

@@ -19,8 +19,8 @@ from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 
-# On `record_entry`, `evidence_package`, `evidence_addendum`, the two tables of hash trees, the two of renewals, and
-# `hash_tree_receipt`; and the one that keeps the heads of records.
+# Those that keep rows from being changed, on `record_entry`, `evidence_package`, `evidence_addendum`, the two tables of
+# hash trees, the two of renewals, and `hash_tree_receipt`; and the one that keeps the heads of records.
 TRIGGERS = 9
 # The most roots without a receipt that are counted.
 MAX_NAMED = 1000

@@ -185,7 +185,7 @@ async def test_another_root_is_refused(bound: Installation) -> None:
             raise AssertionError("started")
 
 
-async def test_another_seal_is_refused_until_it_is_put_down(bound: Installation) -> None:
+async def test_another_seal_is_refused_until_init_renews_the_binding(bound: Installation) -> None:
     first = await find_binding(bound.dsns.app)
     assert first is not None
     (bound.folder / "authority" / "seal.der").unlink()

@@ -19,7 +19,7 @@ from tests.custody.outside_authority import OutsideAuthority, ec_key, person
 def unmended() -> Iterator[Callable[[], None]]:
     """Restore the original method before and after the test, so that each test chooses the form itself."""
     before = ValidationPath.truncate_to_issuer_and_append
-    ValidationPath.truncate_to_issuer_and_append = issuers._beside_the_anchor  # type: ignore[method-assign]
+    ValidationPath.truncate_to_issuer_and_append = issuers._truncate_as_shipped  # type: ignore[method-assign]
     yield issuers.mend
     ValidationPath.truncate_to_issuer_and_append = before  # type: ignore[method-assign]
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hub.bootstrap import put_seal_down, trust_authority
+from hub.bootstrap import trust_authority, write_seal_certificate
 from hub.doctor import examine
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid, WrongInstallation
 from hub.initialise import initialise, renew
@@ -198,7 +198,7 @@ async def test_killed_between_file_and_row_every_start_says_what_to_do(place: Pl
     licensed = Licensed()
     leaf = licensed.issue(await place.public_key())
     chain = [each.public_bytes(serialization.Encoding.DER) for each in (leaf, licensed.issuing, licensed.root)]
-    put_seal_down(place.settings, chain)
+    write_seal_certificate(place.settings, chain)
     with pytest.raises(WrongInstallation, match="run `qianda init --renew` once"):
         async with place.hub():
             raise AssertionError("started")

@@ -15,14 +15,14 @@ from asn1crypto import x509
 from pyhanko_certvalidator.authority import CertTrustAnchor
 from pyhanko_certvalidator.path import ValidationPath
 
-_beside_the_anchor = ValidationPath.truncate_to_issuer_and_append
+_truncate_as_shipped = ValidationPath.truncate_to_issuer_and_append
 
 
 def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
     anchor = self.trust_anchor
     if isinstance(anchor, CertTrustAnchor) and anchor.certificate.dump() == cert.dump():
         return ValidationPath(anchor, interm=[], leaf=None)
-    path: ValidationPath = _beside_the_anchor(self, cert)
+    path: ValidationPath = _truncate_as_shipped(self, cert)
     return path
 
 
