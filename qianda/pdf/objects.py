@@ -14,12 +14,14 @@ from functools import lru_cache
 MAX_DEPTH = 50
 MAX_SAFE_INTEGER = 2**53 - 1  # JavaScript counts exactly up to here; both readers must see the same number
 
-_END = rb"(?![!-$&'*-.0-;=?-Z\\^-z|~])"  # a token ends at a delimiter, at white space or at the end of the file
+# Printable ASCII without delimiters and `#`: to other readers, `/Conten#74s` is `/Contents`.
+_REGULAR = rb"[!\"$&'*-.0-;=?-Z\\^-z|~]"
+_END = rb"(?!" + _REGULAR + rb")"  # a token ends at a delimiter, at white space or at the end of the file
 _TOKEN = re.compile(
     rb"[ \n]*(?:"
     rb"(?P<reference>[1-9]\d{0,6}) 0 R" + _END + rb"|"
     rb"(?P<number>-?(?:\d{1,15}(?:\.\d{1,15})?|\.\d{1,15}))" + _END + rb"|"
-    rb"(?P<name>/[!-$&'*-.0-;=?-Z\\^-z|~]{1,127})" + _END + rb"|"
+    rb"(?P<name>/" + _REGULAR + rb"{1,127})" + _END + rb"|"
     rb"(?P<open><<|\[|\()|"
     rb"(?P<close>>>|\])|"
     rb"<(?P<hex>(?:[0-9A-Fa-f]{2})*)>|"

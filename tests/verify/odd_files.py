@@ -181,6 +181,12 @@ def an_entry_by_another_spelling(revision: Revision) -> None:
     revision.objects[NEW] = drawn()
 
 
+@oddity("a dictionary is not as Qianda writes it")
+def a_name_with_an_escape(revision: Revision) -> None:
+    """To other readers, this object has an act; and one with `/Contents` as well has two."""
+    revision.objects[NEW] = b"<< /#4aS (this.dirty = false) >>"
+
+
 @oddity("")
 def a_comment_in_an_object(revision: Revision) -> None:
     page, body = page_and_body(revision)

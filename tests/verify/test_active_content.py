@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qianda.pdf import NotOurForm
 from qianda.verify.pdf.active_content import find_active
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import examine
@@ -60,6 +61,13 @@ def test_only_a_font_may_be_called_as_acts_are(entries: bytes, found: list[str])
     pdf = sample_pdf()
     revision = Revision(pdf, {NEW: b"<< " + entries + b" >>"}, next_trailer(pdf))
     assert find_active(SignedFile(revision.write()).now) == found
+
+
+def test_no_other_spelling_hides_an_act_that_was_there_from_the_beginning() -> None:
+    """The file was signed with it. Other readers take `/#4aS` for `/JS`."""
+    spelled = SCRIPT.replace(b"/JavaScript", b"/J#61vaScript").replace(b"/JS", b"/#4aS")
+    with pytest.raises(NotOurForm):
+        SignedFile(document_with(page_of(sample_pdf()), LINK % (b"/A " + spelled)))
 
 
 @pytest.mark.parametrize("more", OF_A_PAGE.values(), ids=OF_A_PAGE)

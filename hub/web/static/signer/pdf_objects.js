@@ -4,7 +4,8 @@
 
 export class NotCanonical extends Error {}
 
-const REGULAR = "[!-$&'*-.0-;=?-Z\\\\^-z|~]"; // printable ASCII but for the delimiters
+// Printable ASCII but for the delimiters and `#`: to other readers, `/Conten#74s` is `/Contents`.
+const REGULAR = '[!"$&\'*-.0-;=?-Z\\\\^-z|~]';
 const END = `(?!${REGULAR})`; // a token ends where a delimiter, white space or the file does
 const SKIP = /[ \n]*/y;
 const REFERENCE = new RegExp(`([1-9]\\d{0,6}) 0 R${END}`, 'y');
