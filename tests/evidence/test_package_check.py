@@ -232,6 +232,23 @@ def test_the_command_checks_a_file_together_with_its_package(
         assert done.returncode == code, (name, done.stdout, done.stderr)
 
 
+def test_a_file_with_its_package_is_still_compared_with_the_manifest(
+    packages: tuple[dict[str, bytes], Path], tmp_path: Path
+) -> None:
+    made, trusted = packages
+    final = open_container(made["genuine"]).items["contract/final.pdf"]
+    file, package, manifest = (tmp_path / name for name in ("final.pdf", "package.zip", "manifest.json"))
+    file.write_bytes(final)
+    package.write_bytes(made["genuine"])
+    for sha256, code in ((hashlib.sha256(final).hexdigest().upper(), 0), ("0" * 64, 1)):
+        manifest.write_text(json.dumps({"final_sha256": sha256}), "utf-8")
+        arguments = ["verify", str(file), str(package), "--trust", str(trusted), "--manifest", str(manifest)]
+        assert run_command(arguments, os.environ | {"LC_ALL": "C.UTF-8"}).returncode == code
+    file.write_bytes(final + b" ")
+    manifest.write_text(json.dumps({"final_sha256": hashlib.sha256(final).hexdigest()}), "utf-8")
+    assert run_command(arguments, os.environ | {"LC_ALL": "C.UTF-8"}).returncode == 1
+
+
 def test_what_is_required_and_not_shown_fails_with_its_name(
     packages: tuple[dict[str, bytes], Path], tmp_path: Path
 ) -> None:
