@@ -15,6 +15,8 @@ SCRIPT = b"<< /S /JavaScript /JS (this.dirty = false) >>"
 LINK = b"/Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] %b >>]"
 HARMLESS = {
     "a link": LINK % b"/A << /S /URI /URI (https://school.example) >>",
+    "a link with a frame": LINK % b"/Border [0 0 1] /C [1 0 0]",
+    "colours as usual": b"/More << /ExtGState << /G << /TR /Identity /TR2 /Default >> >> >>",
     "a field": b"/Annots [<< /Type /Annot /Subtype /Widget /FT /Sig /T (seal) /Rect [0 0 9 9] >>]",
 }
 OF_A_PAGE = {
@@ -24,6 +26,13 @@ OF_A_PAGE = {
     "an act as the page opens": b"/AA << /O << /S /Named /N /Print >> >>",
     "a link that hides a field": LINK % b"/A << /S /Hide /T (seal) >>",
     "a link that looks like something": LINK % (b"/AP << /N 4 0 R >>"),
+    "a border over what it links": LINK % b"/Border [0 0 40] /C [1 1 1]",
+    "a style of border over what it links": LINK % b"/BS << /W 40 >>",
+    "a border as wide, the other way": LINK % b"/Border [0 0 -40]",
+    "a layer for paper in no list": b"/More << /Properties << /L << /Usage << /View << /ViewState /OFF >> >> >> >> >>",
+    "a layer that depends on others": b"/More << /Properties << /L << /Type /OCMD /P /AllOff >> >> >>",
+    "black in place of white": b"/More << /ExtGState << /G << /TR << /FunctionType 2 /N 1 /C0 [1] >> >> >> >>",
+    "black in place of white, in each colour": b"/More << /ExtGState << /G << /TR2 [4 0 R] >> >> >>",
     "a note over the text": b"/Annots [<< /Type /Annot /Subtype /FreeText /F 32 /Contents (CNY 1.00) >>]",
     "a file": b"/AF [<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>]",
 }
@@ -76,7 +85,7 @@ def test_active_parts_of_a_page_are_found(more: bytes) -> None:
     assert any("active parts" in finding.reason.en for finding in findings)
 
 
-@pytest.mark.parametrize("key", ["/Alternates [ ]", "/Ref << /Page 0 >>", "/OPI << >>"])
+@pytest.mark.parametrize("key", ["/Alternates [ ]", "/Ref << /Page 0 >>", "/OPI << >>", "/Subtype2 /PS"])
 def test_what_some_programs_show_in_place_of_a_picture_is_found(key: str) -> None:
     pdf = sample_pdf()
     number = content_of(pdf)

@@ -6,12 +6,13 @@ import json
 from typing import Any, Final
 
 import pypdfium2
+from pypdfium2.raw import FPDF_PAGEOBJ_FORM
 
 from hub.documents.child import serve
 from hub.documents.contract.layout import SEAL_SIZE, SIGNATURE_SIZE
 from hub.documents.contract.pdf_check import check_looks_alike, open_plain_pdf
 from hub.documents.contract.plain_form import write_plain_form
-from hub.documents.page_drawing import MAX_PAGES
+from hub.documents.page_drawing import MAX_FORM_DEPTH, MAX_PAGES
 from hub.documents.sealing.keyword_search import find_words
 from hub.documents.sealing.marks import choose_findings
 from hub.errors import BadInput
@@ -57,7 +58,17 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
         read_revisions(plain)
     except (NotOurForm, TooComplex):
         raise ValueError("the PDF cannot be signed: print it into a PDF with another program") from None
+    if _is_too_deep(plain):
+        raise ValueError("the PDF has pictures inside pictures, too many: print it into a PDF first")
     return plain
+
+
+def _is_too_deep(pdf: bytes) -> bool:
+    """Return whether forms are nested deeply. Signers see what pdfium draws, which leaves out what is 40 forms deep;
+    other programs draw it."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        found = (page.get_objects([FPDF_PAGEOBJ_FORM], max_depth=MAX_FORM_DEPTH + 1) for page in document)
+        return any(form.level >= MAX_FORM_DEPTH for forms in found for form in forms)
 
 
 def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:

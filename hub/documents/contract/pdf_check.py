@@ -3,12 +3,24 @@ signed must not contain anything that looks different on paper than on a screen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
 import pikepdf
 
-from qianda.verify.pdf.active_content import ACTIVE, ACTIVE_KEYS, KINDS, NAMES_OF_FONTS, REPLACED_BY
+from qianda.verify.pdf.active_content import (
+    ACTIVE,
+    ACTIVE_KEYS,
+    COLOUR_FUNCTIONS,
+    KEYS_OF_LAYERS,
+    KINDS,
+    LAYERS,
+    MAX_LINK_BORDER,
+    NAMES_OF_FONTS,
+    REPLACED_BY,
+)
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
@@ -30,13 +42,15 @@ def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
 
 
 def check_looks_alike(document: pikepdf.Pdf) -> None:
-    """Check that a printer prints what a signer sees: no layers (ISO 32000-1, 8.11), no pictures with an alternate for
-    printing (8.9.5.4) or from another file (8.10.4, 14.11.7), and only links without an appearance of their own on the
-    pages (12.5.3). Raises ValueError as `open_plain_pdf` does."""
-    if "/OCProperties" in document.Root:
+    """Check that a printer prints what a signer sees: no layers (ISO 32000-2, 8.11), no pictures with an alternate for
+    printing (8.9.5.4) or from another file (8.10.4, 14.11.7), no colours of one device (10.5), and only links without
+    an appearance of their own on the pages (12.5.3). Raises ValueError as `open_plain_pdf` does."""
+    if "/OCProperties" in document.Root or any(map(_has_layers, document.objects)):
         raise ValueError("the PDF has layers, which may look different on paper: print it into a PDF first")
     if any(isinstance(each, pikepdf.Stream) and REPLACED_BY & each.stream_dict.keys() for each in document.objects):
         raise ValueError("the PDF has pictures that may look different on paper: print it into a PDF first")
+    if any(map(_has_colour_functions, document.objects)):
+        raise ValueError("the PDF has colours that may look different on paper: print it into a PDF first")
     for page in document.pages:
         laid_over = page.obj.get("/Annots", pikepdf.Array())
         if not isinstance(laid_over, pikepdf.Array) or not all(_is_plain_link(each) for each in laid_over):
@@ -44,11 +58,38 @@ def check_looks_alike(document: pikepdf.Pdf) -> None:
 
 
 def _is_plain_link(found: Any) -> bool:
-    return isinstance(found, pikepdf.Dictionary) and found.get("/Subtype") == "/Link" and "/AP" not in found
+    if not isinstance(found, pikepdf.Dictionary) or found.get("/Subtype") != "/Link" or "/AP" in found:
+        return False
+    border, style = found.get("/Border"), found.get("/BS")
+    widths = list(border)[2:3] if isinstance(border, pikepdf.Array) else []
+    widths += [style["/W"]] if isinstance(style, pikepdf.Dictionary) and "/W" in style else []
+    return all(isinstance(width, int | Decimal) and 0 <= width <= MAX_LINK_BORDER for width in widths)
+
+
+def _has_layers(found: Any) -> bool:
+    return any(KEYS_OF_LAYERS & entries.keys() or LAYERS & _kinds(entries) for entries in _dictionaries(found))
+
+
+def _has_colour_functions(found: Any) -> bool:
+    named = (entries[name] for entries in _dictionaries(found) for name in COLOUR_FUNCTIONS & entries.keys())
+    return any(
+        isinstance(value, pikepdf.Array)
+        or (isinstance(value, pikepdf.Dictionary | pikepdf.Stream) and "/FunctionType" in value)
+        for value in named
+    )
 
 
 def _is_active(found: Any) -> bool:
     """Return whether this object, or one inside it, runs by itself."""
+    for entries in _dictionaries(found):
+        keys = ACTIVE_KEYS & entries.keys()
+        if keys - NAMES_OF_FONTS or ACTIVE & _kinds(entries) or (keys and not all(map(_is_font, entries.values()))):
+            return True
+    return False
+
+
+def _dictionaries(found: Any) -> Iterator[dict[str, Any]]:
+    """Yield the entries of each dictionary and stream in an object. Indirect objects are looked at on their own."""
     inside = [found]
     while inside:
         one = inside.pop()
@@ -59,12 +100,12 @@ def _is_active(found: Any) -> bool:
         else:
             inside += [] if not isinstance(one, pikepdf.Array) else [each for each in one if _is_direct(each)]
             continue
-        kinds = {str(entries[key]) for key in KINDS if isinstance(entries.get(key), pikepdf.Name)}
-        keys = ACTIVE_KEYS & entries.keys()
-        if keys - NAMES_OF_FONTS or ACTIVE & kinds or (keys and not all(map(_is_font, entries.values()))):
-            return True
+        yield entries
         inside += [each for each in entries.values() if _is_direct(each)]
-    return False
+
+
+def _kinds(entries: dict[str, Any]) -> set[str]:
+    return {str(entries[key]) for key in KINDS if isinstance(entries.get(key), pikepdf.Name)}
 
 
 def _is_font(found: Any) -> bool:

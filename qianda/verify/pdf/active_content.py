@@ -1,8 +1,8 @@
 """Find parts of a PDF that act by themselves, or may look different on paper than on a screen.
 
 They may have been there before the first signature, so that nothing was changed afterwards. The signer still need not
-have seen what a reader shows later. No document that Qianda issues has any. Source: ISO 32000-2 8.9 to 8.11, 12.5,
-12.6, 14.11.7.
+have seen what a reader shows later. No document that Qianda issues has any. Source: ISO 32000-2 8.9 to 8.11, 10.5,
+12.5, 12.6, 14.11.7.
 """
 
 from __future__ import annotations
@@ -33,8 +33,16 @@ ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA", "/AA"}
 # Those that a list of fonts may have: a font can have any name, and what runs by itself is no font.
 NAMES_OF_FONTS: Final = {"/AA"}
 # Keys of a picture or form in place of which some programs show another one: an alternate for printing (8.9.5.4), a
-# page of another file (8.10.4), a picture in another file (14.11.7).
-REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI"}
+# page of another file (8.10.4), a picture in another file (14.11.7), a program for printers (ISO 32000-1 8.8.2).
+REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI", "/Subtype2"}
+# Layers, which some programs hide on the screen or on paper although the catalog lists none (8.11.2), and when they
+# show (8.11.4.4).
+LAYERS: Final = {"/OCG", "/OCMD"}
+KEYS_OF_LAYERS: Final = {"/Usage"}
+# Functions for the colours of one device (10.5): some programs turn black into white with them, and others do not.
+COLOUR_FUNCTIONS: Final = {"/TR", "/TR2"}
+# Points. Some programs draw the border of a link, which could cover the text inside it; others draw none.
+MAX_LINK_BORDER: Final = 2
 _OF_THE_CATALOG: Final = ("/OpenAction", "/OCProperties", "/Collection")
 
 
@@ -62,8 +70,12 @@ def _active(document: Document, value: Value) -> Iterator[str]:
                 yield from found - NAMES_OF_FONTS if _lists_fonts(document, entries) else found
             if isinstance(one, Stream):
                 yield from REPLACED_BY & entries.keys()
+            yield from KEYS_OF_LAYERS & entries.keys()
+            yield from (
+                name for name in COLOUR_FUNCTIONS & entries.keys() if _is_function(document.entry(entries, name))
+            )
             names = [document.entry(entries, kind) for kind in KINDS]
-            yield from (name for name in names if isinstance(name, str) and name in ACTIVE)
+            yield from (name for name in names if isinstance(name, str) and name in ACTIVE | LAYERS)
             waiting += entries.values()
 
 
@@ -73,8 +85,24 @@ def _lists_fonts(document: Document, entries: Entries) -> bool:
     return all(isinstance(value, dict) and document.entry(value, "/Type") == "/Font" for value in values)
 
 
+def _is_function(value: Value) -> bool:
+    """Return whether the value is a function (7.10) or a list of functions, and not the name of a usual one, or a
+    font of this name."""
+    entries = value.entries if isinstance(value, Stream) else value
+    return isinstance(entries, list) or (isinstance(entries, dict) and "/FunctionType" in entries)
+
+
 def _shown(document: Document, item: Value) -> str:
-    """Return the kind of an annotation that shows more than a field or a link does; empty for these."""
+    """Return the kind of an annotation that shows more than a field or a plain link does; empty for these."""
     annotation: Entries = as_dictionary(item, "an annotation")
     kind = document.entry(annotation, "/Subtype")
-    return "" if kind == "/Widget" or (kind == "/Link" and "/AP" not in annotation) else f"/Annots {kind!s}"
+    is_plain = kind == "/Widget" or (
+        kind == "/Link" and "/AP" not in annotation and _has_thin_border(document, annotation)
+    )
+    return "" if is_plain else f"/Annots {kind!s}"
+
+
+def _has_thin_border(document: Document, link: Entries) -> bool:
+    widths = document.items(link, "/Border")[2:3]
+    widths += [document.dictionary(link, "/BS").get("/W", 0)]
+    return all(isinstance(width, int | float) and 0 <= width <= MAX_LINK_BORDER for width in widths)

@@ -30,6 +30,13 @@ from tests.running import GUARDIAN_ID, Running, documents
 PLACES = {"guardian-1": "keyword:乙方（监护人签名）", "seal": "page:1,60,250"}
 
 
+PROGRAM = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
+LAYERS = pikepdf.Dictionary(OCGs=pikepdf.Array(), D=pikepdf.Dictionary())
+# Chromium hides these layers on the screen, and the first one not on paper. Others show them.
+OFF = pikepdf.Dictionary(Usage=pikepdf.Dictionary(View=pikepdf.Dictionary(ViewState=pikepdf.Name.OFF)))
+ALL_OFF = pikepdf.Dictionary(Type=pikepdf.Name.OCMD, P=pikepdf.Name.AllOff)
+# Chromium and Poppler draw white in place of black. Others do not.
+NEGATIVE = pikepdf.Dictionary(FunctionType=2, Domain=[0, 1], C0=[1], C1=[0], N=1)
 FONT = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Courier)
 
 
@@ -53,6 +60,16 @@ def over(kind: str, **entries: object) -> dict[str, object]:
     }
 
 
+def layer(value: pikepdf.Dictionary) -> pikepdf.Dictionary:
+    """Return resources with a layer, which no list in the catalog names."""
+    return pikepdf.Dictionary(Properties=pikepdf.Dictionary(L=value))
+
+
+def colours(value: pikepdf.Object) -> pikepdf.Dictionary:
+    """Return resources with a transfer function."""
+    return pikepdf.Dictionary(ExtGState=pikepdf.Dictionary(G=pikepdf.Dictionary(TR=value)))
+
+
 def made(**changes: Any) -> bytes:
     pdf, written = pikepdf.new(), io.BytesIO()
     page = pdf.add_blank_page()
@@ -66,10 +83,10 @@ def made(**changes: Any) -> bytes:
         if name == "form":
             field = pdf.make_indirect(pikepdf.Dictionary(FT=pikepdf.Name.Tx, T="x"))
             pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([field]))
-        if name == "program":
-            pdf.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
-        if name == "layers":
-            pdf.Root.OCProperties = pikepdf.Dictionary(OCGs=pikepdf.Array(), D=pikepdf.Dictionary())
+        if name in ("OpenAction", "OCProperties"):
+            pdf.Root[f"/{name}"] = value
+        if name == "Resources":
+            page.obj.Resources = value
         if name == "picture":
             picture = pdf.make_stream(b"", {"/Type": pikepdf.Name.XObject, value: pikepdf.Array()})
             page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=picture))
@@ -81,28 +98,51 @@ def made(**changes: Any) -> bytes:
     return written.getvalue()
 
 
+def nested(depth: int) -> bytes:
+    """Return a PDF with so many forms, one inside the other."""
+    pdf, written, drawn, resources = pikepdf.new(), io.BytesIO(), b"0 0 9 9 re f", pikepdf.Dictionary()
+    for _ in range(depth):
+        form = pdf.make_stream(drawn, Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form, BBox=[0, 0, 99, 99])
+        form.Resources = resources
+        drawn, resources = b"/X Do", pikepdf.Dictionary(XObject=pikepdf.Dictionary(X=form))
+    page = pdf.add_blank_page()
+    page.obj.Contents, page.obj.Resources = pdf.make_stream(drawn), resources
+    pdf.save(written)
+    return written.getvalue()
+
+
 @pytest.mark.parametrize(
     ("uploaded", "why"),
     [
         (made(password=True), "protected by a password"),
         (made(form=True), "is a form, or is signed"),
-        (made(program=True), "programs or other files"),
+        (made(OpenAction=PROGRAM), "programs or other files"),
         (made(Rotate=90), "turned or scaled pages"),
-        (made(layers=True), "layers, which may look different on paper"),
+        (made(OCProperties=LAYERS), "layers, which may look different on paper"),
+        (made(Resources=layer(OFF)), "layers, which may look different on paper"),
+        (made(Resources=layer(ALL_OFF)), "layers, which may look different on paper"),
+        (made(Resources=colours(NEGATIVE)), "colours that may look different on paper"),
+        (made(Resources=colours(pikepdf.Array([NEGATIVE] * 4))), "colours that may look different on paper"),
         (made(picture="/Alternates"), "pictures that may look different"),
         (made(picture="/Ref"), "pictures that may look different"),
         (made(picture="/OPI"), "pictures that may look different"),
+        (made(picture="/Subtype2"), "pictures that may look different"),
+        (nested(16), "pictures inside pictures"),
+        (nested(45), "pictures inside pictures"),
         (made(opening=True), "programs or other files"),
         (made(tree=90), "turned or scaled pages"),
         (made(over=over("/Stamp", F=36)), "notes, stamps or fields"),
         (made(over=over("/Widget", FT=pikepdf.Name.Tx)), "notes, stamps or fields"),
         (made(over=over("/Link", AP=pikepdf.Dictionary())), "notes, stamps or fields"),
+        (made(over=over("/Link", Border=pikepdf.Array([0, 0, 40]))), "notes, stamps or fields"),
+        (made(over=over("/Link", BS=pikepdf.Dictionary(W=40))), "notes, stamps or fields"),
         (made(over=over("/Link", A=pikepdf.Dictionary(S=pikepdf.Name.GoToR, F="x"))), "programs or other files"),
         (made()[:100], "damaged"),
         (b"PK\x03\x04 a text document", "damaged"),
     ],
-    ids="password form program turned layers picture page-of-a-file picture-of-a-file opening turned-tree "
-    "printed-alone field link-drawn link-to-file cut no-PDF".split(),
+    ids="password form program turned layers layer-off layers-off colours each-colour picture page-of-a-file "
+    "picture-of-a-file program-for-printers deep deeper opening turned-tree printed-alone field link-drawn link-border "
+    "link-style link-to-file cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
@@ -110,9 +150,12 @@ def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, re
     assert refused.value.field == "document"
 
 
-def test_a_link_may_stay(reader: OwnPdfReader) -> None:
+def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:
     link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
-    assert b"/URI" in reader.check(made(over=over("/Link", A=link)))
+    framed = over("/Link", A=link, Border=pikepdf.Array([0, 0, 1]), BS=pikepdf.Dictionary(S=pikepdf.Name.U))
+    assert b"/URI" in reader.check(made(over=framed))
+    assert b"/XObject" in reader.check(nested(15))
+    assert b"/Identity" in reader.check(made(Resources=colours(pikepdf.Name.Identity)))
 
 
 def test_a_font_may_be_called_as_acts_are(reader: OwnPdfReader) -> None:
