@@ -73,6 +73,22 @@ def build(arguments: list[str]) -> typer.Typer:
     return app
 
 
+def _named_path(text: str) -> Path:
+    """Return the path. Raises BadParameter for an empty text, which would mean the working folder: a stranger's file
+    may lie there with certificates of its own."""
+    if not text:
+        raise typer.BadParameter("name a file or a folder")
+    return Path(text)
+
+
+_TRUST = typer.Option(
+    help="Certificates to trust, repeatable: of authorities, timestamp services, and the organisation's seal. "
+    "A PEM file, or a folder with *.pem files. [default: QIANDA_DATA/trust]",
+    parser=_named_path,
+    metavar="PATH",
+)
+
+
 def verify(
     file: Annotated[
         list[Path],
@@ -81,13 +97,7 @@ def verify(
             show_default=False,
         ),
     ],
-    trust: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Certificates to trust, repeatable: of authorities, timestamp services, and the organisation's seal. "
-            "A PEM file, or a folder with *.pem files. [default: QIANDA_DATA/trust]"
-        ),
-    ] = None,
+    trust: Annotated[list[Path] | None, _TRUST] = None,
     expect: Annotated[
         str | None, typer.Option(help="The number of the contract that this must be.", metavar="NUMBER")
     ] = None,
@@ -169,7 +179,7 @@ class VerifyArguments:
         from qianda.verify.expectation import Expectation
 
         expected = Expectation.read(self.manifest) if self.manifest else Expectation()
-        return replace(expected, number=self.number) if self.number else expected
+        return expected if self.number is None else replace(expected, number=self.number)
 
     def together(self) -> VerifyArguments:
         """Return the arguments with the package first. It has to contain the other file, or be extended by it.

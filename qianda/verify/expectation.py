@@ -45,7 +45,9 @@ class Expectation:
         listed = isinstance(fields, list) and all(isinstance(name, str) for name in fields)
         if not all(isinstance(text, str) for text in texts.values()) or not (texts or listed):
             raise UnreadableManifest(f"{path}: it names no number, no hash and no fields to compare with")
-        return cls(fields=tuple(fields) if fields is not None and listed else None, **texts)
+        if fields is not None and not listed:
+            raise UnreadableManifest(f"{path}: its fields are not a list of names")
+        return cls(fields=tuple(fields) if fields is not None else None, **texts)
 
     def findings(self, file: SignedFile) -> Iterator[Finding]:
         """Yield the differences, except for the fields, which `examine` compares."""

@@ -185,6 +185,19 @@ def test_another_contract_than_the_expected_one_fails(
     (tmp_path / "unnamed.pdf").write_bytes(contract.final)
     unnamed = verify(tmp_path / "unnamed.pdf", "--trust", contract.trust_pem, "--expect", "HF-2026-000001")
     assert unnamed.returncode == 1
+    assert verify(*trusted, "--expect", "").returncode == 1  # a script's variable that is not set
+
+
+def test_nothing_is_not_the_folder_in_which_a_strangers_certificates_may_lie(
+    tmp_path: Path, contract: FinishedParts
+) -> None:
+    (tmp_path / "contract.pdf").write_bytes(contract.final)
+    (tmp_path / "strangers.pem").write_bytes(contract.trust_pem.read_bytes())
+    codes = {}
+    for trusted in ("", "."):
+        command = [*QIANDA, "verify", "contract.pdf", "--trust", trusted]
+        codes[trusted] = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+    assert codes == {"": 2, ".": 0}
 
 
 @pytest.mark.parametrize(
@@ -200,6 +213,8 @@ def test_another_contract_than_the_expected_one_fails(
         ({"something": "else"}, 2),
         (["no", "object"], 2),
         ({"number": 7}, 2),
+        ({"number": "HF-2026-000001", "fields": "seal"}, 2),
+        ({"number": "HF-2026-000001", "fields": [7]}, 2),
     ],
 )
 def test_a_manifest_says_which_file_it_must_be(
