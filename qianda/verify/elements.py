@@ -197,6 +197,8 @@ def _unfailed(element: Element, structure: Structure, field: str, trust: Trust) 
     if stamp is None:
         return Word.FAILED, reasons.TIME_MISSING
     at = f"{stamp.time:%Y-%m-%d %H:%M:%S} UTC"
+    if field in structure.contradicted:
+        return Word.NOT_SHOWN, reasons.TIME_CONTRADICTED.about(time=at)
     if trust.is_trial(stamp.certificate):
         return Word.NOT_SHOWN, reasons.TIME_TRIAL.about(time=at)
     return Word.SHOWN, reasons.TIME_SHOWN.about(time=at)

@@ -216,6 +216,11 @@ TIME_TRIAL: Final = Reason(
     "{time}, by the built-in timestamp service: for trial and internal use (its certificate is pinned, not checked "
     "for revocation).",
 )
+TIME_CONTRADICTED: Final = Reason(
+    "时间戳写的是 {time}, 但它与文件中另一个时间戳矛盾: 后加的不可能更早。",
+    "{time}, as its timestamp states. But another timestamp in the file contradicts it: what was added later cannot be "
+    "older.",
+)
 TIME_SHOWN: Final = Reason(
     "{time}, 由外部时间戳机构给出 (其证书为固定信任, 不查吊销)。",
     "{time}, by an outside timestamp authority (its certificate is pinned, not checked for revocation).",

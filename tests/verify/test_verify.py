@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.timestamps.builtin import BuiltinTimestamps
 from qianda.verify import UnreadableDocument, verify_bytes, verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element, Word
 from qianda.verify.pdf.structure import check_finished, examine
 from qianda.verify.trust import Trust, UnreadableTrust
-from tests.signing_parts import FinishedParts, finished_contract
+from tests.signing_parts import FinishedParts, Pki, finished_contract, utc_now
 from tests.verify.reading import FIELDS, SIGNERS, complaints, failed, failed_of, words
 
 
@@ -93,6 +96,34 @@ def test_a_revoked_certificate_fails(tmp_path: Path) -> None:
     revoked = asyncio.run(finished_contract(tmp_path, signers=SIGNERS, revoked=["student-1"]))
     report = verify_bytes(revoked.final, Trust.load([revoked.trust_pem]))
     assert failed_of(report, "student-1") == {Element.OWNED}
+
+
+@pytest.mark.parametrize(
+    ("behind", "contradicted"),
+    [
+        ({}, set()),
+        ({"seal": timedelta(minutes=4)}, set()),
+        ({"seal": timedelta(minutes=6)}, {*FIELDS}),
+        ({"archive": timedelta(days=1)}, {*FIELDS}),
+        ({"guardian-1": timedelta(days=1)}, set()),
+    ],
+)
+def test_a_timestamp_is_not_older_than_what_it_covers(
+    tmp_path: Path, behind: dict[str, timedelta], contradicted: set[str]
+) -> None:
+    """The clock of the timestamp service falls back for one timestamp, and is right again."""
+    pki = asyncio.run(Pki.make(lambda: utc_now() - timedelta(days=2)))
+    stamping = iter([*SIGNERS, "seal", "archive"])
+    timestamps = BuiltinTimestamps(
+        pki.timestamps._key,
+        pki.timestamps.certificates,
+        lambda: utc_now() - behind.get(next(stamping), timedelta()),
+    )
+    made = asyncio.run(finished_contract(tmp_path, signers=SIGNERS, pki=replace(pki, timestamps=timestamps)))
+    parties = verify_bytes(made.final, Trust.load([made.trust_pem])).parties
+    times = {party.field: answer for party in parties for answer in party.answers if answer.element is Element.TIME}
+    assert {field for field, answer in times.items() if "contradicts" in answer.reason.en} == contradicted
+    assert {answer.word for answer in times.values()} == {Word.NOT_SHOWN}
 
 
 def test_a_missing_seal_fails(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import combinations
+from typing import Final
 
 from qianda.confirmation import CheckedConfirmation
 from qianda.pdf import NotOurForm, TooComplex
@@ -30,6 +32,8 @@ from qianda.verify.pdf.revisions import find_changes
 from qianda.verify.pdf.signed_file import FieldSignature, SignedFile, text_of
 
 SEAL_FIELD = "seal"
+# How far the clocks of two timestamp services may differ.
+CLOCK_DIFFERENCE: Final = timedelta(minutes=5)
 
 
 @dataclass
@@ -52,6 +56,18 @@ class Structure:
         last = self.file.signatures[-1:]
         stamp = self.times.get(last[0].name) if last and last[0].is_timestamp else None
         return stamp.time if stamp else None
+
+    @property
+    def contradicted(self) -> set[str]:
+        """Names of the fields whose timestamps contradict others: each timestamp covers all signatures before it, so it
+        cannot be older than theirs."""
+        stamped = [(each.name, self.times[each.name].time) for each in self.file.signatures if each.name in self.times]
+        return {
+            name
+            for (first, earlier), (second, later) in combinations(stamped, 2)
+            if earlier - later > CLOCK_DIFFERENCE
+            for name in (first, second)
+        }
 
 
 def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
