@@ -19,8 +19,10 @@ from hub.errors import BadInput
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_place import OnPage, OverKeyword, parse_seal_place
 from hub.model.signing.signature_request import SEAL_FIELD
-from qianda.pdf.objects import NotOurForm
-from qianda.pdf.revisions import TooComplex, read_revisions
+from qianda.pdf import NotOurForm, TooComplex
+from qianda.verify.findings import UnreadablePdf
+from qianda.verify.pdf.pages import pages
+from qianda.verify.pdf.signed_file import SignedFile
 
 POINTS_PER_MM: Final = 72 / 25.4
 # Points by which a place may extend beyond the edge, because page sizes are rounded.
@@ -55,8 +57,8 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
             raise ValueError("the PDF has turned or scaled pages: print it into a PDF first")
         plain = write_plain_form(document, about)
     try:
-        read_revisions(plain)
-    except (NotOurForm, TooComplex):
+        list(pages(SignedFile(plain).now))
+    except (NotOurForm, TooComplex, UnreadablePdf):
         raise ValueError("the PDF cannot be signed: print it into a PDF with another program") from None
     if _is_too_deep(plain):
         raise ValueError("the PDF has pictures inside pictures, too many: print it into a PDF first")

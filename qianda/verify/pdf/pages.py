@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qianda.pdf import NotOurForm, TooComplex
-from qianda.verify.pdf.document import Document, as_dictionary, references
+from qianda.pdf import NotOurForm, TooComplex, is_equal
+from qianda.verify.pdf.document import Document, as_dictionary, reference, references
 
 MAX_PAGES = 1000
 
@@ -25,11 +25,14 @@ def page_widgets(document: Document) -> set[int | None]:
 def pages(document: Document) -> Iterator[int]:
     """Yield the object numbers of the pages, from the tree in the catalog.
 
-    Raises TooComplex for too many, and NotOurForm for a malformed tree, which readers show in different ways.
+    Raises TooComplex for too many, and NotOurForm for a malformed tree, which readers show in different ways: some walk
+    through it, some skip as many pages as a list says that it has, and some look for inherited entries above a page's
+    own `/Parent`.
     """
-    waiting, seen = references([document.root.get("/Pages")]), set[int]()
+    waiting: list[tuple[int | None, list[int]]] = [(reference(document.root, "/Pages"), [])]
+    seen, counted = set[int](), dict[int, int]()
     while waiting:
-        number = waiting.pop()
+        number, above = waiting.pop()
         if number is None or number in seen:
             raise NotOurForm("a page is in more than one place, or in none")
         seen.add(number)
@@ -37,9 +40,16 @@ def pages(document: Document) -> Iterator[int]:
             raise TooComplex
         node = as_dictionary(document.read(number), "a page")
         kind = node.get("/Type")
+        if reference(node, "/Parent") != (above[-1] if above else None):
+            raise NotOurForm(f"object {number} is in another list of pages than its /Parent")
         if kind == "/Pages" and "/Kids" in node:
-            waiting.extend(references(document.array(node, "/Kids")))
+            counted[number] = 0
+            waiting.extend((kid, [*above, number]) for kid in references(document.array(node, "/Kids")))
         elif kind == "/Page" and "/Kids" not in node:
+            counted.update({each: counted[each] + 1 for each in above})
             yield number
         else:
             raise NotOurForm(f"object {number} is neither a page nor a list of pages")
+    for number, count in counted.items():
+        if not is_equal(as_dictionary(document.read(number), "a page").get("/Count"), count):
+            raise NotOurForm(f"object {number} does not say how many pages are in it")

@@ -85,8 +85,8 @@ def made(**changes: Any) -> bytes:
             pdf.Root.AcroForm = pikepdf.Dictionary(Fields=pikepdf.Array([field]))
         if name in ("OpenAction", "OCProperties"):
             pdf.Root[f"/{name}"] = value
-        if name == "Resources":
-            page.obj.Resources = value
+        if name in ("Resources", "Parent"):
+            page.obj[f"/{name}"] = pdf.make_indirect(value)
         if name == "picture":
             picture = pdf.make_stream(b"", {"/Type": pikepdf.Name.XObject, value: pikepdf.Array()})
             page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(P=picture))
@@ -129,6 +129,8 @@ def nested(depth: int) -> bytes:
         (made(picture="/Subtype2"), "pictures that may look different"),
         (nested(16), "pictures inside pictures"),
         (nested(45), "pictures inside pictures"),
+        (made().replace(b"/Count 1", b"/Count 0"), "cannot be signed"),
+        (made(Parent=pikepdf.Dictionary(Type=pikepdf.Name.Pages, Rotate=180)), "cannot be signed"),
         (made(opening=True), "programs or other files"),
         (made(tree=90), "turned or scaled pages"),
         (made(over=over("/Stamp", F=36)), "notes, stamps or fields"),
@@ -141,8 +143,8 @@ def nested(depth: int) -> bytes:
         (b"PK\x03\x04 a text document", "damaged"),
     ],
     ids="password form program turned layers layer-off layers-off colours each-colour picture page-of-a-file "
-    "picture-of-a-file program-for-printers deep deeper opening turned-tree printed-alone field link-drawn link-border "
-    "link-style link-to-file cut no-PDF".split(),
+    "picture-of-a-file program-for-printers deep deeper no-page other-parent opening turned-tree "
+    "printed-alone field link-drawn link-border link-style link-to-file cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
