@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from io import BytesIO
-from typing import Any
+from itertools import accumulate
+from typing import Any, Final
 
 import pikepdf
 
@@ -21,6 +22,12 @@ from qianda.verify.pdf.active_content import (
     NAMES_OF_FONTS,
     REPLACED_BY,
 )
+
+# All operators of contents (ISO 32000-2, annex A). pikepdf makes one of each inline image.
+OPERATORS: Final = frozenset(
+    "b B b* B* BDC BMC BT BX c cm CS cs d d0 d1 Do DP EMC ET EX f F f* G g gs h i j J K k l M m MP n q Q re RG rg ri s "
+    "S sc SC scn SCN sh T* Tc Td TD Tf Tj TJ TL Tm Tr Ts Tw Tz v w W W* y ' \"".split()
+) | {"INLINE IMAGE"}
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
@@ -43,18 +50,39 @@ def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
 
 def check_looks_alike(document: pikepdf.Pdf) -> None:
     """Check that a printer prints what a signer sees: no layers (ISO 32000-2, 8.11), no pictures with an alternate for
-    printing (8.9.5.4) or from another file (8.10.4, 14.11.7), no colours of one device (10.5), and only links without
-    an appearance of their own on the pages (12.5.3). Raises ValueError as `open_plain_pdf` does."""
+    printing (8.9.5.4) or from another file (8.10.4, 14.11.7), no colours of one device (10.5), contents that all
+    programs understand (annex A), and only links without an appearance of their own on the pages (12.5.3). Raises
+    ValueError as `open_plain_pdf` does."""
     if "/OCProperties" in document.Root or any(map(_has_layers, document.objects)):
         raise ValueError("the PDF has layers, which may look different on paper: print it into a PDF first")
     if any(isinstance(each, pikepdf.Stream) and REPLACED_BY & each.stream_dict.keys() for each in document.objects):
         raise ValueError("the PDF has pictures that may look different on paper: print it into a PDF first")
     if any(map(_has_colour_functions, document.objects)):
         raise ValueError("the PDF has colours that may look different on paper: print it into a PDF first")
+    if not all(map(_is_well_written, _list_contents(document))):
+        raise ValueError("the PDF has contents that programs show in different ways: print it into a PDF first")
     for page in document.pages:
         laid_over = page.obj.get("/Annots", pikepdf.Array())
         if not isinstance(laid_over, pikepdf.Array) or not all(_is_plain_link(each) for each in laid_over):
             raise ValueError("the PDF has notes, stamps or fields on its pages: print it into a PDF first")
+
+
+def _list_contents(document: pikepdf.Pdf) -> list[Any]:
+    """Return the pages, and the forms and patterns that they may draw."""
+    streams = (each for each in document.objects if isinstance(each, pikepdf.Stream))
+    drawn = (each for each in streams if each.get("/Subtype") == "/Form" or "/PatternType" in each)
+    return [*(page for page in document.pages if "/Contents" in page), *drawn]
+
+
+def _is_well_written(contents: Any) -> bool:
+    """Return whether contents can be unpacked, and have only operators of the standard, with no `Q` before its `q`.
+    Programs make different things of others, and of a number with two signs or points, which is an operator here."""
+    try:
+        operators = [str(each.operator) for each in pikepdf.parse_content_stream(contents)]
+    except pikepdf.PdfError:
+        return False
+    depths = accumulate((each == "q") - (each == "Q") for each in operators)
+    return OPERATORS.issuperset(operators) and all(depth >= 0 for depth in depths)
 
 
 def _is_plain_link(found: Any) -> bool:

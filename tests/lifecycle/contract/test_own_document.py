@@ -98,6 +98,21 @@ def made(**changes: Any) -> bytes:
     return written.getvalue()
 
 
+# Chromium, Poppler and MuPDF draw different things where numbers and operators are written like this.
+ODD_CONTENTS = [b"1 0 0 1 %b 0 cm 0 0 9 9 re f" % each for each in (b"--100", b"5-300", b".0.300", b"3e2", b"+-300")]
+ODD_CONTENTS += [b"Q q 0 0 9 9 re f", b"1 0 0 1 0 0 cn", b"BX 7 unknown EX"]
+
+
+def drawing(content: bytes, **entries: Any) -> bytes:
+    """Return a PDF whose page draws this."""
+    pdf, written = pikepdf.new(), io.BytesIO()
+    page = pdf.add_blank_page()
+    page.obj.Contents = pdf.make_stream(content)
+    page.obj.Contents.write(content, filter=entries.get("Filter"))
+    pdf.save(written)
+    return written.getvalue()
+
+
 def nested(depth: int) -> bytes:
     """Return a PDF with so many forms, one inside the other."""
     pdf, written, drawn, resources = pikepdf.new(), io.BytesIO(), b"0 0 9 9 re f", pikepdf.Dictionary()
@@ -129,6 +144,9 @@ def nested(depth: int) -> bytes:
         (made(picture="/Subtype2"), "pictures that may look different"),
         (nested(16), "pictures inside pictures"),
         (nested(45), "pictures inside pictures"),
+        *((drawing(content), "programs show in different ways") for content in ODD_CONTENTS),
+        (drawing(b"0 g 0 0 9 9 re f", Filter=pikepdf.Name.FlateDecode), "programs show in different ways"),
+        (drawing(b"0 g 0 0 9 9 re f", Filter=pikepdf.Name.Unknown), "programs show in different ways"),
         (made().replace(b"/Count 1", b"/Count 0"), "cannot be signed"),
         (made(Parent=pikepdf.Dictionary(Type=pikepdf.Name.Pages, Rotate=180)), "cannot be signed"),
         (made(opening=True), "programs or other files"),
@@ -143,8 +161,9 @@ def nested(depth: int) -> bytes:
         (b"PK\x03\x04 a text document", "damaged"),
     ],
     ids="password form program turned layers layer-off layers-off colours each-colour picture page-of-a-file "
-    "picture-of-a-file program-for-printers deep deeper no-page other-parent opening turned-tree "
-    "printed-alone field link-drawn link-border link-style link-to-file cut no-PDF".split(),
+    "picture-of-a-file program-for-printers deep deeper sign minus points exponent signs Q-first no-operator "
+    "not-known not-packed no-filter no-page other-parent opening turned-tree printed-alone field link-drawn "
+    "link-border link-style link-to-file cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
@@ -156,6 +175,7 @@ def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:
     link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
     framed = over("/Link", A=link, Border=pikepdf.Array([0, 0, 1]), BS=pikepdf.Dictionary(S=pikepdf.Name.U))
     assert b"/URI" in reader.check(made(over=framed))
+    assert b"/Contents" in reader.check(drawing(b"q q 1 0 0 1 -.5 +3. cm Q 0 0 9 9 re f BI /W 1 /H 1 /IM true ID x EI"))
     assert b"/XObject" in reader.check(nested(15))
     assert b"/Identity" in reader.check(made(Resources=colours(pikepdf.Name.Identity)))
 
