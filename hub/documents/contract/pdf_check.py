@@ -3,7 +3,7 @@ signed must not contain anything that looks different on paper than on a screen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from io import BytesIO
 from itertools import accumulate
@@ -23,11 +23,23 @@ from qianda.verify.pdf.active_content import (
     REPLACED_BY,
 )
 
-# All operators of contents (ISO 32000-2, annex A). pikepdf makes one of each inline image.
-OPERATORS: Final = frozenset(
-    "b B b* B* BDC BMC BT BX c cm CS cs d d0 d1 Do DP EMC ET EX f F f* G g gs h i j J K k l M m MP n q Q re RG rg ri s "
-    "S sc SC scn SCN sh T* Tc Td TD Tf Tj TJ TL Tm Tr Ts Tw Tz v w W W* y ' \"".split()
-) | {"INLINE IMAGE"}
+# All operators of contents (ISO 32000-2, annex A), by how many operands they have. pikepdf makes one operator of each
+# inline image.
+_BY_OPERANDS: Final = {
+    0: "b B b* B* BT EMC ET f F f* h n q Q s S T* W W*",
+    1: "BMC CS cs Do g G gs i j J M MP ri sh Tc Tj TJ TL Tr Ts Tw Tz w '",
+    2: "BDC d d0 DP l m Td TD Tf",
+    3: 'RG rg "',
+    4: "K k re v y",
+    6: "c cm d1 Tm",
+}
+OPERATORS: Final = {name: count for count, names in _BY_OPERANDS.items() for name in names.split()} | {
+    "INLINE IMAGE": 1
+}
+# Operators with as many operands as the colour space demands.
+COLOUR_OPERATORS: Final = frozenset(("SC", "SCN", "sc", "scn"))
+# Some programs take greater integers for others.
+MAX_INTEGER: Final = 2**31 - 1
 
 
 def open_plain_pdf(content: bytes, max_pages: int) -> pikepdf.Pdf:
@@ -75,14 +87,22 @@ def _list_contents(document: pikepdf.Pdf) -> list[Any]:
 
 
 def _is_well_written(contents: Any) -> bool:
-    """Return whether contents can be unpacked, and have only operators of the standard, with no `Q` before its `q`.
-    Programs make different things of others, and of a number with two signs or points, which is an operator here."""
+    """Return whether contents can be unpacked, and have only operators of the standard with their operands, and no `Q`
+    before its `q`. Programs make different things of others, and of a number with two signs or points, which is an
+    operator here."""
     try:
-        operators = [str(each.operator) for each in pikepdf.parse_content_stream(contents)]
+        acts = pikepdf.parse_content_stream(contents)
     except pikepdf.PdfError:
         return False
+    operators = [str(each.operator) for each in acts]
     depths = accumulate((each == "q") - (each == "Q") for each in operators)
-    return OPERATORS.issuperset(operators) and all(depth >= 0 for depth in depths)
+    return all(map(_fits, operators, (each.operands for each in acts))) and all(depth >= 0 for depth in depths)
+
+
+def _fits(operator: str, operands: Collection[Any]) -> bool:
+    if any(isinstance(each, int) and abs(each) > MAX_INTEGER for each in operands):
+        return False
+    return operator in COLOUR_OPERATORS or OPERATORS.get(operator) == len(operands)
 
 
 def _is_plain_link(found: Any) -> bool:

@@ -100,7 +100,14 @@ def made(**changes: Any) -> bytes:
 
 # Chromium, Poppler and MuPDF draw different things where numbers and operators are written like this.
 ODD_CONTENTS = [b"1 0 0 1 %b 0 cm 0 0 9 9 re f" % each for each in (b"--100", b"5-300", b".0.300", b"3e2", b"+-300")]
-ODD_CONTENTS += [b"Q q 0 0 9 9 re f", b"1 0 0 1 0 0 cn", b"BX 7 unknown EX"]
+ODD_CONTENTS += [
+    b"1 0 0 1 4294967296 0 cm",
+    b"1 1 rg",
+    b"1 1 1 1 1 1 0 0 0 rg",
+    b"Q q 0 0 9 9 re f",
+    b"1 0 0 1 0 0 cn",
+    b"BX 7 unknown EX",
+]
 
 
 def drawing(content: bytes, **entries: Any) -> bytes:
@@ -161,9 +168,9 @@ def nested(depth: int) -> bytes:
         (b"PK\x03\x04 a text document", "damaged"),
     ],
     ids="password form program turned layers layer-off layers-off colours each-colour picture page-of-a-file "
-    "picture-of-a-file program-for-printers deep deeper sign minus points exponent signs Q-first no-operator "
-    "not-known not-packed no-filter no-page other-parent opening turned-tree printed-alone field link-drawn "
-    "link-border link-style link-to-file cut no-PDF".split(),
+    "picture-of-a-file program-for-printers deep deeper sign minus points exponent signs too-large too-few "
+    "too-many Q-first no-operator not-known not-packed no-filter no-page other-parent opening turned-tree "
+    "printed-alone field link-drawn link-border link-style link-to-file cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
@@ -175,7 +182,9 @@ def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:
     link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
     framed = over("/Link", A=link, Border=pikepdf.Array([0, 0, 1]), BS=pikepdf.Dictionary(S=pikepdf.Name.U))
     assert b"/URI" in reader.check(made(over=framed))
-    assert b"/Contents" in reader.check(drawing(b"q q 1 0 0 1 -.5 +3. cm Q 0 0 9 9 re f BI /W 1 /H 1 /IM true ID x EI"))
+    assert b"/Contents" in reader.check(
+        drawing(b"q q 1 0 0 1 -.5 +3. cm Q /Cs cs .1 .2 scn 0 0 9 9 re f BI /W 1 /H 1 /IM true ID x EI")
+    )
     assert b"/XObject" in reader.check(nested(15))
     assert b"/Identity" in reader.check(made(Resources=colours(pikepdf.Name.Identity)))
 
