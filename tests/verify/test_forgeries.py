@@ -140,6 +140,7 @@ def field_on_two_pages(revision: Revision) -> None:
     listed = b" ".join(b"%d 0 R" % number for number in fields)
     tree = number_of(revision.before, rb"/Type /Pages")
     edit(revision, tree, b"/Kids [", b"/Kids [%d 0 R " % NEW)
+    edit(revision, tree, b"/Count 1", b"/Count 2")
     revision.objects[NEW] = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Annots [%b] >>" % (tree, listed)
 
 
@@ -149,6 +150,7 @@ def field_on_two_pages_by_one_list(revision: Revision) -> None:
     found = re.search(rb"/Annots (\[.*?\])", body_of(revision.before, page))
     assert found
     edit(revision, tree, b"/Kids [", b"/Kids [%d 0 R " % NEW)
+    edit(revision, tree, b"/Count 1", b"/Count 2")
     edit(revision, page, found[0], b"/Annots %d 0 R" % (NEW + 1))
     revision.objects[NEW + 1] = found[1]
     revision.objects[NEW] = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Annots %d 0 R >>" % (tree, NEW + 1)
