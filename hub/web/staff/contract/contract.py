@@ -215,8 +215,7 @@ async def change_phone(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def ask_void(visit: StaffVisit, problem: QiandaError | None = None, reason: str = "") -> web.Response:
-    """Show the page that asks for the reason. Voiding cannot be undone, so it has a page of its own."""
-    return await show(visit, "staff/void.html", contract=await get_contract(visit), problem=problem, reason=reason)
+    return await _ask_end(visit, problem, "void", "reason", reason)
 
 
 async def void(visit: StaffVisit) -> web.StreamResponse:
@@ -231,7 +230,15 @@ async def void(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def ask_paper(visit: StaffVisit, problem: QiandaError | None = None, note: str = "") -> web.Response:
-    return await show(visit, "staff/paper.html", contract=await get_contract(visit), problem=problem, note=note)
+    return await _ask_end(visit, problem, "paper", "note", note)
+
+
+async def _ask_end(visit: StaffVisit, problem: QiandaError | None, act: str, field: str, entered: str) -> web.Response:
+    """Show the page that asks why, or where the paper is. It is a page of its own, because this cannot be undone."""
+    contract = await get_contract(visit)
+    return await show(
+        visit, "staff/end.html", contract=contract, problem=problem, act=act, field=field, entered=entered
+    )
 
 
 async def paper(visit: StaffVisit) -> web.StreamResponse:
