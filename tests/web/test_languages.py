@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
 
 def test_every_error_has_its_chinese_sentence() -> None:
     assert [text for text in known_problems().values() if text not in CATALOGUES.texts["zh"]] == []
+
+
+def test_no_text_is_translated_twice() -> None:
+    """Of two translations the one in the later file would count, whatever the page."""
+    found = Counter[tuple[str, str]]()
+    for path in (PACKED / "templates" / "languages").glob("*.po"):
+        for entry in re.findall(r'^msgid ((?:".*"\n)+)', path.read_text("utf-8"), re.MULTILINE):
+            found[path.suffixes[-2], "".join(re.findall(r'^"(.*)"$', entry, re.MULTILINE))] += 1
+    assert [text for (_, text), times in found.items() if times > 1 and text] == []
 
 
 def test_translations_keep_their_blanks() -> None:
