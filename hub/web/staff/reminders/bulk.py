@@ -15,7 +15,8 @@ from hub.web.staff.forms import read_id
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
-WAITING = (BulkOutcome.MORNING,)
+# The outcomes with a message, now or later. All others leave the person out.
+REMINDED = (BulkOutcome.SENT, BulkOutcome.MORNING)
 
 
 async def ask(visit: StaffVisit) -> web.Response:
@@ -45,6 +46,7 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
         back=link_with_filters(visit, "/staff"),
         act=uuid4(),
         sent=counts[BulkOutcome.SENT],
+        reminded=sum(counts[outcome] for outcome in REMINDED),
         counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]},
         something=counts.total(),
     )

@@ -132,6 +132,11 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
         if policy.skip_holidays
         else "Messages go out on public holidays too."
     )
+    through = (
+        "Invitations go out: {invitation_through}. Reminders: {reminders_through}. Last reminder: {last_call_through}."
+        if any(getattr(policy, key) for key in THROUGH)
+        else "All messages go out as the signer wished."
+    )
     share = (
         "Several contracts of one person share a message." if policy.bundle else "Each contract has its own message."
     )
@@ -140,7 +145,7 @@ def describe_policy(say: Speech, policy: ReminderPolicy, owner: str) -> list[str
         "The last reminder comes {last_call_before} before the deadline.",
         "Messages go out from {window_opens} to {window_closes} in the signer's local time.",
         days,
-        "Invitations go out: {invitation_through}. Reminders: {reminders_through}. Last reminder: {last_call_through}.",
+        through,
         _MESSAGES[policy.messages_per_day == 1],
         share,
         _BY_HAND[policy.manual_per_day == 1],

@@ -12,7 +12,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE
+from hub.model.contract.signer import Role
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.roles import StaffRole
@@ -20,6 +22,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.router.policy import get_policy_at
 from hub.web.staff import policy_labels
 from hub.web.staff.reminders import bulk
+from tests.poster_visits import Family
 from tests.running import Running, running_hub, until
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -223,6 +226,7 @@ async def test_many_are_reminded_after_a_preview(running: Running, console: Cons
     page = await console.post("/staff/remind/preview", chosen)
     assert page.status == 200 and "2 selected: 0 will be sent now" in page.words
     assert "2 got a message a short while ago" in page.words
+    assert "Nobody would be reminded now" in page.words and "Remind them" not in page.words
     act = re.search(r'name="act" value="([^"]+)"', page.text)
     assert act
     for _ in range(2):  # sent twice, it is one act
@@ -253,6 +257,17 @@ async def test_the_preview_of_as_many_as_are_allowed_is_a_form_that_is_taken(
     assert (await console.post("/staff/remind", fields)).status == 303
     many = " ".join(str(uuid4()) for _ in range(MAX_AT_ONCE))
     assert (await console.post("/staff/remind", [("act", str(uuid4())), ("contracts", many)])).status == 404
+
+
+async def test_reminding_is_offered_with_the_number_of_those_who_get_a_message(
+    running: Running, console: ConsoleBrowser
+) -> None:
+    family = Family()
+    student = NewStudent(family.child, "cn-id", family.child_id)
+    guardian = NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")
+    contract = await running.issue_minor(student=student, signers=(guardian,), send="none")
+    page = await console.post("/staff/remind/preview", {"contract": str(contract.id)})
+    assert "Remind them (1)" in page.words and "Nobody would be reminded now" not in page.words
 
 
 async def test_a_preview_of_only_some_says_so(
