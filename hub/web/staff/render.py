@@ -127,12 +127,14 @@ async def carry_out(
 def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     """Return the sentences for an error: what happened, in which field, and when it may work, in this time zone."""
     sentences = [say.translate(problem.sentence)]
-    field = problem.field if isinstance(problem, BadInput) else ""
-    if field:
-        sentences.append(say.word(labels.FIELDS, field.rpartition(".")[2].partition("[")[0]) + ":")
+    details = []
     for line in problem.detail.splitlines():
         words = say.word(labels.CODES, line)
-        sentences.append(words if words != line else say_detail(line, say.translate))
+        details.append(words if words != line else say_detail(line, say.translate))
+    if details and isinstance(problem, BadInput) and problem.field:
+        field = say.word(labels.FIELDS, problem.field.rpartition(".")[2].partition("[")[0])
+        details[0] = f"{field}{say.translate(': ')}{details[0]}"
+    sentences += details
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
         sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))

@@ -13,7 +13,7 @@ import pytest
 from hub.documents.school.roster import OpenRoster
 from hub.documents.school.roster_columns import find_header
 from hub.documents.school.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
-from hub.errors import BadInput, IllegalMove, UnreadableFile
+from hub.errors import BadInput, GuardianRequired, IllegalMove, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.messaging.fallback import NOT_REACHED
 from hub.lifecycle.reminders.approval_tasks import ISSUE_WAITS, TEXT_WAITS
@@ -231,7 +231,12 @@ def test_refusals_of_forms_of_staff_are_translated() -> None:
         texts |= {text for each in found for text in written(each.args[0], NO_SCOPE) if not set("?{") & set(text)}
     assert len(texts) > 20 and texts - set(KNOWN) == set()
     said = problem_words(speech(), BadInput("a report is about 366 days at most", field="from"), "Asia/Shanghai")
-    assert said.endswith("开始日期: 报表最多涵盖 366 天")
+    assert said.endswith("开始日期：报表最多涵盖 366 天")
+
+
+def test_a_field_is_named_only_before_what_is_said_of_it() -> None:
+    said = problem_words(speech(), GuardianRequired(field="signers"), "Asia/Shanghai")
+    assert said == "学员未满 18 周岁，需要由监护人签署。"
 
 
 def test_no_button_on_a_stale_page_answers_in_english() -> None:
