@@ -146,6 +146,26 @@ async def test_who_may_not_issue_is_led_to_the_enrolments(story: Story) -> None:
         assert words and words[1] == ("Issue" if Permission.ISSUE in PERMISSIONS[role] else "Enrolments")
 
 
+async def test_the_menu_names_the_templates_to_whom_reads_the_record(story: Story) -> None:
+    for role, console in story.own.items():
+        named = 'href="/staff/texts"' in (await console.get("/staff")).text
+        assert named is (Permission.READ_RECORD in PERMISSIONS[role]), role
+
+
+async def test_who_only_reads_is_asked_to_settle_and_to_make_nothing(story: Story) -> None:
+    auditor, clerk = story.own[StaffRole.AUDITOR], story.own[StaffRole.CLERK]
+    asking = {"/staff/tasks": "What only you can settle", "/staff": "Do something else with them"}
+    asking |= {"/staff/policies": "Your changes apply"}
+    for path, words in asking.items():
+        assert words not in (await auditor.get(path)).words
+    assert "What only you can settle" in (await clerk.get("/staff/tasks")).words
+    board = await auditor.get("/staff")
+    assert "Export a table" in board.words and '<details class="more"' not in board.text
+    assert "Do something else with them" in (await clerk.get("/staff")).words
+    manager = story.own[StaffRole.CAMPUS_MANAGER]
+    assert "Your changes apply" in (await manager.get("/staff/policies")).words
+
+
 async def test_a_refusal_is_said_in_ones_own_language(story: Story) -> None:
     console = ConsoleBrowser(story.running, story.own[StaffRole.AUDITOR].cookie, "zh")
     page = await console.post(f"/staff/contracts/{story.contract.id}/void", {"reason": "x"})
