@@ -20,6 +20,7 @@ from tests.judges import judge_by_qpdf
 from tests.running import Running, running_hub
 from tests.sealing.clients import SealClientDouble, configured_seal, granted_client
 from tests.sealing.parts import pages
+from tests.web.staff_visit import console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -58,6 +59,10 @@ async def test_seal_files_and_go_on_with_the_same_job(running: Running, tmp_path
     about_b = [line for line in lines if line.document_sha256 == hashlib.sha256(files[1].read_bytes()).hexdigest()]
     assert [line.outcome for line in about_b] == [UseOutcome.FAILED, UseOutcome.FAILED]  # and nothing else anew
     assert sum(line.outcome is UseOutcome.SEALED for line in lines if line.asked_by == about_b[0].asked_by) == 2
+    seal = f"/staff/seals/{(await configured_seal(running)).id}"
+    for page in (seal, f"{seal}/register"):  # the key is named by its name
+        shown = await (await console_of(running)).get(page)
+        assert f'<td data-label="Asked for by">{client.name}</td>' in shown.text and "api:" not in shown.text
 
 
 async def test_say_what_is_missing(running: Running, tmp_path: Path) -> None:

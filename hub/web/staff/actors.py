@@ -1,4 +1,4 @@
-"""Find the names of actors who are members of staff."""
+"""Find the names of actors: members of staff, and API keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ async def names_of(tx: Transaction, actors: Iterable[str | None]) -> dict[str, s
     accounts = {actor: account for actor in actors if actor and (account := _account_of(actor))}
     found = await tx.accounts.get_names(list(accounts.values()))
     return {actor: found[account] for actor, account in accounts.items() if account in found}
+
+
+async def names_of_keys(tx: Transaction) -> dict[str, str]:
+    """Return the names of the API keys that the reader's campus sees, by actor (`api:…`)."""
+    return {f"api:{entry.key.id}": entry.key.name for entry in await tx.api_keys.list_all()}
 
 
 def _account_of(actor: str) -> UUID | None:

@@ -10,7 +10,7 @@ from aiohttp import web
 from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
 from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.pages.files import download
-from hub.web.staff.actors import names_of
+from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.render import show
 from hub.web.staff.sealing.seals import keeper_of, seal_id
 from hub.web.staff.staff.access import StaffVisit
@@ -27,7 +27,7 @@ async def register(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
-        names = await names_of(tx, [use.asked_by for use in uses])
+        names = await names_of(tx, [use.asked_by for use in uses]) | await names_of_keys(tx)
         today = tx.now.astimezone(ZoneInfo(visit.zone)).date()
     return await show(
         visit,

@@ -28,7 +28,7 @@ from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind
 from hub.model.staff.roles import Permission
 from hub.store.transaction import Transaction
-from hub.web.staff.actors import names_of
+from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.forms import Entered
 from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import Handler, StaffVisit
@@ -83,7 +83,8 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         sm2 = await tx.sm2_seals.get(seal.id)
         actors = [*(request.given if request else ()), *(grant.granted_by for grant in grants)]
         actors += [use.asked_by for use in uses] + ([request.asked_by] if request else [])
-        names = await names_of(tx, actors) | await _grantee_names(tx, [grant.grantee.name for grant in grants])
+        names = await names_of(tx, actors) | await names_of_keys(tx)
+        names |= await _grantee_names(tx, [grant.grantee.name for grant in grants])
     return await show(
         visit,
         "staff/seal.html",

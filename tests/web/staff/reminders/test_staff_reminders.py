@@ -57,6 +57,9 @@ async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, cons
     page = await console.post("/staff/policies", form)
     assert page.status == 200 and "With these changes" in page.words
     assert re.search(r"\d\d:\d\d reminder \(1\) call ›", page.words)
+    # The form leads to the plan. Of a value that is refused the head of the page speaks: there is no place to jump to.
+    refused = await console.post("/staff/policies", form | {"reminders_after": "99d"})
+    assert refused.status == 422 and ('id="plan"' in page.text, 'id="plan"' in refused.text) == (True, False)
     assert (await policy(running, "hefei", "math-a")).reminders_through == ()
 
 

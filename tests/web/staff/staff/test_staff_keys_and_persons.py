@@ -121,6 +121,7 @@ async def test_only_who_may_use_a_seal_gives_a_key_for_seals(running: Running) -
         assert refused.status == 422 and "only somebody who may use the seal" in refused.words
     assert f'value="{scope}"' not in (await head.get("/staff/keys")).text
     secret_in(await owner.post("/staff/keys", form))
+    assert f"{name} Hefei campus manages seals" in (await head.get("/staff/keys")).words
     refused = await head.post("/staff/keys/rotate", {"name": name})
     assert refused.status == 422 and "only somebody who may use the seal" in refused.words
 
