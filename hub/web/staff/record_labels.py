@@ -35,7 +35,7 @@ RECORDS = {
     "opted-out": "does not want messages any more", "agent-paired": "signing agent connected",
     "hold-placed": "held: nothing of it is erased", "hold-lifted": "no longer held",
     "evidence-made": "evidence package made", "addendum-made": "addendum to the evidence made",
-    "evidence-downloaded": "evidence package downloaded by staff",
+    "evidence-downloaded": "evidence package downloaded",
     "agent-confirmed": "its certificate confirmed on the page", "agent-ended": "the program disconnected",
 }  # fmt: skip
 # Why a full number was shown: the reasons to choose from, and the one that the hub notes by itself.

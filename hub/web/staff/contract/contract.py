@@ -36,6 +36,7 @@ from hub.model.messaging.message import render
 from hub.model.school.entered_day import end_of_day, require_day
 from hub.model.school.issue_many import IssueAct
 from hub.model.signing.link import DoorKind
+from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import Permission
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
@@ -43,7 +44,7 @@ from hub.web.http.security import refuse_other_sites
 from hub.web.pages.files import data_url
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import translator
-from hub.web.staff.actors import names_of
+from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.forms import Entered, printable
@@ -79,8 +80,9 @@ async def show_contract(
         made = {each.task: each for each in await tx.signatures.list_of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
-        staff = await names_of(tx, [entry.actor for entry in entries])
-    history = ContractHistory(entries, values, deliveries, ledger, staff)
+        actors = await names_of(tx, [entry.actor for entry in entries]) | await names_of_keys(tx)
+    actors[COMMAND_LINE.actor] = translator(visit.request)("a command")
+    history = ContractHistory(entries, values, deliveries, ledger, actors)
     return await show(
         visit,
         "staff/contract.html",

@@ -24,7 +24,7 @@ class Happening:
     """One line of the history.
 
     `source`: record, message or reminder. `kind`: key of its label. `name`: name of the signer, if it is about one.
-    `words`: texts that a person wrote; None for an erased text. `by`: name of the member of staff who did it.
+    `words`: texts that a person wrote; None for an erased text. `by`: name of the account, key or command that did it.
     """
 
     at: datetime
@@ -40,13 +40,13 @@ class Happening:
 @dataclass(frozen=True)
 class ContractHistory:
     """Record, messages and reminders of a contract. `values`: name and text from the side table, by commitment.
-    `staff`: names of members of staff, by actor."""
+    `actors`: names of members of staff, of API keys and of the command line, by actor."""
 
     entries: Sequence[RecordEntry]
     values: Mapping[str, tuple[str, str]]
     deliveries: Sequence[Delivery]
     ledger: Sequence[Mapping[str, Any]]
-    staff: Mapping[str, str]
+    actors: Mapping[str, str]
 
 
 def timeline(
@@ -76,7 +76,7 @@ def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistor
         entry.facts,
         entry.digest.hex(),
         words,
-        history.staff.get(entry.actor, ""),
+        history.actors.get(entry.actor, ""),
     )
 
 

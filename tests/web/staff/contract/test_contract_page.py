@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
-from hub.lifecycle.contract.end import expire
+from hub.lifecycle.contract.end import expire, void
+from hub.model.staff.accounts import ApiKey
+from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.key_scopes import KeyScope
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.signer import completed, signed
@@ -41,6 +45,23 @@ async def test_the_record_says_who_moved_the_deadline_and_when_to(running: Runni
     assert moved.status == 303
     page = await console.get(f"/staff/contracts/{contract.id}")
     assert re.search(r"deadline moved\s*: .{5,40} → .{5,40}23:59\s+by demo", page.words)
+
+
+async def test_the_record_names_the_program_and_the_command_that_did_it(
+    running: Running, console: ConsoleBrowser
+) -> None:
+    by_program, by_command = await running.issue_minor(), await running.issue_minor()
+    key = ApiKey(uuid4(), "enrolment-system", "hq", frozenset(KeyScope))
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.api_keys.add(key, "a secret of the test", running.clock())
+    address = f"{running.origin}/api/v1/contracts/{by_program.id}/void"
+    headers = {"Authorization": "Bearer a secret of the test"}
+    async with running.http.post(address, headers=headers, json={"reason": "a mistake"}) as answer:
+        assert answer.status == 200, await answer.text()
+    await void(running.hub.services, EVERYTHING, by_command.id, "a mistake", COMMAND_LINE.actor)
+    for contract, who in ((by_program, "enrolment-system"), (by_command, "a command")):
+        page = await console.get(f"/staff/contracts/{contract.id}")
+        assert re.search(rf"withdrawn[^“]{{0,20}}“a mistake” by {who}", page.words), page.words[-900:]
 
 
 async def test_what_has_expired_gets_a_new_deadline_as_a_new_contract(
