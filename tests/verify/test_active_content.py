@@ -63,7 +63,12 @@ def test_what_documents_may_have_is_not_active(more: bytes) -> None:
         (b"/AA << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", []),
         (b"/AA << /Type /Font /O << /S /Named /N /Print >> >> /Parent 4 0 R", ["/AA"]),
         (b"/AA << /O << /S /Named /N /Print >> >>", ["/AA"]),
-        (b"/JS << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", ["/JS"]),
+        (b"/JS << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", []),
+        (b"/EF << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", []),
+        (b"/EF << /Type /Font /Subtype /Type1 /BaseFont /Courier >> /JS (this.dirty = false)", ["/EF", "/JS"]),
+        (b"/EF << /Type /Font /Subtype /Type1 /F 4 0 R >>", ["/EF"]),
+        (b"/EF << /Type /Font /Subtype /Type1 /UF 4 0 R >>", ["/EF"]),
+        (b"/XFA << /Type /Font /Subtype /Type1 /BaseFont /Courier >>", ["/XFA"]),
     ],
 )
 def test_only_a_font_may_be_called_as_acts_are(entries: bytes, found: list[str]) -> None:

@@ -15,6 +15,7 @@ from qianda.verify.pdf.active_content import (
     ACTIVE,
     ACTIVE_KEYS,
     COLOUR_FUNCTIONS,
+    KEYS_OF_FILES,
     KEYS_OF_LAYERS,
     KINDS,
     LAYERS,
@@ -157,7 +158,8 @@ def _kinds(entries: dict[str, Any]) -> set[str]:
 
 
 def _is_font(found: Any) -> bool:
-    return isinstance(found, pikepdf.Dictionary) and found.get("/Type") == "/Font"
+    is_font = isinstance(found, pikepdf.Dictionary) and found.get("/Type") == "/Font"
+    return is_font and KEYS_OF_FILES.isdisjoint(found.keys())
 
 
 def _is_direct(found: Any) -> bool:

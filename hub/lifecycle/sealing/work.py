@@ -11,7 +11,7 @@ from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
-from hub.errors import CertificateNotBegun, CertificateRevoked, QiandaError
+from hub.errors import CertificateNotBegun, CertificateRevoked, QiandaError, UnreadableFile
 from hub.lifecycle.evidence.make_package import BegunPackage
 from hub.lifecycle.sealing.seals.contract_seal import choose_contract_seal, present_chain
 from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
@@ -108,7 +108,8 @@ class StoredFile:
 async def choose_work(services: Services, tx: Transaction, case: Case, known: Facts | None = None) -> Work:
     """Choose the next step of a contract, which the caller has locked, and begin the attempts of its run.
 
-    `known`: facts that the caller has read. If the seal in them may not be used any more, they are read again.
+    `known`: facts that the caller has read. If the seal in them may not be used any more, they are read again. Raises
+    UnreadableFile if the issued file is not listed among the versions.
     """
     facts = known
     if facts is None or (facts.seal is None and _needs_seal(case)):
@@ -146,6 +147,8 @@ async def _read_facts(services: Services, tx: Transaction, case: Case) -> Facts:
     if not needs_seal:
         return Facts(requests, revoked, None)
     sizes = {version["sha256"]: version["size"] for version in await tx.contracts.list_versions(contract.id)}
+    if contract.document_sha256 not in sizes:
+        raise UnreadableFile(f"contract {contract.number} does not list the file that was issued")
     seal = await choose_contract_seal(services, tx, contract)
     return Facts(requests, revoked, seal, sizes[contract.document_sha256])
 

@@ -36,7 +36,7 @@ _OVER = [state.value for state in SealState if state.is_over]
 _ABOVE = """WITH RECURSIVE above (id, parent, distance) AS (
   SELECT id, parent, 0 FROM campus WHERE id = :campus
   UNION ALL SELECT campus.id, campus.parent, distance + 1 FROM campus JOIN above ON campus.id = above.parent
-)
+) CYCLE id SET is_again USING path
 """
 _OF_BOTH = [f"seal_grant.{column.name}" for column in GRANT.c] + ["above.distance"]
 _OF_BOTH += [f"seal.{column.name} AS seal_{column.name}" for column in SEAL.c]
@@ -47,7 +47,7 @@ _FOR_CONTRACTS = SqlStatement(
         + """
 FROM seal LEFT JOIN seal_grant ON seal_grant.seal = seal.id AND seal_grant.grantee_kind = 'contracts'
   AND seal_grant.revoked_at IS NULL AND seal.state NOT IN ('made', 'revoked', 'archived', 'rejected')
-LEFT JOIN above ON above.id = seal_grant.campus
+LEFT JOIN above ON above.id = seal_grant.campus AND NOT above.is_again
 WHERE seal_grant.id IS NOT NULL OR seal.key_place = 'configured' ORDER BY seal_grant.id
 """
     ).columns(*(named(name.rpartition(" ")[2].rpartition(".")[2]) for name in _OF_BOTH))

@@ -30,8 +30,10 @@ ACTIVE: Final = {
 }
 # Keys that only such parts have.
 ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA", "/AA"}
-# Those that a list of fonts may have: a font can have any name, and what runs by itself is no font.
-NAMES_OF_FONTS: Final = {"/AA"}
+# Those that a list of fonts may have: a font can have any name, and neither a program nor an embedded file is a font.
+NAMES_OF_FONTS: Final = {"/AA", "/EF", "/JS"}
+# The platforms of an embedded file (7.11.4). No font has them, so no file is hidden by calling it one.
+KEYS_OF_FILES: Final = {"/F", "/UF", "/DOS", "/Mac", "/Unix"}
 # Keys of a picture or form in place of which some programs show another one: an alternate for printing (8.9.5.4), a
 # page of another file (8.10.4), a picture in another file (14.11.7), a program for printers (ISO 32000-1 8.8.2).
 REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI", "/Subtype2"}
@@ -82,7 +84,10 @@ def _active(document: Document, value: Value) -> Iterator[str]:
 def _lists_fonts(document: Document, entries: Entries) -> bool:
     """Return whether all entries are fonts, as in the resources of a page (7.8.3)."""
     values = [document.entry(entries, name) for name in entries]
-    return all(isinstance(value, dict) and document.entry(value, "/Type") == "/Font" for value in values)
+    return all(
+        isinstance(value, dict) and document.entry(value, "/Type") == "/Font" and KEYS_OF_FILES.isdisjoint(value)
+        for value in values
+    )
 
 
 def _is_function(value: Value) -> bool:

@@ -189,11 +189,22 @@ def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:
     assert b"/Identity" in reader.check(made(Resources=colours(pikepdf.Name.Identity)))
 
 
-def test_a_font_may_be_called_as_acts_are(reader: OwnPdfReader) -> None:
+def with_font(name: str, font: pikepdf.Dictionary) -> bytes:
     with pikepdf.open(io.BytesIO(made())) as pdf:
-        pdf.pages[0].obj.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(AA=FONT))
+        pdf.pages[0].obj.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary({f"/{name}": font}))
         pdf.save(written := io.BytesIO())
-    assert b"/AA <<" in reader.check(written.getvalue())
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("name", ["AA", "EF", "JS"])
+def test_a_font_may_be_called_as_acts_are(name: str, reader: OwnPdfReader) -> None:
+    assert f"/{name} <<".encode() in reader.check(with_font(name, FONT))
+
+
+def test_a_file_that_is_called_a_font_is_a_file(reader: OwnPdfReader) -> None:
+    file = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, F=pikepdf.Dictionary())
+    with pytest.raises(BadInput, match="programs or other files"):
+        reader.check(with_font("EF", file))
 
 
 @pytest.mark.parametrize(

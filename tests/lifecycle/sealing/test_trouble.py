@@ -235,6 +235,19 @@ async def test_trouble_before_the_first_step_shows_as_stuck_too() -> None:
         assert (await contract_now(running, contract)).stuck_reason == "error"
 
 
+async def test_a_contract_that_does_not_list_its_issued_file_goes_to_staff_at_once() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        dsn, listed = running.hub.database.dsn, "document_version SET sha256 = reverse(sha256) WHERE kind = 'issued'"
+        await tamper(dsn, f"UPDATE {listed}")
+        assert await advance(running.hub.services, contract.id) is ContractState.ISSUED
+        assert (await contract_now(running, contract)).stuck_reason == "unreadable-file"
+        assert await staff_tasks(running, contract.id) == ["stuck"]
+        await tamper(dsn, f"UPDATE {listed}")
+        assert await advance(running.hub.services, contract.id) is ContractState.COMPLETED
+
+
 async def test_a_deadline_that_passes_while_a_signature_waits_takes_nothing_away() -> None:
     """Two signers in any order: one has signed in time, and the timestamp service is unavailable beyond the
     deadline."""

@@ -13,7 +13,7 @@ import pytest
 from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.model.school.course import Campus
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
-from hub.model.sealing.seal_grant import Grantee, GranteeKind, SealGrant, UseRefusal
+from hub.model.sealing.seal_grant import CONTRACTS, Grantee, GranteeKind, SealGrant, UseRefusal
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUse, UseOutcome
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.keys import Keys
@@ -80,6 +80,24 @@ def documents(number: int) -> list[DocumentToSeal]:
 async def used(database: Database, seal: Seal) -> int:
     async with database.transaction(EVERYTHING) as tx:
         return (await tx.seals.list_grants(seal.id))[0].used
+
+
+async def test_campuses_in_a_circle_keep_nobody_waiting(store: Database) -> None:
+    """Each grant is found once, at its distance, and no statement goes round for ever."""
+    seal, here = await a_seal(store, campus="hefei")
+    above = replace(here, id=uuid4(), campus="hq")
+    for_contracts = [replace(each, id=uuid4(), grantee=CONTRACTS) for each in (here, above)]
+    async with store.transaction(EVERYTHING) as tx:
+        for each in (above, *for_contracts):
+            await tx.seals.add_grant(each)
+        await tx.school.put_campus(Campus("hq", "hefei", "hq", "hq", "Asia/Shanghai"))
+    async with store.transaction(EVERYTHING) as tx:
+        rules, _ = await tx.seal_register.hold(SealAsk(seal.id, frozenset({CLIENT}), "api:registry", "hefei"), ())
+        found = await tx.seals.get_contract_seals("hefei")
+    for candidates, grants in ((rules.candidates, (here, above)), (found.candidates, for_contracts)):
+        assert sorted((each.distance, each.grant.id) for each in candidates) == [
+            (distance, grant.id) for distance, grant in enumerate(grants)
+        ]
 
 
 async def test_a_batch_is_counted_ended_and_given_back(store: Database) -> None:
