@@ -44,13 +44,14 @@ class _Taken:
 
 
 class DueStepLoop:
-    """The loop that runs due steps, as many at once as WINDOW allows. `ready`: set once the loop listens for NOTIFY.
+    """The loop that runs due steps. `ready`: set once the loop listens for NOTIFY.
 
     `beat`: called after each turn, and before each sleep, with the time that the loop will sleep, in seconds.
+    `window`: the most steps at once. `batch`: the most steps in one transaction.
     """
 
-    def __init__(self, hub: Hub, beat: Callable[[float], None]) -> None:
-        self._beat = beat
+    def __init__(self, hub: Hub, beat: Callable[[float], None], *, window: int = WINDOW, batch: int = BATCH) -> None:
+        self._beat, self._window, self._batch = beat, window, batch
         self._hub = hub
         self._services = hub.services
         self._plan_changed = asyncio.Event()
@@ -72,15 +73,15 @@ class DueStepLoop:
                 check_listener(listener)
 
     async def _take(self, stop: asyncio.Event) -> None:
-        """Run due steps, at most BATCH, then wait for room, for a NOTIFY, or until a step is due."""
-        taken = await self._run_together(BATCH)
+        """Run due steps, at most a batch, then wait for room, for a NOTIFY, or until a step is due."""
+        taken = await self._run_together(self._batch)
         if not taken.number:
-            taken = await self._run_alone(BATCH)
+            taken = await self._run_alone(self._batch)
         for work in taken.works:
             task = asyncio.create_task(work)
             self._in_hand.add(task)
             task.add_done_callback(self._drop)
-        if len(self._in_hand) > WINDOW - BATCH:
+        if len(self._in_hand) > self._window - self._batch:
             self._has_room.clear()
             await self._has_room.wait()
         elif taken.wakes_at is not None:
@@ -90,13 +91,13 @@ class DueStepLoop:
 
     def _drop(self, done: asyncio.Task[None]) -> None:
         self._in_hand.discard(done)
-        if len(self._in_hand) <= WINDOW - BATCH:
+        if len(self._in_hand) <= self._window - self._batch:
             self._has_room.set()
 
     async def sweep(self) -> int:
         """Run the steps that are due now, and wait until they are done. Return their number."""
-        taken = await self._run_together(BATCH)
-        others = await self._run_alone(BATCH - taken.number) if taken.number < BATCH else _Taken()
+        taken = await self._run_together(self._batch)
+        others = await self._run_alone(self._batch - taken.number) if taken.number < self._batch else _Taken()
         await asyncio.gather(*taken.works, *others.works)
         return taken.number + others.number
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.worker.due_step_loop import DueStepLoop
 from tests.channels.doubles.sms_twilio import Double
 from tests.router.routed import routed
 from tests.running import until
@@ -32,15 +33,13 @@ class CountingDouble(Double):
             self.waiting -= 1
 
 
-async def test_a_slow_provider_gets_no_more_messages_at_once_than_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.worker.due_step_loop.WINDOW", WINDOW)
-    monkeypatch.setattr("hub.worker.due_step_loop.BATCH", BATCH)
+async def test_a_slow_provider_gets_no_more_messages_at_once_than_the_window() -> None:
     async with routed() as hub, (slow := CountingDouble(now=hub.clock, delay=REPLY_SECONDS)).serving():
         hub.twilio = slow
         hub.providers()
         for number in range(MESSAGES):
             await hub.issue(phone=f"+1202555{number:04}")
-        stop, loop = asyncio.Event(), hub.running.worker.due_steps
+        stop, loop = asyncio.Event(), DueStepLoop(hub.running.hub, lambda _: None, window=WINDOW, batch=BATCH)
         reminding = asyncio.create_task(loop.remind(stop))
 
         async def all_came() -> bool:

@@ -32,17 +32,18 @@ class SignaturePlan:
 class SignaturePlans:
     """The plans of sessions whose key got a certificate a moment ago, each for one use.
 
-    They are kept in the memory of one process. They only save time: whoever uses a plan compares it, under the lock of
-    the contract, with what is stored.
+    They are kept in the memory of one process, for `kept_for` seconds. They only save time: whoever uses a plan
+    compares it, under the lock of the contract, with what is stored.
     """
 
+    kept_for: float = PLAN_KEPT_FOR
     _kept: dict[tuple[bytes, UUID | None], SignaturePlan] = field(default_factory=dict)
 
     def keep(self, secret: str, contract: UUID | None, plan: SignaturePlan) -> None:
         """Keep the plan for the next file that this session asks for, at this contract or at that of its link."""
         place = hash_secret(secret), contract
         self._kept[place] = plan
-        asyncio.get_running_loop().call_later(PLAN_KEPT_FOR, self._kept.pop, place, None)
+        asyncio.get_running_loop().call_later(self.kept_for, self._kept.pop, place, None)
 
     def take(self, secret: str, contract: UUID | None) -> SignaturePlan | None:
         """Return the plan, and forget it."""

@@ -48,11 +48,11 @@ class Slow:
         return Receipt(Fate.ACCEPTED, message.key) if message.key in self.taken else None
 
 
-async def signed_contract(running: Running, monkeypatch: pytest.MonkeyPatch) -> tuple[UUID, Slow]:
+async def signed_contract(running: Running) -> tuple[UUID, Slow]:
     """Have a contract signed. From then on, all messages go through a slow provider."""
     contract, slow = await running.issue_minor(), Slow()
     await signed(running, contract)
-    monkeypatch.setattr(running.hub.services.messaging.router, "providers", carried_by(sms=slow))
+    running.hub.services.messaging.router.providers = carried_by(sms=slow)
     return contract.id, slow
 
 
@@ -64,11 +64,9 @@ async def news_about(running: Running, contract: UUID) -> Delivery:
     return news
 
 
-async def test_the_call_is_committed_with_the_completion_and_made_beside_the_package(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_call_is_committed_with_the_completion_and_made_beside_the_package() -> None:
     async with quiet_hub() as running:
-        contract, slow = await signed_contract(running, monkeypatch)
+        contract, slow = await signed_contract(running)
         async with asyncio.timeout(60):  # it would wait for the provider
             assert await advance(running.hub.services, contract) is ContractState.COMPLETED
         news = await news_about(running, contract)
@@ -83,12 +81,10 @@ async def test_the_call_is_committed_with_the_completion_and_made_beside_the_pac
         assert slow.taken.count(news.key) == 1
 
 
-async def test_a_process_that_dies_after_the_completion_leaves_the_call_to_whoever_reconciles(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_process_that_dies_after_the_completion_leaves_the_call_to_whoever_reconciles() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
-        contract, slow = await signed_contract(running, monkeypatch)
+        contract, slow = await signed_contract(running)
         services = running.hub.services
         async with services.database.transaction(EVERYTHING, opening_lock(contract)) as tx:
             work = await choose_work(services, tx, await tx.cases.lock(contract))

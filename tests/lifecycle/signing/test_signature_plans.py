@@ -11,7 +11,6 @@ import pytest
 from hub.errors import DocumentBusy
 from hub.lifecycle.signing import signer_certificates
 from hub.lifecycle.signing.device_keys import Presented, ShownKey
-from hub.model.signing import signature_plan
 from hub.model.signing.signature_plan import SignaturePlans
 from hub.model.staff.scope import Scope
 from hub.store.kernel.opening import Opening
@@ -65,9 +64,10 @@ async def test_a_file_is_not_prepared_for_a_key_that_another_process_has_replace
         await completed(running, contract)
 
 
-async def test_a_plan_that_nobody_uses_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signature_plan, "PLAN_KEPT_FOR", 0.01)
+async def test_a_plan_that_nobody_uses_is_forgotten() -> None:
     async with quiet_hub() as running:
+        services = change_services(running.hub.services, "signing", plans=SignaturePlans(kept_for=0.01))
+        running.hub = replace(running.hub, services=services)
         contract = await running.issue_minor()
         guardian = await ready_to_sign(running, contract)
 
