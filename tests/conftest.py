@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:  # takes a second to import: neither the process that only distributes tests nor `make unit` needs it
     from tests.database import Dsns
@@ -48,6 +49,9 @@ def pytest_configure() -> None:
     """Log exceptions of the hub in Python's plain format. A rendering with all variables takes longer than many a
     test."""
     os.environ.setdefault("QIANDA_FULL_CHECK_EVERY", "1")  # every finished file gets both checks
+    # On a busy machine, any example may take long. What has to be quick is measured by tests of its own.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
     structlog.configure(
         [
             structlog.stdlib.add_log_level,

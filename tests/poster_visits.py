@@ -19,11 +19,17 @@ from tests.running import Running
 from tests.web.signer_visits import code_for
 
 _numbers = count(1)
+# Of Hefei. The first is that of `GUARDIAN_ID` and its like.
+DISTRICTS = ("340104", "340102", "340103", "340111", "340121", "340122", "340123", "340124", "340181")
 
 
 def cn_id(born: str, sequence: int | None = None) -> str:
-    """Return an ID number that nobody has. `born`: the birthday, as 20120901."""
-    body = f"340104{born}{(next(_numbers) if sequence is None else sequence) % 1000:03d}"
+    """Return an ID number that nobody has. `born`: the birthday, as 20120901. `sequence`: chosen by the test, in the
+    district of its other people; by default, each call takes the next one of other districts."""
+    district, number = 0, sequence
+    if number is None:
+        district, number = divmod(next(_numbers) + 1000, 1000)
+    body = f"{DISTRICTS[district]}{born}{number:03d}"
     return body + ric.calc_check_digit(body + "0")
 
 

@@ -9,6 +9,7 @@ from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import SMALL, NewPage, Shot
 from tests.browser.signer_steps import code_of, identify
+from tests.lifecycle.signer import wrong_code
 from tests.running import GUARDIAN_PHONE, Running
 
 pytestmark = pytest.mark.browser
@@ -40,9 +41,10 @@ async def test_from_the_short_code_to_the_contract(running: Running, new_page: N
     assert await page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
     await page.reload()  # the messaging app was in front meanwhile
     await expect(page.locator("#code")).to_be_visible()
-    await identify(page, "000000")
+    right = await code_of(running)
+    await identify(page, wrong_code(right))
     await expect(page.locator("#trouble[data-shown=wrong-answer]")).to_be_visible()
-    await identify(page, await code_of(running))
+    await identify(page, right)
     await page.wait_for_url("**/sign/contract?id=*")
 
 

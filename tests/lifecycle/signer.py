@@ -25,6 +25,11 @@ from tests.running import Running
 STROKES = [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]]
 
 
+def wrong_code(code: str) -> str:
+    """Return a one-time code that is not this one."""
+    return f"{(int(code) + 1) % 10**6:06d}"
+
+
 @dataclass
 class Person:
     """One signer of one contract who uses a link. `secret`: the bearer secret of their session."""

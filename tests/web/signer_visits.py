@@ -44,6 +44,12 @@ async def verified(
         yield client
 
 
+def stands_alone(secret: str, text: str) -> bool:
+    """Return whether a text says these digits or letters, other than inside an id, a hash, a port or a time that has
+    them by chance."""
+    return re.search(rf"(?<![0-9A-Za-z]){re.escape(secret)}(?![0-9A-Za-z])", text) is not None
+
+
 def without_id(body: Any) -> Any:
     """Return problem details without the id of the request, which no two answers share."""
     return {name: value for name, value in body.items() if name != "request_id"} if isinstance(body, dict) else body

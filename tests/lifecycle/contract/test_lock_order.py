@@ -36,7 +36,16 @@ from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.enrolling import enrolled_by
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.phone_changes import HEFEI, OTHER, asked
-from tests.lifecycle.signer import Person, completed, person, ready_to_sign, record_of, signed, staff_tasks
+from tests.lifecycle.signer import (
+    Person,
+    completed,
+    person,
+    ready_to_sign,
+    record_of,
+    signed,
+    staff_tasks,
+    wrong_code,
+)
 from tests.poster_visits import Family, make_poster
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, until
 
@@ -96,7 +105,7 @@ async def test_codes_and_answers_wait_for_the_contract() -> None:
 
         entered = await wait(guardian.ask_code())
         with pytest.raises(WrongAnswer):
-            await wait(guardian.verify("000000"))
+            await wait(guardian.verify(wrong_code(entered)))
         await guardian.verify(entered)
 
 

@@ -17,6 +17,7 @@ from hub.lifecycle.reminders.run_due import run_step
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.scope import EVERYTHING
+from hub.worker.due_step_loop import DueStepLoop
 from tests.checkout import ROOT
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, round_of_work, sent
 from tests.lifecycle.reminders.test_reminders import ledger
@@ -25,7 +26,7 @@ from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_PHONE, Running
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PHONES = [f"+8619000000{number}" for number in range(801, 809)]
+PHONES = [f"+8619000000{number}" for number in range(801, 817)]
 
 
 async def everybody(running: Running) -> list[Contract]:
@@ -39,9 +40,9 @@ async def everybody(running: Running) -> list[Contract]:
 
 async def test_what_a_jump_of_two_days_made_overdue_is_spread_over_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.lifecycle.reminders.step_batch.BACKLOG", 3)
-    monkeypatch.setattr("hub.worker.due_step_loop.BATCH", 2)
     clock = StandingClock()
     async with quiet_hub(clock) as running:
+        running.worker.due_steps = DueStepLoop(running.hub, lambda _: None, batch=2)
         contracts = await everybody(running)
         await round_of_work(running)
         jumped = MORNING + 2 * DAY + HOUR
@@ -51,7 +52,7 @@ async def test_what_a_jump_of_two_days_made_overdue_is_spread_over_the_day(monke
         assert len(at_once) < 6
         await follow(running, clock, MORNING + timedelta(hours=59))
         days = [await sent(running, phone) for phone in PHONES]
-        assert [[purpose for purpose, _ in each] for each in days] == [["invitation", "reminder"]] * 8
+        assert [[purpose for purpose, _ in each] for each in days] == [["invitation", "reminder"]] * len(PHONES)
         late = sorted(datetime.strptime(f"2026-{each[1][1]} +0800", "%Y-%m-%d %H:%M %z") for each in days)
         assert all(moment.day == 27 and 11 <= moment.hour < 21 for moment in late)
         assert late[-1] - late[0] > HOUR

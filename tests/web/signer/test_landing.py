@@ -11,7 +11,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.web.pages.render import STATIC
 from tests.running import GUARDIAN_PHONE, Running
 from tests.web.signer.test_crawlers import pages_and_scripts
-from tests.web.signer_visits import asked
+from tests.web.signer_visits import asked, stands_alone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,8 +24,10 @@ async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(ru
     body = pages[0][1]
     assert "有一份合同等您签署" in body and "合肥校区" in body
     assert format_moment(contract.deadline, "Asia/Shanghai", "zh") in body
-    for personal in ("陈建国", "陈小满", contract.number, contract.title, "数学", GUARDIAN_PHONE[-4:], "2880"):
+    for personal in ("陈建国", "陈小满", contract.number, contract.title, "数学", GUARDIAN_PHONE[3:]):
         assert personal not in body
+    for digits in (GUARDIAN_PHONE[-4:], "2880"):
+        assert not stands_alone(digits, body)
     head, _, _ = await asked(running, "HEAD", f"/s/{ticket}")
     assert head == 200
     await void(running.hub.services, EVERYTHING, contract.id, "a mistake", "test")

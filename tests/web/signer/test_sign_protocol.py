@@ -27,7 +27,7 @@ from qianda.wire import ProtocolProblem
 from tests.database import LOCK_WAITS
 from tests.lent_hubs import lent_hub
 from tests.running import ADULT_ID, GUARDIAN_ID, GUARDIAN_PHONE, STUDENT_PHONE, Running, until
-from tests.web.signer_visits import NAME, TAIL, asked, code_for, opened, verified, without_id
+from tests.web.signer_visits import NAME, TAIL, asked, code_for, opened, stands_alone, verified, without_id
 from tests.web.user_agents import PEOPLE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -167,8 +167,9 @@ async def test_nothing_personal_before_the_code(running: Running) -> None:
         said = str(landed)
     status, page, _ = await asked(running, "GET", f"/s/{await running.ticket(contract)}")
     assert status == 200
-    for personal in (NAME, "陈小满", GUARDIAN_PHONE[-4:], contract.number, contract.title):
+    for personal in (NAME, "陈小满", GUARDIAN_PHONE[3:], contract.number, contract.title):
         assert personal not in said and personal not in page
+    assert not stands_alone(GUARDIAN_PHONE[-4:], said) and not stands_alone(GUARDIAN_PHONE[-4:], page)
 
 
 async def test_one_wrong_answer_of_three_is_as_wrong_as_all(running: Running) -> None:

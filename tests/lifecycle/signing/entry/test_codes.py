@@ -15,16 +15,12 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, quiet_hub, round_of_work, sent
 from tests.lifecycle.people import mother, two_guardians
-from tests.lifecycle.signer import Person, deliver, person, record_of, signed, staff_tasks
+from tests.lifecycle.signer import Person, deliver, person, record_of, signed, staff_tasks, wrong_code
 from tests.running import GUARDIAN_PHONE, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MINUTE = timedelta(minutes=1)
-
-
-def wrong(code: str) -> str:
-    return f"{(int(code) + 1) % 10**6:06d}"
 
 
 async def landed(running: Running) -> Person:
@@ -112,7 +108,7 @@ async def test_code_name_and_document_all_have_to_fit(answers: tuple[str, str | 
         guardian = await landed(running)
         code = await guardian.ask_code()
         given, name, tail = answers
-        text = wrong(code) if given == "wrong-code" else code
+        text = wrong_code(code) if given == "wrong-code" else code
         signer = guardian.signer
         services = running.hub.services
         with pytest.raises(WrongAnswer):
@@ -129,7 +125,7 @@ async def test_ten_wrong_answers_lock_until_tomorrow_and_tell_staff() -> None:
         code = await guardian.ask_code()
         for _ in range(10):
             with pytest.raises(WrongAnswer):
-                await guardian.verify(wrong(code))
+                await guardian.verify(wrong_code(code))
         with pytest.raises(Locked) as locked:
             await guardian.verify(code)
         midnight = datetime(2026, 11, 26, tzinfo=SHANGHAI).astimezone(UTC)
@@ -155,7 +151,7 @@ async def test_a_burst_of_guesses_is_counted_one_by_one() -> None:
         results = await asyncio.gather(
             *(
                 verify_identity.verify(
-                    running.hub.services, guardian.secret, wrong(code), signer.name, signer.id_number[-4:]
+                    running.hub.services, guardian.secret, wrong_code(code), signer.name, signer.id_number[-4:]
                 )
                 for _ in range(15)
             ),

@@ -15,7 +15,7 @@ from hub.lifecycle.school import guests
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry import otp_limits, verify_identity
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
-from tests.lifecycle.signer import deliver, person
+from tests.lifecycle.signer import deliver, person, wrong_code
 from tests.poster_visits import Family, make_poster
 from tests.running import Running
 from tests.web.signer_visits import code_for
@@ -54,7 +54,7 @@ async def test_a_code_is_worth_nothing_after_five_wrong_answers_and_the_next_one
         code = await guardian.ask_code()
         for _ in range(5):
             with pytest.raises(WrongAnswer):
-                await guardian.verify(f"{(int(code) + 1) % 10**6:06d}")
+                await guardian.verify(wrong_code(code))
         with pytest.raises(WrongAnswer):
             await guardian.verify(code)
         clock.advance(timedelta(minutes=1))
@@ -75,7 +75,7 @@ async def test_a_visitors_code_too() -> None:
         secret, code = await _visitor(running)
         for _ in range(5):
             with pytest.raises(WrongAnswer):
-                await guests.verify(running.hub.services, secret, f"{(int(code) + 1) % 10**6:06d}")
+                await guests.verify(running.hub.services, secret, wrong_code(code))
         with pytest.raises(WrongAnswer):
             await guests.verify(running.hub.services, secret, code)
 

@@ -20,7 +20,7 @@ from hub.lifecycle.signing.entry.identity_provider_check import CHECKS_AN_HOUR
 from hub.model.contract.signer import Role
 from hub.model.staff.scope import EVERYTHING
 from tests.identity.aliyun_double import AliyunIdentityDouble
-from tests.lifecycle.signer import Person, person, staff_tasks
+from tests.lifecycle.signer import Person, person, staff_tasks, wrong_code
 from tests.running import GUARDIAN_ID, Running, running_hub
 
 pytestmark = [pytest.mark.custody, pytest.mark.asyncio(loop_scope="module")]
@@ -114,7 +114,7 @@ async def test_nobody_is_asked_before_code_and_answers_are_right(school: School)
     visitor = await school.visitor()
     school.knows(visitor)
     code = await visitor.ask_code()
-    for wrong in ({"code": "000000"}, {"code": code, "name": "陈建军"}, {"code": code, "tail": "0000"}):
+    for wrong in ({"code": wrong_code(code)}, {"code": code, "name": "陈建军"}, {"code": code, "tail": "0000"}):
         with pytest.raises(WrongAnswer):
             await visitor.verify(**wrong)
     assert school.double.asked == [] and await school.attempts(visitor) == []

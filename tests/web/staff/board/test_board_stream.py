@@ -68,7 +68,7 @@ async def test_a_board_is_told_of_a_change_and_the_stream_ends_with_the_server(r
 async def test_a_stream_beats_while_nothing_changes_and_ends_after_its_life(running: Running) -> None:
     labels = {"method": "GET", "route": "/staff/changes"}
     before = REGISTRY.get_sample_value("qianda_http_request_seconds_count", labels)  # of requests that were refused
-    async with streaming(running, StreamPace(look=0.05, beat=0.05, life=0.4)) as answer:
+    async with streaming(running, StreamPace(look=0.05, beat=0.05, life=2.0)) as answer:
         async with asyncio.timeout(SECONDS):
             rest = await answer.content.read()
         assert rest.count(b":\n\n") >= 2 and b"event" not in rest

@@ -11,7 +11,7 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from hub.model.staff.scope import EVERYTHING
-from tests.running import MovableClock, Running, running_hub
+from tests.running import Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False, clock=MovableClock()) as hub:
+    async with running_hub(with_worker=False) as hub:
         yield hub
 
 
