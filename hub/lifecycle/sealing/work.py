@@ -148,7 +148,7 @@ async def _read_facts(services: Services, tx: Transaction, case: Case) -> Facts:
         return Facts(requests, revoked, None)
     sizes = {version["sha256"]: version["size"] for version in await tx.contracts.list_versions(contract.id)}
     if contract.document_sha256 not in sizes:
-        raise UnreadableFile(f"contract {contract.number} does not list the file that was issued")
+        raise UnreadableFile("The issued file is not listed in the database.")
     seal = await choose_contract_seal(services, tx, contract)
     return Facts(requests, revoked, seal, sizes[contract.document_sha256])
 

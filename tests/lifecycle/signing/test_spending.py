@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -111,26 +112,29 @@ async def test_no_store_is_asked_while_a_transaction_is_open() -> None:
 
 
 def _watched(running: Running) -> list[tuple[str, int]]:
-    """Return a list that grows: each call of the file store, and how many transactions were open at that moment."""
+    """Return a list that grows: each call of the file store, and how many transactions its own task, or whoever began
+    that task, had open at that moment. Others may have some: messages are sent beside the package."""
     database, files = running.hub.database, running.hub.services.files
     asked: list[tuple[str, int]] = []
-    is_open = [0]
+    opened_by_us: ContextVar[tuple[set[str], ...]] = ContextVar("opened_by_us", default=())
     original = database.transaction
 
     @asynccontextmanager
     async def transaction(scope: Scope, opening: Opening | None = None) -> AsyncIterator[Transaction]:
-        is_open[0] += 1
+        states = {"open"}
+        token = opened_by_us.set((*opened_by_us.get(), states))
         try:
             async with original(scope, opening) as opened:
                 yield opened
         finally:
-            is_open[0] -= 1
+            states.clear()
+            opened_by_us.reset(token)
 
     def watch(name: str) -> None:
         call = getattr(files, name)
 
         async def watched(given: Any) -> Any:
-            asked.append((name, is_open[0]))
+            asked.append((name, sum("open" in states for states in opened_by_us.get())))
             return await call(given)
 
         object.__setattr__(files, name, watched)
