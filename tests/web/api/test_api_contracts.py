@@ -192,7 +192,7 @@ async def test_a_campus_key_sees_its_own_campus_alone(api: Api, running: Running
         ("GET", "/evidence.zip", None),
         ("POST", "/remind", {}),
         ("POST", "/void", {"reason": "no"}),
-        ("POST", "/extend", {"deadline": "2027-06-01T00:00:00Z"}),
+        ("POST", "/extend", {"deadline": (datetime.now(UTC) + timedelta(days=60)).isoformat()}),
         ("POST", "/reissue", {}),
         ("POST", "/links", {"signer": issued["signers"][0]["id"], "door": "qr"}),
     ):

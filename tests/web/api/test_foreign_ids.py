@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,7 +29,7 @@ SENT: dict[str, dict[str, Any]] = {
     "issueContract": asked(),
     "handOutLink": {"door": "qr"},
     "voidContract": {"reason": "no"},
-    "extendDeadline": {"deadline": "2027-06-01T00:00:00Z"},
+    "extendDeadline": {"deadline": (datetime.now(UTC) + timedelta(days=60)).isoformat()},
     "changePhone": {"phone": "+8619000000998", "reason": "lost"},
     "grantSeal": {"grantee_kind": "contracts", "campus": "beijing"},
     "applyForSeal": {"kind": "campus", "campus": "hefei", "registered_code": CODE, "inscription": "x", "reason": "x"}

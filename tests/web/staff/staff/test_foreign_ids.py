@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -119,12 +120,12 @@ async def story() -> AsyncIterator[Story]:
 
 def form_about(blanks: dict[str, str], number: str, family: Family) -> dict[str, str]:
     """Return all fields that any form of the console has, about what is in Hefei."""
-    day = "2999-01-01"
+    day, deadline = "2999-01-01", datetime.now(UTC) + timedelta(days=60)
     form = {name: blanks[name] for name in ("contract", "enrolment", "task", "act", "signer", "import", "account")}
     form |= {"contracts": blanks["contract"], "number": number, "name": "crm-of-hefei", "login": "li-of-hefei"}
     form |= {"campus": "hefei", "at": "hefei/math-a", "course": "hefei/math-a", "role": "auditor", "subject": "x"}
     form |= {"reason": "because", "why_lifted": "because", "note": "because", "text": "because", "outcome": "settled"}
-    form |= {"deadline": "2027-06-01", "until": day, "expires": day, "expires_at": day, "choice": "call"}
+    form |= {"deadline": f"{deadline:%Y-%m-%d}", "until": day, "expires": day, "expires_at": day, "choice": "call"}
     form |= {"phone": family.phone, "id_number": family.parent_id, "id_type": "cn-id", "title": "x", "mode": "ask"}
     form |= {"form": "csv", "send": "none", "student_name": "王小明", "student_id_type": "cn-id"}
     form |= {"student_id_number": family.child_id, "guardian_name": "王大明", "guardian_id_number": family.parent_id}
