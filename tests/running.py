@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import re
 import secrets
 import shutil
 import socket
@@ -69,6 +70,8 @@ RARE_TASKS = {
 }
 # UTC: a day begins here and in China (16:00), and there the hours in which messages go out begin (1:00) and end.
 HOURS_OF_CHANGE, A_MOMENT = (0, 1, 13, 16), timedelta(minutes=5)
+# A one-time code in a message. A link may have six digits in a row as well, between letters.
+ONE_TIME_CODE = re.compile(r"(?<![0-9A-Za-z])([0-9]{6})(?![0-9A-Za-z])")
 Found = TypeVar("Found")
 GUARDIAN_PHONE, STUDENT_PHONE = "+8619000000101", "+8619000000102"
 GUARDIAN_ID, MINOR_ID, ADULT_ID = "340104198501010019", "340104201209010016", "340104199901010012"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from playwright.async_api import Page, expect
 
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, ONE_TIME_CODE, Running
 
 ZH = {
     "begin": "获取验证码",
@@ -25,7 +23,7 @@ EN = {
 
 
 async def code_of(running: Running, phone: str = GUARDIAN_PHONE, count: int = 1) -> str:
-    found = re.search(r"(?<!\d)\d{6}(?!\d)", await running.message("code", phone, count))
+    found = ONE_TIME_CODE.search(await running.message("code", phone, count))
     assert found
     return found[0]
 

@@ -32,7 +32,7 @@ from tests.channels.doubles.sms_twilio import Double
 from tests.checkout import ROOT
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
 from tests.ports import free_port
-from tests.running import until
+from tests.running import ONE_TIME_CODE, until
 from tests.school_toml import SCHOOL
 from tests.server_postgres import ServerPostgres, server_postgres
 from tests.timestamps.openssl_tsa import OpensslTsa
@@ -310,7 +310,7 @@ async def _sign(day: Day, key: str) -> Path:
     async with SigningClient(day.origin) as client:
         await client.open(ticket)
         await until(lambda: _is_code_sent(client), 90)
-        code = await day.message(lambda text: re.search(r"(?<!\d)(\d{6})(?!\d)", text))
+        code = await day.message(ONE_TIME_CODE.search)
         await client.verify(code, "陈建国", "0019")
         assert (await client.sign()).state in ("SIGNED", "ISSUED")
 

@@ -25,7 +25,7 @@ from tests.browser.signer_steps import ZH, draw_name, identify, land, read_to_th
 from tests.channels.doubles.email import PASSWORD, USERNAME, Double
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
 from tests.ports import free_port
-from tests.running import ADULT_ID, STUDENT_PHONE, until
+from tests.running import ADULT_ID, ONE_TIME_CODE, STUDENT_PHONE, until
 from tests.setup.given import CAMPUSES, CODE, COURSES
 from tests.wheel import InstalledWheel
 
@@ -139,7 +139,7 @@ async def _answer(day: SetupDay, printed: str) -> None:
         to=MAILBOX,
     )
     await page.get_by_role("button", name="发送").click()
-    await page.fill("#code", await day.mailed(r"(?<!\d)(\d{6})(?!\d)"))
+    await page.fill("#code", await day.mailed(ONE_TIME_CODE.pattern))
     await page.get_by_role("button", name="提交验证码").click()
     assert await day.fits()
     assert not (day.data / "qianda.toml").exists() and not (day.data / "database").exists()
@@ -210,7 +210,7 @@ async def _rehearse(day: SetupDay, password: str) -> Path:
     await expect(page.get_by_text("演练，不产生任何效力")).to_be_visible()
     day.mail.accepted[:] = [each for each in day.mail.accepted if "/s/" in each.text]
     await land(page, await day.mailed(r"(http://\S+/s/\S+)"))
-    await identify(page, await day.mailed(r"(?<!\d)(\d{6})(?!\d)"), "周示范", ADULT_ID[-4:])
+    await identify(page, await day.mailed(ONE_TIME_CODE.pattern), "周示范", ADULT_ID[-4:])
     await page.wait_for_url("**/sign/contract?id=*")
     await read_to_the_end(page)
     await draw_name(page)

@@ -45,10 +45,9 @@ from tests.documents.contract_samples import ISSUED_AT, minor
 from tests.faults.boundaries import Boundary, Watch, watch
 from tests.faults.provider import ProviderChannel, texts
 from tests.lifecycle.signer import Person
-from tests.running import API_KEY, CHEAP, MINOR_ID, MovableClock, Running
+from tests.running import API_KEY, CHEAP, MINOR_ID, ONE_TIME_CODE, MovableClock, Running
 
 TICKET = re.compile(r"/s/(\w+)")
-CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 # By then the files that a signature has superseded go.
 A_DAY_LATER = timedelta(days=1, hours=1)
 PACE = Pace(upkeep_every=0.25, job_lease=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
@@ -191,7 +190,7 @@ class Visitor(Person):
         while True:
             codes = await texts(channel, self.signer.phone, "code", seen)
             seen += 1
-            found = CODE.search(codes[seen - 1])
+            found = ONE_TIME_CODE.search(codes[seen - 1])
             assert found, "a code message has a code"
             try:
                 await self.verify(found[0])

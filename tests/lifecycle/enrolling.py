@@ -3,15 +3,13 @@ themselves."""
 
 from __future__ import annotations
 
-import re
-
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.enrol import Enrolled, EnrolmentRequest, enrol
 from hub.model.contract.signer import Role
 from tests.lifecycle.signer import Person, deliver, person
 from tests.poster_visits import Family
-from tests.running import Running
+from tests.running import ONE_TIME_CODE, Running
 
 
 async def came(running: Running, ticket: str, family: Family, course: str = "math-a") -> Person:
@@ -28,7 +26,7 @@ async def enrolled_by(running: Running, ticket: str, family: Family, course: str
     codes = len([each for each in await running.messages(family.phone) if each["purpose"] == "code"])
     await guests.send_code(services, secret)
     await deliver(running)
-    found = re.search(r"(?<!\d)\d{6}(?!\d)", await running.message("code", family.phone, codes + 1))
+    found = ONE_TIME_CODE.search(await running.message("code", family.phone, codes + 1))
     assert found
     secret = (await guests.verify(services, secret, found[0])).secret
     guardian = NewSigner(Role.GUARDIAN, family.parent, family.phone, family.parent_id, relation="父亲")

@@ -24,7 +24,7 @@ from tests.database import scratch_folder
 from tests.ports import free_port
 from tests.processes import programs
 from tests.processes.programs import Program
-from tests.running import until
+from tests.running import ONE_TIME_CODE, until
 from tests.school_toml import SCHOOL
 from tests.server_postgres import server_postgres
 
@@ -129,13 +129,12 @@ class Hub:
         await until(completed)
 
     def codes(self, phone: str) -> list[str]:
-        found = [re.search(r"(?<!\d)(\d{6})(?!\d)", each.text) for each in self.sms.accepted if each.to == phone]
+        found = [ONE_TIME_CODE.search(each.text) for each in self.sms.accepted if each.to == phone]
         return [match[1] for match in found if match]
 
     def others(self, phone: str) -> list[str]:
         """Return the messages to this phone that carry no code."""
-        coded = r"(?<!\d)\d{6}(?!\d)"
-        return [each.text for each in self.sms.accepted if each.to == phone and not re.search(coded, each.text)]
+        return [each.text for each in self.sms.accepted if each.to == phone and not ONE_TIME_CODE.search(each.text)]
 
 
 async def set_up(hub: Hub, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from hub.web.setup.app import COOKIE, make_setup_app
 from hub.web.setup.state import SetupState
 from tests.channels.doubles.email import PASSWORD, USERNAME, Double
 from tests.channels.doubles.sms_twilio import Double as Twilio
+from tests.running import ONE_TIME_CODE
 from tests.setup.given import right_answers
 
 ENGLISH = {"Accept-Language": "en"}
@@ -168,7 +168,7 @@ async def test_a_real_mail_is_sent_and_its_code_taken(served: Served) -> None:
         assert [each.to for each in mail.accepted] == ["me@c.example"]
         again = await served.ask("/setup/trial/send", form={}, secret=secret)
         assert again[0] == 422 and "one was sent just now" in again[1] and len(mail.accepted) == 1
-    found = re.search(r"\d{6}", mail.accepted[0].text)
+    found = ONE_TIME_CODE.search(mail.accepted[0].text)
     assert found
     wrong = "000000" if found[0] != "000000" else "111111"
     for _ in range(5):
@@ -191,7 +191,7 @@ async def test_an_sms_is_seen_to_be_delivered(served: Served) -> None:
         for status_of_message in ("sending", "sent", "delivered"):
             sms.advance(sms.accepted[0].reference, status_of_message)
         assert "The provider says: delivered." in (await served.ask("/setup/trial", secret=secret))[1]
-        found = re.search(r"\d{6}", sms.accepted[0].text)
+        found = ONE_TIME_CODE.search(sms.accepted[0].text)
         assert found
         status, _, answer = await served.ask("/setup/trial/code", form={"code": found[0]}, secret=secret)
         assert (status, answer.headers["Location"]) == (303, "/setup/check")

@@ -9,13 +9,13 @@ from typing import Any
 
 from hub.model.contract.contract import Contract
 from qianda.client import SigningClient
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, ONE_TIME_CODE, Running
 
 NAME, TAIL = "陈建国", GUARDIAN_ID[-4:]
 
 
 async def code_for(running: Running, phone: str = GUARDIAN_PHONE, count: int = 1) -> str:
-    found = re.search(r"(?<!\d)\d{6}(?!\d)", await running.message("code", phone, count))
+    found = ONE_TIME_CODE.search(await running.message("code", phone, count))
     assert found
     return found[0]
 

@@ -15,7 +15,7 @@ from hub.model.staff.key_scopes import KeyScope
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.signer import completed, signed
-from tests.running import Running
+from tests.running import ONE_TIME_CODE, Running
 from tests.web.signer_visits import stands_alone
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -32,7 +32,7 @@ async def test_messages_are_shown_without_link_and_code(running: Running, consol
     page = await console.get(f"/staff/contracts/{contract.id}")
     shown = re.findall(r'<q class="text">([^<]*)</q>', page.text)
     assert any("[link]" in each for each in shown) and any("[code]" in each for each in shown)
-    for purpose, secret in (("invitation", r"(?<=/s/)\S+"), ("code", r"(?<!\d)\d{6}(?!\d)")):
+    for purpose, secret in (("invitation", r"(?<=/s/)\S+"), ("code", ONE_TIME_CODE.pattern)):
         found = re.search(secret, sent[purpose])
         assert found and not stands_alone(found[0], page.text.replace(contract.number, "")), purpose
     assert re.search(r"Consent version \S+, (today|yesterday)", page.words) and "Opened" in page.words
