@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text
 
 from hub.model.staff.scope import EVERYTHING
@@ -48,8 +47,7 @@ class Counting(PeriodicTasks):
         self.rounds["mail_reports"] += 1
 
 
-async def test_three_workers_do_each_round_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub.worker.periodic_tasks.FIRST_COUNT_AFTER", timedelta(0))
+async def test_three_workers_do_each_round_once() -> None:
     async with running_hub(with_worker=False, with_web=False) as running:
         asked: list[str] = []
 
@@ -58,7 +56,8 @@ async def test_three_workers_do_each_round_once(monkeypatch: pytest.MonkeyPatch)
 
         stop, rounds = asyncio.Event(), Counter[str]()
         callbacks = CallbackLoop(running.hub, 3600.0, lambda _: None)
-        workers = [Counting(running.hub, 3600.0, callbacks.process_callbacks, lambda *_: None) for _ in range(3)]
+        given = (running.hub, 3600.0, callbacks.process_callbacks, lambda *_: None, timedelta(0))
+        workers = [Counting(*given) for _ in range(3)]
         for worker in workers:
             worker.rounds = rounds
 

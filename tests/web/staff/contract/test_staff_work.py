@@ -45,7 +45,7 @@ async def test_a_row_says_what_happened_last_and_what_comes_next(running: Runnin
     words = (await console.get("/staff")).words
     assert contract.number in words and "陈小满" in words
     assert re.search(r"text message delivered (today|yesterday) \d\d:\d\d", words)
-    assert re.search(r"reminder \(1\) (tomorrow|\d+ \w+) \d\d:\d\d", words)
+    assert re.search(r"reminder \(1\) (tomorrow|\d+ \w+( \d{4})?) \d\d:\d\d", words)
     assert "Times are those of the campus (UTC+8)" in words
 
 
