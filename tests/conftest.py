@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:  # takes a second to import: neither the process that only distributes tests nor `make unit` needs it
     from tests.database import Dsns
@@ -45,13 +44,16 @@ TESTS = Path(__file__).parent
 COLLECT_AFTER = 20_000
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Log exceptions of the hub in Python's plain format. A rendering with all variables takes longer than many a
     test."""
     os.environ.setdefault("QIANDA_FULL_CHECK_EVERY", "1")  # every finished file gets both checks
-    # On a busy machine, any example may take long. What has to be quick is measured by tests of its own.
-    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("busy")
+    if not config.getoption("numprocesses", None):  # not in the process that only distributes tests
+        from hypothesis import HealthCheck, settings  # half a second
+
+        # On a busy machine, any example may take long. What has to be quick is measured by tests of its own.
+        settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("busy")
     structlog.configure(
         [
             structlog.stdlib.add_log_level,
