@@ -47,6 +47,10 @@ async def test_many_are_reminded_from_the_board(running: Running, new_page: NewP
     await expect(page.locator("button[name=chosen]")).to_contain_text("(3)")
     await page.locator("button[name=chosen]").click()
     await expect(page.locator(".verdicts")).to_contain_text("刚刚收到过消息")
+    await expect(page.get_by_text("目前没有可以提醒的人")).to_be_visible()
+    running.clock.advance(timedelta(minutes=40))  # now they may get another message
+    await page.reload()
+    await expect(page.get_by_text("目前没有可以提醒的人")).to_have_count(0)
     await shot(page, "staff-many-preview")
     await page.click("button.primary")
     # The worker does it, and the page updates itself.
