@@ -36,6 +36,8 @@ def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
     """Check the items against each other. Return the facts of `contract.json`. Raises BadPackage."""
     try:
         contract: dict[str, Any] = json.loads(items[CONTRACT])
+        if not all(isinstance(each, str) for each in (contract["number"], contract["state"], *contract["fields"])):
+            raise TypeError
         check_hashes(items)
         entries = _check_record(items, contract)
         _check_file(items, contract, entries)

@@ -91,6 +91,8 @@ WRONG: dict[str, tuple[Change, str]] = {
         changed(f"{SIGNER}signer.json", b'"certificate_sha256": "', b'"certificate_sha256": "0'),
         "signer guardian-1",
     ),
+    "a state that is no text": (changed("contract/contract.json", b'"COMPLETED"', b'["COMPLETED"]'), "TypeError"),
+    "a field that is no text": (changed("contract/contract.json", b'"fields": [', b'"fields": [1, '), "TypeError"),
     "another contract": (changed("contract/contract.json", b'"QD-2026', b'"QD-2025'), "record/head.txt"),
     "another signature": (changed(f"{SIGNER}attributes-001.der", b"\x06", b"\x07"), "is wrong"),
     "another application": (changed(f"{SIGNER}application-001.bin", b"qianda-key", b"qianda-kex"), "is wrong"),
