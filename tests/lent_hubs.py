@@ -22,16 +22,7 @@ import pytest_asyncio
 
 from hub.model.staff.scope import EVERYTHING
 from tests.database import Template
-from tests.running import (
-    SCHOOL,
-    SCHOOL_WITH_WORKER,
-    BuiltHub,
-    MovableClock,
-    Running,
-    built_hub,
-    past_the_hour,
-    running_hub,
-)
+from tests.running import SCHOOL, SCHOOL_WITH_WORKER, BuiltHub, MovableClock, Running, built_hub, running_hub
 
 # In seconds. A transaction that a test has left open makes the next test fail, instead of waiting for it for ever.
 LOCK_TIMEOUT = 10
@@ -141,7 +132,7 @@ async def lent_hub(
 ) -> AsyncIterator[Running]:
     """Lend a hub that looks as new. Where no lender is in this event loop, or the hub is lent already, make one. The
     arguments are those of `running_hub`."""
-    clock, configured = clock or MovableClock(past_the_hour()), configured or {}
+    clock, configured = clock or MovableClock(), configured or {}
     if found := Lender.of.get(asyncio.get_running_loop()):
         hub = await found.get(clock, SCHOOL_WITH_WORKER if with_worker else SCHOOL, configured, host)
         if not hub.lent:
