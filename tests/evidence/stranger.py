@@ -33,11 +33,12 @@ def commands() -> str:
     return "".join(_BLOCK.findall(INSTRUCTIONS.read_text("utf-8")))
 
 
-def follow(folder: Path, package: bytes, trusted: bytes | None) -> CheckRun:
-    """Follow CHECK.md in a new folder, with the programs of this machine."""
+def follow(folder: Path, package: bytes, trusted: bytes | None, path: str | None = None) -> CheckRun:
+    """Follow CHECK.md in a new folder, with the programs of this machine, or with those on `path` alone."""
     folder.mkdir()
     _lay_out(folder, package, trusted)
-    return _ended(subprocess.run(["sh", "check.sh"], cwd=folder, capture_output=True, check=False))
+    environment = {"PATH": path} if path else None
+    return _ended(subprocess.run(["sh", "check.sh"], cwd=folder, capture_output=True, check=False, env=environment))
 
 
 def follow_alone(root: Path, package: bytes, trusted: bytes | None) -> CheckRun:

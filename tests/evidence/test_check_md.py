@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from qianda.evidence.items import read_items
 from tests.evidence.ended_contracts import ENDS, ended, package_of, pki_of, signed_items, trusted_pem
 from tests.evidence.forged_packages import forgeries, zipped
 from tests.evidence.small_package import SmallPackage, proven, small_package
-from tests.evidence.stranger import follow, follow_alone
+from tests.evidence.stranger import PROGRAMS, follow, follow_alone
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 
 NAME = "signers/guardian-1/signer.json"
@@ -33,6 +34,16 @@ def test_a_completed_contract_passes_and_a_changed_one_does_not(tmp_path: Path) 
     forged = zipped({**items, NAME: items[NAME].replace(b"guardian-1", b"guardian-2")}.items())
     run = follow(tmp_path / "forged", forged, trusted)
     assert not run.passed and NAME in run.output
+
+
+@pytest.mark.parametrize(("missing", "words"), [("openssl", "openssl 3 or later"), ("unzip", "unzip")])
+def test_without_a_program_nothing_is_said_of_the_package(tmp_path: Path, missing: str, words: str) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in set(PROGRAMS) - {missing}:
+        (programs / name).symlink_to(str(shutil.which(name)))
+    run = follow(tmp_path / "empty", b"", None, str(programs))
+    assert f"NOT CHECKED 未核验: {words} is missing" in run.output and "FAILED" not in run.output
 
 
 @pytest.mark.real
