@@ -7,12 +7,13 @@ set -euo pipefail
 
 packages=(python3-venv softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" != run ]; then
-    packages+=(chromium poppler-utils qpdf openssl faketime kannel kannel-extras iproute2 p11-kit-modules)
+    packages+=(chromium poppler-utils mupdf-tools qpdf openssl unzip strace faketime)
+    packages+=(kannel kannel-extras iproute2 p11-kit-modules)
     # Debian's npm brings its Node. A Node from elsewhere has an npm of its own, and the two packages exclude each other.
     command -v npm >/dev/null || packages+=(npm)
 fi
 if [ "${1:-run}" = real ]; then
-    packages+=(mupdf-tools libxml2-utils default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql)
+    packages+=(libxml2-utils default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql)
     packages+=(caddy nginx prometheus systemd)
 fi
 
