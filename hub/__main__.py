@@ -49,11 +49,11 @@ from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
 from hub.open_database import Dsns, made_database, opened_database
-from hub.service_job import ServiceJob
+from hub.processes.job import ServiceJob
+from hub.processes.supervisor import Greeting, SupervisorPlan, become_supervisor
 from hub.settings import PACKED, Settings
 from hub.store.files.durable_files import read_or_create
 from hub.store.server.installation import find_binding, kind_of, mark
-from hub.supervisor import Greeting, SupervisorPlan, become_supervisor
 
 if TYPE_CHECKING:
     from hub.wiring import Hub

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from hub.documents.fonts import FONT_FOLDER, ContractFont
 from hub.documents.typesetting import typefaces
-from hub.service_process import quiet_logs
+from hub.processes.child import quiet_logs
 from hub.store.kernel.statement import SqlStatement
 from tests.checkout import ROOT
 

@@ -8,7 +8,7 @@ import sys
 
 from tests.checkout import ROOT
 
-MODULES = "import json, sys, hub.supervisor; print(json.dumps(sorted(sys.modules)))"
+MODULES = "import json, sys, hub.processes.supervisor; print(json.dumps(sorted(sys.modules)))"
 # All that it may import of ours.
 OURS = {
     "hub",
@@ -24,7 +24,7 @@ OURS = {
         "hub.errors.seals",
         "hub.errors.texts",
     ),
-    *("hub.service_job", "hub.supervisor"),
+    *("hub.processes", "hub.processes.job", "hub.processes.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),
     *("hub.store.server.moved_database", "hub.store.files", "hub.store.files.durable_files"),
 }

@@ -27,7 +27,7 @@ HEAVY = {
 }  # fmt: skip
 WORKER = """
 import asyncio, json, sys
-from hub.service_process import quiet_logs
+from hub.processes.child import quiet_logs
 from hub.settings import Settings
 from hub.wiring import build
 from hub.worker.worker import Worker

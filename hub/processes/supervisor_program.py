@@ -1,4 +1,4 @@
-"""The program of a supervisor: read the plan from `hub.supervisor.become_supervisor`, and run it.
+"""The program of a supervisor: read the plan from `hub.processes.supervisor.become_supervisor`, and run it.
 
 Its argument is the number of an open file, which contains the import path and then the plan.
 """
@@ -12,7 +12,7 @@ import sys
 def main(handed: int) -> int:
     with open(handed, "rb") as file:
         sys.path[:] = pickle.load(file)  # noqa: S301 - written by our own process a moment ago
-        from hub.supervisor import supervise
+        from hub.processes.supervisor import supervise
 
         plan = pickle.load(file)  # noqa: S301
     return supervise(plan)

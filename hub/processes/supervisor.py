@@ -6,7 +6,7 @@ also uses the embedded database, and the last one to end stops it, even if the s
 
 The supervisor itself stays small: the command that has checked everything gives it a plan and is replaced by it
 (`become_supervisor`). It imports only the start of the database; the code that a child runs is imported only by the
-child (`hub.service_process`).
+child (`hub.processes.child`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from hub.errors import QiandaError
-from hub.service_job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
+from hub.processes.job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
 from hub.store.server.embedded import EmbeddedPostgres
 
 # How many seconds to wait before a child that died early is started again.
 RESTART_PAUSE = 1.0
 # Exit codes of a refused start, and of an interrupted one.
 REFUSED, INTERRUPTED = 2, 130
-PROGRAM = Path(__file__).with_name("supervise.py")
+PROGRAM = Path(__file__).with_name("supervisor_program.py")
 _LOOK_EVERY = 0.5
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -235,7 +235,7 @@ def _start(job: ServiceJob) -> _Child:
 
 
 def _be_child(job: ServiceJob, lifeline: Connection) -> None:
-    from hub.service_process import run_job  # loads what only the job needs
+    from hub.processes.child import run_job  # loads what only the job needs
 
     run_job(job, lifeline)
 

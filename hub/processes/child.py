@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 import structlog
 
 from hub.errors import QiandaError, TemplateFailed, WrongInstallation
-from hub.service_job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
+from hub.processes.job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
 from hub.settings import Settings, configured_by
 from hub.store.server.embedded import EmbeddedPostgres
 
