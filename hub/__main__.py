@@ -36,6 +36,7 @@ from hub.commands import (
     setup,
     staff,
 )
+from hub.commands.open_database import made_database, opened_database
 from hub.commands.with_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
 from hub.data_folder import check_folder
 from hub.demo.guard import (
@@ -48,11 +49,11 @@ from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
-from hub.open_database import Dsns, made_database, opened_database
 from hub.processes.job import ServiceJob
 from hub.processes.supervisor import Greeting, SupervisorPlan, become_supervisor
 from hub.settings import PACKED, Settings
 from hub.store.files.durable_files import read_or_create
+from hub.store.server.connections import Dsns
 from hub.store.server.installation import find_binding, kind_of, mark
 
 if TYPE_CHECKING:

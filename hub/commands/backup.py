@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from hub.commands.open_database import opened_database
 from hub.commands.with_hub import first_line, load_settings, real_settings, said_plainly, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
-from hub.open_database import Dsns, opened_database
 from hub.settings import BACKUP_PASSPHRASE
 
 # Characters. A thief of the file could guess a shorter passphrase.
@@ -48,7 +48,7 @@ def backup_command(
 ) -> None:
     """Write one encrypted file with everything: database, files, keys, token, configuration. The hub may keep
     running."""
-    from hub.backup import back_up, delete_older, name_in
+    from hub.maintenance.backup import back_up, delete_older, name_in
 
     with said_plainly():
         settings = real_settings()
@@ -68,14 +68,14 @@ def restore_command(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Restore a backup into an empty data folder and an empty database. Sending is paused until `resume`."""
-    from hub.backup import restore_embedded, restore_into
+    from hub.maintenance.backup import restore_embedded, restore_into
 
     with said_plainly():
         settings = load_settings()
         passphrase = _passphrase(passphrase_file, new=False)
         if settings.database:
             with opened_database(settings, as_owner=True) as (_, dsns):
-                about = restore_into(settings.data, file, passphrase, Dsns(dsns.owner, dsns.app))
+                about = restore_into(settings.data, file, passphrase, dsns)
         else:
             about = restore_embedded(settings.data, file, passphrase)
         say(f"Restored: everything as it was at {about.made_at}, in {settings.data.absolute()}. Sending is paused.")

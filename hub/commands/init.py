@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub.commands.open_database import made_database, opened_database
 from hub.commands.school import say_comparison
 from hub.commands.staff import password_from, say_password
 from hub.commands.with_hub import check_current, real_settings, said_of_settings, say, with_hub
@@ -26,7 +27,6 @@ from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, c
 from hub.errors import BadInput, QiandaError
 from hub.model.school.school_change import SchoolComparison, SchoolFault, SchoolFile
 from hub.model.staff.administration import COMMAND_LINE
-from hub.open_database import made_database, opened_database
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
 from hub.store.files.durable_files import write_durably
 from hub.store.server.connections import check_owner

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from hub.commands.open_database import opened_database
 from hub.commands.with_hub import check_current, real_settings, said_plainly, say
 from hub.data_folder import check_folder, master_key
-from hub.open_database import opened_database
 from hub.store.encryption.keys import RETIRED, Keys
 from hub.store.server.installation import find_binding
 
 if TYPE_CHECKING:
-    from hub.key_rotation import Progress
+    from hub.maintenance.key_rotation import Progress
     from hub.model.evidence.encryption_keys import EncryptionFaults
     from hub.store.encryption.encrypted_column import EncryptedColumn
     from hub.store.transaction import Database
@@ -32,7 +32,7 @@ def rotate(
     ] = False,
 ) -> None:
     """Encrypt everything with a new key, while the hub runs. If it is killed, run it again, and it continues."""
-    from hub.key_rotation import prepare_key, rotate_keys
+    from hub.maintenance.key_rotation import prepare_key, rotate_keys
 
     with said_plainly():
         if prepare:
@@ -49,7 +49,7 @@ def rotate(
 @app.command()
 def check() -> None:
     """Decrypt every encrypted value. List those that cannot be decrypted by table, column and row, never by content."""
-    from hub.key_rotation import check_encrypted, list_encryption_keys
+    from hub.maintenance.key_rotation import check_encrypted, list_encryption_keys
 
     with said_plainly():
         for key in _with_database(list_encryption_keys):

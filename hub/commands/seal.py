@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.commands.open_database import opened_database
 from hub.commands.with_hub import check_current, first_line, real_settings, said_plainly, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
-from hub.open_database import opened_database
 from qianda.seal_command import DEFAULT_COMMAND, SealGroup, seal_files
 
 if TYPE_CHECKING:

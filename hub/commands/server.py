@@ -50,7 +50,7 @@ def create_roles_command(
 def move_command() -> None:
     """Move the embedded database to the empty one that the settings name, compare both, and mark the old one as moved.
     Stop `serve` and `work` first."""
-    from hub.database_move import move_database
+    from hub.maintenance.database_move import move_database
 
     with said_plainly():
         compared = move_database(real_settings())

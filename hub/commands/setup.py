@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.commands.init import REQUEST_FILE, find_install_faults, install_school
+from hub.commands.open_database import opened_database
 from hub.commands.with_hub import check_current, load_settings, say, with_hub
 from hub.demo.guard import check_bind, check_environment
 from hub.errors import BadInput
-from hub.open_database import opened_database
 from hub.settings import Settings, own_file, shipped_school, written_file
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from uuid import UUID
 import typer
 from pydantic import ValidationError
 
+from hub.commands.open_database import opened_database
 from hub.demo.guard import check_environment, check_real
 from hub.demo.tls import at_its_own_address
 from hub.errors import BadInput, DatabaseUnavailable, QiandaError
-from hub.open_database import Dsns, opened_database
 from hub.settings import Settings
+from hub.store.server.connections import Dsns
 from hub.store.server.installation import kind_of
 
 if TYPE_CHECKING:

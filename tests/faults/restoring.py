@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hub.backup import restore_embedded
+from hub.maintenance.backup import restore_embedded
 from tests.faults.steps import Steps
 
 PASSPHRASE = "an owl in the belfry"

@@ -15,9 +15,9 @@ from signal import SIGALRM, SIGKILL
 
 import pytest
 
-from hub.backup import back_up
-from hub.open_database import Dsns
+from hub.maintenance.backup import back_up
 from hub.settings import Settings
+from hub.store.server.connections import Dsns
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import shared_server
 from tests.faults import acts

@@ -1,4 +1,4 @@
-"""Database connections for commands, with errors that people can act on.
+"""Database connections for commands and maintenance, with errors that people can act on.
 
 An error names the address, the setting that holds it, and a remedy. It never contains a password.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -50,6 +51,14 @@ _RIGHTS = """
 SELECT has_schema_privilege('public', 'CREATE')
    AND COALESCE((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('alembic_version')), true)
 """
+
+
+@dataclass(frozen=True)
+class Dsns:
+    """Connection strings for the two roles. `owner` equals `app` if no separate one is configured."""
+
+    owner: str
+    app: str
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.backup import delete_older, name_in, restore_embedded
 from hub.errors import BadInput, UnreadableFile
+from hub.maintenance.backup import delete_older, name_in, restore_embedded
 from hub.store.backup.archive import MAX_NAMED, ArchiveWriter, read_members
 from hub.store.backup.contents import unpack
 from hub.store.backup.sealed_stream import CHUNK_BYTES, HEAD, TAG_BYTES, OpeningReader, SealingWriter

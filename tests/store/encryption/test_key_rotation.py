@@ -16,7 +16,7 @@ from channels import CallbackContent, Inbound
 from hub.data_folder import check_folder
 from hub.doctor.records import examine_records
 from hub.errors import BadInput, WrongInstallation
-from hub.key_rotation import check_encrypted, list_encryption_keys, prepare_key, rotate_keys
+from hub.maintenance.key_rotation import check_encrypted, list_encryption_keys, prepare_key, rotate_keys
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
 from hub.model.school.roster_upload import RosterUpload

@@ -18,14 +18,13 @@ from hub.errors import BadInput, UnreadableFile
 from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
-from hub.open_database import Dsns
 from hub.settings import Settings, own_file
 from hub.store.backup.after_restore import check_empty, mark_restored
 from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_backup
 from hub.store.backup.dump import access_to, load
 from hub.store.encryption.keys import Keys
 from hub.store.files.durable_files import sync_folder
-from hub.store.server.connections import check_owner, open_connection
+from hub.store.server.connections import Dsns, check_owner, open_connection
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding
 from hub.store.server.left_database import find_left_database

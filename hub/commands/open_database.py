@@ -5,23 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import BadInput, DatabaseUnavailable
 from hub.settings import Settings
-from hub.store.server.connections import DATABASE, DATABASE_OWNER, address_of, check_server, not_the_owner
+from hub.store.server.connections import DATABASE, DATABASE_OWNER, Dsns, address_of, check_server, not_the_owner
 from hub.store.server.embedded import EmbeddedPostgres
-
-
-@dataclass(frozen=True)
-class Dsns:
-    """Connection strings for the two roles. `owner` equals `app` if no separate one is configured."""
-
-    owner: str
-    app: str
 
 
 @contextmanager

@@ -21,7 +21,6 @@ from hub.errors import BadInput, DatabaseUnavailable
 from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
-from hub.open_database import Dsns
 from hub.settings import Settings
 from hub.store.backup.archive import COPY_BYTES
 from hub.store.backup.compare import count_connections, summarise_database
@@ -30,6 +29,7 @@ from hub.store.encryption.keys import Keys
 from hub.store.server.connections import (
     DATABASE,
     DATABASE_OWNER,
+    Dsns,
     address_of,
     check_owner,
     check_server,
