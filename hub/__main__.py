@@ -38,7 +38,6 @@ from hub.commands import (
 )
 from hub.commands.open_database import made_database, opened_database
 from hub.commands.with_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
-from hub.data_folder import check_folder
 from hub.demo.guard import (
     check_demo,
     check_demo_database,
@@ -47,6 +46,7 @@ from hub.demo.guard import (
 )
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.errors import BadInput
+from hub.installation.data_folder import check_folder
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
 from hub.processes.job import ServiceJob

@@ -13,8 +13,8 @@ from uuid import uuid4
 import aiohttp
 from cryptography.exceptions import InvalidTag
 
-from hub.bootstrap import load_pki, make_pki, make_token, one_at_a_time, open_token
-from hub.data_folder import (
+from hub.errors import WrongInstallation
+from hub.installation.data_folder import (
     ID_FILE,
     check_folder,
     check_master_key,
@@ -25,7 +25,7 @@ from hub.data_folder import (
     master_key,
     root_certificate,
 )
-from hub.errors import WrongInstallation
+from hub.installation.pki import load_pki, make_pki, make_token, one_at_a_time, open_token
 from hub.settings import Settings
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys, key_id_of

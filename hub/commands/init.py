@@ -22,9 +22,9 @@ from hub.commands.open_database import made_database, opened_database
 from hub.commands.school import say_comparison
 from hub.commands.staff import password_from, say_password
 from hub.commands.with_hub import check_current, real_settings, said_of_settings, say, with_hub
-from hub.data_folder import check_installation
 from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
 from hub.errors import BadInput, QiandaError
+from hub.installation.data_folder import check_installation
 from hub.model.school.school_change import SchoolComparison, SchoolFault, SchoolFile
 from hub.model.staff.administration import COMMAND_LINE
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file

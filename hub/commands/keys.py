@@ -11,7 +11,7 @@ import typer
 
 from hub.commands.open_database import opened_database
 from hub.commands.with_hub import check_current, real_settings, said_plainly, say
-from hub.data_folder import check_folder, master_key
+from hub.installation.data_folder import check_folder, master_key
 from hub.store.encryption.keys import RETIRED, Keys
 from hub.store.server.installation import find_binding
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hub.data_folder import check_folder, installation_of, master_key
 from hub.errors import BadInput, UnreadableFile
+from hub.installation.data_folder import check_folder, installation_of, master_key
 from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING

@@ -15,9 +15,9 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub.data_folder import check_folder, master_key
 from hub.demo.guard import check_not_demo
 from hub.errors import BadInput, DatabaseUnavailable
+from hub.installation.data_folder import check_folder, master_key
 from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING

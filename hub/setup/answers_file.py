@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 
-from hub.data_folder import master_key
 from hub.errors import BadInput
+from hub.installation.data_folder import master_key
 from hub.setup.answers import SetupAnswers
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys

@@ -24,16 +24,6 @@ from hub.alerts import Addressee
 from hub.attestations import Attestor
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists
-from hub.bootstrap import (
-    BuiltinPki,
-    load_pki,
-    one_at_a_time,
-    open_token,
-    signer_trust,
-    trust_authority,
-    trust_seal_chain,
-)
-from hub.data_folder import check_folder, check_seal, master_key
 from hub.documents.contract.clauses import ClauseWriter
 from hub.documents.contract.contract_data import SchoolFacts
 from hub.documents.contract.contract_templates import ContractTemplates
@@ -48,6 +38,16 @@ from hub.documents.signing.attachment_upload import AttachmentReader
 from hub.documents.signing.engine import make_engine
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
+from hub.installation.data_folder import check_folder, check_seal, master_key
+from hub.installation.pki import (
+    BuiltinPki,
+    load_pki,
+    one_at_a_time,
+    open_token,
+    signer_trust,
+    trust_authority,
+    trust_seal_chain,
+)
 from hub.lifecycle.messaging.service_alerts import TokenAlerts
 from hub.lifecycle.services import (
     Authorities,

@@ -8,7 +8,7 @@ from datetime import datetime
 import aiohttp
 
 from hub import tokens
-from hub.bootstrap import BuiltinPki, accepted_seal, remote_seal_info
+from hub.installation.pki import BuiltinPki, accepted_seal, remote_seal_info
 from hub.lifecycle.services import SealKey
 from hub.plugins import seal_key
 from hub.settings import Settings

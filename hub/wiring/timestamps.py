@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from hub.bootstrap import BuiltinPki, trust_timestamps
+from hub.installation.pki import BuiltinPki, trust_timestamps
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
 from hub.notaries import Notary, NotaryContext
 from hub.plugins import NOTARIES, connect_plugin

@@ -16,9 +16,9 @@ import asyncpg
 import pytest
 
 from hub import initialise as steps
-from hub.data_folder import ID_FILE, installation_of, master_key
 from hub.errors import DatabaseUnavailable, WrongInstallation
 from hub.initialise import initialise, renew
+from hub.installation.data_folder import ID_FILE, installation_of, master_key
 from hub.lifecycle.contract.issue import issue
 from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings

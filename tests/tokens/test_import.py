@@ -71,10 +71,10 @@ def test_a_seal_key_that_no_token_takes_is_kept_encrypted(in_child: Callable[[st
 from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hub.data_folder import master_key
+from hub.installation.data_folder import master_key
 from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
-from hub.seal_keys import find_seal_key, is_brought, keep_brought_key
+from hub.installation.seal_keys import find_seal_key, is_brought, keep_brought_key
 from hub.settings import Settings
 from hub.store.encryption.keys import Keys
 from hub.tokens.softkey import SoftKey

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hub.bootstrap import accepted_seal
 from hub.doctor import examine
+from hub.installation.pki import accepted_seal
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.services import SealKey

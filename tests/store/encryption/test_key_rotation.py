@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from channels import CallbackContent, Inbound
-from hub.data_folder import check_folder
 from hub.doctor.records import examine_records
 from hub.errors import BadInput, WrongInstallation
+from hub.installation.data_folder import check_folder
 from hub.maintenance.key_rotation import check_encrypted, list_encryption_keys, prepare_key, rotate_keys
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment

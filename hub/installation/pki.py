@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hub.authorities import Issued
 from hub.authorities.brought import SignerTrust, check_chain
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.data_folder import fingerprint, root_certificate
 from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
-from hub.seal_keys import find_seal_key
+from hub.installation.data_folder import fingerprint, root_certificate
+from hub.installation.seal_keys import find_seal_key
 from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
 from hub.store.files.durable_files import read_or_create, write_durably

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from hub.data_folder import master_key
 from hub.documents.signing.signature import certified_key
 from hub.errors import WrongInstallation
+from hub.installation.data_folder import master_key
 from hub.settings import Settings
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
