@@ -25,7 +25,8 @@ from hub.installation.data_folder import (
     master_key,
     root_certificate,
 )
-from hub.installation.pki import load_pki, make_pki, make_token, one_at_a_time, open_token
+from hub.installation.pki import load_pki, make_pki, one_at_a_time
+from hub.installation.token import make_token, open_token
 from hub.settings import Settings
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys, key_id_of

@@ -19,8 +19,9 @@ from hub.authorities.request import accept_certificate, certificate_request, rea
 from hub.documents.signing.signature import certified_key
 from hub.errors import BadInput
 from hub.initialise import renew
-from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time, open_token, write_seal_certificate
+from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time, write_seal_certificate
 from hub.installation.seal_keys import is_brought, keep_brought_key
+from hub.installation.token import open_token
 from hub.settings import Settings
 from hub.tokens.pkcs12 import Pkcs12Content, read_pkcs12
 from hub.tokens.several import SeveralTokens

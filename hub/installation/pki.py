@@ -1,4 +1,4 @@
-"""Make and load keys on the token, certificates of the built-in authority, and trust files, all in the data folder.
+"""Make and load the keys on the token, and the certificates of the built-in authority in the data folder.
 
 `make_pki` makes the missing ones, only for `qianda init` and the demo. Every start loads what exists. Both can be
 repeated without changing anything.
@@ -8,36 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
-import secrets
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities import Issued
-from hub.authorities.brought import SignerTrust, check_chain
 from hub.authorities.builtin import BuiltinAuthority, make_root
-from hub.errors import BadInput, Refused, TokenUnavailable, WrongInstallation
+from hub.errors import WrongInstallation
 from hub.installation.data_folder import fingerprint, root_certificate
 from hub.installation.seal_keys import find_seal_key
+from hub.installation.trust import trust_builtin, trust_origin, trust_seal_chain
 from hub.settings import Settings
-from hub.settings.sections import OneTokenSettings
-from hub.store.files.durable_files import read_or_create, write_durably
+from hub.store.files.durable_files import write_durably
 from hub.timestamps.builtin import BuiltinTimestamps
-from hub.tokens import RemoteKey, SigningKey
-from hub.tokens.pins import read_pin
-from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens import SigningKey
 from hub.tokens.several import SeveralTokens
-from hub.tokens.sm2_pkcs11 import VendorMechanism
-from hub.tokens.softhsm import create_token, module_path, use_token
-from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
 # In the folder `authority`: the seal's certificate by the built-in authority, and one by an outside authority with its
@@ -65,46 +56,6 @@ async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
     with (settings.data / "provision.lock").open("a") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         yield
-
-
-def make_token(settings: Settings) -> None:
-    """Create a SoftHSM token in the data folder, with a random PIN, unless a PKCS#11 module is configured."""
-    if settings.token.module:
-        return
-    folder = _token_folder(settings)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pin = settings.token.pin or read_or_create(folder / "pin", lambda: secrets.token_hex(16))
-    create_token(folder, settings.token.label, pin)
-
-
-def open_token(settings: Settings, clock: Clock) -> SeveralTokens:
-    """Return the configured tokens; if no module is configured, the token in the data folder. Raises TokenUnavailable
-    if there is none."""
-    return SeveralTokens([_first_token(settings), *map(_open, settings.token.more)], clock)
-
-
-def _first_token(settings: Settings) -> Pkcs11Token:
-    token = settings.token
-    if token.module:
-        return _open(token)
-    folder = _token_folder(settings)
-    if not (folder / "tokens").is_dir() or not (token.pin or (folder / "pin").exists()):
-        raise TokenUnavailable(f"there is no token in {folder}: bring that folder back from a backup")
-    use_token(folder)
-    return Pkcs11Token(module_path(), token.label, token.pin or read_pin(folder / "pin", token.label))
-
-
-def _open(token: OneTokenSettings) -> Pkcs11Token:
-    pin = token.pin or read_pin(token.pin_file, token.label)
-    return Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token))
-
-
-def _sm2_mechanism(token: OneTokenSettings) -> VendorMechanism | None:
-    return None if token.sm2_mechanism is None else VendorMechanism(token.sm2_mechanism, token.sm2_takes_hash)
-
-
-def _token_folder(settings: Settings) -> Path:
-    return settings.data.resolve() / "token"
 
 
 async def make_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> None:
@@ -144,9 +95,9 @@ async def load_pki(settings: Settings, token: SeveralTokens, clock: Clock) -> Bu
             f"the seal's certificate in authority/ is not for the key {settings.token.seal_key!r} of the token: "
             "correct token.seal_key, or run `qianda init --renew` if the seal is to change"
         )
-    _write_trust(settings.data / "trust", root, tsa)
-    trust_origin(settings.data / "trust", settings.public_origin)
-    trust_seal(settings, chain[0])
+    trust_builtin(settings, root, tsa)
+    trust_origin(settings)
+    trust_seal_chain(settings, chain)
     return BuiltinPki(authority, BuiltinTimestamps(timestamp_key, (tsa, root), clock), seal_key, chain, token)
 
 
@@ -183,9 +134,7 @@ def _seal_chain(settings: Settings, root: bytes) -> tuple[bytes, ...]:
     path = settings.data / "authority" / SEAL_CHAIN_FILE
     if not path.exists():
         return (_certificate_in(path.parent, "seal"), root)
-    chain = _chain_in(path)
-    _trust(settings, f"authority-seal-{fingerprint(chain[-1])[:16]}", chain[-1])
-    return chain
+    return _chain_in(path)
 
 
 def _chain_in(path: Path) -> tuple[bytes, ...]:
@@ -203,117 +152,3 @@ async def _made_once(path: Path, make: Callable[[], Awaitable[bytes]]) -> bytes:
     if not await asyncio.to_thread(path.exists):
         await asyncio.to_thread(write_durably, path, await make())
     return await asyncio.to_thread(path.read_bytes)
-
-
-def _write_trust(folder: Path, root: bytes, timestamp: bytes) -> None:
-    """Write what `qianda verify` trusts by default: the authority, and the timestamp service's own certificate, which
-    is pinned."""
-    for name, certificate in (("authority", root), ("timestamp", timestamp)):
-        _put(folder, f"builtin-{name}", certificate)
-
-
-def trust_origin(folder: Path, origin: str) -> None:
-    """Add the hub's address to those that `qianda verify` knows. Earlier addresses stay, because passkeys confirmed
-    signatures there."""
-    path = folder / ORIGINS_FILE
-    known = read_origins(path) if path.exists() else []
-    if origin not in known:
-        path.write_text("".join(f"{one}\n" for one in [*known, origin]), "utf-8")
-
-
-def trust_authority(settings: Settings, name: str, chain: tuple[bytes, ...]) -> None:
-    """Make `qianda verify` trust a configured authority, which is the last certificate of its chain."""
-    _trust(settings, f"authority-{name}", chain[-1])
-
-
-def trust_seal(settings: Settings, certificate: bytes) -> None:
-    """Make `qianda verify` accept this certificate as the organisation's seal.
-
-    The certificates of earlier seals stay, because contracts sealed with them must remain verifiable.
-    """
-    _trust(settings, f"seal-{fingerprint(certificate)[:16]}", certificate)
-
-
-def trust_seal_chain(settings: Settings, chain: Sequence[bytes]) -> None:
-    """Make `qianda verify` accept this seal (DER, its own certificate first), and the outside authority above it."""
-    trust_seal(settings, chain[0])
-    if chain[-1] != root_certificate(settings.data).read_bytes():
-        _trust(settings, f"authority-seal-{fingerprint(chain[-1])[:16]}", chain[-1])
-
-
-def trust_timestamps(settings: Settings, certificates: Sequence[bytes]) -> None:
-    """Make `qianda verify` accept timestamps by these certificates. The files of earlier services stay."""
-    for certificate in certificates:
-        _trust(settings, f"timestamp-{fingerprint(certificate)[:16]}", certificate)
-
-
-def _trust(settings: Settings, name: str, certificate: bytes) -> None:
-    _put(settings.data / "trust", name, certificate)
-
-
-def _put(folder: Path, name: str, certificate: bytes) -> None:
-    """Write a trusted certificate. An earlier one of this name stays next to it, for what was signed with it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, pem = folder / f"{name}.pem", ssl.DER_cert_to_PEM_cert(certificate)
-    if path.exists() and (before := path.read_text()) != pem:
-        path.rename(path.with_stem(f"{name}-{fingerprint(ssl.PEM_cert_to_DER_cert(before))[:16]}"))
-    if not path.exists():
-        path.write_text(pem)
-
-
-def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = ()) -> SignerTrust:
-    """Return the authorities whose certificates signers may bring, and make `qianda verify` trust the configured files.
-
-    These are the built-in authority, the other `authorities` that certify keys here, and those in the configured files.
-    Raises ValueError for a file without certificates, OSError for one that does not exist.
-    """
-    anchors = [own, *authorities]
-    folder = settings.data / "trust"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in settings.trusted_signers:
-        for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
-            anchors.append(certificate.public_bytes(Encoding.DER))
-            kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
-            if not kept.exists() and _may_issue(certificate):  # other certificates there would count as seals
-                kept.write_bytes(certificate.public_bytes(Encoding.PEM))
-    return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
-
-
-def _may_issue(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
-
-
-def remote_seal_info(settings: Settings) -> str:
-    """Return what the seal's remote service last reported about its key; empty if it was never asked."""
-    path = _seal_info(settings)
-    return path.read_text("utf-8") if path.exists() else ""
-
-
-async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: datetime) -> tuple[bytes, ...]:
-    """Return the chain of a seal at a remote service. From now on, `qianda verify` trusts the seal and its authority.
-
-    The chain ends at the configured authority. Raises ValueError for a certificate that cannot seal.
-    An expired certificate does not prevent the start: signers can still sign, and `qianda doctor` reports it.
-    """
-    ends = x509.load_der_x509_certificate(key.certificates[0]).not_valid_after_utc
-    trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
-    trust = SignerTrust(tuple(one.public_bytes(Encoding.DER) for one in trusted), own)
-    try:
-        chain = (await check_chain(key.certificates, trust, min(now, ends - timedelta(seconds=1)))).chain
-    except (BadInput, Refused) as error:
-        raise ValueError(f"seal: the certificate of {key.label} cannot be used: {error}") from error
-    trust_authority(settings, "seal", chain)
-    trust_seal(settings, chain[0])
-    _seal_info(settings).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_durably(_seal_info(settings), key.info.encode())
-    return chain
-
-
-def _seal_info(settings: Settings) -> Path:
-    """Return the file for the configured credential. Each credential has its own file, so that no data of another one
-    is used."""
-    which = "\n".join(str(settings.seal.get(name, "")) for name in ("kind", "url", "credential"))
-    return settings.data / "authority" / f"seal-{hashlib.sha256(which.encode()).hexdigest()[:16]}.json"

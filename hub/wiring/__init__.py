@@ -39,15 +39,9 @@ from hub.documents.signing.engine import make_engine
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.installation.data_folder import check_folder, check_seal, master_key
-from hub.installation.pki import (
-    BuiltinPki,
-    load_pki,
-    one_at_a_time,
-    open_token,
-    signer_trust,
-    trust_authority,
-    trust_seal_chain,
-)
+from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time
+from hub.installation.token import open_token
+from hub.installation.trust import signer_trust, trust_authority, trust_seal_chain
 from hub.lifecycle.messaging.service_alerts import TokenAlerts
 from hub.lifecycle.services import (
     Authorities,

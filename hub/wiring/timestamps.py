@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from hub.installation.pki import BuiltinPki, trust_timestamps
+from hub.installation.pki import BuiltinPki
+from hub.installation.trust import trust_timestamps
 from hub.lifecycle.messaging.service_alerts import TimestampWarnings
 from hub.notaries import Notary, NotaryContext
 from hub.plugins import NOTARIES, connect_plugin

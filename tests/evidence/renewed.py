@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from hub.installation.pki import trust_timestamps
+from hub.installation.trust import trust_timestamps
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.lifecycle.evidence.renew import hash_anew, renew
 from hub.lifecycle.evidence.renewed_record import add_renewed_version

@@ -95,7 +95,7 @@ def test_hub_starts_while_one_of_its_configured_tokens_is_away(in_child: InChild
     printed = in_child(
         OPENING
         + """
-from hub.installation.pki import open_token
+from hub.installation.token import open_token
 from hub.settings import Settings
 
 more = [{"module": MODULE, "label": "two", "pin": "2468", "sm2_mechanism": 0x80000301}]

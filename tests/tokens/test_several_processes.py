@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from pkcs11.exceptions import PKCS11Error
 
-from hub.installation.pki import load_pki, make_pki, make_token, one_at_a_time, open_token
+from hub.installation.pki import load_pki, make_pki, one_at_a_time
+from hub.installation.token import make_token, open_token
 from hub.settings import Settings
 from hub.tokens.module import Module
 from hub.tokens.softhsm import create_token, module_path, undisturbed

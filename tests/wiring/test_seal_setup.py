@@ -19,7 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hub.doctor import examine
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid, WrongInstallation
 from hub.initialise import initialise, renew
-from hub.installation.pki import trust_authority, write_seal_certificate
+from hub.installation.pki import write_seal_certificate
+from hub.installation.trust import trust_authority
 from hub.seal_setup import Pkcs12File, install_pkcs12, install_seal, renew_builtin_seal, request_seal, seal_status
 from hub.settings import Settings
 from hub.store.server.installation import find_binding, mark

@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 
 from hub.doctor import examine
-from hub.installation.pki import accepted_seal
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.services import SealKey
@@ -26,6 +25,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.plugins import seal_key
 from hub.tokens import TokenContext
 from hub.wiring import utc_now
+from hub.wiring.seal import accepted_seal
 from qianda.verify import verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.trust import Trust

@@ -1,0 +1,58 @@
+"""Open the configured tokens, or the one in the data folder, which `qianda init` creates."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from hub.errors import TokenUnavailable
+from hub.settings import Settings
+from hub.settings.sections import OneTokenSettings
+from hub.store.files.durable_files import read_or_create
+from hub.tokens.pins import read_pin
+from hub.tokens.pkcs11 import Pkcs11Token
+from hub.tokens.several import SeveralTokens
+from hub.tokens.sm2_pkcs11 import VendorMechanism
+from hub.tokens.softhsm import create_token, module_path, use_token
+
+
+def make_token(settings: Settings) -> None:
+    """Create a SoftHSM token in the data folder, with a random PIN, unless a PKCS#11 module is configured."""
+    if settings.token.module:
+        return
+    folder = _token_folder(settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pin = settings.token.pin or read_or_create(folder / "pin", lambda: secrets.token_hex(16))
+    create_token(folder, settings.token.label, pin)
+
+
+def open_token(settings: Settings, clock: Callable[[], datetime]) -> SeveralTokens:
+    """Return the configured tokens; if no module is configured, the token in the data folder. Raises TokenUnavailable
+    if there is none."""
+    return SeveralTokens([_first_token(settings), *map(_open, settings.token.more)], clock)
+
+
+def _first_token(settings: Settings) -> Pkcs11Token:
+    token = settings.token
+    if token.module:
+        return _open(token)
+    folder = _token_folder(settings)
+    if not (folder / "tokens").is_dir() or not (token.pin or (folder / "pin").exists()):
+        raise TokenUnavailable(f"there is no token in {folder}: bring that folder back from a backup")
+    use_token(folder)
+    return Pkcs11Token(module_path(), token.label, token.pin or read_pin(folder / "pin", token.label))
+
+
+def _open(token: OneTokenSettings) -> Pkcs11Token:
+    pin = token.pin or read_pin(token.pin_file, token.label)
+    return Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token))
+
+
+def _sm2_mechanism(token: OneTokenSettings) -> VendorMechanism | None:
+    return None if token.sm2_mechanism is None else VendorMechanism(token.sm2_mechanism, token.sm2_takes_hash)
+
+
+def _token_folder(settings: Settings) -> Path:
+    return settings.data.resolve() / "token"
