@@ -32,7 +32,8 @@ from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys, key_id_of
 from hub.store.files.durable_files import write_durably
 from hub.store.server.installation import Binding, bind, find_binding, find_oldest_encrypted, renew_certificates
-from hub.wiring import Clock, utc_now
+from hub.store.transaction import Clock
+from hub.wiring import utc_now
 from hub.wiring.seal import connect_seal
 
 

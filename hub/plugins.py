@@ -5,7 +5,7 @@ Each one is in its own file: a new one needs one file and one entry in the confi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,16 +16,10 @@ import chats
 from channels import Channel, ChannelContext
 from hub import attestations, authorities, notaries, tokens
 from hub import identity as identities
-from hub.errors import TemplateFailed
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.authority_choice import BUILTIN
-from hub.model.staff.scope import EVERYTHING
-from hub.router.message_texts import find_message_faults
 from hub.router.providers import Provider
-from hub.router.rendering import Renderer
 from hub.settings import SENDING_CHANNELS, ChannelSettings
-from hub.store.messaging.outbox import opening_accept, opening_accepted
-from hub.store.transaction import Database
 
 # The value of `kind` in `[seal]` if the seal's key is on the token, which is the default.
 ON_THE_TOKEN = "token"
@@ -34,7 +28,6 @@ ROSTER = "roster"
 # With this ending, an option's name means a file: `auth_token_file` names a file that holds `auth_token`. So the
 # configuration need not contain secrets.
 SECRET_FILE = "_file"
-OUTBOX_RATE = 1000.0
 
 Context = TypeVar("Context")
 Plugin = TypeVar("Plugin")
@@ -109,37 +102,6 @@ def connect_provider(name: str, settings: ChannelSettings, context: ChannelConte
         settings.currency,
     )
     return Provider(provider, channel)
-
-
-class DatabaseLedger:
-    """The outbox's own ledger. It is committed separately from the transaction that sends."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def accept(self, key: str) -> None:
-        async with self._database.transaction(EVERYTHING, opening_accept(key)):
-            pass
-
-    async def accepted(self, key: str) -> bool:
-        opening = opening_accepted(key)
-        async with self._database.transaction(EVERYTHING, opening) as tx:
-            return bool(await tx.connection.execute(opening.statement, opening.values))
-
-
-def demo_outbox(context: ChannelContext) -> list[Provider]:
-    """Return the demo's providers, in which the outbox serves every channel."""
-    channel = import_module("channels.outbox").connect({}, context)
-    return [
-        Provider(ProviderSettings(f"outbox-{each}", "outbox", each, rate=OUTBOX_RATE), channel)
-        for each in SENDING_CHANNELS
-    ]
-
-
-def check_messages(providers: Iterable[Provider], renderer: Renderer) -> None:
-    """Raise TemplateFailed with all reasons why a configured provider would refuse or cut one of our messages."""
-    if found := find_message_faults(providers, renderer.templates, renderer.longest_addresses):
-        raise TemplateFailed("\n".join(["These messages could not be sent:", *found]))
 
 
 async def seal_key(entry: Mapping[str, Any], context: tokens.TokenContext) -> tokens.RemoteKey | None:

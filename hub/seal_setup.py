@@ -23,10 +23,11 @@ from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time, write_seal
 from hub.installation.seal_keys import is_brought, keep_brought_key
 from hub.installation.token import open_token
 from hub.settings import Settings
+from hub.store.transaction import Clock
 from hub.tokens.pkcs12 import Pkcs12Content, read_pkcs12
 from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import public_key_info
-from hub.wiring import Clock, Hub, utc_now
+from hub.wiring import Hub, utc_now
 from qianda.verify.findings import Element, Reason, Word
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 

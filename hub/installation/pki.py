@@ -12,7 +12,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -26,6 +25,7 @@ from hub.installation.seal_keys import find_seal_key
 from hub.installation.trust import trust_builtin, trust_origin, trust_seal_chain
 from hub.settings import Settings
 from hub.store.files.durable_files import write_durably
+from hub.store.transaction import Clock
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey
 from hub.tokens.several import SeveralTokens
@@ -34,7 +34,6 @@ AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
 # In the folder `authority`: the seal's certificate by the built-in authority, and one by an outside authority with its
 # chain.
 SEAL_FILE, SEAL_CHAIN_FILE = "seal.der", "seal-chain.pem"
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 from hub.errors import TokenUnavailable
 from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
 from hub.store.files.durable_files import read_or_create
+from hub.store.transaction import Clock
 from hub.tokens.pins import read_pin
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.several import SeveralTokens
@@ -28,7 +27,7 @@ def make_token(settings: Settings) -> None:
     create_token(folder, settings.token.label, pin)
 
 
-def open_token(settings: Settings, clock: Callable[[], datetime]) -> SeveralTokens:
+def open_token(settings: Settings, clock: Clock) -> SeveralTokens:
     """Return the configured tokens; if no module is configured, the token in the data folder. Raises TokenUnavailable
     if there is none."""
     return SeveralTokens([_first_token(settings), *map(_open, settings.token.more)], clock)

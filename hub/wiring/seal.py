@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from hub.lifecycle.services import SealKey
 from hub.plugins import seal_key
 from hub.settings import Settings
 from hub.store.files.durable_files import write_durably
+from hub.store.transaction import Clock
 from hub.tokens import RemoteKey
 from hub.tokens.softkey import SoftKey
-
-Clock = Callable[[], datetime]
 
 
 async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:

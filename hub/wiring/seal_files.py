@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hub.authorities.request import read_certificates
@@ -13,12 +11,13 @@ from hub.model.sealing.webhook import WebhookAddress, read_webhook_key
 from hub.settings import Settings
 from hub.store.files.object_places import ObjectPlace
 from hub.store.sealing.job_files import SealJobFiles
+from hub.store.transaction import Clock
 
 if TYPE_CHECKING:
     from hub.documents.sealing.file_sealer import FileSealer
 
 
-def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Callable[[], datetime]) -> SealFileServices:
+def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Clock) -> SealFileServices:
     """Return the parts. Raises ValueError for a webhook without a key, BadInput for a file without certificates,
     OSError if a file cannot be read."""
     configured = settings.seal_files

@@ -4,9 +4,7 @@ connect the notaries."""
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -18,11 +16,9 @@ from hub.lifecycle.messaging.service_alerts import TimestampWarnings
 from hub.notaries import Notary, NotaryContext
 from hub.plugins import NOTARIES, connect_plugin
 from hub.settings import Settings
-from hub.store.transaction import Database
+from hub.store.transaction import Clock, Database
 from hub.timestamps import TimestampAuthority
 from hub.timestamps.several import SeveralTimestamps
-
-Clock = Callable[[], datetime]
 
 
 async def connect_timestamps(

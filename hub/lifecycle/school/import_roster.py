@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -31,9 +31,8 @@ from hub.model.school.school_names import SchoolNames
 from hub.model.staff.accounts import Staff
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING, Scope
-from hub.store.transaction import Database, Transaction
+from hub.store.transaction import Clock, Database, Transaction
 
-Clock = Callable[[], datetime]
 # Rows per transaction, so that a large roster does not hold locks for long.
 ROWS_AT_ONCE = 200
 # The most faults that a report lists. A marked sheet shows all of them.
