@@ -13,7 +13,14 @@ from datetime import datetime
 import structlog
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport
-from hub.model.messaging.delivery import DeliveryState, StateReport, compute_check_time, earliest_start, merge_states
+from hub.model.messaging.delivery import (
+    Delivery,
+    DeliveryState,
+    StateReport,
+    compute_check_time,
+    earliest_start,
+    merge_states,
+)
 from hub.model.reminders.may_send import SkipReason
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Provider
@@ -84,6 +91,19 @@ async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[
         await record_arrival(tx, provider, arrivals.get(provider.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
     return [delivery is not None for delivery in deliveries]
+
+
+async def find_reported(tx: Transaction, provider: Provider, report: ReceiptReport) -> Delivery | None:
+    """Return the delivery that a report is about, or None.
+
+    It is found by our own key or by the provider's reference. If the provider can be asked and its callbacks are
+    unsigned, the phone number alone is also enough.
+    """
+    if report.key and (found := await tx.deliveries.find_by_key(report.key)):
+        return found if found.provider == provider.name else None
+    rules = provider.channel.rules
+    asked = rules.queryable and not rules.signed  # the report is only a hint: the provider's answer counts
+    return await tx.deliveries.find_by_report(provider.name, report.receipt.reference, report.to if asked else "")
 
 
 def _find_called(reported: Reported, locked: Mapping[str, ReportedDelivery]) -> ReportedDelivery | None:

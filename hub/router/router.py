@@ -40,7 +40,7 @@ from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held import find_holder, hold_back
 from hub.router.open_calls import OpenCalls
 from hub.router.providers import Begun, Booked, Provider, ProviderSet, send_measured
-from hub.router.receipts import convert_receipt, dropped_report
+from hub.router.receipts import convert_receipt, dropped_report, find_reported
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
 from hub.router.rendering import Renderer
@@ -152,26 +152,39 @@ class Router:
         """
         async with self._database.transaction(EVERYTHING, opening_to_send(delivery_id)) as tx:
             delivery = await tx.deliveries_to_send.lock(delivery_id)
-            if delivery is None or delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
-                return delivery.state if delivery else None
-            if self.providers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
-                return delivery.state
+            if delivery is None:
+                return None
             at, touched = tx.planning_now, delivery.state_at
-            if not delivery.is_free(at, before=None if fresh else idle_since or at - CALL_LEASE):
+            expired_before = None if fresh else idle_since or at - CALL_LEASE
+            if not self._may_claim(tx, delivery, expired_before):
                 return delivery.state
             delivery = replace(delivery, state_at=at)
             # The job may have waited long for a worker, so the message may have become obsolete.
             fresh = fresh and at - delivery.created_at < CALL_LEASE
             restored = not fresh and await tx.pause.was_restored(delivery.id)
-            ask = bool(delivery.provider) or restored
-            if ask:
+            call = None
+            if delivery.provider or restored:
                 await tx.deliveries.claim(delivery.id, at, held=touched)
-            call = None if ask else await self._book_call(tx, delivery, fresh=fresh)
-        if restored and (holder := await find_holder(self._database, self.providers, self.renderer, delivery)):
-            return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
-        if ask:
-            call = await self._ask_provider(delivery, touched)
+            else:
+                call = await self._book_call(tx, delivery, fresh=fresh)
+        if call is None:
+            ask = self._ask_every_provider if restored else self._ask_provider
+            call = await ask(delivery, touched)
         return await self.make_call(call) if isinstance(call, Begun) else call
+
+    def _may_claim(self, tx: Transaction, delivery: Delivery, expired_before: datetime | None) -> bool:
+        """Return whether the outcome of an attempt is open, this hub calls its provider, and nobody holds it."""
+        if delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
+            return False
+        if self.providers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
+            return False
+        return delivery.is_free(tx.planning_now, before=expired_before)
+
+    async def _ask_every_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
+        """Ask all providers about a message from a restored backup: it does not tell whom the hub called after it."""
+        if holder := await find_holder(self._database, self.providers, self.renderer, delivery):
+            return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
+        return await self._ask_provider(delivery, touched)
 
     async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
         """Ask the provider that was called before. Call it again only if it does not have the message.
@@ -373,23 +386,11 @@ class Router:
 
     async def apply_report(self, tx: Transaction, provider: Provider, report: ReceiptReport) -> bool:
         """Apply a receipt from a callback. Return False if its message is not known here (yet)."""
-        delivery = await self.find_reported(tx, provider, report)
+        delivery = await find_reported(tx, provider, report)
         if delivery is None:
             return False
         await self.apply_receipt(tx, delivery.id, provider, report.receipt)
         return True
-
-    async def find_reported(self, tx: Transaction, provider: Provider, report: ReceiptReport) -> Delivery | None:
-        """Return the delivery that a report is about, or None.
-
-        It is found by our own key or by the provider's reference. If the provider can be asked and its callbacks are
-        unsigned, the phone number alone is also enough.
-        """
-        if report.key and (found := await tx.deliveries.find_by_key(report.key)):
-            return found if found.provider == provider.name else None
-        rules = provider.channel.rules
-        asked = rules.queryable and not rules.signed  # the report is only a hint: the provider's answer counts
-        return await tx.deliveries.find_by_report(provider.name, report.receipt.reference, report.to if asked else "")
 
     async def reconcile(self, before: datetime) -> int:
         """Reconcile the messages whose outcome has been unknown since `before` or longer. Return their number."""

@@ -20,7 +20,7 @@ from hub.lifecycle.inbound.unread import show_unread
 from hub.lifecycle.services import Services
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
-from hub.router.receipts import Reported, apply_receipts, is_plain
+from hub.router.receipts import Reported, apply_receipts, find_reported, is_plain
 from hub.store.inbound.callbacks import Callback
 from hub.store.messaging.providers import OfProviders
 from hub.store.transaction import Transaction
@@ -137,7 +137,7 @@ async def _confirm_reports(
 async def _confirm_report(services: Services, provider: Provider, report: ReceiptReport) -> ReceiptReport | None:
     """Ask the provider, and return its answer in place of the unsigned report."""
     async with services.database.transaction(EVERYTHING) as tx:
-        delivery = await services.messaging.router.find_reported(tx, provider, report)
+        delivery = await find_reported(tx, provider, report)
         message = await services.messaging.router.renderer.render_message(tx, delivery) if delivery else None
     if delivery is None or message is None:
         return None
