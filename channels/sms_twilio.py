@@ -16,21 +16,17 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from channels import (
-    AccountTrouble,
     CallbackAnswer,
     CallbackContent,
     CallbackRequest,
     CannotAsk,
     Channel,
     ChannelContext,
-    Failure,
     Fate,
     Inbound,
     Message,
-    MessageRefused,
     Receipt,
     ReceiptReport,
-    ReplyLost,
     Rules,
     Shape,
     read_options,
@@ -107,28 +103,14 @@ class TwilioSms:
 
     async def send(self, message: Message) -> Receipt:
         callback = self._callbacks.status_address(message.key)
-        made = await create(
-            self._messages.create_async(to=message.to, body=message.text, status_callback=callback, **self._from)
-        )
-        receipt = _receipt(made.sid, str(made.status), made.error_code)
-        if receipt is None:
-            raise ReplyLost("unreadable answer")
-        if receipt.failure is Failure.ACCOUNT:
-            raise AccountTrouble(receipt.detail)
-        if receipt.failure:
-            raise MessageRefused(receipt.detail, receipt.failure)
-        return receipt
+        creation = self._messages.create_async(to=message.to, body=message.text, status_callback=callback, **self._from)
+        return await create(creation, _read_message)
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for the message by Twilio's id, otherwise by number, time and text."""
         known = _REFERENCE.fullmatch(reference)
-        made = await fetch(self._messages(reference).fetch_async() if known else self._search(message))
-        if made is None:
-            return None
-        receipt = _receipt(made.sid, str(made.status), made.error_code)
-        if receipt is None:
-            raise CannotAsk("unreadable answer")
-        return receipt
+        query = self._messages(reference).fetch_async() if known else self._search(message)
+        return await fetch(query, _read_message)
 
     async def _search(self, message: Message) -> Any:
         """Search the messages to the number.
@@ -154,6 +136,10 @@ class TwilioSms:
         receipt = _receipt(fields["MessageSid"], fields["MessageStatus"], int(fields.get("ErrorCode") or 0))
         assert receipt
         return CallbackContent(reports=(ReceiptReport(receipt, key, fields["To"]),))
+
+
+def _read_message(made: Any) -> Receipt | None:
+    return _receipt(made.sid, str(made.status), made.error_code)
 
 
 def _receipt(reference: str | None, status: str, code: int | None) -> Receipt | None:

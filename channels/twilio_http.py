@@ -8,7 +8,7 @@ arrived. Sources: Twilio "Messages resource", "Calls resource", "Error and warni
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -28,10 +28,13 @@ from channels import (
     Failure,
     MessageRefused,
     NotNow,
+    Receipt,
     ReplyLost,
 )
 
 Resource = TypeVar("Resource")
+# Returns the receipt for what Twilio says of an object; None if that is malformed.
+ReadReceipt = Callable[[Resource], Receipt | None]
 
 ACCOUNT = "^AC[0-9a-f]{32}$"
 PAGE = 1000  # Twilio's maximum; one number hardly ever has more
@@ -117,20 +120,29 @@ def make_client(options: TwilioOptions, context: ChannelContext) -> Client:
     return made
 
 
-async def create(call: Awaitable[Resource]) -> Resource:
-    """Await a request that creates something. Raises MessageRefused, NotNow, AccountTrouble or ReplyLost."""
+async def create(call: Awaitable[Resource], read: ReadReceipt[Resource]) -> Receipt:
+    """Await a request that creates something, and read its receipt. Raises MessageRefused, NotNow, AccountTrouble or
+    ReplyLost."""
     try:
-        return await call
+        made = await call
     except (TwilioRestException, TwilioServiceException) as error:
         raise convert_error(error.status, error.code) from error
     except _UNREADABLE as error:
         raise ReplyLost("unreadable answer") from error
+    receipt = read(made)
+    if receipt is None:
+        raise ReplyLost("unreadable answer")
+    if receipt.failure is Failure.ACCOUNT:
+        raise AccountTrouble(receipt.detail)
+    if receipt.failure:
+        raise MessageRefused(receipt.detail, receipt.failure)
+    return receipt
 
 
-async def fetch(call: Awaitable[Resource]) -> Resource | None:
-    """Await a query; None if Twilio answers that there is no such object. Raises CannotAsk."""
+async def fetch(call: Awaitable[Resource | None], read: ReadReceipt[Resource]) -> Receipt | None:
+    """Await a query, and read the receipt of what it found. None if there is no such object. Raises CannotAsk."""
     try:
-        return await call
+        found = await call
     except TwilioRestException as error:
         if error.status == 404 and error.code == 20404:
             return None
@@ -139,6 +151,12 @@ async def fetch(call: Awaitable[Resource]) -> Resource | None:
         raise CannotAsk("unreadable answer") from error
     except ChannelError as error:
         raise CannotAsk(str(error)) from error
+    if found is None:
+        return None
+    receipt = read(found)
+    if receipt is None:
+        raise CannotAsk("unreadable answer")
+    return receipt
 
 
 def convert_error(status: int, code: int | None) -> ChannelError:

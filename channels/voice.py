@@ -19,7 +19,6 @@ from twilio.twiml.voice_response import VoiceResponse
 from channels import (
     CallbackContent,
     CallbackRequest,
-    CannotAsk,
     Channel,
     ChannelContext,
     Failure,
@@ -28,7 +27,6 @@ from channels import (
     MessageRefused,
     Receipt,
     ReceiptReport,
-    ReplyLost,
     Rules,
     read_options,
 )
@@ -88,35 +86,23 @@ class Voice:
         if len(words) > MAX_TWIML:
             raise MessageRefused(f"longer than {MAX_TWIML} characters of TwiML", Failure.CONTENT)
         detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
-        made = await create(
-            self._calls.create_async(
-                to=message.to,
-                from_=self._options.sender,
-                twiml=words,
-                timeout=RING,
-                time_limit=MAX_CALL_SECONDS,
-                status_callback=self._callbacks.status_address(message.key),
-                status_callback_method="POST",
-                **detection,
-            )
+        creation = self._calls.create_async(
+            to=message.to,
+            from_=self._options.sender,
+            twiml=words,
+            timeout=RING,
+            time_limit=MAX_CALL_SECONDS,
+            status_callback=self._callbacks.status_address(message.key),
+            status_callback_method="POST",
+            **detection,
         )
-        receipt = _receipt(made.sid, str(made.status))
-        if receipt is None:
-            raise ReplyLost("unreadable answer")
-        if receipt.failure:
-            raise MessageRefused(receipt.detail, receipt.failure)
-        return receipt
+        return await create(creation, _read_call)
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for the call by Twilio's id, otherwise by number and time."""
         known = _REFERENCE.fullmatch(reference)
-        made = await fetch(self._calls(reference).fetch_async() if known else self._search(message))
-        if made is None:
-            return None
-        receipt = _receipt(made.sid, str(made.status), made.answered_by or "")
-        if receipt is None:
-            raise CannotAsk("unreadable answer")
-        return receipt
+        query = self._calls(reference).fetch_async() if known else self._search(message)
+        return await fetch(query, _read_call)
 
     async def _search(self, message: Message) -> Any:
         return next(iter(await list_since(self._calls, "calls", message.to, message.at - SLACK)), None)
@@ -140,6 +126,10 @@ def twiml(message: Message) -> str:
     response.pause(length=1)
     response.say(text, language=VOICES.get(message.language, VOICES["zh"]), loop=2 if spoken else 1)
     return str(response)
+
+
+def _read_call(made: Any) -> Receipt | None:
+    return _receipt(made.sid, str(made.status), made.answered_by or "")
 
 
 def _receipt(reference: str | None, status: str, answered_by: str = "", sip: int = 0) -> Receipt | None:
