@@ -135,34 +135,45 @@ def _check_signed_data(
     outside: Collection[bytes] = (),
 ) -> CheckedSignature:
     """Check SignedData. `outside`: certificates that may have signed although SignedData does not contain them."""
-    encapsulated = parts[2].children(SEQUENCE)
     signer = der.only(parts[-1].children(SET)).children(SEQUENCE)
     _check_versions(parts, signer, kind)
+    _, identifier, digest_algorithm, signed, algorithm, signature, *unsigned = signer
+    encapsulated = parts[2].children(SEQUENCE)
     if encapsulated[0].whole != kind or (kind == cms_parts.DATA and len(encapsulated) != 1):
         raise FileIsWrong("a signature over something of another kind")
-    inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
-    if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
-        if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or may have changed
-            raise OutsideProfile("a timestamp with parts that are not configured")
-        raise FileIsWrong("a certificate that nobody knows, or a damaged one")
-    name = _hash_name(signer[2])
+    inside = _certificates_inside(parts, kind, certificates)
+    name = _hash_name(digest_algorithm)
     if [_hash_name(each) for each in parts[1].children(SET)] != [name]:
         raise FileIsWrong("the list of digests")
-    values = _attributes(signer[3], CONTEXT_0)
+    values = _attributes(signed, CONTEXT_0)
     if values.get(cms_parts.CONTENT_TYPE) != kind:
         raise FileIsWrong("the kind of content")
     if values.get(cms_parts.MESSAGE_DIGEST) != encode(OCTET_STRING, digest(name)):
         raise FileIsWrong("the digest is of other bytes")
     certificate = _named_certificate(values, [*inside, *outside], timestamp=kind == cms_parts.TST_INFO)
+    _check_identifier(identifier, certificate)
+    value = _content_of(signature, OCTET_STRING)
+    _verify(certificate, (algorithm, name), value, bytes((SET,)) + signed.whole[1:])
+    return CheckedSignature(certificate, value, _attributes(unsigned[0], CONTEXT_1) if unsigned else {})
+
+
+def _certificates_inside(parts: list[DerElement], kind: bytes, certificates: Collection[bytes]) -> list[bytes]:
+    """Return the certificates in SignedData, which must all be among `certificates`, with nothing else beside them."""
+    inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
+    if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
+        if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or may have changed
+            raise OutsideProfile("a timestamp with parts that are not configured")
+        raise FileIsWrong("a certificate that nobody knows, or a damaged one")
+    return inside
+
+
+def _check_identifier(identifier: DerElement, certificate: bytes) -> None:
+    """Check that the signer is identified by issuer and serial number of the certificate that was named."""
     names = _names_of(certificate)
-    if signer[1].tag != SEQUENCE:
+    if identifier.tag != SEQUENCE:
         raise OutsideProfile("a signer named by a key identifier")
-    if signer[1].content != names.issuer + names.serial:
+    if identifier.content != names.issuer + names.serial:
         raise FileIsWrong("two certificates are named")
-    value = _content_of(signer[5], OCTET_STRING)
-    _verify(certificate, (signer[4], name), value, bytes((SET,)) + signer[3].whole[1:])
-    unsigned = _attributes(signer[6], CONTEXT_1) if len(signer) > 6 else {}
-    return CheckedSignature(certificate, value, unsigned)
 
 
 def _check_versions(parts: list[DerElement], signer: list[DerElement], kind: bytes) -> None:
