@@ -19,9 +19,6 @@ from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 from qianda.verify.cms_check import BadCmsSignature, check_timestamp
 
-# Those that keep rows from being changed, on `record_entry`, `evidence_package`, `evidence_addendum`, the two tables of
-# hash trees, the two of renewals, and `hash_tree_receipt`; and the one that keeps the heads of records.
-TRIGGERS = 9
 # The most roots without a receipt that are counted.
 MAX_NAMED = 1000
 
@@ -29,7 +26,7 @@ MAX_NAMED = 1000
 async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
     """Yield each fault, and at the end how many were checked."""
     async with hub.database.transaction(EVERYTHING) as tx:
-        trees, triggers = await tx.trees.list_all(), await tx.trees.count_triggers()
+        trees, missing = await tx.trees.list_all(), await tx.trees.list_missing_triggers()
     faults = leaves = 0
     before: StoredTree | None = None
     for tree in trees:
@@ -38,9 +35,10 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
             yield finding
         leaves += tree.leaves
         before = tree
-    if triggers != TRIGGERS:
+    if missing:
         faults += 1
-        yield DoctorFinding("triggers", False, f"{TRIGGERS - triggers} triggers that keep evidence are switched off")
+        words = f"{len(missing)} triggers that keep evidence are switched off: {', '.join(missing)}"
+        yield DoctorFinding("triggers", False, words)
     if not faults and (ended := (await plan_renewal(hub.services)).ended):  # reads every timestamp
         faults += 1
         yield DoctorFinding(

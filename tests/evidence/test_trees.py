@@ -142,11 +142,15 @@ FIRST_TREE_TAKEN_OUT = """
 DELETE FROM hash_tree WHERE day = (SELECT min(day) FROM hash_tree);
 DELETE FROM hash_tree_leaf WHERE day = (SELECT min(day) FROM hash_tree_leaf)
 """
+TRIGGER_ELSEWHERE = """
+CREATE TRIGGER keep_evidence BEFORE UPDATE ON sound_hash_tree FOR EACH STATEMENT EXECUTE FUNCTION keep_evidence()
+"""
 TREE_HARMS = (
     ("DELETE FROM hash_tree_leaf WHERE position = 1", "its leaves do not lead to its root"),
     ("UPDATE hash_tree SET root = sha256('x')", "its leaves do not lead to its root"),
     ("UPDATE hash_tree SET timestamps = ARRAY[]::bytea[]", "its root has no timestamp"),
     ("ALTER TABLE record_entry DISABLE TRIGGER keep_evidence", "1 triggers"),
+    ("ALTER TABLE record_entry DISABLE TRIGGER keep_evidence;" + TRIGGER_ELSEWHERE, "keep_evidence of record_entry"),
     (FIRST_TREE_TAKEN_OUT, "does not follow the tree before"),
 )
 
@@ -171,6 +175,7 @@ async def test_a_tree_that_was_changed_is_named() -> None:
             for table in ("hash_tree", "hash_tree_leaf"):
                 await tamper(dsn, f"DELETE FROM {table}; INSERT INTO {table} SELECT * FROM sound_{table}")
             await tamper(dsn, SWITCH.format("ENABLE") + "; ALTER TABLE record_entry ENABLE TRIGGER keep_evidence")
+            await tamper(dsn, "DROP TRIGGER IF EXISTS keep_evidence ON sound_hash_tree")
             assert await faults(running) == []
 
 

@@ -77,8 +77,17 @@ LEFT JOIN evidence_package AS package
 WHERE leaf.day = :day ORDER BY leaf.position
 """).bindparams(_DAY)
 )
+# The triggers that keep rows from being changed, by their tables, and the one that keeps the heads of records.
+EVIDENCE_TRIGGERS = frozenset(
+    {
+        *((table, "keep_evidence") for table in ("record_entry", "evidence_package", "evidence_addendum")),
+        *((table, "keep_evidence") for table in ("hash_tree", "hash_tree_leaf", "hash_tree_receipt")),
+        *((table, "keep_evidence") for table in ("evidence_renewal", "evidence_renewal_leaf")),
+        ("record_entry", "follow_record"),
+    }
+)
 _TRIGGERS_ON = SqlStatement("""
-SELECT count(*) FROM pg_trigger WHERE tgname IN ('keep_evidence', 'follow_record') AND tgenabled IN ('O', 'A')
+SELECT tgrelid::regclass::text AS its_table, tgname AS name FROM pg_trigger WHERE tgenabled IN ('O', 'A')
 """)
 
 
@@ -148,9 +157,10 @@ class HashTrees(Repository):
         async for row in self._connection.stream(_COMPARED, {"day": day}, ROWS_AT_ONCE):
             yield _compared(row)
 
-    async def count_triggers(self) -> int:
-        """Return how many of the triggers that protect evidence are enabled."""
-        return int(await self._connection.scalar(_TRIGGERS_ON) or 0)
+    async def list_missing_triggers(self) -> list[str]:
+        """Return those of EVIDENCE_TRIGGERS that are switched off or do not exist, as `trigger of table`."""
+        enabled = {(row["its_table"], row["name"]) for row in await self._connection.execute(_TRIGGERS_ON)}
+        return sorted(f"{name} of {table}" for table, name in EVIDENCE_TRIGGERS - enabled)
 
 
 def _compared(row: Row) -> ComparedLeaf:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
+from hub.store.evidence.trees import EVIDENCE_TRIGGERS
 from hub.store.server.migrate import SCRIPTS, _upgrade, migrate
 from hub.store.tables.columns import metadata
 from tests.database import fresh_database
@@ -48,6 +49,16 @@ async def _create_tables(owner_dsn: str) -> None:
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     await engine.dispose()
+
+
+async def test_the_doctor_looks_for_each_trigger_that_keeps_evidence() -> None:
+    async with fresh_database() as dsns:
+        connection = await asyncpg.connect(dsns.owner)
+        found = await connection.fetch(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname IN ('keep_evidence', 'follow_record')"
+        )
+        await connection.close()
+    assert {tuple(row) for row in found} == EVIDENCE_TRIGGERS
 
 
 async def test_the_migrations_make_exactly_what_the_tables_declare() -> None:
