@@ -16,7 +16,6 @@ from bench.services import SEAL_ACCESS, SEAL_CREDENTIAL
 from bench.stage import Stage
 from hub.settings import Settings
 
-LEDGERS = ("authority", "timestamps", "seal")
 STOP_TIMEOUT = 10
 
 
