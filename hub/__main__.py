@@ -1,4 +1,4 @@
-"""The server's commands, except those in `hub.commands`: `qianda demo`, `serve`, `work`, `migrate`, `init`, `issue` …
+"""Put the commands of `hub.commands` together, and add `qianda migrate`, `init`, `import`, `issue`, `doctor`, `erase`.
 
 The modules that build a hub are imported only where one is built, so that a refused command answers at once and a
 supervisor stays small.
@@ -6,22 +6,14 @@ supervisor stays small.
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import os
-import pickle
-import secrets
-import socket
-import time
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.commands import (
     backup,
+    demo,
     evidence,
     hold,
     init,
@@ -32,29 +24,15 @@ from hub.commands import (
     school,
     seal,
     seals,
+    serve,
     server,
     setup,
     staff,
 )
-from hub.commands.open_database import made_database, opened_database
-from hub.commands.with_hub import check_current, load_settings, real_settings, said_plainly, say, uuid_of, with_hub
-from hub.demo.guard import (
-    check_demo,
-    check_demo_database,
-    check_elsewhere,
-    lan_address,
-)
-from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
+from hub.commands.with_hub import real_settings, said_plainly, say, uuid_of, with_hub
 from hub.errors import BadInput
-from hub.installation.data_folder import check_folder
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
-from hub.processes.job import ServiceJob
-from hub.processes.supervisor import Greeting, SupervisorPlan, become_supervisor
-from hub.settings import PACKED, Settings
-from hub.store.files.durable_files import read_or_create
-from hub.store.server.connections import Dsns
-from hub.store.server.installation import find_binding, kind_of, mark
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
@@ -76,43 +54,9 @@ app.command("resume")(backup.resume_command)
 app.command("prune")(prune.prune_command)
 app.command("backup")(backup.backup_command)
 app.command("restore")(backup.restore_command)
-DEMO_LOGIN = "demo"
-PORT_TIMEOUT = 5.0
-MAX_PORT = 65535
-_OTHER_PORT = "QIANDA_PORT (or `make run PORT=…`; of a worker QIANDA_WORK_PORT) chooses another port"
-Result = TypeVar("Result")
-
-
-# ---- commands
-
-
-@app.command()
-def demo() -> None:
-    """Run everything on this machine with a demo school. For trial only: a real database or channel is refused."""
-    with said_plainly():
-        settings = at_its_own_address(load_settings())
-        check_demo(settings)
-        _check_port(settings.host, settings.port)
-        with made_database(settings) as (_, dsns):
-            asyncio.run(_prepare_demo_database(dsns))
-            certificates = make_certificates(settings, datetime.now(UTC))
-            greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
-            web = ServiceJob("web", pickle.dumps(settings), dsns.app, True, settings.data, certificates)
-            jobs = (web, replace(web, kind="work", certificates=None))
-            address = (settings.host, settings.port)
-            become_supervisor(SupervisorPlan(jobs, settings.data, Greeting(address, greeting)))
-
-
-@app.command()
-def serve() -> None:
-    """Serve the pages and the API."""
-    _run_elsewhere("web")
-
-
-@app.command()
-def work() -> None:
-    """Run workers: reminders, messages, sealing. There may be any number of them, on any number of machines."""
-    _run_elsewhere("work")
+app.command("demo")(demo.demo_command)
+app.command("serve")(serve.serve_command)
+app.command("work")(serve.work_command)
 
 
 @app.command(name="migrate")
@@ -150,12 +94,12 @@ def init_command(
             init.set_up(from_file)
         elif by_page:
             unset = setup.check_unset()
-            _check_port(unset.host, unset.port)
+            serve.check_port(unset.host, unset.port)
             setup.set_up_by_page()
-            _run_elsewhere("web", "work")
+            serve.run_processes("web", "work")
         elif not renew and setup.is_a_terminal() and setup.is_unset():
             if setup.set_up_in_terminal():
-                _run_elsewhere("web", "work")
+                serve.run_processes("web", "work")
         else:
             setup.check_has_a_school()
             say(init.bind_database(real_settings(), renew=renew))
@@ -221,119 +165,6 @@ def erase(
         what = signer if entry is None else entry
         with_hub(lambda hub: erase_of_number(hub.services, number, what, COMMAND_LINE.actor))
         say("Erased.")
-
-
-# ---- shared by the commands
-
-
-def _run_elsewhere(*kinds: str) -> None:
-    with said_plainly():
-        settings = real_settings()
-        jobs = [(kind, each) for kind in kinds for each in _settings_of_jobs(kind, settings)]
-        for kind, each in jobs:
-            _check_port(each.host, each.port) if kind == "web" else _check_port(each.work_host, each.work_port)
-        with opened_database(settings) as (server, dsns):
-            check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
-            asyncio.run(check_current(dsns.app))
-            check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
-            data = settings.data if server else None
-            packed = [ServiceJob(kind, pickle.dumps(each), dsns.app, False, data) for kind, each in jobs]
-            become_supervisor(SupervisorPlan(tuple(packed), data))
-
-
-def _settings_of_jobs(kind: str, settings: Settings) -> list[Settings]:
-    """Return the settings for each process of a kind. The workers' health ports are consecutive. Raises BadInput if
-    there are not enough ports."""
-    if kind == "web":
-        return [settings]
-    first, number = settings.work_port, settings.workers
-    if first + number - 1 > MAX_PORT:
-        raise BadInput(f"work_port: {number} workers need as many ports from {first} on", field="work_port")
-    ports = [first + place if first else 0 for place in range(number)]
-    return [settings.model_copy(update={"work_port": port}) for port in ports]
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise BadInput if another process listens on the port; 0 means no port. A process that is just ending gets
-    PORT_TIMEOUT seconds."""
-    if not port:
-        return
-    deadline = time.monotonic() + PORT_TIMEOUT
-    while True:
-        try:
-            with socket.create_server((host, port), family=_family(host)):
-                return
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise BadInput(f"this machine has no address {host}: use one of its own addresses") from error
-            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                reason = f"cannot listen on {host}:{port} ({error.strerror})"
-                raise BadInput(f"{reason}; {_OTHER_PORT}") from error
-        time.sleep(0.1)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-# ---- the demo
-
-
-async def _prepare_demo_database(dsns: Dsns) -> None:
-    """Migrate the database and mark it as a demo's. Any other database is refused before it is changed."""
-    from hub.store.server.migrate import migrate
-
-    check_demo_database(await kind_of(dsns.owner) or "demo")
-    await migrate(dsns.owner)
-    check_demo_database(await mark(dsns.owner, "demo", datetime.now(UTC)))
-
-
-async def _prepare_demo(settings: Settings, dsns: Dsns) -> tuple[str, str]:
-    """Make keys and certificates, load the school and its roster, and add a login. Return the API key and the
-    password."""
-    from hub.initialise import initialise
-    from hub.lifecycle.school.import_roster import load_roster, load_school, put_staff_and_key
-    from hub.wiring import build
-
-    api_key = _demo_secret(settings, "api-key", "QIANDA_DEMO_API_KEY")
-    password = _demo_secret(settings, "password", "QIANDA_DEMO_PASSWORD")
-    await initialise(settings, dsns.owner)
-    hub = await build(settings, dsns.app, demo=True)
-    try:
-        await load_school(hub.database, PACKED / "demo" / "seeds")
-        await put_staff_and_key(hub.database, login=DEMO_LOGIN, password=password, api_key=api_key)
-        async with hub.database.transaction(EVERYTHING) as tx:
-            is_loaded = await tx.school.count_open_enrolments() > 0
-        if not is_loaded:
-            roster = await asyncio.to_thread((PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes)
-            await load_roster(hub.database, hub.services.clock, roster, EVERYTHING)
-    finally:
-        await hub.close()
-    return api_key, password
-
-
-def _demo_secret(settings: Settings, name: str, variable: str) -> str:
-    """Return the secret from the environment variable; otherwise the one that an earlier start generated, or a new one.
-
-    It is stored, so that the old login still works after a second start.
-    """
-    folder = settings.data / "demo"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.environ.get(variable) or read_or_create(folder / name, lambda: secrets.token_urlsafe(16))
-
-
-def _greeting(settings: Settings, api_key: str, password: str) -> str:
-    origin = settings.public_origin
-    return f"""
-Qianda 签达 demo: {origin}
-{how_to_try(origin) if lan_address(settings.host) else ""}
-  staff          {origin}/staff/    login {DEMO_LOGIN}   password {password}
-  pretend phone  {origin}/demo/phone
-  API key        {api_key}     {origin}/api/openapi.json
-
-This is a demo. Its certificates and timestamps come from the built-in authority: for trial and internal use only.
-Its messages reach nobody but the pretend phone. Press Ctrl-C to stop.
-"""
 
 
 if __name__ == "__main__":
