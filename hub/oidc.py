@@ -19,7 +19,7 @@ import aiohttp
 
 from hub.bounded_read import read_limited
 from hub.errors import LoginProviderAway, ProviderLoginRefused
-from hub.settings import OidcSettings
+from hub.settings.sections import OidcSettings
 
 if TYPE_CHECKING:  # imported at the first login, because workers do not need it
     from joserfc.jwk import KeySet

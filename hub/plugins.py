@@ -19,7 +19,7 @@ from hub import identity as identities
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.authority_choice import BUILTIN
 from hub.router.providers import Provider
-from hub.settings import SENDING_CHANNELS, ChannelSettings
+from hub.settings.sections import SENDING_CHANNELS, ChannelSettings
 
 # The value of `kind` in `[seal]` if the seal's key is on the token, which is the default.
 ON_THE_TOKEN = "token"

@@ -45,7 +45,8 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL
 from hub.model.staff.password_cost import PasswordCost
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import PACKED, Settings, TimestampSettings, TokenSettings
+from hub.settings import PACKED, Settings
+from hub.settings.sections import TimestampSettings, TokenSettings
 from hub.store.encryption.keys import Keys
 from hub.store.server.installation import mark
 from hub.store.transaction import Database

@@ -21,22 +21,22 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from hub.settings.sections import SENDING_CHANNELS as SENDING_CHANNELS
-from hub.settings.sections import AppLinkSettings as AppLinkSettings
-from hub.settings.sections import AuthorityRuleSettings as AuthorityRuleSettings
-from hub.settings.sections import BudgetSettings as BudgetSettings
-from hub.settings.sections import ChannelSettings as ChannelSettings
-from hub.settings.sections import MailAddress as MailAddress
-from hub.settings.sections import ObjectIdentifier as ObjectIdentifier
-from hub.settings.sections import OidcSettings as OidcSettings
-from hub.settings.sections import RepresentativeSettings as RepresentativeSettings
-from hub.settings.sections import RetentionSettings as RetentionSettings
-from hub.settings.sections import SchoolSettings as SchoolSettings
-from hub.settings.sections import SealFilesSettings as SealFilesSettings
-from hub.settings.sections import StaffSettings as StaffSettings
-from hub.settings.sections import TimestampService as TimestampService
-from hub.settings.sections import TimestampSettings as TimestampSettings
-from hub.settings.sections import TokenSettings as TokenSettings
+from hub.settings.sections import (
+    AppLinkSettings,
+    AuthorityRuleSettings,
+    BudgetSettings,
+    ChannelSettings,
+    MailAddress,
+    ObjectIdentifier,
+    OidcSettings,
+    RepresentativeSettings,
+    RetentionSettings,
+    SchoolSettings,
+    SealFilesSettings,
+    StaffSettings,
+    TimestampSettings,
+    TokenSettings,
+)
 
 # The folder inside the package, in a checkout as in a wheel: templates, the default configuration, the demo's school.
 PACKED = Path(str(importlib.resources.files("hub")))

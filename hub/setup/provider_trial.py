@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from channels import CannotAsk, Channel, ChannelContext, ChannelError, Fate, Message, Receipt
 from hub.errors import BadInput
 from hub.plugins import connect_provider
-from hub.settings import ChannelSettings
+from hub.settings.sections import ChannelSettings
 
 CODE_DIGITS = 6
 MAX_GUESSES = 5

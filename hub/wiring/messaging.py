@@ -30,7 +30,8 @@ from hub.router.message_texts import MessageTexts, find_message_faults
 from hub.router.providers import Provider, ProviderSet
 from hub.router.rendering import Renderer
 from hub.router.router import Router
-from hub.settings import PACKED, SENDING_CHANNELS, Settings
+from hub.settings import PACKED, Settings
+from hub.settings.sections import SENDING_CHANNELS
 from hub.store.encryption.keys import Keys
 from hub.store.messaging.outbox import opening_accept, opening_accepted
 from hub.store.transaction import Clock, Database

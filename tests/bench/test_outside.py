@@ -20,7 +20,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
-from hub.settings import TimestampSettings
+from hub.settings.sections import TimestampSettings
 from tests.judges import judge_by_pyhanko
 from tests.lifecycle.signer import person
 from tests.running import Running, running_hub

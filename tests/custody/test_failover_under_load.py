@@ -24,7 +24,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.evidence.record import find_broken_entry
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import TimestampService, TimestampSettings
+from hub.settings.sections import TimestampService, TimestampSettings
 from qianda.holder import SoftwareKey
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.authorities.outside_ca import OutsideCa, RegistrationAuthority

@@ -14,7 +14,7 @@ from hub.doctor.records import examine_records
 from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
 from hub.model.evidence.tree import StoredTree
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import TimestampService, TimestampSettings
+from hub.settings.sections import TimestampService, TimestampSettings
 from qianda.evidence.container import PROOFS, open_container
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer

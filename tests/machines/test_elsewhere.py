@@ -29,7 +29,8 @@ from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.school.issue_many import IssueAct, IssueOutcome, IssueProgress, IssueSelection
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import PACKED, ChannelSettings, Settings
+from hub.settings import PACKED, Settings
+from hub.settings.sections import ChannelSettings
 from hub.store.server.installation import mark
 from hub.wiring import Hub, build
 from tests.channels.doubles.sms_twilio import Double

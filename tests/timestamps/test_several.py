@@ -18,7 +18,7 @@ import pytest
 from asn1crypto import tsp
 
 from hub.errors import TimestampUnavailable
-from hub.settings import TimestampService, TimestampSettings
+from hub.settings.sections import TimestampService, TimestampSettings
 from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps
 from hub.timestamps.several import SeveralTimestamps
 from tests.signing_parts import utc_now

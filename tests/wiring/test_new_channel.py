@@ -36,7 +36,8 @@ from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.model.contract.signer import Role
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import PACKED, Settings, TokenSettings
+from hub.settings import PACKED, Settings
+from hub.settings.sections import TokenSettings
 from hub.wiring import build
 from hub.worker.worker import Worker
 

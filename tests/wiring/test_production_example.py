@@ -12,7 +12,8 @@ from channels import ChannelContext, FixedTexts
 from hub.documents.messaging.messages import load_messages
 from hub.model.messaging.message_rules import list_message_faults
 from hub.plugins import connect_provider
-from hub.settings import PACKED, ChannelSettings, Settings
+from hub.settings import PACKED, Settings
+from hub.settings.sections import ChannelSettings
 from hub.wiring import utc_now
 from tests.channels.doubles.outbox import Ledger
 

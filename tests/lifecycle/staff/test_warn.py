@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import TimestampService, TimestampSettings
+from hub.settings.sections import TimestampService, TimestampSettings
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.timestamps.openssl_tsa import OpensslTsa

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hub.settings import OidcSettings
+from hub.settings.sections import OidcSettings
 
 ISSUER = "https://login.school.example/realms/school"
 

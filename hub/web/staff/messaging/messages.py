@@ -27,7 +27,7 @@ from hub.model.messaging.sms_length import Size, measure_text
 from hub.model.school.course import Campus
 from hub.model.signing.session import CODE_LIFE
 from hub.router.providers import Provider
-from hub.settings import SENDING_CHANNELS
+from hub.settings.sections import SENDING_CHANNELS
 from hub.web.staff.forms import Entered
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit
