@@ -23,7 +23,6 @@ from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time, write_seal
 from hub.installation.seal_keys import is_brought, keep_brought_key
 from hub.installation.token import open_token
 from hub.settings import Settings
-from hub.store.transaction import Clock
 from hub.tokens.pkcs12 import Pkcs12Content, read_pkcs12
 from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import public_key_info
@@ -86,35 +85,33 @@ def seal_status(hub: Hub) -> SealStatus:
     )
 
 
-async def request_seal(settings: Settings, clock: Clock = utc_now) -> bytes:
+async def request_seal(settings: Settings) -> bytes:
     """Return a PKCS#10 request (PEM) for the seal's key on the token, signed with that key.
 
     Raises BadInput if the key is at a signing service.
     """
-    async with _opened(settings, clock) as (_, token):
+    async with _opened(settings) as (_, token):
         key = await token.key(settings.token.seal_key)
         return await certificate_request(key, settings.school.name, settings.school.credit_code)
 
 
-async def install_seal(
-    settings: Settings, owner_dsn: str, files: Sequence[tuple[str, bytes]], clock: Clock = utc_now
-) -> str:
+async def install_seal(settings: Settings, owner_dsn: str, files: Sequence[tuple[str, bytes]]) -> str:
     """Check the certificates in these files (by name), install the chain and bind the database to it.
 
     They have to be for the key that was made on the token, or for the seal's present key. Return what was done, as a
     sentence. Raises as `accept_certificate` does; then nothing was changed.
     """
-    async with _opened(settings, clock) as (pki, token):
+    async with _opened(settings) as (pki, token):
         certificates = read_certificates(files)
         own = await token.key(settings.token.seal_key)
         certified = {certified_key(each) for each in certificates}
         spki = pki.seal_key.spki if pki.seal_key.spki in certified else own.spki
-        chain = await accept_certificate(certificates, spki, pki.authority.root, clock())
+        chain = await accept_certificate(certificates, spki, pki.authority.root, utc_now())
         if chain == pki.seal_chain:
             return UNCHANGED
         async with one_at_a_time(settings):
             write_seal_certificate(settings, chain)
-    return await renew(settings, owner_dsn, clock)
+    return await renew(settings, owner_dsn)
 
 
 @dataclass(frozen=True)
@@ -142,30 +139,30 @@ async def check_pkcs12(file: Pkcs12File, own_root: bytes, now: datetime) -> tupl
     return content, await accept_certificate(content.certificates, spki, own_root, now)
 
 
-async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File, clock: Clock = utc_now) -> str:
+async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File) -> str:
     """Import the key in the file into the token, or keep it encrypted if the token does not accept it, and make its
     certificate that of the seal.
 
     Return what was done, as a sentence. Raises as `check_pkcs12` does; then nothing was changed.
     """
-    async with _opened(settings, clock) as (pki, token):
-        content, chain = await check_pkcs12(file, pki.authority.root, clock())
+    async with _opened(settings) as (pki, token):
+        content, chain = await check_pkcs12(file, pki.authority.root, utc_now())
         if chain == pki.seal_chain:
             return UNCHANGED
         # The key is kept first. If the process is killed afterwards, the key is there but unused.
         async with one_at_a_time(settings):
             await keep_brought_key(settings, token, content.key)
             write_seal_certificate(settings, chain)
-    return await renew(settings, owner_dsn, clock)
+    return await renew(settings, owner_dsn)
 
 
-async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> str:
+async def renew_builtin_seal(settings: Settings, owner_dsn: str) -> str:
     """Have the built-in authority renew the certificate of the seal's key, and bind the database to the new
     certificate.
 
     Return what was done, as a sentence. Raises BadInput if an outside authority issued the seal's certificate.
     """
-    async with _opened(settings, clock) as (pki, _):
+    async with _opened(settings) as (pki, _):
         if pki.seal_chain[-1] != pki.authority.root:
             raise BadInput(
                 "an outside authority issued the seal's certificate: run `qianda seal request`, have that authority "
@@ -175,20 +172,20 @@ async def renew_builtin_seal(settings: Settings, owner_dsn: str, clock: Clock = 
         issued = await pki.authority.enrol_seal(pki.seal_key.spki, settings.school.name)
         async with one_at_a_time(settings):
             write_seal_certificate(settings, issued.chain[:1])
-    return await renew(settings, owner_dsn, clock)
+    return await renew(settings, owner_dsn)
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[tuple[BuiltinPki, SeveralTokens]]:
+async def _opened(settings: Settings) -> AsyncIterator[tuple[BuiltinPki, SeveralTokens]]:
     if settings.seal:
         raise BadInput(
             "the seal's key is at a signing service, which gets its certificates itself ([seal] in the configuration)",
             field="seal",
         )
-    token = open_token(settings, clock)
+    token = open_token(settings, utc_now)
     try:
         async with one_at_a_time(settings):
-            pki = await load_pki(settings, token, clock)
+            pki = await load_pki(settings, token, utc_now)
         yield pki, token
     finally:
         token.close()
