@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hub.lifecycle.contract.end import void
 from hub.model.signing.pairing import PAIRING_LIFE, make_pairing_code, normalise_pairing_code
 from hub.model.signing.session import SESSION_LIFE
 from hub.model.staff.scope import EVERYTHING
@@ -131,3 +132,26 @@ async def test_only_a_verified_visit_pairs(running: Running) -> None:
         assert await refusal(page.pair()) == (403, "not-verified")
     status, body, _ = await asked(running, "POST", "/sign/v1/pair", body={})
     assert (status, body["code"]) == (401, "session-not-valid")
+
+
+async def test_what_is_said_twice_is_recorded_once(running: Running) -> None:
+    """So that nobody fills the record of a contract that others have to read."""
+    contract = await running.issue_minor()
+    async with verified(running, contract) as page, SigningClient(running.origin) as program:
+        await program.claim((await page.pair())["code"])
+        await program.key(SoftwareKey())
+        sha256 = (await page.pairing())["certificate"]["sha256"]
+        for _ in range(2):
+            await page.confirm_pairing(sha256)
+        for _ in range(2):
+            await page.end_pairing()
+        assert await refusal(page.confirm_pairing(sha256)) == (404, "pairing-not-valid")
+        await program.claim((await page.pair())["code"])
+        await program.key(SoftwareKey())
+        sha256 = (await page.pairing())["certificate"]["sha256"]
+        await void(running.hub.services, EVERYTHING, contract.id, "because", "test")
+        assert (await refusal(page.confirm_pairing(sha256)))[0] == 409
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
+    said = [kind for kind in kinds if kind.startswith("agent")]
+    assert said == ["agent-paired", "agent-confirmed", "agent-ended", "agent-paired"]

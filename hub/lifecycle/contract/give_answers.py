@@ -19,6 +19,7 @@ from hub.documents.contract.layout import LaidOut
 from hub.documents.fonts import ContractFont
 from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
+from hub.lifecycle.messaging.quotas import consume_prepare_quota
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit, begin_locked_visit, begin_visit
 from hub.lifecycle.signing.sign import list_replaceable
@@ -115,7 +116,8 @@ async def give_answers(
     """Lay out the contract with these answers and the attachments that were given, in place of the present document.
 
     Raises BadInput (with the name of the field), UndrawableText, NotYourTurn, AlreadySigned, AnswersFixed once somebody
-    has signed, DocumentBusy while somebody is signing, DocumentChanged if somebody else answered meanwhile.
+    has signed, DocumentBusy while somebody is signing, DocumentChanged if somebody else answered meanwhile, BudgetSpent
+    (with `retry_after`).
     """
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
@@ -128,6 +130,7 @@ async def give_answers(
         present = newest_attachments(await tx.answers.list_attachments(now.contract.id))
         if now.contract.document != visiting.contract.document or present != attached:
             raise DocumentChanged
+        await consume_prepare_quota(services, tx, now.task.id, now.signer, kind="answered")
         for request in replaced:  # the signer has to look at the new document
             await tx.signatures.lapse(request.id)
         return await _write(tx, now, given, laid_out, (sha256, len(document)))

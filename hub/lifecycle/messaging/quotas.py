@@ -73,11 +73,15 @@ async def consume_certificate_quota(services: Services, tx: Transaction, signer:
     await _count(services, tx, counted_in, signer.campus, signer.zone)
 
 
-async def consume_prepare_quota(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
-    """Count one prepared file, in this transaction. Raises BudgetSpent with `retry_after`."""
-    await _count(
-        services, tx, list_prepare_budgets(services.messaging.budgets, tx.now, task), signer.campus, signer.zone
-    )
+async def consume_prepare_quota(
+    services: Services, tx: Transaction, task: UUID, signer: Signer, *, kind: str = "prepared"
+) -> None:
+    """Count one file that was made for this task, in this transaction. Raises BudgetSpent with `retry_after`.
+
+    `kind`: `prepared`, or `answered` for a document with a signer's answers.
+    """
+    counted_in = list_prepare_budgets(services.messaging.budgets, tx.now, task, kind)
+    await _count(services, tx, counted_in, signer.campus, signer.zone)
 
 
 async def _count(

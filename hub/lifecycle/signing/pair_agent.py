@@ -128,9 +128,10 @@ async def _of(tx: Transaction, session: SigningSession) -> Pairing:
 
 
 async def confirm(services: Services, secret: str, certificate_sha256: str) -> None:
-    """Store that the signer confirmed on the page that this certificate is theirs.
+    """Store that the signer confirmed on the page that this certificate is theirs. Idempotent.
 
-    Raises NotConfirmed if the program now has another certificate, PairingNotValid if the pairing has ended.
+    Raises NotConfirmed if the program now has another certificate, PairingNotValid if the pairing has ended, and what
+    `check_turn` raises if there is nothing left to sign.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         pairing, visiting = await _own(tx, secret)
@@ -139,6 +140,9 @@ async def confirm(services: Services, secret: str, certificate_sha256: str) -> N
         shown = pairing.certificate or b""
         if hashlib.sha256(shown).hexdigest() != certificate_sha256:
             raise NotConfirmed("the program has another certificate now")
+        if pairing.confirmed_at is not None:
+            return
+        check_turn(visiting.contract, visiting.task)
         if not await tx.pairings.confirm(pairing.id, shown, tx.now):
             raise NotConfirmed("the program has another certificate now")
         facts = {"pairing": str(pairing.id), "certificate_sha256": certificate_sha256}
@@ -146,10 +150,12 @@ async def confirm(services: Services, secret: str, certificate_sha256: str) -> N
 
 
 async def end(services: Services, secret: str) -> None:
-    """End the pairing and the program's session, because the signer wants no program to sign, or another program."""
+    """End the pairing and the program's session, because the signer wants no program to sign, or another program.
+    Idempotent."""
     async with services.database.transaction(EVERYTHING) as tx:
         pairing, visiting = await _own(tx, secret)
-        await tx.pairings.end_all(visiting.session.id, tx.now)
+        if not await tx.pairings.end_all(visiting.session.id, tx.now):
+            return
         facts = {"pairing": str(pairing.id)}
         await tx.record.append(pairing.contract, visiting.contract.campus, "agent-ended", visiting.actor, facts)
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from hub.errors import NotFound, WrongConfirmation
 from hub.lifecycle.services import Services
+from hub.lifecycle.signing.audit_refusals import append_refusal
 from hub.lifecycle.signing.entry.open_link import Visit, begin_visit
 from hub.model.signing.passkey import MAX_PASSKEYS, Passkey, derive_passkey_challenge, derive_user_handle
 from hub.model.signing.signature_request import SignatureRequest
@@ -136,7 +137,7 @@ async def note_wrong(services: Services, request: SignatureRequest, actor: str, 
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.get(request.contract)
         facts = {"request": str(request.id), "reason": str(wrong)}
-        await tx.record.append(contract.id, contract.campus, "confirmation-refused", actor, facts)
+        await append_refusal(tx, (contract.id, contract.campus), "confirmation-refused", actor, facts)
 
 
 def _rp_id(services: Services) -> str:

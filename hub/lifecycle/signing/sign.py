@@ -33,7 +33,7 @@ from hub.errors import (
 )
 from hub.lifecycle.messaging.quotas import consume_prepare_quota
 from hub.lifecycle.services import Services
-from hub.lifecycle.signing.audit_refusals import note_refused_signature
+from hub.lifecycle.signing.audit_refusals import append_refusal, note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
 from hub.lifecycle.signing.entry.open_link import (
@@ -382,9 +382,8 @@ async def note_refusal(services: Services, secret: str, request_id: UUID, reason
         contract = await tx.contracts.lock_contract(request.contract)
         await tx.signatures.lapse(request.id)  # does nothing if the signature was accepted meanwhile
         facts = {"request": str(request.id), "reason": reason[:500], "prepared_sha256": request.prepared}
-        await tx.record.append(
-            contract.id, contract.campus, "signing-refused-by-client", f"signer:{session.signer}", facts
-        )
+        actor = f"signer:{session.signer}"
+        await append_refusal(tx, (contract.id, contract.campus), "signing-refused-by-client", actor, facts)
         await _tell_staff(tx, contract, session)
 
 

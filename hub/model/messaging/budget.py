@@ -150,13 +150,14 @@ def list_certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -
     yield Budget("certificate-day", person, day, day + timedelta(days=1), limits.certificates_per_person_day)
 
 
-def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID) -> Iterator[Budget]:
-    """Yield the budget of a prepared file.
+def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID, kind: str) -> Iterator[Budget]:
+    """Yield the budget of a file that is made for a signer: `prepared` for the signature, or `answered`.
 
-    A prepared file leases the document for three minutes. The budget stops one signer from blocking it forever.
+    A prepared file leases the document for three minutes. The budget stops one signer from blocking it forever. A
+    document with answers is stored, and stays until the contract is signed.
     """
     hour, _ = _begin_periods(now)
-    yield Budget("prepared", str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)
+    yield Budget(kind, str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)
 
 
 def _begin_periods(now: datetime) -> tuple[datetime, datetime]:

@@ -59,12 +59,13 @@ class Pairings(EncryptedRepository):
         same = (PAIRING.c.id == pairing) & (PAIRING.c.certificate == certificate) & _LIVE
         return (await self._connection.execute(PAIRING.update().where(same).values(confirmed_at=at))).rowcount == 1
 
-    async def end_all(self, session: UUID, at: datetime) -> None:
-        """End the pairings of a page, and the sessions of their programs."""
+    async def end_all(self, session: UUID, at: datetime) -> bool:
+        """End the pairings of a page, and the sessions of their programs. Return False if none was left to end."""
         theirs = PAIRING.update().where(PAIRING.c.session == session, _LIVE).values(ended_at=at)
         agents = list(await self._connection.scalars(theirs.returning(PAIRING.c.agent)))
         ended = SESSION.update().where(SESSION.c.id.in_([agent for agent in agents if agent]))
         await self._connection.execute(ended.values(expires_at=SESSION.c.created_at))
+        return bool(agents)
 
     async def _update(self, pairing: UUID, **values: Any) -> None:
         await self._connection.execute(PAIRING.update().where(PAIRING.c.id == pairing).values(**values))

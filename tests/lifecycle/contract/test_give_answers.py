@@ -19,7 +19,7 @@ from PIL import Image
 
 from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.signing.attachment_upload import AttachmentReader
-from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, NotFound
+from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, BudgetSpent, NotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.give_answers import attach, give_answers, labelled_fields
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
@@ -275,3 +275,20 @@ async def test_the_text_is_that_with_which_it_was_issued(tmp_path: Path) -> None
         shown = await text_of(running, contract)
         assert "火灾" in shown
         assert "地震" not in shown
+
+
+async def test_answers_are_laid_out_so_often_an_hour() -> None:
+    """Each time a document is stored."""
+    async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:
+        signers = two_guardians(1, 1)
+        contract = await running.issue_minor(template="safety-notice", companions=(), send="none", signers=signers)
+        first, second = [await person(running, contract, number) for number in (0, 1)]
+        await first.enter()
+        await second.enter()
+        for number in range(2):
+            values = ANSWERS | {"health": str(number)}
+            await give_answers(running.hub.services, first.secret, contract.id, values)
+        with pytest.raises(BudgetSpent) as spent:
+            await give_answers(running.hub.services, first.secret, contract.id, ANSWERS)
+        assert spent.value.kind == "answered"
+        await give_answers(running.hub.services, second.secret, contract.id, ANSWERS)

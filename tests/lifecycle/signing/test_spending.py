@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -12,10 +13,13 @@ from typing import Any
 
 import pytest
 
-from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove
+from hub.errors import BudgetSpent, DocumentBusy, DocumentChanged, IllegalMove, WrongProof, WrongSignature
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
+from hub.lifecycle.signing.audit_refusals import MAX_REFUSALS_A_DAY
+from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.signer_certificates import certify_key
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.kernel.opening import Opening
 from hub.store.transaction import Transaction
@@ -23,7 +27,7 @@ from qianda.holder import SoftwareKey
 from tests.database import tamper
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signer import completed, person, ready_to_sign
+from tests.lifecycle.signer import Person, completed, person, ready_to_sign, record_of
 from tests.running import Running
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -189,3 +193,35 @@ async def test_so_many_certificates_for_one_person_and_no_more() -> None:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             attempts = await tx.signatures.list_attempts(contract.id)
         assert [each["state"] for each in attempts if each["kind"] == "certificate"] == ["done"] * 3
+
+
+async def test_who_is_refused_again_and_again_does_not_fill_the_record() -> None:
+    """Each refusal is answered. What another signer does has its own number."""
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        services, contract = running.hub.services, await running.issue_minor(signers=two_guardians(1, 1))
+        first, second = [await ready_to_sign(running, contract, number) for number in (0, 1)]
+        request = await first.prepare()
+
+        async def refused(somebody: Person) -> None:
+            await somebody.fresh_challenge()
+            wrong = ShownKey(somebody.key.spki, somebody.key.sign(b"another"), "browser")
+            with pytest.raises(WrongProof):
+                await certify_key(services, somebody.secret, contract.id, wrong, Presented())
+
+        for _ in range(MAX_REFUSALS_A_DAY - 1):
+            await refused(first)
+        with pytest.raises(WrongSignature):
+            await first.accept(request, first.key.sign(b"another"))
+        for _ in range(2):
+            await refused(first)
+            with pytest.raises(WrongSignature):
+                await first.accept(request, first.key.sign(b"another"))
+        await sign.note_refusal(services, first.secret, request.id, "because")
+        await refused(second)
+        found = Counter(kind for kind in await record_of(running, contract) if "refused" in kind)
+        assert found == {"key-refused": MAX_REFUSALS_A_DAY, "signature-refused": 1}
+        clock.advance(24 * HOUR)
+        await second.enter()
+        await refused(second)
+        assert (await record_of(running, contract)).count("key-refused") == MAX_REFUSALS_A_DAY + 1

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from hub.lifecycle.board.bulk_acts import begin_bulk_act
 from hub.lifecycle.evidence.ask_erasure import ask_erasure
@@ -30,9 +29,10 @@ from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
-from hub.model.staff.scope import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING
 from hub.store.tables.columns import metadata
 from hub.web.staff import ACTS, PAGES
+from tests.everything_stored import fingerprint_of_campus
 from tests.lifecycle.signer import person
 from tests.poster_visits import Family, make_poster
 from tests.running import Running, running_hub
@@ -41,7 +41,6 @@ from tests.web.staff.school.test_staff_enrolments import enrolled
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-HEFEI = Scope(frozenset({"hefei"}))
 BLANK = re.compile(r"\{(\w+)\}")
 ROLES = [role for role in StaffRole if role not in ROLES_OF_HEADQUARTERS]
 # Rows of these tables belong to a campus, and only its people change them.
@@ -64,13 +63,8 @@ class Story:
         return BLANK.sub(lambda found: blanks.get(found[1], str(uuid4())), path)
 
     async def rows(self) -> dict[str, str]:
-        """Return a digest of the rows of Hefei, by table. The school's own record is under the campus of its first
-        entry, and acts of all campuses follow it."""
-        digest = "SELECT count(*) || md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '')) FROM {} t"
-        only = {"record_head": " WHERE contract IN (SELECT id FROM contract)"}
-        async with self.running.hub.database.transaction(HEFEI) as tx:
-            found = {name: digest.format(name) + only.get(name, "") for name in OWNED}
-            return {name: str(await tx.connection.scalar(text(query))) for name, query in found.items()}
+        """Return a digest of the rows of Hefei, by table."""
+        return await fingerprint_of_campus(self.running.hub.database, "hefei", OWNED)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
