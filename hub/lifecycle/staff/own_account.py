@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from hub.errors import NotFound, SecondFactorThere, WrongSecondFactor
+from hub.errors import LoginRequired, NotFound, SecondFactorThere, WrongSecondFactor
 from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.lifecycle.staff.accounts import check_new_password
@@ -13,6 +15,7 @@ from hub.lifecycle.staff.check_password import PasswordGate, check_second_factor
 from hub.model.staff.accounts import CurrentSession, Staff
 from hub.model.staff.scope import EVERYTHING
 from hub.model.staff.second_factor import find_step, new_recovery_codes, new_secret, recovery_hash
+from hub.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,17 @@ class PasswordChange:
 
     present: str
     new: str
+
+
+@asynccontextmanager
+async def _change_own(services: Services, session: CurrentSession) -> AsyncIterator[Transaction]:
+    """Lock the account of this session for a change. Raises LoginRequired if the session has ended since the request
+    came: somebody has reset the account, whose former password or code may be known to a stranger."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.lock(session.staff.login)
+        if not await tx.accounts.is_open(session.id):
+            raise LoginRequired
+        yield tx
 
 
 async def change_own_password(
@@ -34,7 +48,7 @@ async def change_own_password(
     check_new_password(services, staff, change.new, change.present)
     await gate.check(services, staff.login, change.present)
     password_hash = await hash_password(services.password_cost, change.new)
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with _change_own(services, session) as tx:
         await tx.accounts.change(staff.id, password_hash=password_hash, password_expires_at=None)
         await tx.accounts.end_sessions(staff.id, but=session.id)
         await record_staff_act(tx, "staff-password-changed", staff, staff.actor)
@@ -48,7 +62,7 @@ async def begin_second_factor(services: Services, gate: PasswordGate, session: C
     """
     staff = session.staff
     await gate.check(services, staff.login, password)
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with _change_own(services, session) as tx:
         if not await tx.second_factors.begin(staff.id, new_secret()):
             raise SecondFactorThere
         await tx.accounts.end_sessions(staff.id, but=session.id)
@@ -67,8 +81,7 @@ async def confirm_second_factor(services: Services, session: CurrentSession, cod
     Raises WrongSecondFactor, SecondFactorThere, Locked.
     """
     staff, codes = session.staff, new_recovery_codes()
-    async with count_failures(services, staff.login), services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.lock(staff.login)
+    async with count_failures(services, staff.login), _change_own(services, session) as tx:
         factor = await tx.second_factors.get(staff.id)
         if factor is None or factor.since is not None:
             raise SecondFactorThere
@@ -95,7 +108,7 @@ async def renew_recovery_codes(services: Services, staff: Staff, code: str) -> t
 async def remove_own_second_factor(services: Services, session: CurrentSession, code: str) -> None:
     """Remove the second factor, and end all other sessions. Raises WrongSecondFactor, NoSecondFactor, Locked."""
     await check_second_factor(services, session.staff, code)
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with _change_own(services, session) as tx:
         await tx.second_factors.remove(session.staff.id)
         await tx.accounts.end_sessions(session.staff.id, but=session.id)
         await record_staff_act(tx, "staff-second-factor-removed", session.staff, session.staff.actor)

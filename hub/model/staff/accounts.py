@@ -43,12 +43,14 @@ class StaffAccount:
 
 @dataclass(frozen=True)
 class StaffLogin:
-    """The facts that decide whether a person may log in. `one_time`: the password has to be changed first."""
+    """The facts that decide whether a person may log in. `one_time`: the password has to be changed first. `subject`:
+    the person at the school's own login service to whom the account is linked."""
 
     staff: Staff
     password_hash: str
     one_time: bool
     second_factor: bool
+    subject: str | None
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ class StaffSession:
 
 @dataclass(frozen=True)
 class NewStaffSession:
-    """A session to begin. `pending`: the second factor was not entered yet, so nothing else may be done.
-    `by_provider`: the person logged in at the school's own login service."""
+    """A session to begin. `known`: the account as it was read for the login. `pending`: the second factor was not
+    entered yet, so nothing else may be done. `by_provider`: the person logged in at the school's own login service."""
 
-    staff: UUID
+    known: StaffLogin
     secret: str
     life: timedelta
     browser: str = ""

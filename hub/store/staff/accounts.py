@@ -80,14 +80,32 @@ class Accounts(Repository):
         statement = select(STAFF_DIRECTORY.c.id, STAFF_DIRECTORY.c.name).where(STAFF_DIRECTORY.c.id.in_(staff))
         return {row.id: row.name for row in await self._connection.execute(statement)}
 
-    async def begin_session(self, session: NewStaffSession, now: datetime) -> None:
-        """Begin a session, and delete the expired sessions of the account."""
-        over = (SESSION.c.staff == session.staff) & (SESSION.c.expires_at <= now)
+    async def begin_session(self, session: NewStaffSession, now: datetime) -> bool:
+        """Begin a session, and delete the expired sessions of the account. Return False, and begin none, if the account
+        was disabled, or got another password, second factor or link, since it was read: its sessions ended then."""
+        known, staff = session.known, session.known.staff.id
+        same = (STAFF.c.id == staff) & STAFF.c.disabled_at.is_(None) & (STAFF.c.password_hash == known.password_hash)
+        same &= STAFF.c.totp_since.is_not(None) == known.second_factor
+        same &= STAFF.c.login_subject.is_not_distinct_from(known.subject)
+        if not await self._connection.execute(select(STAFF.c.id).where(same).with_for_update(read=True)):
+            return False
+        over = (SESSION.c.staff == staff) & (SESSION.c.expires_at <= now)
         await self._connection.execute(SESSION.delete().where(over))
-        values = {"id": uuid4(), "secret_hash": key_hash(session.secret), "staff": session.staff, "created_at": now}
+        values = {"id": uuid4(), "secret_hash": key_hash(session.secret), "staff": staff, "created_at": now}
         values |= {"expires_at": now + session.life, "seen_at": now, "browser": session.browser}
         values |= {"pending": session.pending, "by_provider": session.by_provider}
         await self._connection.execute(insert(SESSION).values(values))
+        return True
+
+    async def open_pending(self, secret: str, fresh: str, ends_at: datetime) -> bool:
+        """Open a session that waited for its second factor, with a fresh secret. Return False if it has ended
+        meanwhile."""
+        mine = (SESSION.c.secret_hash == key_hash(secret)) & SESSION.c.pending
+        values = {"secret_hash": key_hash(fresh), "expires_at": ends_at, "pending": False}
+        return (await self._connection.execute(SESSION.update().where(mine).values(values))).rowcount == 1
+
+    async def is_open(self, session: UUID) -> bool:
+        return await self._connection.scalar(select(SESSION.c.id).where(SESSION.c.id == session)) is not None
 
     async def find_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
         """Return the open session with this secret; None if it was not used for the time `idle`."""
@@ -195,7 +213,7 @@ class Accounts(Repository):
 
 def _read_login(row: Row) -> StaffLogin:
     one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
-    return StaffLogin(read_staff(row), row["password_hash"], one_time, factor)
+    return StaffLogin(read_staff(row), row["password_hash"], one_time, factor, row["login_subject"])
 
 
 def read_staff(row: Row | Mapping[str, Any]) -> Staff:

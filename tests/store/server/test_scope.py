@@ -33,7 +33,7 @@ from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing
 from hub.model.signing.passkey import Passkey
-from hub.model.staff.accounts import ApiKey, NewStaffSession, Staff
+from hub.model.staff.accounts import ApiKey, NewStaffSession, Staff, StaffLogin
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.inbound.callback_writer import StoredCallback
 from hub.store.tables.columns import metadata
@@ -159,7 +159,9 @@ async def accounts_of_hefei(running: Running) -> None:
     staff, key = Staff(uuid4(), "wang", "王示范", "hefei"), ApiKey(uuid4(), "crm", "hefei")
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.accounts.put_staff(staff, "hash", tx.now)
-        await tx.accounts.begin_session(NewStaffSession(staff.id, "secret", timedelta(hours=1)), tx.now)
+        await tx.accounts.begin_session(
+            NewStaffSession(StaffLogin(staff, "hash", False, False, None), "secret", timedelta(hours=1)), tx.now
+        )
         await tx.accounts.add_login_failure("wang", tx.now)
         await tx.chats.put("wecom", "wang", staff.id, tx.now)
         await tx.api_keys.add(key, "key", tx.now)
@@ -268,10 +270,15 @@ async def test_an_account_is_neither_made_nor_moved_across_campuses() -> None:
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
                 async with running.hub.database.transaction(FOREIGN) as tx:
                     await tx.accounts.put_staff(row, "hash", tx.now)
-        theirs = NewStaffSession((await _of_login(running, "wang")).id, "x", timedelta(hours=1))
+        known = StaffLogin(await _of_login(running, "wang"), "hash", False, False, None)
+        async with running.hub.database.transaction(FOREIGN) as tx:
+            assert not await tx.accounts.begin_session(NewStaffSession(known, "x", timedelta(hours=1)), tx.now)
+        begin = (
+            "INSERT INTO staff_session (secret_hash, staff, created_at, expires_at) VALUES ('x', :staff, now(), now())"
+        )
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
             async with running.hub.database.transaction(FOREIGN) as tx:
-                await tx.accounts.begin_session(theirs, tx.now)
+                await tx.connection.execute(text(begin), {"staff": known.staff.id})
 
 
 async def _of_login(running: Running, login: str) -> Staff:

@@ -7,14 +7,13 @@ import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
-from uuid import UUID
 
 from aiohttp import web
 
 from hub.errors import Locked, LoginRequired, QiandaError, WrongPassword
 from hub.lifecycle.staff.check_password import check_second_factor
 from hub.measures import SecurityEvent
-from hub.model.staff.accounts import CurrentSession, NewStaffSession
+from hub.model.staff.accounts import CurrentSession, NewStaffSession, StaffLogin
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, PASSWORDS, RATE_LIMITS
 from hub.web.http.problems import retry_seconds, status_of
@@ -73,11 +72,11 @@ async def enter_password(request: web.Request) -> web.StreamResponse:
     login, password = await _read_form(request, "login", "password")
     try:
         known = await request.app[PASSWORDS].check(request.app[HUB].services, login, password)
-    except (Locked, WrongPassword) as problem:
+        secret = await begin_session(request, known, pending=known.second_factor)
+    except (Locked, LoginRequired, WrongPassword) as problem:
         report_login(request, event_of(problem), login)
         return login_page(request, problem, login)
     wanted = inside(request.query.get("next", ""))
-    secret = await begin_session(request, known.staff.id, pending=known.second_factor)
     where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if known.second_factor else wanted
     raise with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if known.second_factor else SESSION_LIFE)
 
@@ -97,8 +96,10 @@ async def enter_code(request: web.Request) -> web.StreamResponse:
     except QiandaError as problem:
         report_login(request, event_of(problem), session.staff.login)
         return _code_refused(request, problem)
-    secret = await begin_session(request, session.staff.id, pending=False, by_provider=session.by_provider)
-    await _end(request)
+    secret = secrets.token_urlsafe(32)
+    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+        if not await tx.accounts.open_pending(cookie(request, COOKIE), secret, tx.now + SESSION_LIFE):
+            raise LoginRequired
     raise with_cookie(web.HTTPSeeOther(inside(request.query.get("next", ""))), secret, SESSION_LIFE)
 
 
@@ -133,12 +134,15 @@ def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
     return response
 
 
-async def begin_session(request: web.Request, staff: UUID, *, pending: bool, by_provider: bool = False) -> str:
-    """Begin a session in this browser. Return its secret."""
+async def begin_session(request: web.Request, known: StaffLogin, *, pending: bool, by_provider: bool = False) -> str:
+    """Begin a session in this browser. Return its secret. Raises LoginRequired if the account has changed since it was
+    read."""
     secret = secrets.token_urlsafe(32)
     life, browser = PENDING_LIFE if pending else SESSION_LIFE, browser_name(request.headers.get("User-Agent", ""))
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.begin_session(NewStaffSession(staff, secret, life, browser, pending, by_provider), tx.now)
+        session = NewStaffSession(known, secret, life, browser, pending, by_provider)
+        if not await tx.accounts.begin_session(session, tx.now):
+            raise LoginRequired
     return secret
 
 

@@ -71,6 +71,8 @@ async def come_back(request: web.Request) -> web.StreamResponse:
     held = cookie(request, LOGIN_COOKIE)
     try:
         known = await _finish(request, provider, held[:SECRET_LENGTH])
+        pending = known.second_factor and provider.options.second_factor == "own"
+        secret = await begin_session(request, known, pending=pending, by_provider=True)
     except QiandaError as problem:
         if not isinstance(problem, LoginProviderAway):
             report_login(request, SecurityEvent.LOGIN_FAILED, "")
@@ -78,8 +80,6 @@ async def come_back(request: web.Request) -> web.StreamResponse:
         _forget(refused)
         return refused
     wanted = inside(unquote(held[SECRET_LENGTH:]))
-    pending = known.second_factor and provider.options.second_factor == "own"
-    secret = await begin_session(request, known.staff.id, pending=pending, by_provider=True)
     where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if pending else wanted
     response = with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if pending else SESSION_LIFE)
     _forget(response)
