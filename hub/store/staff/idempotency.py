@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import IdempotencyMismatch, TooSoon
@@ -19,6 +20,16 @@ _BODY = EncryptedColumn.of(REPLAY.c.body_sealed)
 REPLAY_LIFE = timedelta(hours=24)
 # No request takes longer than this. If there is still no answer, its process died, and the key may be used again.
 REQUEST_LIFE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class ReservedKey:
+    """A key that a request of `owner` has reserved at `at`. A request that takes longer than REQUEST_LIFE loses it to
+    its repetition."""
+
+    owner: UUID
+    key: str
+    at: datetime
 
 
 class Idempotency(EncryptedRepository):
@@ -46,16 +57,18 @@ class Idempotency(EncryptedRepository):
             raise TooSoon("the first request with this key is still running", retry_after=timedelta(seconds=1))
         return row["status"], self._cipher.decrypt(row["body_sealed"], _BODY.at(owner, key))
 
-    async def keep_answer(self, owner: UUID, key: str, status: int, body: str) -> None:
-        mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
-        await self._connection.execute(
-            REPLAY.update()
-            .where(mine)
-            .values(status=status, body_sealed=self._cipher.encrypt(body, _BODY.at(owner, key)))
-        )
+    async def keep_answer(self, reserved: ReservedKey, status: int, body: str) -> None:
+        """Keep the answer, in the transaction of the act. Raises TooSoon if a repetition of the request has taken the
+        key over meanwhile, so that nothing is done twice."""
+        sealed = self._cipher.encrypt(body, _BODY.at(reserved.owner, reserved.key))
+        kept = REPLAY.update().where(_is_held(reserved)).values(status=status, body_sealed=sealed)
+        if not (await self._connection.execute(kept)).rowcount:
+            raise TooSoon("a repetition of this request is still running", retry_after=timedelta(seconds=1))
 
-    async def forget_request(self, owner: UUID, key: str) -> None:
-        """Release the key of a failed request, so that it can be used again."""
-        await self._connection.execute(
-            REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.status.is_(None))
-        )
+    async def forget_request(self, reserved: ReservedKey) -> None:
+        """Release the key of a failed request, so that it can be used again, unless a repetition has taken it over."""
+        await self._connection.execute(REPLAY.delete().where(_is_held(reserved), REPLAY.c.status.is_(None)))
+
+
+def _is_held(reserved: ReservedKey) -> ColumnElement[bool]:
+    return (REPLAY.c.owner == reserved.owner) & (REPLAY.c.key == reserved.key) & (REPLAY.c.created_at == reserved.at)

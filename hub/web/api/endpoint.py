@@ -24,6 +24,7 @@ from hub.model.staff.key_scopes import KeyScope
 from hub.model.staff.scope import Scope
 from hub.store.kernel.opening import Opening
 from hub.store.staff.api_keys import KEY_ALONE
+from hub.store.staff.idempotency import ReservedKey
 from hub.store.transaction import Transaction
 from hub.web.file_checks import CHECKS
 from hub.web.http.app_keys import HUB
@@ -43,8 +44,8 @@ class ApiCall:
     """A request. Its key is looked up by the first transaction that it gets, in the statement that begins it.
 
     `needs`: the scope that the key must have. `asked`: the validated body, or the validated query of a GET. `once`: its
-    Idempotency-Key, if any. `attached`: files that came with it. `check`: a function that receives and checks the file,
-    for an operation that takes one.
+    reserved Idempotency-Key, if any. `attached`: files that came with it. `check`: a function that receives and checks
+    the file, for an operation that takes one.
     """
 
     _services: Services
@@ -52,7 +53,7 @@ class ApiCall:
     needs: KeyScope
     path: Mapping[str, str]
     asked: BaseModel | None = None
-    once: str | None = None
+    once: ReservedKey | None = None
     attached: object = None
     check: Callable[[], Awaitable[dict[str, Any]]] | None = None
     _caller: tuple[ApiKey, Scope] | None = None
@@ -97,9 +98,10 @@ class ApiCall:
         return self._caller
 
     async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
-        """Store the answer for the Idempotency-Key in the action's transaction, so that both are committed together."""
+        """Store the answer for the Idempotency-Key in the action's transaction, so that both are committed together.
+        Raises TooSoon if a repetition has taken the key over."""
         if self.once:
-            await tx.idempotency.keep_answer(self.key.id, self.once, status, answer.model_dump_json())
+            await tx.idempotency.keep_answer(self.once, status, answer.model_dump_json())
 
     @property
     def actor(self) -> str:
@@ -205,10 +207,10 @@ class Operation:
                 return await self._answer(call)
             async with self.received(request) as received:
                 call.asked, call.attached = received.asked, received.attached
-                call.once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
-                if call.once is None:
+                once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
+                if once is None:
                     return await self._answer(call)
-                return await self._once(request, call, call.once, received.body)
+                return await self._once(request, call, once, received.body)
         except KeyNotValid:
             raise
         except Exception:
@@ -244,15 +246,16 @@ class Operation:
         asked = hashlib.sha256(f"{self.method} {request.path}\n".encode() + body).digest()
         async with call.transaction() as tx:
             kept = await tx.idempotency.find_answer(call.key.id, key, asked, tx.now)
+            call.once = reserved = ReservedKey(call.key.id, key, tx.now)
         if kept is not None:
             return _kept_answer(*kept)
         try:
             answer = await self._final_answer(request, call)
             assert isinstance(answer, web.Response)
             async with call.transaction() as tx:
-                await tx.idempotency.keep_answer(call.key.id, key, answer.status, str(answer.text))
+                await tx.idempotency.keep_answer(reserved, answer.status, str(answer.text))
         except BaseException:
-            await asyncio.shield(_forget(call, key))
+            await asyncio.shield(_forget(call, reserved))
             raise
         return answer
 
@@ -280,9 +283,9 @@ def _file_answer(given: AnyFile) -> web.StreamResponse:
     return web.Response(body=body, content_type=given.content_type, headers=shown)
 
 
-async def _forget(call: ApiCall, key: str) -> None:
+async def _forget(call: ApiCall, reserved: ReservedKey) -> None:
     async with call.transaction() as tx:
-        await tx.idempotency.forget_request(call.key.id, key)
+        await tx.idempotency.forget_request(reserved)
 
 
 def _kept_answer(status: int, text: str) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from hub.errors import DatabaseUnavailable
 from hub.lifecycle.sealing.seals.manage_seals import list_seals
@@ -19,7 +21,10 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
 from hub.model.staff.scope import EVERYTHING
 from tests.commits import before_commits
-from tests.running import Running
+from tests.lifecycle.clockwork import waiting
+from tests.running import Running, until
+from tests.web.api.test_api_contracts import CONTRACTS
+from tests.web.api.test_api_contracts import asked as issued_by_api
 from tests.web.signer_visits import asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -164,3 +169,29 @@ async def check(running: Running, contract: Contract, act: str, answer: Any) -> 
         assert len(reminders) == 1
     if act == "extend":
         assert answer["state"] == "ISSUED" and datetime.fromisoformat(answer["deadline"]) == now.deadline
+
+
+async def test_a_request_that_hung_for_minutes_does_not_act_beside_its_repetition(running: Running) -> None:
+    """It is not dead, but its key was taken over: only the repetition issues a contract, and keeps its key."""
+    database, body = running.hub.database, issued_by_api(send="none")
+    headers = {"Authorization": f"Bearer {running.api_key}", "Idempotency-Key": str(uuid4())}
+    count_all = text("SELECT count(*) FROM contract")
+
+    async def issue() -> tuple[int, str]:
+        async with running.http.post(running.origin + CONTRACTS, json=body, headers=headers) as answer:
+            return answer.status, (await answer.json(content_type=None)).get("id", "")
+
+    async with database.transaction(EVERYTHING) as tx:
+        before = await tx.connection.scalar(count_all)
+        await tx.connection.execute(text("LOCK TABLE contract_number IN SHARE MODE"))
+        hung = asyncio.create_task(issue())
+        await until(lambda: waiting(running, 1))
+        running.clock.advance(timedelta(minutes=3))
+        repeated = asyncio.create_task(issue())
+        await until(lambda: waiting(running, 2))
+    answers = {await hung, await repeated}
+    assert {status for status, _ in answers} == {201, 429}
+    (issued,) = [contract for status, contract in answers if status == 201]
+    assert await issue() == (201, issued)
+    async with database.transaction(EVERYTHING) as tx:
+        assert await tx.connection.scalar(count_all) == before + 1

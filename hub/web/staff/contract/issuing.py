@@ -21,6 +21,7 @@ from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus
 from hub.model.school.entered_day import end_of_day, read_day
+from hub.store.staff.idempotency import ReservedKey
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.pages.files import data_url
 from hub.web.staff.contract.own_document import read_own_document
@@ -112,7 +113,8 @@ async def _issue_once(visit: StaffVisit, asked: NewContract, once: str) -> UUID:
             return UUID(kept[1])
         issued = (await issue_prepared(visit.services, tx, prepared, visit.actor)).contract.id
         if once:
-            await tx.idempotency.keep_answer(visit.staff.id, once, web.HTTPSeeOther.status_code, str(issued))
+            reserved = ReservedKey(visit.staff.id, once, tx.now)
+            await tx.idempotency.keep_answer(reserved, web.HTTPSeeOther.status_code, str(issued))
     return issued
 
 
