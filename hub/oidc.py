@@ -215,7 +215,7 @@ class OidcProvider:
             raise LoginProviderAway(f"it answers {status}")
         try:
             found = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LoginProviderAway(f"it answers {status} without JSON") from error
         if not isinstance(found, dict):
             raise LoginProviderAway("it answers something else than an object")

@@ -29,6 +29,7 @@ class OidcServer:
     issuer: str = ""
     person: dict[str, Any] = field(default_factory=dict)
     away: bool = False
+    answers_deeply: bool = False
     forge: Callable[[dict[str, Any]], str] | None = None
     key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
     key_id: str = "first"
@@ -55,6 +56,8 @@ class OidcServer:
         self.asked.append(request.path)
         if self.away:
             raise web.HTTPServiceUnavailable
+        if self.answers_deeply:
+            return web.Response(text="[" * 100_000)
         answer: web.StreamResponse = await handler(request)
         return answer
 

@@ -293,3 +293,13 @@ async def test_after_the_end_of_a_contract_nothing_about_it_changes(story: Story
             if path not in GOES_ON:
                 await story.ask(method, path, secret, case)
     assert changed(before, await fingerprint(running.hub.database)) == []
+
+
+async def test_a_link_of_another_site_has_nothing_made(story: Story) -> None:
+    case = await make_case(story.running, Family(), "hefei")
+    await completed(story.running, case)
+    headers = {"Cookie": f"{COOKIE}={case.page.secret}", "Sec-Fetch-Site": "cross-site"}
+    for name in ("evidence.zip", "addendum.zip"):
+        url = f"{story.running.origin}/sign/v1/{name}?id={case.contract.id}"
+        async with story.running.http.get(url, headers=headers) as answer:
+            assert (answer.status, (await answer.json(content_type=None))["code"]) == (403, "access-denied")

@@ -187,6 +187,7 @@ async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Re
 
 async def evidence(request: web.Request) -> web.Response:
     """Return the evidence package to a signer. Raises NotFound until it has been made."""
+    refuse_other_sites(request)  # a renewed version may have to be added first
     hub = request.app[HUB]
     seen = (await get_visit(hub.database, session_secret(request), contract_id(request))).contract
     await add_renewed_version(hub.services, seen.id)

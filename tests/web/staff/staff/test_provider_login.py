@@ -145,6 +145,7 @@ FORGERIES: dict[str, Callable[[OidcServer, dict[str, Any]], str]] = {
     "another key": lambda server, claims: jwt.encode(claims, STRANGER, "RS256", headers={"kid": server.key_id}),
     "unsigned": lambda _, claims: jwt.encode(claims, "", "none"),
     "public key as secret": _sign_with_public_key,
+    "a deep header": lambda *_: base64.urlsafe_b64encode(b"[" * 100_000).decode() + ".e30.e30",
     "no token": lambda _, __: "",
     "half a token": lambda server, claims: server.sign(claims)[:-20],
 }
@@ -209,6 +210,17 @@ async def test_while_the_service_is_away_the_password_counts(place: Place) -> No
             assert (await console_of(place.running, login)).cookie
         finally:
             place.server.away = False
+
+
+async def test_a_service_that_answers_more_deeply_than_can_be_read_is_away(place: Place) -> None:
+    await place.linked()
+    begun = await place.get(BEGIN)
+    there = await place.get(begun.location)
+    place.server.answers_deeply = True
+    try:
+        assert (await place.get(there.location, {LOGIN_COOKIE: begun.cookies[LOGIN_COOKIE]})).status == 503
+    finally:
+        place.server.answers_deeply = False
 
 
 async def test_a_service_that_is_not_at_its_address_is_away(place: Place) -> None:

@@ -166,6 +166,20 @@ async def test_who_only_reads_is_asked_to_settle_and_to_make_nothing(story: Stor
     assert "Your changes apply" in (await manager.get("/staff/policies")).words
 
 
+async def test_a_page_that_another_site_has_opened_changes_nothing(story: Story) -> None:
+    """A link from elsewhere carries the cookie: only reading may come of it. Reading a contract is recorded."""
+    database, owner = story.running.hub.database, story.own[StaffRole.OWNER]
+    before, changes = await fingerprint(database), {}
+    for path in PAGES:
+        page = await owner.get(story.address(path), site="cross-site")
+        after = await fingerprint(database)
+        looked = {"record_entry", "record_head"} if path == "/staff/contracts/{id}" else set()
+        if tables := set(changed(before, after)) - {"staff_session"} - looked:
+            changes[path] = (page.status, tables)
+        before = after
+    assert changes == {}
+
+
 async def test_a_refusal_is_said_in_ones_own_language(story: Story) -> None:
     console = ConsoleBrowser(story.running, story.own[StaffRole.AUDITOR].cookie, "zh")
     page = await console.post(f"/staff/contracts/{story.contract.id}/void", {"reason": "x"})
