@@ -17,7 +17,8 @@ from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from qianda.holder import SoftwareKey
 from qianda.wire import ProtocolProblem
-from tests.running import Running, running_hub
+from tests.lifecycle.clockwork import waiting
+from tests.running import Running, running_hub, until
 from tests.web.signer_visits import asked, opened, verified
 
 pytestmark = pytest.mark.custody
@@ -155,3 +156,20 @@ async def test_what_is_said_twice_is_recorded_once(running: Running) -> None:
         kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
     said = [kind for kind in kinds if kind.startswith("agent")]
     assert said == ["agent-paired", "agent-confirmed", "agent-ended", "agent-paired"]
+
+
+async def test_no_program_comes_in_while_the_sessions_of_its_person_end(running: Running) -> None:
+    """As they do when the phone number changes: the old phone may be in the hands of somebody else."""
+    contract = await running.issue_minor()
+    async with verified(running, contract) as page, SigningClient(running.origin) as program:
+        code = (await page.pair())["code"]
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (signer,) = await tx.contracts.list_signers(contract.id)
+            await tx.sessions.end_all([signer.id])
+            claiming = asyncio.create_task(refusal(program.claim(code)))
+            await until(lambda: waits_or_ends(running, claiming))
+        assert await claiming == (404, "pairing-not-valid")
+
+
+async def waits_or_ends(running: Running, task: asyncio.Task[Any]) -> bool:
+    return task.done() or await waiting(running, 1)

@@ -95,11 +95,11 @@ async def confirm_second_factor(services: Services, session: CurrentSession, cod
     return codes
 
 
-async def renew_recovery_codes(services: Services, staff: Staff, code: str) -> tuple[str, ...]:
+async def renew_recovery_codes(services: Services, session: CurrentSession, code: str) -> tuple[str, ...]:
     """Replace all recovery codes, and return the new ones. Raises WrongSecondFactor, NoSecondFactor, Locked."""
+    staff, codes = session.staff, new_recovery_codes()
     await check_second_factor(services, staff, code)
-    codes = new_recovery_codes()
-    async with services.database.transaction(EVERYTHING) as tx:
+    async with _change_own(services, session) as tx:
         await tx.second_factors.replace_codes(staff.id, [recovery_hash(each) for each in codes])
         await record_staff_act(tx, "staff-recovery-codes-made", staff, staff.actor)
     return codes

@@ -98,8 +98,9 @@ class Sessions(Repository):
         row = (await self._connection.execute(_GET_BY_SECRET, {"secret": hash_secret(secret)})).first()
         return read_session(row) if row else None
 
-    async def get(self, session: UUID) -> SigningSession | None:
-        row = (await self._connection.execute(select(SESSION).where(SESSION.c.id == session))).first()
+    async def get(self, session: UUID, *, lock: bool = False) -> SigningSession | None:
+        statement = select(SESSION).where(SESSION.c.id == session)
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
         return read_session(row) if row else None
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:

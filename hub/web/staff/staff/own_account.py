@@ -89,7 +89,7 @@ async def confirm_factor(visit: StaffVisit) -> web.StreamResponse:
 async def renew_codes(visit: StaffVisit) -> web.Response:
     code = _typed((await visit.request.post()).get("code"))
     try:
-        codes = await own_account.renew_recovery_codes(visit.services, visit.staff, code)
+        codes = await own_account.renew_recovery_codes(visit.services, visit.session, code)
     except QiandaError as problem:
         return await show_own_account(visit, problem, "codes")
     return await show(visit, "staff/recovery_codes.html", codes=codes)

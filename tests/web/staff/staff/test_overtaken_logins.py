@@ -118,3 +118,13 @@ async def test_a_stranger_adds_no_second_factor_to_an_account_that_is_being_rese
     begun = stranger.post(f"{FACTOR}/begin", {"password": PASSWORD})
     assert (await overtake(running, login, begun, set_password)).status == 401
     await with_factor(running, login, ANOTHER)
+
+
+async def test_a_stranger_makes_no_recovery_codes_for_an_account_that_is_being_reset(running: Running) -> None:
+    login = await added(running)
+    stranger, _, codes = await with_factor(running, login)
+    renewed = stranger.post(f"{FACTOR}/codes", {"code": codes[0]})
+    assert (await overtake(running, login, renewed, set_password)).status == 401
+    mine = ConsoleBrowser(running)
+    await mine.log_in(login, ANOTHER)
+    assert (await mine.post("/staff/login/code", {"code": codes[1]})).location == "/staff"
