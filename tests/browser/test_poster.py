@@ -47,6 +47,7 @@ async def prove_the_phone(page: Page, running: Running, family: Family, shot: Sh
     await tap(page, "下一步")
 
 
+@pytest.mark.real
 async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page: NewPage, shot: Shot) -> None:
     poster, ticket = await make_poster(running, ("math-a", "english-b"))
     family = Family()

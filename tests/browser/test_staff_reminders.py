@@ -35,6 +35,7 @@ async def test_a_policy_is_previewed(
     assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.real
 async def test_many_are_reminded_from_the_board(running: Running, new_page: NewPage, shot: Shot) -> None:
     for number in range(3):
         phone, document = f"+861900000070{number}", cn_id("19850101", 700 + number)
@@ -68,6 +69,7 @@ async def days_pass(running: Running, days: int = 3) -> None:
         await tx.school.advance_clock(morning - local)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_from_a_policy_to_a_reminder_its_ledger_and_a_task_with_an_owner(
     running: Running, new_page: NewPage, shot: Shot, screen: dict[str, object], request: pytest.FixtureRequest

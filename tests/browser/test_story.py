@@ -97,6 +97,7 @@ async def test_a_guardian_signs_by_the_link_in_the_message(
     await shot(page, "story-done")
 
 
+@pytest.mark.real
 async def test_a_guardian_signs_by_the_code_on_the_desk_screen(
     running: Running, new_page: NewPage, shot: Shot, tmp_path: Path
 ) -> None:
@@ -203,11 +204,11 @@ ADULTS = (
         {"id_type": "passport", "id_number": "AB1234567", "language": "en"},
         EN,
         id="passport-in-english",
-        marks=pytest.mark.real,
     ),
 )
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("student", "document", "words"), ADULTS)
 async def test_an_adult_student_signs(
     running: Running,

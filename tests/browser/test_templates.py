@@ -35,6 +35,7 @@ async def read(running: Running, contract: Contract, version: str, page: Page) -
     await expect(page.get_by_text("所用模板 course：")).to_contain_text(version)
 
 
+@pytest.mark.real
 async def test_a_clause_is_changed_previewed_approved_and_in_force(
     running: Running, new_page: NewPage, shot: Shot
 ) -> None:

@@ -126,6 +126,7 @@ def check_verdicts(verdicts: dict[str, Verdict], good: list[Case], bad: list[Cas
     assert all(number == 1 and message.startswith("1: ") for number, message in refusals)
 
 
+@pytest.mark.real
 async def test_the_page_takes_what_the_hub_writes_and_refuses_the_rest(
     browser: Browser, honest: list[Case], rewritten: list[Case], dishonest: list[Case]
 ) -> None:

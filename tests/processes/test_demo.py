@@ -118,6 +118,7 @@ def test_it_says_what_it_is_and_lets_in(place: Place) -> None:
     assert ask(f"{place.origin}/demo/phone.json?phone=%2B{PHONE[1:]}") == (200, [])
 
 
+@pytest.mark.real
 def test_the_roster_is_loaded_and_the_commands_work_beside_it(place: Place) -> None:
     place.running()
     known = run(place.data, "import", str(PACKED / "demo" / "seeds" / "roster.xlsx"), QIANDA_PORT=str(place.port))
