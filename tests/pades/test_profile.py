@@ -150,7 +150,8 @@ def test_another_key_takes_the_general_way(make: Callable[[], Key]) -> None:
 async def test_a_long_chain_gets_more_room_and_a_very_long_one_is_refused_at_once(tmp_path: Path) -> None:
     pki, key = await Pki.make(), SoftKey.generate(FIRST)
     own = (await pki.authority.enrol(key.spki, "王小明", "P1")).chain
-    above = [certificate(rsa.generate_private_key(65537, 4096), "Authority" * number) for number in (1, 2, 3, 4, 5)]
+    large = rsa.generate_private_key(65537, 4096)
+    above = [certificate(large, "Authority" * number) for number in (1, 2, 3, 4, 5)]
     issued = with_signature_fields(sample_pdf(), boxes_for([FIRST]))
     signed = await sign(issued, FIRST, key, [*own, *above], pki, certify=True, engine=OWN_ALONE)
     (tmp_path / "signed.pdf").write_bytes(signed)

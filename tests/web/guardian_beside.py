@@ -15,7 +15,7 @@ from qianda.client import SigningClient
 from tests.running import Running
 from tests.web.signer_visits import verified
 
-ROUNDS = 25
+ROUNDS = 5
 # Seconds between two requests: a person at a phone is no attacker.
 PAUSE = 0.05
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from click.testing import CliRunner
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from qianda.cli import build
 
@@ -21,9 +21,9 @@ def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def test_the_help_leaves_out_no_text_of_an_option() -> None:
-    app = build([])
+    app = get_command(build([]))
     defaults = 0
-    for path, command in commands(get_command(app)):
+    for path, command in commands(app):
         shown = " ".join(CliRunner().invoke(app, [*path, "--help"], terminal_width=WIDE).output.split())
         for text in (each.help for each in command.params if getattr(each, "help", None)):
             assert text in shown, path

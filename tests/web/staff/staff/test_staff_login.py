@@ -88,7 +88,7 @@ async def test_ten_wrong_passwords_lock_the_name_for_a_quarter_of_an_hour(runnin
 
 async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(running: Running) -> None:
     """The attempt counts from its beginning, and no longer once it has succeeded."""
-    await add_staff(running, "patient", "hefei", PasswordHasher(time_cost=40))
+    await add_staff(running, "patient", "hefei", PasswordHasher(time_cost=12))
     coming = asyncio.ensure_future(ConsoleBrowser(running).log_in("patient"))
     # Its commit can be seen a moment before it gives its connection back.
     while not await failures(running, "patient") or running.hub.database.pool.in_use:
