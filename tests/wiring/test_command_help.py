@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from click.testing import CliRunner
+import pytest
 from typer.main import get_command
 
 from qianda.cli import build
@@ -20,11 +20,12 @@ def commands(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield from commands(each, *path, name)
 
 
-def test_the_help_leaves_out_no_text_of_an_option() -> None:
+def test_the_help_leaves_out_no_text_of_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     app = get_command(build([]))
     defaults = 0
     for path, command in commands(app):
-        shown = " ".join(CliRunner().invoke(app, [*path, "--help"], terminal_width=WIDE).output.split())
+        app.main([*path, "--help"], terminal_width=WIDE, standalone_mode=False)
+        shown = " ".join(capsys.readouterr().out.split())
         for text in (each.help for each in command.params if getattr(each, "help", None)):
             assert text in shown, path
             defaults += "[default:" in text
