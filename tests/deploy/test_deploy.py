@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 NOT_SETTINGS = {"QIANDA_CONFIG", "QIANDA_OWNER_PASSWORD", "QIANDA_APP_PASSWORD", "QIANDA_DATABASE_PASSWORD"}
 
 
+@cache
 def commands() -> set[str]:
     """Return the subcommands of the `qianda` command that is installed here."""
     shown = subprocess.run([ROOT / ".venv/bin/qianda", "--help"], capture_output=True, text=True, check=True).stdout
