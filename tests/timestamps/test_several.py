@@ -27,6 +27,8 @@ from tests.timestamps.openssl_tsa import OpensslTsa
 pytestmark = pytest.mark.custody
 DATA = b"signature value"
 DIGEST = hashlib.sha256(DATA).digest()
+# Seconds that a busy machine may take for a timestamp.
+BUSY = 60
 
 
 @dataclass
@@ -52,18 +54,20 @@ class Two:
     http: aiohttp.ClientSession
     now: datetime = field(default_factory=utc_now)
 
-    def services(self, deadline: float = 5, clock: timedelta = timedelta(0)) -> SeveralTimestamps:
+    def services(self, deadline: float = BUSY, clock: timedelta = timedelta(0)) -> SeveralTimestamps:
+        """Return both as the hub asks them. `deadline`: seconds, of the first one."""
+
         def now() -> datetime:
             return utc_now() + clock
 
         made = {
             name: Rfc3161Timestamps(
                 self.http,
-                PinnedService(tsa.url, [tsa.certificate], deadline),
+                PinnedService(tsa.url, [tsa.certificate], seconds),
                 now,
                 differs=partial(self.told.clock_differs, name),
             )
-            for name, tsa in (("first", self.first), ("second", self.second))
+            for name, tsa, seconds in (("first", self.first, deadline), ("second", self.second, BUSY))
         }
         return SeveralTimestamps(made, now, self.told)
 

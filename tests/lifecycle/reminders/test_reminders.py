@@ -175,7 +175,7 @@ async def test_what_was_held_back_overnight_is_spread_over_the_window() -> None:
                 for task in await tx.tasks.list_of_contract(contract.id)
             ]
         dues = sorted(task.step.due_at for task in tasks if task.step)
-        assert len(set(dues)) >= 9  # two of ten meet in one of the window's seconds once in 600 nights
+        assert len(set(dues)) >= 8  # two of ten meet in one of the window's seconds once in 600 nights
         assert dues[-1] - dues[0] > timedelta(hours=1)
 
 
