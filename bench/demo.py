@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+
+from bench.ports import free_port
 
 API_KEY = "bench-api-key"
 START_TIMEOUT = 300
@@ -115,11 +116,6 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
         process.wait()
     EmbeddedPostgres(folder / "database").start().stop(remove=True)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.demo import DemoHub, free_port, running_demo
+from bench.demo import DemoHub, running_demo
 from bench.people import People
+from bench.ports import free_port
 from bench.results import Result, median
 from hub.model.signing.session import hash_secret
 from hub.store.server.embedded import EmbeddedPostgres

@@ -21,7 +21,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.demo import START_TIMEOUT, STOP_TIMEOUT, free_port, tree
+from bench.demo import START_TIMEOUT, STOP_TIMEOUT, tree
+from bench.ports import free_port
 from hub.settings import Settings
 from hub.store.server.embedded import EmbeddedPostgres
 

@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,8 @@ SLOW = ("faults", "browser", "processes", "lifecycle")
 TESTS = Path(__file__).parent
 # New objects until the garbage collector runs, instead of 700: a test makes many objects and keeps few.
 COLLECT_AFTER = 20_000
+# Seconds: longer than almost every test, on a busy machine too.
+END_OF_AN_HOUR = 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,9 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("numprocesses", None):  # not in the process that only distributes tests
         from hypothesis import HealthCheck, settings  # half a second
 
+        # Each run takes the same examples. Whoever looks for others gives a seed: `--hypothesis-seed=7`.
+        same = config.getoption("hypothesis_seed", None) is None
         # On a busy machine, any example may take long. What has to be quick is measured by tests of its own.
-        settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-        settings.load_profile("busy")
+        slow = [HealthCheck.too_slow]
+        settings.register_profile("ours", derandomize=same, deadline=None, suppress_health_check=slow)
+        settings.load_profile("ours")
     structlog.configure(
         [
             structlog.stdlib.add_log_level,
@@ -93,6 +99,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 10, 10)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin no test while an hour ends: what a hub counts by the hour or the day would begin anew in the middle of
+    it."""
+    left = -time.time() % 3600
+    if left < END_OF_AN_HOUR:
+        time.sleep(left)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import jinja2
@@ -88,6 +89,11 @@ class MovableClock:
     def advance(self, step: timedelta) -> None:
         self.offset += step
 
+    def advance_to_noon(self) -> None:
+        """Go to noon of the next day in China: no day ends there or in UTC while a test counts by it."""
+        now = self().astimezone(ZoneInfo("Asia/Shanghai"))
+        self.advance(now.replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=1) - now)
+
 
 @dataclass
 class Running:
@@ -151,7 +157,7 @@ class Running:
         return await until(final)
 
 
-async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 60) -> Found:
+async def until(look: Callable[[], Awaitable[Found | None]], seconds: float = 120) -> Found:
     """Ask again until there is an answer. Return it. The test fails if there is none within `seconds`."""
     deadline = asyncio.get_running_loop().time() + seconds
     pause = 0.02

@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.ports import free_port
+from bench.ports import free_port
 
 # What `docs/operating.md` tells an operator to type, with passwords.
 PREPARE = """

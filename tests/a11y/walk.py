@@ -30,7 +30,7 @@ WIDTHS = {"360 px": {"width": 360, "height": 740}, "desktop": {"width": 1280, "h
 TEMPLATES = PACKED / "templates" / "pages"
 # Rules of axe-core that see colours.
 SEEING = ("color-contrast", "link-in-text-block")
-STEP_MS = 30_000
+STEP_MS = 60_000
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ SMALL = {"width": 360, "height": 740}
 PHONE: dict[str, Any] = {"viewport": SMALL, "has_touch": True, "is_mobile": True, "locale": "zh-CN"}
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN"}
 # Milliseconds that a page may take for one step. Only a busy machine needs them.
-STEP_MS = 30_000
+STEP_MS = 60_000
 expect.set_options(timeout=STEP_MS)
 
 NewPage = Callable[..., Awaitable[Page]]

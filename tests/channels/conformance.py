@@ -31,7 +31,7 @@ KINDS = sorted(
 PHONE, MAILBOX = "+8619000000101", "parent@example.org"
 ADDRESS = "https://sign.example.org/callbacks"
 # Seconds, for a provider whose reply comes too late.
-SHORT_DEADLINE = 0.4
+SHORT_DEADLINE = 1.0
 CODE = "482913"
 VARIABLES = {
     "campus": "合肥",

@@ -9,12 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.ports import free_port
 from channels import Fate, MessageRefused, ReplyLost
 from tests.channels.conformance import Setting, at_place
 from tests.channels.doubles import Trouble, sms_twilio, voice
 from tests.channels.doubles.twilio import ACCOUNT, AUTH_TOKEN, TwilioAccount
 from tests.channels.prism import description, proxy
-from tests.ports import free_port
 
 pytestmark = pytest.mark.real
 DOUBLES: dict[str, type[TwilioAccount]] = {"sms_twilio": sms_twilio.Double, "voice": voice.Double}

@@ -24,6 +24,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from bench.ports import free_port
 from hub.documents.toml_text import write_toml
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
@@ -31,7 +32,6 @@ from tests.authorities.certomancer_pki import CertomancerPki
 from tests.channels.doubles.sms_twilio import Double
 from tests.checkout import ROOT
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
-from tests.ports import free_port
 from tests.running import ONE_TIME_CODE, until
 from tests.school_toml import SCHOOL
 from tests.server_postgres import ServerPostgres, server_postgres

@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, async_playwright, expect
 
+from bench.ports import free_port
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, PHONE, page_in
 from tests.browser.signer_steps import ZH, draw_name, identify, land, read_to_the_end, sign
 from tests.channels.doubles.email import PASSWORD, USERNAME, Double
 from tests.judges import judge_by_pdfsig, judge_by_qpdf
-from tests.ports import free_port
 from tests.running import ADULT_ID, ONE_TIME_CODE, STUDENT_PHONE, until
 from tests.setup.given import CAMPUSES, CODE, COURSES
 from tests.wheel import InstalledWheel

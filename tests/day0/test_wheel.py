@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.checkout import ROOT
-from tests.ports import free_port
 from tests.processes.programs import SCHOOL, ask, eventually
 from tests.wheel import InstalledWheel, packed_files
 

@@ -13,9 +13,9 @@ import aiohttp
 import asyncpg
 import pytest
 
+from bench.ports import free_port
 from hub.worker.health import serving_health
 from hub.worker.worker import Pace, Worker
-from tests.ports import free_port
 from tests.running import Running, running_hub, until
 
 TOKEN = "metrics-of-this-hub-alone"

@@ -20,7 +20,7 @@ from tests.checkout import ROOT
 from tests.commands import run_command
 
 QIANDA = Path(sys.executable).with_name("qianda")
-UP_TIMEOUT, DOWN_TIMEOUT = 90.0, 60.0
+UP_TIMEOUT, DOWN_TIMEOUT = 180.0, 60.0
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:

@@ -16,12 +16,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bench.ports import free_port
 from hub.documents.toml_text import write_toml
 from hub.store.server.embedded import EmbeddedPostgres
 from qianda.client import SigningClient
 from tests.channels.doubles.sms_twilio import Double
 from tests.database import scratch_folder
-from tests.ports import free_port
 from tests.processes import programs
 from tests.processes.programs import Program
 from tests.running import ONE_TIME_CODE, until

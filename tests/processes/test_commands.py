@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import pytest
 
+from bench.ports import free_port
 from hub.documents.school.roster_sheets import PROBLEMS
 from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
-from tests.ports import free_port
 from tests.processes import programs
 from tests.processes.programs import Program, ask, eventually, real_school
 

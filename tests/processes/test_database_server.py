@@ -14,10 +14,10 @@ from subprocess import CompletedProcess
 import asyncpg
 import pytest
 
+from bench.ports import free_port
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder
-from tests.ports import free_port
 from tests.processes import programs
 from tests.processes.programs import QIANDA, Program, ask, eventually
 from tests.school_toml import ORGANISATION, SCHOOL

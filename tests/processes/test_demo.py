@@ -19,11 +19,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bench.ports import free_port
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder
-from tests.ports import free_port
 from tests.processes.programs import Program, alive, ask, children_of, environment, eventually, real_school, run
 
 # Memory of a supervisor in KB (resident, shared pages included).

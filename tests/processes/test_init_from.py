@@ -17,9 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
+from bench.ports import free_port
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.database import scratch_folder
-from tests.ports import free_port
 from tests.processes import programs
 from tests.processes.programs import QIANDA
 from tests.school_toml import SCHOOL

@@ -15,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from bench.ports import free_port
 from hub import initialise as steps
 from hub.errors import DatabaseUnavailable, WrongInstallation
 from hub.initialise import initialise, renew
@@ -26,7 +27,6 @@ from hub.store.encryption.keys import Keys
 from hub.store.server.installation import Binding, find_binding, mark
 from hub.wiring import Hub, build, utc_now
 from tests.database import Dsns, fresh_database
-from tests.ports import free_port
 from tests.processes.programs import Program, ask, real_school, run
 from tests.running import minor_with_guardian, prepare_school, token_settings
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder
 from tests.judges import program
-from tests.ports import free_port
 from tests.processes.programs import Program, ask, environment, eventually, run
 from tests.school_toml import ORGANISATION, SCHOOL
 from tests.sealing.parts import pages

@@ -119,6 +119,7 @@ async def conversation(running: Running, phone: str, pickup: str) -> list[tuple[
 
 
 async def test_right_wrong_and_unknown_hear_the_same(running: Running) -> None:
+    running.clock.advance_to_noon()
     one, other, nobody = await parent(running), await parent(running), Family()
     # At the same time, since each answer takes a quarter of a second on purpose.
     right, wrong, unknown = await asyncio.gather(
@@ -206,6 +207,7 @@ async def test_a_guess_on_the_side_does_not_tell_by_its_budget(running: Running)
 
 
 async def test_ten_tries_a_day_right_or_wrong_until_the_phone_is_proved(running: Running) -> None:
+    running.clock.advance_to_noon()
     someone, other = await parent(running), await parent(running)
     for number in range(10):
         body = {
@@ -227,6 +229,7 @@ async def test_ten_tries_a_day_right_or_wrong_until_the_phone_is_proved(running:
 
 
 async def test_wrong_answers_at_this_door_do_not_lock_the_others(running: Running) -> None:
+    running.clock.advance_to_noon()
     someone = await parent(running)
     _, answer = await said(running, "open", {"pickup_code": await someone.wrong(), "phone": someone.family.phone})
     wrong = {"code": "000000", "name": "x", "id_tail": "0000"}

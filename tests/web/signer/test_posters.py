@@ -100,6 +100,7 @@ async def test_nothing_is_told_or_done_before_the_code(running: Running) -> None
 
 
 async def test_ten_wrong_codes_lock_the_phone_until_tomorrow(running: Running) -> None:
+    running.clock.advance_to_noon()
     _, ticket = await make_poster(running)
     family = Family()
     async with SigningClient(running.origin) as client:
@@ -240,6 +241,7 @@ async def test_only_people_on_the_list(running: Running) -> None:
 
 async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
     """Otherwise a person who has a poster's address could have us write to any number of phones."""
+    running.clock.advance_to_noon()
     _, ticket = await make_poster(running)
     services = running.hub.services
     tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_poster_day=2))

@@ -190,6 +190,7 @@ async def test_one_wrong_answer_of_three_is_as_wrong_as_all(running: Running) ->
 
 
 async def test_after_ten_wrong_answers_the_signer_is_locked_until_tomorrow(running: Running) -> None:
+    running.clock.advance_to_noon()
     contract = await running.issue_minor()
     async with opened(running, contract) as client:
         await client.code()

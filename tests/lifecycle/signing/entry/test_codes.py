@@ -145,7 +145,7 @@ async def test_ten_wrong_answers_lock_until_tomorrow_and_tell_staff() -> None:
 
 
 async def test_a_burst_of_guesses_is_counted_one_by_one() -> None:
-    async with quiet_hub() as running:
+    async with quiet_hub(StandingClock()) as running:
         guardian = await landed(running)
         code = await guardian.ask_code()
         signer = guardian.signer

@@ -43,6 +43,7 @@ class Reported:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reported() -> AsyncIterator[Reported]:
     async with running_hub(with_worker=False) as running:
+        running.clock.advance_to_noon()  # all of it is of one day
         copies = (CopyRecipient(CopyRole.GUARDIAN, "grandmother@home.example"),)
         done = await running.issue_minor(copies=copies)
         await signed(running, done)
