@@ -63,7 +63,7 @@ def pdf(**options: Any) -> bytes:
     made.add_blank_page()
     if options.pop("active", False):
         made.Root.OpenAction = pikepdf.Dictionary(S=pikepdf.Name.JavaScript, JS="app.alert(1)")
-    made.save(written, **options)
+    made.save(written, deterministic_id="encryption" not in options, **options)
     return written.getvalue()
 
 
