@@ -55,6 +55,7 @@ LEFT: dict[str, Callable[[bytes], bytes]] = {
     "a comment": lambda file: file.replace(b"/Type /Catalog", b"/Type%Catalog\n"),
     "an escape in a name": lambda file: file.replace(b"/Type /Catalog", b"/Type /Catalo#67"),
     "a name twice": lambda file: file.replace(b"/MediaBox", b"/Contents"),
+    "a reference to nothing": lambda file: file.replace(b"/Contents 4 0 R", b"/Contents 9 0 R"),
     "another generation": lambda file: file.replace(b"/Pages 2 0 R", b"/Pages 2 1 R"),
     "a row that leads elsewhere": lambda file: file.replace(b"0000000015", b"0000000016"),
     "a row of what is not needed that leads elsewhere": lambda file: file.replace(

@@ -76,8 +76,15 @@ class _PlainReader:
         self._tables: list[Table] = []
         self._objects: dict[int, tuple[Any, int]] = {}
         self._page_order: list[int] = []
+        self._referred: set[int] = set()
 
     def read(self) -> Plan:
+        plan = self._read_plan()
+        for number in self._referred:
+            self._offset(number)  # qpdf takes a reference to nothing for null
+        return plan
+
+    def _read_plan(self) -> Plan:
         trailer = self._read_tables()
         root = self._dictionary(trailer["/Root"])
         form = self._dictionary(root["/AcroForm"]) if "/AcroForm" in root else {}
@@ -188,6 +195,7 @@ class _PlainReader:
             value: Any
             if kind == "number":
                 value = _Reference(token["number"])
+                self._referred.add(value)
             elif kind == "atom":
                 value = token["atom"].decode("ascii")
             else:
