@@ -57,6 +57,24 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
     yield _signed_over("a field on two pages by one list", case, one_list, {})
 
     yield _signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
+    for name, ground in tree_grounds(case.shown):
+        yield _signed_over(name, case, ground, {})
+
+
+def tree_grounds(shown: bytes) -> Iterator[tuple[str, Objects]]:
+    """Yield changes of the tree of pages after which readers show other pages, or show them turned."""
+    page, found = page_of(shown), re.search(rb"/Pages (\d+) 0 R", body_of(shown, root_of(shown)))
+    assert found
+    tree, turned = int(found[1]), {NEW: b"<< /Type /Pages /Rotate 180 >>"}
+    listed, alone = body_of(shown, tree), body_of(shown, page)
+    yield "a list of pages that counts one more", {tree: re.sub(rb"/Count \d+", b"/Count 9", listed)}
+    yield "a list of pages that counts none", {tree: re.sub(rb"/Count \d+", b"", listed)}
+    above = listed.replace(b"<<", b"<< /Parent %d 0 R" % NEW, 1)
+    yield "a list above all pages", {tree: above, **turned}
+    yield "a list above all pages in it", {tree: listed.replace(b"<<", b"<< /Parent << /Rotate 180 >>", 1)}
+    parted = re.sub(rb"/Parent \d+", b"/Parent %d" % NEW, alone)
+    yield "a page with another parent", {page: parted, **turned}
+    yield "a page without a parent", {page: re.sub(rb"/Parent \d+ 0 R", b"", alone)}
 
 
 def resource_cases(case: Case) -> Iterator[Case]:

@@ -55,8 +55,9 @@ def test_a_tree_that_all_readers_understand(objects: Objects) -> None:
         {PAGE: below(NEW), NEW: b"<< /Type /Pages /Rotate 180 >>"},
         {PAGE: ALONE.replace(b"/Parent", b"/Above")},
         {TREE: LIST.replace(b"/Count", b"/Parent %d 0 R /Count" % NEW), NEW: b"<< /Type /Pages /Rotate 180 >>"},
+        {TREE: LIST.replace(b"/Count", b"/Parent << /Rotate 180 >> /Count")},
     ],
-    ids="none more fraction word unsaid list-of-more list-of-none other-parent no-parent above-all".split(),
+    ids="none more fraction word unsaid list-of-more list-of-none other-parent no-parent above-all above-in-it".split(),
 )
 def test_a_tree_that_readers_understand_differently(objects: Objects) -> None:
     with pytest.raises(NotOurForm):

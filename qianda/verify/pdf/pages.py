@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qianda.pdf import NotOurForm, TooComplex, is_equal
+from qianda.pdf import NotOurForm, Reference, TooComplex, is_equal
 from qianda.verify.pdf.document import Document, as_dictionary, reference, references
 
 MAX_PAGES = 1000
@@ -40,7 +40,7 @@ def pages(document: Document) -> Iterator[int]:
             raise TooComplex
         node = as_dictionary(document.read(number), "a page")
         kind = node.get("/Type")
-        if reference(node, "/Parent") != (above[-1] if above else None):
+        if node.get("/Parent") != (Reference(above[-1]) if above else None):
             raise NotOurForm(f"object {number} is in another list of pages than its /Parent")
         if kind == "/Pages" and "/Kids" in node:
             counted[number] = 0

@@ -177,22 +177,30 @@ class Update {
     if (listed !== 1 || shown !== 1 || this.#mentionsOf(number) !== 2) refuse('the field shows in more than one place');
   }
 
-  /** Of all pages. Readers differ in what they make of a tree that is none, so it has to be one. */
+  /** Of all pages. Readers differ in what they make of a tree that is none, or counts wrongly, so it has to be one. */
   #annotations() {
-    const waiting = [this.catalog.get('/Pages')];
     /** @type {Set<number>} */
     const seen = new Set();
     /** @type {PdfValue[]} */
     const found = [];
-    while (waiting.length) {
-      const number = numberOf(waiting.pop());
+    /** How many pages are there. @param {PdfValue | undefined} reference @param {number | undefined} above @returns {number} */
+    const count = (reference, above) => {
+      const number = numberOf(reference);
       if (seen.has(number)) refuse('a page stands in more than one place');
       seen.add(number);
       const node = dictionary(this.old.get(number));
       if (node.get('/Type') !== (node.has('/Kids') ? '/Pages' : '/Page')) refuse(`object ${number} is no page`);
-      waiting.push(...this.#itemsAt(node.get('/Kids')));
+      if (canonical(node.get('/Parent') ?? undefined) !== canonical(above && new Reference(above))) {
+        refuse(`object ${number} is in another list of pages than its /Parent`);
+      }
       found.push(...this.#itemsAt(node.get('/Annots')));
-    }
+      if (!node.has('/Kids')) return 1;
+      let pages = 0;
+      for (const kid of this.#itemsAt(node.get('/Kids'))) pages += count(kid, number);
+      if (node.get('/Count') !== pages) refuse(`object ${number} does not say how many pages are in it`);
+      return pages;
+    };
+    count(this.catalog.get('/Pages'), undefined);
     return found;
   }
 
