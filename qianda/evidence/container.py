@@ -59,6 +59,8 @@ def open_container(data: bytes, *, ours: bool = True) -> AsicContainer:
     signed, proven = _manifests(items, "ASiCManifest"), _manifests(items, "ASiCEvidenceRecordManifest")
     if not signed and (ours or not proven):
         raise BadPackage(reasons.MANIFEST_MISSING)
+    if ours:
+        _check_manifests({**signed, **proven})
     _check_all_listed(items, signed or proven, {**signed, **proven})
     signatures = {name: _signature(name, manifest, items) for name, manifest in signed.items()}
     covered = [*_outside(items), *signed, *(manifest.about for manifest in signed.values())] if ours else []
@@ -80,6 +82,14 @@ def _manifests(items: Mapping[str, bytes], kind: str) -> dict[str, Manifest]:
         for name, content in items.items()
         if name.startswith(META + kind) and name.endswith(".xml")
     }
+
+
+def _check_manifests(manifests: Mapping[str, Manifest]) -> None:
+    """Check that there are no others than Qianda writes. A second signature would make its signer the package's
+    maker."""
+    for name, manifest in manifests.items():
+        if (name, manifest.about) not in ((SIGNED_MANIFEST, SIGNATURE), *PROOFS):
+            raise BadPackage(reasons.ITEM_UNLISTED.about(name=name))
 
 
 def _outside(items: Mapping[str, bytes]) -> list[str]:

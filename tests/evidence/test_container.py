@@ -11,12 +11,13 @@ import pytest
 from asn1crypto import pem
 
 from hub.authorities.builtin import TIMESTAMP_LIFE
-from hub.documents.evidence.container import covered_digests, digests_of_parts
-from qianda.evidence.container import MIMETYPE, SIGNATURE, SIGNED_MANIFEST, open_container
+from hub.documents.evidence.container import covered_digests, digests_of_parts, signed_manifest
+from qianda.evidence.container import META, MIMETYPE, SIGNATURE, SIGNED_MANIFEST, open_container
 from qianda.evidence.items import read_items
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer, find_trusted_proofs
 from qianda.verify.trust import Trust
+from tests.evidence.forged_packages import items_of, zipped
 from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven, small_package
 from tests.lifecycle.clockwork import StandingClock
 from tests.signing_parts import Pki
@@ -88,6 +89,20 @@ def test_refuses_a_signer_in_place_of_the_seal(package: SmallPackage) -> None:
     forged = asyncio.run(forge())
     with pytest.raises(BadPackage, match="seal"):
         check_signer(open_container(forged), package.trust)
+
+
+@pytest.mark.parametrize("name", ["META-INF/ASiCManifest000.xml", "META-INF/ASiCManifest002.xml"])
+async def test_refuses_a_second_signature_by_another_trusted_seal(package: SmallPackage, name: str) -> None:
+    """Its signer was named as the maker of the package if it came first."""
+    other, items = await Pki.make(), items_of(package.file)
+    theirs = {each: content for each, content in items.items() if each != MIMETYPE and not each.startswith(META)}
+    theirs["trust/list-002.crl"] = await other.authority.revocation_list([])
+    signature = name.replace("ASiCManifest", "signature").replace(".xml", ".p7s")
+    manifest = signed_manifest(theirs).replace(SIGNATURE.encode(), signature.encode())
+    added = {name: manifest, signature: items_of(await package_of(theirs, other, manifest=manifest))[SIGNATURE]}
+    forged = zipped({MIMETYPE: items[MIMETYPE], **added, **items, **theirs}.items())
+    with pytest.raises(BadPackage, match=f"{name} is in the package"):
+        open_container(forged)
 
 
 def test_openssl_and_unzip_read_it(package: SmallPackage, tmp_path: Path) -> None:
