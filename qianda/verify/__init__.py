@@ -69,7 +69,7 @@ def verify_bytes(
     unsure = bool(findings) or not is_plainly_valid(structure, trust, now)
     findings += expected.findings(structure.file) if expected else []
     if structure.signatures and unsure:
-        findings += full_check(pdf, trust, now)
+        findings += full_check(pdf, [each.name for each in structure.regular], trust, now)
     parties, trial = judge(structure, findings, trust)
     return VerificationReport(
         file=name,

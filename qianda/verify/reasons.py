@@ -126,6 +126,10 @@ REVISION_CHANGED: Final = Reason(
     "首个签名之后加入了签名以外的内容 (第 {revision} 版: {what})。",
     "Something other than a signature was added (revision {revision}: {what}).",
 )
+SIGNED_FROM_THE_START: Final = Reason(
+    "有一个签名不是在文件签发之后加入的, 而是与文件一同写入的。",
+    "A signature was written together with the document, not added after it was issued.",
+)
 ACTIVE_CONTENT: Final = Reason(
     "文件含有可改变显示内容的活动部分 ({what})。", "The file holds active parts that can change what is shown ({what})."
 )

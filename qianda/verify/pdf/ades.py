@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from asn1crypto import x509
@@ -45,18 +45,23 @@ _OF_THE_SIGNATURE = {
 }
 
 
-def full_check(pdf: bytes, trust: Trust, now: datetime) -> list[Finding]:
-    """Return the faults that pyHanko finds in each signature. Runs an event loop: call it where none is running."""
-    return asyncio.run(_full_check(pdf, trust, ValidationTimingInfo(now, now, point_in_time_validation=False)))
+def full_check(pdf: bytes, fields: Collection[str], trust: Trust, now: datetime) -> list[Finding]:
+    """Return the faults that pyHanko finds in the signatures of these fields, all of which it has to find.
+
+    Runs an event loop: call it where none is running.
+    """
+    return asyncio.run(_full_check(pdf, fields, trust, ValidationTimingInfo(now, now, point_in_time_validation=False)))
 
 
-async def _full_check(pdf: bytes, trust: Trust, timing: ValidationTimingInfo) -> list[Finding]:
+async def _full_check(pdf: bytes, fields: Collection[str], trust: Trust, timing: ValidationTimingInfo) -> list[Finding]:
     issuers.mend()
     spec = _offline_spec(trust)
     try:
         signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures
     except Exception as error:  # pyHanko raises many kinds, see `_check_one`
         return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what=type(error).__name__))]
+    if sorted(str(signature.field_name) for signature in signatures) != sorted(fields):  # it passes over unusual ones
+        return [Finding(Element.SIGNATURE, reasons.ADES_SIGNATURE.about(what="not all signatures were found"))]
     return [finding for signature in signatures for finding in await _check_one(signature, spec, timing)]
 
 

@@ -223,6 +223,8 @@ def _one_certificate_each(structure: Structure) -> Iterator[Finding]:
 def _revisions(file: SignedFile) -> Iterator[Finding]:
     if file.signatures:
         first = min(signature.revision for signature in file.signatures)
+        if first == 0:  # it would be compared with nothing, and could have any form
+            yield Finding(Element.TEXT, reasons.SIGNED_FROM_THE_START)
         yield from find_changes(file, max(first - 1, 0))
 
 
