@@ -133,6 +133,9 @@ SIGNED_FROM_THE_START: Final = Reason(
 ACTIVE_CONTENT: Final = Reason(
     "文件含有可改变显示内容的活动部分 ({what})。", "The file holds active parts that can change what is shown ({what})."
 )
+DRAWN_DIFFERENTLY: Final = Reason(
+    "文件含有各种程序显示不一的部分 ({what})。", "The file holds parts that programs draw in different ways ({what})."
+)
 CHANGED_AFTER: Final = Reason("此签名之后文件有不被允许的改动。", "The document was changed after this signature.")
 
 # ---- signature unaltered ------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+import pikepdf
 import pypdfium2
 from pypdfium2.raw import FPDF_PAGEOBJ_FORM
 
@@ -12,6 +13,7 @@ from hub.documents.child import serve
 from hub.documents.contract.layout import SEAL_SIZE, SIGNATURE_SIZE
 from hub.documents.contract.pdf_check import check_looks_alike, open_plain_pdf
 from hub.documents.contract.plain_form import write_plain_form
+from hub.documents.contract.plain_pages import make_pages_plain
 from hub.documents.page_drawing import MAX_FORM_DEPTH, MAX_PAGES
 from hub.documents.sealing.keyword_search import find_words
 from hub.documents.sealing.marks import choose_findings
@@ -21,7 +23,7 @@ from hub.model.sealing.seal_place import OnPage, OverKeyword, parse_seal_place
 from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify.findings import UnreadablePdf
-from qianda.verify.pdf.pages import pages
+from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.signed_file import SignedFile
 
 POINTS_PER_MM: Final = 72 / 25.4
@@ -52,14 +54,27 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
         form = document.Root.get("/AcroForm")
         if form is not None and len(form.get("/Fields", [])):
             raise ValueError("the PDF is a form, or is signed: print it into a PDF without fields first")
-        check_looks_alike(document)
         if any(int(page.obj.get("/Rotate", 0)) % 360 or "/UserUnit" in page.obj for page in document.pages):
             raise ValueError("the PDF has turned or scaled pages: print it into a PDF first")
+        try:
+            check_looks_alike(document)
+            make_pages_plain(document)
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            pikepdf.PdfError,
+        ):  # something is of another type than it has to be
+            raise ValueError("the PDF is damaged") from None
         plain = write_plain_form(document, about)
     try:
-        list(pages(SignedFile(plain).now))
+        odd = find_drawn_differently(SignedFile(plain).now)
     except (NotOurForm, TooComplex, UnreadablePdf):
         raise ValueError("the PDF cannot be signed: print it into a PDF with another program") from None
+    if any(part.startswith("/Font") for part in odd):
+        raise ValueError("the PDF uses fonts that are not in it: embed all fonts, or print it into a PDF first")
+    if odd:
+        raise ValueError("the PDF has contents that programs show in different ways: print it into a PDF first")
     if _is_too_deep(plain):
         raise ValueError("the PDF has pictures inside pictures, too many: print it into a PDF first")
     return plain

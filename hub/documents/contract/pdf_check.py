@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 from io import BytesIO
-from itertools import accumulate
+from itertools import accumulate, starmap
 from typing import Any, Final
 
 import pikepdf
@@ -39,6 +39,18 @@ OPERATORS: Final = {name: count for count, names in _BY_OPERANDS.items() for nam
 }
 # Operators with as many operands as the colour space demands.
 COLOUR_OPERATORS: Final = frozenset(("SC", "SCN", "sc", "scn"))
+# The kinds of resources that the names after these operators are of (7.8.3), and the colour spaces that are in none.
+NAMED_IN: Final = {
+    "Tf": "/Font",
+    "Do": "/XObject",
+    "gs": "/ExtGState",
+    "sh": "/Shading",
+    **dict.fromkeys(("cs", "CS"), "/ColorSpace"),
+    **dict.fromkeys(("scn", "SCN"), "/Pattern"),
+}
+NEEDS_NO_RESOURCE: Final = {"/DeviceGray", "/DeviceRGB", "/DeviceCMYK", "/Pattern"}
+# How texts may be drawn (9.3.6). As a mask (7), some programs find no words in them; others are not known.
+VISIBLE_MODES: Final = range(7)
 # Some programs take greater integers for others.
 MAX_INTEGER: Final = 2**31 - 1
 
@@ -72,7 +84,7 @@ def check_looks_alike(document: pikepdf.Pdf) -> None:
         raise ValueError("the PDF has pictures that may look different on paper: print it into a PDF first")
     if any(map(_has_colour_functions, document.objects)):
         raise ValueError("the PDF has colours that may look different on paper: print it into a PDF first")
-    if not all(map(_is_well_written, _list_contents(document))):
+    if not all(starmap(_is_well_written, list_contents(document))):
         raise ValueError("the PDF has contents that programs show in different ways: print it into a PDF first")
     for page in document.pages:
         laid_over = page.obj.get("/Annots", pikepdf.Array())
@@ -80,28 +92,46 @@ def check_looks_alike(document: pikepdf.Pdf) -> None:
             raise ValueError("the PDF has notes, stamps or fields on its pages: print it into a PDF first")
 
 
-def _list_contents(document: pikepdf.Pdf) -> list[Any]:
-    """Return the pages, and the forms and patterns that they may draw."""
-    streams = (each for each in document.objects if isinstance(each, pikepdf.Stream))
-    drawn = (each for each in streams if each.get("/Subtype") == "/Form" or "/PatternType" in each)
-    return [*(page for page in document.pages if "/Contents" in page), *drawn]
+def list_contents(document: pikepdf.Pdf) -> Iterator[tuple[Any, Any]]:
+    """Yield the pages, and the forms, patterns and letters that they may draw, each with its own resources."""
+    for page in document.pages:
+        if "/Contents" in page:
+            yield page, page.resources
+    for each in document.objects:
+        if isinstance(each, pikepdf.Stream) and (each.get("/Subtype") == "/Form" or "/PatternType" in each):
+            yield each, each.get("/Resources", {})
+        for font in _dictionaries(each):
+            for letter in font.get("/CharProcs", {}).values():
+                yield letter, font.get("/Resources", {})
 
 
-def _is_well_written(contents: Any) -> bool:
+def _is_well_written(contents: Any, resources: Any) -> bool:
     """Return whether contents can be unpacked, and have only operators of the standard with their operands, and no `Q`
-    before its `q`. Programs make different things of others, and of a number with two signs or points, which is an
-    operator here."""
+    before its `q`, and name only what is in their resources.
+
+    Programs make different things of others, and of a number with two signs or points, which is an operator here. They
+    look in different places for what is missing.
+    """
     try:
         acts = pikepdf.parse_content_stream(contents)
     except pikepdf.PdfError:
         return False
     operators = [str(each.operator) for each in acts]
     depths = accumulate((each == "q") - (each == "Q") for each in operators)
-    return all(map(_fits, operators, (each.operands for each in acts))) and all(depth >= 0 for depth in depths)
+    fit = all(map(_fits, operators, (each.operands for each in acts))) and all(depth >= 0 for depth in depths)
+    return fit and all(
+        name in NEEDS_NO_RESOURCE or name in resources.get(NAMED_IN[operator], {})
+        for operator, act in zip(operators, acts, strict=True)
+        if operator in NAMED_IN
+        for name in act.operands
+        if isinstance(name, pikepdf.Name)
+    )
 
 
 def _fits(operator: str, operands: Collection[Any]) -> bool:
     if any(isinstance(each, int) and abs(each) > MAX_INTEGER for each in operands):
+        return False
+    if operator == "Tr" and not all(each in VISIBLE_MODES for each in operands):
         return False
     return operator in COLOUR_OPERATORS or OPERATORS.get(operator) == len(operands)
 

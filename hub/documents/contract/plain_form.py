@@ -25,6 +25,8 @@ LEFT_OUT: Final = (
     "/Names",
     "/Collection",
 )
+# In place of a colour profile (ISO 32000-2 8.6.5.5), which not all programs heed, by its number of colours.
+DEVICE_COLOURS: Final = {1: b"/DeviceGray", 3: b"/DeviceRGB", 4: b"/DeviceCMYK"}
 MAX_NAME_LENGTH: Final = 120
 MAX_OBJECTS: Final = 20_000
 _FRACTION: Final = Decimal("0.0000001")
@@ -90,6 +92,8 @@ class _Writer:
         if isinstance(found, pikepdf.Dictionary):
             return self._entries(dict(found.items()))
         if isinstance(found, pikepdf.Array):
+            if len(found) == 2 and found[0] == "/ICCBased":
+                return DEVICE_COLOURS[int(found[1].N)]
             return b"[" + b" ".join(self._value(each, key) for each in found) + b"]"
         if isinstance(found, pikepdf.Name):
             return _name(str(found), key)

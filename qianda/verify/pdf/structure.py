@@ -26,6 +26,7 @@ from qianda.verify.cms_check import (
 )
 from qianda.verify.findings import Element, Finding, Reason, UnreadablePdf
 from qianda.verify.pdf.active_content import find_active
+from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.foreign import foreign_reason
 from qianda.verify.pdf.pages import page_widgets
 from qianda.verify.pdf.revisions import find_changes
@@ -100,7 +101,7 @@ def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structu
             structure.findings += _range(structure.file, signature)
             structure.findings += _cryptography(structure, signature)
         structure.findings += _one_certificate_each(structure)
-        structure.findings += _revisions(structure.file)
+        structure.findings += [*_revisions(structure.file)] or _drawing(structure.file)
         return structure
     except UnreadablePdf:
         raise
@@ -226,6 +227,13 @@ def _revisions(file: SignedFile) -> Iterator[Finding]:
         if first == 0:  # it would be compared with nothing, and could have any form
             yield Finding(Element.TEXT, reasons.SIGNED_FROM_THE_START)
         yield from find_changes(file, max(first - 1, 0))
+
+
+def _drawing(file: SignedFile) -> Iterator[Finding]:
+    """Yield a finding for what programs draw in different ways. All objects have to be there, as `_revisions` checks
+    in a signed file."""
+    if found := find_drawn_differently(file.now):
+        yield Finding(Element.TEXT, reasons.DRAWN_DIFFERENTLY.about(what=", ".join(found)))
 
 
 def _list(names: Sequence[str]) -> str:

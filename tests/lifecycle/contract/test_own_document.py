@@ -183,7 +183,7 @@ def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:
     framed = over("/Link", A=link, Border=pikepdf.Array([0, 0, 1]), BS=pikepdf.Dictionary(S=pikepdf.Name.U))
     assert b"/URI" in reader.check(made(over=framed))
     assert b"/Contents" in reader.check(
-        drawing(b"q q 1 0 0 1 -.5 +3. cm Q /Cs cs .1 .2 scn 0 0 9 9 re f BI /W 1 /H 1 /IM true ID x EI")
+        drawing(b"q q 1 0 0 1 -.5 +3. cm Q /DeviceRGB cs .1 .2 .3 scn 0 0 9 9 re f BI /W 1 /H 1 /IM true ID x EI")
     )
     assert b"/XObject" in reader.check(nested(15))
     assert b"/Identity" in reader.check(made(Resources=colours(pikepdf.Name.Identity)))
