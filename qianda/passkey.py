@@ -8,7 +8,6 @@ data), 6.5.1 (keys), 7.1 and 7.2 (the checks of a relying party).
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from qianda.strict_json import read_json
 
 MAX_CLIENT_DATA_BYTES: Final = 1024
 MAX_AUTHENTICATOR_DATA_BYTES: Final = 1024
@@ -134,7 +135,7 @@ def _client_data(encoded: bytes, kind: str, challenge: bytes) -> str:
     if len(encoded) > MAX_CLIENT_DATA_BYTES:
         raise WrongPasskey("the client data are too long")
     try:
-        said = json.loads(encoded.decode("utf-8"), object_pairs_hook=_each_once)
+        said = read_json(encoded)
     except ValueError as error:
         raise WrongPasskey("the client data cannot be read") from error
     if not isinstance(said, dict) or said.get("type") != kind:
@@ -147,12 +148,6 @@ def _client_data(encoded: bytes, kind: str, challenge: bytes) -> str:
     if not isinstance(origin, str):
         raise WrongPasskey("the client data name no origin")
     return origin
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise ValueError("a name that occurs twice")
-    return dict(pairs)
 
 
 # ---- authenticator data

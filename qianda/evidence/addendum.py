@@ -7,7 +7,6 @@ versions of a package share, and continues the record from the package's last en
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +17,7 @@ from qianda.evidence.contents import HEAD, RECORD, check_hashes
 from qianda.evidence.evidence_record import ProvenFiles, check_evidence_record
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import PackageSigner, check_proof, check_signer
+from qianda.strict_json import read_json
 from qianda.verify.trust import Trust
 
 ADDENDUM: Final = "addendum.json"
@@ -53,7 +53,7 @@ def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust
     """
     signer = check_signer(addendum, trust)
     try:
-        head: dict[str, Any] = json.loads(addendum.items[ADDENDUM])
+        head: dict[str, Any] = read_json(addendum.items[ADDENDUM])
         check_hashes(addendum.items)
         if head["package_manifest_sha256"] != hashlib.sha256(package.items[SIGNED_MANIFEST]).hexdigest():
             raise BadPackage(reasons.ADDENDUM_OF_ANOTHER)
@@ -61,7 +61,7 @@ def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust
         proof = _proof(package.items, addendum.items, trust) if LATER_PROOF in addendum.items else None
         revocations = [
             {name: str(each[name]) for name in ("field", "serial", "revoked_at", "reason")}
-            for each in json.loads(addendum.items.get(REVOCATIONS, b"[]"))
+            for each in read_json(addendum.items.get(REVOCATIONS, b"[]"))
         ]
         return AddendumReport(int(head["addendum"]), signer, entries, proof, revocations)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -74,7 +74,7 @@ def _entries(package: Mapping[str, bytes], addendum: Mapping[str, bytes]) -> lis
     number, identity, entries, digest = _read_head(package[HEAD])
     previous, sequence, found = digest, entries, []
     for line in addendum[RECORD].decode().removesuffix("\n").split("\n"):
-        entry, sequence = json.loads(line), sequence + 1
+        entry, sequence = read_json(line), sequence + 1
         if (entry["previous"], entry["sequence"], entry["contract"]) != (previous, sequence, identity):
             raise BadPackage(reasons.CHAIN_BROKEN.about(entry=sequence))
         previous = hashlib.sha256(line.encode()).hexdigest()

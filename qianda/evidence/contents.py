@@ -8,7 +8,6 @@ application for a certificate were made with the certified key.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from cryptography.x509 import load_der_x509_certificate
 from qianda.evidence import reasons
 from qianda.evidence.container import META, MIMETYPE
 from qianda.evidence.reasons import BadPackage
+from qianda.strict_json import read_json
 
 CONTRACT: Final = "contract/contract.json"
 VERSIONS: Final = "contract/versions.json"
@@ -35,7 +35,7 @@ _GENESIS = "0" * 64
 def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
     """Check the items against each other. Return the facts of `contract.json`. Raises BadPackage."""
     try:
-        contract: dict[str, Any] = json.loads(items[CONTRACT])
+        contract: dict[str, Any] = read_json(items[CONTRACT])
         if not all(isinstance(each, str) for each in (contract["number"], contract["state"], *contract["fields"])):
             raise TypeError
         check_hashes(items)
@@ -69,7 +69,7 @@ def _check_record(items: Mapping[str, bytes], contract: Mapping[str, Any]) -> li
     """Check that each entry follows the one before it, and that the head matches the last one."""
     previous, entries = _GENESIS, []
     for number, line in enumerate(items[RECORD].decode().removesuffix("\n").split("\n"), start=1):
-        entry = json.loads(line)
+        entry = read_json(line)
         if (entry["previous"], entry["sequence"], entry["contract"]) != (previous, number, contract["id"]):
             raise BadPackage(reasons.CHAIN_BROKEN.about(entry=number))
         previous = hashlib.sha256(line.encode()).hexdigest()
@@ -86,7 +86,7 @@ def _check_file(items: Mapping[str, bytes], contract: Mapping[str, Any], entries
     completed = contract["state"] == "COMPLETED"
     sha256 = hashlib.sha256(items[FINAL_FILE if completed else ISSUED_FILE]).hexdigest()
     kind = "final" if completed else "issued"
-    versions = [version["sha256"] for version in json.loads(items[VERSIONS]) if version["kind"] == kind]
+    versions = [version["sha256"] for version in read_json(items[VERSIONS]) if version["kind"] == kind]
     recorded = [entry["facts"]["document_sha256"] for entry in entries if entry["kind"] == "completed"]
     if sha256 not in versions or recorded != ([sha256] if completed else []):
         raise BadPackage(reasons.FINAL_FILE_WRONG)

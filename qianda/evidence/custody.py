@@ -5,13 +5,13 @@ All of it is a statement of the organisation whose seal signed the package.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from qianda.evidence import reasons
 from qianda.evidence.reasons import BadPackage
+from qianda.strict_json import read_json
 from qianda.verify.elements import BAD_TO_GOOD, ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.findings import Element, Word
 
@@ -36,7 +36,7 @@ def with_custody(document: VerificationReport, items: Mapping[str, bytes]) -> Ve
 
 def _with_custody(party: SigningParty, items: Mapping[str, bytes]) -> SigningParty:
     try:
-        signer = json.loads(items[f"signers/{party.field}/signer.json"])
+        signer = read_json(items[f"signers/{party.field}/signer.json"])
         # A person may have signed several times. What counts is how the key whose signature is in the file was kept.
         used = [one for one in signer["signatures"] if one["certificate_sha256"] == party.certificate_sha256]
         custody = used[-1]["custody"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from json import loads
 
 from qianda.evidence import reasons
 from qianda.evidence.contents import FINAL_FILE, RECORD
 from qianda.evidence.reasons import BadPackage
+from qianda.strict_json import read_json
 from qianda.verify.elements import VerificationReport
 from qianda.verify.pdf.signed_file import SignedFile
 
@@ -36,7 +36,7 @@ def check_signing_record(document: VerificationReport, items: Mapping[str, bytes
 def _recorded(record: bytes) -> Iterator[tuple[str, str, str]]:
     """Yield field, hash of what was shown, and hash of the certificate, of each signature that was accepted."""
     for line in record.decode().removesuffix("\n").split("\n"):  # as the chain is read
-        entry = loads(line)
+        entry = read_json(line)
         if entry["kind"] == _ACCEPTED:
             facts = entry["facts"]
             yield facts["field"], facts["shown_sha256"], facts["certificate_sha256"]

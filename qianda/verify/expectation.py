@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qianda.strict_json import read_json
 from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding
 from qianda.verify.pdf.signed_file import SignedFile
@@ -37,7 +37,7 @@ class Expectation:
         """Read a manifest: a JSON object with any of these fields, for example the API's answer about a contract.
         Raises UnreadableManifest."""
         try:
-            said = json.loads(path.read_text("utf-8"))
+            said = read_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise UnreadableManifest(f"{path}: {error}") from error
         texts = {name: said[name] for name in _TEXTS if name in said} if isinstance(said, dict) else {}

@@ -15,6 +15,7 @@ import pytest
 from hub.documents.evidence.package_items import HASHES
 from qianda.evidence.addendum import AddendumReport, LaterEntry
 from qianda.evidence.container import open_container
+from qianda.evidence.contents import VERSIONS
 from qianda.evidence.custody import with_custody
 from qianda.evidence.package_check import check_package
 from qianda.evidence.package_report import as_json, signatures_of
@@ -93,6 +94,16 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "a state that is no text": (changed("contract/contract.json", b'"COMPLETED"', b'["COMPLETED"]'), "TypeError"),
     "a field that is no text": (changed("contract/contract.json", b'"fields": [', b'"fields": [1, '), "TypeError"),
+    "a name twice": (changed("contract/contract.json", b'"state": ', b'"state": "VOIDED", "state": '), "ValueError"),
+    "no number": (changed("contract/contract.json", b'"state": ', b'"more": NaN, "state": '), "ValueError"),
+    "another coding": (
+        lambda items: {**items, VERSIONS: items[VERSIONS].decode().encode("utf-16")},
+        "UnicodeDecodeError",
+    ),
+    "a name twice in the record": (
+        lambda items: retold(items, lambda line, _: line.replace('"facts":', '"kind":"voided","facts":')),
+        "ValueError",
+    ),
     "another contract": (changed("contract/contract.json", b'"QD-2026', b'"QD-2025'), "record/head.txt"),
     "another signature": (changed(f"{SIGNER}attributes-001.der", b"\x06", b"\x07"), "is wrong"),
     "another application": (changed(f"{SIGNER}application-001.bin", b"qianda-key", b"qianda-kex"), "is wrong"),

@@ -232,6 +232,19 @@ def test_a_manifest_says_which_file_it_must_be(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"number": "HF-2026-000009", "number": "HF-2026-000001"}', '{"number": "HF-2026-000001", "more": NaN}'],
+)
+def test_a_manifest_that_programs_read_differently_exits_with_2(
+    tmp_path: Path, named: FinishedParts, text: str
+) -> None:
+    (tmp_path / "named.pdf").write_bytes(named.final)
+    (tmp_path / "manifest.json").write_text(text)
+    done = verify(tmp_path / "named.pdf", "--trust", named.trust_pem, "--manifest", tmp_path / "manifest.json")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
 def test_a_missing_manifest_exits_with_2(tmp_path: Path, named: FinishedParts, file: Path) -> None:
     done = verify(file, "--trust", named.trust_pem, "--manifest", tmp_path / "nothing.json")
     assert done.returncode == 2 and "nothing.json" in done.stderr
