@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 
 import structlog
@@ -18,15 +18,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from hub.measures import REGISTRY
 from hub.model.messaging.provider import LANES, Health
 from hub.model.sealing.seal import KeyPlace, SealState
-from hub.model.staff.operator_figures import QueueLag, compute_lag
+from hub.model.staff.operator_figures import WORKER_SILENCE, QueueLag, compute_lag
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
 from hub.store.operation.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
 
-# How long after its last heartbeat a worker counts as alive. Workers send one every five seconds.
-WORKER_SILENCE = timedelta(seconds=30)
 HELP = {
     "contracts": "Contracts by state, counted by a worker now and then",
     "signing_tasks": "Signing tasks by state, counted by a worker now and then",

@@ -55,7 +55,7 @@ class SealStatus:
         return [
             f"seal of {self.subject}, {kind}; its key {self._where()}",
             f"serial number {self.serial:x}, valid from {self.begins:%Y-%m-%d} until {self.ends:%Y-%m-%d}",
-            f"`qianda verify` will say of it: {Element.OWNED}: {word}. {reason.en} {reason.zh}",
+            f"`qianda verify` will say of it: {Element.OWNED}: {word}. {reason.en}",
         ]
 
     def _where(self) -> str:

@@ -76,6 +76,8 @@ def renew_command(dry_run: DryRun = False, algorithm: Algorithm = None) -> None:
         if plan.ended:
             say(f"too late: {len(plan.ended)} timestamps, whose certificates have expired")
         if dry_run:
+            if not (plan.due or plan.anew or plan.ended):
+                say("nothing is due")
             return 0
         number = await renew(hub.services) + (await hash_anew(hub.services, algorithm) if algorithm else 0)
         say(f"{number} timestamps obtained" if number else "nothing was due")

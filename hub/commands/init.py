@@ -92,8 +92,9 @@ def set_up(path: Path) -> None:
     file, faults = read_school(path.read_text("utf-8"))
     if found := [*faults, *_first_faults(file)] if faults else find_install_faults(file):
         say_comparison(SchoolComparison(), found, dry_run=False)
-    password = password_from(_password_file(file))
-    done = install_school(file, password, say)
+    own_password = _password_file(file)
+    password = password_from(own_password)
+    done = install_school(file, password, say, one_time=own_password is None)
     say_comparison(done.compared, list(done.compared.faults), dry_run=False)
     say_installed(real_settings(), file, done)
     if done.is_new:
@@ -109,8 +110,9 @@ def say_installed(settings: Settings, file: SchoolFile, done: InstalledSchool) -
         say(f"still missing: {line}")
 
 
-def install_school(file: SchoolFile, password: str, tell: Callable[[str], None]) -> InstalledSchool:
+def install_school(file: SchoolFile, password: str, tell: Callable[[str], None], *, one_time: bool) -> InstalledSchool:
     """Make the configuration, the database, the keys, and the school with its first account. `tell` reports each step.
+    `one_time`: the password was generated, and has to be changed at the first login.
 
     The file must have no faults that `find_install_faults` finds without a database. Faults that only the database
     shows are returned; then no part of the school was made. If it was killed in between, it can be run again.
@@ -120,7 +122,7 @@ def install_school(file: SchoolFile, password: str, tell: Callable[[str], None])
     migrate_database(settings)
     tell(bind_database(settings))
     _install_seal(settings, file, tell)
-    done = with_hub(lambda hub: _first_day(hub, file, password))
+    done = with_hub(lambda hub: _first_day(hub, file, password, one_time=one_time))
     if not done.compared.faults:
         _request_seal(settings, file, tell)
     return done
@@ -228,7 +230,7 @@ def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
     tell(f"{written_file()}: the configuration.")
 
 
-async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledSchool:
+async def _first_day(hub: Hub, file: SchoolFile, password: str, *, one_time: bool) -> InstalledSchool:
     from hub.doctor import examine
     from hub.lifecycle.evidence.school_acts import record_seal
     from hub.lifecycle.school.apply_school import apply_school
@@ -241,12 +243,12 @@ async def _first_day(hub: Hub, file: SchoolFile, password: str) -> InstalledScho
     if file.seal.get("kind") == "pkcs12":
         async with hub.database.transaction(EVERYTHING) as tx:
             await record_seal(tx, hub.services.sealing.seal.chain[0], COMMAND_LINE.actor)
-    is_new = await _add_first_account(hub, file, password)
+    is_new = await _add_first_account(hub, file, password, one_time=one_time)
     missing = [f"{each.part}: {each.words}" for each in await examine(hub) if not each.well]
     return InstalledSchool(compared, is_new, seal_status(hub).lines(), missing)
 
 
-async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
+async def _add_first_account(hub: Hub, file: SchoolFile, password: str, *, one_time: bool) -> bool:
     """Add the account of headquarters. Return False if an account with this login exists."""
     from hub.lifecycle.staff.accounts import add_staff, list_staff
     from hub.model.staff.scope import EVERYTHING
@@ -256,8 +258,7 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str) -> bool:
     async with hub.database.transaction(EVERYTHING) as tx:
         headquarters = await tx.school.find_headquarters()
     assert headquarters is not None  # the file was applied
-    once = _password_file(file) is None
-    await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE, one_time=once)
+    await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE, one_time=one_time)
     return True
 
 

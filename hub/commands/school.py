@@ -107,7 +107,7 @@ def record() -> None:
         return [_line(each, words) for each in entries]
 
     with said_plainly():
-        for line in with_hub(act):
+        for line in with_hub(act) or ["Nothing is recorded yet."]:
             say(line)
 
 

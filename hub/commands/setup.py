@@ -135,7 +135,7 @@ class SchoolInstaller:
             written_file().unlink(missing_ok=True)  # left by an earlier try: see `check_unset`
             kept.write_files(composed.files)
             write_durably(self._data / SCHOOL_FILE, text.encode())
-            done = install_school(file, password, tell)
+            done = install_school(file, password, tell, one_time=not given)
         finally:
             kept.delete_files(composed.passing)
         if done.compared.faults:

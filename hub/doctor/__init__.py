@@ -17,6 +17,7 @@ from hub.documents.signing.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
 from hub.lifecycle.messaging.pause_sending import count_held_steps
 from hub.model.sealing.seal import KeyPlace
+from hub.model.staff.operator_figures import WORKER_SILENCE
 from hub.model.staff.scope import EVERYTHING
 from hub.store.files.free_space import find_space
 from hub.store.server.migrate import is_current
@@ -54,6 +55,7 @@ async def examine(hub: Hub) -> list[DoctorFinding]:
         "timestamp service": _timestamps,
         "identity": _identity,
         "channels": _channels,
+        "workers": _workers,
         "sending": _sending,
     }
     asked = {f"provider {each.name}": ask_provider(each) for each in hub.services.messaging.router.providers}
@@ -187,6 +189,16 @@ async def _channels(hub: Hub) -> str:
     if not hub.services.messaging.router.configured:
         raise ValueError("none is configured: no messages can be sent, links can only be handed out")
     return ", ".join(hub.services.messaging.router.configured)
+
+
+async def _workers(hub: Hub) -> str:
+    """Count the workers. None is not a fault: before a hub is started for the first time, there is none."""
+    async with hub.database.transaction(EVERYTHING) as tx:
+        number = await tx.heartbeats.count_workers(tx.now - WORKER_SILENCE)
+    if number:
+        return f"{number} at work"
+    seconds = f"{WORKER_SILENCE.total_seconds():.0f} s"
+    return f"NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs"
 
 
 async def _sending(hub: Hub) -> str:

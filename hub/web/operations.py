@@ -13,8 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from hub.errors import KeyNotValid, QiandaError
 from hub.measures import SecurityEvent
 from hub.model.staff.key_scopes import KeyScope
+from hub.model.staff.operator_figures import WORKER_SILENCE
 from hub.model.staff.scope import EVERYTHING
-from hub.operator_metrics import WORKER_SILENCE, render_hub_metrics
+from hub.operator_metrics import render_hub_metrics
 from hub.store.server.migrate import is_current
 from hub.store.staff.api_keys import KEY_ALONE
 from hub.web.http.security import bearer

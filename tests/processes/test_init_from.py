@@ -18,11 +18,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
 from bench.ports import free_port
+from hub.commands.setup import SchoolInstaller
+from hub.commands.with_hub import with_hub
+from hub.model.staff.scope import EVERYTHING
 from hub.store.server.embedded import EmbeddedPostgres
+from hub.wiring import Hub
 from tests.database import scratch_folder
 from tests.processes import programs
 from tests.processes.programs import QIANDA
 from tests.school_toml import SCHOOL
+from tests.setup.given import right_answers
 from tests.wiring.test_seal_setup import Licensed
 
 pytestmark = pytest.mark.real
@@ -180,3 +185,24 @@ def test_a_configuration_of_ones_own_has_to_say_the_same(machine: Machine) -> No
     assert refused.returncode == 2, refused.stdout
     assert f"{own} differs from the file (origin, workers, token)" in refused.stderr
     assert not machine.data.exists()
+
+
+@pytest.mark.parametrize("own", ["", "quiet-Lantern-72-orchard"])
+def test_a_password_that_its_person_chose_need_not_be_changed(
+    machine: Machine, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was generated has to be."""
+    machine.data.mkdir()
+    monkeypatch.setenv("QIANDA_DATA", str(machine.data))
+    given = right_answers()
+    answers = given | {"account": given["account"] | {"password": own}, "messages": {"kind": "none"}}
+    done = SchoolInstaller(machine.data).install(answers, lambda _: None)
+    assert bool(done.password) is not bool(own)
+
+    async def must_be_changed(hub: Hub) -> bool:
+        async with hub.database.transaction(EVERYTHING) as tx:
+            found = await tx.accounts.get_login("office", tx.now)
+        assert found
+        return found.one_time
+
+    assert with_hub(must_be_changed) is not bool(own)

@@ -16,10 +16,12 @@ from hub.setup.answers_file import FILE, AnswersFile
 from hub.setup.check_answers import find_first_faulty_step, find_step_faults
 from hub.setup.questions import STEPS, find_step, list_texts
 from hub.setup.tables import COURSE_TITLES, read_table
-from hub.web.pages.doctor_words import PARTS, PROVIDER
+from hub.web.pages.doctor_words import PARTS, PROVIDER, say_found
 from hub.web.pages.doctor_words import SHAPES as FINDINGS
 from hub.web.pages.fault_words import SHAPES, STEPS_TOLD, say_fault, say_step
 from hub.web.pages.i18n import Catalogues
+from qianda.verify.findings import Element, Word
+from qianda.verify.reasons import OWNED_TRIAL
 from tests.setup.given import CAMPUSES, COURSES, right_answers
 from tests.web.page_texts import texts_of
 
@@ -143,6 +145,11 @@ def test_every_question_and_every_sentence_has_its_chinese() -> None:
 def test_faults_are_told_in_chinese() -> None:
     translate = CHINESE.translator("zh")
     assert say_fault("row 3 (east), parent: there is no campus hp", translate) == "行 3 (east), parent：没有校区 hp"
+    line = f"`qianda verify` will say of it: {Element.OWNED}: {Word.NOT_SHOWN}. {OWNED_TRIAL.en}"
+    assert (
+        say_found(line, translate)
+        == "`qianda verify` 对它的说明（专人所有：未证明）：证书由内置机构签发，仅供试用和内部使用。"
+    )
     assert say_step("/data/qianda.toml: the configuration.", translate) == "/data/qianda.toml：配置已写入。"
     answers = right_answers()
     answers["courses"]["table"] = COURSES.replace("20,45", "x,0")

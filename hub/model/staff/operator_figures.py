@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 MIN_COUNT_INTERVAL = timedelta(minutes=1)
 # Counting may take this share of the time, so rows are counted less often as tables grow.
 COUNTING_SHARE = 0.01
+# How long after its last heartbeat a worker counts as alive. Workers send one every five seconds.
+WORKER_SILENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)

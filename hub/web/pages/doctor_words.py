@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub.web.pages.i18n import Translate
 from hub.web.pages.shaped_sentences import ShapedSentences
+from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 
 # The parts of a hub, as `hub.doctor` names them.
 PARTS: tuple[str, ...] = (
@@ -18,6 +19,7 @@ PARTS: tuple[str, ...] = (
     "timestamp service",
     "identity",
     "channels",
+    "workers",
     "sending",
 )
 SHAPES: tuple[str, ...] = (
@@ -27,7 +29,10 @@ SHAPES: tuple[str, ...] = (
     "seal of {subject}, issued by {issuer}; its key was imported into the token; copies of its file may exist",
     "seal of {subject}, issued by {issuer}; its key is kept in software: encrypted, but no token protects it",
     "serial number {serial}, valid from {begins} until {ends}",
-    "`qianda verify` will say of it: {element}: {word}. {reason}",
+    "`qianda verify` will say of it: exclusively owned: not shown. {words}",
+    "`qianda verify` will say of it: exclusively owned: declared. {words}",
+    OWNED_TRIAL.en,
+    OWNED_DECLARED.en,
     "reachable, schema current",
     "the schema is not current: run `qianda migrate`",
     "differs from the database's by {seconds}: set up time synchronisation",
@@ -57,6 +62,8 @@ SHAPES: tuple[str, ...] = (
     "did not answer within {seconds} s",
     "does not answer as it should: {reason}",
     "none is configured: no messages can be sent, links can only be handed out",
+    "{number} at work",
+    "NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs",
     "goes on",
     "PAUSED since {since}; {due} steps are due; `qianda resume` sends on",
 )

@@ -236,6 +236,6 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
         yield web.post(path, staff_only(act))
 
 
-async def _without_slash(_: web.Request) -> web.StreamResponse:
-    """Redirect `/staff/`, which people type and the demo prints, to `/staff`."""
-    raise web.HTTPSeeOther("/staff")
+async def _without_slash(request: web.Request) -> web.StreamResponse:
+    """Redirect `/staff/`, which people type and the demo prints, to `/staff`, with its query."""
+    raise web.HTTPSeeOther(request.rel_url.with_path("/staff", keep_query=True))

@@ -82,6 +82,12 @@ async def test_heads_sort_by_name_deadline_and_age(board: Board) -> None:
     assert text.count("aria-sort") == 1 and re.search(r'aria-sort="ascending">\s*<a href="/staff\?sort=deadline', text)
 
 
+async def test_an_address_with_a_slash_keeps_its_query(board: Board) -> None:
+    led = await board.console.get(f"/staff/?q={quote('安一 & co')}")
+    assert (led.status, led.location) == (303, f"/staff?q={quote('安一 & co')}")
+    assert (await board.console.get("/staff/")).location == "/staff"
+
+
 @pytest.mark.parametrize("sort", ["", "deadline", "name"])
 async def test_pages_follow_each_other_in_each_order(board: Board, sort: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = await board.numbers(f"?sort={sort}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -12,6 +13,7 @@ from channels.email import connect
 from channels.sms_twilio import connect as connect_sms
 from hub.doctor.providers import ask_provider
 from hub.model.messaging.provider import ProviderSettings
+from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
 from hub.web.pages.doctor_words import say_part
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer
@@ -77,7 +79,11 @@ async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
         answer = DoctorAnswer()
         findings, at = await answer.get_or_examine(running.hub)
         assert (await answer.get_or_examine(running.hub))[0] is findings
+        assert "NONE was heard of in the last 30 s" in str(findings)
         running.clock.advance(KEPT_FOR)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.heartbeats.worker_lives(uuid4(), tx.now)
         again, later = await answer.get_or_examine(running.hub)
         assert again is not findings and later > at
+        assert "ok   workers: 1 at work" in map(str, again)
     assert say_part("provider email", str.format) == "provider email"
