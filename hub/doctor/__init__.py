@@ -195,9 +195,9 @@ async def _workers(hub: Hub) -> str:
     """Count the workers. None is not a fault: before a hub is started for the first time, there is none."""
     async with hub.database.transaction(EVERYTHING) as tx:
         number = await tx.heartbeats.count_workers(tx.now - WORKER_SILENCE)
-    if number:
-        return f"{number} at work"
     seconds = f"{WORKER_SILENCE.total_seconds():.0f} s"
+    if number:
+        return f"{number} heard of in the last {seconds}"
     return f"NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs"
 
 

@@ -62,7 +62,7 @@ SHAPES: tuple[str, ...] = (
     "did not answer within {seconds} s",
     "does not answer as it should: {reason}",
     "none is configured: no messages can be sent, links can only be handed out",
-    "{number} at work",
+    "{number} heard of in the last {seconds}",
     "NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs",
     "goes on",
     "PAUSED since {since}; {due} steps are due; `qianda resume` sends on",

@@ -80,8 +80,7 @@ async def show_contract(
         made = {each.task: each for each in await tx.signatures.list_of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
-        actors = await names_of(tx, [entry.actor for entry in entries]) | await names_of_keys(tx)
-    actors[COMMAND_LINE.actor] = translator(visit.request)("a command")
+        actors = await _name_actors(visit, tx, {entry.actor for entry in entries})
     history = ContractHistory(entries, values, deliveries, ledger, actors)
     return await show(
         visit,
@@ -126,6 +125,15 @@ def _wording(visit: StaffVisit, found: Contract, deliveries: Sequence[Delivery])
         "copies": list_copies(found, deliveries),
     }
     return {"moment": datetime.fromisoformat, "without_secrets": hide, **fixed}
+
+
+async def _name_actors(visit: StaffVisit, tx: Transaction, actors: set[str]) -> dict[str, str]:
+    """Return the names of those who did something, by actor. Of a key whose name the campus does not see, it says only
+    that it is one."""
+    translate = translator(visit.request)
+    keys = {actor: translate("an API key") for actor in actors if actor.startswith("api:")}
+    named = await names_of(tx, actors) | await names_of_keys(tx)
+    return keys | named | {COMMAND_LINE.actor: translate("a command")}
 
 
 async def _read_later(

@@ -79,6 +79,7 @@ async def test_heads_sort_by_name_deadline_and_age(board: Board) -> None:
     by_name = await board.numbers(everything + "&sort=name")
     assert by_name == [board.open[name].number for name in sorted(STUDENTS)]
     text = (await board.console.get("/staff?sort=deadline")).text
+    assert re.search(r"As it stood on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\+8", text)  # for whoever prints it
     assert text.count("aria-sort") == 1 and re.search(r'aria-sort="ascending">\s*<a href="/staff\?sort=deadline', text)
 
 

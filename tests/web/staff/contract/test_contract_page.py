@@ -63,6 +63,9 @@ async def test_the_record_names_the_program_and_the_command_that_did_it(
     for contract, who in ((by_program, "enrolment-system"), (by_command, "a command")):
         page = await console.get(f"/staff/contracts/{contract.id}")
         assert re.search(rf"withdrawn[^“]{{0,20}}“a mistake” by {who}", page.words), page.words[-900:]
+    await add_staff(running, "page-auditor", "hefei", role=StaffRole.AUDITOR)
+    page = await (await console_of(running, "page-auditor")).get(f"/staff/contracts/{by_program.id}")
+    assert "“a mistake” by an API key" in page.words and "enrolment-system" not in page.words
 
 
 async def test_what_has_expired_gets_a_new_deadline_as_a_new_contract(

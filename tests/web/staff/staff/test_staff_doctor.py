@@ -85,5 +85,5 @@ async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
             await tx.heartbeats.worker_lives(uuid4(), tx.now)
         again, later = await answer.get_or_examine(running.hub)
         assert again is not findings and later > at
-        assert "ok   workers: 1 at work" in map(str, again)
+        assert "ok   workers: 1 heard of in the last 30 s" in map(str, again)
     assert say_part("provider email", str.format) == "provider email"
