@@ -17,13 +17,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from bench.ports import free_port
 from hub.lifecycle.sealing.jobs.end_seal_jobs import tell_of_ended_jobs
 from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.webhook import WebhookAddress, notice_headers
 from tests.checkout import ROOT
 from tests.judges import program
 from tests.lent_hubs import lent_hub
-from tests.ports import free_port
 from tests.running import API_KEY, Running, until
 from tests.sealing.clients import granted_client
 from tests.sealing.parts import pages
