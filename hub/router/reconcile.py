@@ -47,18 +47,22 @@ async def reconcile(database: Database, send_delivery: Carry, before: datetime, 
             open_ones = await tx.deliveries.list_unsettled(before, tx.planning_now, ours=ours)
         new = [each for each in open_ones if each.id not in seen]
         seen.update(each.id for each in new)
-        if not any(await asyncio.gather(*(_reconcile_one(database, send_delivery, each, before) for each in new))):
+        results = await asyncio.gather(*(_reconcile_one(database, send_delivery, each, before) for each in new))
+        if waiting := [str(result) for result in results if isinstance(result, Unavailable)]:
+            log.warning("deliveries not reconciled", number=len(waiting), first_reason=waiting[0])
+        if True not in results:
             break
     return len(seen)
 
 
-async def _reconcile_one(database: Database, send_delivery: Carry, delivery: Delivery, before: datetime) -> bool:
-    """Reconcile one message. Return whether its outcome is known now."""
+async def _reconcile_one(
+    database: Database, send_delivery: Carry, delivery: Delivery, before: datetime
+) -> bool | Unavailable:
+    """Reconcile one message. Return whether its outcome is known now, or the error if nobody can tell at present."""
     try:
         after = await send_delivery(delivery.id, fresh=False, idle_since=before)
     except Unavailable as error:
-        log.warning("delivery not reconciled", id=str(delivery.id), reason=str(error))
-        return False
+        return error
     except Exception as error:
         log.exception("delivery not reconciled", id=str(delivery.id))
         await _postpone_failing(database, delivery, error)

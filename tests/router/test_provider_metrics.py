@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bench.ports import free_port
 from hub.measures import DUE_TO_SENT_SECONDS, PROVIDER_CALLS, CallOutcome
 from hub.operator_metrics import render_hub_metrics
 from tests.channels.doubles import Trouble
@@ -78,3 +79,14 @@ async def test_a_message_counts_from_the_moment_at_which_its_step_was_due() -> N
         assert value_of(DUE_TO_SENT_SECONDS, "_sum", purpose="invitation") - waited == pytest.approx(600, abs=30)
         (line,) = [line for line in logs if line["event"] == "delivery"]
         assert (line["contract"], line["provider"]) == (str(contract.id), PROVIDER)
+
+
+async def test_messages_whose_provider_does_not_answer_are_one_line_in_each_round() -> None:
+    async with routed(trouble=[Trouble.GATEWAY_ERROR] * 3) as hub:
+        for number in range(3):
+            await hub.invited(phone=f"+1202555032{number}")
+        hub.twilio.url = f"http://127.0.0.1:{free_port()}"  # where nobody is
+        hub.providers()
+        with capture_logs() as logs:
+            await hub.look_after(timedelta(minutes=1))
+        assert [line["number"] for line in logs if line["event"] == "deliveries not reconciled"] == [3]
