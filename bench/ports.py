@@ -10,7 +10,6 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from random import SystemRandom
-from typing import BinaryIO
 
 # Below those that the system chooses for connections and for servers that want any port: in the meantime nobody gets
 # one of these by chance. Chromium opens no page at port 10080.
@@ -34,6 +33,7 @@ def free_port(count: int = 1) -> int:
 
 
 @cache
-def _reservations() -> BinaryIO:
-    """Return a file whose locked bytes are the numbers of ports that other processes have been given."""
-    return (Path(tempfile.gettempdir()) / f"qianda-ports-{os.getuid()}").open("ab")
+def _reservations() -> int:
+    """Return a file, open until this process ends, whose locked bytes are the numbers of ports that processes have been
+    given."""
+    return os.open(Path(tempfile.gettempdir()) / f"qianda-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)
