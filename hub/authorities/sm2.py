@@ -1,4 +1,4 @@
-"""A built-in authority for SM2 certificates, for trial and internal use: for seals, seal makers and signers.
+"""A built-in authority for SM2 certificates, for trial and internal use: for seals and their makers.
 
 It issues the certificates that an OFD needs, and states in each that it is for trial. It publishes no revocation list,
 because an OFD has no place for one. Source: GB/T 20518, which is RFC 5280 with SM2 (identifiers: GB/T 33560).
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from asn1crypto import keys, x509
 
 from hub.authorities import Clock
-from hub.authorities.builtin import CLOCK_TOLERANCE, ROOT_LIFE, SEAL_LIFE, SIGNER_LIFE, AuthorityKey, new_serial
+from hub.authorities.builtin import CLOCK_TOLERANCE, ROOT_LIFE, SEAL_LIFE, AuthorityKey, new_serial
 from hub.authorities.profile import KeyHolder, name, point_in_time, shorten_text
 from hub.errors import BadInput
 from qianda import sm2
@@ -51,17 +51,13 @@ class Sm2Authority:
     async def issue_seal(self, spki: bytes, common_name: str) -> bytes:
         """Return the certificate (DER) for an organisation's seal key. Raises BadInput for a key that is not an SM2
         key."""
-        return await self._issue(spki, common_name, SEAL_LIFE, [SEAL_POLICY_OID])
+        return await self._issue(spki, common_name, SEAL_POLICY_OID)
 
     async def issue_seal_maker(self, spki: bytes, common_name: str) -> bytes:
         """Return the certificate (DER) of a seal maker. Raises BadInput for a key that is not an SM2 key."""
-        return await self._issue(spki, common_name, SEAL_LIFE, [SEAL_MAKER_POLICY_OID])
+        return await self._issue(spki, common_name, SEAL_MAKER_POLICY_OID)
 
-    async def issue_signer(self, spki: bytes, common_name: str) -> bytes:
-        """Return the certificate (DER) of a person. Raises BadInput for a key that is not an SM2 key."""
-        return await self._issue(spki, common_name, SIGNER_LIFE, [])
-
-    async def _issue(self, spki: bytes, common_name: str, life: timedelta, policies: Sequence[str]) -> bytes:
+    async def _issue(self, spki: bytes, common_name: str, policy: str) -> bytes:
         if sm2.read_spki(spki) is None:
             raise BadInput("the public key is no SM2 key", field="spki")
         holder = KeyHolder(name(self._organisation, common_name), spki)
@@ -71,9 +67,9 @@ class Sm2Authority:
             _extension("key_usage", {"digital_signature", "non_repudiation"}, critical=True),
             _extension("key_identifier", _key_identifier(spki)),
             _extension("authority_key_identifier", {"key_identifier": _key_identifier(self._key.spki)}),
-            _extension("certificate_policies", [{"policy_identifier": each} for each in (TRIAL_POLICY_OID, *policies)]),
+            _extension("certificate_policies", [{"policy_identifier": each} for each in (TRIAL_POLICY_OID, policy)]),
         ]
-        body = _body(self._root.subject, holder, new_serial(), (now - CLOCK_TOLERANCE, now + life), extensions)
+        body = _body(self._root.subject, holder, new_serial(), (now - CLOCK_TOLERANCE, now + SEAL_LIFE), extensions)
         return await _signed(body, self._key)
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.ofd.foreign import signed_by_person
 from tests.ofd.identities import Identities
 from tests.ofd.plain import plain_ofd
 
@@ -22,4 +23,4 @@ def sealed(who: Identities) -> bytes:
 
 
 async def _sealed(who: Identities) -> bytes:
-    return await who.sealed(await who.signed(plain_ofd()))
+    return await who.sealed(await signed_by_person(plain_ofd(), who))

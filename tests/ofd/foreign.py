@@ -7,11 +7,12 @@ import base64
 import io
 import zipfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from hub.documents.ofd.seal import SM2_WITH_SM3, bits, integer, octets, sequence, text
 from qianda import der, sm2
 from qianda.cms_parts import CertificateNames, object_identifier
-from tests.ofd.identities import Identities
+from tests.ofd.identities import USED_AT, Identities
 from tests.ofd.plain import members_of
 
 IA5, UTF8, UTC_TIME, GENERALIZED_TIME, SET, CONTEXT_0 = 0x16, 0x0C, 0x17, 0x18, 0x31, 0xA0
@@ -25,9 +26,11 @@ class Habits:
     time in the value, as its type takes it."""
 
     version: int = 4
+    folder: str = "Sign_9"
     described: str = "2026-11-27 10:08:09"
     inside: str = "20261127020809Z"
     kind: str | None = "Seal"
+    names_seal: bool = True
     with_seal_file: bool = True
     check_method: str = "SM3"
     slash: str = "/"
@@ -45,36 +48,45 @@ async def foreign_ofd(ofd: bytes, who: Identities, habits: Habits) -> bytes:
         b"</ofd:DocBody>", b"<ofd:Signatures>Doc_0/Signs/Signatures.xml</ofd:Signatures></ofd:DocBody>"
     )
     kind = f'Type="{habits.kind}" ' if habits.kind else ""
-    listed = f'<ofd:Signature ID="7" {kind}BaseLoc="{habits.slash}Doc_0/Signs/Sign_9/Signature.xml"/>'
+    listed = f'<ofd:Signature ID="7" {kind}BaseLoc="{habits.slash}Doc_0/Signs/{habits.folder}/Signature.xml"/>'
     if not habits.slash:
-        listed = f'<ofd:Signature ID="7" {kind}BaseLoc="./Sign_9/../Sign_9/Signature.xml"/>'
+        listed = f'<ofd:Signature ID="7" {kind}BaseLoc="./{habits.folder}/../{habits.folder}/Signature.xml"/>'
     members["Doc_0/Signs/Signatures.xml"] = f"<ofd:Signatures {_NS}>{listed}</ofd:Signatures>".encode()
     seal = await made_seal(who, habits) if habits.version else b""
     if habits.with_seal_file and seal:
-        members["Doc_0/Signs/Sign_9/Seal.esl"] = seal
+        members[f"Doc_0/Signs/{habits.folder}/Seal.esl"] = seal
     covered = [name for name in members if habits.covers_list or name != "Doc_0/Signs/Signatures.xml"]
     references = "".join(
         f'<ofd:Reference FileRef="{habits.slash}{name}"><ofd:CheckValue>'
         f"{base64.b64encode(sm2.sm3(members[name])).decode()}</ofd:CheckValue></ofd:Reference>"
         for name in covered
     )
-    where = f"{habits.slash}Doc_0/Signs/Sign_9" if habits.slash else "."
+    where = f"{habits.slash}Doc_0/Signs/{habits.folder}" if habits.slash else "."
+    seal_file = f"<ofd:Seal><ofd:BaseLoc>{where}/Seal.esl</ofd:BaseLoc></ofd:Seal>" if habits.names_seal else ""
     described = (
         f"<ofd:Signature {_NS}><ofd:SignedInfo><ofd:Provider ProviderName='x'/>"
         f"<ofd:SignatureMethod>{sm2.SIGNATURE_OID}</ofd:SignatureMethod>"
         f"<ofd:SignatureDateTime>{habits.described}</ofd:SignatureDateTime>"
         f'<ofd:References CheckMethod="{habits.check_method}">{references}</ofd:References>'
-        f"<ofd:Seal><ofd:BaseLoc>{where}/Seal.esl</ofd:BaseLoc></ofd:Seal></ofd:SignedInfo>"
+        f"{seal_file}</ofd:SignedInfo>"
         f"<ofd:SignedValue>{where}/SignedValue.dat</ofd:SignedValue></ofd:Signature>"
     ).encode()
-    members["Doc_0/Signs/Sign_9/Signature.xml"] = described
-    members["Doc_0/Signs/Sign_9/SignedValue.dat"] = await _value(who, habits, seal, sm2.sm3(described))
+    members[f"Doc_0/Signs/{habits.folder}/Signature.xml"] = described
+    members[f"Doc_0/Signs/{habits.folder}/SignedValue.dat"] = await _value(who, habits, seal, sm2.sm3(described))
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("Doc_0/", b"")
         for name, data in members.items():
             archive.writestr(name, data)
     return output.getvalue()
+
+
+async def signed_by_person(ofd: bytes, who: Identities, at: datetime = USED_AT) -> bytes:
+    """Return the OFD with a person's signature without a seal (GB/T 35275), which the product does not write."""
+    described = f"{at.astimezone(UTC):%Y%m%d%H%M%SZ}"
+    return await foreign_ofd(
+        ofd, who, Habits(version=0, names_seal=False, kind="Sign", folder="Sign_0", described=described)
+    )
 
 
 async def made_seal(who: Identities, habits: Habits) -> bytes:
@@ -101,7 +113,7 @@ async def made_seal(who: Identities, habits: Habits) -> bytes:
 async def _value(who: Identities, habits: Habits, seal: bytes, data_hash: bytes) -> bytes:
     if not habits.version:
         return await _plain_value(who, habits, data_hash)
-    location = text(IA5, "/Doc_0/Signs/Sign_9/Signature.xml")
+    location = text(IA5, f"/Doc_0/Signs/{habits.folder}/Signature.xml")
     if habits.version == 1:
         to_sign = sequence(
             integer(1),

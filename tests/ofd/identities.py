@@ -13,8 +13,9 @@ from asn1crypto import pem, x509
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
 from hub.documents.ofd.places import StampPlace
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
-from hub.documents.ofd.sign import prepare_seal, prepare_signature
+from hub.documents.ofd.sign import prepare_seal
 from hub.tokens.sm2_softkey import Sm2SoftKey
+from qianda.trust_marks import TRIAL_POLICY_OID
 from qianda.verify.trust import Trust
 
 ORGANISATION = "示范学校"
@@ -53,7 +54,7 @@ class Identities:
         )
         info = seal_info(new)
         seal = finish_seal(new, info, await maker.sign(info))
-        signer = await authority.issue_signer(person.spki, "王小明")
+        signer = await issue_person(authority, root_key, person.spki)
         return cls(authority, maker, sealing, certificate, new, seal, person, signer)
 
     @property
@@ -68,9 +69,16 @@ class Identities:
         prepared = prepare_seal(ofd, self.seal, self.seal_certificate, at or USED_AT, [PLACE])
         return prepared.finish(await self.seal_key.sign(prepared.to_be_signed), timestamp)
 
-    async def signed(self, ofd: bytes, at: datetime | None = None) -> bytes:
-        prepared = prepare_signature(ofd, self.signer_certificate, at or USED_AT)
-        return prepared.finish(await self.signer_key.sign(prepared.to_be_signed))
+
+async def issue_person(authority: Sm2Authority, key: Sm2SoftKey, spki: bytes) -> bytes:
+    """Return the certificate (DER) of a person, which the authority itself does not issue."""
+    certificate = x509.Certificate.load(await authority.issue_seal(spki, "王小明"))
+    body = certificate["tbs_certificate"]
+    for extension in body["extensions"]:
+        if extension["extn_id"].native == "certificate_policies":
+            extension["extn_value"] = [{"policy_identifier": TRIAL_POLICY_OID}]
+    certificate["signature_value"] = await key.sign(body.dump(force=True))
+    return bytes(certificate.dump(force=True))
 
 
 def red_square(side: int = 8) -> bytes:

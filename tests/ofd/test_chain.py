@@ -45,7 +45,7 @@ async def test_an_authority_below_the_root(of_the_root: int | None, more: dict[s
     root = await issued(keys[0], top, keys[0], basic_constraints=may_issue(of_the_root))
     below = await issued(keys[1], root, keys[0], **more)
     authority = Sm2Authority(keys[1], below.dump(), lambda: MADE_AT, "below")
-    person = x509.Certificate.load(await authority.issue_signer(keys[2].spki, "王小明"))
+    person = x509.Certificate.load(await authority.issue_seal(keys[2].spki, "person"))
     found = chain_fault(person, [below], Trust(authorities=(root,)), USED_AT)
     assert (found is None) == (not fault)
     if found:

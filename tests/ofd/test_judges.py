@@ -21,6 +21,7 @@ from qianda.ofd.container import OfdContainer
 from qianda.ofd.page_list import list_pages
 from qianda.verify import verify_bytes
 from tests.documents.contract_samples import adult, contract_pdf
+from tests.ofd.foreign import signed_by_person
 from tests.ofd.identities import USED_AT, Identities
 from tests.ofd.judges import ask, verdicts
 from tests.ofd.plain import PAGE, members_of, plain_ofd, with_members
@@ -40,11 +41,11 @@ PIXELS, SOFTENED, MAX_DIFFERENCE, MAX_MEAN = 6, 3, 64, 2.0
 async def test_both_judges_accept_what_we_signed_and_sealed(who: Identities, sealed: bytes, tmp_path: Path) -> None:
     contract = write_ofd(contract_pdf(), FACTS)
     files = {
-        "signed.ofd": await who.signed(plain_ofd()),
+        "signed.ofd": await signed_by_person(plain_ofd(), who),
         "sealed.ofd": await who.sealed(plain_ofd()),
         "both.ofd": sealed,
-        "twice.ofd": await who.sealed(await who.sealed(await who.signed(sealed))),
-        "contract.ofd": await who.sealed(await who.signed(contract)),
+        "twice.ofd": await who.sealed(await who.sealed(sealed)),
+        "contract.ofd": await who.sealed(await signed_by_person(contract, who)),
         "stamped.ofd": await stamped(who, pki := await Pki.make(lambda: USED_AT)),
     }
     places = across_pages(list_pages(OfdContainer(contract), "Doc_0/Document.xml"), (40.0, 40.0), 100.0)

@@ -17,7 +17,7 @@ from qianda.verify.findings import Element
 from qianda.verify.trust import Trust
 from qianda.verify.verdict import verdict
 from tests.commands import run_command
-from tests.ofd.foreign import Habits, foreign_ofd
+from tests.ofd.foreign import Habits, foreign_ofd, signed_by_person
 from tests.ofd.identities import MADE_AT, ORGANISATION, Identities
 from tests.ofd.plain import PAGE, members_of, plain_ofd, with_members
 
@@ -107,12 +107,12 @@ async def test_a_seal_that_had_expired_fails(who: Identities) -> None:
 
 
 async def test_a_signature_before_its_certificate_was_made_fails(who: Identities) -> None:
-    report = verify_bytes(await who.signed(plain_ofd(), MADE_AT - timedelta(days=2)), who.trust)
+    report = verify_bytes(await signed_by_person(plain_ofd(), who, MADE_AT - timedelta(days=2)), who.trust)
     assert "outside the certificate's life" in reason(report, Element.OWNED)
 
 
 async def test_a_time_that_has_not_come_yet_fails(who: Identities) -> None:
-    report = verify_bytes(await who.signed(plain_ofd(), datetime.now(UTC) + timedelta(days=20)), who.trust)
+    report = verify_bytes(await signed_by_person(plain_ofd(), who, datetime.now(UTC) + timedelta(days=20)), who.trust)
     assert (word(report, Element.TIME), word(report, Element.OWNED)) == (Word.FAILED, Word.NOT_SHOWN)
 
 

@@ -17,7 +17,7 @@ from fontTools.ttLib import TTFont
 
 from hub.documents.ofd.dashes import cut_dashes
 from hub.documents.ofd.pdf_fonts import PdfFont, write_font_file
-from hub.documents.ofd.sign import prepare_signature
+from hub.documents.ofd.sign import prepare_seal
 from hub.documents.ofd.write import OfdFacts, write_ofd
 from hub.errors import BadInput
 from qianda.ofd.container import OfdContainer
@@ -26,7 +26,7 @@ from qianda.ofd.xml_part import local_name, read_xml
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation
 from tests.documents.contract_samples import contract_pdf
-from tests.ofd.identities import Identities
+from tests.ofd.identities import PLACE, Identities
 from tests.ofd.plain import PAGE, members_of, with_members
 from tests.ofd.sheets import odd_sheet
 
@@ -190,4 +190,4 @@ def test_a_file_whose_signature_does_not_hold_is_not_signed_again(who: Identitie
     altered = with_members(sealed, **{PAGE: members_of(sealed)[PAGE].replace(b"12,800", b"12,900")})
     for file in (altered, b"PK no", sealed + b"x"):
         with pytest.raises(BadInput):
-            prepare_signature(file, who.signer_certificate, FACTS.created)
+            prepare_seal(file, who.seal, who.seal_certificate, FACTS.created, [PLACE])

@@ -1,16 +1,16 @@
-"""Sign and seal an OFD: prepare the file, have the key sign, insert the signature.
+"""Seal an OFD: prepare the file, have the key sign, insert the signature.
 
 The order matters. First, `OFD.xml` gets the path of the list of signatures. Then every member is hashed except the
 list, to which later signatures are added, and the new signature's own two files. Finally `Signature.xml` is hashed, and
-the key signs this hash. Sources: GB/T 33190, 18; GB/T 38540, 7; GB/T 35275, 8.
+the key signs this hash.
+Sources: GB/T 33190, 18; GB/T 38540, 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from hub.documents.ofd.package import change_package
 from hub.documents.ofd.places import StampPlace, check_places
@@ -24,18 +24,13 @@ from hub.documents.ofd.signature_files import (
 )
 from hub.errors import BadInput
 from qianda import der, sm2
-from qianda.cms_parts import CertificateNames, object_identifier
 from qianda.ofd import NotAnOfd
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.page_list import list_pages
-from qianda.ofd.signature_parts import ROOT, SEAL, SIGN, DocumentParts, read_document
+from qianda.ofd.signature_parts import ROOT, DocumentParts, read_document
 from qianda.verify.ofd.coverage import coverage_faults
 
-_SIGNED_DATA = object_identifier("1.2.156.10197.6.1.4.2.2")
-_DATA = object_identifier("1.2.156.10197.6.1.4.2.1")
-_SM3 = sequence(object_identifier(sm2.SM3_OID))
 _CONTEXT_0 = 0xA0
-_SET = 0x31
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class PreparedOfd:
     _container: OfdContainer
     _changed: dict[str, bytes]
     _value_member: str
-    _value: Callable[[bytes, bytes | None], bytes]
+    _certificate: bytes
 
     def finish(self, signature: bytes, timestamp: bytes | None = None) -> bytes:
         """Return the finished file. `timestamp`: an RFC 3161 token over the signature, or None.
@@ -56,7 +51,9 @@ class PreparedOfd:
         encoded = sm2.der_signature(signature)
         if encoded is None:
             raise BadInput("This is not an SM2 signature.", field="signature")
-        value = self._value(encoded, timestamp)
+        stamp = [der.encode(_CONTEXT_0, bits(timestamp))] if timestamp else []
+        # SES_Signature (GB/T 38540, 7.1).
+        value = sequence(self.to_be_signed, octets(self._certificate), SM2_WITH_SM3, bits(encoded), *stamp)
         return change_package(self._container, self._changed | {self._value_member: value})
 
 
@@ -69,24 +66,11 @@ def prepare_seal(
     """
     container, document = _open(ofd)
     check_places(list_pages(container, document.root), places)
-    new = _new_signature(container, document, SEAL, signed_at, tuple(places))
+    new = _new_signature(container, document, signed_at, tuple(places))
     changed, description = _describe(container, document, new, {new.seal: seal})
     about = (moment(signed_at), bits(sm2.sm3(description)), location(f"/{new.member}"))
     to_sign = sequence(integer(VERSION), seal, *about)
-    return PreparedOfd(to_sign, container, changed, new.value, partial(_seal_value, to_sign, certificate))
-
-
-def prepare_signature(ofd: bytes, certificate: bytes, signed_at: datetime) -> PreparedOfd:
-    """Prepare a signature without a seal (GB/T 35275). Its content is the hash of `Signature.xml`; it has no
-    attributes.
-
-    Raises BadInput if the file is no OFD, or has signatures that the new one would break.
-    """
-    container, document = _open(ofd)
-    new = _new_signature(container, document, SIGN, signed_at, ())
-    changed, description = _describe(container, document, new, {})
-    to_sign = sm2.sm3(description)
-    return PreparedOfd(to_sign, container, changed, new.value, partial(_signature_value, to_sign, certificate))
+    return PreparedOfd(to_sign, container, changed, new.value, certificate)
 
 
 def _open(ofd: bytes) -> tuple[OfdContainer, DocumentParts]:
@@ -105,7 +89,7 @@ def _open(ofd: bytes) -> tuple[OfdContainer, DocumentParts]:
 
 
 def _new_signature(
-    container: OfdContainer, document: DocumentParts, kind: str, signed_at: datetime, places: tuple[StampPlace, ...]
+    container: OfdContainer, document: DocumentParts, signed_at: datetime, places: tuple[StampPlace, ...]
 ) -> NewOfdSignature:
     """Return the new signature, in a folder that does not exist yet."""
     listed = document.signatures_member or _list_member(document)
@@ -113,7 +97,7 @@ def _new_signature(
     for index in range(len(container) + 1):
         folder = f"{base}/Sign_{index}"
         if not any(name.startswith(folder.casefold() + "/") for name in taken):
-            return NewOfdSignature(folder, kind, next_number(container, document), signed_at, places)
+            return NewOfdSignature(folder, next_number(container, document), signed_at, places)
     raise AssertionError("unreachable")
 
 
@@ -135,29 +119,3 @@ def _describe(
     changed[new.member] = description = signature_xml(new, hashes)
     changed[listed] = list_signature(container, listed, new)
     return changed, description
-
-
-def _seal_value(to_sign: bytes, certificate: bytes, signature: bytes, timestamp: bytes | None) -> bytes:
-    """Return SES_Signature (GB/T 38540, 7.1)."""
-    stamp = [der.encode(_CONTEXT_0, bits(timestamp))] if timestamp else []
-    return sequence(to_sign, octets(certificate), SM2_WITH_SM3, bits(signature), *stamp)
-
-
-def _signature_value(content: bytes, certificate: bytes, signature: bytes, _timestamp: bytes | None) -> bytes:
-    """Return the SignedData of GB/T 35275, which cannot hold a timestamp."""
-    names = CertificateNames.read(certificate)
-    signer = sequence(
-        integer(1),
-        sequence(names.issuer, names.serial),
-        _SM3,
-        sequence(SM2_WITH_SM3),
-        octets(signature),
-    )
-    signed = sequence(
-        integer(1),
-        der.encode(_SET, _SM3),
-        sequence(_DATA, der.encode(_CONTEXT_0, octets(content))),
-        der.encode(_CONTEXT_0, certificate),
-        der.encode(_SET, signer),
-    )
-    return sequence(_SIGNED_DATA, der.encode(_CONTEXT_0, signed))

@@ -29,7 +29,6 @@ class NewOfdSignature:
     """A signature to be written. `folder` is its own. `number` and the numbers of the stamps share one counter."""
 
     folder: str
-    kind: str
     number: int
     moment: datetime
     places: tuple[StampPlace, ...] = ()
@@ -54,7 +53,6 @@ class NewOfdSignature:
 def signature_xml(new: NewOfdSignature, hashes: Mapping[str, bytes]) -> bytes:
     """Return `Signature.xml`. `hashes`: the SM3 of each covered member."""
     shown = [_stamp(new.number + index, place) for index, place in enumerate(new.places, 1)]
-    seal = [f"<ofd:Seal><ofd:BaseLoc>/{new.seal}</ofd:BaseLoc></ofd:Seal>"] if new.kind == SEAL else []
     lines = [
         f'<ofd:Signature xmlns:ofd="{NAMESPACE}"><ofd:SignedInfo>',
         f'<ofd:Provider ProviderName="{PROVIDER}" Version="{VERSION}" Company="{PROVIDER}"/>',
@@ -64,7 +62,7 @@ def signature_xml(new: NewOfdSignature, hashes: Mapping[str, bytes]) -> bytes:
         *(_reference(name, value) for name, value in hashes.items()),
         "</ofd:References>",
         *shown,
-        *seal,
+        f"<ofd:Seal><ofd:BaseLoc>/{new.seal}</ofd:BaseLoc></ofd:Seal>",
         f"</ofd:SignedInfo><ofd:SignedValue>/{new.value}</ofd:SignedValue></ofd:Signature>",
     ]
     return _HEAD + "".join(lines).encode()
@@ -98,7 +96,7 @@ def list_signature(container: OfdContainer, listed: str, new: NewOfdSignature) -
     highest = ElementTree.Element(_TAG + "MaxSignId")
     highest.text = sign_id(new.last_number)
     root.insert(0, highest)
-    attributes = {"ID": sign_id(new.number), "Type": new.kind, "BaseLoc": f"/{new.member}"}
+    attributes = {"ID": sign_id(new.number), "Type": SEAL, "BaseLoc": f"/{new.member}"}
     ElementTree.SubElement(root, _TAG + "Signature", attributes)
     return _written(root)
 
