@@ -13,14 +13,14 @@ from uuid import UUID
 
 from bench.school import GUARDIAN, BenchSchool
 from hub.documents.evidence.container import (
-    covered_digests,
-    signature_file,
+    covered_items,
     signed_attributes,
     signed_manifest,
     signed_package,
     with_proofs,
 )
 from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
+from hub.documents.pades.cms import assembled
 from hub.model.evidence.package import head_text
 from qianda.evidence.contents import CONTRACT, FINAL_FILE, HASHES, HEAD, RECORD, VERSIONS
 from qianda.verify import verify_bytes
@@ -89,12 +89,12 @@ async def make(items: Mapping[str, bytes], school: BenchSchool) -> bytes:
     attributes = signed_attributes(manifest, school.seal.chain[0], moment)
     signature = await school.seal_key.sign(attributes)
     token = await school.timestamps.timestamp(hashlib.sha256(signature).digest())
-    return signed_package(items, manifest, signature_file(attributes, signature, school.seal.chain, token), moment)
+    return signed_package(items, manifest, assembled(attributes, signature, school.seal.chain, token), moment)
 
 
 async def prove(first: bytes, school: BenchSchool) -> bytes:
     """Make version 2, as one of a thousand leaves."""
-    digests = covered_digests(first)
+    digests = [hashlib.sha256(content).digest() for content in covered_items(first).values()]
     others = [os.urandom(32) for _ in range(1000)]
     tree = HashTree([group_leaf(digests), *others])
     record = evidence_record(digests, tree.path(0), await school.timestamps.timestamp(tree.root))

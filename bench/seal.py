@@ -30,13 +30,13 @@ from bench.school import (
     prepared_for_guardian,
     private_der,
     raw_signature,
+    utc_now,
 )
 from bench.stock import SEAL, StockSeal
 from bench.trials import Ledger, Limit, Work, interleaved, typical
 from hub.documents.pades.cms import assembled
-from hub.documents.pades.plan import Plan
 from hub.documents.pades.source import read_plan
-from hub.documents.signing.engine import close_file
+from hub.documents.signing.engine import OwnEngine, close_file
 from hub.documents.signing.signature import Evidence, NewSignature, Prepared, embed, filled
 from hub.documents.signing.stamps import seal_stamp
 from hub.tokens import SigningKey
@@ -74,24 +74,21 @@ class ProductSeal:
         signature = NewSignature(SEAL, certify=False, final=True, appearance=seal_stamp(ORGANISATION))
         return ENGINE.prepare(document, signature, self.chain)
 
-    async def plain(self, document: bytes, plan: Plan | None = None) -> bytes:
-        """Write a B-B seal that shows nothing behind a file whose plan is known, or is read. It runs in the calling
-        thread, since the raw limit is measured in the same way."""
-        prepared = self._prepared_plainly(document, plan)
+    async def plain(self, document: bytes, engine: OwnEngine = FORGETFUL) -> bytes:
+        """Write a B-B seal that shows nothing. It runs in the calling thread, since the raw limit is measured in the
+        same way. `engine`: one that knows the file's plan, or one that reads it."""
+        prepared = self._prepared_plainly(document, engine)
         signature = await self.key.sign(prepared.to_be_signed)
         return filled(prepared.file, prepared.gap, assembled(prepared.to_be_signed, signature, self.chain, None))
 
     async def timestamped(self, document: bytes) -> bytes:
         """Write a B-T seal. The file is read each time."""
-        prepared = self._prepared_plainly(document, None)
+        prepared = self._prepared_plainly(document, FORGETFUL)
         signature = await self.key.sign(prepared.to_be_signed)
         return await embed(prepared, self.chain, signature, self.school.timestamps)
 
-    def _prepared_plainly(self, document: bytes, plan: Plan | None) -> Prepared:
-        signature = NewSignature(SEAL, certify=False, final=True, appearance=None)
-        if plan is None:
-            return FORGETFUL.prepare(document, signature, self.chain)
-        return FORGETFUL.writer.prepare_with_plan(document, plan, signature, self.chain)
+    def _prepared_plainly(self, document: bytes, engine: OwnEngine) -> Prepared:
+        return engine.prepare(document, NewSignature(SEAL, certify=False, final=True, appearance=None), self.chain)
 
 
 async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:
@@ -162,12 +159,13 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
 
 def _plain_works(school: BenchSchool, stock: StockSeal, issued: bytes, stamp: Path) -> dict[str, Work]:
     """Return the signatures that show nothing, in the issued contract."""
-    plan = read_plan(issued)
+    knowing = OwnEngine(utc_now)
+    knowing.writer.known_files.remember(issued, read_plan(issued))
     ours = ProductSeal(school, school.seal_key, school.seal.chain)
     by_rsa = ProductSeal(school, RsaSoftKey(school.rsa_private_key), school.rsa_seal.chain)
     stock_rsa = StockSeal(school, stamp, rsa=True)
     return {
-        "ours_bb_plan": lambda: ours.plain(issued, plan),
+        "ours_bb_plan": lambda: ours.plain(issued, knowing),
         "stock_bb": lambda: stock.basic(issued),
         "ours_bb": lambda: ours.plain(issued),
         "stock_bt": lambda: stock.timestamped(issued),

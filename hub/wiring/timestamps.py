@@ -32,7 +32,7 @@ async def connect_timestamps(
     warnings = TimestampWarnings(database)
     services: dict[str, TimestampAuthority] = {}
     for each in (settings.timestamps, *settings.timestamps.more):
-        certificates = [_pem_to_der(path.read_text()) for path in each.certificates]
+        certificates = [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in each.certificates]
         name = urlsplit(each.url).netloc.rpartition("@")[2]
         name = f"{name} ({len(services) + 1})" if name in services else name
         services[name] = Rfc3161Timestamps(
@@ -52,7 +52,3 @@ def connect_notaries(settings: Settings, http: aiohttp.ClientSession, clock: Clo
         name: connect_plugin(NOTARIES, name, entry, NotaryContext(name, http, clock))
         for name, entry in settings.notaries.items()
     }
-
-
-def _pem_to_der(pem: str) -> bytes:
-    return ssl.PEM_cert_to_DER_cert(pem)

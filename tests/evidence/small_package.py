@@ -9,13 +9,13 @@ from pathlib import Path
 
 from hub.documents.evidence.container import (
     covered_items,
-    signature_file,
     signed_attributes,
     signed_manifest,
     signed_package,
     with_proofs,
 )
 from hub.documents.evidence.hash_tree import HashTree, evidence_record, group_leaf
+from hub.documents.pades.cms import assembled
 from qianda.verify.trust import Trust
 from tests.signing_parts import Pki
 
@@ -54,7 +54,7 @@ async def package_of(items: Mapping[str, bytes], pki: Pki, *, manifest: bytes | 
     attributes = signed_attributes(listed, pki.seal.chain[0], pki.clock())
     signature = await pki.seal_key.sign(attributes)
     token = await pki.timestamps.timestamp(hashlib.sha256(signature).digest())
-    return signed_package(inside, listed, signature_file(attributes, signature, pki.seal.chain, token), pki.clock())
+    return signed_package(inside, listed, assembled(attributes, signature, pki.seal.chain, token), pki.clock())
 
 
 async def proven(file: bytes, pki: Pki, neighbours: int = 6, second: Pki | None = None) -> bytes:

@@ -6,6 +6,7 @@ All is done by the product's own steps: package, hash tree over the packages, an
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from asn1crypto import pem
 
 from bench.evidence import items_around
-from hub.documents.evidence.container import covered_digests, with_proofs
+from hub.documents.evidence.container import covered_items, with_proofs
 from hub.documents.evidence.hash_tree import (
     HashTree,
     evidence_record,
@@ -81,7 +82,10 @@ async def renewed_packages(
     for path, fields in finals.items():
         items = await asyncio.to_thread(items_around, path.read_bytes(), trust, crl, fields)
         firsts[path] = await package_of(items, pki)
-    digests = {path: covered_digests(first) for path, first in firsts.items()}
+    digests = {
+        path: [hashlib.sha256(content).digest() for content in covered_items(first).values()]
+        for path, first in firsts.items()
+    }
     tree = HashTree([group_leaf(each) for each in digests.values()])
     token = await pki.timestamps.timestamp(tree.root)
     records = [evidence_record(each, tree.path(number), token) for number, each in enumerate(digests.values())]

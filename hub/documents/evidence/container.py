@@ -13,7 +13,7 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from hub.content_hash import hash_content
-from hub.documents.pades.cms import assembled, attributes_to_sign
+from hub.documents.pades.cms import attributes_to_sign
 from qianda import der
 from qianda.cms_parts import attribute, object_identifier
 from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF_ITEMS, PROOFS, SIGNATURE, SIGNED_MANIFEST
@@ -60,11 +60,6 @@ def signed_attributes(manifest: bytes, certificate: bytes, at: datetime) -> byte
     three = der.read(attributes_to_sign(hashlib.sha256(manifest).digest(), certificate)).children(der.SET)
     time = der.encode(UTC_TIME, f"{at.astimezone(UTC):%y%m%d%H%M%SZ}".encode("ascii"))
     return der.encode(der.SET, b"".join(sorted([*(one.whole for one in three), attribute(SIGNING_TIME, time)])))
-
-
-def signature_file(to_be_signed: bytes, signature: bytes, chain: Sequence[bytes], timestamp: bytes) -> bytes:
-    """Return the CAdES signature with its timestamp (CAdES-B-T)."""
-    return assembled(to_be_signed, signature, chain, timestamp)
 
 
 def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes, at: datetime) -> bytes:
@@ -114,13 +109,8 @@ def covered_items(package: bytes) -> dict[str, bytes]:
     return {item.name: item.content for item in read_items(package) if item.name not in (MIMETYPE, *PROOF_ITEMS)}
 
 
-def covered_digests(package: bytes) -> list[bytes]:
-    """Return the SHA-256 of each item of `covered_items`, in their order."""
-    return [hashlib.sha256(content).digest() for content in covered_items(package).values()]
-
-
 def digests_of_parts(items: Mapping[str, bytes], manifest: bytes, signature: bytes) -> list[bytes]:
-    """Return what `covered_digests` returns for the `signed_package` of these, without reading it."""
+    """Return the SHA-256 of each item of `covered_items` in the `signed_package` of these, without reading it."""
     return [hash_content(content).digest() for content in (*items.values(), manifest, signature)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -38,13 +37,15 @@ class RevisionWriter:
         return self._remembered(pdf + appended, plan)
 
     def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-        return self._prepare(document, self._hashed(document), signature, tuple(chain))
-
-    def prepare_with_plan(
-        self, document: bytes, plan: Plan, signature: NewSignature, chain: Sequence[bytes]
-    ) -> Prepared:
-        """Do as `prepare` does, for a file whose plan the caller already has."""
-        return self._prepare(document, HashedFile(hashlib.sha256(document), plan), signature, tuple(chain))
+        hashed, chain = self._hashed(document), tuple(chain)
+        digits = digits_for(chain)
+        picture = Picture.read(signature.appearance) if signature.appearance is not None else None
+        details = SigningDetails(self._clock(), picture, digits)
+        reserved = reserve_signature(hashed.state, hashed.plan, signature, details)
+        to_be_signed = signer_template(chain).attributes_to_sign(reserved.digest)
+        file = document + reserved.appended
+        self.known_files.remember_reserved(file, reserved)
+        return Prepared(file, reserved.gap, reserved.digest, to_be_signed)
 
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
         appended, plan = add_evidence(self._hashed(signed).plan, field, evidence)
@@ -54,18 +55,6 @@ class RevisionWriter:
         hashed = self._hashed(sealed)
         reserved = reserve_timestamp(hashed.state, hashed.plan, evidence)
         return ReservedTimestamp(sealed + reserved.appended, reserved.gap, reserved.digest)
-
-    def _prepare(
-        self, document: bytes, hashed: HashedFile, signature: NewSignature, chain: tuple[bytes, ...]
-    ) -> Prepared:
-        digits = digits_for(chain)
-        picture = Picture.read(signature.appearance) if signature.appearance is not None else None
-        details = SigningDetails(self._clock(), picture, digits)
-        reserved = reserve_signature(hashed.state, hashed.plan, signature, details)
-        to_be_signed = signer_template(chain).attributes_to_sign(reserved.digest)
-        file = document + reserved.appended
-        self.known_files.remember_reserved(file, reserved)
-        return Prepared(file, reserved.gap, reserved.digest, to_be_signed)
 
     def _hashed(self, document: bytes) -> HashedFile:
         """Return the file's hash and its plan. The plan is read from the file if it is not known."""

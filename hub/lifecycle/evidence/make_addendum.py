@@ -16,7 +16,8 @@ from asn1crypto import x509
 
 from hub.authorities import Revoked
 from hub.documents.evidence.addendum import addendum_items
-from hub.documents.evidence.container import signature_file, signed_attributes, signed_manifest, signed_package
+from hub.documents.evidence.container import signed_attributes, signed_manifest, signed_package
+from hub.documents.pades.cms import assembled
 from hub.errors import NotFound, QiandaError
 from hub.lifecycle.evidence.make_package import list_seal_lists
 from hub.lifecycle.evidence.renewed_record import get_record
@@ -165,7 +166,7 @@ async def _signed(services: Services, facts: LaterFacts, revoked: tuple[Revoked,
     attributes = signed_attributes(manifest, seal.chain[0], made_at)
     signature = await seal.key.sign(attributes)
     token = await services.sealing.timestamps.timestamp(hashlib.sha256(signature).digest())
-    signed = signature_file(attributes, signature, seal.chain, token)
+    signed = assembled(attributes, signature, seal.chain, token)
     return await asyncio.to_thread(signed_package, items, manifest, signed, made_at)
 
 

@@ -23,7 +23,6 @@ from hub.documents.contract.contract_templates import Consent
 from hub.documents.evidence.container import (
     digests_of_parts,
     find_document,
-    signature_file,
     signed_attributes,
     signed_manifest,
     signed_package,
@@ -31,6 +30,7 @@ from hub.documents.evidence.container import (
 from hub.documents.evidence.hash_tree import group_leaf
 from hub.documents.evidence.package_items import PackageFiles, package_items
 from hub.documents.evidence.report import package_texts
+from hub.documents.pades.cms import assembled
 from hub.documents.signing.signature import embedded_timestamp
 from hub.errors import BadInput, CertificateRevoked, QiandaError
 from hub.lifecycle.services import Services
@@ -178,7 +178,7 @@ async def _made(services: Services, begun: BegunPackage) -> _MadePackage:
     attributes = signed_attributes(manifest, seal.chain[0], made_at)
     signature = await seal.key.sign(attributes)
     token = await timestamps.timestamp(hashlib.sha256(signature).digest())
-    signed = signature_file(attributes, signature, seal.chain, token)
+    signed = assembled(attributes, signature, seal.chain, token)
 
     def packed() -> _MadePackage:
         package = signed_package(items, manifest, signed, made_at)

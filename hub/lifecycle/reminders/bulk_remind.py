@@ -130,17 +130,17 @@ async def begin_reminding(
     return act
 
 
-async def remind_many(services: Services, act: UUID, most: int = AT_A_TIME) -> bool:
-    """Process up to `most` contracts of an act. Return whether some may be left.
+async def remind_many(services: Services, act: UUID) -> bool:
+    """Process up to AT_A_TIME contracts of an act. Return whether some may be left.
 
     A worker can stop between two such calls. While sending is paused, this does nothing, and `PeriodicTasks.reconcile`
     gives the act another job.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        contracts = [] if await tx.pause.get() else await tx.bulk_reminders.list_contracts_left(act, most)
+        contracts = [] if await tx.pause.get() else await tx.bulk_reminders.list_contracts_left(act, AT_A_TIME)
     for contract in contracts:
         await _try_to_remind(services, act, contract)
-    return len(contracts) == most
+    return len(contracts) == AT_A_TIME
 
 
 async def _try_to_remind(services: Services, act: UUID, contract: UUID) -> None:

@@ -166,13 +166,13 @@ class Connection:
             (), _count_changed(await _describe_errors(made.sql, self.driver.execute(made.sql, *made.arguments(values))))
         )
 
-    async def read_with_writes(self, statement: SqlStatement, values: Mapping[str, Any] = _NOTHING) -> Rows:
+    async def read_with_writes(self, statement: SqlStatement) -> Rows:
         """Run a read as `execute` does. If it sees none of the kept writes, run them together with it: use it for a
         transaction's last read."""
         self._kept = []
         if not self._waiting.may_wait_longer(statement):
             await self.flush()
-        return await self._run_with_writes(statement.sql, statement.arguments(values))
+        return await self._run_with_writes(statement.sql, statement.arguments(_NOTHING))
 
     async def _run_with_writes(self, sql: str, arguments: Sequence[Any]) -> Rows:
         joined, values = self._waiting.take_with_text(sql, arguments)
