@@ -1,4 +1,4 @@
-"""Make committed calls of providers in tasks of their own, so that what has begun them goes on meanwhile."""
+"""Call providers in tasks of their own, so that the code that began the calls can continue meanwhile."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class Router:
         return delivery.is_free(tx.planning_now, before=expired_before)
 
     async def _ask_every_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
-        """Ask all providers about a message from a restored backup: it does not tell whom the hub called after it."""
+        """Ask all providers about a message from a backup, which does not say which of them were called after it."""
         if holder := await find_holder(self._database, self.providers, self.renderer, delivery):
             return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
         return await self._ask_provider(delivery, touched)

@@ -1,9 +1,9 @@
 """Make the evidence package of a contract that has ended: read everything, sign once with the seal, store, record.
 
-Reading is one transaction, for a completed contract the one that completed it, and writing another. The token and the
-timestamp service are called between the two. A process that dies in between leaves at most a stored file that no row
-names. The next try makes the package again, since nobody has received the first one. The role `app` cannot change a
-stored version.
+One transaction reads; for a completed contract, it is the one that completed it. Another transaction writes. The token
+and the timestamp service are called between the two. A process that dies in between leaves at most a stored file that
+no row names. The next try makes the package again, since nobody has received the first one. The role `app` cannot
+change a stored version.
 """
 
 from __future__ import annotations

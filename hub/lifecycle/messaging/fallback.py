@@ -149,7 +149,7 @@ async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -
     facts = {"copy": number, "delivery": str(delivery.id), "reason": reason}
     await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", facts)
     copies = copies_of(contract)
-    if copies:  # none are known once a signer's data are erased, nor is there a copy that staff could send
+    if copies:  # empty once the signer's data are erased; then staff have no copy to send either
         await tell_of_lost_copy(tx, contract, (number, copies[number]), reason)
 
 

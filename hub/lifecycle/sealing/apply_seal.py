@@ -127,7 +127,7 @@ async def close_file(services: Services, work: Work) -> Work:
     opening = opening_lock(work.contract.id, with_record=True)
     async with services.database.transaction(EVERYTHING, opening) as tx:
         case = await end_run(tx, work, with_record=True)
-        if await list_revoked(services, tx) != work.facts.revoked:  # the file's CRL lacks what was revoked meanwhile
+        if await list_revoked(services, tx) != work.facts.revoked:  # the file's CRL is out of date
             return await choose_work(services, tx, case)
         if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal, tx.now):
             completed, news = await _note_completed(services, tx, case, StoredFile(stored, len(final)))

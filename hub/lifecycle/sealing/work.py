@@ -37,7 +37,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Facts:
-    """What a step is chosen by, besides the case.
+    """The facts by which a step is chosen, besides the case.
 
     `requests`: of the contract, oldest first. `revoked`: the revocations of the built-in authority at this time.
     `seal`: the contract's seal, and `issued_size`: that of its issued file in bytes, once all have signed.
@@ -55,8 +55,8 @@ class Work:
 
     `attempts`: the attempt rows of the run that begins with this step, by kind. `refusal`: the reason why the seal may
     not be used. `seal_used`: the facts for the record about the signature in `request`, which this run made and nothing
-    has stored yet. `package`, `calls`: of a contract that this run has completed, its begun package, and the
-    calls by which its signers are told.
+    has stored yet. `package`, `calls`: if this run completed the contract, its evidence package as begun, and the
+    calls that notify its signers.
     """
 
     step: FinaliseStep

@@ -346,7 +346,7 @@ async def _store_signature(
     packed = confirmation.packed if confirmation else None
     if not await tx.signatures.accept(request.id, signature.value, tx.now, packed):
         raise KeyRevoked
-    if contract.asks:  # what was given after the answers is not in the document that was signed
+    if contract.asks:  # attachments uploaded after the answers are not in the signed document
         await tx.answers.supersede_others(contract.id, list_shown_attachments(contract.data), tx.now)
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
     await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)

@@ -35,9 +35,9 @@ ANSWERED = "question-answered"
 # The most answers to one person within a day. For a longer exchange, staff should call.
 MAX_ANSWERS_A_DAY = 5
 A_DAY = timedelta(days=1)
-# Text that phones take for a web address, whatever its end: there are 1,400, and "Mr.Wang" is one. Of the Chinese ends
-# only the usual ones count, since a full stop between two sentences may be a dot. Four numbers are an address too. Only
-# the hub sends links, so that nobody learns to trust other ones.
+# Text that phones turn into a link. There are 1,400 top-level domains, so any Latin one counts ("Mr.Wang" is a link).
+# Only the common Chinese ones count, because a dot may also end a Chinese sentence. Four numbers are an address too.
+# Only the hub sends links, so that nobody learns to trust others.
 _ADDRESS = re.compile(
     r"://|\bwww\.|[^\W_]\.(?:[a-z]{2,}|中国|中國|公司|网络|网址|网店|在线|集团)|\d(?:\.\d+){3}", re.IGNORECASE
 )

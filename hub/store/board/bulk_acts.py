@@ -77,7 +77,7 @@ class BulkActs(ActItems):
         return BulkAct(**{name: row[name] for name in _PLAIN}, kind=BulkKind(row["kind"]), reason=reason)
 
     async def forget_reason(self, act: UUID) -> None:
-        """Delete the reason of an act of which no contract is left."""
+        """Delete the reason of an act that has no contract left."""
         left = exists().where(ITEM.c.act == act, self.tables.left)
         await self._connection.execute(ACT.update().where(ACT.c.id == act, not_(left)).values(reason_sealed=None))
 

@@ -85,10 +85,10 @@ class Board(EncryptedRepository):
         return await count_board(self._connection, now)
 
     async def get_change_mark(self) -> tuple[int, int]:
-        """Return two numbers of which one grows with nearly every change that a board shows.
+        """Return two numbers, one of which grows with nearly every change that a board shows.
 
-        They are those of the last entry in a ledger (planned, sent, received, opened, signed, ended) and of the last
-        version of a file (issued, signed, sealed). That something is stuck changes neither.
+        They are the ids of the last entry in a ledger (planned, sent, received, opened, signed, ended) and of the last
+        version of a file (issued, signed, sealed). A contract that gets stuck changes neither.
 
         Call this in the scope of all campuses: it then reads only the ends of two indexes. In the scope of one campus
         it may read both tables.

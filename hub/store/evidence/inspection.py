@@ -25,7 +25,7 @@ HEAD: Table = table_of(RecordHeadRow)
 VERSION: Table = table_of(DocumentVersionRow)
 ROWS_AT_ONCE = 200
 
-# This includes contracts of which only the record or its head is left.
+# This includes contracts that have only their record, or its head, left.
 _NEXT = SqlStatement(
     text("""
 SELECT id FROM (

@@ -201,7 +201,7 @@ class PersonErasure(EncryptedRepository):
             await self._run(DELIVERY.update().where(DELIVERY.c.id == delivery), **self._emptied_message(delivery))
 
     async def erase_keys(self, person: KnownPerson, keys: Sequence[str], now: datetime) -> None:
-        """Delete passkeys and wrong answers, and end device keys, of a person of whom no contract is kept."""
+        """Delete passkeys and wrong answers, and end device keys, of a person without kept contracts."""
         await self._run(PASSKEY.delete().where(PASSKEY.c.person.in_(keys)))
         await self._run(WRONG.delete().where(WRONG.c.person.in_(keys)))
         await self._run(CODE.update().where(CODE.c.person.in_(keys)), person=_nobody())

@@ -1,5 +1,5 @@
-"""Translate faults of an answer and steps of an installation, by the shape of each sentence. What finds them writes
-English, since commands print it."""
+"""Translate faults of an answer and steps of an installation, by the shape of each sentence. They
+are written in English, because commands print them."""
 
 from __future__ import annotations
 

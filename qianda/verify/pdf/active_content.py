@@ -14,7 +14,7 @@ from qianda.pdf import Stream, Value
 from qianda.verify.pdf.document import Document, Entries, as_dictionary
 from qianda.verify.pdf.pages import pages
 
-# Names of actions, and of what holds other files, under these keys.
+# Actions, and objects that contain other files, are named under these keys.
 KINDS: Final = ("/S", "/Type", "/Subtype")
 ACTIVE: Final = {
     "/JavaScript",
@@ -34,7 +34,7 @@ ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA", "/AA"}
 NAMES_OF_FONTS: Final = {"/AA", "/EF", "/JS"}
 # The platforms of an embedded file (7.11.4). No font has them, so no file is hidden by calling it one.
 KEYS_OF_FILES: Final = {"/F", "/UF", "/DOS", "/Mac", "/Unix"}
-# Keys of a picture or form in place of which some programs show another one: an alternate for printing (8.9.5.4), a
+# Keys by which some programs replace a picture or form with another one: an alternate for printing (8.9.5.4), a
 # page of another file (8.10.4), a picture in another file (14.11.7), a program for printers (ISO 32000-1 8.8.2).
 REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI", "/Subtype2"}
 # Layers, which some programs hide on the screen or on paper although the catalog lists none (8.11.2), and when they

@@ -46,7 +46,7 @@ _OF_THE_SIGNATURE = {
 
 
 def full_check(pdf: bytes, fields: Collection[str], trust: Trust, now: datetime) -> list[Finding]:
-    """Return the faults that pyHanko finds in the signatures of these fields, all of which it has to find.
+    """Return the faults that pyHanko finds in these fields' signatures; a signature that it does not find is a fault.
 
     Runs an event loop: call it where none is running.
     """

@@ -67,7 +67,7 @@ def _of_page(document: Document, number: int) -> Iterator[str]:
 
 
 def _corners(document: Document, levels: list[Entries], name: str) -> list[float] | None:
-    """Return the corners of a page's box, which a list above may state; none if they span nothing. None: no box."""
+    """Return the corners of a page's box, which may be inherited; no corners if it is empty. None: no box."""
     stated = next((document.items(level, name) for level in levels if name in level), None)
     if stated is None:
         return None

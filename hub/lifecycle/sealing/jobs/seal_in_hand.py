@@ -1,4 +1,4 @@
-"""What is needed of a seal to seal a file of another system: its picture, its key, and long-term validation data."""
+"""Open a seal for files of other systems: read its picture, key and long-term validation data."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from hub.store.transaction import Transaction
 LANES_OF_JOB = 2
 # Rows that one statement adds.
 ITEMS_AT_ONCE = 5_000
-# From this many on, the database has to know of the files of a job before the first is leased.
+# From this many files on, the statistics of their table are gathered before the first file is leased.
 MANY_ITEMS = 1_000
 
 
