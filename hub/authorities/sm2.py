@@ -39,8 +39,6 @@ async def make_sm2_root(key: AuthorityKey, clock: Clock, organisation: str) -> b
 class Sm2Authority:
     """The authority with its root, which `make_sm2_root` returned for this key (else ValueError)."""
 
-    trial = True
-
     def __init__(self, key: AuthorityKey, root: bytes, clock: Clock, organisation: str) -> None:
         self.root = root
         self._root = x509.Certificate.load(root)

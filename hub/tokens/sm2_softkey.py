@@ -20,7 +20,7 @@ class Sm2SoftKey(SignsEach):
     def __init__(self, label: str, private_key: bytes, point: bytes) -> None:
         self.label = label
         self.spki = sm2.write_spki(point)
-        self._private_key, self._point = private_key, point
+        self._private_key = private_key
         self._sign = sm2.engine().signer(private_key, point)
 
     def __repr__(self) -> str:

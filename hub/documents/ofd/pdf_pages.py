@@ -62,7 +62,6 @@ class _Graphics:
     font: str = ""
     size: float = 0.0
     char_space: float = 0.0
-    word_space: float = 0.0
     stretch: float = 1.0
     leading: float = 0.0
     rise: float = 0.0
@@ -326,7 +325,8 @@ def _methods() -> Iterator[tuple[str, _Method]]:
     yield from {"q": _Interpreter._keep, "Q": _Interpreter._restore, "cm": _Interpreter._concatenate}.items()
     yield from {"gs": _Interpreter._extended, "d": _Interpreter._dash, "Do": _Interpreter._show_object}.items()
     yield from {"w": _set("width"), "J": _set("cap", int), "j": _set("join", int), "M": _set("miter")}.items()
-    yield from ((name, _nothing) for name in ("cs", "CS", "ET"))
+    # Word spacing (Tw) applies to single-byte codes alone (ISO 32000-1, 9.3.3), which no font here has.
+    yield from ((name, _nothing) for name in ("cs", "CS", "ET", "Tw"))
     yield from ((name, _set("fill", _colour, many=True)) for name in ("g", "rg", "k", "sc", "scn"))
     yield from ((name, _set("stroke", _colour, many=True)) for name in ("G", "RG", "K", "SC", "SCN"))
     yield from {"m": _steps("M"), "l": _steps("L"), "c": _steps("B"), "h": _Interpreter._close}.items()
@@ -342,8 +342,7 @@ def _methods() -> Iterator[tuple[str, _Method]]:
     yield "T*", _Interpreter._next_line
     yield from {"Tj": _Interpreter._show, "TJ": _Interpreter._show_adjusted}.items()
     yield "'", _Interpreter._show_next
-    yield from {"Tc": _set("char_space"), "Tw": _set("word_space")}.items()
-    yield from {"TL": _set("leading"), "Ts": _set("rise"), "Tr": _set("mode", int)}.items()
+    yield from {"Tc": _set("char_space"), "TL": _set("leading"), "Ts": _set("rise"), "Tr": _set("mode", int)}.items()
     yield "Tz", _set("stretch", lambda value: float(value) / 100)
 
 
