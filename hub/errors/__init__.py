@@ -6,7 +6,7 @@ whether the very same request can succeed later without anybody changing anythin
 
     QiandaError
     ├── BadInput            the request itself is wrong: UndrawableText, GuardianRequired, …
-    ├── NotFound            LinkNotValid, ContractNotFound
+    ├── NotFound            LinkNotValid, ContractNotFound, PackageNotMade
     ├── NotAllowed          SessionNotValid, NotVerified, AccessDenied, …
     ├── Refused             a check failed: WrongAnswer, WrongProof, WrongSignature, …
     ├── Conflict            the contract is in another state: DocumentBusy, DocumentChanged, NotYourTurn, …
@@ -78,6 +78,14 @@ class PairingNotValid(NotFound):
 class ContractNotFound(NotFound):
     code = "contract-not-found"
     sentence = "Contract not found."
+
+
+class PackageNotMade(NotFound):
+    """The contract has ended, and a worker makes its evidence package: there will be something here soon."""
+
+    code = "package-not-made"
+    sentence = "The evidence package is still being made."
+    retry = True
 
 
 class SessionNotValid(NotAllowed):

@@ -148,6 +148,28 @@ async def test_a_worker_makes_it_soon_after_the_end_and_the_api_gives_it_out() -
         assert (await record_of(running, contract)).count("evidence-downloaded") == 2
 
 
+async def test_until_it_is_made_a_program_is_told_to_ask_again() -> None:
+    """Before the contract's end there is nothing to wait for: the same request would not succeed by itself."""
+    async with running_hub(with_worker=False) as running:
+        contract = await running.issue_minor()
+        headers = {"Authorization": f"Bearer {running.api_key}"}
+
+        async def ask(name: str) -> tuple[int, str | None, bool | None, str | None]:
+            url = f"{running.origin}/api/v1/contracts/{contract.id}/{name}"
+            async with running.http.get(url, headers=headers) as answer:
+                said = {} if answer.status == 200 else await answer.json(content_type=None)
+                return answer.status, said.get("code"), said.get("retry"), answer.headers.get("Retry-After")
+
+        for name in ("evidence.zip", "addendum.zip"):
+            assert await ask(name) == (404, "not-found", False, None)
+        await void(running.hub.services, EVERYTHING, contract.id, "not needed", "staff:test")
+        for name in ("evidence.zip", "addendum.zip"):
+            assert await ask(name) == (404, "package-not-made", True, "5")
+        await make_package(running.hub.services, contract.id)
+        assert await ask("evidence.zip") == (200, None, None, None)
+        assert await ask("addendum.zip") == (404, "not-found", False, None)  # nothing has happened since
+
+
 async def test_a_package_whose_pieces_were_changed_is_not_given_out() -> None:
     async with quiet_hub() as running:
         package = await package_of(running, contract := await ended(running, "voided"))

@@ -20,6 +20,7 @@ from hub.documents.evidence.container import signed_attributes, signed_manifest,
 from hub.documents.pades.cms import assembled
 from hub.errors import NotFound, QiandaError
 from hub.lifecycle.evidence.make_package import list_seal_lists
+from hub.lifecycle.evidence.open_package import refuse_while_due
 from hub.lifecycle.evidence.renewed_record import get_record
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
@@ -72,7 +73,8 @@ async def add_addendum(services: Services, contract_id: UUID) -> bool:
     """Make an addendum with everything that is missing in the package and in the newest addendum. Return whether one
     was made.
 
-    Raises NotFound before there is a package, TokenUnavailable, TimestampUnavailable.
+    Raises NotFound before there is a package (PackageNotMade if one is being made), TokenUnavailable,
+    TimestampUnavailable.
     """
     facts = await _read_facts(services, contract_id)
     if not facts.is_new:
@@ -100,7 +102,10 @@ class _Package:
 async def _read_facts(services: Services, contract_id: UUID) -> LaterFacts:
     async with services.database.transaction(EVERYTHING) as tx:
         first = await tx.packages.get(contract_id, FIRST_VERSION)
-        if first is None or await tx.packages.is_erased(contract_id):
+        is_erased = await tx.packages.is_erased(contract_id)
+        if first is None and not is_erased:
+            await refuse_while_due(tx, contract_id)
+        if first is None or is_erased:
             raise NotFound("there is no evidence package of this contract to add to")
     package = await _read_package(services, first)
     record = await get_record(services, contract_id)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from hub.errors import NotFound
+from hub.errors import NotFound, PackageNotMade
 from hub.model.contract.contract import Contract
 from hub.model.evidence.package import EvidencePackage
 from hub.store.transaction import Transaction
 
 DOWNLOADED = "evidence-downloaded"
+# After an end, a package is usually made within seconds.
+PACKAGE_PAUSE: Final = timedelta(seconds=5)
 
 
 async def find_package(tx: Transaction, contract: UUID, version: int | None = None) -> EvidencePackage:
-    """Return a version of the package, by default the newest. Raises NotFound if there is none, or after an erasure."""
+    """Return a version of the package, by default the newest. Raises NotFound if there is none, or after an erasure;
+    PackageNotMade while it is being made."""
     found = await (tx.packages.find_newest(contract) if version is None else tx.packages.get(contract, version))
-    if found is None:
-        raise NotFound("there is no such evidence package: it is made within a minute after the contract has ended")
     if await tx.packages.is_erased(contract):
         raise NotFound("the evidence package is gone: a person was erased from this contract")
+    if found is None:
+        await refuse_while_due(tx, contract)
+        raise NotFound("there is no such evidence package: it is made within a minute after the contract has ended")
     return found
+
+
+async def refuse_while_due(tx: Transaction, contract: UUID) -> None:
+    """Raise PackageNotMade if a contract that has no package yet will have one without anybody's doing."""
+    if await tx.packages.get_tries(contract) is not None:
+        raise PackageNotMade(retry_after=PACKAGE_PAUSE)
 
 
 async def open_package(tx: Transaction, contract: Contract, actor: str, version: int | None = None) -> EvidencePackage:

@@ -27,7 +27,7 @@ from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.signing.signature_request import Custody
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB
-from hub.web.http.security import session_secret
+from hub.web.http.security import refuse_other_sites, session_secret
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page
 from hub.web.signer.contract.reading import Looked, blocks_of, look
@@ -148,6 +148,7 @@ async def _note_text(request: web.Request, place: PageState) -> None:
 
 
 async def text(request: web.Request) -> web.Response:
+    refuse_other_sites(request)  # that it was shown is noted as evidence
     place = await where(request)
     if place.standing == "open":
         _ask_first(place)

@@ -115,11 +115,17 @@ class Story:
     case: Case
     foreign: dict[str, str]
 
-    async def ask(self, method: str, path: str, secret: str, case: Case | None = None) -> tuple[int, str]:
-        """Make a request about the case with this session. Return its status and what it says."""
+    async def ask(
+        self, method: str, path: str, secret: str, case: Case | None = None, *, site: str | None = None
+    ) -> tuple[int, str]:
+        """Make a request about the case with this session. Return its status and what it says.
+
+        `site`: what the browser says of the page that caused it, instead of naming our origin.
+        """
         about = case or self.case
         address = re.sub(r"\{number.*\}", "1", path).replace("{request}", str(about.request.id))
-        headers = {"Accept": "text/html,application/json", "Origin": self.running.origin}
+        headers = {"Accept": "text/html,application/json"}
+        headers |= {"Sec-Fetch-Site": site} if site else {"Origin": self.running.origin}
         headers |= {"Cookie": f"{COOKIE}={secret}"} if secret else {}
         sent: dict[str, Any] = {"json": about.body(path)} if method == "POST" else {}
         url = f"{self.running.origin}{address}?id={about.contract.id}&name=x"
@@ -293,6 +299,21 @@ async def test_after_the_end_of_a_contract_nothing_about_it_changes(story: Story
             if path not in GOES_ON:
                 await story.ask(method, path, secret, case)
     assert changed(before, await fingerprint(running.hub.database)) == []
+
+
+async def test_a_page_of_another_site_changes_nothing(story: Story) -> None:
+    """Another site can have a browser open any address, with the cookie (`SameSite=Lax`)."""
+    running, changes = story.running, {}
+    case, ended = await make_case(running, Family(), "hefei"), await make_case(running, Family(), "hefei")
+    await completed(running, ended)
+    for about in (case, ended):
+        for method, path in ROUTES:
+            if method == "GET":
+                before = await fingerprint(running.hub.database)
+                await story.ask(method, path, about.page.secret, about, site="cross-site")
+                if tables := changed(before, await fingerprint(running.hub.database)):
+                    changes[path] = tables
+    assert changes == {}
 
 
 async def test_a_link_of_another_site_has_nothing_made(story: Story) -> None:

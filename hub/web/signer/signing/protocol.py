@@ -29,7 +29,7 @@ from hub.model.staff.phone_change import PhoneChangeState
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.ranges import file_answer
-from hub.web.http.security import clear_session, session_secret, set_session
+from hub.web.http.security import clear_session, refuse_other_sites, session_secret, set_session
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.scripts import SCRIPTS
 from hub.web.signer import schemas
@@ -119,6 +119,8 @@ async def verify(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
+    """Return the session with a fresh challenge, which ends the former one: no other site may spoil a signature."""
+    refuse_other_sites(request)
     services = request.app[HUB].services
     if is_pickup_secret(session_secret(request)):
         return await pickup_code.session(request)
