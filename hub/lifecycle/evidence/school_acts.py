@@ -40,6 +40,15 @@ async def record_hub_act(tx: Transaction, kind: str, actor: str, facts: Mapping[
     await record_act(tx, headquarters.id if headquarters else "", kind, actor, facts)
 
 
+async def find_key_maker(tx: Transaction, actor: str) -> str | None:
+    """Return who added the API key that `actor` is, and so has seen its secret; None if `actor` is no API key."""
+    system, _, key = actor.partition(":")
+    installation = await tx.school.find_installation()
+    if system != "api" or installation is None:
+        return None
+    return await tx.record.find_actor(installation, "key-added", ("api_key", key))
+
+
 async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | None) -> None:
     """Append that data of this kind were deleted. Without an actor, it was the hub's hourly round, which is not
     recorded."""

@@ -10,7 +10,16 @@ import hmac
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
-from hub.errors import BadInput, IdentityNotChecked, IllegalMove, NotFound, PhoneChangeEnded, PhoneChangeWaiting
+from hub.errors import (
+    BadInput,
+    IdentityNotChecked,
+    IllegalMove,
+    NotFound,
+    OwnApproval,
+    PhoneChangeEnded,
+    PhoneChangeWaiting,
+)
+from hub.lifecycle.evidence.school_acts import find_key_maker
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import begin_visit, visit
 from hub.lifecycle.staff.move_phone import move_phone
@@ -141,9 +150,12 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
 
 async def approve(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
     """Give the second approval as staff; the number changes in this transaction. Raises NotFound, PhoneChangeEnded, and
-    OwnApproval for the first approver."""
+    OwnApproval for the first approver, who may also have asked by an API key of their own making."""
     async with services.database.transaction(EVERYTHING) as tx:
-        return await _approve(services, tx, await _waiting(tx, scope, change_id), actor, actor)
+        change = await _waiting(tx, scope, change_id)
+        if await find_key_maker(tx, change.asked_by) == actor:
+            raise OwnApproval("it was requested by an API key that you made")
+        return await _approve(services, tx, change, actor, actor)
 
 
 async def turn_down(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:

@@ -1,7 +1,8 @@
 """PhoneChange: a request to change the phone number of one person in all contracts.
 
 It needs two approvals, of which the request itself is the first. They come from two members of staff, from an API
-client and a member of staff, or from one of these and the person, who enters a one-time code sent to the old phone.
+client and a member of staff who did not make its key, or from one of these and the person, who enters a one-time code
+sent to the old phone.
 """
 
 from __future__ import annotations

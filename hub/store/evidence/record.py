@@ -166,9 +166,12 @@ class Record:
     async def list_entries(self, contract: UUID) -> list[RecordEntry]:
         return [_entry(row) for row in await self._connection.execute(ENTRIES, {"contract": contract})]
 
-    async def find_actor(self, contract: UUID, kind: str) -> str | None:
-        """Return the actor of the contract's first entry of this kind, or None."""
+    async def find_actor(self, contract: UUID, kind: str, about: tuple[str, str] | None = None) -> str | None:
+        """Return the actor of the contract's first entry of this kind, or None. `about`: a fact that it has, and its
+        value."""
         mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind)
+        if about is not None:
+            mine &= ENTRY.c.facts[about[0]].as_string() == about[1]
         actor: str | None = await self._connection.scalar(
             select(ENTRY.c.actor).where(mine).order_by(ENTRY.c.sequence).limit(1)
         )

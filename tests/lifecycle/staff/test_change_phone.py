@@ -23,6 +23,7 @@ from hub.errors import (
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.school.replace_signer import list_adults_on_file
+from hub.lifecycle.staff.api_keys import add_key, list_keys, rotate_key
 from hub.lifecycle.staff.change_phone import PhoneRequest, approve, ask, ask_with_old_phone, list_waiting, turn_down
 from hub.model.contract.signer import Role
 from hub.model.school.course import Enrolment
@@ -42,6 +43,27 @@ OTHER_CHILD = cn_id("20120901", 77)
 
 
 # ---- two approvals
+
+
+async def test_whoever_made_the_key_that_asks_cannot_approve_and_somebody_else_does() -> None:
+    """A person with the secret of a key is both. Whoever gave it a later secret has seen that one."""
+    async with quiet_hub(StandingClock()) as running:
+        services = running.hub.services
+        guardian = await person(running, await running.issue_minor())
+        await add_key(services, "crm-of-one", "hefei", ONE)
+        await rotate_key(services, "crm-of-one", timedelta(days=1), "staff:third")
+        actors = {}
+        for each in await list_keys(services):
+            if each.key.name == "crm-of-one":
+                actors["staff:third" if each.expires_at is None else ONE] = f"api:{each.key.id}"
+        for maker, key in actors.items():
+            change = await asked(running, guardian, by=key)
+            assert await refusal(approve(services, HEFEI, change.id, maker)) is OwnApproval
+            assert (await now(running, guardian.signer)).phone == GUARDIAN_PHONE
+            await turn_down(services, HEFEI, change.id, maker)
+        change = await asked(running, guardian, by=actors[ONE])
+        done = await approve(services, HEFEI, change.id, OTHER)
+        assert done.state is PhoneChangeState.CHANGED and set(done.approvals) == {actors[ONE], OTHER}
 
 
 async def test_whoever_asks_cannot_approve_and_somebody_else_does() -> None:
