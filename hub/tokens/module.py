@@ -6,6 +6,7 @@ PKCS#11 keeps its state per process, not per caller (PKCS#11 v2.40, C_Initialize
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,7 @@ class Module:
     def _initialise_with_locking(self) -> None:
         arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
         with undisturbed():
+            undisturbed.initialised_with = os.environ.get("SOFTHSM2_CONF")
             if self._functions is None:  # p11-kit's proxy itself asks the modules behind it for locking
                 self._initialise_again()
                 return

@@ -24,6 +24,8 @@ class _Undisturbed:
 
     def __init__(self) -> None:
         self.folder: Path | None = None
+        # The configuration (SOFTHSM2_CONF) with which a module of this process was initialised.
+        self.initialised_with: str | None = None
         self._thread = threading.RLock()
         self._depth = 0
         self._file: IO[str] | None = None
@@ -67,7 +69,8 @@ def create_token(folder: Path, label: str, pin: str) -> None:
     """Create the token `label` in `folder` (0700) unless it exists, and let this process use that folder.
 
     Call it before the module is loaded: SoftHSM reads SOFTHSM2_CONF when it is initialised. An existing token is left
-    as it is, whatever the PIN. Raises TokenUnavailable if softhsm2-util is missing or fails.
+    as it is, whatever the PIN. Raises TokenUnavailable if softhsm2-util is missing or fails, or if the module has been
+    loaded for another folder.
     """
     for path in (folder, folder / "tokens"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +81,10 @@ def create_token(folder: Path, label: str, pin: str) -> None:
 
 
 def use_token(folder: Path) -> None:
-    """Make this process use the tokens in `folder`, made by `create_token`. Call it before the module is loaded."""
+    """Make this process use the tokens in `folder`, made by `create_token`. Call it before the module is loaded.
+
+    Raises TokenUnavailable if the module has been loaded for another folder.
+    """
     with _configured(folder):
         pass
 
@@ -86,6 +92,8 @@ def use_token(folder: Path) -> None:
 @contextmanager
 def _configured(folder: Path) -> Iterator[None]:
     configuration = folder / "softhsm2.conf"
+    if undisturbed.initialised_with not in (None, str(configuration)):  # its tokens would be looked for there
+        raise TokenUnavailable(f"this process has opened other tokens already: those of {undisturbed.initialised_with}")
     with (folder / "create.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # web and worker start at the same moment, and must not create two tokens
         _configure(configuration, folder / "tokens")

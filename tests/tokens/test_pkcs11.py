@@ -190,6 +190,35 @@ asyncio.run(main())
     )
 
 
+def test_a_second_folder_of_tokens_is_refused_and_the_first_goes_on(in_child: InChild) -> None:
+    """SoftHSM knows one folder at a time: the first token was away from the module's next reset on."""
+    in_child(
+        OPENING
+        + """
+from hub.tokens.softhsm import use_token
+
+async def main():
+    seal = await token.generate_key("seal")
+    elsewhere = folder.with_name("elsewhere")
+    (elsewhere / "tokens").mkdir(parents=True)
+    for use in (use_token, lambda other: create_token(other, "other", "1357")):
+        try:
+            use(elsewhere)
+        except TokenUnavailable as error:
+            assert str(folder) in str(error), error
+        else:
+            raise SystemExit("the tokens of another folder were accepted")
+    stranger = Pkcs11Token(MODULE, "nobody", "1")
+    missing, = await asyncio.gather(stranger.has_key("x"), return_exceptions=True)  # resets the module
+    assert isinstance(missing, TokenUnavailable)
+    verify(seal, await seal.sign(b"m"), b"m")
+    use_token(folder)
+
+asyncio.run(main())
+"""
+    )
+
+
 def test_a_wrong_pin_is_tried_once_only(in_child: InChild) -> None:
     printed = in_child(
         OPENING
