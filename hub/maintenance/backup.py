@@ -169,16 +169,16 @@ def _made(folder: Path) -> Path:
 
 
 def _fill(unpacked: _Unpacked, dsns: Dsns, server: EmbeddedPostgres | None) -> None:
-    """Load the database, migrate it to the current schema, and note the restore in it."""
+    """Load the database as a restored one, migrate it to the current schema, and note the restore in it."""
     major = asyncio.run(check_empty(dsns.owner))
-    load(access_to(dsns.owner, server, major), unpacked.dump)
+    marked = mark_restored(datetime.now(UTC), unpacked.made_at)
+    load(access_to(dsns.owner, server, major), unpacked.dump, marked)
     asyncio.run(_note_restore(unpacked, dsns))
 
 
 async def _note_restore(unpacked: _Unpacked, dsns: Dsns) -> None:
     await migrate(dsns.owner)
     check_folder(unpacked.folder, await find_binding(dsns.owner))
-    await mark_restored(dsns.owner, datetime.now(UTC), unpacked.made_at)
     database = Database(dsns.app, Keys.load(master_key(unpacked.folder)), lambda: datetime.now(UTC))
     try:
         async with database.transaction(EVERYTHING) as tx:

@@ -77,8 +77,9 @@ def stream_dump(access: DumpAccess) -> Iterator[IO[bytes]]:
     _check(process, "pg_dump", complaints)
 
 
-def load(access: DumpAccess, dump: Path) -> None:
-    """Load a dump into an empty database, in one transaction. Raises DatabaseUnavailable; then nothing was loaded."""
+def load(access: DumpAccess, dump: Path, then: str = "") -> None:
+    """Load a dump into an empty database, in one transaction with the statements `then`. Raises DatabaseUnavailable;
+    then nothing was loaded."""
     with (
         dump.open("rb") as source,
         _running(access, ["pg_restore", "--no-owner", "--file=-"], stdin=source, stdout=subprocess.PIPE) as made,
@@ -92,6 +93,7 @@ def load(access: DumpAccess, dump: Path) -> None:
                     psql.stdin.write(line)
             if restoring.wait() != 0:
                 psql.kill()  # an incomplete script must not be committed
+            psql.stdin.write(then.encode())
             psql.stdin.close()
         psql.wait()
     _check(restoring, "pg_restore", of_restore)
