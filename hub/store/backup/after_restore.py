@@ -15,7 +15,8 @@ SET LOCAL search_path = public;
 INSERT INTO sending_pause (one, since, restored_from) VALUES (true, '{now}', '{made_at}')
   ON CONFLICT (one) DO UPDATE SET since = excluded.since, restored_from = excluded.restored_from;
 INSERT INTO restored_delivery SELECT id FROM delivery WHERE state IN ('sending', 'unknown') ON CONFLICT DO NOTHING;
-INSERT INTO restored_until (one, moment) VALUES (true, '{now}') ON CONFLICT (one) DO UPDATE SET moment = excluded.moment;
+INSERT INTO restored_until (one, moment) VALUES (true, '{now}')
+  ON CONFLICT (one) DO UPDATE SET moment = excluded.moment;
 UPDATE pgqueuer SET attempts = greatest(attempts, 1) WHERE entrypoint IN ('{deliver}', '{deliver_code}');
 DELETE FROM worker_heartbeat;
 """

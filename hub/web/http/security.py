@@ -68,8 +68,9 @@ async def require_same_origin(request: web.Request, handler: Handler) -> web.Str
 def refuse_other_sites(request: web.Request) -> None:
     """Refuse a GET that has side effects unless it comes from our own pages or was entered by the person.
 
-    Browsers without Fetch Metadata (Safari before 16.4) are let in, so that people can use them. Another site could only
-    cause a link that nobody but staff sees, an entry in the record, and a signature that has to be begun again.
+    Browsers without Fetch Metadata (Safari before 16.4) are let in, so that people can use them. There, another site
+    could only cause a link that nobody but staff sees, an entry in the record, and a signature that has to be begun
+    again.
     """
     if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         report_event(request, SecurityEvent.OTHER_SITE)

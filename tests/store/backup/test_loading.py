@@ -14,8 +14,8 @@ import pytest
 from hub.errors import DatabaseUnavailable
 from hub.maintenance import backup
 from hub.maintenance.backup import restore_into
-from hub.store.backup.archive import ABOUT
 from hub.store.backup.after_restore import check_empty, mark_restored
+from hub.store.backup.archive import ABOUT
 from hub.store.backup.dump import access_to, load, stream_dump
 from hub.store.server.connections import Dsns
 from hub.store.server.migrate import schema_of
