@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, and_, case, exists, func, not_, or_, select
+from sqlalchemy import Table, and_, case, exists, func, not_, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import ImportUndone
@@ -57,6 +57,11 @@ class RosterImports(Repository):
         found = await self.lock_import(roster_import)
         if found is None or found.undone_at:
             raise ImportUndone
+
+    async def add_alone(self) -> None:
+        """Lock the adding of many enrolments until this transaction ends: two lists may name students in different
+        orders, and their transactions would wait for each other."""
+        await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('roster', 3))"))
 
     async def list_imports(self) -> list[RosterImport]:
         """Return the newest imports."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import xlsxwriter
+from sqlalchemy import text
 
 from bench.people import person_number
 from hub.errors import KeyNotValid, UnreadableFile
@@ -24,13 +27,15 @@ from hub.lifecycle.school.import_roster import (
     put_staff_and_key,
 )
 from hub.model.contract.signer import Role
+from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.settings import PACKED
 from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.commits import failing_before_commit
-from tests.database import Dsns
+from tests.database import LOCK_WAITS, Dsns
+from tests.running import until
 
 HEADER = (
     "campus",
@@ -43,6 +48,10 @@ HEADER = (
     "guardian phone",
 )
 CHILD = ("陈小满", "340104201209010016", "陈建国", "父亲", "340104198501010019", "19000000101")
+
+
+class OutOfPower(Exception):
+    pass
 
 
 def now() -> datetime:
@@ -104,6 +113,37 @@ async def test_loading_a_roster_twice_adds_nothing(school: Database) -> None:
     assert (again.added, again.already) == (0, 2)
 
 
+async def test_two_lists_that_name_students_in_another_order_do_not_wait_for_each_other(school: Database) -> None:
+    """Each would have added its first student, and wait for the other's: the database would end one of them."""
+    first, held, last, held_too = (person_number(date(2012, 1, 1), number) for number in range(4))
+    let_go, are_held = asyncio.Event(), [asyncio.Event(), asyncio.Event()]
+
+    async def hold(number: str, is_held: asyncio.Event) -> None:
+        """Add this student in a transaction that stays open, and in the end does not commit."""
+        with pytest.raises(OutOfPower):
+            async with school.transaction(EVERYTHING) as tx:
+                enrolment = Enrolment(uuid4(), "hefei", "math-a", "陈小满", {"student": {}, "signers": []})
+                assert await tx.school.add_enrolments([(enrolment, tx.cipher.person("cn-id", number))], tx.now)
+                is_held.set()
+                await let_go.wait()
+                raise OutOfPower
+
+    async def both_wait() -> bool:
+        async with school.transaction(EVERYTHING) as tx:
+            return bool(await tx.connection.scalar(text(LOCK_WAITS)) == 2)
+
+    holding = [hold(number, each) for number, each in zip((held, held_too), are_held, strict=True)]
+    holders = asyncio.gather(*holding)
+    await asyncio.gather(*(each.wait() for each in are_held))
+    lists = [(first, held, last), (last, held_too, first)]
+    sheets = [roster(*(("hefei", "math-a", "陈小满", number, *CHILD[2:]) for number in each)) for each in lists]
+    imports = asyncio.gather(*(load_roster(school, now, each, EVERYTHING) for each in sheets))
+    await until(both_wait)
+    let_go.set()
+    await holders
+    assert sum(report.added for report in await imports) == 4
+
+
 async def test_a_dry_run_adds_nothing_and_says_what_would_be(school: Database) -> None:
     await load_roster(school, now, roster(("hefei", "math-a", *CHILD)), EVERYTHING)
     data = roster(("hefei", "math-a", *CHILD), ("hefei", "english-b", *CHILD))
@@ -111,10 +151,6 @@ async def test_a_dry_run_adds_nothing_and_says_what_would_be(school: Database) -
     assert (report.added, report.already, report.refused) == (1, 1, 0)
     async with school.transaction(EVERYTHING) as tx:
         assert await tx.school.count_open_enrolments() == 1
-
-
-class OutOfPower(Exception):
-    pass
 
 
 async def test_an_import_that_was_interrupted_goes_on(school: Database) -> None:
