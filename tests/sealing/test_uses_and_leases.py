@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
-from hub.documents.sealing.sealed_files import NewFile, Original, write_files
+from hub.documents.sealing.file_sealer import FileToSeal, SealOrder
+from hub.documents.sealing.sealed_files import NewFile, Original, SealedFile, write_files
 from hub.errors import Unavailable
 from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, REST, renew_lease, run_seal_job
 from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.seals.manage_seals import move_seal
 from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
-from hub.model.sealing.seal_fault import SealFault
-from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome
+from hub.model.sealing.seal import SealAct
+from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from hub.model.sealing.seal_job import JOB_DEADLINE, MAX_FILES_TOGETHER, ItemOutcome
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.scope import EVERYTHING
 from tests.database import tamper
+from tests.lifecycle.sealing.test_seal_management import ASKED, CAI, active_seal
 from tests.running import Running, running_hub
-from tests.sealing.clients import SealClientDouble, configured_seal, granted_client
+from tests.sealing.clients import SealClientDouble, configured_seal, grant, granted_client, new_client
 from tests.sealing.parts import pages
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,14 +44,15 @@ class Shelf:
     running: Running
     folder: Path
 
-    async def ask(self, client: SealClientDouble, to: str = "out", **files: bytes) -> UUID:
+    async def ask(self, client: SealClientDouble, to: str = "out", seal: str | None = None, **files: bytes) -> UUID:
         """Begin a job with these files, from `in/` to another folder."""
         (self.folder / "in").mkdir(exist_ok=True)
         for name, content in files.items():
             (self.folder / "in" / name).write_bytes(content)
         source = {"store": "shelf", "prefix": "in/", "keys": [f"in/{name}" for name in files]}
         target = {"store": "shelf", "prefix": f"{to}/"}
-        status, job = await client.ask(place="page:1,60,60", source=source, target=target)
+        named = {"seal": seal} if seal else {}
+        status, job = await client.ask(place="page:1,60,60", source=source, target=target, **named)
         assert status == 201, job
         return UUID(job["id"])
 
@@ -115,6 +121,35 @@ async def test_who_lost_a_file_begins_nothing_more(shelf: Shelf) -> None:
         assert await tx.seal_register.get_known([item.use for item in mine.items]) == {}
     await seal_chunk(services, theirs)
     assert (mine.is_lost, list(mine.outcomes), list(theirs.outcomes)) == (True, [], [1])
+
+
+async def test_a_seal_that_is_suspended_seals_no_further_file_of_a_lease(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The uses of all files of a lease are begun together, and the files sealed a few at a time."""
+    running, services = shelf.running, shelf.running.hub.services
+    seal, client = await active_seal(running, replace(ASKED, name="not for long")), await new_client(running)
+    await grant(client, seal.id)
+    sealer = services.seal_files.sealer
+    seal_group, at_once, begun = sealer.seal, sealer.children + 2, []
+    suspended = asyncio.Event()
+
+    async def seal_when_suspended(order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
+        begun.append(files)
+        if len(begun) == at_once:  # as many as are sealed at the same time have begun
+            await move_seal(services, CAI, seal.id, SealAct.SUSPEND)
+            suspended.set()
+        await suspended.wait()
+        return await seal_group(order, files)
+
+    monkeypatch.setattr(sealer, "seal", seal_when_suspended)
+    goes_on = at_once * MAX_FILES_TOGETHER
+    names = [f"f{number}" for number in range(goes_on + 2)]
+    job = await shelf.ask(client, to="suspended", seal=seal.name, **{name: pages(name) for name in names})
+    assert not await shelf.run(job)
+    items = await client.items(str(job), f"?limit={len(names)}")
+    assert [item["state"] for item in items] == ["sealed"] * goes_on + ["failed"] * 2
+    assert {(item["fault"], item["detail"]) for item in items[goes_on:]} == {("seal-refused", "suspended")}
 
 
 async def test_a_result_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
-from hub.model.sealing.seal_grant import Grantee, GranteeKind, UseRefusal
+from hub.model.sealing.seal_grant import Grantee, GranteeKind, UseRefusal, judge_seal
 from hub.model.sealing.seal_job import JOB_DEADLINE, ItemOutcome, SealItem, SealJob, SealLevel, group_files
 from hub.model.sealing.seal_use import DocumentToSeal, SealAsk, SealUse
 from hub.model.staff.scope import EVERYTHING
@@ -225,7 +225,7 @@ class _ChunkSealer:
         files = [FileToSeal(self._source(item), self._result(item), item.sha256) for item in items]
         try:
             async with sealing:
-                if self.chunk.is_lost:
+                if self.chunk.is_lost or await self._is_refused(items):
                     return
                 results = await self.services.seal_files.sealer.seal(self.order, files)
         except Unavailable:
@@ -241,6 +241,15 @@ class _ChunkSealer:
             else:
                 sealed.append(self._deliver(item, result, sending))
         await all_ended(sealed)
+
+    async def _is_refused(self, items: Sequence[SealItem]) -> bool:
+        """Fail these files if somebody has suspended or revoked the seal since their lines were written: a lease with
+        large files takes long."""
+        async with self.services.database.transaction(EVERYTHING) as tx:
+            refusal = judge_seal(await tx.seals.get(self.chunk.seal.id), tx.now)
+        for item in items if refusal else ():
+            self.chunk.fail(item, SealFault.SEAL_REFUSED, refusal or "")
+        return refusal is not None
 
     async def _deliver(self, item: SealItem, result: SealedFile, sending: asyncio.Semaphore) -> None:
         """Send a result to the object store of the job, if it has one, and set the outcome of the file."""
