@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.board.bulk_acts import begin_bulk_act
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.evidence.ask_erasure import ask_erasure
 from hub.lifecycle.evidence.hold import place_hold
 from hub.lifecycle.evidence.person import PersonAct
@@ -23,6 +24,7 @@ from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.api_keys import add_key
 from hub.model.board.bulk_act import BulkAct, BulkKind
+from hub.model.contract.signer import Role
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.school.issue_many import IssueAct
 from hub.model.school.roster_import import RosterImport
@@ -52,12 +54,13 @@ GUARDIAN = "陈外人"
 @dataclass
 class Story:
     """A hub with something of each kind in Hefei. `blanks`: the value of each blank in an address. `form`: the fields
-    of all forms about these. `elsewhere`: a browser for each role in Beijing."""
+    of all forms about these. `elsewhere`: a browser for each role in Beijing. `own`: a contract of Beijing."""
 
     running: Running
     blanks: dict[str, str]
     form: dict[str, str]
     elsewhere: dict[StaffRole, ConsoleBrowser]
+    own: str
 
     def address(self, path: str, blanks: dict[str, str]) -> str:
         return BLANK.sub(lambda found: blanks.get(found[1], str(uuid4())), path)
@@ -105,7 +108,11 @@ async def story() -> AsyncIterator[Story]:
         named |= {"act": act, "device": device, "request": erasure.id, "account": account.staff.id}
         named |= {"session": open_session.id}
         blanks = {name: str(value) for name, value in named.items()} | {"number": "1"}
-        found = Story(running, blanks, form_about(blanks, contract.number, family), {})
+        others = Family("周示例", "周小例")
+        adult = NewSigner(Role.GUARDIAN, others.parent, others.phone, others.parent_id, relation="父亲")
+        child = NewStudent(others.child, "cn-id", others.child_id)
+        own = await running.issue_minor(campus="beijing", student=child, signers=(adult,))
+        found = Story(running, blanks, form_about(blanks, contract.number, family), {}, str(own.id))
         for role in ROLES:
             await add_staff(running, f"{role}-of-beijing", "beijing", role=role)
             found.elsewhere[role] = await console_of(running, f"{role}-of-beijing")
@@ -152,6 +159,26 @@ async def test_an_address_of_another_campus_leads_nowhere(story: Story, method: 
         theirs, nothing = pages
         assert (theirs.status, theirs.location) == (nothing.status, nothing.location), role
         assert without_ids(theirs) == without_ids(nothing), role
+    after = await story.rows()
+    assert [name for name in OWNED if before[name] != after[name]] == []
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path in NAMED if path.count("{") > 1])
+async def test_what_another_campus_has_is_not_reached_by_way_of_what_is_ones_own(
+    story: Story, method: str, path: str
+) -> None:
+    """The address names the own contract, and a signer, device or file of another one."""
+    before = await story.rows()
+    for role, console in story.elsewhere.items():
+        if permission_of(method, path) not in PERMISSIONS[role]:
+            continue
+        pages = []
+        for blanks in (story.blanks | {"id": story.own}, {"id": story.own, "number": "1"}):
+            address = story.address(path, blanks)
+            pages.append(await (console.get(address) if method == "GET" else console.post(address, story.form)))
+        theirs, nothing = pages
+        assert (theirs.status, theirs.location) == (nothing.status, nothing.location), role
+        assert GUARDIAN not in theirs.words and "陈建国" not in theirs.words, role
     after = await story.rows()
     assert [name for name in OWNED if before[name] != after[name]] == []
 
