@@ -24,10 +24,12 @@ from hub.lifecycle.sealing.seals.manage_seals import (
     move_seal,
     reject_seal,
 )
+from hub.lifecycle.staff.api_keys import add_key, list_keys
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
 from hub.model.sealing.seal_use import SealUse, UseOutcome
 from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
 from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import contract_now, signed, staff_tasks
@@ -139,6 +141,18 @@ async def test_a_grant_that_ends_while_the_last_signature_is_embedded_gives_way_
         assert (await the_seal_on(running, contract)).chain == services.sealing.seal.chain
         assert await staff_tasks(running, contract.id) == []
         assert [use.outcome for use in await uses_of(running, seal)] == [UseOutcome.REFUSED]
+
+
+async def test_who_made_the_key_that_applies_is_the_applicant() -> None:
+    async with quiet_hub() as running:
+        services = running.hub.services
+        await add_key(services, "seals-of-ann", "hq", ANN.actor, KeyTerms(ALL_SCOPES))
+        (key,) = [each.key for each in await list_keys(services) if each.key.name == "seals-of-ann"]
+        seal = await apply_for_seal(services, Keeper(f"api:{key.id}", EVERYTHING), ASKED)
+        with pytest.raises(SealApprovalTwice):
+            await approve_seal(services, ANN, seal.id)
+        await approve_seal(services, BEN, seal.id)
+        assert (await approve_seal(services, CAI, seal.id)).state is SealState.APPROVED
 
 
 async def test_what_cannot_be_done_with_a_seal_changes_nothing() -> None:

@@ -15,8 +15,8 @@ from cryptography import x509
 from stdnum.cn import uscc
 
 from hub.documents.sealing.seal_pictures import SealDrawing, draw_seal
-from hub.errors import BadInput, SealMoveNotAllowed, SealNameTaken, SealNotFound
-from hub.lifecycle.evidence.school_acts import record_act
+from hub.errors import BadInput, SealApprovalTwice, SealMoveNotAllowed, SealNameTaken, SealNotFound
+from hub.lifecycle.evidence.school_acts import find_key_maker, record_act
 from hub.lifecycle.sealing.seals.contract_seal import CONFIGURED_NAME, get_configured_seal
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
@@ -149,9 +149,12 @@ def _picture_of(services: Services, wanted: NewSealRequest) -> bytes:
 
 
 async def approve_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
-    """Give one of the two approvals. Raises SealNotFound, SealMoveNotAllowed, SealApprovalTwice."""
+    """Give one of the two approvals. Raises SealNotFound, SealMoveNotAllowed, SealApprovalTwice, the latter also for
+    whoever made the API key that applied."""
     async with services.database.transaction(keeper.scope) as tx:
         seal, request = await _lock_request(tx, seal_id)
+        if await find_key_maker(tx, request.asked_by) == keeper.actor:
+            raise SealApprovalTwice
         approved = request.approve(keeper.actor, tx.now)
         if approved.state is SealRequestState.APPROVED:
             seal = seal.move(SealAct.APPROVE, tx.now)
