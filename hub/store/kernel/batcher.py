@@ -39,7 +39,7 @@ class Batcher(Generic[Item, Result]):
 
     async def add(self, value: Item) -> Result:
         """Return the result of this item once its batch is handled."""
-        item = BatchItem[Item, Result](value, asyncio.get_running_loop().create_future())
+        item: BatchItem[Item, Result] = BatchItem(value, asyncio.get_running_loop().create_future())
         self._waiting.append(item)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._handle_all())
