@@ -84,7 +84,7 @@ class Due:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.signer.zone)
 
-    @property
+    @cached_property
     def spread(self) -> float:
         return spread_of(self.task.id)
 
@@ -111,7 +111,7 @@ class Due:
         """The purpose of the message: "your turn" instead of an invitation if another signer had to sign first."""
         return Purpose.YOUR_TURN if self.turn and self.step.kind is StepKind.INVITATION else PURPOSES[self.step.kind]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The dedupe key, which is the same each time this step of this task is run."""
         invited = self.task.invited_at.isoformat() if self.task.invited_at else ""

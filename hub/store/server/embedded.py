@@ -46,9 +46,9 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "timezone": "UTC",
-    # For a small machine with many short statements on little data.
+    # For a small machine with many short statements on little data. The shared memory grows with the data.
     "max_connections": "200",
-    "shared_buffers": "64MB",
+    "shared_buffers": "256MB",
     "max_wal_size": "512MB",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
@@ -62,7 +62,7 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 # Temporary databases live for seconds. A template that autovacuum looks at cannot be copied at that moment.
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "64MB"}
 FIRST_STATEMENTS = (
     "CREATE ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
     "CREATE ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
