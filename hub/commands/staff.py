@@ -51,8 +51,12 @@ def list_staff_command() -> None:
     with said_plainly():
         for each in with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE)):
             staff = each.staff
-            state = f"disabled since {say_time(each.disabled_at)}" if each.disabled_at else f"{each.sessions} sessions"
+            state = f"disabled since {say_time(each.disabled_at)}" if each.disabled_at else say_sessions(each.sessions)
             say(f"{staff.login}  {staff.name}  {staff.campus}  {staff.role}  {state}")
+
+
+def say_sessions(number: int) -> str:
+    return "1 session" if number == 1 else f"{number} sessions"
 
 
 @staff_app.command("disable")
@@ -156,7 +160,8 @@ def sessions_command(
 
     with said_plainly():
         if end:
-            say(f"{with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))} sessions ended: {login}.")
+            ended = with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))
+            say(f"{say_sessions(ended)} ended: {login}.")
             return
         for each in with_hub(lambda hub: list_sessions(hub.services, login, COMMAND_LINE)):
             begun, seen, ends = (say_time(each.created_at), say_time(each.seen_at), say_time(each.expires_at))

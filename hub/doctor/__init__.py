@@ -31,14 +31,22 @@ CHECK_TIMEOUT = 20.0
 RENEW_BEFORE = timedelta(days=60)
 
 
+class NeedsAttention(Exception):
+    """Tell of something that is no fault, and waits until somebody acts."""
+
+
 @dataclass(frozen=True)
 class DoctorFinding:
+    """`attention`: nothing is broken (`well`), but something waits until somebody acts."""
+
     part: str
     well: bool
     words: str
+    attention: bool = False
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.well else 'BAD '} {self.part}: {self.words}"
+        mark = ("NOTE" if self.attention else "ok  ") if self.well else "BAD "
+        return f"{mark} {self.part}: {self.words}"
 
 
 async def examine(hub: Hub) -> list[DoctorFinding]:
@@ -67,6 +75,8 @@ async def _checked(part: str, check: Awaitable[str]) -> DoctorFinding:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
             return DoctorFinding(part, True, await check)
+    except NeedsAttention as notice:
+        return DoctorFinding(part, True, str(notice), attention=True)
     except TimeoutError:
         return DoctorFinding(part, False, f"did not answer within {CHECK_TIMEOUT:.0f} s")
     except (QiandaError, OSError, ValueError) as error:
@@ -192,13 +202,13 @@ async def _channels(hub: Hub) -> str:
 
 
 async def _workers(hub: Hub) -> str:
-    """Count the workers. None is not a fault: before a hub is started for the first time, there is none."""
+    """Count the workers. Raises NeedsAttention if there is none: no fault, a hub that was never started has none."""
     async with hub.database.transaction(EVERYTHING) as tx:
         number = await tx.heartbeats.count_workers(tx.now - WORKER_SILENCE)
     seconds = f"{WORKER_SILENCE.total_seconds():.0f} s"
     if number:
         return f"{number} heard of in the last {seconds}"
-    return f"NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs"
+    raise NeedsAttention(f"NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs")
 
 
 async def _sending(hub: Hub) -> str:
@@ -208,4 +218,5 @@ async def _sending(hub: Hub) -> str:
         return "goes on"
     why = f", restored from the backup of {pause.restored_from:%Y-%m-%d %H:%M}Z" if pause.restored_from else ""
     due = await count_held_steps(hub.services)
-    return f"PAUSED since {pause.since:%Y-%m-%d %H:%M}Z{why}; {due} steps are due; `qianda resume` sends on"
+    since = f"{pause.since:%Y-%m-%d %H:%M}Z"
+    raise NeedsAttention(f"PAUSED since {since}{why}; steps due: {due}; `qianda resume` sends on")

@@ -65,7 +65,7 @@ SHAPES: tuple[str, ...] = (
     "{number} heard of in the last {seconds}",
     "NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs",
     "goes on",
-    "PAUSED since {since}; {due} steps are due; `qianda resume` sends on",
+    "PAUSED since {since}; steps due: {due}; `qianda resume` sends on",
 )
 PROVIDER = "provider {name}"
 # A sentence about a part, and the name of a part, in the reader's language.

@@ -36,7 +36,7 @@ async def test_invitations_and_reminders_wait_for_the_end_of_the_pause() -> None
         await round_of_work(running)
         assert await sent(running, GUARDIAN_PHONE) == [("invitation", "11-25 10:00")]
         clock.advance(timedelta(seconds=1))
-        assert (await said_by_doctor(running)).endswith("1 steps are due; `qianda resume` sends on")
+        assert (await said_by_doctor(running)).endswith("steps due: 1; `qianda resume` sends on")
         assert await resume_sending(running.hub.services, "test")
         assert not await resume_sending(running.hub.services, "test")
         await round_of_work(running)

@@ -55,8 +55,10 @@ async def doctor(visit: StaffVisit) -> web.Response:
     findings, at = await app[ANSWER].get_or_examine(app[HUB])
     async with visit.services.database.transaction(visit.shown) as tx:
         paused = await tx.pause.get()
-    lines = [(each.well, say_part(each.part, translate), _say_words(each, translate)) for each in findings]
-    return await show(visit, "staff/doctor.html", lines=sorted(lines, key=lambda line: line[0]), at=at, paused=paused)
+    # What is to be done stands on top.
+    found = sorted(findings, key=lambda finding: (finding.well, not finding.attention))
+    lines = [(each, say_part(each.part, translate), _say_words(each, translate)) for each in found]
+    return await show(visit, "staff/doctor.html", lines=lines, at=at, paused=paused)
 
 
 def _say_words(finding: DoctorFinding, translate: Translate) -> str:
