@@ -62,6 +62,22 @@ async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new
     await shot(page, "landing")
 
 
+async def test_a_second_window_says_that_the_code_is_for_the_first(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    first, second = await new_page(), await new_page()
+    await land(first, await link(running, contract))
+    await second.goto(await link(running, contract))
+    await second.get_by_role("button", name=ZH["begin"]).click()
+    await heading(second, "验证码刚刚发出")
+    await expect(second.locator("#trouble")).to_contain_text("请回到那个窗口：验证码只在那里有效")
+    code = await code_of(running)
+    await identify(second, code)
+    await heading(second, "信息不一致")
+    await expect(second.locator("#trouble")).to_contain_text("只在获取它的窗口有效")
+    await identify(first, code)
+    await first.wait_for_url("**/sign/contract?id=*")
+
+
 async def test_wrong_answers_and_a_question_before_the_code(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page()
