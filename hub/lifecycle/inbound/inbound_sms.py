@@ -1,5 +1,5 @@
 """Process inbound SMS. After STOP, a number gets no messages or calls until START, and staff get a task to reach the
-person.
+person. What somebody on file writes in their own words becomes a staff task.
 
 A STOP from an unsigned callback is applied only after a minute. If it was part of a flood, it may be forged, so staff
 decide about it.
@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from channels import Inbound
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.reminders.escalate import opted_out_task
 from hub.lifecycle.services import Services
+from hub.lifecycle.signing.questions import MAX_TEXT_LENGTH, QUESTIONS_A_DAY
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.sms_commands import (
@@ -26,7 +28,8 @@ from hub.model.messaging.sms_commands import (
     choose_reply_language,
     parse_sms_command,
 )
-from hub.model.staff.accounts import OPTED_OUT, StaffTask
+from hub.model.reminders.schedule import local_day
+from hub.model.staff.accounts import OPTED_OUT, WROTE, StaffTask
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
 from hub.store.inbound.inbound_sms import Written
@@ -56,6 +59,8 @@ async def take_inbound(services: Services, tx: Transaction, provider: Provider, 
         await tx.opt_outs.remove(message.sender)
         theirs = [each.id for each in await tx.contracts.list_signers_at(message.sender)]
         await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
+    elif command is SmsCommand.OTHER:
+        await _ask_staff(tx, written)
     await _answer(services, tx, written)
     await tx.inbound.done([written.id], command.value)
 
@@ -80,6 +85,25 @@ async def _answer(services: Services, tx: Transaction, written: Written) -> None
         await send_at_once(
             services, tx, contract, newest, NewMessage(purpose, f"answer-{written.id}", variables=counts)
         )
+
+
+async def _ask_staff(tx: Transaction, written: Written) -> None:
+    """Let staff read the text, at the contract that the person has still to sign, or else at the newest one.
+
+    Reminders go on: few of these texts ask for silence, and anybody may send one in another's name.
+    """
+    signers, words = await tx.contracts.list_signers_at(written.sender), written.text.strip()[:MAX_TEXT_LENGTH]
+    if not signers or not words:
+        return
+    unfinished = [signer for signer in signers if not (await tx.tasks.get_of_signer(signer.id)).state.final]
+    signer = (unfinished or signers)[0]
+    begins, _ = local_day(tx.now, ZoneInfo(signer.zone))
+    if not await tx.budgets.consume("question-day", str(signer.id), begins, QUESTIONS_A_DAY):
+        return
+    task = StaffTask(uuid4(), WROTE, words, signer.campus, tx.now, signer.contract, signer.id)
+    if await tx.staff_tasks.add_task_once(task, same_text=True):
+        facts = {"kind": WROTE, "verified": False}
+        await tx.record.append(signer.contract, signer.campus, "question-asked", f"signer:{signer.id}", facts)
 
 
 async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:

@@ -26,12 +26,14 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.sms_length import utf16_units
 from hub.model.reminders.may_send import MessageCase, Wait, may_send
-from hub.model.staff.accounts import StaffTask
+from hub.model.staff.accounts import WROTE, StaffTask
 from hub.model.staff.scope import Scope
 from hub.router.policy import get_policy
 from hub.store.transaction import Transaction
 
 ANSWERED = "question-answered"
+# Kinds of tasks that can be answered by a text message.
+ANSWERABLE = (*QUESTIONS, WROTE)
 # The most answers to one person within a day. For a longer exchange, staff should call.
 MAX_ANSWERS_A_DAY = 5
 A_DAY = timedelta(days=1)
@@ -120,7 +122,7 @@ def answer_prefix(staff_task: UUID) -> str:
 
 async def _question(tx: Transaction, staff_task: UUID) -> Question:
     task = await tx.staff_tasks.find_task(staff_task)
-    if task is None or task.done_at or task.kind not in QUESTIONS or not task.signer or not task.contract:
+    if task is None or task.done_at or task.kind not in ANSWERABLE or not task.signer or not task.contract:
         raise NotFound
     contract, signer = await tx.contracts.get(task.contract), await tx.contracts.get_signer(task.signer)
     return Question(task, contract, signer, (await list_answers(tx, task))[task.id])

@@ -13,6 +13,7 @@ class SmsCommand(StrEnum):
     HELP = "help"
     STATUS = "status"
     LINK = "link"
+    THANKS = "thanks"
     OTHER = "other"
 
 
@@ -40,6 +41,20 @@ _WORDS = {
     SmsCommand.HELP: ("help", "info", "帮助", "?", "怎么办"),
     SmsCommand.STATUS: ("status", "进度", "状态", "查询"),
     SmsCommand.LINK: ("link", "resend", "重发", "链接", "再发", "重新发送"),
+    # Politeness, which nobody has to read.
+    SmsCommand.THANKS: (
+        "ok",
+        "okay",
+        "thanks",
+        "thank you",
+        "好",
+        "好的",
+        "收到",
+        "谢谢",
+        "好的谢谢",
+        "好的,谢谢",
+        "知道了",
+    ),
 }
 _COMMANDS = {word: command for command, words in _WORDS.items() for word in words}
 _AROUND = " \t\r\n.,!;:'\"。，！；：、‘’“”【】[]()（）"

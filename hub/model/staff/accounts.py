@@ -118,6 +118,8 @@ UNREACHED = "unreached"
 # Kind of staff task: this number has opted out of messages. It is closed automatically when the number opts in again,
 # or when nothing is left to sign.
 OPTED_OUT = "opted-out"
+# Kind of staff task: this person wrote to us by SMS, in their own words. Reminders go on meanwhile.
+WROTE = "wrote"
 
 
 @dataclass(frozen=True)

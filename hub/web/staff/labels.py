@@ -95,6 +95,7 @@ DOORS = {
 }
 TASK_KINDS = {
     "question": "has a question",
+    "wrote": "has written a text message",
     "not-me": "says: not me",
     "wrong": "says: something is wrong",
     "declined": "declined",
@@ -212,7 +213,7 @@ NEXT_WAYS = {
 # Kinds of tasks whose whole text was written by a person; for THEN_OWN_WORDS, all of it except the first line.
 # Kinds whose last line is the address of the page on which something is approved.
 APPROVALS = {"approve-issue", "approve-text"}
-ALL_OWN_WORDS = {"question", "not-me", "wrong"}
+ALL_OWN_WORDS = {"question", "not-me", "wrong", "wrote"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
 # Values that have a label, and that stand alone in a line of a text from the lifecycle.
 CODES = LEDGER_REASONS | REASONS | COPY_ROLES | STATES | CHANNELS | NEXT_WAYS

@@ -10,8 +10,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
 from hub.lifecycle.reminders.escalate import hand_to, list_assignable, take
-from hub.lifecycle.signing.questions import QUESTIONS
-from hub.lifecycle.staff.answer_question import list_answers
+from hub.lifecycle.staff.answer_question import ANSWERABLE, list_answers
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
@@ -75,7 +74,7 @@ async def _read_about(tx: Transaction, found: Sequence[StaffTask]) -> dict[str, 
         "names": await tx.contracts.get_signer_names(task.signer for task in found if task.signer),
         "owners": await tx.accounts.get_names([task.owner for task in found if task.owner]),
         "settlers": await names_of(tx, [task.done_by for task in found]),
-        "answered": await list_answers(tx, *(task for task in found if task.kind in QUESTIONS)),
+        "answered": await list_answers(tx, *(task for task in found if task.kind in ANSWERABLE)),
         "colleagues": {campus: await list_assignable(tx, campus) for campus in {task.campus for task in found}},
     }
 
