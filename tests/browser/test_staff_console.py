@@ -35,6 +35,28 @@ async def logged_in(running: Running, page: Page) -> Page:
     return page
 
 
+async def test_the_menu_closes_by_escape_and_the_board_is_printed_as_a_table(
+    running: Running, new_page: NewPage
+) -> None:
+    await running.issue_minor()
+    page = await logged_in(running, await new_page(**DESK))
+    await page.goto(f"{running.origin}/staff")
+    menu = page.locator("details.menu > summary")
+    await menu.press("Enter")
+    link = page.locator("details.menu a").last
+    await expect(link).to_be_visible()
+    await link.press("Escape")
+    await expect(link).to_be_hidden()
+    await expect(menu).to_be_focused()
+    await menu.press("Enter")
+    await page.keyboard.press("Shift+Tab")
+    await expect(link).to_be_hidden()
+    await page.emulate_media(media="print")
+    await page.set_viewport_size({"width": 700, "height": 1000})  # paper
+    await expect(page.locator(".board thead")).to_be_visible()
+    await expect(page.locator(".board tbody input").first).to_be_hidden()
+
+
 @pytest.mark.real
 async def test_many_contracts_are_issued_by_the_worker(running: Running, new_page: NewPage, shot: Shot) -> None:
     data = (PACKED / "demo" / "seeds" / "roster.xlsx").read_bytes()

@@ -92,7 +92,8 @@ async def _ask_staff(tx: Transaction, written: Written) -> None:
 
     Reminders go on: few of these texts ask for silence, and anybody may send one in another's name.
     """
-    signers, words = await tx.contracts.list_signers_at(written.sender), written.text.strip()[:MAX_TEXT_LENGTH]
+    signers = await tx.contracts.list_signers_at(written.sender)
+    words = written.text.strip()[:MAX_TEXT_LENGTH]
     if not signers or not words:
         return
     unfinished = [signer for signer in signers if not (await tx.tasks.get_of_signer(signer.id)).state.final]

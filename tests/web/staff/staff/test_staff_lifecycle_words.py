@@ -36,6 +36,7 @@ from tests.web.staff_visit import console_of
 KNOWN = catalogues().texts["zh"]
 NOT_OURS = {
     "checked_words(text)",  # what the signer wrote
+    "written.text.strip()[:MAX_TEXT_LENGTH]",  # what somebody wrote by SMS
     "wanted.text",  # one of the sentences of approvals, and an address
     "write_sentence(SHARED, facts, 'en')",  # both are in the catalogue of phone changes
     "'\\n'.join([SAID, *(f'{each.authority}: {each.serial:x}' for each in theirs)])",

@@ -1,0 +1,15 @@
+// The menu of the console closes by Escape, and when somebody goes on elsewhere. Without this, it closes by its own word.
+
+const menu = document.querySelector("details.menu");
+
+if (menu instanceof HTMLDetailsElement) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  });
+  /** @param {EventTarget | null} place */
+  const leave = (place) => { if (place instanceof Node && !menu.contains(place)) menu.open = false; };
+  menu.addEventListener("focusout", (event) => leave(event.relatedTarget));
+  document.addEventListener("click", (event) => leave(event.target));
+}
