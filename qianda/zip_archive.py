@@ -7,13 +7,15 @@ without encryption, comments and several disks; of ZIP64 only the sizes of membe
 
 from __future__ import annotations
 
+import re
 import stat
 import struct
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 
 STORED, DEFLATED = 0, 8
 MAX_NAME_BYTES = 512
@@ -29,6 +31,8 @@ _DESCRIPTOR_MARK = b"PK\7\10"
 # Extra fields: 64-bit sizes, and another name, which some readers use instead of the first one.
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _IN_ZIP64 = 0xFFFFFFFF  # the mark for a size that is in the extra field
+# The head of a PDF, and the begin of an object in it. Programs for PDF look for both anywhere in a file.
+_PART_OF_PDF = re.compile(rb"%PDF-|[\0\t\n\f\r \d]obj[\0\t\n\f\r <\[(/%\d+-]")
 
 
 class ZipFault(Enum):
@@ -63,12 +67,13 @@ class ZipRules:
 
 @dataclass(frozen=True)
 class ZipMember:
-    """One file. `packed`: its bytes as stored; `size`: their number after unpacking. `plain`: it is not compressed, and
-    has neither extra fields nor a data descriptor."""
+    """One file. `packed`: its bytes as stored; `begin`: their offset in the archive; `size`: their number after
+    unpacking. `plain`: it is not compressed, and has neither extra fields nor a data descriptor."""
 
     name: str
     method: int
     packed: memoryview
+    begin: int
     checksum: int
     size: int
     plain: bool
@@ -118,6 +123,18 @@ def read_members(data: bytes, rules: ZipRules) -> list[ZipMember]:
         raise _malformed("bytes that belong to no member")
     members = [_member(data, entry, end) for entry, end in zip(entries, ends, strict=True)]
     return [member for member in members if not _is_folder(member)]
+
+
+def check_no_pdf(data: bytes, covered: Iterable[ZipMember] = ()) -> None:
+    """Check that programs for PDF find nothing in the archive, except in these members. Raises UnreadableZip.
+
+    Otherwise a genuine archive, under the name of a PDF, could show something else: in an extra field, a comment in
+    XML, or whatever no signature covers.
+    """
+    ends = sorted((member.begin, member.begin + len(member.packed)) for member in covered)
+    for (_, at), (end, _) in pairwise([(0, 0), *ends, (len(data), len(data))]):
+        if _PART_OF_PDF.search(data, at, end):
+            raise _malformed("it is a PDF as well")
 
 
 def _end_of_directory(data: bytes, rules: ZipRules) -> tuple[int, int]:
@@ -185,7 +202,7 @@ def _member(data: bytes, entry: _Entry, end: int) -> ZipMember:
     plain = entry.method == STORED and not described and begin == entry.at + _LOCAL.size + len(entry.raw_name)
     checksum, _, size = entry.sizes
     packed = memoryview(data)[begin:stop]
-    return ZipMember(entry.name, entry.method, packed, checksum, size, plain and not entry.has_extra)
+    return ZipMember(entry.name, entry.method, packed, begin, checksum, size, plain and not entry.has_extra)
 
 
 def _check_local_header(data: bytes, entry: _Entry) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 
 from qianda.evidence import reasons
 from qianda.evidence.evidence_record import ProvenFiles, check_evidence_record
-from qianda.evidence.items import PackageItem, read_items
+from qianda.evidence.items import META, PackageItem, read_items
 from qianda.evidence.manifest import Manifest, check_complete, check_references, read_manifest
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, check_detached
@@ -21,7 +21,6 @@ from qianda.verify.findings import Reason
 
 MIMETYPE: Final = "mimetype"
 ASIC_E: Final = b"application/vnd.etsi.asic-e+zip"
-META: Final = "META-INF/"
 SIGNED_MANIFEST: Final = "META-INF/ASiCManifest001.xml"
 SIGNATURE: Final = "META-INF/signature001.p7s"
 PROOF_MANIFEST: Final = "META-INF/ASiCEvidenceRecordManifest001.xml"

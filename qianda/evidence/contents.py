@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import load_der_x509_certificate
 
 from qianda.evidence import reasons
-from qianda.evidence.container import META, MIMETYPE
+from qianda.evidence.container import MIMETYPE
+from qianda.evidence.items import META
 from qianda.evidence.reasons import BadPackage
 from qianda.strict_json import read_json
 

@@ -9,8 +9,10 @@ from typing import Final
 from qianda.evidence import reasons
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.findings import Reason
-from qianda.zip_archive import UnreadableZip, ZipFault, ZipRules, read_members
+from qianda.zip_archive import UnreadableZip, ZipFault, ZipRules, check_no_pdf, read_members
 
+# The folder of manifests, signatures and evidence records, which no digest of a manifest covers in full.
+META: Final = "META-INF/"
 MAX_ITEMS = 4096
 MAX_ITEM_BYTES = 128 << 20
 MAX_TOTAL_BYTES = 256 << 20
@@ -40,7 +42,9 @@ class PackageItem:
 def read_items(data: bytes, rules: ZipRules = RULES) -> list[PackageItem]:
     """Return the items in the order of the file. Raises BadPackage."""
     try:
-        return [PackageItem(each.name, each.read(), each.plain) for each in read_members(data, rules)]
+        members = read_members(data, rules)
+        check_no_pdf(data, (each for each in members if not each.name.startswith(META)))
+        return [PackageItem(each.name, each.read(), each.plain) for each in members]
     except UnreadableZip as error:
         reason, about = _REASONS[error.fault]
         raise BadPackage(reason.about(**{about: error.what})) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from qianda.ofd import NotAnOfd, OfdTooLarge
-from qianda.zip_archive import UnreadableZip, ZipFault, ZipMember, ZipRules, read_members
+from qianda.zip_archive import UnreadableZip, ZipFault, ZipMember, ZipRules, check_no_pdf, read_members
 
 MAX_FILE_BYTES: Final = 64 << 20
 MAX_UNPACKED_BYTES: Final = 256 << 20
@@ -35,6 +35,7 @@ class OfdContainer(Mapping[str, ZipMember]):
         rules = ZipRules(MAX_MEMBERS, MAX_UNPACKED_BYTES, MAX_UNPACKED_BYTES, _ENCODINGS)
         try:
             self._members = {member.name: member for member in read_members(data, rules)}
+            check_no_pdf(data)
         except UnreadableZip as error:
             raise _said(error) from error
         self._unpacked: dict[str, bytes] = {}

@@ -12,8 +12,8 @@ from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.evidence.make_package import make_package
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
-from qianda.evidence.container import META, MIMETYPE, open_container
-from qianda.evidence.items import read_items
+from qianda.evidence.container import MIMETYPE, open_container
+from qianda.evidence.items import META, read_items
 from qianda.evidence.signer import check_signer
 from qianda.verify.trust import Trust
 from tests.lifecycle.signer import completed, person, signed

@@ -13,8 +13,8 @@ from asn1crypto import pem
 
 from hub.authorities.builtin import TIMESTAMP_LIFE
 from hub.documents.evidence.container import covered_items, digests_of_parts, signed_manifest
-from qianda.evidence.container import META, MIMETYPE, SIGNATURE, SIGNED_MANIFEST, open_container
-from qianda.evidence.items import read_items
+from qianda.evidence.container import MIMETYPE, SIGNATURE, SIGNED_MANIFEST, open_container
+from qianda.evidence.items import META, read_items
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer, find_trusted_proofs
 from qianda.verify.trust import Trust

@@ -14,12 +14,13 @@ import pytest
 
 from hub.documents.evidence.hash_tree import last_timestamp_digest, with_renewed_timestamp
 from qianda.evidence import items as package_items
-from qianda.evidence.container import PROOF, open_container
+from qianda.evidence.container import PROOF, PROOF_MANIFEST, open_container
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
 from qianda.verify.trust import Trust
 from tests.evidence.forged_packages import forgeries, items_of, zipped
-from tests.evidence.small_package import ITEMS, SmallPackage, package_of, proven
+from tests.evidence.small_package import ITEMS, LIST, SmallPackage, package_of, proven
+from tests.verify.hidden_pdf import EXTRA, PDF, words_shown
 
 GENUINE = 40
 
@@ -111,6 +112,21 @@ def test_refuses_a_second_name_that_some_programs_would_take(package: SmallPacka
         info.extra = struct.pack("<HHBL", 0x7075, 14, 1, zlib.crc32(b"more.txt")) + b"CHECK.md\0"
         opened.writestr(info, b"echo ALL CHECKS PASSED")
     with pytest.raises(BadPackage, match="two names"):
+        open_container(file.getvalue())
+
+
+@pytest.mark.parametrize(("where", "comment"), [(LIST, b""), (PROOF_MANIFEST, b"<!-- %b-->" % PDF)])
+def test_refuses_a_pdf_beside_what_is_signed(package: SmallPackage, where: str, comment: bytes) -> None:
+    """Everybody could let a package show another contract, under the name of a PDF."""
+    items = items_of(package.proven)
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        for name in sorted(items, key=lambda name: (name != "mimetype", name != where)):
+            info = zipfile.ZipInfo(name)
+            info.extra = EXTRA if name == where and not comment else b""
+            opened.writestr(info, items[name] + (comment if name == where else b""))
+    assert words_shown(file.getvalue()) == ["CNY", "1.00"]
+    with pytest.raises(BadPackage, match="it is a PDF as well"):
         open_container(file.getvalue())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,7 @@ from tests.ofd.changes import changed_files
 from tests.ofd.foreign import Habits, foreign_ofd
 from tests.ofd.identities import Identities
 from tests.ofd.plain import PAGE, members_of, plain_ofd, with_members
+from tests.verify.hidden_pdf import EXTRA, PDF, words_shown
 
 SEED = 20261127
 
@@ -76,6 +78,21 @@ async def test_a_list_of_signatures_holds_nothing_else(who: Identities, sealed: 
         listed = members_of(sealed)[name].replace(b"</ofd:Signatures>", more + b"</ofd:Signatures>")
         with pytest.raises(UnreadableDocument, match="more than a list"):
             verify_bytes(with_members(sealed, **{name: listed}), who.trust)
+
+
+@pytest.mark.parametrize("comment", [b"", b"<!-- %b-->" % PDF], ids=["an extra field", "a comment in XML"])
+def test_no_file_is_a_pdf_as_well(who: Identities, sealed: bytes, comment: bytes) -> None:
+    """Everybody could let a sealed OFD show another text, under the name of a PDF."""
+    listed, members = read_document(OfdContainer(sealed)).signatures_member, members_of(sealed)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        for name, content in {listed: members.pop(listed) + comment, **members}.items():
+            info = zipfile.ZipInfo(name)
+            info.extra = b"" if comment or name != listed else EXTRA
+            opened.writestr(info, content)
+    assert words_shown(file.getvalue()) == ["CNY", "1.00"]
+    with pytest.raises(UnreadableDocument, match="it is a PDF as well"):
+        verify_bytes(file.getvalue(), who.trust)
 
 
 def test_the_list_that_no_signature_covers_writes_nothing_over_the_report(who: Identities, sealed: bytes) -> None:
