@@ -124,7 +124,7 @@ def test_refuses_a_pdf_beside_what_is_signed(package: SmallPackage, where: str, 
         for name in sorted(items, key=lambda name: (name != "mimetype", name != where)):
             info = zipfile.ZipInfo(name)
             info.extra = EXTRA if name == where and not comment else b""
-            opened.writestr(info, items[name] + (comment if name == where else b""))
+            opened.writestr(info, items[name].replace(b"?>", b"?>" + comment, name == where))
     assert words_shown(file.getvalue()) == ["CNY", "1.00"]
     with pytest.raises(BadPackage, match="it is a PDF as well"):
         open_container(file.getvalue())
