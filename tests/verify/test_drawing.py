@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import pytest
@@ -11,69 +10,36 @@ from qianda.verify.findings import Element
 from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import check_finished
-from tests.browser.update_files import (
-    NEW,
-    Objects,
-    Revision,
-    body_of,
-    content_of,
-    drawn,
-    next_trailer,
-    number_of,
-    page_of,
-)
-from tests.signing_parts import sample_pdf
+from tests.browser.update_files import NEW, Objects, body_of, drawn
 from tests.verify.readers import READERS
-
-PDF = sample_pdf()
-PAGE, CONTENT, TREE = page_of(PDF), content_of(PDF), number_of(PDF, rb"/Type /Pages")
-FONT, RESOURCES = number_of(PDF, rb"/Type /Font"), number_of(PDF, rb"\A<< /Font")
-TEXT = b"BT /F1 18 Tf 60 700 Td (CNY 1.00) Tj ET"
-PACKED = zlib.compress(TEXT)
-WHITE = b"<< /FunctionType 2 /N 1 /Domain [0 1] /C0 [1] /C1 [1] >>"
-BLACK = WHITE.replace(b"[1]", b"[0]")
-
-
-def page(more: bytes = b"", box: bytes = b"[0 0 595 842]", contents: bytes = b"%d 0 R" % CONTENT) -> Objects:
-    body = body_of(PDF, PAGE).replace(b"/Contents %d 0 R" % CONTENT, b"/Contents " + contents)
-    return {PAGE: body.replace(b"[0 0 595 842]", box).replace(b"<<", b"<< " + more, 1)}
-
-
-def streams(*contents: bytes) -> Objects:
-    """Return a page with several streams of contents."""
-    listed = b" ".join(b"%d 0 R" % (NEW + number) for number in range(len(contents)))
-    return page(contents=b"[%b]" % listed) | {NEW + number: drawn(each) for number, each in enumerate(contents)}
-
-
-def packed(entries: bytes, data: bytes) -> Objects:
-    return {CONTENT: drawn(data).replace(b"<<", b"<< " + entries, 1)}
-
-
-def coloured(space: bytes) -> Objects:
-    resources = body_of(PDF, RESOURCES).replace(b"<<", b"<< /ColorSpace << /C %b >>" % space, 1)
-    return {RESOURCES: resources, CONTENT: drawn(b"/C cs 1 scn " + TEXT)}
-
-
-def font(more: bytes, kind: bytes = b"/Type1", descriptor: bytes = b"") -> Objects:
-    body = b"<< /Type /Font /Subtype %b %b >>" % (kind, more)
-    return {FONT: body, CONTENT: drawn(TEXT)} | ({NEW: descriptor} if descriptor else {})
-
-
-def beside(more: bytes) -> Objects:
-    return {RESOURCES: body_of(PDF, RESOURCES).replace(b"<<", b"<< " + more, 1), NEW: drawn(b"41>")}
-
+from tests.verify.sample_page import (
+    BLACK,
+    CONTENT,
+    FONT,
+    PACKED,
+    PDF,
+    TEXT,
+    TREE,
+    WHITE,
+    beside,
+    coloured,
+    font,
+    packed,
+    page,
+    streams,
+    written,
+)
 
 WITH_FILE = b"<< /Type /FontDescriptor /FontName /Song /FontFile2 %d 0 R >>" % CONTENT
 WITHOUT_FILE = b"<< /Type /FontDescriptor /FontName /Song >>"
 COMPOSED = b"/BaseFont /Song /Encoding /UniGB-UCS2-H /DescendantFonts [<< /Type /Font /Subtype /CIDFontType2 %b >>]"
 DESCRIBED = b"/BaseFont /Song /FontDescriptor %d 0 R" % NEW
-HEX_FORM = b"/XObject << /X %d 0 R >>" % NEW
 ALIKE: dict[str, Objects] = {
     "as it is": {},
     "a visible part that is the whole page": page(b"/CropBox [0 0 595.0 842] /Rotate 0"),
     "packed contents": packed(b"/Filter /FlateDecode", PACKED),
     "packed contents with a line end": packed(b"/Filter [/FlateDecode]", PACKED + b"\n"),
-    "contents in parts": streams(b"q % (a\n", b"BT /F1 9 Tf (a\\()", b"(a(b)) Tj ET Q"),
+    "contents in parts": streams(b"q % (a\n", b"BT /F1 9 Tf (a\\() Tj", b"(a(b)) Tj ET Q"),
     "no contents": page(contents=b"null"),
     "an embedded font": font(DESCRIBED, b"/TrueType", WITH_FILE),
     "an embedded font of many letters": font(COMPOSED % DESCRIBED, b"/Type0", WITH_FILE),
@@ -110,7 +76,7 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     ),
     "a form in odd digits": (
         "/Filter",
-        {NEW: drawn(b"41>").replace(b"<<", b"<< /Subtype /Form /Filter /AHx", 1)},
+        {NEW: drawn(b"41>").replace(b"<<", b"<< /Subtype /Form /BBox [0 0 9 9] /Filter /AHx", 1)},
     ),
     "a pattern in odd digits": (
         "/Filter",
@@ -137,10 +103,6 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
         page(b"/Annots [<< /Type /Annot /Subtype /Widget /Rect [0 0 9 9] /AP << /D %d 0 R >> >>]" % CONTENT),
     ),
 }
-
-
-def written(objects: Objects) -> bytes:
-    return Revision(PDF, objects or {PAGE: body_of(PDF, PAGE)}, next_trailer(PDF)).write()
 
 
 @pytest.mark.parametrize("objects", ALIKE.values(), ids=ALIKE)

@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import pikepdf
 import pypdfium2
-from pypdfium2.raw import FPDF_PAGEOBJ_FORM
 
 from hub.documents.child import serve
 from hub.documents.contract.layout import SEAL_SIZE, SIGNATURE_SIZE
 from hub.documents.contract.pdf_check import check_looks_alike, open_plain_pdf
 from hub.documents.contract.plain_form import write_plain_form
-from hub.documents.contract.plain_pages import make_pages_plain
-from hub.documents.page_drawing import MAX_FORM_DEPTH, MAX_PAGES
+from hub.documents.contract.plain_pages import SHOWN_DIFFERENTLY, make_pages_plain
+from hub.documents.page_drawing import MAX_PAGES
 from hub.documents.sealing.keyword_search import find_words
 from hub.documents.sealing.marks import choose_findings
 from hub.errors import BadInput
@@ -73,19 +72,11 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
         raise ValueError("the PDF cannot be signed: print it into a PDF with another program") from None
     if any(part.startswith("/Font") for part in odd):
         raise ValueError("the PDF uses fonts that are not in it: embed all fonts, or print it into a PDF first")
-    if odd:
-        raise ValueError("the PDF has contents that programs show in different ways: print it into a PDF first")
-    if _is_too_deep(plain):
+    if "/XObject" in odd:
         raise ValueError("the PDF has pictures inside pictures, too many: print it into a PDF first")
+    if odd:
+        raise ValueError(SHOWN_DIFFERENTLY)
     return plain
-
-
-def _is_too_deep(pdf: bytes) -> bool:
-    """Return whether forms are nested deeply. Signers see what pdfium draws, which leaves out what is 40 forms deep;
-    other programs draw it."""
-    with pypdfium2.PdfDocument(pdf) as document:
-        found = (page.get_objects([FPDF_PAGEOBJ_FORM], max_depth=MAX_FORM_DEPTH + 1) for page in document)
-        return any(form.level >= MAX_FORM_DEPTH for forms in found for form in forms)
 
 
 def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:

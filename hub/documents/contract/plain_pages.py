@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import zlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pikepdf
 
-from hub.documents.contract.pdf_check import list_contents
+from hub.documents.contract.pdf_check import dictionaries
 
+SHOWN_DIFFERENTLY: Final = "the PDF has contents that programs show in different ways: print it into a PDF first"
 # Parts of the sheet that only some programs heed (ISO 32000-2 14.11.2).
 OTHER_BOXES: Final = ("/CropBox", "/BleedBox", "/TrimBox", "/ArtBox")
+# Old ways of packing pictures, of which Flate alone is left (7.4).
+OLD_FILTERS: Final = {"/ASCIIHexDecode", "/ASCII85Decode", "/LZWDecode", "/RunLengthDecode"}
+# A photograph, written as text.
+TEXT_OF_JPEG: Final = ["/ASCII85Decode", "/DCTDecode"]
 
 
 def make_pages_plain(document: pikepdf.Pdf) -> None:
-    """Cut the sheets to what is seen of them, write each page's contents as one stream and all contents without unusual
-    packing, and leave out the borders of links. Raises ValueError for a page of which nothing is seen."""
-    for drawn, _ in list(list_contents(document)):
-        if isinstance(drawn, pikepdf.Stream):
-            drawn.write(zlib.compress(drawn.read_bytes()), filter=pikepdf.Name.FlateDecode)
+    """Cut the sheets to what is seen of them, write each page's contents as one stream, all contents without unusual
+    packing and pictures without an old one, and leave out the borders of links.
+
+    Raises ValueError for a page of which nothing is seen, and for what cannot be unpacked.
+    """
+    for each in document.objects:
+        if isinstance(each, pikepdf.Stream) and _filters(each) == TEXT_OF_JPEG:
+            each.write(_untexted(each.read_raw_bytes()), filter=pikepdf.Name.DCTDecode)
+    for drawn in list(_to_be_packed(document)):
+        drawn.write(zlib.compress(_unpacked(drawn)), filter=pikepdf.Name.FlateDecode)
     for page in document.pages:
         page.obj.MediaBox = pikepdf.Array(_seen(page.mediabox, page.cropbox))
         for name in OTHER_BOXES:
@@ -33,15 +45,46 @@ def make_pages_plain(document: pikepdf.Pdf) -> None:
                 del link["/BS"]
 
 
+def _to_be_packed(document: pikepdf.Pdf) -> Iterator[pikepdf.Stream]:
+    """Yield the forms, patterns and letters that pages may draw, and pictures that are packed in an old way."""
+    for each in document.objects:
+        if isinstance(each, pikepdf.Stream):
+            filters = set(_filters(each))
+            is_old = filters & OLD_FILTERS and filters <= {*OLD_FILTERS, "/FlateDecode"}
+            if each.get("/Subtype") == "/Form" or "/PatternType" in each or is_old:
+                yield each
+        for font in dictionaries(each):
+            yield from (letter for letter in font.get("/CharProcs", {}).values() if isinstance(letter, pikepdf.Stream))
+
+
+def _filters(stream: pikepdf.Stream) -> list[str]:
+    used = stream.get("/Filter", pikepdf.Array())
+    return [str(name) for name in (used if isinstance(used, pikepdf.Array) else [used])]
+
+
 def _seen(sheet: pikepdf.Array, shown: pikepdf.Array) -> list[Any]:
     """Return the part of the sheet that is shown: left, bottom, right, top."""
     boxes = [[*map(min, box[:2], box[2:]), *map(max, box[:2], box[2:])] for box in map(list, (sheet, shown))]
     seen = [*map(max, boxes[0][:2], boxes[1][:2]), *map(min, boxes[0][2:], boxes[1][2:])]
     if not (seen[0] < seen[2] and seen[1] < seen[3]):
-        raise ValueError("the PDF has contents that programs show in different ways: print it into a PDF first")
+        raise ValueError(SHOWN_DIFFERENTLY)
     return seen
+
+
+def _untexted(text: bytes) -> bytes:
+    try:
+        return base64.a85decode(text.strip(), adobe=True)
+    except ValueError:
+        raise ValueError(SHOWN_DIFFERENTLY) from None
+
+
+def _unpacked(stream: pikepdf.Stream) -> bytes:
+    try:
+        return stream.read_bytes()
+    except pikepdf.PdfError:
+        raise ValueError(SHOWN_DIFFERENTLY) from None
 
 
 def _joined(contents: Any) -> bytes:
     streams = contents if isinstance(contents, pikepdf.Array) else [contents]
-    return b"\n".join(each.read_bytes() for each in streams)
+    return b"\n".join(map(_unpacked, streams))

@@ -8,17 +8,21 @@ MuPDF draw such parts.
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from qianda.pdf import Stream, Value
+from qianda.pdf import Reference, Stream, Value
+from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
+from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.pages import pages
+from qianda.verify.pdf.unpacking import unpacked
 
 # Colours that some programs convert by a rule of the file, some by one of their own, and some leave out (8.6).
 COLOURS: Final = {"/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab"}
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
+# Ways of mixing colours that only some programs know: overprinting (8.6.7), and a mask as the shape (11.6.4.3).
+MIXING: Final = {"/OP", "/op", "/AIS"}
 # Fonts that every program has, with the same letters in them (9.6.2.2).
 STANDARD_FONTS: Final = {
     f"/{name}"
@@ -29,7 +33,9 @@ STANDARD_FONTS: Final = {
     )
 }
 FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
-MAX_CONTENT_BYTES: Final = 64 << 20
+STANDARD_ENCODINGS: Final = (None, "/StandardEncoding", "/WinAnsiEncoding", "/MacRomanEncoding")
+# Some programs draw what is nested deeper, others leave it out.
+MAX_FORM_DEPTH: Final = 15
 _TEXT_OR_COMMENT = re.compile(rb"[(%]")
 _IN_TEXT = re.compile(rb"\\.|[()]", re.DOTALL)
 _LINE_END = re.compile(rb"[\r\n]")
@@ -39,14 +45,23 @@ _INLINE_IMAGE = re.compile(rb"\bBI\b")
 def find_drawn_differently(document: Document) -> list[str]:
     """Return the names of such parts, in order."""
     found: set[str] = set()
+    drawn = dict[int, set[int]]()
     for number in pages(document):
-        found |= set(_of_page(document, number))
-    for value in document.objects.values():
-        found |= set(_of_object(document, value))
-    return sorted(found)
+        found |= set(_of_page(document, number, drawn))
+    on_pages = set[int]().union(*drawn.values())
+    for number, value in document.objects.items():
+        found |= set(_of_object(document, number, value, drawn))
+    return sorted(found | ({"/XObject"} if _nests_deeply(on_pages, drawn) else set()))
 
 
-def _of_page(document: Document, number: int) -> Iterator[str]:
+def _nests_deeply(forms: set[int], drawn: Mapping[int, set[int]]) -> bool:
+    """Return whether forms draw others too deep down. `forms`: those on the pages; `drawn`: what each draws."""
+    for _ in range(MAX_FORM_DEPTH):
+        forms = set[int]().union(*(drawn.get(number, ()) for number in forms))
+    return bool(forms)
+
+
+def _of_page(document: Document, number: int, drawn: dict[int, set[int]]) -> Iterator[str]:
     page = as_dictionary(document.read(number), "a page")
     levels = [page]
     while (above := reference(levels[-1], "/Parent")) is not None:
@@ -62,7 +77,9 @@ def _of_page(document: Document, number: int) -> Iterator[str]:
         yield "/MediaBox"
     elif shown not in (None, sheet):
         yield "/CropBox"
-    if not _are_read_alike(document, page.get("/Contents")):
+    resources = next((document.dictionary(level, "/Resources") for level in levels if "/Resources" in level), {})
+    content = _joined(document, page.get("/Contents"))
+    if content is None or not _reads_alike(document, number, content, resources, drawn):
         yield "/Contents"
 
 
@@ -76,30 +93,37 @@ def _corners(document: Document, levels: list[Entries], name: str) -> list[float
     return corners if spans else []
 
 
-def _are_read_alike(document: Document, contents: Value) -> bool:
-    """Return whether the contents of a page are streams that all programs unpack and join to the same text."""
+def _joined(document: Document, contents: Value) -> bytes | None:
+    """Return the contents of a page, if they are streams that all programs unpack and join to the same text."""
     value = document.follow(contents)
     listed = value if isinstance(value, list) else [] if value is None else [contents]
-    unpacked = [_unpacked(document.follow(each)) for each in listed]
-    return all(
-        each is not None and (number == len(unpacked) or not _is_open(each)) for number, each in enumerate(unpacked, 1)
-    )
+    parts = [part for each in listed if (part := unpacked(document.follow(each))) is not None]
+    if len(parts) < len(listed) or any(map(_is_open, parts[:-1])):
+        return None
+    return b"\n".join(parts)
 
 
-def _unpacked(stream: Value) -> bytes | None:
-    """Return the bytes of a stream, if every program unpacks the same ones."""
-    if not isinstance(stream, Stream) or "/DecodeParms" in stream.entries:
-        return None
-    used = stream.entries.get("/Filter")
-    if used is None:
-        return stream.data
-    unpacker = zlib.decompressobj()
-    try:
-        content = unpacker.decompress(stream.data, MAX_CONTENT_BYTES)
-    except zlib.error:
-        return None
-    is_whole = unpacker.eof and not unpacker.unused_data.strip()
-    return content if is_whole and used in ("/FlateDecode", ["/FlateDecode"]) else None
+def _of_contents(
+    document: Document, number: int, stream: Value, resources: Entries, drawn: dict[int, set[int]]
+) -> Iterator[str]:
+    """Yield what is odd about the contents of a form, a pattern or a letter. `number`: the object that draws them."""
+    content = unpacked(stream)
+    if content is None:
+        yield "/Filter"
+    elif not _reads_alike(document, number, content, resources, drawn):
+        yield "/Contents"
+
+
+def _reads_alike(
+    document: Document, number: int, content: bytes, resources: Entries, drawn: dict[int, set[int]]
+) -> bool:
+    """Return whether all programs read the contents alike. Adds the objects that they draw to those of `number`."""
+    kinds = {kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)}
+    names = names_drawn(content, kinds)
+    listed = kinds.get("/XObject", {})
+    shown = {one.number for name in names or () if isinstance(one := listed[name], Reference)}
+    drawn.setdefault(number, set()).update(shown)
+    return names is not None
 
 
 def _is_open(content: bytes) -> bool:
@@ -119,25 +143,55 @@ def _is_open(content: bytes) -> bool:
     return _INLINE_IMAGE.search(content) is not None
 
 
-def _of_object(document: Document, value: Value) -> Iterator[str]:
+def _of_object(document: Document, number: int, value: Value, drawn: dict[int, set[int]]) -> Iterator[str]:
     """Yield such parts of an object, without those that it refers to."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
         if isinstance(one, list):
-            yield from (name for name in map(document.follow, one[:1]) if isinstance(name, str) and name in COLOURS)
+            yield from _other_colours(document, one)
             waiting += one
         elif isinstance(one, dict | Stream):
             entries = one.entries if isinstance(one, Stream) else one
-            yield from KEYS_OF_COLOURS & entries.keys()
-            if "/Font" in entries:
-                yield from _other_fonts(document, document.entry(entries, "/Font"))
+            yield from _odd_entries(document, entries)
             kind = document.entry(entries, "/Subtype")
-            if isinstance(one, Stream) and (kind == "/Form" or "/PatternType" in entries) and _unpacked(one) is None:
-                yield "/Filter"
-            if kind == "/Widget" and document.dictionary(entries, "/AP").keys() - {"/N"}:
-                yield "/AP"
+            if isinstance(one, Stream) and (kind == "/Form" or "/PatternType" in entries):
+                yield from _of_contents(document, number, one, document.dictionary(entries, "/Resources"), drawn)
+            if isinstance(one, Stream) and kind == "/Form" and not _corners(document, [entries], "/BBox"):
+                yield "/BBox"
+            if isinstance(one, Stream) and kind == "/Image" and not is_drawn_alike(document, one):
+                yield "/Image"
+            for letter in document.dictionary(entries, "/CharProcs").values():
+                resources = document.dictionary(entries, "/Resources")
+                yield from _of_contents(document, number, document.follow(letter), resources, drawn)
             waiting += entries.values()
+
+
+def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
+    yield from KEYS_OF_COLOURS & entries.keys()
+    if "/Font" in entries:
+        yield from _other_fonts(document, document.entry(entries, "/Font"))
+    if document.entry(entries, "/Subtype") == "/Widget" and document.dictionary(entries, "/AP").keys() - {"/N"}:
+        yield "/AP"
+    yield from (name for name in MIXING & entries.keys() if document.entry(entries, name) is True)
+    if isinstance(document.entry(entries, "/BM"), list):
+        yield "/BM"
+    if "/ShadingType" in entries and "/Background" in entries:
+        yield "/Background"
+    if document.dictionary(entries, "/CharProcs") and "/Widths" not in entries:
+        yield "/Widths"
+
+
+def _other_colours(document: Document, listed: list[Value]) -> Iterator[str]:
+    kind, *parts = [document.follow(each) for each in listed[:2]] or [None]
+    if isinstance(kind, str) and kind in COLOURS:
+        yield kind
+    if kind == "/ICCBased" and parts and isinstance(parts[0], Stream) and "/Alternate" in parts[0].entries:
+        profile = parts[0].entries
+        if count_colours(document, document.entry(profile, "/Alternate")) != document.entry(profile, "/N"):
+            yield kind
+    if kind == "/Indexed" and parts and count_colours(document, parts[0]) and not count_colours(document, listed):
+        yield kind
 
 
 def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
@@ -154,7 +208,7 @@ def _has_its_letters(document: Document, font: Entries) -> bool:
         return True
     if document.entry(font, "/Subtype") == "/Type0":
         return all(_is_embedded(document, as_dictionary(each, "a font")) for each in _descendants(document, font))
-    is_plain = isinstance(document.entry(font, "/Encoding"), str | None)
+    is_plain = document.entry(font, "/Encoding") in STANDARD_ENCODINGS
     return _is_embedded(document, font) or (is_plain and document.entry(font, "/BaseFont") in STANDARD_FONTS)
 
 

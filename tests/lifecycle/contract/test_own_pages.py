@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pikepdf
 import pytest
 from pikepdf import Array, Dictionary, Name
+from PIL import Image
 
 from hub.documents.contract.own_pdf import OwnPdfReader
 from hub.errors import BadInput
@@ -35,7 +37,7 @@ def uploaded(*contents: bytes, of_page: Any = (), **resources: Any) -> bytes:
     page.obj.Contents = Array([pdf.make_stream(each) for each in contents or (TEXT,)])
     for name, value in dict(of_page).items():
         page.obj[name] = value
-    pdf.save(written)
+    pdf.save(written, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
     return written.getvalue()
 
 
@@ -123,6 +125,26 @@ def test_forms_are_packed_as_usual(reader: OwnPdfReader) -> None:
         assert form_made.Filter == Name.FlateDecode and form_made.read_bytes() == TEXT
     with pytest.raises(BadInput, match=ODD):
         reader.check(uploaded(b"/X Do", XObject={"/X": odd}))
+
+
+def test_pictures_are_not_packed_in_an_old_way(reader: OwnPdfReader) -> None:
+    """The library that wrote it packs every picture as text."""
+    entries = {"/Type": Name.XObject, "/Subtype": Name.Image, "/Width": 2, "/Height": 1, "/BitsPerComponent": 8}
+    old = {"/ColorSpace": Name.DeviceGray, "/Filter": Array([Name.ASCII85Decode])}
+    with plain(uploaded(b"/X Do", XObject={"/X": (b"s8N~>", entries | old)}), reader) as document:
+        picture = document.pages[0].obj.Resources.XObject.X
+        assert picture.Filter == Name.FlateDecode and picture.read_bytes() == b"\xff\xff"
+    photograph = {"/ColorSpace": Name.DeviceGray, "/Filter": Array([Name.ASCII85Decode, Name.DCTDecode])}
+    file = io.BytesIO()
+    Image.new("L", (2, 1)).save(file, "JPEG")
+    text = base64.a85encode(file.getvalue()) + b"~>"
+    with plain(uploaded(b"/X Do", XObject={"/X": (text, entries | photograph)}), reader) as document:
+        picture = document.pages[0].obj.Resources.XObject.X
+        assert picture.Filter == Name.DCTDecode and picture.read_raw_bytes() == file.getvalue()
+    with pytest.raises(BadInput, match=ODD):
+        reader.check(uploaded(b"/X Do", XObject={"/X": (text[:-1], entries | photograph)}))
+    with pytest.raises(BadInput, match=ODD):  # too few data
+        reader.check(uploaded(b"/X Do", XObject={"/X": (b"s*~>", entries | old)}))
 
 
 def test_links_have_no_border(reader: OwnPdfReader) -> None:

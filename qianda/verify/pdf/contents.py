@@ -1,0 +1,142 @@
+"""Read contents of pages, forms, patterns and letters (ISO 32000-2 7.8.2) only if all programs read the same.
+
+Of operands that are too many, some programs take the first, others the last; after an unknown operator, some go on, and
+others leave out the rest of the page. So a white area could cover a sum in one program only. Therefore contents have to
+be operators of the standard (annex A), each with its own operands, and numbers in their usual form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping
+from typing import Final
+
+# The kinds of resources that the names before these operators are of (7.8.3), and colour spaces that are in none.
+_NAMED_IN: Final = {
+    b"Tf": "/Font",
+    b"Do": "/XObject",
+    b"gs": "/ExtGState",
+    b"sh": "/Shading",
+    **dict.fromkeys((b"cs", b"CS"), "/ColorSpace"),
+    **dict.fromkeys((b"scn", b"SCN"), "/Pattern"),
+}
+_NEEDS_NO_RESOURCE: Final = {"/DeviceGray", "/DeviceRGB", "/DeviceCMYK", "/Pattern"}
+
+# Brackets in brackets in a text, without a backslash.
+MAX_NESTED_BRACKETS: Final = 4
+# A token ends at white space, a delimiter or the end. Some programs take integers of more digits for others.
+_SPACE = rb"[\0\t\n\f\r ]"
+_END = rb"(?=[\0\t\n\f\r ()<>\[\]/%]|\Z)"
+_GAP = rb"(?:" + _SPACE + rb"|%[^\r\n]*+[\r\n])*"
+_LENGTH = rb"(?:\d{1,9}(?:\.\d*+)?|\.\d++)" + _END + _GAP
+_NUMBER = rb"[+-]?" + _LENGTH
+_NAME = rb"/[!\"$&'*-.0-;=?-Z\\^-z|~]{1,127}+" + _END + _GAP
+_HEX = rb"<(?:" + _SPACE + rb"*[0-9A-Fa-f]" + _SPACE + rb"*[0-9A-Fa-f])*" + _SPACE + rb"*>"
+_LITERAL = rb"\((?:[^()\\]++|\\.)*\)"
+for _ in range(MAX_NESTED_BRACKETS):
+    _LITERAL = rb"\((?:[^()\\]++|\\.|" + _LITERAL + rb")*\)"
+_STRING = rb"(?:" + _LITERAL + rb"|" + _HEX + rb")" + _GAP
+_PLAIN = rb"(?:" + _NUMBER + rb"|" + _NAME + rb"|" + _STRING + rb"|(?:true|false|null)" + _END + _GAP + rb")"
+
+
+# Operators that make a path, which may then become the clip (8.5.4).
+_PATHS: Final = ("c", "h", "l", "re", "v", "y")
+
+
+def _list(items: bytes) -> bytes:
+    return rb"\[" + _GAP + rb"(?:" + items + rb")*\]" + _GAP
+
+
+def _notes(depth: int) -> bytes:
+    """Return the pattern of a dictionary, as notes on contents have them (14.6), with others in it."""
+    inside = _STRING + rb"|[^\0-\x08\x0b\x0e-\x1f()<>%\x7f-\xff]++" + (rb"|" + _notes(depth - 1) if depth else b"")
+    return rb"<<(?:" + inside + rb")*>>" + _GAP
+
+
+def _operators(names: str) -> bytes:
+    """Return the pattern of one of these operators, the longest first. The rest of a path may be followed by `W`."""
+    listed = sorted(names.split(), key=len, reverse=True)
+    plain = b"|".join(re.escape(name.encode()) for name in listed if name not in _PATHS)
+    path = b"|".join(name.encode() for name in listed if name in _PATHS)
+    either = [rb"(?:%b)" % plain + _END] if plain else []
+    either += [rb"(?:%b)" % path + _END + _GAP + rb"(?:W\*?" + _END + rb")?"] if path else []
+    return rb"(?:" + rb"|".join(either) + rb")"
+
+
+def _after_numbers() -> bytes:
+    """Return the pattern of the operators that have only numbers, by how many."""
+    pattern = _operators("c cm d1 Tm")
+    for names in ("", "K k v y re", "RG rg", "d0 l m Td TD", "g G i j J M Tc TL Ts Tw Tz"):
+        pattern = rb"(?:" + _NUMBER + pattern + (rb"|" + _operators(names) if names else rb"") + rb")"
+    return _NUMBER + pattern
+
+
+_STATEMENT: Final = rb"|".join(
+    (
+        _after_numbers(),
+        _STRING + _operators("Tj '"),
+        _operators("b b* B B* BT EMC ET f F f* h n q Q s S T*"),
+        _list(_NUMBER + rb"|" + _STRING) + _operators("TJ"),
+        _NAME + _NUMBER + _operators("Tf"),
+        _NAME + _operators("BMC CS cs Do gs MP ri sh"),
+        _NAME + rb"(?:" + _NAME + rb"|" + _notes(2) + rb")" + _operators("BDC DP"),
+        rb"(?:" + _NUMBER + rb")*(?:" + _NAME + rb")?" + _operators("SC SCN sc scn"),
+        _LENGTH + _operators("w"),
+        rb"[0-6]" + _END + _GAP + _operators("Tr"),
+        rb"(?=\[" + _GAP + rb"(?:\]|[^\]]*[1-9]))" + _list(_LENGTH) + _LENGTH + _operators("d"),
+        _NUMBER + _NUMBER + _STRING + _operators('"'),
+    )
+)
+# A pattern keeps a note of each repetition until it ends.
+MAX_STATEMENTS: Final = 1000
+# Possessive repetitions are of single characters alone: of others, Python 3.11 matches too much.
+_READABLE = re.compile(_GAP + rb"(?:(?:" + _STATEMENT + rb")" + _GAP + rb"){0,%d}" % MAX_STATEMENTS, re.DOTALL)
+# A picture in contents begins so, and ends at the first of these words in it (8.9.7).
+_OF_PICTURE = _PLAIN + rb"|" + _notes(0)
+_PICTURE = re.compile(
+    rb"BI" + _END + _GAP + rb"(?:" + _NAME + rb"(?:" + _OF_PICTURE + rb"|" + _list(_OF_PICTURE) + rb"))*ID" + _SPACE,
+    re.DOTALL,
+)
+_PICTURE_END = re.compile(_SPACE + rb"EI" + _END)
+# In readable contents: names with the operator that looks for them, and `q` and `Q`, which are no part of another one.
+_MARK = re.compile(
+    _STRING
+    + rb"|%[^\r\n]*+|(?P<name>/[^\0\t\n\f\r ()<>\[\]/%]++)"
+    + _GAP
+    + rb"(?:(?:"
+    + _NUMBER
+    + rb")?(?P<operator>"
+    + rb"|".join(_NAMED_IN)
+    + rb")"
+    + _END
+    + rb")?|(?P<state>[qQ])",
+    re.DOTALL,
+)
+
+
+def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[str] | None:
+    """Return the names of the forms and pictures that the contents draw. None: programs may read them differently.
+
+    No `Q` may come before its `q`, and what is named has to be in the resources (`resources`: the names by kind).
+    Programs look in different places for what is missing.
+    """
+    names, depth, at = set[str](), 0, 0
+    while at < len(content):
+        readable = _READABLE.match(content, at)
+        end = readable.end() if readable else at
+        for name, operator, state in _MARK.findall(content, at, end):
+            depth += (state == b"q") - (state == b"Q")
+            named = name.decode("ascii")
+            is_known = named in _NEEDS_NO_RESOURCE or not operator or named in resources.get(_NAMED_IN[operator], ())
+            if depth < 0 or not is_known:
+                return None
+            if operator == b"Do":
+                names.add(named)
+        if end == at:  # nothing but a picture can follow
+            picture = _PICTURE.match(content, at)
+            closed = picture and _PICTURE_END.search(content, picture.end() - 1)
+            if not closed:
+                return None
+            end = closed.end()
+        at = end
+    return names
