@@ -62,13 +62,13 @@ class Pki:
     clock: Clock
 
     @classmethod
-    async def make(cls, clock: Clock = utc_now) -> Pki:
+    async def make(cls, clock: Clock = utc_now, organisation: str = ORGANISATION) -> Pki:
         root_key, timestamp_key, seal_key = (SoftKey.generate(name) for name in ("root", "tsa", SEAL))
-        root = await make_root(root_key, clock, ORGANISATION)
-        authority = BuiltinAuthority(root_key, root, clock, ORGANISATION, ORIGIN)
+        root = await make_root(root_key, clock, organisation)
+        authority = BuiltinAuthority(root_key, root, clock, organisation, ORIGIN)
         timestamp_certificate = await authority.enrol_timestamp(timestamp_key.spki)
         timestamps = BuiltinTimestamps(timestamp_key, timestamp_certificate.chain, clock)
-        return cls(authority, timestamps, seal_key, await authority.enrol_seal(seal_key.spki, ORGANISATION), clock)
+        return cls(authority, timestamps, seal_key, await authority.enrol_seal(seal_key.spki, organisation), clock)
 
     def write_trust(self, path: Path) -> Path:
         """Write root and timestamp certificate into one PEM file, as `verify --trust` takes it. Return its path."""

@@ -29,7 +29,7 @@ from qianda.evidence.reasons import (
 from qianda.evidence.signer import PackageSigner, check_signer, find_trusted_proofs
 from qianda.evidence.signing_record import check_signing_record
 from qianda.verify import verify_bytes
-from qianda.verify.elements import VerificationReport
+from qianda.verify.elements import SigningParty, VerificationReport
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Reason, UnreadablePdf
 from qianda.verify.reasons import ANOTHER_DOCUMENT
@@ -44,7 +44,8 @@ class PackageReport:
     `is_untrusted`: the only fault is that no trusted organisation signed it. `contract`: the facts in `contract.json`.
     `proven_since`: the time in the trusted evidence record that lasts longest, if any; `proof_ends`: the end of its
     newest timestamp's certificate. `untrusted_proofs`: the other evidence records, whose authorities are not trusted.
-    `document`: the report on the finished file in it; None for contracts that ended in another way. `addendum`: the
+    `document`: the report on the finished file in it; None for contracts that ended in another way. `sealed_by`: the
+    organisation whose seal is in that file, if another one made the package; otherwise empty. `addendum`: the
     report on the addendum that was checked with it; `addendum_fault`: why the addendum is not believed, which says
     nothing about the package.
     """
@@ -61,6 +62,7 @@ class PackageReport:
     untrusted_proofs: Sequence[str] = ()
     items: int = 0
     document: VerificationReport | None = None
+    sealed_by: str = ""
     addendum: AddendumReport | None = None
     addendum_fault: Reason | None = None
 
@@ -121,6 +123,9 @@ def check_package(
         trusted = find_trusted_proofs(container, trust)
         contract = check_contents(container.items)
         document = _document(container, contract, trust, expected)
+        sealed_by = _other_sealer(document, signer) if document else ""
+        if document and not sealed_by:  # nobody else can state how the organisation's signers kept their keys
+            document = with_custody(document, container.items)
     except BadPackage as error:
         return replace(report, fault=error.reason, is_untrusted=isinstance(error, _NotTrusted))
     except UnreadablePdf as error:
@@ -135,7 +140,19 @@ def check_package(
         untrusted_proofs=[dict(PROOFS).get(name, name) for name in container.proofs if name not in trusted],
         items=len(container.items),
         document=document,
+        sealed_by=sealed_by,
     )
+
+
+def _other_sealer(document: VerificationReport, signer: PackageSigner) -> str:
+    """Return the organisation that sealed the file, if it is not the one that made the package."""
+    seals = [party for party in document.parties if party.is_seal]
+    own = [seal for seal in seals if signer.organisation == seal.organisation or _has_name_alone(signer, seal)]
+    return "" if own else ", ".join(seal.organisation or seal.name for seal in seals)
+
+
+def _has_name_alone(signer: PackageSigner, seal: SigningParty) -> bool:
+    return not signer.organisation and signer.name == seal.name
 
 
 def _end_of(proof: ProvenFiles) -> datetime:
@@ -173,4 +190,4 @@ def _document(
     document = verify_bytes(container.items[FINAL_FILE], trust, wanted, name=FINAL_FILE)
     if not document.failed:
         check_signing_record(document, container.items)
-    return with_custody(document, container.items)
+    return document

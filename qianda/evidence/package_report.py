@@ -32,6 +32,11 @@ _GENUINE = Reason(
     "这是 {by} 于 {at} 为合同 {number} 制作的证据包, 其中 {items} 个条目都未被更改。",
     "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
 )
+_SEALED_BY_ANOTHER = Reason(
+    "注意: 合同文件由 {seal} 盖章, 此证据包却不是其制作的。存证记录等内容仅为 {by} 的说法。",
+    "Note: {seal} sealed the contract's file, and did not make this package. Its record, and all but the file, is only "
+    "what {by} states.",
+)
 _PROVEN = Reason("证据记录证明它自 {at} 起存在。", "An evidence record shows that it has existed since {at}.")
 _UNTRUSTED = Reason(
     "证据记录 {name} 不计入: 其时间戳机构不受信任。",
@@ -80,6 +85,7 @@ def as_json(report: PackageReport) -> dict[str, Any]:
                 {name: report.contract.get(name) for name in ("number", "title", "state", "ended_at", "school")}
             ),
             "made_by": report.signer.name,
+            "sealed_by_another": report.sealed_by or None,
             "made_at": report.signer.signed_at.isoformat(),
             "trial": report.signer.trial,
             "proven_since": report.proven_since.isoformat() if report.proven_since else None,
@@ -158,6 +164,7 @@ def _sentences(report: PackageReport) -> list[Reason]:
     made = {"by": report.signer.name, "at": local_time(report.signer.signed_at), "items": report.items}
     sentences = [
         _GENUINE.about(number=report.contract["number"], **made),
+        *([_SEALED_BY_ANOTHER.about(seal=report.sealed_by, **made)] if report.sealed_by else []),
         _state_of(report.contract["state"]),
         _PROVEN.about(at=local_time(report.proven_since)) if report.proven_since else _UNPROVEN,
     ]

@@ -135,9 +135,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes]
             for name, (change, _) in WRONG.items():
                 assert change(items) != items, name
                 made[name] = await sign_items(with_hashes(change(items)), pki)
+            other = await Pki.make(organisation="另一学校")
+            listed = {**items, "trust/other.crl": await other.authority.revocation_list([])}
+            made["by another school"] = await sign_items(with_hashes(listed), other)
             made["two records"] = await proven(genuine, pki, second=await Pki.make())
             made["voided"] = await package_of(running, await ended(running, "voided"))
-            return made, trusted_pem(running)
+            return made, trusted_pem(running) + other.write_trust(
+                tmp_path_factory.mktemp("other") / "x.pem"
+            ).read_bytes()
 
     made, trusted = asyncio.run(make())
     path = tmp_path_factory.mktemp("packages") / "trusted.pem"
@@ -166,6 +171,24 @@ def test_a_record_of_an_authority_that_is_not_trusted_is_named_and_does_not_coun
     said = as_json(report)["verdict"]
     assert any("evidencerecord002.ers does not count" in each["en"] for each in said)
     assert any("evidencerecord002.ers 不计入" in each["zh"] for each in said)
+
+
+def test_who_made_a_package_for_the_file_of_another_school_is_said_plainly(
+    packages: tuple[dict[str, bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is genuine, but its record could be anything."""
+    made, trusted = packages
+    trust = Trust.load([trusted])
+    monkeypatch.setattr(
+        "qianda.evidence.package_check.with_custody", lambda document, _: replace(document, file="raised")
+    )
+    own, other = (check_package(made[name], trust) for name in ("genuine", "by another school"))
+    assert not own.failed and own.document is not None and (own.sealed_by, own.document.file) == ("", "raised")
+    assert not other.failed and other.document is not None and other.document.file != "raised"
+    assert other.sealed_by == as_json(other)["sealed_by_another"] != ""
+    note = as_json(other)["verdict"][1]
+    assert f"Note: {other.sealed_by}" in note["en"] and "仅为 另一学校" in note["zh"]
+    assert len(as_json(own)["verdict"]) == len(as_json(other)["verdict"]) - 1
 
 
 @pytest.mark.parametrize("name", list(WRONG))
