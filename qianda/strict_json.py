@@ -12,7 +12,10 @@ from typing import Any, NoReturn
 def read_json(text: bytes | str) -> Any:
     """Return the value. Raises ValueError."""
     decoded = text if isinstance(text, str) else text.decode("utf-8")
-    return json.loads(decoded, object_pairs_hook=_each_once, parse_constant=_refuse_number)
+    try:
+        return json.loads(decoded, object_pairs_hook=_each_once, parse_constant=_refuse_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

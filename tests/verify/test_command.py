@@ -234,7 +234,12 @@ def test_a_manifest_says_which_file_it_must_be(
 
 @pytest.mark.parametrize(
     "text",
-    ['{"number": "HF-2026-000009", "number": "HF-2026-000001"}', '{"number": "HF-2026-000001", "more": NaN}'],
+    [
+        '{"number": "HF-2026-000009", "number": "HF-2026-000001"}',
+        '{"number": "HF-2026-000001", "more": NaN}',
+        "[" * 100_000,
+    ],
+    ids=["twice", "NaN", "deep"],
 )
 def test_a_manifest_that_programs_read_differently_exits_with_2(
     tmp_path: Path, named: FinishedParts, text: str
