@@ -41,7 +41,7 @@ ALIKE: dict[str, Objects] = {
     "packed contents with a line end": packed(b"/Filter [/FlateDecode]", PACKED + b"\n"),
     "contents in parts": streams(b"q % (a\n", b"BT /F1 9 Tf (a\\() Tj", b"(a(b)) Tj ET Q"),
     "no contents": page(contents=b"null"),
-    "an embedded font": font(DESCRIBED, b"/TrueType", WITH_FILE),
+    "an embedded font": font(DESCRIBED + b" /Encoding /WinAnsiEncoding", b"/TrueType", WITH_FILE),
     "an embedded font of many letters": font(COMPOSED % DESCRIBED, b"/Type0", WITH_FILE),
     "a usual code of letters": font(b"/BaseFont /Times-Roman /Encoding /WinAnsiEncoding"),
     "a drawn font": font(b"/CharProcs << >> /Encoding << >>", b"/Type3"),

@@ -16,6 +16,7 @@ from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.pages import pages
+from qianda.verify.pdf.truetype import is_read_alike
 from qianda.verify.pdf.unpacking import unpacked
 
 # Colours that some programs convert by a rule of the file, some by one of their own, and some leave out (8.6).
@@ -198,9 +199,11 @@ def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
     """Yield the names of the fonts in resources, or in a graphics state, for which programs take one of their own."""
     fonts = listed[:1] if isinstance(listed, list) else as_dictionary(listed, "/Font").values()
     for font in (as_dictionary(document.follow(each), "a font") for each in fonts):
+        name = document.entry(font, "/BaseFont")
         if not _has_its_letters(document, font):
-            name = document.entry(font, "/BaseFont")
             yield f"/Font {name}" if isinstance(name, str) else "/Font"
+        elif not is_read_alike(document, font):
+            yield f"/TrueType {name}"
 
 
 def _has_its_letters(document: Document, font: Entries) -> bool:

@@ -1,0 +1,107 @@
+"""Find fonts (TrueType, ISO 32000-2 9.6.5.4) in which a code of a text is another letter for some programs.
+
+Such a font has several tables from codes to letters. Where nothing says which one counts, or what the letters are
+called, programs choose differently.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from qianda.pdf import Stream
+from qianda.verify.pdf.document import Document, Entries
+from qianda.verify.pdf.unpacking import FLATE, inflated
+
+# Encodings by name, for which all programs choose the same table.
+_NAMED: Final = ("/WinAnsiEncoding", "/MacRomanEncoding")
+_SYMBOLIC: Final = 4  # a bit of the flags (9.8.2)
+MAX_TABLES, MAX_GROUPS = 64, 65_536
+# Symbols have their codes here (OpenType, cmap, encoding 0 of platform 3).
+_SYMBOLS, _OF_SYMBOLS = 0xF000, (3, 0)
+Letters = Callable[[int], int]
+
+
+def is_read_alike(document: Document, font: Entries) -> bool:
+    """Return whether all programs take the same letter for each code of this simple font with a file."""
+    descriptor = document.dictionary(font, "/FontDescriptor")
+    file = document.entry(descriptor, "/FontFile2")
+    encoding, flags = document.entry(font, "/Encoding"), document.entry(descriptor, "/Flags")
+    if document.entry(font, "/Subtype") != "/TrueType" or not isinstance(file, Stream) or encoding in _NAMED:
+        return True
+    if isinstance(encoding, dict) and type(flags) is int and not flags & _SYMBOLIC:
+        return True
+    data = inflated(file.data) if file.entries.get("/Filter") in (FLATE, [FLATE]) else file.data
+    try:
+        tables = list(_tables(memoryview(data or b"")))
+        return bool(tables) and all(len({letters(code) for letters in tables}) == 1 for code in _codes(document, font))
+    except (struct.error, ValueError, IndexError):  # a font that is damaged
+        return False
+
+
+def _codes(document: Document, font: Entries) -> Iterator[int]:
+    """Yield the codes that have a width."""
+    first = document.entry(font, "/FirstChar")
+    for code, width in enumerate(document.items(font, "/Widths"), first if type(first) is int else 0):
+        if width != 0 and 0 <= code < 256:
+            yield code
+
+
+def _tables(font: memoryview) -> Iterator[Letters]:
+    """Yield the letters by code of each table of the font. Raises ValueError, struct.error or IndexError."""
+    (count,) = struct.unpack_from(">H", font, 4)
+    listed = (struct.unpack_from(">4s3L", font, 12 + 16 * number) for number in range(count))
+    start = next((offset for tag, _, offset, _ in listed if tag == b"cmap"), None)
+    if start is None:
+        raise ValueError("a font without a table of codes")
+    (tables,) = struct.unpack_from(">H", font, start + 2)
+    if tables > MAX_TABLES:
+        raise ValueError("a font with too many tables")
+    for number in range(tables):
+        platform, encoding, offset = struct.unpack_from(">HHL", font, start + 4 + 8 * number)
+        letters = _letters(font[start + offset :])
+        yield _or_symbol(letters) if (platform, encoding) == _OF_SYMBOLS else letters
+
+
+def _or_symbol(letters: Letters) -> Letters:
+    return lambda code: letters(_SYMBOLS + code) or letters(code)
+
+
+def _letters(table: memoryview) -> Letters:
+    """Return the letters of a table of format 0, 4, 6 or 12 (OpenType, cmap). Raises ValueError for others."""
+    (form,) = struct.unpack_from(">H", table)
+    if form == 0:
+        return lambda code: table[6 + code] if code < 256 else 0
+    if form == 4:
+        return _segments(table)
+    if form == 6:
+        first, count = struct.unpack_from(">HH", table, 6)
+        numbers = struct.unpack_from(f">{count}H", table, 10)
+        return lambda code: numbers[code - first] if first <= code < first + count else 0
+    if form == 12:
+        (count,) = struct.unpack_from(">L", table, 12)
+        if count > MAX_GROUPS:
+            raise ValueError("a table with too many groups")
+        groups = list(struct.iter_unpack(">3L", table[16 : 16 + 12 * count]))
+        return lambda code: next((glyph + code - start for start, end, glyph in groups if start <= code <= end), 0)
+    raise ValueError("a table of another format")
+
+
+def _segments(table: memoryview) -> Letters:
+    (twice,) = struct.unpack_from(">H", table, 6)
+    many, ends = f">{twice // 2}H", 14
+    end, start = (struct.unpack_from(many, table, at) for at in (ends, ends + twice + 2))
+    delta, offset = (struct.unpack_from(many, table, ends + 2 + part * twice) for part in (2, 3))
+
+    def letter(code: int) -> int:
+        segment = next((number for number, last in enumerate(end) if code <= last), None)
+        if segment is None or code < start[segment]:
+            return 0
+        if not offset[segment]:
+            return int(code + delta[segment]) & 0xFFFF
+        at = ends + 2 + 3 * twice + 2 * segment + offset[segment] + 2 * (code - start[segment])
+        (glyph,) = struct.unpack_from(">H", table, at)
+        return int(glyph + delta[segment]) & 0xFFFF if glyph else 0
+
+    return letter

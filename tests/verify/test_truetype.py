@@ -1,0 +1,106 @@
+"""Fonts in which a code of a text is another letter for pdfium than for Poppler or MuPDF."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
+from fontTools.ttLib.tables._g_l_y_f import Glyph
+
+from qianda.verify.pdf.drawing import find_drawn_differently
+from qianda.verify.pdf.signed_file import SignedFile
+from tests.browser.update_files import NEW, Objects, drawn
+from tests.verify.readers import READERS
+from tests.verify.sample_page import CONTENT, FONT, written
+
+# Codes to letters, by platform, encoding and format of the table.
+Tables = Mapping[tuple[int, int, int], Mapping[int, str]]
+HIGH, LOW = {65: "A"}, {65: "B"}
+TWO: Tables = {(3, 1, 4): HIGH, (1, 0, 0): LOW}
+NAMED, OTHER_NAMES = b"/Encoding /WinAnsiEncoding", b"/Encoding << /Differences [65 /A] >>"
+
+
+def letter(height: int) -> Glyph:
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((0, height), (500, height), (500, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    return pen.glyph()
+
+
+def font_file(tables: Tables) -> bytes:
+    """Return a font with a high letter A and a low letter B."""
+    built, heights = FontBuilder(1000, isTTF=True), {".notdef": 10, "A": 900, "B": 100}
+    built.setupGlyphOrder(list(heights))
+    built.setupCharacterMap({})
+    built.setupGlyf({name: letter(height) for name, height in heights.items()})
+    built.setupHorizontalMetrics(dict.fromkeys(heights, (600, 0)))
+    built.setupHorizontalHeader(ascent=900, descent=-100)
+    built.setupPost()
+    built.font["cmap"].tables = []
+    for (platform, encoding, form), codes in tables.items():
+        table = CmapSubtable.newSubtable(form)
+        table.platformID, table.platEncID, table.language, table.cmap = platform, encoding, 0, dict(codes)
+        built.font["cmap"].tables.append(table)
+    file = io.BytesIO()
+    built.save(file)
+    return file.getvalue()
+
+
+def text_in(tables: Tables, encoding: bytes = b"", flags: int = 4, cut: int | None = None) -> Objects:
+    file = font_file(tables)[:cut]
+    head = b"<< /Type /Font /Subtype /TrueType /BaseFont /X /FirstChar 65 /LastChar 66 /Widths [600 0] %b " % encoding
+    descriptor = b"<< /Type /FontDescriptor /FontName /X /FontBBox [0 0 1000 1000] /ItalicAngle 0 /Ascent 900 "
+    return {
+        CONTENT: drawn(b"BT /F1 40 Tf 60 695 Td (AAAA) Tj ET"),
+        FONT: head + b"/FontDescriptor %d 0 R >>" % NEW,
+        NEW: descriptor + b"/Descent -100 /StemV 80 /Flags %d /FontFile2 %d 0 R >>" % (flags, NEW + 1),
+        NEW + 1: drawn(file).replace(b"<<", b"<< /Length1 %d " % len(file), 1),
+    }
+
+
+ALIKE = {
+    "one table": text_in({(1, 0, 0): HIGH}),
+    "tables of all kinds that agree": text_in(
+        {(0, 3, 4): HIGH, (1, 0, 6): HIGH, (3, 0, 4): {0xF041: "A"}, (3, 10, 12): HIGH}
+    ),
+    "tables that differ about another letter": text_in({(3, 1, 4): HIGH | {66: "A"}, (1, 0, 0): HIGH | {66: "B"}}),
+    "a named encoding": text_in(TWO, NAMED),
+    "letters by their names": text_in(TWO, OTHER_NAMES, flags=32),
+}
+DIFFERENT = {
+    "two tables": text_in(TWO),
+    "two tables of a font for texts": text_in(TWO, flags=32),
+    "letters by their names in a font of symbols": text_in(TWO, OTHER_NAMES),
+    "a table of symbols": text_in({(3, 0, 4): {0xF041: "A"}, (1, 0, 0): LOW}, flags=32),
+    "a table without the letter": text_in({(3, 1, 4): {66: "A"}, (1, 0, 6): HIGH}),
+    "a long table": text_in({(3, 10, 12): HIGH, (1, 0, 0): LOW}),
+    "no table": text_in({}),
+    "a font cut short": text_in(TWO, cut=200),
+}
+
+
+@pytest.mark.parametrize("objects", ALIKE.values(), ids=ALIKE)
+def test_fonts_that_all_programs_read_alike(objects: Objects) -> None:
+    assert find_drawn_differently(SignedFile(written(objects)).now) == []
+
+
+@pytest.mark.parametrize("objects", DIFFERENT.values(), ids=DIFFERENT)
+def test_fonts_that_programs_read_differently(objects: Objects) -> None:
+    assert find_drawn_differently(SignedFile(written(objects)).now) == ["/TrueType /X"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", list(DIFFERENT)[:4])
+def test_they_are_attacks(name: str, tmp_path: Path) -> None:
+    """One of these programs shows the high letter, another one the low one."""
+    file = tmp_path / "odd.pdf"
+    file.write_bytes(written(DIFFERENT[name]))
+    dark = [read(file).pages[0].convert("L").tobytes().count(0) for read in READERS.values()]
+    assert max(dark) > 5 * min(dark)
