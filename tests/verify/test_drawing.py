@@ -33,6 +33,8 @@ from tests.verify.sample_page import (
 WITH_FILE = b"<< /Type /FontDescriptor /FontName /Song /FontFile2 %d 0 R >>" % CONTENT
 WITHOUT_FILE = b"<< /Type /FontDescriptor /FontName /Song >>"
 COMPOSED = b"/BaseFont /Song /Encoding /UniGB-UCS2-H /DescendantFonts [<< /Type /Font /Subtype /CIDFontType2 %b >>]"
+# With a table of codes in the file.
+TABLE = COMPOSED.replace(b"/UniGB-UCS2-H", b"%d 0 R" % (NEW + 1))
 DESCRIBED = b"/BaseFont /Song /FontDescriptor %d 0 R" % NEW
 ALIKE: dict[str, Objects] = {
     "as it is": {},
@@ -42,6 +44,11 @@ ALIKE: dict[str, Objects] = {
     "contents in parts": streams(b"q % (a\n", b"BT /F1 9 Tf (a\\() Tj", b"(a(b)) Tj ET Q"),
     "no contents": page(contents=b"null"),
     "an embedded font": font(DESCRIBED + b" /Encoding /WinAnsiEncoding", b"/TrueType", WITH_FILE),
+    "an embedded font with letters by a table": font(
+        COMPOSED % (DESCRIBED + b" /CIDToGIDMap %d 0 R" % CONTENT), b"/Type0", WITH_FILE
+    ),
+    "an embedded font with a table of codes": font(TABLE % DESCRIBED, b"/Type0", WITH_FILE)
+    | {NEW + 1: drawn(b"a table")},
     "an embedded font of many letters": font(COMPOSED % DESCRIBED, b"/Type0", WITH_FILE),
     "a usual code of letters": font(b"/BaseFont /Times-Roman /Encoding /WinAnsiEncoding"),
     "a drawn font": font(b"/CharProcs << >> /Encoding << >>", b"/Type3"),
@@ -92,6 +99,20 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     "a font without a file": ("/Font /Song", font(DESCRIBED, b"/TrueType", WITHOUT_FILE)),
     "a composed font without a file": ("/Font /Song", font(COMPOSED % DESCRIBED, b"/Type0", WITHOUT_FILE)),
     "a composed font of nothing": ("/Font /Song", font(b"/BaseFont /Song", b"/Type0")),
+    "a table of codes that no program has": (
+        "/Type0 /Song",
+        font((COMPOSED % DESCRIBED).replace(b"/UniGB-UCS2-H", b"/Song-H"), b"/Type0", WITH_FILE),
+    ),
+    "a table of codes that goes on in another": (
+        "/Type0 /Song",
+        font(TABLE % DESCRIBED, b"/Type0", WITH_FILE)
+        | {NEW + 1: drawn(b"a table").replace(b"<<", b"<< /UseCMap /UniGB-UCS2-H", 1)},
+    ),
+    "letters by a table in odd digits": (
+        "/Type0 /Song",
+        font(COMPOSED % (DESCRIBED + b" /CIDToGIDMap %d 0 R" % (NEW + 1)), b"/Type0", WITH_FILE)
+        | {NEW + 1: drawn(b"<0").replace(b"<<", b"<< /Filter /AHx", 1)},
+    ),
     "letters by odd names": ("/Font /Courier", font(b"/BaseFont /Courier /Encoding << /Differences [49 /g9] >>")),
     "a font of pictures": ("/Font /ZapfDingbats", font(b"/BaseFont /ZapfDingbats")),
     "a reader's font in a graphics state": (

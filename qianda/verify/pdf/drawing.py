@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from qianda.pdf import Reference, Stream, Value
+from qianda.verify.pdf.composed_fonts import is_composed_alike
 from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
@@ -204,6 +205,8 @@ def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
             yield f"/Font {name}" if isinstance(name, str) else "/Font"
         elif not is_read_alike(document, font):
             yield f"/TrueType {name}"
+        elif document.entry(font, "/Subtype") == "/Type0" and not is_composed_alike(document, font):
+            yield f"/Type0 {name}"
 
 
 def _has_its_letters(document: Document, font: Entries) -> bool:
