@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     test."""
     os.environ.setdefault("QIANDA_FULL_CHECK_EVERY", "1")  # every finished file gets both checks
     if not config.getoption("numprocesses", None):  # not in the process that only distributes tests
+        gc.disable()  # what is imported now stays: searching it for cycles takes a quarter of the time
         from hypothesis import HealthCheck, settings  # half a second
 
         # Each run takes the same examples. Whoever looks for others gives a seed: `--hypothesis-seed=7`.
@@ -99,6 +100,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 10, 10)
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

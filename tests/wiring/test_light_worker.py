@@ -22,8 +22,8 @@ from tests.running import minor_with_guardian, prepare_school, token_settings
 
 HEAVY = {
     "PIL", "alembic", "apprise", "argon2", "babel", "fontTools", "holidays", "jinja2", "limits", "lxml", "phonenumbers",
-    "pikepdf", "pyhanko", "pyhanko_certvalidator", "pypdfium2", "python_calamine", "qrcode", "stdnum", "twilio",
-    "typst", "xlsxwriter", "hub.lifecycle.sealing.finalise", "hub.lifecycle.contract.issue", "hub.web",
+    "pikepdf", "pyhanko", "pyhanko_certvalidator", "pypdfium2", "python_calamine", "qrcode", "sqlalchemy.orm", "stdnum",
+    "twilio", "typst", "xlsxwriter", "hub.lifecycle.sealing.finalise", "hub.lifecycle.contract.issue", "hub.web",
 }  # fmt: skip
 WORKER = """
 import asyncio, json, sys

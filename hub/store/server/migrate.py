@@ -1,6 +1,6 @@
 """Bring a database to the current schema, as the role `owner`.
 
-Alembic is slow to load and rarely needed, so it is imported where it is used.
+Alembic and SQLAlchemy's engine are slow to load and rarely needed, so they are imported where they are used.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from hub.errors import DatabaseUnavailable
@@ -24,6 +22,7 @@ from hub.store.transaction import AWAY
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy import Connection
 
 _VERSION = "SELECT version_num FROM alembic_version"
 _COMPATIBLE = "SELECT compatible_from FROM schema_compatibility"
@@ -88,6 +87,7 @@ async def _declare(connection: asyncpg.Connection, scripts: Path) -> None:
 
 async def _upgrade(dsn: str, scripts: Path, tries: int = LOCK_TRIES) -> None:
     from alembic import command
+    from sqlalchemy.ext.asyncio import create_async_engine
 
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
         return await asyncpg.connect(dsn, server_settings={"lock_timeout": LOCK_TIMEOUT})

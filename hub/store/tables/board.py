@@ -7,17 +7,16 @@ from uuid import UUID
 
 from sqlalchemy import Index
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
 
 
-class BulkActRow(SQLModel, table=True):
+class BulkActRow(Row):
     """An act of staff on many contracts. `deadline`: a day, which ends where each campus is. `reason_sealed`: empty
     once all is done."""
 
     __tablename__ = "bulk_act"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     kind: str = words()
     asked_by: str = words()
@@ -28,17 +27,17 @@ class BulkActRow(SQLModel, table=True):
     __table_args__ = (Index("ix_bulk_act_asked_at", "asked_at"),)
 
 
-class BulkItemRow(SQLModel, table=True):
+class BulkItemRow(Row):
     """One contract of such an act. Its `verdict` is written in the transaction that changes the contract, so that
     nothing happens twice."""
 
     __tablename__ = "bulk_item"
-    act: UUID = Field(primary_key=True, foreign_key="bulk_act.id")
-    contract: UUID = Field(primary_key=True, foreign_key="contract.id")
+    act: UUID = column(primary_key=True, foreign_key="bulk_act.id")
+    contract: UUID = column(primary_key=True, foreign_key="contract.id")
     campus: str = words(foreign_key="campus.id")
     ordinal: int
     tries: int = counter()
-    verdict: str | None = words(default=None)
+    verdict: str | None = words()
     failure_sealed: bytes | None = bytes_()
     replaced_by: UUID | None = None
     ended_at: datetime | None = moment()

@@ -5,30 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Computed, DateTime, Index, Text
+from sqlalchemy import BigInteger, Computed, DateTime, Index, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, moment, words
+from hub.store.tables.columns import Row, bytes_, column, moment, words
 
 OPEN_TASKS = sql("state = 'OPEN'")
 
 
-class ContractNumberRow(SQLModel, table=True):
+class ContractNumberRow(Row):
     __tablename__ = "contract_number"
-    year: int = Field(primary_key=True)
+    year: int = column(primary_key=True)
     last: int = 0
 
 
-class ContractRow(SQLModel, table=True):
+class ContractRow(Row):
     __tablename__ = "contract"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     number: str = words(unique=True)
     campus: str = words(foreign_key="campus.id")
-    course: str | None = words(default=None)
+    course: str | None = words()
     enrolment: UUID | None = None
-    external_id: str | None = words(default=None)
+    external_id: str | None = words()
     state: str = words()
     version: int = 0
     template: str = words()
@@ -37,15 +36,15 @@ class ContractRow(SQLModel, table=True):
     title: str = words()
     student_name: str = words()
     data_sealed: bytes = bytes_(nullable=False)
-    asks: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    asks: bool = column(default=False, server_default=sql("false"))
     answers_sealed: bytes | None = bytes_()
     """What a signer has filled in, with the text and the pages of the document that shows it: see `ContractAnswers`."""
     pages: int = 0
-    fields: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
-    document: str | None = words(default=None)
-    issued_sha256: str | None = words(default=None)
-    issued_ofd_sha256: str | None = words(default=None)
-    final_ofd_sha256: str | None = words(default=None)
+    fields: list[str] = column(ARRAY(Text), default=list)
+    document: str | None = words()
+    issued_sha256: str | None = words()
+    issued_ofd_sha256: str | None = words()
+    final_ofd_sha256: str | None = words()
     revision: int = 0
     deadline: datetime = moment(nullable=False)
     created_at: datetime = moment(nullable=False)
@@ -53,17 +52,15 @@ class ContractRow(SQLModel, table=True):
     completed_at: datetime | None = moment()
     ended_at: datetime | None = moment()
     signed_at: datetime | None = moment()
-    reason: str | None = words(default=None)
+    reason: str | None = words()
     replaces: UUID | None = None
     replaced_by: UUID | None = None
     hub_due_at: datetime | None = moment()
     hub_tries: int = 0
     stuck_since: datetime | None = moment()
-    stuck_reason: str | None = words(default=None)
+    stuck_reason: str | None = words()
     set_id: UUID | None = None
-    number_reversed: str | None = Field(
-        default=None, sa_column=Column(Text(collation="C"), Computed("reverse(upper(number))", persisted=True))
-    )
+    number_reversed: str | None = column(Text(collation="C"), Computed("reverse(upper(number))", persisted=True))
     """With it, the end of a number can be found as the beginning of a text. An index on an expression does not work for
     the role `app`, since `reverse` is not leakproof and row-level security comes first."""
     __table_args__ = (
@@ -91,10 +88,10 @@ class ContractRow(SQLModel, table=True):
     )
 
 
-class SignerRow(SQLModel, table=True):
+class SignerRow(Row):
     __tablename__ = "signer"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
     campus: str = words()
     role: str = words()
     name: str = words()
@@ -108,10 +105,10 @@ class SignerRow(SQLModel, table=True):
     order: int
     language: str = words()
     field: str = words()
-    channels: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    channels: list[str] = column(ARRAY(Text), default=list)
     zone: str = words()
     email_sealed: bytes | None = bytes_()
-    relation: str | None = words(default=None)
+    relation: str | None = words()
     salt: bytes | None = bytes_()
     __table_args__ = (
         Index("ix_signer_name", "name", postgresql_include=["contract", "campus"]),
@@ -122,27 +119,26 @@ class SignerRow(SQLModel, table=True):
     )
 
 
-class SigningTaskRow(SQLModel, table=True):
+class SigningTaskRow(Row):
     """A signing task with its next step. A million waiting tasks cost nothing, and one UPDATE reschedules them."""
 
     __tablename__ = "signing_task"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id")
-    signer: UUID = Field(foreign_key="signer.id", index=True)
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id")
+    signer: UUID = column(foreign_key="signer.id", index=True)
     campus: str = words()
     state: str = words()
     order: int
-    next_step: str | None = words(default=None)
+    next_step: str | None = words()
     step_number: int = 0
     next_due_at: datetime | None = moment()
     leased_until: datetime | None = moment()
-    claimable_at: datetime | None = Field(
-        default=None,
-        sa_column=Column(DateTime(timezone=True), Computed("greatest(next_due_at, leased_until)", persisted=True)),
+    claimable_at: datetime | None = column(
+        DateTime(timezone=True), Computed("greatest(next_due_at, leased_until)", persisted=True)
     )
     invited_at: datetime | None = moment()
     opened_at: datetime | None = moment()
-    opened_through: str | None = words(default=None)
+    opened_through: str | None = words()
     accepted_at: datetime | None = moment()
     signed_at: datetime | None = moment()
     paused: bool = False
@@ -152,7 +148,7 @@ class SigningTaskRow(SQLModel, table=True):
     )
 
 
-class DocumentVersionRow(SQLModel, table=True):
+class DocumentVersionRow(Row):
     """A version of a contract's document, by its hash: draft, issued, signed, …, final.
 
     `file`: the stored file that begins with it, which is its own until a later one does. A draft may have none.
@@ -160,24 +156,24 @@ class DocumentVersionRow(SQLModel, table=True):
     """
 
     __tablename__ = "document_version"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
-    contract: UUID = Field(foreign_key="contract.id", index=True)
+    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
     kind: str = words()
     sha256: str = words()
     size: int
     created_at: datetime = moment(nullable=False)
     erased_at: datetime | None = moment()
-    file: str | None = words(default=None)
+    file: str | None = words()
     __table_args__ = (Index("ix_document_version_sha256", "sha256", postgresql_using="hash"),)
 
 
-class AttachmentRow(SQLModel, table=True):
+class AttachmentRow(Row):
     """A photo or PDF that a signer has given. The stored `file` is its content, encrypted with a key of its own."""
 
     __tablename__ = "attachment"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
-    signer: UUID = Field(foreign_key="signer.id")
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
+    signer: UUID = column(foreign_key="signer.id")
     campus: str = words()
     name: str = words()
     media_type: str = words()

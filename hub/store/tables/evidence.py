@@ -6,19 +6,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, json_, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
 
 
-class RecordEntryRow(SQLModel, table=True):
+class RecordEntryRow(Row):
     """An entry of a record. The role `app` may only insert and read."""
 
     __tablename__ = "record_entry"
-    contract: UUID = Field(primary_key=True)
-    sequence: int = Field(primary_key=True)
+    contract: UUID = column(primary_key=True)
+    sequence: int = column(primary_key=True)
     campus: str = words()
     at: datetime = moment(nullable=False)
     kind: str = words()
@@ -28,27 +27,27 @@ class RecordEntryRow(SQLModel, table=True):
     digest: bytes = bytes_(nullable=False)
 
 
-class RecordHeadRow(SQLModel, table=True):
+class RecordHeadRow(Row):
     """The number of entries of a contract's record, and the digest of the last one.
 
     The trigger `follow_record` of the database updates it with every entry; the role `app` may only read it.
     """
 
     __tablename__ = "record_head"
-    contract: UUID = Field(primary_key=True)
+    contract: UUID = column(primary_key=True)
     campus: str = words()
     entries: int
     digest: bytes = bytes_(nullable=False)
 
 
-class PersonalValueRow(SQLModel, table=True):
+class PersonalValueRow(Row):
     """A value behind a commitment in the record. Erasing it (and the signer's salt) leaves the chain valid.
 
     `salt`: set for a text, which has a salt of its own. Values on file of a signer use the signer's salt.
     """
 
     __tablename__ = "personal_value"
-    contract: UUID = Field(primary_key=True)
+    contract: UUID = column(primary_key=True)
     commitment: str = words(primary_key=True)
     campus: str = words()
     signer: UUID | None = None
@@ -57,7 +56,7 @@ class PersonalValueRow(SQLModel, table=True):
     salt: bytes | None = bytes_()
 
 
-class EvidencePackageRow(SQLModel, table=True):
+class EvidencePackageRow(Row):
     """A version of a contract's evidence package. The role `app` may only insert and read.
 
     `file`: the stored file of this version alone; `pieces`: how the version is put together from it and from others,
@@ -65,15 +64,15 @@ class EvidencePackageRow(SQLModel, table=True):
     """
 
     __tablename__ = "evidence_package"
-    contract: UUID = Field(primary_key=True)
-    version: int = Field(primary_key=True)
+    contract: UUID = column(primary_key=True)
+    version: int = column(primary_key=True)
     campus: str = words()
     sha256: str = words()
-    size: int = Field(sa_type=BigInteger)
+    size: int = column(BigInteger)
     leaf: bytes = bytes_(nullable=False)
     made_at: datetime = moment(nullable=False)
     file: str = words()
-    pieces: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    pieces: list[dict[str, Any]] | None = column(JSONB(none_as_null=True))
     renewals: int = counter()
     __table_args__ = (
         Index("ix_evidence_package_sha256", "sha256", postgresql_using="hash"),
@@ -81,7 +80,7 @@ class EvidencePackageRow(SQLModel, table=True):
     )
 
 
-class EvidenceAddendumRow(SQLModel, table=True):
+class EvidenceAddendumRow(Row):
     """What happened after a contract's package was signed. The role `app` may only insert and read.
 
     `entries`: how many entries the record had; `renewals`: how many its evidence record; `revoked`: the revocations
@@ -89,45 +88,45 @@ class EvidenceAddendumRow(SQLModel, table=True):
     """
 
     __tablename__ = "evidence_addendum"
-    contract: UUID = Field(primary_key=True)
-    number: int = Field(primary_key=True)
+    contract: UUID = column(primary_key=True)
+    number: int = column(primary_key=True)
     campus: str = words()
     sha256: str = words()
-    size: int = Field(sa_type=BigInteger)
+    size: int = column(BigInteger)
     made_at: datetime = moment(nullable=False)
     entries: int
     renewals: int
-    revoked: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    revoked: list[str] = column(ARRAY(Text), nullable=False)
     __table_args__ = (Index("ix_evidence_addendum_sha256", "sha256", postgresql_using="hash"),)
 
 
-class EvidenceDueRow(SQLModel, table=True):
+class EvidenceDueRow(Row):
     """A contract that reached a final state, and whose package is still to be made."""
 
     __tablename__ = "evidence_due"
-    contract: UUID = Field(primary_key=True)
+    contract: UUID = column(primary_key=True)
     campus: str = words()
     due_at: datetime = moment(nullable=False, index=True)
     tries: int = counter()
 
 
-class HashTreeRow(SQLModel, table=True):
+class HashTreeRow(Row):
     """The hash tree of one day, with the timestamps over its root. The role `app` may only insert and read."""
 
     __tablename__ = "hash_tree"
-    day: date = Field(primary_key=True)
+    day: date = column(primary_key=True)
     leaves: int
     root: bytes = bytes_(nullable=False)
-    timestamps: list[bytes] = Field(sa_column=Column(ARRAY(LargeBinary), nullable=False))
+    timestamps: list[bytes] = column(ARRAY(LargeBinary), nullable=False)
     made_at: datetime = moment(nullable=False)
 
 
-class HashTreeLeafRow(SQLModel, table=True):
+class HashTreeLeafRow(Row):
     """A leaf of a hash tree: see `hub.model.evidence.tree`. The role `app` may only insert and read."""
 
     __tablename__ = "hash_tree_leaf"
-    day: date = Field(primary_key=True)
-    position: int = Field(primary_key=True)
+    day: date = column(primary_key=True)
+    position: int = column(primary_key=True)
     kind: str = words()
     contract: UUID | None = None
     number: str = words()
@@ -136,12 +135,12 @@ class HashTreeLeafRow(SQLModel, table=True):
     __table_args__ = (Index("ix_hash_tree_leaf_contract", "contract", "kind", "entries"),)
 
 
-class EvidenceRenewalRow(SQLModel, table=True):
+class EvidenceRenewalRow(Row):
     """A timestamp over earlier timestamps, or (`is_tree`) over packages hashed anew. The role `app` may only insert and
     read."""
 
     __tablename__ = "evidence_renewal"
-    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    id: int = column(primary_key=True, autoincrement=False)
     algorithm: str = words()
     is_tree: bool
     leaves: int
@@ -150,13 +149,13 @@ class EvidenceRenewalRow(SQLModel, table=True):
     made_at: datetime = moment(nullable=False)
 
 
-class EvidenceRenewalLeafRow(SQLModel, table=True):
+class EvidenceRenewalLeafRow(Row):
     """What a renewal is over: the timestamp of a day's tree or of an earlier renewal, or a contract's package. The role
     `app` may only insert and read."""
 
     __tablename__ = "evidence_renewal_leaf"
-    renewal: int = Field(primary_key=True)
-    position: int = Field(primary_key=True)
+    renewal: int = column(primary_key=True)
+    position: int = column(primary_key=True)
     day: date | None = None
     renewed: int | None = None
     contract: UUID | None = None
@@ -167,7 +166,7 @@ class EvidenceRenewalLeafRow(SQLModel, table=True):
     )
 
 
-class HashTreeReceiptRow(SQLModel, table=True):
+class HashTreeReceiptRow(Row):
     """What a notary, or a chain service, answered when it was given a day's root. The role `app` may only insert and
     read.
 
@@ -175,38 +174,38 @@ class HashTreeReceiptRow(SQLModel, table=True):
     """
 
     __tablename__ = "hash_tree_receipt"
-    day: date = Field(primary_key=True)
+    day: date = column(primary_key=True)
     notary: str = words(primary_key=True)
-    is_final: bool = Field(primary_key=True)
+    is_final: bool = column(primary_key=True)
     reference: str = words()
     receipt: bytes = bytes_(nullable=False)
     at: datetime = moment(nullable=False)
 
 
-class LegalHoldRow(SQLModel, table=True):
+class LegalHoldRow(Row):
     """A contract that must not be erased or deleted: why, by whom, and until when (NULL: until lifted)."""
 
     __tablename__ = "legal_hold"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(index=True)
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(index=True)
     campus: str = words()
     reason: str = words()
     placed_by: str = words()
     placed_at: datetime = moment(nullable=False)
     until: datetime | None = moment()
-    lifted_by: str | None = words(default=None)
+    lifted_by: str | None = words()
     lifted_at: datetime | None = moment()
 
 
-class ErasureRequestRow(SQLModel, table=True):
+class ErasureRequestRow(Row):
     """An erasure that staff have asked for. `sought_sealed`: who, and why. The row is deleted when the erasure has been
     carried out."""
 
     __tablename__ = "erasure_request"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     sought_sealed: bytes = bytes_(nullable=False)
     asked_by: str = words()
     asked_at: datetime = moment(nullable=False)
-    confirmed_by: str | None = words(default=None)
+    confirmed_by: str | None = words()
     confirmed_at: datetime | None = moment()

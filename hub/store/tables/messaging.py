@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, func
+from sqlalchemy import DateTime, Index, func
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, json_, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
 
 
-class ProviderRow(SQLModel, table=True):
+class ProviderRow(Row):
     """The health of a configured provider: see `hub.model.messaging.provider.Health`. `name` is its configuration
     entry."""
 
@@ -22,12 +21,12 @@ class ProviderRow(SQLModel, table=True):
     weight: float
     changed_at: datetime = moment(nullable=False)
     broken_at: datetime | None = moment()
-    broken_reason: str | None = words(default=None)
+    broken_reason: str | None = words()
     rests_until: datetime | None = moment()
-    until_delivered: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    until_delivered: bool = column(default=False, server_default="false")
 
 
-class ProviderLaneRow(SQLModel, table=True):
+class ProviderLaneRow(Row):
     """A lane (`code`, `message`) of a provider's rate limit, and the moment up to which it is booked (a leaky
     bucket)."""
 
@@ -37,13 +36,13 @@ class ProviderLaneRow(SQLModel, table=True):
     booked_until: datetime = moment(nullable=False)
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryRow(Row):
     __tablename__ = "delivery"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     key: str = words(unique=True)
     purpose: str = words()
     channel: str = words()
-    provider: str | None = words(default=None)
+    provider: str | None = words()
     language: str = words()
     to_sealed: bytes = bytes_(nullable=False)
     to_hash: bytes = bytes_(nullable=False)
@@ -52,20 +51,20 @@ class DeliveryRow(SQLModel, table=True):
     state: str = words()
     contract: UUID | None = None
     signer: UUID | None = None
-    task: UUID | None = Field(default=None, index=True)
-    campus: str | None = words(default=None)
-    person: str | None = words(default=None)
+    task: UUID | None = column(index=True)
+    campus: str | None = words()
+    person: str | None = words()
     link: UUID | None = None
     code: UUID | None = None
     created_at: datetime = moment(nullable=False)
     planned_at: datetime | None = moment()
     state_at: datetime | None = moment()
-    provider_reference: str | None = words(default=None)
-    failure: str | None = words(default=None)
-    failure_kind: str | None = words(default=None)
-    intent: str | None = words(default=None)
+    provider_reference: str | None = words()
+    failure: str | None = words()
+    failure_kind: str | None = words()
+    intent: str | None = words()
     rung: int = counter()
-    shape: str | None = words(default=None)
+    shape: str | None = words()
     calls: int = counter()
     called_at: datetime | None = moment()
     not_before: datetime | None = moment()
@@ -96,41 +95,41 @@ class DeliveryRow(SQLModel, table=True):
     )
 
 
-class DeliveryShareRow(SQLModel, table=True):
+class DeliveryShareRow(Row):
     """The part of a message about several contracts of a person that concerns one of them, its own contract included.
 
     A message about one contract has no such row.
     """
 
     __tablename__ = "delivery_share"
-    delivery: UUID = Field(foreign_key="delivery.id", primary_key=True)
-    task: UUID = Field(foreign_key="signing_task.id", primary_key=True, index=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
+    delivery: UUID = column(foreign_key="delivery.id", primary_key=True)
+    task: UUID = column(foreign_key="signing_task.id", primary_key=True, index=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
     signer: UUID
     campus: str = words()
     purpose: str = words()
     number: int = 0
 
 
-class OutboxMessageRow(SQLModel, table=True):
+class OutboxMessageRow(Row):
     """A message that the `outbox` channel has accepted, as a provider would note it. It holds no text."""
 
     __tablename__ = "outbox_message"
     key: str = words(primary_key=True)
-    accepted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), server_default=func.clock_timestamp()))
+    accepted_at: datetime = moment(nullable=True, server_default=func.clock_timestamp())
 
 
-class BudgetRow(SQLModel, table=True):
+class BudgetRow(Row):
     """The uses of a budget by one subject in one period. `kind`: number, prefix, campus, poster and others."""
 
     __tablename__ = "budget"
     kind: str = words(primary_key=True)
     subject: str = words(primary_key=True)
-    begins_at: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
+    begins_at: datetime = column(DateTime(timezone=True), primary_key=True)
     spent: int = 0
 
 
-class OptOutRow(SQLModel, table=True):
+class OptOutRow(Row):
     """A number that has opted out of a channel, stored as a hash."""
 
     __tablename__ = "opt_out"

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index
+from sqlalchemy import BigInteger, Index
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import json_, moment, words
+from hub.store.tables.columns import Row, column, json_, moment, words
 
 
-class ReminderPolicyRow(SQLModel, table=True):
+class ReminderPolicyRow(Row):
     """The changes to the reminder policy for a campus and all below it (`kind` campus), one of its courses, or a
     contract.
 
@@ -29,35 +28,35 @@ class ReminderPolicyRow(SQLModel, table=True):
     changed_at: datetime = moment(nullable=False)
 
 
-class ReminderEntryRow(SQLModel, table=True):
+class ReminderEntryRow(Row):
     """An entry of the ledger of reminders: planned, sent, skipped (and why), failed, receipt, opened, stopped."""
 
     __tablename__ = "reminder_entry"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
-    contract: UUID = Field(foreign_key="contract.id", index=True)
+    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
     task: UUID
     campus: str = words()
     kind: str = words()
-    step: str | None = words(default=None)
+    step: str | None = words()
     number: int = 0
     due_at: datetime | None = moment()
     at: datetime = moment(nullable=False)
-    reason: str | None = words(default=None)
+    reason: str | None = words()
     delivery: UUID | None = None
 
 
-class ManyRemindedRow(SQLModel, table=True):
+class ManyRemindedRow(Row):
     """One task of a bulk reminder (`act`). Its `outcome` is written in the transaction of its message, so that it is
     sent once."""
 
     __tablename__ = "many_reminded"
-    act: UUID = Field(primary_key=True)
-    task: UUID = Field(primary_key=True, foreign_key="signing_task.id")
-    contract: UUID = Field(foreign_key="contract.id")
+    act: UUID = column(primary_key=True)
+    task: UUID = column(primary_key=True, foreign_key="signing_task.id")
+    contract: UUID = column(foreign_key="contract.id")
     campus: str = words(foreign_key="campus.id")
     asked_by: str = words()
     asked_at: datetime = moment(nullable=False)
-    outcome: str | None = words(default=None)
+    outcome: str | None = words()
     ended_at: datetime | None = moment()
     __table_args__ = (
         Index("ix_many_reminded_left", "act", "contract", postgresql_where=sql("outcome IS NULL")),

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlmodel import Field, SQLModel
-
-from hub.store.tables.columns import bytes_, counter, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
 
 
-class WeeklyReportRow(SQLModel, table=True):
+class WeeklyReportRow(Row):
     """The weekly report that a member of staff wants by e-mail. The row is also the attempt to send it.
 
     `week`: the Monday of the week that was reported last, or is being reported. `state`: of its mail, see
@@ -18,14 +16,14 @@ class WeeklyReportRow(SQLModel, table=True):
     """
 
     __tablename__ = "weekly_report"
-    staff: UUID = Field(primary_key=True, foreign_key="staff.id")
+    staff: UUID = column(primary_key=True, foreign_key="staff.id")
     campus: str = words(foreign_key="campus.id")
     email_sealed: bytes = bytes_(nullable=False)
     language: str = words()
     since: datetime = moment(nullable=False)
     week: date | None = None
-    state: str | None = words(default=None)
+    state: str | None = words()
     tries: int = counter()
     begun_at: datetime | None = moment()
     due_at: datetime | None = moment()
-    failure: str | None = words(default=None)
+    failure: str | None = words()

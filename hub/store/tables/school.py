@@ -6,27 +6,26 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, Text
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, json_, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
 
 
-class CampusRow(SQLModel, table=True):
+class CampusRow(Row):
     __tablename__ = "campus"
     id: str = words(primary_key=True)
-    parent: str | None = words(default=None, foreign_key="campus.id")
+    parent: str | None = words(foreign_key="campus.id")
     name: str = words()
     name_en: str = words()
     zone: str = words()
     address: str = words(default="")
     phone: str = words(default="")
-    address_en: str = words(default="", sa_column_kwargs={"server_default": ""})
+    address_en: str = words(default="", server_default="")
 
 
-class CourseRow(SQLModel, table=True):
+class CourseRow(Row):
     __tablename__ = "course"
     campus: str = words(primary_key=True, foreign_key="campus.id")
     id: str = words(primary_key=True)
@@ -35,22 +34,22 @@ class CourseRow(SQLModel, table=True):
     details: dict[str, Any] = json_()
 
 
-class EnrolmentRow(SQLModel, table=True):
+class EnrolmentRow(Row):
     __tablename__ = "enrolment"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     course: str = words()
     student_name: str = words()
     student_hash: bytes = bytes_(nullable=False)
     people_sealed: bytes = bytes_(nullable=False)
-    external_id: str | None = words(default=None)
+    external_id: str | None = words()
     contract: UUID | None = None
     created_at: datetime = moment(nullable=False)
-    place: int = Field(sa_column=Column(BigInteger, Identity(), nullable=False))
+    place: int = column(BigInteger, Identity(), nullable=False)
     """The order in which they came: that of the rows in their roster."""
     roster_import: UUID | None = None
     changed_at: datetime | None = moment()
-    changed_by: str | None = words(default=None)
+    changed_by: str | None = words()
     __table_args__ = (
         Index("ix_enrolment_open", "campus", "created_at", postgresql_where=sql("contract IS NULL")),
         Index("uq_enrolment_line", "campus", "course", "student_hash", unique=True),
@@ -65,20 +64,20 @@ class EnrolmentRow(SQLModel, table=True):
     )
 
 
-class EnrolmentPhoneRow(SQLModel, table=True):
+class EnrolmentPhoneRow(Row):
     """The keyed hash of a phone number that an enrolment names, to find it by."""
 
     __tablename__ = "enrolment_phone"
     phone_hash: bytes = bytes_(nullable=False, primary_key=True)
-    enrolment: UUID = Field(primary_key=True, foreign_key="enrolment.id", ondelete="CASCADE", index=True)
+    enrolment: UUID = column(primary_key=True, foreign_key="enrolment.id", ondelete="CASCADE", index=True)
     campus: str = words()
 
 
-class RosterImportRow(SQLModel, table=True):
+class RosterImportRow(Row):
     """An import of a roster, with what became of its rows. `removed`: enrolments that its undoing deleted."""
 
     __tablename__ = "roster_import"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     upload: UUID | None = None
     campus: str = words(foreign_key="campus.id")
     created_by: str = words()
@@ -88,7 +87,7 @@ class RosterImportRow(SQLModel, table=True):
     already: int = counter()
     refused: int = counter()
     undone_at: datetime | None = moment()
-    undone_by: str | None = words(default=None)
+    undone_by: str | None = words()
     removed: int = counter()
     __table_args__ = (
         Index("ix_roster_import_created_at", "created_at", "id"),
@@ -96,35 +95,35 @@ class RosterImportRow(SQLModel, table=True):
     )
 
 
-class IssueActRow(SQLModel, table=True):
+class IssueActRow(Row):
     """Contracts that staff issue together. `deadline`: a day, which ends where each campus is."""
 
     __tablename__ = "issue_act"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     asked_by: str = words()
     asked_at: datetime = moment(nullable=False)
     send: str = words()
     deadline: date | None = None
-    needs_approval: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
-    decided_by: str | None = words(default=None)
+    needs_approval: bool = column(default=False, server_default=sql("false"))
+    decided_by: str | None = words()
     decided_at: datetime | None = moment()
-    refused: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    refused: bool = column(default=False, server_default=sql("false"))
     __table_args__ = (Index("ix_issue_act_asked_at", "asked_at"),)
 
 
-class IssueItemRow(SQLModel, table=True):
+class IssueItemRow(Row):
     """One enrolment of such an act. Its `outcome` is written in the transaction of its contract, so that there is one
     contract. `approved_digest`: a keyed digest of what was asked for, which somebody else may then approve.
     `replacement_sealed`: the signer who is to take the place of another, until the act has ended."""
 
     __tablename__ = "issue_item"
-    act: UUID = Field(primary_key=True, foreign_key="issue_act.id")
-    enrolment: UUID = Field(primary_key=True)
+    act: UUID = column(primary_key=True, foreign_key="issue_act.id")
+    enrolment: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     ordinal: int
     tries: int = counter()
-    outcome: str | None = words(default=None)
+    outcome: str | None = words()
     failure_sealed: bytes | None = bytes_()
     ended_at: datetime | None = moment()
     approved_digest: bytes | None = bytes_()
@@ -135,11 +134,11 @@ class IssueItemRow(SQLModel, table=True):
     )
 
 
-class RosterUploadRow(SQLModel, table=True):
+class RosterUploadRow(Row):
     """An uploaded roster, until it is imported or a day old."""
 
     __tablename__ = "roster_upload"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     created_by: str = words()
     name: str = words()
@@ -148,7 +147,7 @@ class RosterUploadRow(SQLModel, table=True):
     __table_args__ = (Index("ix_roster_upload_created_at", "created_at"),)
 
 
-class RosterTitlesRow(SQLModel, table=True):
+class RosterTitlesRow(Row):
     """The column of a roster that a campus means by a title, as people there have chosen."""
 
     __tablename__ = "roster_titles"
@@ -156,41 +155,41 @@ class RosterTitlesRow(SQLModel, table=True):
     columns: dict[str, Any] = json_()
 
 
-class SchoolDayRow(SQLModel, table=True):
+class SchoolDayRow(Row):
     """A day of a campus's own calendar, which overrides the public holidays."""
 
     __tablename__ = "school_day"
     campus: str = words(primary_key=True, foreign_key="campus.id")
-    day: date = Field(primary_key=True)
+    day: date = column(primary_key=True)
     open: bool
     name: str = words()
 
 
-class PosterRow(SQLModel, table=True):
+class PosterRow(Row):
     """A poster. `courses` are of one campus; `mode`: `contract` (drawn at once) or `ask` (staff decide)."""
 
     __tablename__ = "poster"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
     title: str = words()
-    courses: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    courses: list[str] = column(ARRAY(Text), default=list)
     mode: str = words()
     ticket_hash: bytes = bytes_(nullable=False, unique=True)
     created_by: str = words()
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
     maximum: int | None = None
-    allowed: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    allowed: list[bytes] = column(ARRAY(LargeBinary), default=list)
     revoked_at: datetime | None = moment()
     __table_args__ = (Index("ix_poster_campus", "campus", "created_at"),)
 
 
-class PosterScanRow(SQLModel, table=True):
+class PosterScanRow(Row):
     """A step of a visitor of a poster: opened, verified, enrolled. `student_hash` is set only for an enrolment."""
 
     __tablename__ = "poster_scan"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
-    poster: UUID = Field(foreign_key="poster.id")
+    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
+    poster: UUID = column(foreign_key="poster.id")
     campus: str = words()
     visitor: UUID | None = None
     step: str = words()
@@ -210,17 +209,17 @@ class PosterScanRow(SQLModel, table=True):
     )
 
 
-class VisitorRow(SQLModel, table=True):
+class VisitorRow(Row):
     """A session of a person who is not on file, or whose pickup code was wrong, which they must not learn.
 
     `person` is the key by which codes and wrong answers are counted.
     """
 
     __tablename__ = "visitor"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     secret_hash: bytes = bytes_(nullable=False, unique=True)
     door: str = words()
-    poster: UUID | None = Field(default=None, foreign_key="poster.id")
+    poster: UUID | None = column(foreign_key="poster.id")
     person: str = words()
     phone_sealed: bytes = bytes_(nullable=False)
     phone_hash: bytes = bytes_(nullable=False)
@@ -232,11 +231,11 @@ class VisitorRow(SQLModel, table=True):
     verified_at: datetime | None = moment()
 
 
-class TextVersionRow(SQLModel, table=True):
+class TextVersionRow(Row):
     """A version of a contract template or a message. After the approval, a trigger prevents changes of its texts."""
 
     __tablename__ = "text_version"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     kind: str = words()
     subject: str = words()
     number: int
@@ -246,11 +245,11 @@ class TextVersionRow(SQLModel, table=True):
     fixed: dict[str, Any] = json_()
     note: str = words()
     revision: int
-    writers: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    writers: list[str] = column(ARRAY(Text), default=list)
     changed_at: datetime = moment(nullable=False)
-    submitted_by: str | None = words(default=None)
+    submitted_by: str | None = words()
     submitted_at: datetime | None = moment()
-    decided_by: str | None = words(default=None)
+    decided_by: str | None = words()
     decided_at: datetime | None = moment()
     __table_args__ = (
         Index("uq_text_version_number", "kind", "subject", "number", unique=True),

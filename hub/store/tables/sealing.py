@@ -8,12 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, Index, LargeBinary, Text
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, json_, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
 
 
-class AttemptRow(SQLModel, table=True):
+class AttemptRow(Row):
     """An outside call other than a message, written before the call and completed after it.
 
     `kind`: certificate, revocation (asking for the status), revoke (having it revoked), identity, timestamp, seal,
@@ -21,21 +20,21 @@ class AttemptRow(SQLModel, table=True):
     """
 
     __tablename__ = "attempt"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     kind: str = words()
-    contract: UUID | None = Field(default=None, index=True)
+    contract: UUID | None = column(index=True)
     request: UUID | None = None
     state: str = words()
     started_at: datetime = moment(nullable=False)
     ended_at: datetime | None = moment()
-    failure: str | None = words(default=None)
+    failure: str | None = words()
 
 
-class SealRow(SQLModel, table=True):
+class SealRow(Row):
     """A seal: a picture, a certificate and a key. `ends_at`: when its certificate expires."""
 
     __tablename__ = "seal"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     name: str = words(unique=True)
     kind: str = words()
     campus: str = words(foreign_key="campus.id")
@@ -49,21 +48,21 @@ class SealRow(SQLModel, table=True):
     picture_source: str = words()
     key_place: str = words()
     key_label: str = words()
-    chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    chain: list[bytes] = column(ARRAY(LargeBinary), default=list)
     ends_at: datetime | None = moment()
     __table_args__ = (
         Index("uq_seal_configured", "key_place", unique=True, postgresql_where=sql("key_place = 'configured'")),
     )
 
 
-class SealSm2Row(SQLModel, table=True):
+class SealSm2Row(Row):
     """The SM2 side of a seal. `key_sealed`: a software key, encrypted; empty if the key is on a token."""
 
     __tablename__ = "seal_sm2"
-    seal: UUID = Field(primary_key=True, foreign_key="seal.id")
+    seal: UUID = column(primary_key=True, foreign_key="seal.id")
     campus: str = words()
     encoded: bytes = bytes_(nullable=False)
-    chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    chain: list[bytes] = column(ARRAY(LargeBinary), default=list)
     width: float
     height: float
     key_place: str = words()
@@ -74,12 +73,12 @@ class SealSm2Row(SQLModel, table=True):
     made_at: datetime = moment(nullable=False)
 
 
-class SealRequestRow(SQLModel, table=True):
+class SealRequestRow(Row):
     """The application for a seal, with its approvals."""
 
     __tablename__ = "seal_request"
-    id: UUID = Field(primary_key=True)
-    seal: UUID = Field(foreign_key="seal.id", unique=True)
+    id: UUID = column(primary_key=True)
+    seal: UUID = column(foreign_key="seal.id", unique=True)
     campus: str = words()
     reason: str = words()
     asked_by: str = words()
@@ -87,71 +86,71 @@ class SealRequestRow(SQLModel, table=True):
     state: str = words()
     approvals: dict[str, Any] = json_()
     ended_at: datetime | None = moment()
-    ended_by: str | None = words(default=None)
+    ended_by: str | None = words()
 
 
-class SealGrantRow(SQLModel, table=True):
+class SealGrantRow(Row):
     """Who may use a seal, where, for what, until when and how often. `used` is counted where there is a maximum."""
 
     __tablename__ = "seal_grant"
-    id: UUID = Field(primary_key=True)
-    seal: UUID = Field(foreign_key="seal.id", index=True)
+    id: UUID = column(primary_key=True)
+    seal: UUID = column(foreign_key="seal.id", index=True)
     grantee_kind: str = words()
     grantee: str = words()
     campus: str = words(foreign_key="campus.id")
-    templates: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    templates: list[str] = column(ARRAY(Text), default=list)
     granted_by: str = words()
     granted_at: datetime = moment(nullable=False)
     expires_at: datetime | None = moment()
     max_uses: int | None = None
     used: int = counter()
     revoked_at: datetime | None = moment()
-    revoked_by: str | None = words(default=None)
+    revoked_by: str | None = words()
     __table_args__ = (
         Index("ix_seal_grant_live", "grantee_kind", "grantee", "seal", postgresql_where=sql("revoked_at IS NULL")),
     )
 
 
-class SealUseRow(SQLModel, table=True):
+class SealUseRow(Row):
     """The register: each use of a seal that was asked for, refused ones too. `seal_grant`: the rule that allowed it."""
 
     __tablename__ = "seal_use"
-    id: UUID = Field(primary_key=True)
-    seal: UUID = Field(foreign_key="seal.id")
-    seal_grant: UUID | None = Field(default=None, foreign_key="seal_grant.id")
+    id: UUID = column(primary_key=True)
+    seal: UUID = column(foreign_key="seal.id")
+    seal_grant: UUID | None = column(foreign_key="seal_grant.id")
     campus: str = words()
     asked_by: str = words()
     about: str = words()
-    template: str | None = words(default=None)
+    template: str | None = words()
     document_sha256: str = words(index=True)
     count: int
     outcome: str = words()
-    reason: str | None = words(default=None)
+    reason: str | None = words()
     tries: int
     begun_at: datetime = moment(nullable=False)
     ended_at: datetime | None = moment()
-    result_sha256: str | None = words(default=None)
+    result_sha256: str | None = words()
     __table_args__ = (
         Index("ix_seal_use_seal", "seal", "begun_at", "id"),
         Index("ix_seal_use_open", "seal", "begun_at", postgresql_where=sql("outcome = 'attempt'")),
     )
 
 
-class SealJobRow(SQLModel, table=True):
+class SealJobRow(Row):
     """Files of another system that get one seal. `source`, `target`: places in object stores; empty for uploads and
     downloads. `tell_at`: when its webhook is called next."""
 
     __tablename__ = "seal_job"
-    id: UUID = Field(primary_key=True)
-    client: UUID = Field(foreign_key="api_key.id")
+    id: UUID = column(primary_key=True)
+    client: UUID = column(foreign_key="api_key.id")
     client_name: str = words()
     campus: str = words(foreign_key="campus.id")
-    seal: UUID = Field(foreign_key="seal.id")
+    seal: UUID = column(foreign_key="seal.id")
     place: str = words()
     level: str = words()
     source: dict[str, Any] = json_()
     target: dict[str, Any] = json_()
-    webhook: str | None = words(default=None)
+    webhook: str | None = words()
     state: str = words()
     asked_at: datetime = moment(nullable=False)
     total: int = counter()
@@ -171,12 +170,12 @@ class SealJobRow(SQLModel, table=True):
     )
 
 
-class SealJobItemRow(SQLModel, table=True):
+class SealJobItemRow(Row):
     """A file of a seal job. `leased_until`: this exact moment identifies the worker that has the lease."""
 
     __tablename__ = "seal_job_item"
-    job: UUID = Field(primary_key=True, foreign_key="seal_job.id")
-    number: int = Field(primary_key=True)
+    job: UUID = column(primary_key=True, foreign_key="seal_job.id")
+    number: int = column(primary_key=True)
     campus: str = words()
     name: str = words()
     source: str = words()
@@ -184,9 +183,9 @@ class SealJobItemRow(SQLModel, table=True):
     state: str = words()
     leased_until: datetime | None = moment()
     tries: int = counter()
-    result_sha256: str | None = words(default=None)
-    result_size: int | None = Field(default=None, sa_type=BigInteger)
-    fault: str | None = words(default=None)
+    result_sha256: str | None = words()
+    result_size: int | None = column(BigInteger)
+    fault: str | None = words()
     detail: str = words()
     __table_args__ = (
         Index("ix_seal_job_item_waiting", "job", "number", postgresql_where=sql("state = 'waiting'")),

@@ -8,29 +8,28 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Interval
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import json_, moment, words
+from hub.store.tables.columns import Row, column, json_, moment, words
 
 
-class InstallationRow(SQLModel, table=True):
+class InstallationRow(Row):
     """One row: the purpose of this database, and the data folder to which it is bound (empty until `qianda init`).
 
     Only the role `owner` writes it; `hub.store.server.installation` explains the values.
     """
 
     __tablename__ = "installation"
-    one: bool = Field(default=True, primary_key=True)
+    one: bool = column(default=True, primary_key=True)
     kind: str = words()
-    clock_offset: timedelta = Field(default=timedelta(0), sa_type=Interval)
+    clock_offset: timedelta = column(Interval, default=timedelta(0))
     created_at: datetime = moment(nullable=False)
     installation_id: UUID | None = None
-    master_check: str | None = words(default=None)
-    root_sha256: str | None = words(default=None)
-    seal_sha256: str | None = words(default=None)
+    master_check: str | None = words()
+    root_sha256: str | None = words()
+    seal_sha256: str | None = words()
 
 
-class EncryptionKeyRow(SQLModel, table=True):
+class EncryptionKeyRow(Row):
     """A key that encrypts columns, or did so earlier. `id`: see `key_id_of`, in hex. One is current; none in a database
     of an earlier version, until `qianda keys rotate`.
 
@@ -46,24 +45,24 @@ class EncryptionKeyRow(SQLModel, table=True):
     __table_args__ = (Index("uq_sealing_key_current", "is_current", unique=True, postgresql_where=sql("is_current")),)
 
 
-class DemoClockRow(SQLModel, table=True):
+class DemoClockRow(Row):
     """One row in the database of a demo, none in others: how far its planning clock is ahead."""
 
     __tablename__ = "demo_clock"
-    one: bool = Field(default=True, primary_key=True)
-    clock_offset: timedelta = Field(sa_type=Interval)
+    one: bool = column(default=True, primary_key=True)
+    clock_offset: timedelta = column(Interval)
 
 
-class SchemaRow(SQLModel, table=True):
+class SchemaRow(Row):
     """One row, written by `qianda migrate`: hubs of the schema `compatible_from` or a later one can use this schema."""
 
     __tablename__ = "schema_compatibility"
-    one: bool = Field(default=True, primary_key=True)
+    one: bool = column(default=True, primary_key=True)
     compatible_from: str = words()
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
-class DutyRow(SQLModel, table=True):
+class DutyRow(Row):
     """A periodic task, and when its next round is due. The worker that moves this moment forward does the round."""
 
     __tablename__ = "duty"
@@ -71,15 +70,15 @@ class DutyRow(SQLModel, table=True):
     due_at: datetime = moment(nullable=False)
 
 
-class WorkerHeartbeatRow(SQLModel, table=True):
+class WorkerHeartbeatRow(Row):
     """The heartbeat of a worker, renewed every few seconds. Other workers delete rows that are no longer renewed."""
 
     __tablename__ = "worker_heartbeat"
-    worker: UUID = Field(primary_key=True)
+    worker: UUID = column(primary_key=True)
     at: datetime = moment(nullable=False)
 
 
-class RowCountRow(SQLModel, table=True):
+class RowCountRow(Row):
     """The rows of one table by state, as a worker counted them last, and how many seconds that took."""
 
     __tablename__ = "row_count"
@@ -89,27 +88,27 @@ class RowCountRow(SQLModel, table=True):
     seconds: float
 
 
-class SendingPauseRow(SQLModel, table=True):
+class SendingPauseRow(Row):
     """One row while sending is paused, none otherwise. `restored_from`: time of the backup whose restore began it."""
 
     __tablename__ = "sending_pause"
-    one: bool = Field(default=True, primary_key=True)
+    one: bool = column(default=True, primary_key=True)
     since: datetime = moment(nullable=False)
     restored_from: datetime | None = moment()
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
-class RestoredUntilRow(SQLModel, table=True):
+class RestoredUntilRow(Row):
     """One row in a restored database. The former hub may already have sent what was due until this moment."""
 
     __tablename__ = "restored_until"
-    one: bool = Field(default=True, primary_key=True)
+    one: bool = column(default=True, primary_key=True)
     moment: datetime = moment(nullable=False)
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
-class RestoredDeliveryRow(SQLModel, table=True):
+class RestoredDeliveryRow(Row):
     """A delivery that any provider may have: it was open in a backup, or its step was due before the restore."""
 
     __tablename__ = "restored_delivery"
-    delivery: UUID = Field(primary_key=True)
+    delivery: UUID = column(primary_key=True)

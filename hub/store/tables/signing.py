@@ -5,19 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, LargeBinary, Text, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Text, UniqueConstraint, Uuid
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
 
 
-class SignLinkRow(SQLModel, table=True):
+class SignLinkRow(Row):
     __tablename__ = "sign_link"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
-    signer: UUID = Field(foreign_key="signer.id", index=True)
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
+    signer: UUID = column(foreign_key="signer.id", index=True)
     campus: str = words()
     door: str = words()
     generation: int = 1
@@ -36,35 +35,35 @@ class SignLinkRow(SQLModel, table=True):
     )
 
 
-class SigningSessionRow(SQLModel, table=True):
+class SigningSessionRow(Row):
     __tablename__ = "signing_session"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     secret_hash: bytes = bytes_(nullable=False, unique=True)
-    link: UUID = Field(foreign_key="sign_link.id")
+    link: UUID = column(foreign_key="sign_link.id")
     contract: UUID
-    signer: UUID = Field(index=True)
-    contracts: list[UUID] = Field(default_factory=list, sa_type=ARRAY(Uuid))
+    signer: UUID = column(index=True)
+    contracts: list[UUID] = column(ARRAY(Uuid), default=list)
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
     verified_at: datetime | None = moment()
     key_challenge: bytes = bytes_(nullable=False)
     challenge_used: bool = False
     key_spki: bytes | None = bytes_()
-    custody_claimed: str | None = words(default=None)
-    custody: str | None = words(default=None)
+    custody_claimed: str | None = words()
+    custody: str | None = words()
     pairing: UUID | None = None
-    certificate_chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
+    certificate_chain: list[bytes] = column(ARRAY(LargeBinary), default=list)
     __table_args__ = (
         Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),
         Index("ix_signing_session_chain", "expires_at", postgresql_where=sql("certificate_chain <> '{}'")),
     )
 
 
-class OneTimeCodeRow(SQLModel, table=True):
+class OneTimeCodeRow(Row):
     """A one-time code, which is derived from `id`. A new code ends the old one; limits count these rows by person."""
 
     __tablename__ = "one_time_code"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     person: str = words()
     session: UUID
     created_at: datetime = moment(nullable=False)
@@ -73,44 +72,44 @@ class OneTimeCodeRow(SQLModel, table=True):
     __table_args__ = (Index("ix_one_time_code_person", "person", "created_at"),)
 
 
-class WrongAnswerRow(SQLModel, table=True):
+class WrongAnswerRow(Row):
     __tablename__ = "wrong_answer"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
     person: str = words()
     at: datetime = moment(nullable=False)
     __table_args__ = (Index("ix_wrong_answer_person", "person", "at"),)
 
 
-class IdentityCheckRow(SQLModel, table=True):
+class IdentityCheckRow(Row):
     """Result, method and time of an identity check, and the provider's own id of it. The inputs are not stored."""
 
     __tablename__ = "identity_check"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
     signer: UUID
     session: UUID
     provider: str = words()
     method: str = words()
     result: str = words()
     at: datetime = moment(nullable=False)
-    reference: str | None = words(default=None)
+    reference: str | None = words()
 
 
-class PageSeenRow(SQLModel, table=True):
+class PageSeenRow(Row):
     __tablename__ = "page_seen"
-    task: UUID = Field(primary_key=True)
+    task: UUID = column(primary_key=True)
     document: str = words(primary_key=True)
-    page: int = Field(primary_key=True)
+    page: int = column(primary_key=True)
     at: datetime = moment(nullable=False)
 
 
-class PairingRow(SQLModel, table=True):
+class PairingRow(Row):
     """A pairing. `session`: of the page; `agent`: of the program on the signer's own computer."""
 
     __tablename__ = "pairing"
-    id: UUID = Field(primary_key=True)
-    session: UUID = Field(foreign_key="signing_session.id", index=True)
-    contract: UUID = Field(foreign_key="contract.id")
+    id: UUID = column(primary_key=True)
+    session: UUID = column(foreign_key="signing_session.id", index=True)
+    contract: UUID = column(foreign_key="contract.id")
     code_hash: bytes = bytes_(nullable=False, unique=True)
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
@@ -121,16 +120,16 @@ class PairingRow(SQLModel, table=True):
     ended_at: datetime | None = moment()
 
 
-class PasskeyRow(SQLModel, table=True):
+class PasskeyRow(Row):
     """A passkey. The credential id, which the device chooses, is unique for an origin."""
 
     __tablename__ = "passkey"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     person: str = words()
     rp_id: str = words()
     credential_id: bytes = bytes_(nullable=False)
     public_key: bytes = bytes_(nullable=False)
-    counter: int = Field(sa_type=BigInteger)
+    counter: int = column(BigInteger)
     synced: bool
     created_at: datetime = moment(nullable=False)
     used_at: datetime | None = moment()
@@ -141,32 +140,32 @@ class PasskeyRow(SQLModel, table=True):
     )
 
 
-class AppKeyRow(SQLModel, table=True):
+class AppKeyRow(Row):
     """A key in an app's keystore, bound to a person. `spki_hash` is SHA-256.
 
     `contract` and `signer` are those of the session in which it was bound.
     """
 
     __tablename__ = "app_key"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     spki_hash: bytes = bytes_(nullable=False, unique=True)
     spki: bytes = bytes_(nullable=False)
     person: str = words(index=True)
-    contract: UUID = Field(foreign_key="contract.id")
-    signer: UUID = Field(foreign_key="signer.id")
+    contract: UUID = column(foreign_key="contract.id")
+    signer: UUID = column(foreign_key="signer.id")
     label_sealed: bytes = bytes_(nullable=False)
     attestation: str = words()
     platform: str = words()
     app: str = words()
     level: str = words()
-    reasons: list[str] = Field(default_factory=list, sa_type=ARRAY(Text))
+    reasons: list[str] = column(ARRAY(Text), default=list)
     evidence: bytes | None = bytes_()
     challenge: bytes | None = bytes_()
     bound_at: datetime = moment(nullable=False)
     used_at: datetime | None = moment()
     revoked_at: datetime | None = moment()
-    revoked_by: str | None = words(default=None)
-    reason: str | None = words(default=None)
+    revoked_by: str | None = words()
+    reason: str | None = words()
     certificates_due_at: datetime | None = moment()
     certificate_tries: int = counter()
     __table_args__ = (
@@ -178,23 +177,23 @@ class AppKeyRow(SQLModel, table=True):
     )
 
 
-class IssuedCertificateRow(SQLModel, table=True):
+class IssuedCertificateRow(Row):
     __tablename__ = "issued_certificate"
     serial: str = words(primary_key=True)
     authority: str = words(primary_key=True)
     contract: UUID | None = None
-    signer: UUID | None = Field(default=None, index=True)
+    signer: UUID | None = column(index=True)
     certificate: bytes = bytes_(nullable=False)
     issued_at: datetime = moment(nullable=False)
     not_after: datetime = moment(nullable=False)
     revoked_at: datetime | None = moment()
-    revocation_reason: str | None = words(default=None)
+    revocation_reason: str | None = words()
     __table_args__ = (
         Index("ix_issued_certificate_revoked", "authority", postgresql_where=sql("revoked_at IS NOT NULL")),
     )
 
 
-class SharedCertificateRow(SQLModel, table=True):
+class SharedCertificateRow(Row):
     """A certificate (DER) that many signature requests share: of the seal, or of an authority."""
 
     __tablename__ = "shared_certificate"
@@ -203,12 +202,12 @@ class SharedCertificateRow(SQLModel, table=True):
     __table_args__ = (CheckConstraint("sha256 = sha256(certificate)", name="hash"),)
 
 
-class SignatureRequestRow(SQLModel, table=True):
+class SignatureRequestRow(Row):
     """A signature request. `chain`: certificates (DER), or their SHA-256 where they are shared ones."""
 
     __tablename__ = "signature_request"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id")
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id")
     task: UUID | None = None
     session: UUID | None = None
     field: str = words()
@@ -219,11 +218,11 @@ class SignatureRequestRow(SQLModel, table=True):
     gap_end: int
     document_digest: bytes = bytes_(nullable=False)
     to_be_signed: bytes = bytes_(nullable=False)
-    chain: list[bytes] = Field(default_factory=list, sa_type=ARRAY(LargeBinary))
-    custody_claimed: str | None = words(default=None)
-    custody: str | None = words(default=None)
-    consent_version: str | None = words(default=None)
-    consent_sha256: str | None = words(default=None)
+    chain: list[bytes] = column(ARRAY(LargeBinary), default=list)
+    custody_claimed: str | None = words()
+    custody: str | None = words()
+    consent_version: str | None = words()
+    consent_sha256: str | None = words()
     signature: bytes | None = bytes_()
     confirmation: bytes | None = bytes_()
     key_deleted_at: datetime | None = moment()

@@ -6,15 +6,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Column, Index, TableClause, Text, column, table
+from sqlalchemy import ARRAY, BigInteger, Index, TableClause, Text, table
+from sqlalchemy import column as sql_column
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
 
-from hub.store.tables.columns import bytes_, counter, json_, moment, words
+from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
 
 
-class StaffRow(SQLModel, table=True):
+class StaffRow(Row):
     """An account. `password_expires_at`: of a one-time password, which has to be changed at the first login.
 
     `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
@@ -23,7 +23,7 @@ class StaffRow(SQLModel, table=True):
     """
 
     __tablename__ = "staff"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     login: str = words(unique=True)
     name: str = words()
     campus: str = words(foreign_key="campus.id")
@@ -35,45 +35,45 @@ class StaffRow(SQLModel, table=True):
     password_expires_at: datetime | None = moment()
     totp_sealed: bytes | None = bytes_()
     totp_since: datetime | None = moment()
-    totp_step: int | None = Field(default=None, sa_type=BigInteger)
-    login_issuer: str | None = words(default=None)
-    login_subject: str | None = words(default=None)
+    totp_step: int | None = column(BigInteger)
+    login_issuer: str | None = words()
+    login_subject: str | None = words()
     __table_args__ = (Index("uq_staff_login_subject", "login_issuer", "login_subject", unique=True),)
 
 
 # A view of all accounts without their secrets: whoever may see a contract may know which colleague acted on it.
 STAFF_DIRECTORY: TableClause = table(
-    "staff_directory", *(column(name) for name in ("id", "login", "name", "campus", "role", "disabled_at"))
+    "staff_directory", *(sql_column(name) for name in ("id", "login", "name", "campus", "role", "disabled_at"))
 )
 
 
-class StaffSessionRow(SQLModel, table=True):
+class StaffSessionRow(Row):
     """A session in a browser. `seen_at`: the last request, to the minute. `pending`: the password was right, and the
     second factor has not been given yet. `by_provider`: it began at the school's own login service."""
 
     __tablename__ = "staff_session"
     secret_hash: bytes = bytes_(nullable=False, primary_key=True)
-    staff: UUID = Field(foreign_key="staff.id", index=True)
+    staff: UUID = column(foreign_key="staff.id", index=True)
     created_at: datetime = moment(nullable=False)
     expires_at: datetime = moment(nullable=False)
-    id: UUID = Field(unique=True, sa_column_kwargs={"server_default": sql("gen_random_uuid()")})
-    seen_at: datetime = moment(nullable=False, sa_column_kwargs={"server_default": sql("now()")})
-    browser: str = words(default="", sa_column_kwargs={"server_default": ""})
-    pending: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
-    by_provider: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    id: UUID = column(unique=True, server_default=sql("gen_random_uuid()"))
+    seen_at: datetime = moment(nullable=False, server_default=sql("now()"))
+    browser: str = words(default="", server_default="")
+    pending: bool = column(default=False, server_default=sql("false"))
+    by_provider: bool = column(default=False, server_default=sql("false"))
 
 
-class StaffRecoveryCodeRow(SQLModel, table=True):
+class StaffRecoveryCodeRow(Row):
     """A code that can be used once instead of the authenticator app. It is deleted when it is used."""
 
     __tablename__ = "staff_recovery_code"
-    staff: UUID = Field(primary_key=True, foreign_key="staff.id")
+    staff: UUID = column(primary_key=True, foreign_key="staff.id")
     code_hash: bytes = bytes_(nullable=False, primary_key=True)
 
 
-class LoginFailureRow(SQLModel, table=True):
+class LoginFailureRow(Row):
     __tablename__ = "login_failure"
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
     login: str = words()
     at: datetime = moment(nullable=False)
     __table_args__ = (Index("ix_login_failure_login", "login", "at"),)
@@ -83,21 +83,21 @@ class LoginFailureRow(SQLModel, table=True):
 SCOPES_BEFORE = "'{read,issue,act,metrics}'"
 
 
-class ApiKeyRow(SQLModel, table=True):
+class ApiKeyRow(Row):
     __tablename__ = "api_key"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     name: str = words()
     secret_hash: bytes = bytes_(nullable=False, unique=True)
     campus: str = words(foreign_key="campus.id")
     created_at: datetime = moment(nullable=False)
     revoked_at: datetime | None = moment()
-    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=sql(SCOPES_BEFORE)))
+    scopes: list[str] = column(ARRAY(Text), nullable=False, server_default=sql(SCOPES_BEFORE))
     expires_at: datetime | None = moment()
 
 
-class IdempotencyRow(SQLModel, table=True):
+class IdempotencyRow(Row):
     __tablename__ = "idempotency"
-    owner: UUID = Field(primary_key=True)
+    owner: UUID = column(primary_key=True)
     key: str = words(primary_key=True)
     request_hash: bytes = bytes_(nullable=False)
     status: int | None = None
@@ -105,28 +105,28 @@ class IdempotencyRow(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
 
 
-class ChatAccountRow(SQLModel, table=True):
+class ChatAccountRow(Row):
     """The member of staff that a chat user is. A chat user without a row gets no answers."""
 
     __tablename__ = "chat_account"
     chat: str = words(primary_key=True)
     person: str = words(primary_key=True)
-    staff: UUID = Field(foreign_key="staff.id")
+    staff: UUID = column(foreign_key="staff.id")
     created_at: datetime = moment(nullable=False)
 
 
-class StaffTaskRow(SQLModel, table=True):
+class StaffTaskRow(Row):
     __tablename__ = "staff_task"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     kind: str = words()
     text: str = words()
     campus: str = words()
-    contract: UUID | None = Field(default=None, index=True)
+    contract: UUID | None = column(index=True)
     signer: UUID | None = None
     created_at: datetime = moment(nullable=False)
     done_at: datetime | None = moment()
-    done_by: str | None = words(default=None)
-    owner: UUID | None = Field(default=None, foreign_key="staff.id")
+    done_by: str | None = words()
+    owner: UUID | None = column(foreign_key="staff.id")
     owned_at: datetime | None = moment()
     due_at: datetime | None = moment()
     taken_at: datetime | None = moment()
@@ -134,8 +134,8 @@ class StaffTaskRow(SQLModel, table=True):
     climbed_at: datetime | None = moment()
     once: bytes | None = bytes_()
     """A digest of what the task is about, if at most one such task may be open."""
-    outcome: str | None = words(default=None)
-    note: str | None = words(default=None)
+    outcome: str | None = words()
+    note: str | None = words()
     __table_args__ = (
         Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),
         Index("uq_staff_task_once", "once", unique=True, postgresql_where=sql("done_at IS NULL")),
@@ -143,7 +143,7 @@ class StaffTaskRow(SQLModel, table=True):
     )
 
 
-class AlertRow(SQLModel, table=True):
+class AlertRow(Row):
     """Urgent news for staff, sent by chat or mail. The row is also the attempt to send it.
 
     `tries`, `begun_at`, `due_at`: number of attempts, start of the last, time of the next. `reached`: marks of the
@@ -151,17 +151,17 @@ class AlertRow(SQLModel, table=True):
     """
 
     __tablename__ = "alert"
-    id: UUID = Field(primary_key=True)
+    id: UUID = column(primary_key=True)
     kind: str = words()
-    facts: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": sql("'{}'")})
-    campus: str | None = words(default=None)
+    facts: dict[str, Any] = column(JSONB, default=dict, server_default=sql("'{}'"))
+    campus: str | None = words()
     created_at: datetime = moment(nullable=False)
     sent_at: datetime | None = moment()
-    failure: str | None = words(default=None)
+    failure: str | None = words()
     tries: int = counter()
     begun_at: datetime | None = moment()
     due_at: datetime | None = moment()
-    reached: str = words(default="", sa_column_kwargs={"server_default": ""})
+    reached: str = words(default="", server_default="")
     bundle: UUID | None = None
     __table_args__ = (
         Index("ix_alert_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),
@@ -169,14 +169,14 @@ class AlertRow(SQLModel, table=True):
     )
 
 
-class PhoneChangeRow(SQLModel, table=True):
+class PhoneChangeRow(Row):
     """A request to change the phone number of a person in all contracts. It needs two approvals; the old phone's code
     is one."""
 
     __tablename__ = "phone_change"
-    id: UUID = Field(primary_key=True)
-    contract: UUID = Field(foreign_key="contract.id", index=True)
-    signer: UUID = Field(foreign_key="signer.id")
+    id: UUID = column(primary_key=True)
+    contract: UUID = column(foreign_key="contract.id", index=True)
+    signer: UUID = column(foreign_key="signer.id")
     campus: str = words()
     person: str = words()
     old_hash: bytes = bytes_(nullable=False)
