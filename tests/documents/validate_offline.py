@@ -2,6 +2,9 @@
 
     python validate_offline.py FILE TRUST_PEM FIELD…
 
+Without arguments it reads them from its input, a JSON list in each line, and answers each with a line of JSON: loading
+pyHanko takes longer than judging a file.
+
 Prints one line for each signature, and exits 0 if all are accepted. The timestamp authority is pinned by a policy of
 its own, without a revocation check: with one policy for everything the file fails as soon as its last CRL is stale.
 Source: ETSI EN 319 102-1, 5.6.3.
@@ -10,8 +13,12 @@ Source: ETSI EN 319 102-1, 5.6.3.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import json
 import logging
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,7 +91,23 @@ async def main(file: Path, trust: Path, expected: list[str]) -> bool:
     return names == expected and set(verdicts) == {"accepted"} and len(timestamps) == 1
 
 
+def answer(file: str, trust: str, *expected: str) -> tuple[bool, str]:
+    """Return whether all signatures of a file are accepted, and what there is to say."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        try:
+            accepted = asyncio.run(main(Path(file), Path(trust), list(expected)))
+        except Exception:
+            traceback.print_exc(file=said)
+            accepted = False
+    return accepted, said.getvalue()
+
+
 if __name__ == "__main__":
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
     logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
+    if not sys.argv[1:]:
+        for line in sys.stdin:
+            print(json.dumps(answer(*json.loads(line))), flush=True)
+        sys.exit()
     sys.exit(0 if asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])) else 1)
