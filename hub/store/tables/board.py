@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlalchemy import text as sql
 
-from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, moment, words
 
 
-class BulkActRow(Row):
+class BulkActRow(DeclaredTable):
     """An act of staff on many contracts. `deadline`: a day, which ends where each campus is. `reason_sealed`: empty
     once all is done."""
 
@@ -27,7 +27,7 @@ class BulkActRow(Row):
     __table_args__ = (Index("ix_bulk_act_asked_at", "asked_at"),)
 
 
-class BulkItemRow(Row):
+class BulkItemRow(DeclaredTable):
     """One contract of such an act. Its `verdict` is written in the transaction that changes the contract, so that
     nothing happens twice."""
 

@@ -30,7 +30,7 @@ _TYPES: dict[str, type[TypeEngine[Any]]] = {
 _OR_NULL = " | None"
 
 
-class Row:
+class DeclaredTable:
     """A table: each annotated name is a column, by itself (`tries: int = 0`) or by `column` and its kinds.
 
     No row is ever an object of these classes, so they neither check values nor map objects: that would double the time
@@ -101,6 +101,6 @@ def json_() -> Any:
     return column(JSONB, default=dict)
 
 
-def table_of(row: type[Row]) -> Table:
+def table_of(row: type[DeclaredTable]) -> Table:
     """Return the table of a row class, for statements of SQLAlchemy Core."""
     return row.__table__

@@ -9,18 +9,18 @@ from sqlalchemy import BigInteger, Computed, DateTime, Index, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.store.tables.columns import Row, bytes_, column, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, moment, words
 
 OPEN_TASKS = sql("state = 'OPEN'")
 
 
-class ContractNumberRow(Row):
+class ContractNumberRow(DeclaredTable):
     __tablename__ = "contract_number"
     year: int = column(primary_key=True)
     last: int = 0
 
 
-class ContractRow(Row):
+class ContractRow(DeclaredTable):
     __tablename__ = "contract"
     id: UUID = column(primary_key=True)
     number: str = words(unique=True)
@@ -88,7 +88,7 @@ class ContractRow(Row):
     )
 
 
-class SignerRow(Row):
+class SignerRow(DeclaredTable):
     __tablename__ = "signer"
     id: UUID = column(primary_key=True)
     contract: UUID = column(foreign_key="contract.id", index=True)
@@ -119,7 +119,7 @@ class SignerRow(Row):
     )
 
 
-class SigningTaskRow(Row):
+class SigningTaskRow(DeclaredTable):
     """A signing task with its next step. A million waiting tasks cost nothing, and one UPDATE reschedules them."""
 
     __tablename__ = "signing_task"
@@ -148,7 +148,7 @@ class SigningTaskRow(Row):
     )
 
 
-class DocumentVersionRow(Row):
+class DocumentVersionRow(DeclaredTable):
     """A version of a contract's document, by its hash: draft, issued, signed, …, final.
 
     `file`: the stored file that begins with it, which is its own until a later one does. A draft may have none.
@@ -167,7 +167,7 @@ class DocumentVersionRow(Row):
     __table_args__ = (Index("ix_document_version_sha256", "sha256", postgresql_using="hash"),)
 
 
-class AttachmentRow(Row):
+class AttachmentRow(DeclaredTable):
     """A photo or PDF that a signer has given. The stored `file` is its content, encrypted with a key of its own."""
 
     __tablename__ = "attachment"

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
 
 
-class RecordEntryRow(Row):
+class RecordEntryRow(DeclaredTable):
     """An entry of a record. The role `app` may only insert and read."""
 
     __tablename__ = "record_entry"
@@ -27,7 +27,7 @@ class RecordEntryRow(Row):
     digest: bytes = bytes_(nullable=False)
 
 
-class RecordHeadRow(Row):
+class RecordHeadRow(DeclaredTable):
     """The number of entries of a contract's record, and the digest of the last one.
 
     The trigger `follow_record` of the database updates it with every entry; the role `app` may only read it.
@@ -40,7 +40,7 @@ class RecordHeadRow(Row):
     digest: bytes = bytes_(nullable=False)
 
 
-class PersonalValueRow(Row):
+class PersonalValueRow(DeclaredTable):
     """A value behind a commitment in the record. Erasing it (and the signer's salt) leaves the chain valid.
 
     `salt`: set for a text, which has a salt of its own. Values on file of a signer use the signer's salt.
@@ -56,7 +56,7 @@ class PersonalValueRow(Row):
     salt: bytes | None = bytes_()
 
 
-class EvidencePackageRow(Row):
+class EvidencePackageRow(DeclaredTable):
     """A version of a contract's evidence package. The role `app` may only insert and read.
 
     `file`: the stored file of this version alone; `pieces`: how the version is put together from it and from others,
@@ -80,7 +80,7 @@ class EvidencePackageRow(Row):
     )
 
 
-class EvidenceAddendumRow(Row):
+class EvidenceAddendumRow(DeclaredTable):
     """What happened after a contract's package was signed. The role `app` may only insert and read.
 
     `entries`: how many entries the record had; `renewals`: how many its evidence record; `revoked`: the revocations
@@ -100,7 +100,7 @@ class EvidenceAddendumRow(Row):
     __table_args__ = (Index("ix_evidence_addendum_sha256", "sha256", postgresql_using="hash"),)
 
 
-class EvidenceDueRow(Row):
+class EvidenceDueRow(DeclaredTable):
     """A contract that reached a final state, and whose package is still to be made."""
 
     __tablename__ = "evidence_due"
@@ -110,7 +110,7 @@ class EvidenceDueRow(Row):
     tries: int = counter()
 
 
-class HashTreeRow(Row):
+class HashTreeRow(DeclaredTable):
     """The hash tree of one day, with the timestamps over its root. The role `app` may only insert and read."""
 
     __tablename__ = "hash_tree"
@@ -121,7 +121,7 @@ class HashTreeRow(Row):
     made_at: datetime = moment(nullable=False)
 
 
-class HashTreeLeafRow(Row):
+class HashTreeLeafRow(DeclaredTable):
     """A leaf of a hash tree: see `hub.model.evidence.tree`. The role `app` may only insert and read."""
 
     __tablename__ = "hash_tree_leaf"
@@ -135,7 +135,7 @@ class HashTreeLeafRow(Row):
     __table_args__ = (Index("ix_hash_tree_leaf_contract", "contract", "kind", "entries"),)
 
 
-class EvidenceRenewalRow(Row):
+class EvidenceRenewalRow(DeclaredTable):
     """A timestamp over earlier timestamps, or (`is_tree`) over packages hashed anew. The role `app` may only insert and
     read."""
 
@@ -149,7 +149,7 @@ class EvidenceRenewalRow(Row):
     made_at: datetime = moment(nullable=False)
 
 
-class EvidenceRenewalLeafRow(Row):
+class EvidenceRenewalLeafRow(DeclaredTable):
     """What a renewal is over: the timestamp of a day's tree or of an earlier renewal, or a contract's package. The role
     `app` may only insert and read."""
 
@@ -166,7 +166,7 @@ class EvidenceRenewalLeafRow(Row):
     )
 
 
-class HashTreeReceiptRow(Row):
+class HashTreeReceiptRow(DeclaredTable):
     """What a notary, or a chain service, answered when it was given a day's root. The role `app` may only insert and
     read.
 
@@ -182,7 +182,7 @@ class HashTreeReceiptRow(Row):
     at: datetime = moment(nullable=False)
 
 
-class LegalHoldRow(Row):
+class LegalHoldRow(DeclaredTable):
     """A contract that must not be erased or deleted: why, by whom, and until when (NULL: until lifted)."""
 
     __tablename__ = "legal_hold"
@@ -197,7 +197,7 @@ class LegalHoldRow(Row):
     lifted_at: datetime | None = moment()
 
 
-class ErasureRequestRow(Row):
+class ErasureRequestRow(DeclaredTable):
     """An erasure that staff have asked for. `sought_sealed`: who, and why. The row is deleted when the erasure has been
     carried out."""
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlalchemy import text as sql
 
-from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, moment, words
 
 
-class CallbackRow(Row):
+class CallbackRow(DeclaredTable):
     """A verified callback of a provider, stored before it is answered, and processed afterwards."""
 
     __tablename__ = "callback"
@@ -26,7 +26,7 @@ class CallbackRow(Row):
     __table_args__ = (Index("ix_callback_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),)
 
 
-class InboundMessageRow(Row):
+class InboundMessageRow(DeclaredTable):
     """A message that a person sent. `reference` is the provider's id, so that a repeated callback counts once."""
 
     __tablename__ = "inbound_message"

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import DateTime, Index, func
 from sqlalchemy import text as sql
 
-from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
 
 
-class ProviderRow(Row):
+class ProviderRow(DeclaredTable):
     """The health of a configured provider: see `hub.model.messaging.provider.Health`. `name` is its configuration
     entry."""
 
@@ -26,7 +26,7 @@ class ProviderRow(Row):
     until_delivered: bool = column(default=False, server_default="false")
 
 
-class ProviderLaneRow(Row):
+class ProviderLaneRow(DeclaredTable):
     """A lane (`code`, `message`) of a provider's rate limit, and the moment up to which it is booked (a leaky
     bucket)."""
 
@@ -36,7 +36,7 @@ class ProviderLaneRow(Row):
     booked_until: datetime = moment(nullable=False)
 
 
-class DeliveryRow(Row):
+class DeliveryRow(DeclaredTable):
     __tablename__ = "delivery"
     id: UUID = column(primary_key=True)
     key: str = words(unique=True)
@@ -95,7 +95,7 @@ class DeliveryRow(Row):
     )
 
 
-class DeliveryShareRow(Row):
+class DeliveryShareRow(DeclaredTable):
     """The part of a message about several contracts of a person that concerns one of them, its own contract included.
 
     A message about one contract has no such row.
@@ -111,7 +111,7 @@ class DeliveryShareRow(Row):
     number: int = 0
 
 
-class OutboxMessageRow(Row):
+class OutboxMessageRow(DeclaredTable):
     """A message that the `outbox` channel has accepted, as a provider would note it. It holds no text."""
 
     __tablename__ = "outbox_message"
@@ -119,7 +119,7 @@ class OutboxMessageRow(Row):
     accepted_at: datetime = moment(nullable=True, server_default=func.clock_timestamp())
 
 
-class BudgetRow(Row):
+class BudgetRow(DeclaredTable):
     """The uses of a budget by one subject in one period. `kind`: number, prefix, campus, poster and others."""
 
     __tablename__ = "budget"
@@ -129,7 +129,7 @@ class BudgetRow(Row):
     spent: int = 0
 
 
-class OptOutRow(Row):
+class OptOutRow(DeclaredTable):
     """A number that has opted out of a channel, stored as a hash."""
 
     __tablename__ = "opt_out"

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index
 from sqlalchemy import text as sql
 
-from hub.store.tables.columns import Row, column, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, column, json_, moment, words
 
 
-class ReminderPolicyRow(Row):
+class ReminderPolicyRow(DeclaredTable):
     """The changes to the reminder policy for a campus and all below it (`kind` campus), one of its courses, or a
     contract.
 
@@ -28,7 +28,7 @@ class ReminderPolicyRow(Row):
     changed_at: datetime = moment(nullable=False)
 
 
-class ReminderEntryRow(Row):
+class ReminderEntryRow(DeclaredTable):
     """An entry of the ledger of reminders: planned, sent, skipped (and why), failed, receipt, opened, stopped."""
 
     __tablename__ = "reminder_entry"
@@ -45,7 +45,7 @@ class ReminderEntryRow(Row):
     delivery: UUID | None = None
 
 
-class ManyRemindedRow(Row):
+class ManyRemindedRow(DeclaredTable):
     """One task of a bulk reminder (`act`). Its `outcome` is written in the transaction of its message, so that it is
     sent once."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from uuid import UUID
 
-from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, moment, words
 
 
-class WeeklyReportRow(Row):
+class WeeklyReportRow(DeclaredTable):
     """The weekly report that a member of staff wants by e-mail. The row is also the attempt to send it.
 
     `week`: the Monday of the week that was reported last, or is being reported. `state`: of its mail, see

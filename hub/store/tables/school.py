@@ -10,10 +10,10 @@ from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
 
 
-class CampusRow(Row):
+class CampusRow(DeclaredTable):
     __tablename__ = "campus"
     id: str = words(primary_key=True)
     parent: str | None = words(foreign_key="campus.id")
@@ -25,7 +25,7 @@ class CampusRow(Row):
     address_en: str = words(default="", server_default="")
 
 
-class CourseRow(Row):
+class CourseRow(DeclaredTable):
     __tablename__ = "course"
     campus: str = words(primary_key=True, foreign_key="campus.id")
     id: str = words(primary_key=True)
@@ -34,7 +34,7 @@ class CourseRow(Row):
     details: dict[str, Any] = json_()
 
 
-class EnrolmentRow(Row):
+class EnrolmentRow(DeclaredTable):
     __tablename__ = "enrolment"
     id: UUID = column(primary_key=True)
     campus: str = words(foreign_key="campus.id")
@@ -64,7 +64,7 @@ class EnrolmentRow(Row):
     )
 
 
-class EnrolmentPhoneRow(Row):
+class EnrolmentPhoneRow(DeclaredTable):
     """The keyed hash of a phone number that an enrolment names, to find it by."""
 
     __tablename__ = "enrolment_phone"
@@ -73,7 +73,7 @@ class EnrolmentPhoneRow(Row):
     campus: str = words()
 
 
-class RosterImportRow(Row):
+class RosterImportRow(DeclaredTable):
     """An import of a roster, with what became of its rows. `removed`: enrolments that its undoing deleted."""
 
     __tablename__ = "roster_import"
@@ -95,7 +95,7 @@ class RosterImportRow(Row):
     )
 
 
-class IssueActRow(Row):
+class IssueActRow(DeclaredTable):
     """Contracts that staff issue together. `deadline`: a day, which ends where each campus is."""
 
     __tablename__ = "issue_act"
@@ -112,7 +112,7 @@ class IssueActRow(Row):
     __table_args__ = (Index("ix_issue_act_asked_at", "asked_at"),)
 
 
-class IssueItemRow(Row):
+class IssueItemRow(DeclaredTable):
     """One enrolment of such an act. Its `outcome` is written in the transaction of its contract, so that there is one
     contract. `approved_digest`: a keyed digest of what was asked for, which somebody else may then approve.
     `replacement_sealed`: the signer who is to take the place of another, until the act has ended."""
@@ -134,7 +134,7 @@ class IssueItemRow(Row):
     )
 
 
-class RosterUploadRow(Row):
+class RosterUploadRow(DeclaredTable):
     """An uploaded roster, until it is imported or a day old."""
 
     __tablename__ = "roster_upload"
@@ -147,7 +147,7 @@ class RosterUploadRow(Row):
     __table_args__ = (Index("ix_roster_upload_created_at", "created_at"),)
 
 
-class RosterTitlesRow(Row):
+class RosterTitlesRow(DeclaredTable):
     """The column of a roster that a campus means by a title, as people there have chosen."""
 
     __tablename__ = "roster_titles"
@@ -155,7 +155,7 @@ class RosterTitlesRow(Row):
     columns: dict[str, Any] = json_()
 
 
-class SchoolDayRow(Row):
+class SchoolDayRow(DeclaredTable):
     """A day of a campus's own calendar, which overrides the public holidays."""
 
     __tablename__ = "school_day"
@@ -165,7 +165,7 @@ class SchoolDayRow(Row):
     name: str = words()
 
 
-class PosterRow(Row):
+class PosterRow(DeclaredTable):
     """A poster. `courses` are of one campus; `mode`: `contract` (drawn at once) or `ask` (staff decide)."""
 
     __tablename__ = "poster"
@@ -184,7 +184,7 @@ class PosterRow(Row):
     __table_args__ = (Index("ix_poster_campus", "campus", "created_at"),)
 
 
-class PosterScanRow(Row):
+class PosterScanRow(DeclaredTable):
     """A step of a visitor of a poster: opened, verified, enrolled. `student_hash` is set only for an enrolment."""
 
     __tablename__ = "poster_scan"
@@ -209,7 +209,7 @@ class PosterScanRow(Row):
     )
 
 
-class VisitorRow(Row):
+class VisitorRow(DeclaredTable):
     """A session of a person who is not on file, or whose pickup code was wrong, which they must not learn.
 
     `person` is the key by which codes and wrong answers are counted.
@@ -231,7 +231,7 @@ class VisitorRow(Row):
     verified_at: datetime | None = moment()
 
 
-class TextVersionRow(Row):
+class TextVersionRow(DeclaredTable):
     """A version of a contract template or a message. After the approval, a trigger prevents changes of its texts."""
 
     __tablename__ = "text_version"

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Index, LargeBinary, Text
 from sqlalchemy import text as sql
 
-from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
 
 
-class AttemptRow(Row):
+class AttemptRow(DeclaredTable):
     """An outside call other than a message, written before the call and completed after it.
 
     `kind`: certificate, revocation (asking for the status), revoke (having it revoked), identity, timestamp, seal,
@@ -30,7 +30,7 @@ class AttemptRow(Row):
     failure: str | None = words()
 
 
-class SealRow(Row):
+class SealRow(DeclaredTable):
     """A seal: a picture, a certificate and a key. `ends_at`: when its certificate expires."""
 
     __tablename__ = "seal"
@@ -55,7 +55,7 @@ class SealRow(Row):
     )
 
 
-class SealSm2Row(Row):
+class SealSm2Row(DeclaredTable):
     """The SM2 side of a seal. `key_sealed`: a software key, encrypted; empty if the key is on a token."""
 
     __tablename__ = "seal_sm2"
@@ -73,7 +73,7 @@ class SealSm2Row(Row):
     made_at: datetime = moment(nullable=False)
 
 
-class SealRequestRow(Row):
+class SealRequestRow(DeclaredTable):
     """The application for a seal, with its approvals."""
 
     __tablename__ = "seal_request"
@@ -89,7 +89,7 @@ class SealRequestRow(Row):
     ended_by: str | None = words()
 
 
-class SealGrantRow(Row):
+class SealGrantRow(DeclaredTable):
     """Who may use a seal, where, for what, until when and how often. `used` is counted where there is a maximum."""
 
     __tablename__ = "seal_grant"
@@ -111,7 +111,7 @@ class SealGrantRow(Row):
     )
 
 
-class SealUseRow(Row):
+class SealUseRow(DeclaredTable):
     """The register: each use of a seal that was asked for, refused ones too. `seal_grant`: the rule that allowed it."""
 
     __tablename__ = "seal_use"
@@ -136,7 +136,7 @@ class SealUseRow(Row):
     )
 
 
-class SealJobRow(Row):
+class SealJobRow(DeclaredTable):
     """Files of another system that get one seal. `source`, `target`: places in object stores; empty for uploads and
     downloads. `tell_at`: when its webhook is called next."""
 
@@ -170,7 +170,7 @@ class SealJobRow(Row):
     )
 
 
-class SealJobItemRow(Row):
+class SealJobItemRow(DeclaredTable):
     """A file of a seal job. `leased_until`: this exact moment identifies the worker that has the lease."""
 
     __tablename__ = "seal_job_item"

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Interval
 from sqlalchemy import text as sql
 
-from hub.store.tables.columns import Row, column, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, column, json_, moment, words
 
 
-class InstallationRow(Row):
+class InstallationRow(DeclaredTable):
     """One row: the purpose of this database, and the data folder to which it is bound (empty until `qianda init`).
 
     Only the role `owner` writes it; `hub.store.server.installation` explains the values.
@@ -29,7 +29,7 @@ class InstallationRow(Row):
     seal_sha256: str | None = words()
 
 
-class EncryptionKeyRow(Row):
+class EncryptionKeyRow(DeclaredTable):
     """A key that encrypts columns, or did so earlier. `id`: see `key_id_of`, in hex. One is current; none in a database
     of an earlier version, until `qianda keys rotate`.
 
@@ -45,7 +45,7 @@ class EncryptionKeyRow(Row):
     __table_args__ = (Index("uq_sealing_key_current", "is_current", unique=True, postgresql_where=sql("is_current")),)
 
 
-class DemoClockRow(Row):
+class DemoClockRow(DeclaredTable):
     """One row in the database of a demo, none in others: how far its planning clock is ahead."""
 
     __tablename__ = "demo_clock"
@@ -53,7 +53,7 @@ class DemoClockRow(Row):
     clock_offset: timedelta = column(Interval)
 
 
-class SchemaRow(Row):
+class SchemaRow(DeclaredTable):
     """One row, written by `qianda migrate`: hubs of the schema `compatible_from` or a later one can use this schema."""
 
     __tablename__ = "schema_compatibility"
@@ -62,7 +62,7 @@ class SchemaRow(Row):
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
-class DutyRow(Row):
+class DutyRow(DeclaredTable):
     """A periodic task, and when its next round is due. The worker that moves this moment forward does the round."""
 
     __tablename__ = "duty"
@@ -70,7 +70,7 @@ class DutyRow(Row):
     due_at: datetime = moment(nullable=False)
 
 
-class WorkerHeartbeatRow(Row):
+class WorkerHeartbeatRow(DeclaredTable):
     """The heartbeat of a worker, renewed every few seconds. Other workers delete rows that are no longer renewed."""
 
     __tablename__ = "worker_heartbeat"
@@ -78,7 +78,7 @@ class WorkerHeartbeatRow(Row):
     at: datetime = moment(nullable=False)
 
 
-class RowCountRow(Row):
+class RowCountRow(DeclaredTable):
     """The rows of one table by state, as a worker counted them last, and how many seconds that took."""
 
     __tablename__ = "row_count"
@@ -88,7 +88,7 @@ class RowCountRow(Row):
     seconds: float
 
 
-class SendingPauseRow(Row):
+class SendingPauseRow(DeclaredTable):
     """One row while sending is paused, none otherwise. `restored_from`: time of the backup whose restore began it."""
 
     __tablename__ = "sending_pause"
@@ -98,7 +98,7 @@ class SendingPauseRow(Row):
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
-class RestoredUntilRow(Row):
+class RestoredUntilRow(DeclaredTable):
     """One row in a restored database. The former hub may already have sent what was due until this moment."""
 
     __tablename__ = "restored_until"
@@ -107,7 +107,7 @@ class RestoredUntilRow(Row):
     __table_args__ = (CheckConstraint("one", name="one"),)
 
 
-class RestoredDeliveryRow(Row):
+class RestoredDeliveryRow(DeclaredTable):
     """A delivery that any provider may have: it was open in a backup, or its step was due before the restore."""
 
     __tablename__ = "restored_delivery"

@@ -9,10 +9,10 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Text, Un
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.store.tables.columns import Row, bytes_, column, counter, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, moment, words
 
 
-class SignLinkRow(Row):
+class SignLinkRow(DeclaredTable):
     __tablename__ = "sign_link"
     id: UUID = column(primary_key=True)
     contract: UUID = column(foreign_key="contract.id", index=True)
@@ -35,7 +35,7 @@ class SignLinkRow(Row):
     )
 
 
-class SigningSessionRow(Row):
+class SigningSessionRow(DeclaredTable):
     __tablename__ = "signing_session"
     id: UUID = column(primary_key=True)
     secret_hash: bytes = bytes_(nullable=False, unique=True)
@@ -59,7 +59,7 @@ class SigningSessionRow(Row):
     )
 
 
-class OneTimeCodeRow(Row):
+class OneTimeCodeRow(DeclaredTable):
     """A one-time code, which is derived from `id`. A new code ends the old one; limits count these rows by person."""
 
     __tablename__ = "one_time_code"
@@ -72,7 +72,7 @@ class OneTimeCodeRow(Row):
     __table_args__ = (Index("ix_one_time_code_person", "person", "created_at"),)
 
 
-class WrongAnswerRow(Row):
+class WrongAnswerRow(DeclaredTable):
     __tablename__ = "wrong_answer"
     id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
     person: str = words()
@@ -80,7 +80,7 @@ class WrongAnswerRow(Row):
     __table_args__ = (Index("ix_wrong_answer_person", "person", "at"),)
 
 
-class IdentityCheckRow(Row):
+class IdentityCheckRow(DeclaredTable):
     """Result, method and time of an identity check, and the provider's own id of it. The inputs are not stored."""
 
     __tablename__ = "identity_check"
@@ -95,7 +95,7 @@ class IdentityCheckRow(Row):
     reference: str | None = words()
 
 
-class PageSeenRow(Row):
+class PageSeenRow(DeclaredTable):
     __tablename__ = "page_seen"
     task: UUID = column(primary_key=True)
     document: str = words(primary_key=True)
@@ -103,7 +103,7 @@ class PageSeenRow(Row):
     at: datetime = moment(nullable=False)
 
 
-class PairingRow(Row):
+class PairingRow(DeclaredTable):
     """A pairing. `session`: of the page; `agent`: of the program on the signer's own computer."""
 
     __tablename__ = "pairing"
@@ -120,7 +120,7 @@ class PairingRow(Row):
     ended_at: datetime | None = moment()
 
 
-class PasskeyRow(Row):
+class PasskeyRow(DeclaredTable):
     """A passkey. The credential id, which the device chooses, is unique for an origin."""
 
     __tablename__ = "passkey"
@@ -140,7 +140,7 @@ class PasskeyRow(Row):
     )
 
 
-class AppKeyRow(Row):
+class AppKeyRow(DeclaredTable):
     """A key in an app's keystore, bound to a person. `spki_hash` is SHA-256.
 
     `contract` and `signer` are those of the session in which it was bound.
@@ -177,7 +177,7 @@ class AppKeyRow(Row):
     )
 
 
-class IssuedCertificateRow(Row):
+class IssuedCertificateRow(DeclaredTable):
     __tablename__ = "issued_certificate"
     serial: str = words(primary_key=True)
     authority: str = words(primary_key=True)
@@ -193,7 +193,7 @@ class IssuedCertificateRow(Row):
     )
 
 
-class SharedCertificateRow(Row):
+class SharedCertificateRow(DeclaredTable):
     """A certificate (DER) that many signature requests share: of the seal, or of an authority."""
 
     __tablename__ = "shared_certificate"
@@ -202,7 +202,7 @@ class SharedCertificateRow(Row):
     __table_args__ = (CheckConstraint("sha256 = sha256(certificate)", name="hash"),)
 
 
-class SignatureRequestRow(Row):
+class SignatureRequestRow(DeclaredTable):
     """A signature request. `chain`: certificates (DER), or their SHA-256 where they are shared ones."""
 
     __tablename__ = "signature_request"

@@ -11,10 +11,10 @@ from sqlalchemy import column as sql_column
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.store.tables.columns import Row, bytes_, column, counter, json_, moment, words
+from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
 
 
-class StaffRow(Row):
+class StaffRow(DeclaredTable):
     """An account. `password_expires_at`: of a one-time password, which has to be changed at the first login.
 
     `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
@@ -47,7 +47,7 @@ STAFF_DIRECTORY: TableClause = table(
 )
 
 
-class StaffSessionRow(Row):
+class StaffSessionRow(DeclaredTable):
     """A session in a browser. `seen_at`: the last request, to the minute. `pending`: the password was right, and the
     second factor has not been given yet. `by_provider`: it began at the school's own login service."""
 
@@ -63,7 +63,7 @@ class StaffSessionRow(Row):
     by_provider: bool = column(default=False, server_default=sql("false"))
 
 
-class StaffRecoveryCodeRow(Row):
+class StaffRecoveryCodeRow(DeclaredTable):
     """A code that can be used once instead of the authenticator app. It is deleted when it is used."""
 
     __tablename__ = "staff_recovery_code"
@@ -71,7 +71,7 @@ class StaffRecoveryCodeRow(Row):
     code_hash: bytes = bytes_(nullable=False, primary_key=True)
 
 
-class LoginFailureRow(Row):
+class LoginFailureRow(DeclaredTable):
     __tablename__ = "login_failure"
     id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
     login: str = words()
@@ -83,7 +83,7 @@ class LoginFailureRow(Row):
 SCOPES_BEFORE = "'{read,issue,act,metrics}'"
 
 
-class ApiKeyRow(Row):
+class ApiKeyRow(DeclaredTable):
     __tablename__ = "api_key"
     id: UUID = column(primary_key=True)
     name: str = words()
@@ -95,7 +95,7 @@ class ApiKeyRow(Row):
     expires_at: datetime | None = moment()
 
 
-class IdempotencyRow(Row):
+class IdempotencyRow(DeclaredTable):
     __tablename__ = "idempotency"
     owner: UUID = column(primary_key=True)
     key: str = words(primary_key=True)
@@ -105,7 +105,7 @@ class IdempotencyRow(Row):
     created_at: datetime = moment(nullable=False)
 
 
-class ChatAccountRow(Row):
+class ChatAccountRow(DeclaredTable):
     """The member of staff that a chat user is. A chat user without a row gets no answers."""
 
     __tablename__ = "chat_account"
@@ -115,7 +115,7 @@ class ChatAccountRow(Row):
     created_at: datetime = moment(nullable=False)
 
 
-class StaffTaskRow(Row):
+class StaffTaskRow(DeclaredTable):
     __tablename__ = "staff_task"
     id: UUID = column(primary_key=True)
     kind: str = words()
@@ -143,7 +143,7 @@ class StaffTaskRow(Row):
     )
 
 
-class AlertRow(Row):
+class AlertRow(DeclaredTable):
     """Urgent news for staff, sent by chat or mail. The row is also the attempt to send it.
 
     `tries`, `begun_at`, `due_at`: number of attempts, start of the last, time of the next. `reached`: marks of the
@@ -169,7 +169,7 @@ class AlertRow(Row):
     )
 
 
-class PhoneChangeRow(Row):
+class PhoneChangeRow(DeclaredTable):
     """A request to change the phone number of a person in all contracts. It needs two approvals; the old phone's code
     is one."""
 
