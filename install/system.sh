@@ -9,6 +9,10 @@ packages=(python3-venv softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" != run ]; then
     packages+=(chromium poppler-utils mupdf-tools qpdf openssl unzip strace faketime)
     packages+=(kannel kannel-extras iproute2 p11-kit-modules)
+    # Chromium without a window, for the quick tests. Where there is none, they take the whole browser.
+    if command -v chromium-headless-shell >/dev/null || apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+        packages+=(chromium-headless-shell)
+    fi
     # Debian's npm brings its Node. A Node from elsewhere has an npm of its own, and the two packages exclude each other.
     command -v npm >/dev/null || packages+=(npm)
 fi

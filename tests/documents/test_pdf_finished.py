@@ -154,5 +154,5 @@ async def test_pyhanko_refuses_a_changed_amount(finished: FinishedParts, tmp_pat
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "accepted" not in done.stdout
-    with pytest.raises(AssertionError, match="INTEGRITY_FAILURE|HASH_FAILURE"):
+    with pytest.raises(AssertionError, match=r"INTEGRITY_FAILURE|HASH_FAILURE"):
         judge_by_pyhanko(tmp_path / "changed.pdf", finished.trust_pem, [*finished.signers, "seal"])
