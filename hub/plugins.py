@@ -14,8 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import chats
 from channels import Channel, ChannelContext
-from hub import attestations, authorities, notaries, tokens
-from hub import identity as identities
+from hub import attestations, authorities, identity as identities, notaries, tokens
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.authority_choice import BUILTIN
 from hub.router.providers import Provider

@@ -8,8 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, TypeVar
 
-from asn1crypto import pem
-from asn1crypto import x509 as asn1_x509
+from asn1crypto import pem, x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization

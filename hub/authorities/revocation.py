@@ -22,8 +22,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hub.authorities.ocsp_client import OcspAnswer, OcspClient
-from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
+from hub.authorities.ocsp_client import OcspAnswer, OcspClient, list_addresses as ocsp_addresses
 from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 

@@ -8,8 +8,7 @@ from typing import Any, Final, cast
 from asn1crypto import keys
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pkcs11 import Attribute, Mechanism
-from pkcs11 import exceptions as pkcs11_errors
+from pkcs11 import Attribute, Mechanism, exceptions as pkcs11_errors
 from pkcs11.types import PublicKey, Session
 from pkcs11.util.ec import decode_ec_private_key, decode_ec_public_key
 from pkcs11.util.rsa import decode_rsa_private_key, decode_rsa_public_key, encode_rsa_public_key

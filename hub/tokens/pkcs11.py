@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11 import exceptions as pkcs11_errors
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions as pkcs11_errors
 from pkcs11.types import PublicKey, Session, SignMixin
 from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_named_curve_parameters
 

@@ -6,8 +6,7 @@ import secrets
 
 import aiohttp
 
-from hub import attestations, authorities
-from hub import identity as identities
+from hub import attestations, authorities, identity as identities
 from hub.attestations import Attestor
 from hub.authorities import Authority
 from hub.authorities.revocation import RevocationLists

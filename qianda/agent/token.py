@@ -16,8 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from pkcs11 import Attribute, CertificateType, KeyType, ObjectClass, TokenFlag
-from pkcs11 import exceptions as errors
+from pkcs11 import Attribute, CertificateType, KeyType, ObjectClass, TokenFlag, exceptions as errors
 from pkcs11.types import PROTECTED_AUTH, PrivateKey, PublicKey, Session, SignMixin, Token
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.x509 import decode_x509_certificate

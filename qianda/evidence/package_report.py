@@ -14,12 +14,15 @@ from qianda.evidence.reasons import NO_FINAL_FILE
 from qianda.verify.elements import ElementAnswer
 from qianda.verify.findings import Element, Reason, Word, readable
 from qianda.verify.reasons import NO_TRUST
-from qianda.verify.report import as_json as document_as_json
-from qianda.verify.report import local_time, say
-from qianda.verify.report import show as show_document
+from qianda.verify.report import as_json as document_as_json, local_time, say, show as show_document
 from qianda.verify.requirement import find_lacking as find_lacking_of_document
-from qianda.verify.validation_report import FAILED, INDETERMINATE, PASSED, ReportedSignature
-from qianda.verify.validation_report import signatures_of as signatures_of_document
+from qianda.verify.validation_report import (
+    FAILED,
+    INDETERMINATE,
+    PASSED,
+    ReportedSignature,
+    signatures_of as signatures_of_document,
+)
 
 _REFUSED = Reason("不可信: {why}", "Not to be believed: {why}")
 _UNTRUSTED_MAKER = Reason(

@@ -35,8 +35,7 @@ from tests.poster_visits import Family, admitted, cn_id, make_poster
 from tests.running import PASSWORD, STUDENT_PHONE, Running, demanding_templates
 from tests.sealing.clients import configured_seal
 from tests.web.signer_visits import code_for
-from tests.web.staff_visit import COOKIE as STAFF_COOKIE
-from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
+from tests.web.staff_visit import COOKIE as STAFF_COOKIE, ConsoleBrowser, add_staff, console_of
 
 # Contract template for which a key made in a browser is not enough.
 ANOTHER_KEY = "token"

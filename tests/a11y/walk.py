@@ -13,8 +13,7 @@ from typing import Literal
 import aiohttp_jinja2
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
-from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Browser, Error as PlaywrightError, Page, async_playwright
 
 from hub.settings import PACKED
 from hub.web.pages.i18n import COOKIE as LANGUAGE_COOKIE

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.alerts import Addressee, NotDelivered, Notice
-from hub.alerts import apprise as adapter
+from hub.alerts import Addressee, NotDelivered, Notice, apprise as adapter
 from tests.alerts.hook import dead_address, hook
 
 NOTICE = Notice("签达告警: 服务商已停用", "twilio: the account is suspended\nhttps://sign.example.org/staff/tasks")

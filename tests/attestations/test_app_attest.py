@@ -10,8 +10,7 @@ import pytest
 
 from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, cbor
 from hub.attestations.app_attest import connect
-from tests.attestations.platforms import APPLE_APP, DEVELOPMENT, AppAttestService, new_key, spki_of
-from tests.attestations.platforms import cbor as encoded
+from tests.attestations.platforms import APPLE_APP, DEVELOPMENT, AppAttestService, cbor as encoded, new_key, spki_of
 
 pytestmark = pytest.mark.custody
 CHALLENGE = b"c" * 32

@@ -15,8 +15,7 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from asn1crypto import ocsp as asn1_ocsp
-from asn1crypto import pem
+from asn1crypto import ocsp as asn1_ocsp, pem
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding

@@ -14,8 +14,7 @@ from playwright.async_api import Page, expect
 from hub.lifecycle.school.posters import code_of
 from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import DESK, NewPage, Shot
-from tests.browser.signer_steps import ZH, draw_name, read_to_the_end, sign
-from tests.browser.signer_steps import code_of as code_in_message
+from tests.browser.signer_steps import ZH, code_of as code_in_message, draw_name, read_to_the_end, sign
 from tests.poster_visits import Family, cn_id, counts, make_poster
 from tests.running import Running
 

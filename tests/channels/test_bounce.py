@@ -12,8 +12,12 @@ from channels import CallbackContent, CallbackRequest, ChannelContext, Failure, 
 from channels.bounce import convert_status
 from channels.email import Email
 from tests.channels.doubles.email import Double
-from tests.channels.test_email import KEY, MESSAGE, connected
-from tests.channels.test_email import place as place  # noqa: PLC0414 (a fixture, for the tests here too)
+from tests.channels.test_email import (
+    KEY,
+    MESSAGE,
+    connected,
+    place as place,  # noqa: PLC0414 (a fixture, for the tests here too)
+)
 
 REPORT = b"Content-Type: multipart/report; report-type=%s; boundary=x\n\n--x\n"
 DELIVERED = b"\nFinal-Recipient: rfc822; other@example.org\nAction: delivered\nStatus: 2.0.0\n"

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from tests.client.prepared_parts import SHOWN, Prepared, new_certificate, prepared_over, signed_attributes

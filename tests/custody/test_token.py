@@ -10,8 +10,7 @@ from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from pkcs11 import KeyType, Mechanism, TokenFlag
-from pkcs11 import exceptions as errors
+from pkcs11 import KeyType, Mechanism, TokenFlag, exceptions as errors
 
 from hub.errors import TokenUnavailable
 from hub.tokens import softhsm

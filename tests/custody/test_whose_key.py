@@ -38,8 +38,7 @@ from tests.custody.outside_authority import (
 )
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signer import Person, record_of
-from tests.lifecycle.signer import person as signer_of
+from tests.lifecycle.signer import Person, person as signer_of, record_of
 
 pytestmark = pytest.mark.custody
 

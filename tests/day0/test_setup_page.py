@@ -16,8 +16,7 @@ import pyotp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Error as PlaywrightError, Page, async_playwright, expect
 
 from bench.ports import free_port
 from tests.authorities.certomancer_pki import CertomancerPki

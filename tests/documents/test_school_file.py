@@ -6,8 +6,7 @@ import tomllib
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hub.documents.school.school_file import describe_school, read_school
 from hub.documents.toml_text import write_toml

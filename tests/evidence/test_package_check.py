@@ -28,8 +28,7 @@ from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 from qianda.verify.trust import Trust
 from tests.commands import run_command
 from tests.evidence.ended_contracts import ended, package_of, pki_of, signed_items, trusted_pem
-from tests.evidence.small_package import package_of as sign_items
-from tests.evidence.small_package import proven
+from tests.evidence.small_package import package_of as sign_items, proven
 from tests.lifecycle.clockwork import quiet_hub
 from tests.signing_parts import Pki, sample_pdf
 

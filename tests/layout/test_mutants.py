@@ -10,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import Judged, Mutant, Verdict, copies, environment_for, failing_before, faults_of, judge, read_list
-from tests.mutants import report as report_on
+from tests.mutants import (
+    Judged,
+    Mutant,
+    Verdict,
+    copies,
+    environment_for,
+    failing_before,
+    faults_of,
+    judge,
+    read_list,
+    report as report_on,
+)
 
 MIN_MUTANTS = 60
 GUARD = "def may_pass(age):\n    if age < 18:\n        return False\n    return True\n"

@@ -19,8 +19,7 @@ from playwright.async_api import async_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, PHONE
 from tests.processes.programs import eventually
-from tests.processes.test_demo import PHONE as NUMBER
-from tests.processes.test_demo import contract
+from tests.processes.test_demo import PHONE as NUMBER, contract
 
 KEYS = """
 async () => {

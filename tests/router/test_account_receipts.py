@@ -23,8 +23,7 @@ from hub.router.providers import Provider, ProviderSet
 from hub.store.inbound.callback_writer import CALL
 from tests.channels.doubles import Trouble
 from tests.channels.doubles.outbox import Ledger
-from tests.channels.doubles.sms_aliyun import Double as Aliyun
-from tests.channels.doubles.sms_aliyun import called
+from tests.channels.doubles.sms_aliyun import Double as Aliyun, called
 from tests.router.routed import Routed, routed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

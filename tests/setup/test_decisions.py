@@ -16,8 +16,7 @@ from hub.setup.answers_file import FILE, AnswersFile
 from hub.setup.check_answers import find_first_faulty_step, find_step_faults
 from hub.setup.questions import STEPS, find_step, list_texts
 from hub.setup.tables import COURSE_TITLES, read_table
-from hub.web.pages.doctor_words import PARTS, PROVIDER, say_found
-from hub.web.pages.doctor_words import SHAPES as FINDINGS
+from hub.web.pages.doctor_words import PARTS, PROVIDER, SHAPES as FINDINGS, say_found
 from hub.web.pages.fault_words import SHAPES, STEPS_TOLD, say_fault, say_step
 from hub.web.pages.i18n import Catalogues
 from qianda.verify.findings import Element, Word

@@ -19,8 +19,7 @@ from asn1crypto import ocsp
 
 from channels.applink import AndroidApp, AppLink
 from hub.web.app import make_app, run_web
-from hub.web.file_checks import MAX_BODY_BYTES as MAX_CHECK_BYTES
-from hub.web.file_checks import MAX_PARTS
+from hub.web.file_checks import MAX_BODY_BYTES as MAX_CHECK_BYTES, MAX_PARTS
 from hub.web.http.rate_limit import RateLimits
 from hub.web.http.security import COOKIE
 from tests.running import Running, running_hub

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Select,
-    Table,
     Uuid,
     and_,
     any_,
@@ -33,15 +32,9 @@ from hub.errors import BadInput
 from hub.model.contract.person import normalise_phone
 from hub.model.messaging.delivery import DeliveryState
 from hub.store.encryption.cipher import Cipher
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
-from hub.store.tables.messaging import DeliveryRow, DeliveryShareRow
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
+from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE
 
-CONTRACT: Table = table_of(ContractRow)
-TASK: Table = table_of(SigningTaskRow)
-SIGNER: Table = table_of(SignerRow)
-DELIVERY: Table = table_of(DeliveryRow)
-SHARE: Table = table_of(DeliveryShareRow)
 # How many last characters of a phone number or identity document are searched for.
 TAIL = 4
 # No name has this many digits.

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, exists, not_, select
+from sqlalchemy import exists, not_, select
 
 from hub.model.board.act_progress import ActFailure
 from hub.model.board.bulk_act import BulkAct, BulkEnding, BulkKind, BulkProgress, BulkResult, BulkVerdict
@@ -15,13 +15,9 @@ from hub.model.contract.contract import Contract
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
-from hub.store.tables.board import BulkActRow, BulkItemRow
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow
+from hub.store.tables.board import BULK_ACT as ACT, BULK_ITEM as ITEM
+from hub.store.tables.contract import CONTRACT
 
-ACT: Table = table_of(BulkActRow)
-ITEM: Table = table_of(BulkItemRow)
-CONTRACT: Table = table_of(ContractRow)
 _REASON = EncryptedColumn.of(ACT.c.reason_sealed)
 _FAILURE = EncryptedColumn.of(ITEM.c.failure_sealed)
 OF_BULK = ActTables(ACT, ITEM, "contract", "verdict")

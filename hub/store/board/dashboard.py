@@ -9,25 +9,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, func, select, true, tuple_
+from sqlalchemy import Select, func, select, true, tuple_
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.store.board.board_counts import count_board
-from hub.store.board.board_filter import CONTRACT, MESSAGE, SIGNER, SORT_COLUMNS, TASK, BoardFilter, BoardSort
+from hub.store.board.board_filter import MESSAGE, SORT_COLUMNS, BoardFilter, BoardSort
 from hub.store.contract.contracts import CONTRACT_DATA
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import CampusRow, CourseRow
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
+from hub.store.tables.school import CAMPUS, COURSE
 
 _CHANGE_MARK = SqlStatement(
     "SELECT (SELECT max(id) FROM reminder_entry) AS ledger, (SELECT max(id) FROM document_version) AS file"
 )
-CAMPUS: Table = table_of(CampusRow)
-COURSE: Table = table_of(CourseRow)
 
 
 @dataclass(frozen=True)

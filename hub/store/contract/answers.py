@@ -14,20 +14,18 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ARRAY, DateTime, Table, Uuid, any_, bindparam, insert, select, update
+from sqlalchemy import ARRAY, DateTime, Uuid, any_, bindparam, insert, select, update
 
 from hub.errors import NotFound, UnreadableFile
 from hub.model.contract.attachment import Attachment
 from hub.model.contract.contract import Contract
-from hub.store.contract.contracts import ANSWERS, VERSION, Contracts
+from hub.store.contract.contracts import ANSWERS, Contracts
 from hub.store.encryption.cipher import NONCE_BYTES, Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import AttachmentRow
+from hub.store.tables.contract import ATTACHMENT, DOCUMENT_VERSION as VERSION
 
-ATTACHMENT: Table = table_of(AttachmentRow)
 _KEY: Final = EncryptedColumn.of(ATTACHMENT.c.key_sealed)
 _KEY_BITS: Final = 256
 _FIELDS: Final = set(Attachment.__dataclass_fields__)

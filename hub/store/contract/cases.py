@@ -29,19 +29,16 @@ from hub.model.contract.signer import Signer, TaskState
 from hub.model.school.course import Campus
 from hub.model.signing.session import SigningSession, Tries, hash_secret
 from hub.model.signing.signature_request import UNFINISHED
-from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
-from hub.store.contract.tasks import TASK, read_task
+from hub.store.contract.contracts import Contracts
+from hub.store.contract.tasks import read_task
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.signing.sessions import SESSION, read_session, read_tries
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import CampusRow
-from hub.store.tables.signing import SignatureRequestRow
-
-CAMPUS: Table = table_of(CampusRow)
-REQUEST: Table = table_of(SignatureRequestRow)
+from hub.store.signing.sessions import read_session, read_tries
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
+from hub.store.tables.school import CAMPUS
+from hub.store.tables.signing import SIGNATURE_REQUEST as REQUEST, SIGNING_SESSION as SESSION
 
 _CONTRACT_ID = bindparam("contract", type_=Uuid())
 _SECRET = bindparam("secret", type_=LargeBinary())

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import ContractNotFound, ContractUnreadable, StaleVersion
@@ -23,13 +23,8 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, new_values, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractNumberRow, ContractRow, DocumentVersionRow, SignerRow
+from hub.store.tables.contract import CONTRACT, CONTRACT_NUMBER as NUMBER, DOCUMENT_VERSION as VERSION, SIGNER
 
-CONTRACT: Table = table_of(ContractRow)
-SIGNER: Table = table_of(SignerRow)
-NUMBER: Table = table_of(ContractNumberRow)
-VERSION: Table = table_of(DocumentVersionRow)
 CONTRACT_DATA, ANSWERS = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(CONTRACT.c.answers_sealed)
 _PHONE, _ID_NUMBER, _EMAIL = (
     EncryptedColumn.of(SIGNER.c[name]) for name in ("phone_sealed", "id_number_sealed", "email_sealed")

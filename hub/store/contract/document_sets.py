@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Uuid, bindparam, select
 
 from hub.model.contract.contract import Contract
-from hub.store.contract.contracts import CONTRACT, Contracts
+from hub.store.contract.contracts import Contracts
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.statement import SqlStatement
+from hub.store.tables.contract import CONTRACT
 
 _SET = SqlStatement(
     select(CONTRACT).where(CONTRACT.c.set_id == bindparam("set", type_=Uuid())).order_by(CONTRACT.c.number)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 
 from hub.errors import ContractNotFound
 from hub.model.contract.signer import SigningTask, TaskState
@@ -18,12 +18,8 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, changed, insert_many, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.pause import is_not_paused
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
 
-TASK: Table = table_of(SigningTaskRow)
-CONTRACT: Table = table_of(ContractRow)
-SIGNER: Table = table_of(SignerRow)
 PLAN_CHANGED = "plan_changed"
 # A worker looks for due steps at least this often, even without a NOTIFY.
 MAX_SLEEP = timedelta(seconds=30)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 
 from hub.model.evidence.addendum import EvidenceAddendum
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.evidence import EvidenceAddendumRow
+from hub.store.tables.evidence import EVIDENCE_ADDENDUM as ADDENDUM
 
-ADDENDUM: Table = table_of(EvidenceAddendumRow)
 _ADD = insert_row(ADDENDUM, EvidenceAddendum.__dataclass_fields__, passing_over=True)
 _NEWEST = SqlStatement(
     select(ADDENDUM).where(ADDENDUM.c.contract == bindparam("contract")).order_by(ADDENDUM.c.number.desc()).limit(1)

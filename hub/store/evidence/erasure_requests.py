@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.evidence.erasure_request import ErasureRequest
@@ -16,10 +16,8 @@ from hub.model.evidence.person_data import SoughtPerson
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.evidence import ErasureRequestRow
+from hub.store.tables.evidence import ERASURE_REQUEST as REQUEST
 
-REQUEST: Table = table_of(ErasureRequestRow)
 _SOUGHT = EncryptedColumn.of(REQUEST.c.sought_sealed)
 
 

@@ -6,23 +6,17 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, column, func, select, text
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, column, func, select, text
 
 from hub.model.evidence.inspection import InspectedContract, RecordHead
 from hub.model.evidence.record import RecordEntry
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, DocumentVersionRow
-from hub.store.tables.evidence import RecordEntryRow, RecordHeadRow
-from hub.store.tables.server import InstallationRow
+from hub.store.tables.contract import CONTRACT, DOCUMENT_VERSION as VERSION
+from hub.store.tables.evidence import RECORD_ENTRY as ENTRY, RECORD_HEAD as HEAD
+from hub.store.tables.server import INSTALLATION
 
-CONTRACT: Table = table_of(ContractRow)
-ENTRY: Table = table_of(RecordEntryRow)
-INSTALLATION: Table = table_of(InstallationRow)
-HEAD: Table = table_of(RecordHeadRow)
-VERSION: Table = table_of(DocumentVersionRow)
 ROWS_AT_ONCE = 200
 
 # This includes contracts that have only their record, or its head, left.

@@ -6,19 +6,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, bindparam, select
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, select
 
 from hub.model.evidence.legal_hold import HeldContract, LegalHold
 from hub.model.evidence.person_data import ERASED
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow
-from hub.store.tables.evidence import LegalHoldRow
+from hub.store.tables.contract import CONTRACT
+from hub.store.tables.evidence import LEGAL_HOLD as HOLD
 
-HOLD: Table = table_of(LegalHoldRow)
-CONTRACT: Table = table_of(ContractRow)
 _ADD = insert_row(HOLD, LegalHold.__dataclass_fields__)
 _OF = SqlStatement(
     select(HOLD)

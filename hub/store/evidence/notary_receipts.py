@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table
-
 from hub.model.evidence.notary import DepositedRoot, StoredReceipt
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.evidence import HashTreeReceiptRow
+from hub.store.tables.evidence import HASH_TREE_RECEIPT as RECEIPT
 
-RECEIPT: Table = table_of(HashTreeReceiptRow)
 _ADD = insert_row(RECEIPT, StoredReceipt.__dataclass_fields__, passing_over=True)
 _WITHOUT = SqlStatement("""
 SELECT tree.day, tree.root FROM hash_tree AS tree WHERE NOT EXISTS (

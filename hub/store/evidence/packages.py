@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.contract import Contract
@@ -21,17 +21,10 @@ from hub.store.messaging.deliveries import opening_of_deliveries
 from hub.store.reminders.ledger import LEDGER
 from hub.store.signing.issued_certificates import REVOKED
 from hub.store.signing.signature_requests import ATTEMPTS, REQUESTS
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import DocumentVersionRow, SigningTaskRow
-from hub.store.tables.evidence import EvidenceDueRow, EvidencePackageRow
-from hub.store.tables.signing import IdentityCheckRow, PageSeenRow
+from hub.store.tables.contract import DOCUMENT_VERSION as VERSION, SIGNING_TASK as TASK
+from hub.store.tables.evidence import EVIDENCE_DUE as DUE, EVIDENCE_PACKAGE as PACKAGE
+from hub.store.tables.signing import IDENTITY_CHECK as CHECK, PAGE_SEEN as PAGE
 
-PACKAGE: Table = table_of(EvidencePackageRow)
-DUE: Table = table_of(EvidenceDueRow)
-CHECK: Table = table_of(IdentityCheckRow)
-PAGE: Table = table_of(PageSeenRow)
-TASK: Table = table_of(SigningTaskRow)
-VERSION: Table = table_of(DocumentVersionRow)
 _OF_VERSION = VERSION.c.contract == bindparam("contract")
 _MINE = PACKAGE.c.contract == bindparam("contract")
 _PLAN = SqlStatement(insert(DUE).on_conflict_do_nothing(), ("contract", "campus", "due_at"))

@@ -18,34 +18,28 @@ from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract
 from hub.model.messaging.message import COPIES
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import AttachmentRow, ContractRow, DocumentVersionRow, SignerRow, SigningTaskRow
-from hub.store.tables.evidence import EvidenceAddendumRow, EvidencePackageRow, LegalHoldRow, PersonalValueRow
-from hub.store.tables.inbound import InboundMessageRow
-from hub.store.tables.messaging import DeliveryRow, DeliveryShareRow
-from hub.store.tables.school import EnrolmentRow, PosterScanRow, VisitorRow
-from hub.store.tables.signing import (
-    AppKeyRow,
-    IssuedCertificateRow,
-    OneTimeCodeRow,
-    PairingRow,
-    PasskeyRow,
-    SignatureRequestRow,
-    SigningSessionRow,
-    WrongAnswerRow,
+from hub.store.tables.contract import ATTACHMENT, CONTRACT, DOCUMENT_VERSION as VERSION, SIGNER, SIGNING_TASK as TASK
+from hub.store.tables.evidence import (
+    EVIDENCE_ADDENDUM as ADDENDUM,
+    EVIDENCE_PACKAGE as PACKAGE,
+    LEGAL_HOLD as HOLD,
+    PERSONAL_VALUE as VALUE,
 )
-from hub.store.tables.staff import PhoneChangeRow, StaffTaskRow
+from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
+from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE
+from hub.store.tables.school import ENROLMENT, POSTER_SCAN as SCAN, VISITOR
+from hub.store.tables.signing import (
+    APP_KEY,
+    ISSUED_CERTIFICATE as CERTIFICATE,
+    ONE_TIME_CODE as CODE,
+    PAIRING,
+    PASSKEY,
+    SIGNATURE_REQUEST as REQUEST,
+    SIGNING_SESSION as SESSION,
+    WRONG_ANSWER as WRONG,
+)
+from hub.store.tables.staff import PHONE_CHANGE as CHANGE, STAFF_TASK
 
-CONTRACT, SIGNER, TASK = table_of(ContractRow), table_of(SignerRow), table_of(SigningTaskRow)
-VERSION, REQUEST = table_of(DocumentVersionRow), table_of(SignatureRequestRow)
-ADDENDUM, ATTACHMENT = table_of(EvidenceAddendumRow), table_of(AttachmentRow)
-PACKAGE, HOLD = table_of(EvidencePackageRow), table_of(LegalHoldRow)
-DELIVERY, SHARE = table_of(DeliveryRow), table_of(DeliveryShareRow)
-SESSION, PAIRING = table_of(SigningSessionRow), table_of(PairingRow)
-CERTIFICATE, CHANGE, STAFF_TASK = table_of(IssuedCertificateRow), table_of(PhoneChangeRow), table_of(StaffTaskRow)
-VALUE, ENROLMENT, INBOUND = table_of(PersonalValueRow), table_of(EnrolmentRow), table_of(InboundMessageRow)
-VISITOR, SCAN, APP_KEY, PASSKEY = (table_of(row) for row in (VisitorRow, PosterScanRow, AppKeyRow, PasskeyRow))
-CODE, WRONG = table_of(OneTimeCodeRow), table_of(WrongAnswerRow)
 HASH_BYTES = 32
 _DATA, _PEOPLE = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(ENROLMENT.c.people_sealed)
 _PHONE, _ID_NUMBER = EncryptedColumn.of(SIGNER.c.phone_sealed), EncryptedColumn.of(SIGNER.c.id_number_sealed)

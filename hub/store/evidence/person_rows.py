@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import ARRAY, BindParameter, LargeBinary, Table, Text, Uuid, any_, bindparam, select, text
+from sqlalchemy import ARRAY, BindParameter, LargeBinary, Text, Uuid, any_, bindparam, select, text
 from sqlalchemy.types import TypeEngine
 
 from hub.model.contract.contract import ContractState
@@ -27,17 +27,10 @@ from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, SignerRow
-from hub.store.tables.inbound import InboundMessageRow
-from hub.store.tables.school import EnrolmentRow, IssueActRow, IssueItemRow
+from hub.store.tables.contract import CONTRACT, SIGNER
+from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
+from hub.store.tables.school import ENROLMENT, ISSUE_ACT as ACT, ISSUE_ITEM as ITEM
 
-CONTRACT: Table = table_of(ContractRow)
-SIGNER: Table = table_of(SignerRow)
-ENROLMENT: Table = table_of(EnrolmentRow)
-ACT: Table = table_of(IssueActRow)
-ITEM: Table = table_of(IssueItemRow)
-INBOUND: Table = table_of(InboundMessageRow)
 ROWS_AT_ONCE = 200
 _DATA, _PEOPLE = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(ENROLMENT.c.people_sealed)
 _REPLACEMENT = EncryptedColumn.of(ITEM.c.replacement_sealed)

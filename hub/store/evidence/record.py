@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import Signer
@@ -27,15 +27,10 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import AFTER_WRITES
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import SignerRow
-from hub.store.tables.evidence import PersonalValueRow, RecordEntryRow
-from hub.store.tables.signing import PasskeyRow
+from hub.store.tables.contract import SIGNER
+from hub.store.tables.evidence import PERSONAL_VALUE as VALUE, RECORD_ENTRY as ENTRY
+from hub.store.tables.signing import PASSKEY
 
-ENTRY: Table = table_of(RecordEntryRow)
-VALUE: Table = table_of(PersonalValueRow)
-SIGNER: Table = table_of(SignerRow)
-PASSKEY: Table = table_of(PasskeyRow)
 _VALUE = EncryptedColumn.of(VALUE.c.value_sealed)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.

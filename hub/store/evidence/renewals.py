@@ -7,17 +7,14 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Integer, Table, Uuid, bindparam, text
+from sqlalchemy import Date, Integer, Uuid, bindparam, text
 
 from hub.model.evidence.renewal import Renewal, RenewalLeaf, RenewalStep
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.evidence import EvidenceRenewalLeafRow, EvidenceRenewalRow
+from hub.store.tables.evidence import EVIDENCE_RENEWAL as RENEWAL, EVIDENCE_RENEWAL_LEAF as LEAF
 
-RENEWAL: Table = table_of(EvidenceRenewalRow)
-LEAF: Table = table_of(EvidenceRenewalLeafRow)
 _LEAF_COLUMNS = ("renewal", "position", "day", "renewed", "contract", "leaf")
 _ADD = insert_row(RENEWAL, Renewal.__dataclass_fields__, passing_over=True)
 _ADD_LEAVES = insert_many(LEAF, _LEAF_COLUMNS)

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Date, Table, bindparam, select, text
+from sqlalchemy import Date, bindparam, select, text
 
 from hub.model.evidence.tree import LeafKind, StoredTree, TreeLeaf, record_leaf
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.evidence import HashTreeLeafRow, HashTreeRow
+from hub.store.tables.evidence import HASH_TREE as TREE, HASH_TREE_LEAF as LEAF
 
-TREE: Table = table_of(HashTreeRow)
-LEAF: Table = table_of(HashTreeLeafRow)
 SCHOOL = "school"
 ROWS_AT_ONCE = 1000
 _DAY = bindparam("day", type_=Date())

@@ -21,8 +21,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
-from hub.store.tables.columns import table_of
-from hub.store.tables.inbound import CallbackRow
+from hub.store.tables.inbound import CALLBACK
 
 _GONE = (
     OSError,
@@ -31,7 +30,7 @@ _GONE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server closed the connection while a statement was being sent
 )
-CALL = EncryptedColumn.of(table_of(CallbackRow).c.call_sealed)
+CALL = EncryptedColumn.of(CALLBACK.c.call_sealed)
 # The channel of NOTIFY on which workers listen for callbacks.
 CALLS_CAME = "calls_came"
 # A second run with the same ids changes nothing, so a statement whose answer was lost can be repeated.

@@ -8,17 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
 from hub.store.inbound.callback_writer import CALL
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.messaging.providers import OfProviders
-from hub.store.tables.columns import table_of
-from hub.store.tables.inbound import CallbackRow
-
-CALLBACK: Table = table_of(CallbackRow)
+from hub.store.tables.inbound import CALLBACK
 
 
 @dataclass(frozen=True)

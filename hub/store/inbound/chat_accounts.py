@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import Staff
 from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import ChatAccountRow, StaffRow
-
-ACCOUNT: Table = table_of(ChatAccountRow)
-STAFF: Table = table_of(StaffRow)
+from hub.store.tables.staff import CHAT_ACCOUNT as ACCOUNT, STAFF
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from channels import Inbound
@@ -16,10 +16,8 @@ from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.inbound import InboundMessageRow
+from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
 
-INBOUND: Table = table_of(InboundMessageRow)
 _WAITING = SqlStatement(
     select(INBOUND)
     .where(

@@ -7,16 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.budget import KINDS
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import BudgetRow
-
-BUDGET: Table = table_of(BudgetRow)
+from hub.store.tables.messaging import BUDGET
 
 # The rows are locked in the order given: consistent order, to avoid deadlocks.
 _SPEND = SqlStatement("""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, case, func, select, union_all
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, case, func, select, union_all
 
 from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState, StateReport, compute_check_time, merge_states
 from hub.model.messaging.message import Purpose
@@ -21,16 +21,14 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.messaging.delivery_items import PARTS, SHARE, for_one
-from hub.store.messaging.outbox import OUTBOX
+from hub.store.messaging.delivery_items import PARTS, for_one
 from hub.store.messaging.pause import is_not_paused
 from hub.store.messaging.providers import OfProviders
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS
-from hub.store.signing.links import JOINED_LINK, LINK, read_joined_link
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import DeliveryRow
+from hub.store.signing.links import JOINED_LINK, read_joined_link
+from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE, OUTBOX_MESSAGE as OUTBOX
+from hub.store.tables.signing import SIGN_LINK as LINK
 
-DELIVERY: Table = table_of(DeliveryRow)
 _TO = EncryptedColumn.of(DELIVERY.c.to_sealed)
 UNSETTLED = (DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))

@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from hub.model.messaging.delivery import Delivery, DeliveryItem
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import DeliveryShareRow
+from hub.store.tables.messaging import DELIVERY_SHARE as SHARE
 
-SHARE: Table = table_of(DeliveryShareRow)
 _FIELDS = tuple(DeliveryItem.__dataclass_fields__)
 _COLUMNS = ("delivery", *_FIELDS)
 _ADD = insert_many(SHARE, _COLUMNS)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import OutboxMessageRow
+from hub.store.tables.messaging import OUTBOX_MESSAGE as OUTBOX
 
-OUTBOX: Table = table_of(OutboxMessageRow)
 _ACCEPT = SqlStatement(insert(OUTBOX).on_conflict_do_nothing().returning(OUTBOX.c.key), ["key"])
 _ACCEPTED = SqlStatement(select(OUTBOX.c.key).where(OUTBOX.c.key == bindparam("key")))
 

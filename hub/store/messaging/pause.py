@@ -6,18 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, bindparam, exists, select
+from sqlalchemy import ColumnElement, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.pause import SendingPause
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.server import RestoredDeliveryRow, SendingPauseRow
+from hub.store.tables.server import RESTORED_DELIVERY as RESTORED, SENDING_PAUSE as PAUSE
 
-PAUSE: Table = table_of(SendingPauseRow)
-RESTORED: Table = table_of(RestoredDeliveryRow)
 _GET = SqlStatement(select(PAUSE.c.since, PAUSE.c.restored_from))
 _BEGIN = SqlStatement(insert(PAUSE).on_conflict_do_nothing(), ["one", "since"])
 _END = SqlStatement(PAUSE.delete())

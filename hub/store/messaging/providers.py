@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, any_, bindparam, select, text
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.messaging.provider import Health
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import AFTER_WRITES
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import ProviderLaneRow, ProviderRow
+from hub.store.tables.messaging import PROVIDER, PROVIDER_LANE as LANE
 
-PROVIDER: Table = table_of(ProviderRow)
-LANE: Table = table_of(ProviderLaneRow)
 # All lanes are locked first, in a consistent order, to avoid deadlocks: a transaction may book at one provider and then
 # at another, drawn by lot or because the first has no room. The health is not locked, so it may be slightly outdated.
 _LANES = SqlStatement(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, select
 
 from hub.model.messaging.delivery import DeliveryState
 from hub.store.kernel.opening import Opening
@@ -16,10 +16,7 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.operation.jobs import END_NAMED
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS, in_words, note_receipts
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import DeliveryRow
-
-DELIVERY: Table = table_of(DeliveryRow)
+from hub.store.tables.messaging import DELIVERY
 
 _LEARN = SqlStatement("""
 UPDATE delivery SET

@@ -10,9 +10,11 @@ from hub.model.messaging.delivery import Delivery
 from hub.store.kernel.connection import Connection
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.messaging.deliveries import DELIVERY, Deliveries
+from hub.store.messaging.deliveries import Deliveries
 from hub.store.messaging.pause import SendingPauses, is_not_paused
-from hub.store.signing.links import JOINED_LINK, LINK, Links
+from hub.store.signing.links import JOINED_LINK, Links
+from hub.store.tables.messaging import DELIVERY
+from hub.store.tables.signing import SIGN_LINK as LINK
 
 _LOCK = SqlStatement(
     select(DELIVERY, *JOINED_LINK, is_not_paused().label("is_not_paused"))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.server import WorkerHeartbeatRow
+from hub.store.tables.server import WORKER_HEARTBEAT as HEARTBEAT
 
-HEARTBEAT: Table = table_of(WorkerHeartbeatRow)
 FORGOTTEN_AFTER = timedelta(hours=1)
 _INSERT = insert(HEARTBEAT)
 _LIVES = SqlStatement(

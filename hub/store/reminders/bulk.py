@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import SigningTask
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.reminders import ManyRemindedRow
+from hub.store.tables.reminders import MANY_REMINDED as ITEM
 
-ITEM: Table = table_of(ManyRemindedRow)
 _LEFT = ITEM.c.outcome.is_(None)
 _UNFINISHED = SqlStatement(select(ITEM.c.act).distinct().where(_LEFT, ITEM.c.asked_at < bindparam("before")).limit(20))
 

@@ -19,18 +19,17 @@ from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import PLANNED, DeliveryState
 from hub.model.reminders.due_step import StepFacts
 from hub.model.reminders.schedule import StepKind
-from hub.store.contract.contracts import CONTRACT, SIGNER, Contracts
-from hub.store.contract.tasks import TASK, is_due
+from hub.store.contract.contracts import Contracts
+from hub.store.contract.tasks import is_due
 from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.opt_outs import list_covered
 from hub.store.signing.links import LASTING_LINKS, read_links
-from hub.store.tables.columns import table_of
-from hub.store.tables.server import DemoClockRow
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
+from hub.store.tables.server import DEMO_CLOCK
 
-DEMO_CLOCK = table_of(DemoClockRow)
 # The most other contracts of one person that are read.
 MAX_OTHERS = 50
 # Longer than any local day: one has 25 hours when summer time ends.

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import PLANNED, DeliveryState
@@ -17,10 +17,8 @@ from hub.model.reminders.schedule import NextStep
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.reminders import ReminderEntryRow
+from hub.store.tables.reminders import REMINDER_ENTRY as ENTRY
 
-ENTRY: Table = table_of(ReminderEntryRow)
 _COLUMNS = [column.name for column in ENTRY.c if column.name != "id"]
 _NOTE = insert_many(ENTRY, _COLUMNS)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
@@ -21,12 +21,8 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.reminders.policies import PolicyPlace
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
 
-TASK: Table = table_of(SigningTaskRow)
-CONTRACT: Table = table_of(ContractRow)
-SIGNER: Table = table_of(SignerRow)
 _IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _THEIRS = select(CONTRACT.c.id).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id)
 _HOLD, _HOLD_FREE = (

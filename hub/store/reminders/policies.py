@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CTE, Table, Text, and_, any_, bindparam, literal, or_, select
+from sqlalchemy import ARRAY, CTE, Text, and_, any_, bindparam, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reminders.calendar import SchoolDay
@@ -17,13 +17,9 @@ from hub.model.school.course import Campus
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.reminders import ReminderPolicyRow
-from hub.store.tables.school import CampusRow, SchoolDayRow
+from hub.store.tables.reminders import REMINDER_POLICY as POLICY
+from hub.store.tables.school import CAMPUS, SCHOOL_DAY as DAY
 
-CAMPUS: Table = table_of(CampusRow)
-POLICY: Table = table_of(ReminderPolicyRow)
-DAY: Table = table_of(SchoolDayRow)
 Kind = Literal["campus", "course", "contract"]
 _WORDS = ARRAY(Text())
 _OF_CONTRACT = and_(

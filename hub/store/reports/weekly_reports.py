@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.reports.weekly_report import MailState, WeeklyReport
@@ -14,11 +14,10 @@ from hub.model.staff.accounts import Staff
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.staff.accounts import STAFF, read_staff
-from hub.store.tables.columns import table_of
-from hub.store.tables.reports import WeeklyReportRow
+from hub.store.staff.accounts import read_staff
+from hub.store.tables.reports import WEEKLY_REPORT as REPORT
+from hub.store.tables.staff import STAFF
 
-REPORT: Table = table_of(WeeklyReportRow)
 _EMAIL = EncryptedColumn.of(REPORT.c.email_sealed)
 _PLAIN = ("staff", "campus", "language", "since", "week", "tries", "begun_at", "due_at", "failure")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select, text, tuple_
+from sqlalchemy import bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import BadInput, NotFound
@@ -18,15 +18,9 @@ from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.school.enrolments import ADD_PHONES, PEOPLE, PHONE_COLUMNS, enrolment_of_row, phone_rows
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import CampusRow, CourseRow, EnrolmentRow
-from hub.store.tables.server import DemoClockRow, InstallationRow
+from hub.store.tables.school import CAMPUS, COURSE, ENROLMENT
+from hub.store.tables.server import DEMO_CLOCK, INSTALLATION
 
-CAMPUS: Table = table_of(CampusRow)
-COURSE: Table = table_of(CourseRow)
-ENROLMENT: Table = table_of(EnrolmentRow)
-INSTALLATION: Table = table_of(InstallationRow)
-DEMO_CLOCK: Table = table_of(DemoClockRow)
 _CAMPUSES = SqlStatement(select(CAMPUS).order_by(CAMPUS.c.id))
 _CAMPUS = SqlStatement(select(CAMPUS).where(CAMPUS.c.id == bindparam("campus")))
 _COURSE = SqlStatement(select(COURSE).where(COURSE.c.campus == bindparam("campus"), COURSE.c.id == bindparam("course")))

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Table, collate, func, select, union
+from sqlalchemy import ColumnElement, Select, collate, func, select, union
 
 from hub.errors import AlreadyEnrolled
 from hub.model.contract.contract import ContractState
@@ -19,13 +19,9 @@ from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.rows import arrays_of, insert_many
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow
-from hub.store.tables.school import EnrolmentPhoneRow, EnrolmentRow
+from hub.store.tables.contract import CONTRACT
+from hub.store.tables.school import ENROLMENT, ENROLMENT_PHONE as PHONE
 
-ENROLMENT: Table = table_of(EnrolmentRow)
-PHONE: Table = table_of(EnrolmentPhoneRow)
-CONTRACT: Table = table_of(ContractRow)
 PEOPLE = EncryptedColumn.of(ENROLMENT.c.people_sealed)
 # Greater than every character of a name.
 LAST_CHARACTER = "\U0010ffff"

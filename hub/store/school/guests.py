@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.school.guest import Visitor
@@ -14,10 +14,8 @@ from hub.model.signing.session import hash_secret
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import VisitorRow
+from hub.store.tables.school import VISITOR
 
-VISITOR: Table = table_of(VisitorRow)
 _PHONE, _NAME = EncryptedColumn.of(VISITOR.c.phone_sealed), EncryptedColumn.of(VISITOR.c.name_sealed)
 # Ended sessions are deleted after this time, since they contain phone numbers.
 KEPT = timedelta(days=1)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, exists, not_, select
+from sqlalchemy import ColumnElement, exists, not_, select
 
 from hub.model.board.act_progress import ActFailure
 from hub.model.reminders.schedule import FirstSend
@@ -24,12 +24,8 @@ from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import EnrolmentRow, IssueActRow, IssueItemRow
+from hub.store.tables.school import ENROLMENT, ISSUE_ACT as ACT, ISSUE_ITEM as ITEM
 
-ACT: Table = table_of(IssueActRow)
-ITEM: Table = table_of(IssueItemRow)
-ENROLMENT: Table = table_of(EnrolmentRow)
 _FAILURE, _REPLACEMENT = EncryptedColumn.of(ITEM.c.failure_sealed), EncryptedColumn.of(ITEM.c.replacement_sealed)
 OF_ISSUE = ActTables(ACT, ITEM, "enrolment", "outcome")
 _KEEP_APPROVED = SqlStatement(

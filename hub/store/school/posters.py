@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import NotFound
@@ -22,12 +22,7 @@ from hub.model.school.poster import (
 )
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.connection import Connection, Row
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import EnrolmentRow, PosterRow, PosterScanRow
-
-POSTER: Table = table_of(PosterRow)
-SCAN: Table = table_of(PosterScanRow)
-ENROLMENT: Table = table_of(EnrolmentRow)
+from hub.store.tables.school import ENROLMENT, POSTER, POSTER_SCAN as SCAN
 
 
 class Posters:

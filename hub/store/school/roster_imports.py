@@ -5,18 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, and_, case, exists, func, not_, or_, select, text
+from sqlalchemy import and_, case, exists, func, not_, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import ImportUndone
 from hub.model.school.roster_import import KeptBecause, KeptEnrolment, RosterImport
 from hub.store.kernel.repository import Repository
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import EnrolmentRow, IssueItemRow, RosterImportRow
+from hub.store.tables.school import ENROLMENT, ISSUE_ITEM as ITEM, ROSTER_IMPORT as IMPORT
 
-IMPORT: Table = table_of(RosterImportRow)
-ENROLMENT: Table = table_of(EnrolmentRow)
-ITEM: Table = table_of(IssueItemRow)
 _FIELDS = tuple(RosterImport.__dataclass_fields__)
 _IS_BEING_ISSUED = exists().where(ITEM.c.enrolment == ENROLMENT.c.id, ITEM.c.outcome.is_(None))
 _IS_USED = or_(ENROLMENT.c.contract.is_not(None), ENROLMENT.c.changed_at.is_not(None), _IS_BEING_ISSUED)

@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import NotFound
 from hub.model.school.roster_upload import RosterUpload
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import RosterTitlesRow, RosterUploadRow
+from hub.store.tables.school import ROSTER_TITLES as TITLES, ROSTER_UPLOAD as UPLOAD
 
-UPLOAD: Table = table_of(RosterUploadRow)
-TITLES: Table = table_of(RosterTitlesRow)
 _DATA = EncryptedColumn.of(UPLOAD.c.data_sealed)
 
 

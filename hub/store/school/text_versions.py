@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import TextAlreadyOpen, TextVersionNotFound
@@ -13,10 +13,8 @@ from hub.model.school.text_version import CONSOLE_PREFIX, TextKind, TextState, T
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.school import TextVersionRow
+from hub.store.tables.school import TEXT_VERSION as TEXT
 
-TEXT: Table = table_of(TextVersionRow)
 _OF = (TEXT.c.kind == bindparam("kind")) & (TEXT.c.subject == bindparam("subject"))
 _IN_FORCE = SqlStatement(select(TEXT).where(_OF, TEXT.c.state == TextState.IN_FORCE.value))
 _ALL_IN_FORCE = SqlStatement(

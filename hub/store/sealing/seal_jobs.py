@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import SealJobNotFound
@@ -34,11 +34,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.sealing import SealJobItemRow, SealJobRow
+from hub.store.tables.sealing import SEAL_JOB as JOB, SEAL_JOB_ITEM as ITEM
 
-JOB: Table = table_of(SealJobRow)
-ITEM: Table = table_of(SealJobItemRow)
 _COLUMNS = ("job", "number", "campus", "name", "source", "sha256", "state", "detail")
 _ADD_ITEMS = insert_many(ITEM, _COLUMNS)
 _GET = SqlStatement(select(JOB).where(JOB.c.id == bindparam("job")))

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, Uuid, any_, bindparam, select, text, tuple_
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, select, text, tuple_
 
 from hub.errors import SealNotFound
 from hub.model.sealing.seal_use import EndedUse, SealAsk, SealRules, SealUse, UseOutcome
@@ -16,11 +16,9 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.sealing.seals import GRANT, SEAL, read_candidate, read_seal
-from hub.store.tables.columns import table_of
-from hub.store.tables.sealing import SealUseRow
+from hub.store.sealing.seals import read_candidate, read_seal
+from hub.store.tables.sealing import SEAL, SEAL_GRANT as GRANT, SEAL_USE as USE
 
-USE: Table = table_of(SealUseRow)
 # Lines of the register that are in memory at a time while it is exported.
 LINES_AT_ONCE = 500
 _COLUMNS = tuple(SealUse.__dataclass_fields__)

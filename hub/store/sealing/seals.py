@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Uuid, bindparam, select, text
-from sqlalchemy import column as named
+from sqlalchemy import ARRAY, Uuid, bindparam, column as named, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import SealNotFound
@@ -23,12 +22,8 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.sealing import SealGrantRow, SealRequestRow, SealRow
+from hub.store.tables.sealing import SEAL, SEAL_GRANT as GRANT, SEAL_REQUEST as REQUEST
 
-SEAL: Table = table_of(SealRow)
-REQUEST: Table = table_of(SealRequestRow)
-GRANT: Table = table_of(SealGrantRow)
 _ONE = select(SEAL).where(SEAL.c.id == bindparam("seal"))
 _GET, _LOCK = SqlStatement(_ONE), SqlStatement(_ONE.with_for_update())
 _CONFIGURED = SqlStatement(select(SEAL).where(SEAL.c.key_place == KeyPlace.CONFIGURED.value))

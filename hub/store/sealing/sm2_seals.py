@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
@@ -14,10 +14,8 @@ from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.sealing import SealSm2Row
+from hub.store.tables.sealing import SEAL_SM2 as SM2
 
-SM2: Table = table_of(SealSm2Row)
 _KEY = EncryptedColumn.of(SM2.c.key_sealed)
 _GET = SqlStatement(select(SM2).where(SM2.c.seal == bindparam("seal")))
 

@@ -19,10 +19,9 @@ from hub.store.encryption.encrypted_column import EncryptedColumn, list_encrypte
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import metadata, table_of
-from hub.store.tables.server import EncryptionKeyRow
+from hub.store.tables.columns import metadata
+from hub.store.tables.server import SEALING_KEY as KEY
 
-KEY = table_of(EncryptionKeyRow)
 BATCH = 500
 _LIST = SqlStatement(KEY.select().order_by(KEY.c.current_since))
 _NOT_CURRENT = SqlStatement("UPDATE sealing_key SET is_current = false WHERE is_current RETURNING refuses_unbound")

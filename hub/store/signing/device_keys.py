@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.device_key import AppKey, Attestation, hash_spki
@@ -16,12 +16,8 @@ from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.signing import AppKeyRow, SignatureRequestRow, SigningSessionRow
+from hub.store.tables.signing import APP_KEY as KEY, SIGNATURE_REQUEST as REQUEST, SIGNING_SESSION as SESSION
 
-KEY: Table = table_of(AppKeyRow)
-SESSION: Table = table_of(SigningSessionRow)
-REQUEST: Table = table_of(SignatureRequestRow)
 _LABEL = EncryptedColumn.of(KEY.c.label_sealed)
 _LIVE = KEY.c.revoked_at.is_(None)
 _OF = select(KEY).where(KEY.c.spki_hash == bindparam("spki"))

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Table, Text, any_, bindparam, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, select
 
 from hub.model.signing.signature_request import RequestState
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import SignerRow
-from hub.store.tables.signing import IssuedCertificateRow, SignatureRequestRow
+from hub.store.tables.contract import SIGNER
+from hub.store.tables.signing import ISSUED_CERTIFICATE as CERTIFICATE, SIGNATURE_REQUEST as REQUEST
 
-CERTIFICATE: Table = table_of(IssuedCertificateRow)
-REQUEST: Table = table_of(SignatureRequestRow)
-SIGNER: Table = table_of(SignerRow)
 _ALL_REVOKED = select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICATE.c.revocation_reason).where(
     CERTIFICATE.c.authority == bindparam("authority"), CERTIFICATE.c.revoked_at.is_not(None)
 )

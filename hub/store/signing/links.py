@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
@@ -20,17 +20,11 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
-from hub.store.signing.sessions import SESSION, read_session
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
-from hub.store.tables.school import CampusRow
-from hub.store.tables.signing import SignLinkRow
+from hub.store.signing.sessions import read_session
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
+from hub.store.tables.school import CAMPUS
+from hub.store.tables.signing import SIGN_LINK as LINK, SIGNING_SESSION as SESSION
 
-LINK: Table = table_of(SignLinkRow)
-SIGNER: Table = table_of(SignerRow)
-TASK: Table = table_of(SigningTaskRow)
-CAMPUS: Table = table_of(CampusRow)
-CONTRACT: Table = table_of(ContractRow)
 # The columns of a link in a statement about something else; see `read_joined_link`.
 JOINED_LINK = [column.label(f"link_{column.name}") for column in LINK.c]
 _LASTING = LINK.c.revoked_at.is_(None) & LINK.c.expires_at.is_(None)

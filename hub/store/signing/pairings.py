@@ -6,17 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.pairing import Pairing
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.signing import PairingRow, SigningSessionRow
+from hub.store.tables.signing import PAIRING, SIGNING_SESSION as SESSION
 
-PAIRING: Table = table_of(PairingRow)
-SESSION: Table = table_of(SigningSessionRow)
 _LIVE = PAIRING.c.ended_at.is_(None)
 
 

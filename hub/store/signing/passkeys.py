@@ -6,16 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.passkey import Passkey
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
-from hub.store.tables.columns import table_of
-from hub.store.tables.signing import PasskeyRow
-
-PASSKEY: Table = table_of(PasskeyRow)
+from hub.store.tables.signing import PASSKEY
 
 
 class Passkeys(Repository):

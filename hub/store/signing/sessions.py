@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Table, Text, bindparam, func, select, text
+from sqlalchemy import ARRAY, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.device_key import hash_spki
@@ -17,16 +17,14 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import SignerRow
-from hub.store.tables.signing import IdentityCheckRow, OneTimeCodeRow, PageSeenRow, SigningSessionRow, WrongAnswerRow
+from hub.store.tables.signing import (
+    IDENTITY_CHECK as CHECK,
+    ONE_TIME_CODE as CODE,
+    PAGE_SEEN as SEEN,
+    SIGNING_SESSION as SESSION,
+    WRONG_ANSWER as WRONG,
+)
 
-SESSION: Table = table_of(SigningSessionRow)
-SIGNER: Table = table_of(SignerRow)
-CODE: Table = table_of(OneTimeCodeRow)
-WRONG: Table = table_of(WrongAnswerRow)
-CHECK: Table = table_of(IdentityCheckRow)
-SEEN: Table = table_of(PageSeenRow)
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
 _ALONE = SqlStatement(
     text("""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, LargeBinary, Table, bindparam, literal_column, select
+from sqlalchemy import ARRAY, ColumnElement, Integer, LargeBinary, bindparam, literal_column, select
 
 from hub.model.signing.session import SigningSession, hash_secret
 from hub.model.signing.signature_request import UNFINISHED, Custody, RequestState, SignatureRequest
@@ -21,17 +21,12 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.signing.sessions import SESSION, read_session
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow
-from hub.store.tables.sealing import AttemptRow
-from hub.store.tables.signing import SharedCertificateRow, SignatureRequestRow
+from hub.store.signing.sessions import read_session
+from hub.store.tables.sealing import ATTEMPT
+from hub.store.tables.signing import SHARED_CERTIFICATE, SIGNATURE_REQUEST as REQUEST, SIGNING_SESSION as SESSION
 
-REQUEST: Table = table_of(SignatureRequestRow)
-ATTEMPT: Table = table_of(AttemptRow)
-CONTRACT: Table = table_of(ContractRow)
 _SHARED = ("sha256", "certificate")
-_SHARE = insert_many(table_of(SharedCertificateRow), _SHARED, "ON CONFLICT DO NOTHING")
+_SHARE = insert_many(SHARED_CERTIFICATE, _SHARED, "ON CONFLICT DO NOTHING")
 # Each part is looked up by itself: PostgreSQL takes a chain to be so long that a join would read the whole table.
 _WHOLE_CHAIN: ColumnElement[Any] = literal_column(
     """ARRAY(SELECT coalesce(

@@ -8,19 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, func, or_, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import CurrentSession, NewStaffSession, Staff, StaffAccount, StaffLogin, StaffSession
 from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import STAFF_DIRECTORY, LoginFailureRow, StaffRow, StaffSessionRow
+from hub.store.tables.staff import LOGIN_FAILURE as FAILURE, STAFF, STAFF_DIRECTORY, STAFF_SESSION as SESSION
 
-STAFF: Table = table_of(StaffRow)
-SESSION: Table = table_of(StaffSessionRow)
-FAILURE: Table = table_of(LoginFailureRow)
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]
 # The time of a session's last use is stored this precisely.
 SEEN_EVERY = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, func, or_, select, text
+from sqlalchemy import func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
@@ -14,10 +14,8 @@ from hub.model.staff.alert_texts import Facts
 from hub.model.staff.scope import Scope
 from hub.store.kernel.connection import Connection, Row
 from hub.store.operation.jobs import ALERT, Jobs
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import AlertRow
+from hub.store.tables.staff import ALERT as ROW
 
-ROW: Table = table_of(AlertRow)
 MAX_AT_ONCE = 500
 MAX_LIMIT = timedelta(days=1)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import KeyNotValid
@@ -18,10 +18,8 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
 from hub.store.staff.accounts import key_hash
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import ApiKeyRow
+from hub.store.tables.staff import API_KEY as KEY
 
-KEY: Table = table_of(ApiKeyRow)
 # In place of an opening, for a transaction that only looks up its key.
 KEY_ALONE = Opening(SqlStatement("SELECT 1"), {}, is_all=True)
 

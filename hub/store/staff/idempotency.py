@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import IdempotencyMismatch, TooSoon
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import IdempotencyRow
+from hub.store.tables.staff import IDEMPOTENCY as REPLAY
 
-REPLAY: Table = table_of(IdempotencyRow)
 _BODY = EncryptedColumn.of(REPLAY.c.body_sealed)
 REPLAY_LIFE = timedelta(hours=24)
 # No request takes longer than this. If there is still no answer, its process died, and the key may be used again.

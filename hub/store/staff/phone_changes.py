@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.phone_change import OPEN_FOR, PhoneChange, PhoneChangeState
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import PhoneChangeRow
+from hub.store.tables.staff import PHONE_CHANGE as CHANGE
 
-CHANGE: Table = table_of(PhoneChangeRow)
 _NEW = EncryptedColumn.of(CHANGE.c.new_sealed)
 _OPEN = CHANGE.c.state == PhoneChangeState.OPEN.value
 

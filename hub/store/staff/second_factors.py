@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Table, func, or_, select
+from sqlalchemy import func, or_, select
 
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import StaffRecoveryCodeRow, StaffRow
+from hub.store.tables.staff import STAFF, STAFF_RECOVERY_CODE as CODE
 
-STAFF: Table = table_of(StaffRow)
 _SECRET = EncryptedColumn.of(STAFF.c.totp_sealed)
-CODE: Table = table_of(StaffRecoveryCodeRow)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Table, Uuid, any_, bindparam, exists, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.contract import ContractState
@@ -19,14 +19,9 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import MOOT_WHEN, SETTLED, MootWhen, TaskEnd
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import ContractRow, SignerRow, SigningTaskRow
-from hub.store.tables.staff import StaffTaskRow
+from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as SIGNING
+from hub.store.tables.staff import STAFF_TASK as TASK
 
-TASK: Table = table_of(StaffTaskRow)
-SIGNER: Table = table_of(SignerRow)
-SIGNING: Table = table_of(SigningTaskRow)
-CONTRACT: Table = table_of(ContractRow)
 _FINAL = [state.value for state in ContractState if state.final]
 _UNSIGNED = (TaskState.WAITING.value, TaskState.OPEN.value)
 _TASK = [TASK.c[name] for name in StaffTask.__dataclass_fields__]

@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from hub.model.staff.accounts import Staff, StaffTask
 from hub.model.staff.roles import LEADING_ROLES
 from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
-from hub.store.tables.columns import table_of
-from hub.store.tables.contract import SigningTaskRow
-from hub.store.tables.staff import STAFF_DIRECTORY, StaffRow, StaffTaskRow
+from hub.store.tables.staff import STAFF, STAFF_DIRECTORY, STAFF_TASK as TASK
 
-TASK: Table = table_of(StaffTaskRow)
-STAFF: Table = table_of(StaffRow)
-SIGNING: Table = table_of(SigningTaskRow)
 _OPEN = TASK.c.done_at.is_(None)
 
 

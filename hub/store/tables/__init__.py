@@ -5,15 +5,17 @@ scope. Columns named `*_sealed` are encrypted (AES-GCM); `*_hash` are keyed hash
 Importing this package declares all of them in `metadata`.
 """
 
-from hub.store.tables import board as board
-from hub.store.tables import contract as contract
-from hub.store.tables import evidence as evidence
-from hub.store.tables import inbound as inbound
-from hub.store.tables import messaging as messaging
-from hub.store.tables import reminders as reminders
-from hub.store.tables import reports as reports
-from hub.store.tables import school as school
-from hub.store.tables import sealing as sealing
-from hub.store.tables import server as server
-from hub.store.tables import signing as signing
-from hub.store.tables import staff as staff
+from hub.store.tables import (
+    board as board,
+    contract as contract,
+    evidence as evidence,
+    inbound as inbound,
+    messaging as messaging,
+    reminders as reminders,
+    reports as reports,
+    school as school,
+    sealing as sealing,
+    server as server,
+    signing as signing,
+    staff as staff,
+)

@@ -1,14 +1,23 @@
-"""Tables that are declared as classes, names of constraints, and kinds of columns."""
+"""The schema's names of constraints, and its kinds of columns. A column is NOT NULL unless `nullable=True`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Float, ForeignKey, Integer, LargeBinary, MetaData, Table, Text
-from sqlalchemy import Uuid as UuidType
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid as UuidType,
+)
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -19,88 +28,54 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-# By the annotation of a column. The other types are given to `column`.
-_TYPES: dict[str, type[TypeEngine[Any]]] = {
-    "UUID": UuidType,
-    "bool": Boolean,
-    "date": Date,
-    "float": Float,
-    "int": Integer,
-}
-_OR_NULL = " | None"
 
 
-class DeclaredTable:
-    """A table: each annotated name is a column, by itself (`tries: int = 0`) or by `column` and its kinds.
-
-    No row is ever an object of these classes, so they neither check values nor map objects: that would double the time
-    that a process takes to start.
-    """
-
-    __tablename__: ClassVar[str]
-    # Indexes and constraints of several columns.
-    __table_args__: ClassVar[tuple[Any, ...]] = ()
-    __table__: ClassVar[Table]
-
-    def __init_subclass__(cls) -> None:
-        given = vars(cls)
-        columns = [_column(name, kind, given.get(name)) for name, kind in cls.__annotations__.items()]
-        cls.__table__ = Table(cls.__tablename__, metadata, *columns, *cls.__table_args__)
-
-
-@dataclass(frozen=True)
-class ColumnSpec:
-    """What `column` was given."""
-
-    parts: tuple[Any, ...]
-    options: dict[str, Any]
-
-
-def column(*parts: Any, foreign_key: str | None = None, ondelete: str | None = None, **options: Any) -> Any:
-    """Return a column of these parts (its type, unless the annotation says it) and options of SQLAlchemy's `Column`.
-
-    It may be NULL where the annotation says so, or `nullable=True`.
-    """
+def column(
+    name: str, kind: Any, *parts: Any, foreign_key: str | None = None, ondelete: str | None = None, **options: Any
+) -> Column[Any]:
+    """Return a column of a type of SQLAlchemy, with further parts and options of its `Column`."""
     if foreign_key:
         parts = (*parts, ForeignKey(foreign_key, ondelete=ondelete))
-    return ColumnSpec(parts, options)
+    return Column(name, kind, *parts, **({"nullable": False} | options))
 
 
-def _column(name: str, annotation: str, given: object) -> Column[Any]:
-    """Make a column. A value that is no `column` is its default."""
-    spec = given if isinstance(given, ColumnSpec) else ColumnSpec((), {"default": given})
-    kind = annotation.removesuffix(_OR_NULL)
-    parts = spec.parts if _has_type(spec.parts) else (_TYPES[kind], *spec.parts)
-    nullable = kind != annotation and not spec.options.get("primary_key")
-    return Column(name, *parts, **({"nullable": nullable} | spec.options))
+def uuid(name: str, **options: Any) -> Column[Any]:
+    return column(name, UuidType, **options)
 
 
-def _has_type(parts: tuple[Any, ...]) -> bool:
-    return bool(parts) and isinstance(parts[0], TypeEngine | type)
+def words(name: str, **options: Any) -> Column[Any]:
+    return column(name, Text, **options)
 
 
-def moment(**options: Any) -> Any:
+def moment(name: str, **options: Any) -> Column[Any]:
     """Return a column for a point in time, always with a time zone."""
-    return column(DateTime(timezone=True), **options)
+    return column(name, DateTime(timezone=True), **options)
 
 
-def words(**options: Any) -> Any:
-    return column(Text, **options)
+def day(name: str, **options: Any) -> Column[Any]:
+    return column(name, Date, **options)
 
 
-def counter() -> Any:
+def integer(name: str, *parts: Any, **options: Any) -> Column[Any]:
+    return column(name, Integer, *parts, **options)
+
+
+def counter(name: str) -> Column[Any]:
     """Return a column for a number that begins at 0, also in rows written by older versions."""
-    return column(default=0, server_default="0")
+    return column(name, Integer, default=0, server_default="0")
 
 
-def bytes_(**options: Any) -> Any:
-    return column(LargeBinary, **options)
+def real(name: str, **options: Any) -> Column[Any]:
+    return column(name, Float, **options)
 
 
-def json_() -> Any:
-    return column(JSONB, default=dict)
+def flag(name: str, **options: Any) -> Column[Any]:
+    return column(name, Boolean, **options)
 
 
-def table_of(row: type[DeclaredTable]) -> Table:
-    """Return the table of a row class, for statements of SQLAlchemy Core."""
-    return row.__table__
+def bytes_(name: str, **options: Any) -> Column[Any]:
+    return column(name, LargeBinary, **options)
+
+
+def json_(name: str) -> Column[Any]:
+    return column(name, JSONB, default=dict)

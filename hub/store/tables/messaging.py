@@ -2,138 +2,134 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-from uuid import UUID
+from sqlalchemy import DateTime, Index, Table, func, text as sql
 
-from sqlalchemy import DateTime, Index, func
-from sqlalchemy import text as sql
+from hub.store.tables.columns import bytes_, column, counter, flag, integer, json_, metadata, moment, real, uuid, words
 
-from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
-
-
-class ProviderRow(DeclaredTable):
-    """The health of a configured provider: see `hub.model.messaging.provider.Health`. `name` is its configuration
-    entry."""
-
-    __tablename__ = "provider"
-    name: str = words(primary_key=True)
-    weight: float
-    changed_at: datetime = moment(nullable=False)
-    broken_at: datetime | None = moment()
-    broken_reason: str | None = words()
-    rests_until: datetime | None = moment()
-    until_delivered: bool = column(default=False, server_default="false")
+# The health of a configured provider: see `hub.model.messaging.provider.Health`. `name` is its configuration entry.
+PROVIDER = Table(
+    "provider",
+    metadata,
+    words("name", primary_key=True),
+    real("weight"),
+    moment("changed_at"),
+    moment("broken_at", nullable=True),
+    words("broken_reason", nullable=True),
+    moment("rests_until", nullable=True),
+    flag("until_delivered", default=False, server_default="false"),
+)
 
 
-class ProviderLaneRow(DeclaredTable):
-    """A lane (`code`, `message`) of a provider's rate limit, and the moment up to which it is booked (a leaky
-    bucket)."""
-
-    __tablename__ = "provider_lane"
-    provider: str = words(primary_key=True)
-    lane: str = words(primary_key=True)
-    booked_until: datetime = moment(nullable=False)
-
-
-class DeliveryRow(DeclaredTable):
-    __tablename__ = "delivery"
-    id: UUID = column(primary_key=True)
-    key: str = words(unique=True)
-    purpose: str = words()
-    channel: str = words()
-    provider: str | None = words()
-    language: str = words()
-    to_sealed: bytes = bytes_(nullable=False)
-    to_hash: bytes = bytes_(nullable=False)
-    text: str = words()
-    variables: dict[str, Any] = json_()
-    state: str = words()
-    contract: UUID | None = None
-    signer: UUID | None = None
-    task: UUID | None = column(index=True)
-    campus: str | None = words()
-    person: str | None = words()
-    link: UUID | None = None
-    code: UUID | None = None
-    created_at: datetime = moment(nullable=False)
-    planned_at: datetime | None = moment()
-    state_at: datetime | None = moment()
-    provider_reference: str | None = words()
-    failure: str | None = words()
-    failure_kind: str | None = words()
-    intent: str | None = words()
-    rung: int = counter()
-    shape: str | None = words()
-    calls: int = counter()
-    called_at: datetime | None = moment()
-    not_before: datetime | None = moment()
-    check_at: datetime | None = moment()
-    segments: int | None = None
-    __table_args__ = (
-        Index("ix_delivery_contract", "contract", "state", postgresql_include=["campus", "purpose"]),
-        Index("ix_delivery_person", "person", "created_at"),
-        Index("ix_delivery_to", "to_hash", "created_at"),
-        Index("ix_delivery_reference", "provider_reference", postgresql_where=sql("provider_reference IS NOT NULL")),
-        Index("ix_delivery_check", "check_at", postgresql_where=sql("check_at IS NOT NULL")),
-        Index("ix_delivery_unsettled", "created_at", postgresql_where=sql("state IN ('sending', 'unknown')")),
-        Index(
-            "ix_delivery_written",
-            "created_at",
-            postgresql_include=[
-                "id",
-                "contract",
-                "campus",
-                "channel",
-                "provider",
-                "state",
-                "purpose",
-                "failure_kind",
-                "segments",
-            ],
-        ),
-    )
+# A lane (`code`, `message`) of a provider's rate limit, and the moment up to which it is booked (a leaky bucket).
+PROVIDER_LANE = Table(
+    "provider_lane",
+    metadata,
+    words("provider", primary_key=True),
+    words("lane", primary_key=True),
+    moment("booked_until"),
+)
 
 
-class DeliveryShareRow(DeclaredTable):
-    """The part of a message about several contracts of a person that concerns one of them, its own contract included.
+DELIVERY = Table(
+    "delivery",
+    metadata,
+    uuid("id", primary_key=True),
+    words("key", unique=True),
+    words("purpose"),
+    words("channel"),
+    words("provider", nullable=True),
+    words("language"),
+    bytes_("to_sealed"),
+    bytes_("to_hash"),
+    words("text"),
+    json_("variables"),
+    words("state"),
+    uuid("contract", nullable=True),
+    uuid("signer", nullable=True),
+    uuid("task", index=True, nullable=True),
+    words("campus", nullable=True),
+    words("person", nullable=True),
+    uuid("link", nullable=True),
+    uuid("code", nullable=True),
+    moment("created_at"),
+    moment("planned_at", nullable=True),
+    moment("state_at", nullable=True),
+    words("provider_reference", nullable=True),
+    words("failure", nullable=True),
+    words("failure_kind", nullable=True),
+    words("intent", nullable=True),
+    counter("rung"),
+    words("shape", nullable=True),
+    counter("calls"),
+    moment("called_at", nullable=True),
+    moment("not_before", nullable=True),
+    moment("check_at", nullable=True),
+    integer("segments", nullable=True),
+    Index("ix_delivery_contract", "contract", "state", postgresql_include=["campus", "purpose"]),
+    Index("ix_delivery_person", "person", "created_at"),
+    Index("ix_delivery_to", "to_hash", "created_at"),
+    Index("ix_delivery_reference", "provider_reference", postgresql_where=sql("provider_reference IS NOT NULL")),
+    Index("ix_delivery_check", "check_at", postgresql_where=sql("check_at IS NOT NULL")),
+    Index("ix_delivery_unsettled", "created_at", postgresql_where=sql("state IN ('sending', 'unknown')")),
+    Index(
+        "ix_delivery_written",
+        "created_at",
+        postgresql_include=[
+            "id",
+            "contract",
+            "campus",
+            "channel",
+            "provider",
+            "state",
+            "purpose",
+            "failure_kind",
+            "segments",
+        ],
+    ),
+)
 
-    A message about one contract has no such row.
-    """
 
-    __tablename__ = "delivery_share"
-    delivery: UUID = column(foreign_key="delivery.id", primary_key=True)
-    task: UUID = column(foreign_key="signing_task.id", primary_key=True, index=True)
-    contract: UUID = column(foreign_key="contract.id", index=True)
-    signer: UUID
-    campus: str = words()
-    purpose: str = words()
-    number: int = 0
-
-
-class OutboxMessageRow(DeclaredTable):
-    """A message that the `outbox` channel has accepted, as a provider would note it. It holds no text."""
-
-    __tablename__ = "outbox_message"
-    key: str = words(primary_key=True)
-    accepted_at: datetime = moment(nullable=True, server_default=func.clock_timestamp())
+# The part of a message about several contracts of a person that concerns one of them, its own contract included. A
+# message about one contract has no such row.
+DELIVERY_SHARE = Table(
+    "delivery_share",
+    metadata,
+    uuid("delivery", foreign_key="delivery.id", primary_key=True),
+    uuid("task", foreign_key="signing_task.id", primary_key=True, index=True),
+    uuid("contract", foreign_key="contract.id", index=True),
+    uuid("signer"),
+    words("campus"),
+    words("purpose"),
+    integer("number", default=0),
+)
 
 
-class BudgetRow(DeclaredTable):
-    """The uses of a budget by one subject in one period. `kind`: number, prefix, campus, poster and others."""
+# A message that the `outbox` channel has accepted, as a provider would note it. It holds no text.
+OUTBOX_MESSAGE = Table(
+    "outbox_message",
+    metadata,
+    words("key", primary_key=True),
+    moment("accepted_at", server_default=func.clock_timestamp(), nullable=True),
+)
 
-    __tablename__ = "budget"
-    kind: str = words(primary_key=True)
-    subject: str = words(primary_key=True)
-    begins_at: datetime = column(DateTime(timezone=True), primary_key=True)
-    spent: int = 0
+
+# The uses of a budget by one subject in one period. `kind`: number, prefix, campus, poster and others.
+BUDGET = Table(
+    "budget",
+    metadata,
+    words("kind", primary_key=True),
+    words("subject", primary_key=True),
+    column("begins_at", DateTime(timezone=True), primary_key=True),
+    integer("spent", default=0),
+)
 
 
-class OptOutRow(DeclaredTable):
-    """A number that has opted out of a channel, stored as a hash."""
-
-    __tablename__ = "opt_out"
-    number_hash: bytes = bytes_(nullable=False, primary_key=True)
-    channel: str = words(primary_key=True)
-    since: datetime = moment(nullable=False)
-    source: str = words()
+# A number that has opted out of a channel, stored as a hash.
+OPT_OUT = Table(
+    "opt_out",
+    metadata,
+    bytes_("number_hash", primary_key=True),
+    words("channel", primary_key=True),
+    moment("since"),
+    words("source"),
+)

@@ -2,255 +2,253 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from uuid import UUID
-
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Text, UniqueConstraint, Uuid
-from sqlalchemy import text as sql
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Table, Text, UniqueConstraint, Uuid, text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, moment, words
+from hub.store.tables.columns import bytes_, column, counter, flag, integer, metadata, moment, uuid, words
+
+SIGN_LINK = Table(
+    "sign_link",
+    metadata,
+    uuid("id", primary_key=True),
+    uuid("contract", foreign_key="contract.id", index=True),
+    uuid("signer", foreign_key="signer.id", index=True),
+    words("campus"),
+    words("door"),
+    integer("generation", default=1),
+    bytes_("ticket_hash", unique=True),
+    moment("created_at"),
+    moment("expires_at", nullable=True),
+    moment("revoked_at", nullable=True),
+    Index(
+        "uq_sign_link_lasting",
+        "signer",
+        "door",
+        unique=True,
+        postgresql_where=sql("revoked_at IS NULL AND expires_at IS NULL"),
+    ),
+)
 
 
-class SignLinkRow(DeclaredTable):
-    __tablename__ = "sign_link"
-    id: UUID = column(primary_key=True)
-    contract: UUID = column(foreign_key="contract.id", index=True)
-    signer: UUID = column(foreign_key="signer.id", index=True)
-    campus: str = words()
-    door: str = words()
-    generation: int = 1
-    ticket_hash: bytes = bytes_(nullable=False, unique=True)
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime | None = moment()
-    revoked_at: datetime | None = moment()
-    __table_args__ = (
-        Index(
-            "uq_sign_link_lasting",
-            "signer",
-            "door",
-            unique=True,
-            postgresql_where=sql("revoked_at IS NULL AND expires_at IS NULL"),
-        ),
-    )
+SIGNING_SESSION = Table(
+    "signing_session",
+    metadata,
+    uuid("id", primary_key=True),
+    bytes_("secret_hash", unique=True),
+    uuid("link", foreign_key="sign_link.id"),
+    uuid("contract"),
+    uuid("signer", index=True),
+    column("contracts", ARRAY(Uuid), default=list),
+    moment("created_at"),
+    moment("expires_at"),
+    moment("verified_at", nullable=True),
+    bytes_("key_challenge"),
+    flag("challenge_used", default=False),
+    bytes_("key_spki", nullable=True),
+    words("custody_claimed", nullable=True),
+    words("custody", nullable=True),
+    uuid("pairing", nullable=True),
+    column("certificate_chain", ARRAY(LargeBinary), default=list),
+    Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),
+    Index("ix_signing_session_chain", "expires_at", postgresql_where=sql("certificate_chain <> '{}'")),
+)
 
 
-class SigningSessionRow(DeclaredTable):
-    __tablename__ = "signing_session"
-    id: UUID = column(primary_key=True)
-    secret_hash: bytes = bytes_(nullable=False, unique=True)
-    link: UUID = column(foreign_key="sign_link.id")
-    contract: UUID
-    signer: UUID = column(index=True)
-    contracts: list[UUID] = column(ARRAY(Uuid), default=list)
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime = moment(nullable=False)
-    verified_at: datetime | None = moment()
-    key_challenge: bytes = bytes_(nullable=False)
-    challenge_used: bool = False
-    key_spki: bytes | None = bytes_()
-    custody_claimed: str | None = words()
-    custody: str | None = words()
-    pairing: UUID | None = None
-    certificate_chain: list[bytes] = column(ARRAY(LargeBinary), default=list)
-    __table_args__ = (
-        Index("ix_signing_session_key_spki", "key_spki", postgresql_using="hash"),
-        Index("ix_signing_session_chain", "expires_at", postgresql_where=sql("certificate_chain <> '{}'")),
-    )
+# A one-time code, which is derived from `id`. A new code ends the old one; limits count these rows by person.
+ONE_TIME_CODE = Table(
+    "one_time_code",
+    metadata,
+    uuid("id", primary_key=True),
+    words("person"),
+    uuid("session"),
+    moment("created_at"),
+    moment("expires_at"),
+    moment("used_at", nullable=True),
+    Index("ix_one_time_code_person", "person", "created_at"),
+)
 
 
-class OneTimeCodeRow(DeclaredTable):
-    """A one-time code, which is derived from `id`. A new code ends the old one; limits count these rows by person."""
-
-    __tablename__ = "one_time_code"
-    id: UUID = column(primary_key=True)
-    person: str = words()
-    session: UUID
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime = moment(nullable=False)
-    used_at: datetime | None = moment()
-    __table_args__ = (Index("ix_one_time_code_person", "person", "created_at"),)
+WRONG_ANSWER = Table(
+    "wrong_answer",
+    metadata,
+    column("id", BigInteger, primary_key=True, autoincrement=True),
+    words("person"),
+    moment("at"),
+    Index("ix_wrong_answer_person", "person", "at"),
+)
 
 
-class WrongAnswerRow(DeclaredTable):
-    __tablename__ = "wrong_answer"
-    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
-    person: str = words()
-    at: datetime = moment(nullable=False)
-    __table_args__ = (Index("ix_wrong_answer_person", "person", "at"),)
+# Result, method and time of an identity check, and the provider's own id of it. The inputs are not stored.
+IDENTITY_CHECK = Table(
+    "identity_check",
+    metadata,
+    uuid("id", primary_key=True),
+    uuid("contract", foreign_key="contract.id", index=True),
+    uuid("signer"),
+    uuid("session"),
+    words("provider"),
+    words("method"),
+    words("result"),
+    moment("at"),
+    words("reference", nullable=True),
+)
 
 
-class IdentityCheckRow(DeclaredTable):
-    """Result, method and time of an identity check, and the provider's own id of it. The inputs are not stored."""
-
-    __tablename__ = "identity_check"
-    id: UUID = column(primary_key=True)
-    contract: UUID = column(foreign_key="contract.id", index=True)
-    signer: UUID
-    session: UUID
-    provider: str = words()
-    method: str = words()
-    result: str = words()
-    at: datetime = moment(nullable=False)
-    reference: str | None = words()
+PAGE_SEEN = Table(
+    "page_seen",
+    metadata,
+    uuid("task", primary_key=True),
+    words("document", primary_key=True),
+    integer("page", primary_key=True),
+    moment("at"),
+)
 
 
-class PageSeenRow(DeclaredTable):
-    __tablename__ = "page_seen"
-    task: UUID = column(primary_key=True)
-    document: str = words(primary_key=True)
-    page: int = column(primary_key=True)
-    at: datetime = moment(nullable=False)
+# A pairing. `session`: of the page; `agent`: of the program on the signer's own computer.
+PAIRING = Table(
+    "pairing",
+    metadata,
+    uuid("id", primary_key=True),
+    uuid("session", foreign_key="signing_session.id", index=True),
+    uuid("contract", foreign_key="contract.id"),
+    bytes_("code_hash", unique=True),
+    moment("created_at"),
+    moment("expires_at"),
+    moment("claimed_at", nullable=True),
+    uuid("agent", nullable=True),
+    bytes_("certificate", nullable=True),
+    moment("confirmed_at", nullable=True),
+    moment("ended_at", nullable=True),
+)
 
 
-class PairingRow(DeclaredTable):
-    """A pairing. `session`: of the page; `agent`: of the program on the signer's own computer."""
-
-    __tablename__ = "pairing"
-    id: UUID = column(primary_key=True)
-    session: UUID = column(foreign_key="signing_session.id", index=True)
-    contract: UUID = column(foreign_key="contract.id")
-    code_hash: bytes = bytes_(nullable=False, unique=True)
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime = moment(nullable=False)
-    claimed_at: datetime | None = moment()
-    agent: UUID | None = None
-    certificate: bytes | None = bytes_()
-    confirmed_at: datetime | None = moment()
-    ended_at: datetime | None = moment()
-
-
-class PasskeyRow(DeclaredTable):
-    """A passkey. The credential id, which the device chooses, is unique for an origin."""
-
-    __tablename__ = "passkey"
-    id: UUID = column(primary_key=True)
-    person: str = words()
-    rp_id: str = words()
-    credential_id: bytes = bytes_(nullable=False)
-    public_key: bytes = bytes_(nullable=False)
-    counter: int = column(BigInteger)
-    synced: bool
-    created_at: datetime = moment(nullable=False)
-    used_at: datetime | None = moment()
-    ended_at: datetime | None = moment()
-    __table_args__ = (
-        UniqueConstraint("rp_id", "credential_id"),
-        Index("ix_passkey_person", "person"),
-    )
+# A passkey. The credential id, which the device chooses, is unique for an origin.
+PASSKEY = Table(
+    "passkey",
+    metadata,
+    uuid("id", primary_key=True),
+    words("person"),
+    words("rp_id"),
+    bytes_("credential_id"),
+    bytes_("public_key"),
+    column("counter", BigInteger),
+    flag("synced"),
+    moment("created_at"),
+    moment("used_at", nullable=True),
+    moment("ended_at", nullable=True),
+    UniqueConstraint("rp_id", "credential_id"),
+    Index("ix_passkey_person", "person"),
+)
 
 
-class AppKeyRow(DeclaredTable):
-    """A key in an app's keystore, bound to a person. `spki_hash` is SHA-256.
-
-    `contract` and `signer` are those of the session in which it was bound.
-    """
-
-    __tablename__ = "app_key"
-    id: UUID = column(primary_key=True)
-    spki_hash: bytes = bytes_(nullable=False, unique=True)
-    spki: bytes = bytes_(nullable=False)
-    person: str = words(index=True)
-    contract: UUID = column(foreign_key="contract.id")
-    signer: UUID = column(foreign_key="signer.id")
-    label_sealed: bytes = bytes_(nullable=False)
-    attestation: str = words()
-    platform: str = words()
-    app: str = words()
-    level: str = words()
-    reasons: list[str] = column(ARRAY(Text), default=list)
-    evidence: bytes | None = bytes_()
-    challenge: bytes | None = bytes_()
-    bound_at: datetime = moment(nullable=False)
-    used_at: datetime | None = moment()
-    revoked_at: datetime | None = moment()
-    revoked_by: str | None = words()
-    reason: str | None = words()
-    certificates_due_at: datetime | None = moment()
-    certificate_tries: int = counter()
-    __table_args__ = (
-        Index(
-            "ix_app_key_certificates_due",
-            "certificates_due_at",
-            postgresql_where=sql("certificates_due_at IS NOT NULL"),
-        ),
-    )
+# A key in an app's keystore, bound to a person. `spki_hash` is SHA-256. `contract` and `signer` are those of the
+# session in which it was bound.
+APP_KEY = Table(
+    "app_key",
+    metadata,
+    uuid("id", primary_key=True),
+    bytes_("spki_hash", unique=True),
+    bytes_("spki"),
+    words("person", index=True),
+    uuid("contract", foreign_key="contract.id"),
+    uuid("signer", foreign_key="signer.id"),
+    bytes_("label_sealed"),
+    words("attestation"),
+    words("platform"),
+    words("app"),
+    words("level"),
+    column("reasons", ARRAY(Text), default=list),
+    bytes_("evidence", nullable=True),
+    bytes_("challenge", nullable=True),
+    moment("bound_at"),
+    moment("used_at", nullable=True),
+    moment("revoked_at", nullable=True),
+    words("revoked_by", nullable=True),
+    words("reason", nullable=True),
+    moment("certificates_due_at", nullable=True),
+    counter("certificate_tries"),
+    Index(
+        "ix_app_key_certificates_due",
+        "certificates_due_at",
+        postgresql_where=sql("certificates_due_at IS NOT NULL"),
+    ),
+)
 
 
-class IssuedCertificateRow(DeclaredTable):
-    __tablename__ = "issued_certificate"
-    serial: str = words(primary_key=True)
-    authority: str = words(primary_key=True)
-    contract: UUID | None = None
-    signer: UUID | None = column(index=True)
-    certificate: bytes = bytes_(nullable=False)
-    issued_at: datetime = moment(nullable=False)
-    not_after: datetime = moment(nullable=False)
-    revoked_at: datetime | None = moment()
-    revocation_reason: str | None = words()
-    __table_args__ = (
-        Index("ix_issued_certificate_revoked", "authority", postgresql_where=sql("revoked_at IS NOT NULL")),
-    )
+ISSUED_CERTIFICATE = Table(
+    "issued_certificate",
+    metadata,
+    words("serial", primary_key=True),
+    words("authority", primary_key=True),
+    uuid("contract", nullable=True),
+    uuid("signer", index=True, nullable=True),
+    bytes_("certificate"),
+    moment("issued_at"),
+    moment("not_after"),
+    moment("revoked_at", nullable=True),
+    words("revocation_reason", nullable=True),
+    Index("ix_issued_certificate_revoked", "authority", postgresql_where=sql("revoked_at IS NOT NULL")),
+)
 
 
-class SharedCertificateRow(DeclaredTable):
-    """A certificate (DER) that many signature requests share: of the seal, or of an authority."""
+# A certificate (DER) that many signature requests share: of the seal, or of an authority.
+SHARED_CERTIFICATE = Table(
+    "shared_certificate",
+    metadata,
+    bytes_("sha256", primary_key=True),
+    bytes_("certificate"),
+    CheckConstraint("sha256 = sha256(certificate)", name="hash"),
+)
 
-    __tablename__ = "shared_certificate"
-    sha256: bytes = bytes_(nullable=False, primary_key=True)
-    certificate: bytes = bytes_(nullable=False)
-    __table_args__ = (CheckConstraint("sha256 = sha256(certificate)", name="hash"),)
 
-
-class SignatureRequestRow(DeclaredTable):
-    """A signature request. `chain`: certificates (DER), or their SHA-256 where they are shared ones."""
-
-    __tablename__ = "signature_request"
-    id: UUID = column(primary_key=True)
-    contract: UUID = column(foreign_key="contract.id")
-    task: UUID | None = None
-    session: UUID | None = None
-    field: str = words()
-    state: str = words()
-    base: str = words()
-    prepared: str = words()
-    gap_start: int
-    gap_end: int
-    document_digest: bytes = bytes_(nullable=False)
-    to_be_signed: bytes = bytes_(nullable=False)
-    chain: list[bytes] = column(ARRAY(LargeBinary), default=list)
-    custody_claimed: str | None = words()
-    custody: str | None = words()
-    consent_version: str | None = words()
-    consent_sha256: str | None = words()
-    signature: bytes | None = bytes_()
-    confirmation: bytes | None = bytes_()
-    key_deleted_at: datetime | None = moment()
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime = moment(nullable=False)
-    accepted_at: datetime | None = moment()
-    embedded_at: datetime | None = moment()
-    prepared_deleted_at: datetime | None = moment()
-    __table_args__ = (
-        Index("ix_signature_request_contract", "contract", "state"),
-        Index(
-            "ix_signature_request_left_behind",
-            "id",
-            postgresql_where=sql("state IN ('LAPSED', 'EMBEDDED') AND prepared_deleted_at IS NULL"),
-        ),
-        Index(
-            "ix_signature_request_prepared",
-            "prepared",
-            postgresql_using="hash",
-            postgresql_where=sql("prepared_deleted_at IS NULL"),
-        ),
-        # A contract has at most one accepted signature, which blocks its revision, and at most one seal that has not
-        # lapsed.
-        Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
-        Index(
-            "uq_signature_request_seal",
-            "contract",
-            unique=True,
-            postgresql_where=sql("task IS NULL AND state <> 'LAPSED'"),
-        ),
-    )
+# A signature request. `chain`: certificates (DER), or their SHA-256 where they are shared ones.
+SIGNATURE_REQUEST = Table(
+    "signature_request",
+    metadata,
+    uuid("id", primary_key=True),
+    uuid("contract", foreign_key="contract.id"),
+    uuid("task", nullable=True),
+    uuid("session", nullable=True),
+    words("field"),
+    words("state"),
+    words("base"),
+    words("prepared"),
+    integer("gap_start"),
+    integer("gap_end"),
+    bytes_("document_digest"),
+    bytes_("to_be_signed"),
+    column("chain", ARRAY(LargeBinary), default=list),
+    words("custody_claimed", nullable=True),
+    words("custody", nullable=True),
+    words("consent_version", nullable=True),
+    words("consent_sha256", nullable=True),
+    bytes_("signature", nullable=True),
+    bytes_("confirmation", nullable=True),
+    moment("key_deleted_at", nullable=True),
+    moment("created_at"),
+    moment("expires_at"),
+    moment("accepted_at", nullable=True),
+    moment("embedded_at", nullable=True),
+    moment("prepared_deleted_at", nullable=True),
+    Index("ix_signature_request_contract", "contract", "state"),
+    Index(
+        "ix_signature_request_left_behind",
+        "id",
+        postgresql_where=sql("state IN ('LAPSED', 'EMBEDDED') AND prepared_deleted_at IS NULL"),
+    ),
+    Index(
+        "ix_signature_request_prepared",
+        "prepared",
+        postgresql_using="hash",
+        postgresql_where=sql("prepared_deleted_at IS NULL"),
+    ),
+    Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
+    Index(
+        "uq_signature_request_seal",
+        "contract",
+        unique=True,
+        postgresql_where=sql("task IS NULL AND state <> 'LAPSED'"),
+    ),
+    # A contract has at most one accepted signature, which blocks its revision, and at most one seal that has not
+    # lapsed.
+)

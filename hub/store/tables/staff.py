@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Any
-from uuid import UUID
-
-from sqlalchemy import ARRAY, BigInteger, Index, TableClause, Text, table
-from sqlalchemy import column as sql_column
-from sqlalchemy import text as sql
+from sqlalchemy import ARRAY, BigInteger, Index, Table, TableClause, Text, column as sql_column, table, text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.store.tables.columns import DeclaredTable, bytes_, column, counter, json_, moment, words
+from hub.store.tables.columns import bytes_, column, counter, day, flag, integer, json_, metadata, moment, uuid, words
 
-
-class StaffRow(DeclaredTable):
-    """An account. `password_expires_at`: of a one-time password, which has to be changed at the first login.
-
-    `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
-    `totp_step`: the time step of the last code that was accepted; it and earlier ones are not accepted again.
-    `login_subject`: who its person is at the school's own login service `login_issuer`.
-    """
-
-    __tablename__ = "staff"
-    id: UUID = column(primary_key=True)
-    login: str = words(unique=True)
-    name: str = words()
-    campus: str = words(foreign_key="campus.id")
-    role: str = words(default="clerk")
-    password_hash: str = words()
-    created_at: datetime = moment(nullable=False)
-    disabled_at: datetime | None = moment()
-    digest_on: date | None = None
-    password_expires_at: datetime | None = moment()
-    totp_sealed: bytes | None = bytes_()
-    totp_since: datetime | None = moment()
-    totp_step: int | None = column(BigInteger)
-    login_issuer: str | None = words()
-    login_subject: str | None = words()
-    __table_args__ = (Index("uq_staff_login_subject", "login_issuer", "login_subject", unique=True),)
+# An account. `password_expires_at`: of a one-time password, which has to be changed at the first login.
+# `totp_sealed`: the secret of the authenticator app, in use since `totp_since` (none: not confirmed yet).
+# `totp_step`: the time step of the last code that was accepted; it and earlier ones are not accepted again.
+# `login_subject`: who its person is at the school's own login service `login_issuer`.
+STAFF = Table(
+    "staff",
+    metadata,
+    uuid("id", primary_key=True),
+    words("login", unique=True),
+    words("name"),
+    words("campus", foreign_key="campus.id"),
+    words("role", default="clerk"),
+    words("password_hash"),
+    moment("created_at"),
+    moment("disabled_at", nullable=True),
+    day("digest_on", nullable=True),
+    moment("password_expires_at", nullable=True),
+    bytes_("totp_sealed", nullable=True),
+    moment("totp_since", nullable=True),
+    column("totp_step", BigInteger, nullable=True),
+    words("login_issuer", nullable=True),
+    words("login_subject", nullable=True),
+    Index("uq_staff_login_subject", "login_issuer", "login_subject", unique=True),
+)
 
 
 # A view of all accounts without their secrets: whoever may see a contract may know which colleague acted on it.
@@ -47,146 +39,152 @@ STAFF_DIRECTORY: TableClause = table(
 )
 
 
-class StaffSessionRow(DeclaredTable):
-    """A session in a browser. `seen_at`: the last request, to the minute. `pending`: the password was right, and the
-    second factor has not been given yet. `by_provider`: it began at the school's own login service."""
-
-    __tablename__ = "staff_session"
-    secret_hash: bytes = bytes_(nullable=False, primary_key=True)
-    staff: UUID = column(foreign_key="staff.id", index=True)
-    created_at: datetime = moment(nullable=False)
-    expires_at: datetime = moment(nullable=False)
-    id: UUID = column(unique=True, server_default=sql("gen_random_uuid()"))
-    seen_at: datetime = moment(nullable=False, server_default=sql("now()"))
-    browser: str = words(default="", server_default="")
-    pending: bool = column(default=False, server_default=sql("false"))
-    by_provider: bool = column(default=False, server_default=sql("false"))
-
-
-class StaffRecoveryCodeRow(DeclaredTable):
-    """A code that can be used once instead of the authenticator app. It is deleted when it is used."""
-
-    __tablename__ = "staff_recovery_code"
-    staff: UUID = column(primary_key=True, foreign_key="staff.id")
-    code_hash: bytes = bytes_(nullable=False, primary_key=True)
+# A session in a browser. `seen_at`: the last request, to the minute. `pending`: the password was right, and the
+# second factor has not been given yet. `by_provider`: it began at the school's own login service.
+STAFF_SESSION = Table(
+    "staff_session",
+    metadata,
+    bytes_("secret_hash", primary_key=True),
+    uuid("staff", foreign_key="staff.id", index=True),
+    moment("created_at"),
+    moment("expires_at"),
+    uuid("id", unique=True, server_default=sql("gen_random_uuid()")),
+    moment("seen_at", server_default=sql("now()")),
+    words("browser", default="", server_default=""),
+    flag("pending", default=False, server_default=sql("false")),
+    flag("by_provider", default=False, server_default=sql("false")),
+)
 
 
-class LoginFailureRow(DeclaredTable):
-    __tablename__ = "login_failure"
-    id: int | None = column(BigInteger, primary_key=True, autoincrement=True)
-    login: str = words()
-    at: datetime = moment(nullable=False)
-    __table_args__ = (Index("ix_login_failure_login", "login", "at"),)
+# A code that can be used once instead of the authenticator app. It is deleted when it is used.
+STAFF_RECOVERY_CODE = Table(
+    "staff_recovery_code",
+    metadata,
+    uuid("staff", primary_key=True, foreign_key="staff.id"),
+    bytes_("code_hash", primary_key=True),
+)
+
+
+LOGIN_FAILURE = Table(
+    "login_failure",
+    metadata,
+    column("id", BigInteger, primary_key=True, autoincrement=True),
+    words("login"),
+    moment("at"),
+    Index("ix_login_failure_login", "login", "at"),
+)
 
 
 # The scopes of keys that were made before there were scopes.
 SCOPES_BEFORE = "'{read,issue,act,metrics}'"
 
 
-class ApiKeyRow(DeclaredTable):
-    __tablename__ = "api_key"
-    id: UUID = column(primary_key=True)
-    name: str = words()
-    secret_hash: bytes = bytes_(nullable=False, unique=True)
-    campus: str = words(foreign_key="campus.id")
-    created_at: datetime = moment(nullable=False)
-    revoked_at: datetime | None = moment()
-    scopes: list[str] = column(ARRAY(Text), nullable=False, server_default=sql(SCOPES_BEFORE))
-    expires_at: datetime | None = moment()
+API_KEY = Table(
+    "api_key",
+    metadata,
+    uuid("id", primary_key=True),
+    words("name"),
+    bytes_("secret_hash", unique=True),
+    words("campus", foreign_key="campus.id"),
+    moment("created_at"),
+    moment("revoked_at", nullable=True),
+    column("scopes", ARRAY(Text), server_default=sql(SCOPES_BEFORE)),
+    moment("expires_at", nullable=True),
+)
 
 
-class IdempotencyRow(DeclaredTable):
-    __tablename__ = "idempotency"
-    owner: UUID = column(primary_key=True)
-    key: str = words(primary_key=True)
-    request_hash: bytes = bytes_(nullable=False)
-    status: int | None = None
-    body_sealed: bytes | None = bytes_()
-    created_at: datetime = moment(nullable=False)
+IDEMPOTENCY = Table(
+    "idempotency",
+    metadata,
+    uuid("owner", primary_key=True),
+    words("key", primary_key=True),
+    bytes_("request_hash"),
+    integer("status", nullable=True),
+    bytes_("body_sealed", nullable=True),
+    moment("created_at"),
+)
 
 
-class ChatAccountRow(DeclaredTable):
-    """The member of staff that a chat user is. A chat user without a row gets no answers."""
-
-    __tablename__ = "chat_account"
-    chat: str = words(primary_key=True)
-    person: str = words(primary_key=True)
-    staff: UUID = column(foreign_key="staff.id")
-    created_at: datetime = moment(nullable=False)
-
-
-class StaffTaskRow(DeclaredTable):
-    __tablename__ = "staff_task"
-    id: UUID = column(primary_key=True)
-    kind: str = words()
-    text: str = words()
-    campus: str = words()
-    contract: UUID | None = column(index=True)
-    signer: UUID | None = None
-    created_at: datetime = moment(nullable=False)
-    done_at: datetime | None = moment()
-    done_by: str | None = words()
-    owner: UUID | None = column(foreign_key="staff.id")
-    owned_at: datetime | None = moment()
-    due_at: datetime | None = moment()
-    taken_at: datetime | None = moment()
-    climbs_at: datetime | None = moment()
-    climbed_at: datetime | None = moment()
-    once: bytes | None = bytes_()
-    """A digest of what the task is about, if at most one such task may be open."""
-    outcome: str | None = words()
-    note: str | None = words()
-    __table_args__ = (
-        Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),
-        Index("uq_staff_task_once", "once", unique=True, postgresql_where=sql("done_at IS NULL")),
-        Index("ix_staff_task_done", "done_at", "id", postgresql_where=sql("done_at IS NOT NULL")),
-    )
+# The member of staff that a chat user is. A chat user without a row gets no answers.
+CHAT_ACCOUNT = Table(
+    "chat_account",
+    metadata,
+    words("chat", primary_key=True),
+    words("person", primary_key=True),
+    uuid("staff", foreign_key="staff.id"),
+    moment("created_at"),
+)
 
 
-class AlertRow(DeclaredTable):
-    """Urgent news for staff, sent by chat or mail. The row is also the attempt to send it.
+STAFF_TASK = Table(
+    "staff_task",
+    metadata,
+    uuid("id", primary_key=True),
+    words("kind"),
+    words("text"),
+    words("campus"),
+    uuid("contract", index=True, nullable=True),
+    uuid("signer", nullable=True),
+    moment("created_at"),
+    moment("done_at", nullable=True),
+    words("done_by", nullable=True),
+    uuid("owner", foreign_key="staff.id", nullable=True),
+    moment("owned_at", nullable=True),
+    moment("due_at", nullable=True),
+    moment("taken_at", nullable=True),
+    moment("climbs_at", nullable=True),
+    moment("climbed_at", nullable=True),
+    bytes_("once", nullable=True),
+    words("outcome", nullable=True),
+    words("note", nullable=True),
+    Index("ix_staff_task_open", "campus", "created_at", postgresql_where=sql("done_at IS NULL")),
+    Index("uq_staff_task_once", "once", unique=True, postgresql_where=sql("done_at IS NULL")),
+    Index("ix_staff_task_done", "done_at", "id", postgresql_where=sql("done_at IS NOT NULL")),
+)
 
-    `tries`, `begun_at`, `due_at`: number of attempts, start of the last, time of the next. `reached`: marks of the
-    addresses that have it. `bundle`: the alert with which it was sent.
-    """
 
-    __tablename__ = "alert"
-    id: UUID = column(primary_key=True)
-    kind: str = words()
-    facts: dict[str, Any] = column(JSONB, default=dict, server_default=sql("'{}'"))
-    campus: str | None = words()
-    created_at: datetime = moment(nullable=False)
-    sent_at: datetime | None = moment()
-    failure: str | None = words()
-    tries: int = counter()
-    begun_at: datetime | None = moment()
-    due_at: datetime | None = moment()
-    reached: str = words(default="", server_default="")
-    bundle: UUID | None = None
-    __table_args__ = (
-        Index("ix_alert_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),
-        Index("ix_alert_created_at", "created_at"),
-    )
+# Urgent news for staff, sent by chat or mail. The row is also the attempt to send it. `tries`, `begun_at`,
+# `due_at`: number of attempts, start of the last, time of the next. `reached`: marks of the addresses that have it.
+# `bundle`: the alert with which it was sent.
+ALERT = Table(
+    "alert",
+    metadata,
+    uuid("id", primary_key=True),
+    words("kind"),
+    column("facts", JSONB, default=dict, server_default=sql("'{}'")),
+    words("campus", nullable=True),
+    moment("created_at"),
+    moment("sent_at", nullable=True),
+    words("failure", nullable=True),
+    counter("tries"),
+    moment("begun_at", nullable=True),
+    moment("due_at", nullable=True),
+    words("reached", default="", server_default=""),
+    uuid("bundle", nullable=True),
+    Index("ix_alert_due", "due_at", postgresql_where=sql("due_at IS NOT NULL")),
+    Index("ix_alert_created_at", "created_at"),
+)
 
 
-class PhoneChangeRow(DeclaredTable):
-    """A request to change the phone number of a person in all contracts. It needs two approvals; the old phone's code
-    is one."""
-
-    __tablename__ = "phone_change"
-    id: UUID = column(primary_key=True)
-    contract: UUID = column(foreign_key="contract.id", index=True)
-    signer: UUID = column(foreign_key="signer.id")
-    campus: str = words()
-    person: str = words()
-    old_hash: bytes = bytes_(nullable=False)
-    new_sealed: bytes = bytes_(nullable=False)
-    new_hash: bytes = bytes_(nullable=False)
-    reason: str = words()
-    state: str = words()
-    asked_by: str = words()
-    asked_at: datetime = moment(nullable=False)
-    approvals: dict[str, str] = json_()
-    code: UUID | None = None
-    ended_at: datetime | None = moment()
-    __table_args__ = (Index("ix_phone_change_open", "campus", "asked_at", postgresql_where=sql("state = 'OPEN'")),)
+# A request to change the phone number of a person in all contracts. It needs two approvals; the old phone's code is
+# one.
+PHONE_CHANGE = Table(
+    "phone_change",
+    metadata,
+    uuid("id", primary_key=True),
+    uuid("contract", foreign_key="contract.id", index=True),
+    uuid("signer", foreign_key="signer.id"),
+    words("campus"),
+    words("person"),
+    bytes_("old_hash"),
+    bytes_("new_sealed"),
+    bytes_("new_hash"),
+    words("reason"),
+    words("state"),
+    words("asked_by"),
+    moment("asked_at"),
+    json_("approvals"),
+    uuid("code", nullable=True),
+    moment("ended_at", nullable=True),
+    Index("ix_phone_change_open", "campus", "asked_at", postgresql_where=sql("state = 'OPEN'")),
+)

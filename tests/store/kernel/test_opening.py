@@ -17,8 +17,7 @@ from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import StaffTaskRow
+from hub.store.tables.staff import STAFF_TASK as TASK
 from hub.store.transaction import Database
 from tests.database import fresh_database
 from tests.statements import watch_statements
@@ -27,7 +26,6 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 TASKS = SqlStatement("SELECT id, campus FROM staff_task WHERE text = :text ORDER BY campus DESC")
 LOCKED = SqlStatement("SELECT id FROM staff_task WHERE id = :id FOR UPDATE")
 EMPTY = Opening(TASKS, {"text": "nothing like it"})
-TASK = table_of(StaffTaskRow)
 BY_CORE = SqlStatement(select(TASK).where(TASK.c.text == bindparam("text")).order_by(TASK.c.campus))
 SEEN_BY_CORE = Opening(BY_CORE, {"text": "to do"})
 NOTHING_BY_CORE = Opening(BY_CORE, {"text": "nothing like it"})

@@ -13,15 +13,13 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.staff import StaffTaskRow
+from hub.store.tables.staff import STAFF_TASK as TASK
 from hub.store.transaction import Database
 from tests.database import fresh_database
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 # More often than PostgreSQL plans for values before it compares costs.
 TIMES = 8
-TASK = table_of(StaffTaskRow)
 # With any other setting, its plan would be made for the number of ids, at each run.
 SEVERAL = SqlStatement("SELECT text FROM staff_task WHERE id = ANY(CAST(:ids AS uuid[]))")
 FOR_VALUES = SqlStatement("SELECT text FROM staff_task WHERE created_at > :since", plans_for_values=True)

@@ -20,14 +20,12 @@ from hub.store.encryption.keys import Keys
 from hub.store.kernel.pool import ConnectionPool
 from hub.store.kernel.rows import changed, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import DeliveryRow
-from hub.store.tables.staff import AlertRow
+from hub.store.tables.messaging import DELIVERY
+from hub.store.tables.staff import ALERT
 from hub.store.transaction import Database
 from tests.database import fresh_database
 from tests.running import until
 
-ALERT, DELIVERY = table_of(AlertRow), table_of(DeliveryRow)
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SLEEPERS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'

@@ -17,15 +17,13 @@ from hub.store.encryption.keys import Keys
 from hub.store.kernel.rows import arrays_of, changed, insert_many, insert_row, update_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import WaitingWrites, read_write
-from hub.store.tables.columns import table_of
-from hub.store.tables.messaging import OutboxMessageRow
-from hub.store.tables.staff import AlertRow
+from hub.store.tables.messaging import OUTBOX_MESSAGE as OUTBOX
+from hub.store.tables.staff import ALERT
 from hub.store.transaction import Database, Transaction
 from tests.database import LOCK_WAITS, fresh_database
 from tests.running import until
 from tests.statements import noted_statements
 
-ALERT, OUTBOX = table_of(AlertRow), table_of(OutboxMessageRow)
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 COLUMNS = ("id", "kind", "text", "facts", "created_at", "due_at")
 ADD = insert_row(ALERT, COLUMNS)

@@ -8,8 +8,7 @@ from itertools import product
 from uuid import UUID
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as some
+from hypothesis import settings, strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hub.errors import IllegalMove

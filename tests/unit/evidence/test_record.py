@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from hub.model.evidence.record import GENESIS, RecordEntry, compute_commitment, compute_entry_digest, find_broken_entry
 

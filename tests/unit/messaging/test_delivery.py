@@ -8,8 +8,7 @@ from functools import reduce
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from hub.model.messaging.delivery import Delivery, DeliveryState, merge_states
 

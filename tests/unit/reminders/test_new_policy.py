@@ -6,8 +6,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import NextStep, ReminderPlan, StepKind, brought_forward, following_step, replanned

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hub.errors import SealApprovalTwice, SealMoveNotAllowed
 from hub.model.sealing.seal import SEAL_MOVES, KeyPlace, Seal, SealAct, SealKind, SealState

@@ -7,8 +7,7 @@ import hmac
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from hub.model.signing.link import ALPHABET, derive_ticket, format_ticket, hash_ticket, normalise_ticket
 

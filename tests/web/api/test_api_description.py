@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import schemathesis
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as checked
 from yarl import URL

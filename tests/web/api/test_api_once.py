@@ -23,8 +23,7 @@ from hub.model.staff.scope import EVERYTHING
 from tests.commits import before_commits
 from tests.lifecycle.clockwork import waiting
 from tests.running import Running, until
-from tests.web.api.test_api_contracts import CONTRACTS
-from tests.web.api.test_api_contracts import asked as issued_by_api
+from tests.web.api.test_api_contracts import CONTRACTS, asked as issued_by_api
 from tests.web.signer_visits import asked
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

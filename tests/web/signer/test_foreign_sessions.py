@@ -34,8 +34,7 @@ from hub.store.tables.columns import metadata
 from hub.web import signer as signer_routes
 from hub.web.http.security import COOKIE
 from tests.everything_stored import changed, fingerprint, fingerprint_of_campus
-from tests.lifecycle.signer import Person, person
-from tests.lifecycle.signer import completed as take_own_steps
+from tests.lifecycle.signer import Person, completed as take_own_steps, person
 from tests.poster_visits import Family, make_poster
 from tests.running import Running, running_hub
 from tests.store.server.test_scope import OF_THE_HUB, READ_BY_ALL, WITHOUT

@@ -9,8 +9,7 @@ from aiohttp import web
 from hub.errors import BadInput, SessionNotValid
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.contract.terms import course_facts
-from hub.lifecycle.school import enrol as enrolment
-from hub.lifecycle.school import guests
+from hub.lifecycle.school import enrol as enrolment, guests
 from hub.lifecycle.school.guests import Admitted
 from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.school.course import Course

@@ -12,19 +12,16 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, QiandaError
-from hub.lifecycle.contract.end import sign_on_paper
-from hub.lifecycle.contract.end import void as withdraw
+from hub.lifecycle.contract.end import sign_on_paper, void as withdraw
 from hub.lifecycle.contract.new_contract import NewSigner
-from hub.lifecycle.contract.reissue import Replacement, reissue_until
-from hub.lifecycle.contract.reissue import reissue as issue_anew
+from hub.lifecycle.contract.reissue import Replacement, reissue as issue_anew, reissue_until
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.messaging.quotas import alert_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
 from hub.lifecycle.reminders.remind_by_hand import next_channel, remind_by_hand
 from hub.lifecycle.school.replace_signer import list_adults_on_file, replace_or_ask
 from hub.lifecycle.signing.entry.hand_out_link import HandedLink, WantedLink, hand_out_link
-from hub.lifecycle.staff.change_phone import PhoneRequest
-from hub.lifecycle.staff.change_phone import ask as ask_for_phone
+from hub.lifecycle.staff.change_phone import PhoneRequest, ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
