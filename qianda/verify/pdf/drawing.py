@@ -200,13 +200,14 @@ def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
     """Yield the names of the fonts in resources, or in a graphics state, for which programs take one of their own."""
     fonts = listed[:1] if isinstance(listed, list) else as_dictionary(listed, "/Font").values()
     for font in (as_dictionary(document.follow(each), "a font") for each in fonts):
-        name = document.entry(font, "/BaseFont")
+        stated = document.entry(font, "/BaseFont")
+        name = f" {stated}" if isinstance(stated, str) else ""
         if not _has_its_letters(document, font):
-            yield f"/Font {name}" if isinstance(name, str) else "/Font"
+            yield f"/Font{name}"
         elif not is_read_alike(document, font):
-            yield f"/TrueType {name}"
+            yield f"/TrueType{name}"
         elif document.entry(font, "/Subtype") == "/Type0" and not is_composed_alike(document, font):
-            yield f"/Type0 {name}"
+            yield f"/Type0{name}"
 
 
 def _has_its_letters(document: Document, font: Entries) -> bool:
