@@ -180,6 +180,10 @@ def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
         yield "/BM"
     if "/ShadingType" in entries and "/Background" in entries:
         yield "/Background"
+    if not is_read_alike(document, entries):
+        yield f"/TrueType{_name_of(document, entries)}"
+    if "/DescendantFonts" in entries and not is_composed_alike(document, entries):
+        yield f"/Type0{_name_of(document, entries)}"
     if document.dictionary(entries, "/CharProcs") and "/Widths" not in entries:
         yield "/Widths"
 
@@ -200,14 +204,13 @@ def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
     """Yield the names of the fonts in resources, or in a graphics state, for which programs take one of their own."""
     fonts = listed[:1] if isinstance(listed, list) else as_dictionary(listed, "/Font").values()
     for font in (as_dictionary(document.follow(each), "a font") for each in fonts):
-        stated = document.entry(font, "/BaseFont")
-        name = f" {stated}" if isinstance(stated, str) else ""
         if not _has_its_letters(document, font):
-            yield f"/Font{name}"
-        elif not is_read_alike(document, font):
-            yield f"/TrueType{name}"
-        elif document.entry(font, "/Subtype") == "/Type0" and not is_composed_alike(document, font):
-            yield f"/Type0{name}"
+            yield f"/Font{_name_of(document, font)}"
+
+
+def _name_of(document: Document, font: Entries) -> str:
+    name = document.entry(font, "/BaseFont")
+    return f" {name}" if isinstance(name, str) else ""
 
 
 def _has_its_letters(document: Document, font: Entries) -> bool:

@@ -24,11 +24,13 @@ Letters = Callable[[int], int]
 
 
 def is_read_alike(document: Document, font: Entries) -> bool:
-    """Return whether all programs take the same letter for each code of this simple font with a file."""
+    """Return whether all programs take the same letters for the codes of this font, if it is a simple one with a file."""
+    if document.entry(font, "/Subtype") != "/TrueType":
+        return True
     descriptor = document.dictionary(font, "/FontDescriptor")
     file = document.entry(descriptor, "/FontFile2")
     encoding, flags = document.entry(font, "/Encoding"), document.entry(descriptor, "/Flags")
-    if document.entry(font, "/Subtype") != "/TrueType" or not isinstance(file, Stream) or encoding in _NAMED:
+    if not isinstance(file, Stream) or encoding in _NAMED:
         return True
     if isinstance(encoding, dict) and type(flags) is int and not flags & _SYMBOLIC:
         return True
