@@ -107,6 +107,7 @@ async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[School]
     async with pki.serving():
         pki.add_key("seal", "启明教育集团")
         pki.add_key("later", "启明教育集团", "rsa")
+        pki.add_key("to-revoke", "启明教育集团")
         pki.names = ("ocsp",)
         pki.add_key("ocsp-alone", "启明教育集团")
         pki.names = ("list",)
@@ -201,10 +202,11 @@ async def test_the_doctor_says_where_the_key_is_and_who_certified_it(school: Sch
 
 
 async def test_with_a_revoked_certificate_nothing_is_completed(school: School) -> None:
-    contract = await school.signed()
-    school.pki.revoke("seal")
-    assert await advance(school.running.hub.services, contract.id) == "SIGNED"
-    assert (await contract_now(school.running, contract)).stuck_reason == "certificate-revoked"
-    assert "stuck" in await staff_tasks(school.running, contract.id)
-    found = {each.part: each for each in await examine(school.running.hub)}
-    assert not found["seal certificate"].well and "revoked" in found["seal certificate"].words
+    async with school.sealed_by("to-revoke"):
+        contract = await school.signed()
+        school.pki.revoke("to-revoke")
+        assert await advance(school.running.hub.services, contract.id) == "SIGNED"
+        assert (await contract_now(school.running, contract)).stuck_reason == "certificate-revoked"
+        assert "stuck" in await staff_tasks(school.running, contract.id)
+        found = {each.part: each for each in await examine(school.running.hub)}
+        assert not found["seal certificate"].well and "revoked" in found["seal certificate"].words
