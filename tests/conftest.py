@@ -26,6 +26,8 @@ LONG = (
     "router/test_receipt_machine.py",
     "bench/test_benches.py",
     "web/test_odd_requests.py",
+    "web/test_foreign_ids.py",
+    "custody/test_agent.py",
     "unit/test_schedule_year.py",
     "processes/test_backup.py",
     "day0/test_first_day.py",
