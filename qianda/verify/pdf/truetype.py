@@ -16,6 +16,7 @@ from qianda.verify.pdf.unpacking import FLATE, inflated
 
 # Encodings by name, for which all programs choose the same table.
 _NAMED: Final = ("/WinAnsiEncoding", "/MacRomanEncoding")
+_CODES: Final = range(256)
 _SYMBOLIC: Final = 4  # a bit of the flags (9.8.2)
 MAX_TABLES, MAX_GROUPS = 64, 65_536
 # Symbols have their codes here (OpenType, cmap, encoding 0 of platform 3).
@@ -24,7 +25,10 @@ Letters = Callable[[int], int]
 
 
 def is_read_alike(document: Document, font: Entries) -> bool:
-    """Return whether all programs take the same letters for the codes of this font, if it is a simple one with a file."""
+    """Return whether all programs take the same letters for the codes of this font, if it is a simple one in the file.
+
+    All codes count, because a text may also use those for which the font states no width.
+    """
     if document.entry(font, "/Subtype") != "/TrueType":
         return True
     descriptor = document.dictionary(font, "/FontDescriptor")
@@ -37,17 +41,9 @@ def is_read_alike(document: Document, font: Entries) -> bool:
     data = inflated(file.data) if file.entries.get("/Filter") in (FLATE, [FLATE]) else file.data
     try:
         tables = list(_tables(memoryview(data or b"")))
-        return bool(tables) and all(len({letters(code) for letters in tables}) == 1 for code in _codes(document, font))
+        return bool(tables) and all(len({letters(code) for letters in tables}) == 1 for code in _CODES)
     except (struct.error, ValueError, IndexError):  # a font that is damaged
         return False
-
-
-def _codes(document: Document, font: Entries) -> Iterator[int]:
-    """Yield the codes that have a width."""
-    first = document.entry(font, "/FirstChar")
-    for code, width in enumerate(document.items(font, "/Widths"), first if type(first) is int else 0):
-        if width != 0 and 0 <= code < 256:
-            yield code
 
 
 def _tables(font: memoryview) -> Iterator[Letters]:
