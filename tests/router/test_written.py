@@ -32,7 +32,8 @@ async def test_a_question_by_text_message_reaches_staff_and_is_answered() -> Non
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.staff_tasks.list_open_tasks()
         answer = AnswerRequest(task.id, "要签，新合同会另发")
-        assert (await send_answer(hub.running.hub.services, EVERYTHING, answer, "staff:x")).channel == "sms"
+        sent = await send_answer(hub.running.hub.services, EVERYTHING, answer, "staff:x")
+    assert sent.to == PHONE
 
 
 async def test_nobody_can_flood_the_tasks_by_text_message() -> None:
