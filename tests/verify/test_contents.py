@@ -24,6 +24,7 @@ READABLE = [
     b"/C cs 0.5 scn /Pattern CS /P SCN 1 0 0 sc /DeviceRGB cs",
     b"0 0 9 9 re W n 0 0 m 1 1 l h W* n 0 w [] 0 d [ 1 0 ] 2 d",
     b"/P <</MCID 0/A[(b)]/C<</D/E>>>> BDC /Q MP /P/M DP EMC",
+    b"/Heading#201 <</MCID 1>> BDC /#E6#a0#87 BMC EMC EMC",
     b"q BI /W 1 /H 1 /BPC 8 /CS/G ID \0(\xff EI Q /X Do",
 ]
 UNREADABLE = {
@@ -52,6 +53,7 @@ UNREADABLE = {
     "a pattern that is missing": b"/Pattern cs /Y scn",
     "a picture that does not end": b"BI /W 1 /H 1 ID x",
     "a text that does not end": b"BT (a\\) Tj ET",
+    "a mark that hides its name": b"/O#43 /MC0 BDC EMC",
     "notes that do not end": b"/P <</MCID 0> BDC",
 }
 # A white area over the text.

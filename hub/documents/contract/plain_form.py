@@ -4,6 +4,7 @@ every byte. For limited children, because the PDF may come from a stranger."""
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -30,6 +31,8 @@ DEVICE_COLOURS: Final = {1: b"/DeviceGray", 3: b"/DeviceRGB", 4: b"/DeviceCMYK"}
 MAX_NAME_LENGTH: Final = 120
 MAX_OBJECTS: Final = 20_000
 _FRACTION: Final = Decimal("0.0000001")
+# Characters that a name would need `#` for (ISO 32000-2 7.3.5).
+_ODD: Final = re.compile(r"[^!-~]|[#%()/<>\[\]{}]")
 
 
 def write_plain_form(document: pikepdf.Pdf, about: Mapping[str, str]) -> bytes:
@@ -37,7 +40,29 @@ def write_plain_form(document: pikepdf.Pdf, about: Mapping[str, str]) -> bytes:
     for name in LEFT_OUT:
         if name in document.Root:
             del document.Root[name]
+    _rename_roles(document)
     return _Writer().write(document.Root, about)
+
+
+def _rename_roles(document: pikepdf.Pdf) -> None:
+    """Replace odd characters in names of structure types: the author's styles give them their names (`/Heading 1`)."""
+    tree = document.Root.get("/StructTreeRoot")
+    if not isinstance(tree, pikepdf.Dictionary):
+        return
+    roles = tree.get("/RoleMap")
+    if isinstance(roles, pikepdf.Dictionary):
+        tree.RoleMap = pikepdf.Dictionary({_plain_role(name): _plain_role(role) for name, role in roles.items()})
+    for found in document.objects:
+        if isinstance(found, pikepdf.Dictionary) and found.get("/Type") == "/StructElem":
+            found.S = _plain_role(found.S)
+
+
+def _plain_role(name: Any) -> Any:
+    """Return the name with the number of each odd character in its place. What is no name stays."""
+    if not isinstance(name, str | pikepdf.Name):
+        return name
+    plain = "/" + _ODD.sub(lambda odd: f"_{ord(odd[0]):x}_", str(name)[1:])
+    return plain if isinstance(name, str) else pikepdf.Name(plain)
 
 
 class _Writer:
@@ -107,9 +132,9 @@ class _Writer:
 
 
 def _name(name: str, key: str) -> bytes:
-    if "#" in name and key in FONT_NAMES:
-        name = name.replace("#", "_")
-    if "#" in name or not name.isascii() or not 1 < len(name) <= MAX_NAME_LENGTH:
+    if key in FONT_NAMES:
+        name = "/" + _ODD.sub("_", name[1:])
+    if _ODD.search(name, 1) or not 1 < len(name) <= MAX_NAME_LENGTH:
         raise ValueError("the PDF has names that cannot be kept: print it into a PDF with another program")
     return name.encode()
 

@@ -31,6 +31,8 @@ _GAP = rb"(?:" + _SPACE + rb"|%[^\r\n]*+[\r\n])*"
 _LENGTH = rb"(?:\d{1,9}(?:\.\d*+)?|\.\d++)" + _END + _GAP
 _NUMBER = rb"[+-]?" + _LENGTH
 _NAME = rb"/[!\"$&'*-.0-;=?-Z\\^-z|~]{1,127}+" + _END + _GAP
+# A mark may be named as the author's style is (`/Heading#201`): no other letters, so that none can be a hidden `/OC`.
+_TAG = rb"/(?:[!\"$&'*-.0-;=?-Z\\^-z|~]|#20|#[89A-Fa-f][0-9A-Fa-f]){1,127}" + _END + _GAP
 _HEX = rb"<(?:" + _SPACE + rb"*[0-9A-Fa-f]" + _SPACE + rb"*[0-9A-Fa-f])*" + _SPACE + rb"*>"
 _LITERAL = rb"\((?:[^()\\]++|\\.)*\)"
 for _ in range(MAX_NESTED_BRACKETS):
@@ -78,8 +80,9 @@ _STATEMENT: Final = rb"|".join(
         _operators("b b* B B* BT EMC ET f F f* h n q Q s S T*"),
         _list(_NUMBER + rb"|" + _STRING) + _operators("TJ"),
         _NAME + _NUMBER + _operators("Tf"),
-        _NAME + _operators("BMC CS cs Do gs MP ri sh"),
-        _NAME + rb"(?:" + _NAME + rb"|" + _notes(2) + rb")" + _operators("BDC DP"),
+        _NAME + _operators("CS cs Do gs ri sh"),
+        _TAG + _operators("BMC MP"),
+        _TAG + rb"(?:" + _NAME + rb"|" + _notes(2) + rb")" + _operators("BDC DP"),
         rb"(?:" + _NUMBER + rb")*(?:" + _NAME + rb")?" + _operators("SC SCN sc scn"),
         _LENGTH + _operators("w"),
         rb"[0-6]" + _END + _GAP + _operators("Tr"),

@@ -83,11 +83,12 @@ def drawn_font(content: bytes) -> dict[str, Any]:
         (uploaded(Font=font(BaseFont=Name.SimSun)), "fonts that are not in it"),
         (uploaded(Font=font(Encoding=Dictionary(Differences=[49, Name.g9]))), "fonts that are not in it"),
         (uploaded(Font=drawn_font(b"9 0 d0 1 1 rg")), ODD),
+        (uploaded(ExtGState={"/a b": Dictionary(LW=1)}), "names that cannot be kept"),
         (uploaded(Font=font(CharProcs=1)), "damaged"),
         (uploaded(of_page={"/Contents": Array([1])}), "damaged"),
     ],
     ids="outside fraction unknown-mode mask-mode negative-mode no-font no-font-in-form no-state no-colours no-pattern "
-    "no-shading measured default own-font odd-letters drawn-letters no-letters no-contents".split(),
+    "no-shading measured default own-font odd-letters drawn-letters odd-name no-letters no-contents".split(),
 )
 def test_what_programs_draw_differently_is_refused(pdf: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
@@ -166,3 +167,25 @@ def test_colours_have_no_profile(reader: OwnPdfReader) -> None:
     pdf.save(written)
     with plain(written.getvalue(), reader) as document:
         assert str(document.pages[0].obj.Resources.ColorSpace.C) == "/DeviceRGB"
+
+
+def tagged(role: str) -> bytes:
+    """Return a PDF with the structure that LibreOffice writes: its roles are named as the author's styles are."""
+    with pikepdf.open(io.BytesIO(uploaded(b"/Heading#201 <</MCID 0>> BDC " + TEXT + b" EMC"))) as pdf:
+        head = pdf.make_indirect(Dictionary(Type=Name.StructElem, S=Name(role), Pg=pdf.pages[0].obj, K=0))
+        roles = Dictionary({role: Name.H1})
+        pdf.Root.StructTreeRoot = pdf.make_indirect(Dictionary(Type=Name.StructTreeRoot, K=head, RoleMap=roles))
+        head.P = pdf.Root.StructTreeRoot
+        written = io.BytesIO()
+        pdf.save(written)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("role", "kept"), [("/Heading 1", "/Heading_20_1"), ("/标题", "/_6807__9898_"), ("/H1", "/H1")]
+)
+def test_a_structure_with_the_authors_styles_is_kept(role: str, kept: str, reader: OwnPdfReader) -> None:
+    with plain(tagged(role), reader) as document:
+        tree = document.Root.StructTreeRoot
+        assert kept == tree.K.S
+        assert dict(tree.RoleMap) == {kept: Name.H1}
