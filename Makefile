@@ -25,7 +25,7 @@ test: ready-test ## Run all tests but the slow ones (ARGS=… goes to pytest)
 	@$(PYTEST) -n 3 -m 'not real' --durations=40 --durations-min=3 $(ARGS)
 
 real: ready-real ## Run the slow proofs with outside peers
-	@$(PYTEST) -n 2 -m real --durations=40 --durations-min=10 -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
+	@$(PYTEST) -n 3 -m real --durations=40 --durations-min=10 -o faulthandler_timeout=1800 $(ARGS) || { code=$$?; [ $$code -eq 5 ] && echo 'No test is marked real.' || exit $$code; }
 
 day0: ready-real ## Play the first day of a school: the wheel, a server PostgreSQL, an outside seal certificate, one contract
 	@$(PYTEST) -n 0 -m real -o faulthandler_timeout=1800 tests/day0/test_first_day.py $(ARGS)
