@@ -18,7 +18,7 @@ if [ "${1:-run}" != run ]; then
 fi
 if [ "${1:-run}" = real ]; then
     packages+=(libxml2-utils default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql)
-    packages+=(caddy nginx prometheus systemd)
+    packages+=(caddy curl nginx prometheus systemd)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
