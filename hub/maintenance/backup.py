@@ -19,7 +19,7 @@ from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings, own_file
-from hub.store.backup.after_restore import check_empty, mark_restored
+from hub.store.backup.after_restore import check_empty, restore_marks
 from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_backup
 from hub.store.backup.dump import access_to, load
 from hub.store.encryption.keys import Keys
@@ -171,7 +171,7 @@ def _made(folder: Path) -> Path:
 def _fill(unpacked: _Unpacked, dsns: Dsns, server: EmbeddedPostgres | None) -> None:
     """Load the database as a restored one, migrate it to the current schema, and note the restore in it."""
     major = asyncio.run(check_empty(dsns.owner))
-    marked = mark_restored(datetime.now(UTC), unpacked.made_at)
+    marked = restore_marks(datetime.now(UTC), unpacked.made_at)
     load(access_to(dsns.owner, server, major), unpacked.dump, marked)
     asyncio.run(_note_restore(unpacked, dsns))
 

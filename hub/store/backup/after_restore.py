@@ -33,10 +33,10 @@ async def check_empty(owner_dsn: str) -> int:
         return int(connection.get_server_version().major)
 
 
-def mark_restored(now: datetime, made_at: datetime) -> str:
+def restore_marks(now: datetime, made_at: datetime) -> str:
     """Return the statements that pause sending, and mark the messages whose outcome is open.
 
-    They belong into the transaction that loads the database: a worker of the former hub may still run, and reach it.
+    They belong in the transaction that loads the database: a worker of the former hub may still run, and reach it.
     """
     moments = {"now": now.isoformat(), "made_at": made_at.isoformat()}
     return _MARK.format(**moments, deliver=DELIVER, deliver_code=DELIVER_CODE)

@@ -14,7 +14,7 @@ import pytest
 from hub.errors import DatabaseUnavailable
 from hub.maintenance import backup
 from hub.maintenance.backup import restore_into
-from hub.store.backup.after_restore import check_empty, mark_restored
+from hub.store.backup.after_restore import check_empty, restore_marks
 from hub.store.backup.archive import ABOUT
 from hub.store.backup.dump import access_to, load, stream_dump
 from hub.store.server.connections import Dsns
@@ -46,9 +46,9 @@ async def test_it_is_loaded_and_marked_at_once_or_not_at_all(tmp_path: Path) -> 
         dump = await dump_of(before.owner, tmp_path / "dump")
         access = access_to(there.owner, shared_server(), shared_server().version)
         with pytest.raises(DatabaseUnavailable, match="no_such_table"):
-            await asyncio.to_thread(load, access, dump, mark_restored(NOW, MADE_AT) + "SELECT * FROM no_such_table;")
+            await asyncio.to_thread(load, access, dump, restore_marks(NOW, MADE_AT) + "SELECT * FROM no_such_table;")
         await check_empty(there.owner)
-        await asyncio.to_thread(load, access, dump, mark_restored(NOW, MADE_AT))
+        await asyncio.to_thread(load, access, dump, restore_marks(NOW, MADE_AT))
         connection = await asyncpg.connect(there.owner)
         (pause,) = await connection.fetch("SELECT since, restored_from FROM sending_pause")
         assert tuple(pause) == (NOW, MADE_AT)
