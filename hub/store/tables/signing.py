@@ -11,7 +11,7 @@ SIGN_LINK = Table(
     "sign_link",
     metadata,
     uuid("id", primary_key=True),
-    uuid("contract", foreign_key="contract.id", index=True),
+    uuid("contract", foreign_key="contract.id"),
     uuid("signer", foreign_key="signer.id", index=True),
     words("campus"),
     words("door"),
