@@ -32,7 +32,7 @@ from channels import (
     read_options,
 )
 from channels.twilio_calls import ERROR_CODE, FREE_TEXT, PHONE, SENDER, TwilioCallbacks
-from channels.twilio_http import TwilioOptions, convert_failure, create, fetch, list_since, make_client
+from channels.twilio_http import Collection, TwilioOptions, convert_failure, fetch, list_since, make_client
 
 # How much our clock and Twilio's may differ.
 SLACK = timedelta(minutes=1)
@@ -97,14 +97,15 @@ class TwilioSms:
 
     def __init__(self, options: SmsOptions, context: ChannelContext) -> None:
         self._messages = make_client(options, context).messages
+        self._collection = Collection("Messages", options, context)
         service = options.messaging_service
-        self._from = {"messaging_service_sid": service} if service else {"from_": options.sender}
+        self._from = {"MessagingServiceSid": service} if service else {"From": options.sender}
         self._callbacks = TwilioCallbacks(context, options.account, options.auth_token.get_secret_value())
 
     async def send(self, message: Message) -> Receipt:
         callback = self._callbacks.status_address(message.key)
-        creation = self._messages.create_async(to=message.to, body=message.text, status_callback=callback, **self._from)
-        return await create(creation, _read_message)
+        fields = {"To": message.to, "StatusCallback": callback, "Body": message.text, **self._from}
+        return await self._collection.create(fields, _read_message)
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for the message by Twilio's id, otherwise by number, time and text."""

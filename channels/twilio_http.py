@@ -2,19 +2,22 @@
 
 The library's own asynchronous HTTP client does not keep its timeout, may POST a second time by itself, and lets errors
 of aiohttp and JSON through. Ours makes one attempt with one timeout, and its errors say whether the request can have
-arrived. Sources: Twilio "Messages resource", "Calls resource", "Error and warning dictionary".
+arrived. Messages and calls are created without the library, whose layers take a quarter of such a call's CPU time.
+Sources: Twilio "Messages resource", "Calls resource", "Error and warning dictionary".
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import aiohttp
 from pydantic import Field, HttpUrl, SecretStr
-from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -102,7 +105,7 @@ class OneRequest(AsyncHttpClient):
                 timeout=self._deadline,
                 allow_redirects=False,
             ) as reply:
-                return _usable(Response(reply.status, await reply.text(), reply.headers))
+                return _usable(Response(reply.status, (await reply.read()).decode(), reply.headers))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotNow(f"no connection ({type(error).__name__})") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -121,23 +124,44 @@ def make_client(options: TwilioOptions, context: ChannelContext) -> Client:
     return made
 
 
-async def create(call: Awaitable[Resource], read: ReadReceipt[Resource]) -> Receipt:
-    """Await a request that creates something, and read its receipt. Raises MessageRefused, NotNow, AccountTrouble or
-    ReplyLost."""
+class Collection:
+    """The messages or the calls of an account, to which one can be added. `name`: `Messages` or `Calls`."""
+
+    def __init__(self, name: str, options: TwilioOptions, context: ChannelContext) -> None:
+        self._http = OneRequest(context.http, options.deadline)
+        self._url = f"{str(options.base_url).rstrip('/')}/2010-04-01/Accounts/{options.account}/{name}.json"
+        token = options.auth_token.get_secret_value()
+        self._headers = {
+            "Authorization": aiohttp.encode_basic_auth(options.account, token),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+
+    async def create(self, fields: dict[str, object], read: ReadReceipt[Any]) -> Receipt:
+        """Create an object with these fields, named as Twilio names them, and read its receipt. Raises MessageRefused,
+        NotNow, AccountTrouble or ReplyLost."""
+        reply = await self._http.request("POST", self._url, data=fields, headers=self._headers)
+        if not 200 <= reply.status_code < 300:
+            raise convert_error(reply.status_code, _read_code(reply.text))
+        try:
+            receipt = read(SimpleNamespace(**json.loads(reply.text)))
+        except _UNREADABLE as error:
+            raise ReplyLost("unreadable answer") from error
+        if receipt is None:
+            raise ReplyLost("unreadable answer")
+        if receipt.failure is Failure.ACCOUNT:
+            raise AccountTrouble(receipt.detail)
+        if receipt.failure:
+            raise MessageRefused(receipt.detail, receipt.failure)
+        return receipt
+
+
+def _read_code(text: str) -> int | None:
+    """Return the error code in an answer; None if it is no answer of Twilio's."""
     try:
-        made = await call
-    except (TwilioRestException, TwilioServiceException) as error:
-        raise convert_error(error.status, error.code) from error
-    except _UNREADABLE as error:
-        raise ReplyLost("unreadable answer") from error
-    receipt = read(made)
-    if receipt is None:
-        raise ReplyLost("unreadable answer")
-    if receipt.failure is Failure.ACCOUNT:
-        raise AccountTrouble(receipt.detail)
-    if receipt.failure:
-        raise MessageRefused(receipt.detail, receipt.failure)
-    return receipt
+        code = json.loads(text)["code"]
+    except _UNREADABLE:
+        return None
+    return code if isinstance(code, int) else None
 
 
 async def fetch(call: Awaitable[Resource | None], read: ReadReceipt[Resource]) -> Receipt | None:

@@ -31,7 +31,7 @@ from channels import (
     read_options,
 )
 from channels.twilio_calls import ERROR_CODE, PHONE, TwilioCallbacks
-from channels.twilio_http import TwilioOptions, create, fetch, list_since, make_client
+from channels.twilio_http import Collection, TwilioOptions, fetch, list_since, make_client
 
 SLACK = timedelta(seconds=30)
 # Seconds. Long enough to find the phone, and usually shorter than the delay of an answering machine.
@@ -78,6 +78,7 @@ class Voice:
 
     def __init__(self, options: VoiceOptions, context: ChannelContext) -> None:
         self._calls = make_client(options, context).calls
+        self._collection = Collection("Calls", options, context)
         self._options = options
         self._callbacks = TwilioCallbacks(context, options.account, options.auth_token.get_secret_value())
 
@@ -85,18 +86,18 @@ class Voice:
         words = twiml(message)
         if len(words) > MAX_TWIML:
             raise MessageRefused(f"longer than {MAX_TWIML} characters of TwiML", Failure.CONTENT)
-        detection = {"machine_detection": "Enable"} if self._options.machine_detection else {}
-        creation = self._calls.create_async(
-            to=message.to,
-            from_=self._options.sender,
-            twiml=words,
-            timeout=RING,
-            time_limit=MAX_CALL_SECONDS,
-            status_callback=self._callbacks.status_address(message.key),
-            status_callback_method="POST",
+        detection = {"MachineDetection": "Enable"} if self._options.machine_detection else {}
+        fields = {
+            "To": message.to,
+            "From": self._options.sender,
+            "Twiml": words,
+            "Timeout": RING,
+            "TimeLimit": MAX_CALL_SECONDS,
+            "StatusCallback": self._callbacks.status_address(message.key),
+            "StatusCallbackMethod": "POST",
             **detection,
-        )
-        return await create(creation, _read_call)
+        }
+        return await self._collection.create(fields, _read_call)
 
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Look for the call by Twilio's id, otherwise by number and time."""

@@ -93,8 +93,9 @@ SECURITY_EVENTS = Counter(
 LOOP_RESTARTS = Counter(
     "qianda_worker_loop_restarts", "Times that a loop of a worker failed and began anew", ["loop"], registry=REGISTRY
 )
-# To find a series by its labels takes longer than to count in it. There are as many as routes.
+# To find a series by its labels takes longer than to count in it. There are as many as routes, and providers.
 _requests, _seconds = cache(HTTP_REQUESTS.labels), cache(HTTP_SECONDS.labels)
+_calls, _call_seconds = cache(PROVIDER_CALLS.labels), cache(PROVIDER_SECONDS.labels)
 for _event in SecurityEvent:  # an increase from nothing to 1 is visible only if the series begins at 0
     SECURITY_EVENTS.labels(_event.value)
 
@@ -120,5 +121,5 @@ def count_request(method: str, route: str, status: int, seconds: float | None) -
 
 
 def count_call(provider: str, outcome: CallOutcome, seconds: float) -> None:
-    PROVIDER_CALLS.labels(provider, outcome.value).inc()
-    PROVIDER_SECONDS.labels(provider).observe(seconds)
+    _calls(provider, outcome.value).inc()
+    _call_seconds(provider).observe(seconds)

@@ -131,6 +131,26 @@ async def test_an_unreadable_answer_is_none(sms: Setting, answer: web.Response) 
 
 
 @pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (web.json_response({"code": 21211, "status": 400}, status=400), MessageRefused),
+        (web.json_response({"code": [21211]}, status=400), ReplyLost),
+        (web.json_response([21211], status=400), ReplyLost),
+        (web.Response(status=403, text="21211"), ReplyLost),
+        (web.Response(status=403, text="<html>"), ReplyLost),
+        (web.Response(status=401, text="<html>"), AccountTrouble),
+    ],
+)
+async def test_only_an_answer_with_a_code_of_twilio_refuses_a_message(
+    sms: Setting, answer: web.Response, kind: type[ChannelError]
+) -> None:
+    async with answering(answer) as url:
+        with pytest.raises(ChannelError) as caught:
+            await sms.connect(base_url=url).send(sms.message())
+        assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
     ("status", "body"),
     [
         (200, {"error": []}),
