@@ -87,7 +87,7 @@ class OneRequest(AsyncHttpClient):
         method: str,
         uri: str,
         params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
         headers: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 -- the library's signature
@@ -136,7 +136,7 @@ class Collection:
             "Content-Type": "application/x-www-form-urlencoded",
         }
 
-    async def create(self, fields: dict[str, object], read: ReadReceipt[Any]) -> Receipt:
+    async def create(self, fields: Mapping[str, object], read: ReadReceipt[Any]) -> Receipt:
         """Create an object with these fields, named as Twilio names them, and read its receipt. Raises MessageRefused,
         NotNow, AccountTrouble or ReplyLost."""
         reply = await self._http.request("POST", self._url, data=fields, headers=self._headers)
