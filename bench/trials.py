@@ -76,10 +76,7 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
 
 
 async def interleaved(
-    works: Mapping[str, Work],
-    rounds: int,
-    outside: Callable[[], float] = lambda: 0.0,
-    limit: Limit | None = None,
+    works: Mapping[str, Work], rounds: int, outside: Callable[[], float] = lambda: 0.0, limit: Limit | None = None
 ) -> Ledger:
     """Run each work `rounds` times, in turn, after one unmeasured time each. Return one row for each completed run.
 

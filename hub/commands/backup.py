@@ -18,8 +18,7 @@ from hub.settings import BACKUP_PASSPHRASE
 MIN_PASSPHRASE = 12
 
 PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(help=f"Its first line is the passphrase. [default: {BACKUP_PASSPHRASE}, or a question]"),
+    Path | None, typer.Option(help=f"Its first line is the passphrase. [default: {BACKUP_PASSPHRASE}, or a question]")
 ]
 
 
@@ -64,8 +63,7 @@ def backup_command(
 
 
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")],
-    passphrase_file: PassphraseFile = None,
+    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")], passphrase_file: PassphraseFile = None
 ) -> None:
     """Restore a backup into an empty data folder and an empty database. Sending is paused until `resume`."""
     from hub.maintenance.backup import restore_embedded, restore_into

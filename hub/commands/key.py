@@ -60,8 +60,7 @@ def list_keys_command() -> None:
 
 @app.command("rotate")
 def rotate_key_command(
-    name: Name,
-    overlap: Annotated[int, typer.Option(help="Days for which the former secret stays valid.")] = 7,
+    name: Name, overlap: Annotated[int, typer.Option(help="Days for which the former secret stays valid.")] = 7
 ) -> None:
     """Give a key a new secret, with the same campus, scopes and end, and print it. It is shown only once."""
     from hub.lifecycle.staff.api_keys import rotate_key

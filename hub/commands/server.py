@@ -22,8 +22,7 @@ def create_roles_command(
     database: Annotated[str, typer.Option(help="The database to create.")] = DATABASE_NAME,
     host: Annotated[str, typer.Option(help="Host and port for the printed addresses.")] = "HOST",
     execute: Annotated[
-        bool,
-        typer.Option("--execute", help=f"Execute them as the administrator in {DATABASE_ADMIN}. [default: print]"),
+        bool, typer.Option("--execute", help=f"Execute them as the administrator in {DATABASE_ADMIN}. [default: print]")
     ] = False,
     new_passwords: Annotated[
         bool, typer.Option("--new-passwords", help="Keep what exists, and set new passwords.")

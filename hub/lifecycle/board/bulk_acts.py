@@ -21,15 +21,7 @@ from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.services import Services
 from hub.model.board.act_progress import ActFailure
-from hub.model.board.bulk_act import (
-    MAX_CONTRACTS,
-    BulkAct,
-    BulkEnding,
-    BulkKind,
-    BulkVerdict,
-    draws,
-    judge,
-)
+from hub.model.board.bulk_act import MAX_CONTRACTS, BulkAct, BulkEnding, BulkKind, BulkVerdict, draws, judge
 from hub.model.contract.contract import Contract
 from hub.model.school.entered_day import end_of_day
 from hub.model.staff.scope import EVERYTHING

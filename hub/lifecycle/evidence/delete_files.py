@@ -19,12 +19,7 @@ from hub.errors import UnreadableFile
 from hub.lifecycle.evidence.school_acts import record_pruned
 from hub.lifecycle.services import Services
 from hub.model.evidence.file_parts import ContractFiles, StoredVersion, find_beginnings
-from hub.model.evidence.retention import (
-    FILE_RETENTION,
-    ORPHAN_FILES,
-    PREPARED_FILE_RETENTION,
-    SUPERSEDED_FILES,
-)
+from hub.model.evidence.retention import FILE_RETENTION, ORPHAN_FILES, PREPARED_FILE_RETENTION, SUPERSEDED_FILES
 from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.stored_files import DoneBefore, DoneRequest
 from hub.store.files.content_addressed import FOLDERS, FoundFile

@@ -20,14 +20,7 @@ from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.school_acts import record_hub_act, refuse_issue_act
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
-from hub.model.evidence.person_data import (
-    KnownPerson,
-    PersonData,
-    PersonInContract,
-    SoughtPerson,
-    list_words,
-    redact,
-)
+from hub.model.evidence.person_data import KnownPerson, PersonData, PersonInContract, SoughtPerson, list_words, redact
 from hub.model.school.issue_many import IssueOutcome
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.transaction import Database, Transaction

@@ -21,14 +21,7 @@ from hub.documents.evidence.hash_tree import HashTree, group_leaf, renewed_diges
 from hub.errors import QiandaError, UnreadableFile
 from hub.lifecycle.evidence.renewed_record import get_record
 from hub.lifecycle.services import Services
-from hub.model.evidence.renewal import (
-    CurrentTimestamp,
-    Renewal,
-    RenewalLeaf,
-    choose_due,
-    choose_ended,
-    choose_ending,
-)
+from hub.model.evidence.renewal import CurrentTimestamp, Renewal, RenewalLeaf, choose_due, choose_ended, choose_ending
 from hub.model.staff.scope import EVERYTHING
 from qianda.verify.cms_check import read_timestamp
 

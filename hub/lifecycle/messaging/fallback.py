@@ -25,14 +25,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, compute_error_backoff
 from hub.model.contract.contract_copy import copies_of, number_in_key
 from hub.model.contract.signer import Signer, SigningTask
-from hub.model.messaging.delivery import (
-    OPEN_TIMEOUT,
-    PLANNED,
-    Delivery,
-    DeliveryItem,
-    DeliveryState,
-    StateReport,
-)
+from hub.model.messaging.delivery import OPEN_TIMEOUT, PLANNED, Delivery, DeliveryItem, DeliveryState, StateReport
 from hub.model.messaging.message import ANSWERS, COPIES, Purpose, summarise_contracts
 from hub.model.reminders.may_send import Drop, MessageCase, Verdict, Wait, may_send, settled
 from hub.model.reminders.schedule import spread_of

@@ -28,12 +28,7 @@ from hub.model.messaging.delivery import PLANNED, Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.may_send import ByHand, Drop, MessageCase, Send, SkipReason, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
-from hub.model.reminders.schedule import (
-    ReminderPlan,
-    brought_forward,
-    local_day,
-    spread_of,
-)
+from hub.model.reminders.schedule import ReminderPlan, brought_forward, local_day, spread_of
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.router.policy import get_policy
 from hub.store.operation.jobs import REMIND_MANY

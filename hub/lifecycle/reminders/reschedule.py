@@ -16,13 +16,7 @@ from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.may_send import SkipReason
-from hub.model.reminders.schedule import (
-    NextStep,
-    ReminderPlan,
-    StepKind,
-    replanned,
-    spread_of,
-)
+from hub.model.reminders.schedule import NextStep, ReminderPlan, StepKind, replanned, spread_of
 from hub.model.staff.scope import EVERYTHING
 from hub.router.policy import get_policies, get_policy
 from hub.store.contract.tasks import MAX_SLEEP

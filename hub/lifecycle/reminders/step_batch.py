@@ -28,16 +28,7 @@ from hub.model.contract.contract import STEP_FAILED, Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryItem
 from hub.model.messaging.message import summarise_contracts
-from hub.model.reminders.due_step import (
-    LATE,
-    MAX_TOGETHER,
-    Due,
-    StepFacts,
-    following,
-    instead,
-    joins,
-    said_by,
-)
+from hub.model.reminders.due_step import LATE, MAX_TOGETHER, Due, StepFacts, following, instead, joins, said_by
 from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send_step
 from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.signing.link import DoorKind

@@ -94,10 +94,7 @@ def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> I
 def find_content_faults(templates: Collection[str], file: SchoolFile) -> list[SchoolFault]:
     """Return the faults that the file has in any school: templates that are none of these ids, and characters that
     cannot be drawn."""
-    return [
-        *_template_faults(templates, file),
-        *_drawing_faults(file),
-    ]
+    return [*_template_faults(templates, file), *_drawing_faults(file)]
 
 
 def find_place_faults(file: SchoolFile, campuses: Mapping[str, Campus]) -> list[SchoolFault]:

@@ -23,12 +23,7 @@ from hub.lifecycle.contract.template_in_force import (
     needs_approval,
 )
 from hub.lifecycle.evidence.school_acts import record_act, refuse_issue_act
-from hub.lifecycle.reminders.approval_tasks import (
-    ISSUE_WAITS,
-    ApprovalTask,
-    add_approval_task,
-    finish_approval_task,
-)
+from hub.lifecycle.reminders.approval_tasks import ISSUE_WAITS, ApprovalTask, add_approval_task, finish_approval_task
 from hub.lifecycle.school.import_roster import family_first, new_contract, share_a_signer
 from hub.lifecycle.services import Services
 from hub.model.board.act_progress import ActFailure

@@ -55,11 +55,7 @@ class CertificateOrder:
 
 
 async def begin_order(
-    services: Services,
-    tx: Transaction,
-    contract: Contract,
-    key: tuple[bytes, PasskeyBinding | None],
-    life: timedelta,
+    services: Services, tx: Transaction, contract: Contract, key: tuple[bytes, PasskeyBinding | None], life: timedelta
 ) -> CertificateOrder:
     """Choose the authorities that may be asked, and begin the first attempt. `key`: the public key (DER) and its
     passkey.

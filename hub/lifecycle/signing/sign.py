@@ -36,13 +36,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import append_refusal, note_refused_signature
 from hub.lifecycle.signing.custody import check_custody, note_refused_custody
 from hub.lifecycle.signing.device_keys import check_owner
-from hub.lifecycle.signing.entry.open_link import (
-    Visit,
-    begin_locked_visit,
-    begin_visit,
-    get_visit,
-    session_of,
-)
+from hub.lifecycle.signing.entry.open_link import Visit, begin_locked_visit, begin_visit, get_visit, session_of
 from hub.lifecycle.signing.own_request import get_own_request, load_request
 from hub.lifecycle.signing.passkey_confirmation import Confirmation, PasskeyAnswer, check_answer, note_wrong
 from hub.lifecycle.signing.signing_order import check_turn

@@ -11,14 +11,8 @@ from hub.model.reports.report import ReportLine, ReportPeriod, Undelivered
 
 # The most reasons in an e-mail. The page shows all of them.
 MAX_REASONS = 3
-SUBJECT = {
-    "zh": "{campus}签约周报 {first} 至 {last}",
-    "en": "{campus}: contracts from {first} to {last}",
-}
-NOTHING = {
-    "zh": "这一周没有签发合同。",
-    "en": "No contract was issued in this week.",
-}
+SUBJECT = {"zh": "{campus}签约周报 {first} 至 {last}", "en": "{campus}: contracts from {first} to {last}"}
+NOTHING = {"zh": "这一周没有签发合同。", "en": "No contract was issued in this week."}
 ISSUED = {
     "zh": "签发 {issued} 份：已送达 {reached}，已签 {signed}，已完成 {completed}，过期 {expired}，待签 {open}。",
     "en": (

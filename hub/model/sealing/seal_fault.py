@@ -50,10 +50,7 @@ class CannotSeal(Exception):
 SENTENCES: dict[SealFault, tuple[str, str]] = {
     SealFault.NOT_A_DOCUMENT: ("The file is neither a PDF nor an OFD.", "该文件既不是 PDF，也不是 OFD。"),
     SealFault.DAMAGED: ("The file is damaged.", "文件已损坏。"),
-    SealFault.ENCRYPTED: (
-        "The file is encrypted. Remove its password first.",
-        "文件已加密，请先去除密码保护。",
-    ),
+    SealFault.ENCRYPTED: ("The file is encrypted. Remove its password first.", "文件已加密，请先去除密码保护。"),
     SealFault.HYBRID: (
         "The file has cross-reference tables of both kinds (hybrid). Save it again first.",
         "文件为混合交叉引用格式，请先另存为普通 PDF。",

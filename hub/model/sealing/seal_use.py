@@ -97,11 +97,7 @@ class BegunUses:
 
 
 def begin_uses(
-    asked: SealAsk,
-    documents: Sequence[DocumentToSeal],
-    rules: SealRules,
-    known: Mapping[UUID, SealUse],
-    now: datetime,
+    asked: SealAsk, documents: Sequence[DocumentToSeal], rules: SealRules, known: Mapping[UUID, SealUse], now: datetime
 ) -> BegunUses:
     """Decide about each document. `known`: the lines that exist from an earlier try.
 

@@ -14,14 +14,7 @@ from typing import IO
 from uuid import uuid4
 
 from hub.errors import BadInput, UnreadableFile
-from hub.store.backup.archive import (
-    ABOUT,
-    COPY_BYTES,
-    DATABASE,
-    MAX_ABOUT_BYTES,
-    ArchiveWriter,
-    read_members,
-)
+from hub.store.backup.archive import ABOUT, COPY_BYTES, DATABASE, MAX_ABOUT_BYTES, ArchiveWriter, read_members
 from hub.store.backup.dump import DumpAccess, stream_dump
 from hub.store.backup.sealed_stream import OpeningReader, SealingWriter
 from hub.store.files.durable_files import PRIVATE, sync_folder

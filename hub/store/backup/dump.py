@@ -101,14 +101,7 @@ def load(access: DumpAccess, dump: Path, then: str = "") -> None:
 
 
 def _psql(access: DumpAccess) -> list[str]:
-    return [
-        "psql",
-        "--no-psqlrc",
-        "--quiet",
-        "--single-transaction",
-        "--set=ON_ERROR_STOP=1",
-        f"--dbname={access.dsn}",
-    ]
+    return ["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--dbname={access.dsn}"]
 
 
 @contextlib.contextmanager

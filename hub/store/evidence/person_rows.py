@@ -15,13 +15,7 @@ from sqlalchemy import ARRAY, BindParameter, LargeBinary, Text, Uuid, any_, bind
 from sqlalchemy.types import TypeEngine
 
 from hub.model.contract.contract import ContractState
-from hub.model.evidence.person_data import (
-    ERASED,
-    KnownPerson,
-    PersonInContract,
-    SoughtPerson,
-    list_people,
-)
+from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, SoughtPerson, list_people
 from hub.store.contract.contracts import Contracts
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.encrypted_column import EncryptedColumn

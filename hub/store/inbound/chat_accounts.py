@@ -39,13 +39,7 @@ class Chats(Repository):
         statement = select(*columns).join(STAFF, ACCOUNT.c.staff == STAFF.c.id)
         rows = await self._connection.execute(statement.order_by(ACCOUNT.c.chat, STAFF.c.login, ACCOUNT.c.person))
         return [
-            ChatAccount(
-                row["chat"],
-                row["person"],
-                read_staff(row),
-                row["disabled_at"] is not None,
-            )
-            for row in rows
+            ChatAccount(row["chat"], row["person"], read_staff(row), row["disabled_at"] is not None) for row in rows
         ]
 
     async def put(self, chat: str, person: str, staff: UUID, at: datetime) -> None:

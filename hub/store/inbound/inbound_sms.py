@@ -21,9 +21,7 @@ from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
 _WAITING = SqlStatement(
     select(INBOUND)
     .where(
-        INBOUND.c.wish == bindparam("wish"),
-        INBOUND.c.outcome.is_(None),
-        INBOUND.c.received_at < bindparam("before"),
+        INBOUND.c.wish == bindparam("wish"), INBOUND.c.outcome.is_(None), INBOUND.c.received_at < bindparam("before")
     )
     .order_by(INBOUND.c.received_at)
     .limit(bindparam("most"))

@@ -24,12 +24,7 @@ _NOTE = insert_many(ENTRY, _COLUMNS)
 
 
 # The states that the ledger contains as receipts.
-RECEIPTS = (
-    DeliveryState.DELIVERED,
-    DeliveryState.UNDELIVERED,
-    DeliveryState.REFUSED,
-    DeliveryState.WITHDRAWN,
-)
+RECEIPTS = (DeliveryState.DELIVERED, DeliveryState.UNDELIVERED, DeliveryState.REFUSED, DeliveryState.WITHDRAWN)
 LEDGER = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.id))
 
 

@@ -139,10 +139,7 @@ class School(EncryptedRepository):
             return 0
         rows = [
             {name: getattr(enrolment, name) for name in _PLAIN}
-            | {
-                "people_sealed": self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id)),
-                "created_at": at,
-            }
+            | {"people_sealed": self._cipher.encrypt_json(enrolment.people, PEOPLE.at(enrolment.id)), "created_at": at}
             | {"student_hash": self._cipher.found_by("enrolment", person)}
             for enrolment, person in lines
         ]

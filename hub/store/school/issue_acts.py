@@ -13,13 +13,7 @@ from sqlalchemy import ColumnElement, exists, not_, select
 from hub.model.board.act_progress import ActFailure
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Enrolment
-from hub.model.school.issue_many import (
-    FailedItem,
-    IssueAct,
-    IssueOutcome,
-    IssueProgress,
-    SignerReplacement,
-)
+from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, IssueProgress, SignerReplacement
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.act_items import ActItems, ActTables
 from hub.store.kernel.connection import Row

@@ -53,11 +53,7 @@ _SHOWN = SqlStatement(
 _OWN, _ITS = (SIGNER.alias(name) for name in ("own_signer", "its_signer"))
 # A session by its secret, a link by its ticket, and whether the same person is behind both.
 _OPENED = SqlStatement(
-    select(
-        SESSION,
-        *JOINED_LINK,
-        (_OWN.c.person == _ITS.c.person).label("is_same_person"),
-    )
+    select(SESSION, *JOINED_LINK, (_OWN.c.person == _ITS.c.person).label("is_same_person"))
     .select_from(
         SESSION.outerjoin(LINK, LINK.c.ticket_hash == bindparam("ticket"))
         .outerjoin(_OWN, _OWN.c.id == SESSION.c.signer)

@@ -108,14 +108,7 @@ class Owners(Repository):
         statement = statement.where(_OPEN, _ACTIVE).group_by(*_STAFF, STAFF.c.digest_on).order_by(STAFF.c.login)
         rows = await self._connection.execute(statement)
         return [
-            Load(
-                read_staff(row),
-                row["open"],
-                row["overdue"],
-                row["first_owned_at"],
-                row["digest_on"],
-            )
-            for row in rows
+            Load(read_staff(row), row["open"], row["overdue"], row["first_owned_at"], row["digest_on"]) for row in rows
         ]
 
     async def tell_on(self, staff: UUID, day: date) -> bool:

@@ -10,12 +10,7 @@ from hub.store.tables.columns import bytes_, column, flag, integer, metadata, mo
 OPEN_TASKS = sql("state = 'OPEN'")
 
 
-CONTRACT_NUMBER = Table(
-    "contract_number",
-    metadata,
-    integer("year", primary_key=True),
-    integer("last", default=0),
-)
+CONTRACT_NUMBER = Table("contract_number", metadata, integer("year", primary_key=True), integer("last", default=0))
 
 
 CONTRACT = Table(
@@ -67,11 +62,7 @@ CONTRACT = Table(
     Index("ix_contract_recent", "created_at", "id"),
     Index("ix_contract_set", "set_id", postgresql_where=sql("set_id IS NOT NULL")),
     Index(
-        "ix_contract_pending",
-        "deadline",
-        "id",
-        postgresql_include=["campus"],
-        postgresql_where=sql("state = 'ISSUED'"),
+        "ix_contract_pending", "deadline", "id", postgresql_include=["campus"], postgresql_where=sql("state = 'ISSUED'")
     ),
     Index("ix_contract_name", "student_name", "id", postgresql_include=["campus"]),
     Index(

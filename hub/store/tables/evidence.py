@@ -26,12 +26,7 @@ RECORD_ENTRY = Table(
 # The number of entries of a contract's record, and the digest of the last one. The trigger `follow_record` of the
 # database updates it with every entry; the role `app` may only read it.
 RECORD_HEAD = Table(
-    "record_head",
-    metadata,
-    uuid("contract", primary_key=True),
-    words("campus"),
-    integer("entries"),
-    bytes_("digest"),
+    "record_head", metadata, uuid("contract", primary_key=True), words("campus"), integer("entries"), bytes_("digest")
 )
 
 

@@ -147,10 +147,7 @@ ROSTER_UPLOAD = Table(
 
 # The column of a roster that a campus means by a title, as people there have chosen.
 ROSTER_TITLES = Table(
-    "roster_titles",
-    metadata,
-    words("campus", primary_key=True, foreign_key="campus.id"),
-    json_("columns"),
+    "roster_titles", metadata, words("campus", primary_key=True, foreign_key="campus.id"), json_("columns")
 )
 
 
@@ -253,10 +250,6 @@ TEXT_VERSION = Table(
     Index("uq_text_version_number", "kind", "subject", "number", unique=True),
     Index("uq_text_version_in_force", "kind", "subject", unique=True, postgresql_where=sql("state = 'in-force'")),
     Index(
-        "uq_text_version_open",
-        "kind",
-        "subject",
-        unique=True,
-        postgresql_where=sql("state IN ('draft', 'submitted')"),
+        "uq_text_version_open", "kind", "subject", unique=True, postgresql_where=sql("state IN ('draft', 'submitted')")
     ),
 )

@@ -41,10 +41,7 @@ SEALING_KEY = Table(
 
 # One row in the database of a demo, none in others: how far its planning clock is ahead.
 DEMO_CLOCK = Table(
-    "demo_clock",
-    metadata,
-    flag("one", default=True, primary_key=True),
-    column("clock_offset", Interval),
+    "demo_clock", metadata, flag("one", default=True, primary_key=True), column("clock_offset", Interval)
 )
 
 
@@ -59,31 +56,16 @@ SCHEMA_COMPATIBILITY = Table(
 
 
 # A periodic task, and when its next round is due. The worker that moves this moment forward does the round.
-DUTY = Table(
-    "duty",
-    metadata,
-    words("name", primary_key=True),
-    moment("due_at"),
-)
+DUTY = Table("duty", metadata, words("name", primary_key=True), moment("due_at"))
 
 
 # The heartbeat of a worker, renewed every few seconds. Other workers delete rows that are no longer renewed.
-WORKER_HEARTBEAT = Table(
-    "worker_heartbeat",
-    metadata,
-    uuid("worker", primary_key=True),
-    moment("at"),
-)
+WORKER_HEARTBEAT = Table("worker_heartbeat", metadata, uuid("worker", primary_key=True), moment("at"))
 
 
 # The rows of one table by state, as a worker counted them last, and how many seconds that took.
 ROW_COUNT = Table(
-    "row_count",
-    metadata,
-    words("figure", primary_key=True),
-    json_("counts"),
-    moment("counted_at"),
-    real("seconds"),
+    "row_count", metadata, words("figure", primary_key=True), json_("counts"), moment("counted_at"), real("seconds")
 )
 
 
@@ -109,8 +91,4 @@ RESTORED_UNTIL = Table(
 
 
 # A delivery that any provider may have: it was open in a backup, or its step was due before the restore.
-RESTORED_DELIVERY = Table(
-    "restored_delivery",
-    metadata,
-    uuid("delivery", primary_key=True),
-)
+RESTORED_DELIVERY = Table("restored_delivery", metadata, uuid("delivery", primary_key=True))

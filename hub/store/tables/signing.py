@@ -168,9 +168,7 @@ APP_KEY = Table(
     moment("certificates_due_at", nullable=True),
     counter("certificate_tries"),
     Index(
-        "ix_app_key_certificates_due",
-        "certificates_due_at",
-        postgresql_where=sql("certificates_due_at IS NOT NULL"),
+        "ix_app_key_certificates_due", "certificates_due_at", postgresql_where=sql("certificates_due_at IS NOT NULL")
     ),
 )
 
@@ -244,10 +242,7 @@ SIGNATURE_REQUEST = Table(
     ),
     Index("uq_signature_request_accepted", "contract", unique=True, postgresql_where=sql("state = 'ACCEPTED'")),
     Index(
-        "uq_signature_request_seal",
-        "contract",
-        unique=True,
-        postgresql_where=sql("task IS NULL AND state <> 'LAPSED'"),
+        "uq_signature_request_seal", "contract", unique=True, postgresql_where=sql("task IS NULL AND state <> 'LAPSED'")
     ),
     # A contract has at most one accepted signature, which blocks its revision, and at most one seal that has not
     # lapsed.

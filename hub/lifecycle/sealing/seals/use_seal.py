@@ -11,14 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
-from hub.model.sealing.seal_use import (
-    DocumentToSeal,
-    EndedUse,
-    SealAsk,
-    SealUse,
-    UseOutcome,
-    begin_uses,
-)
+from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, SealUse, UseOutcome, begin_uses
 from hub.store.transaction import Transaction
 
 

@@ -188,12 +188,7 @@ async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, t
         contract.campus,
         "identity-checked",
         f"signer:{task.signer}",
-        {
-            **identified.facts,
-            "result": identified.result,
-            "door": door,
-            "first_opening": task.opened_at is None,
-        },
+        {**identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None},
     )
 
 
