@@ -34,8 +34,7 @@ class BulkActs(ActItems):
         return await self._store(values, ((each.id, each.campus) for each in contracts))
 
     async def find(self, act: UUID) -> BulkAct | None:
-        row = (await self._connection.execute(select(ACT).where(ACT.c.id == act))).first()
-        return self._act(row) if row else None
+        return await self._connection.find(self._act, select(ACT).where(ACT.c.id == act))
 
     async def get_progress(self, act: BulkAct) -> BulkProgress:
         left, counts = await self.count_verdicts(act.id)

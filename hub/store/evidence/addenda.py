@@ -27,8 +27,7 @@ class EvidenceAddenda(Repository):
         return (await self._connection.write_now(_ADD, vars(addendum))).rowcount == 1
 
     async def find_newest(self, contract: UUID) -> EvidenceAddendum | None:
-        row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()
-        return EvidenceAddendum(**row) if row else None
+        return await self._connection.find(lambda row: EvidenceAddendum(**row), _NEWEST, {"contract": contract})
 
     async def get(self, contract: UUID, number: int) -> EvidenceAddendum | None:
         row = (await self._connection.execute(_NUMBERED, {"contract": contract, "number": number})).first()

@@ -35,8 +35,7 @@ class ErasureRequests(EncryptedRepository):
 
     async def lock(self, request: UUID) -> ErasureRequest | None:
         statement = select(REQUEST).where(REQUEST.c.id == request).with_for_update()
-        row = (await self._connection.execute(statement)).first()
-        return self._read(row) if row else None
+        return await self._connection.find(self._read, statement)
 
     async def confirm(self, request: UUID, actor: str, at: datetime) -> None:
         values = {"confirmed_by": actor, "confirmed_at": at}

@@ -97,8 +97,7 @@ class EvidencePackages(Repository):
         return bool(await self._connection.scalar(_NEEDS_FIRST, {"contract": contract}))
 
     async def find_newest(self, contract: UUID) -> EvidencePackage | None:
-        row = (await self._connection.execute(_NEWEST, {"contract": contract})).first()
-        return EvidencePackage(**row) if row else None
+        return await self._connection.find(lambda row: EvidencePackage(**row), _NEWEST, {"contract": contract})
 
     async def get(self, contract: UUID, version: int) -> EvidencePackage | None:
         row = (await self._connection.execute(_VERSION, {"contract": contract, "version": version})).first()

@@ -176,8 +176,7 @@ class Record:
         """Return the newest entry of this kind by this actor."""
         mine = (ENTRY.c.contract == contract) & (ENTRY.c.kind == kind) & (ENTRY.c.actor == actor)
         newest = select(ENTRY).where(mine).order_by(ENTRY.c.sequence.desc()).limit(1)
-        row = (await self._connection.execute(newest)).first()
-        return _entry(row) if row else None
+        return await self._connection.find(_entry, newest)
 
     async def get_values(self, contract: UUID) -> dict[str, tuple[str, str]]:
         """Return the values that are not erased, as commitment → (name, value)."""

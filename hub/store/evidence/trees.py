@@ -128,12 +128,10 @@ class HashTrees(Repository):
         return True
 
     async def get(self, day: date) -> StoredTree | None:
-        row = (await self._connection.execute(_GET, {"day": day})).first()
-        return StoredTree(**row) if row else None
+        return await self._connection.find(lambda row: StoredTree(**row), _GET, {"day": day})
 
     async def find_newest(self) -> StoredTree | None:
-        row = (await self._connection.execute(_NEWEST)).first()
-        return StoredTree(**row) if row else None
+        return await self._connection.find(lambda row: StoredTree(**row), _NEWEST)
 
     async def list_all(self) -> list[StoredTree]:
         return [StoredTree(**row) for row in await self._connection.execute(_ALL)]

@@ -31,8 +31,7 @@ class Chats(Repository):
         """Return the member of staff. None if the user is not mapped, or if the account is disabled."""
         mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & STAFF.c.disabled_at.is_(None)
         statement = select(STAFF).join(ACCOUNT, ACCOUNT.c.staff == STAFF.c.id).where(mine)
-        row = (await self._connection.execute(statement)).first()
-        return read_staff(row) if row else None
+        return await self._connection.find(read_staff, statement)
 
     async def list_accounts(self) -> list[ChatAccount]:
         columns = (ACCOUNT.c.chat, ACCOUNT.c.person, *STAFF.c)

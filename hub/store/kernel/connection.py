@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -193,6 +193,13 @@ class Connection:
         await self._let_plan(made)
         async for row in self.driver.cursor(made.sql, *made.arguments(values), prefetch=rows_at_once):
             yield row
+
+    async def find(
+        self, read: Callable[[Row], _Result], statement: SqlStatement | Executable, values: Mapping[str, Any] = _NOTHING
+    ) -> _Result | None:
+        """Return what `read` makes of the first row, or None if there is no row."""
+        row = (await self.execute(statement, values)).first()
+        return None if row is None else read(row)
 
     async def scalar(self, statement: SqlStatement | Executable, values: Mapping[str, Any] = _NOTHING) -> Any:
         """Return the first value of the first row, or None if there is no row."""

@@ -151,12 +151,10 @@ class Deliveries(EncryptedRepository):
         return values | {"to_sealed": self._cipher.encrypt(delivery.to, _TO.at(delivery.id))}
 
     async def get(self, delivery: UUID) -> Delivery | None:
-        row = (await self._connection.execute(_GET, {"delivery": delivery})).first()
-        return self.read_delivery(row) if row else None
+        return await self._connection.find(self.read_delivery, _GET, {"delivery": delivery})
 
     async def find_by_key(self, key: str) -> Delivery | None:
-        row = (await self._connection.execute(_BY_KEY, {"key": key})).first()
-        return self.read_delivery(row) if row else None
+        return await self._connection.find(self.read_delivery, _BY_KEY, {"key": key})
 
     async def claim(self, delivery: UUID, at: datetime, *, held: datetime | None) -> bool:
         """Claim an unsettled attempt, whose last claim was made at `held` (None: there is none), for a call from `at`
@@ -271,11 +269,11 @@ class Deliveries(EncryptedRepository):
         receipt."""
         theirs = select(DELIVERY).where(DELIVERY.c.provider == provider).order_by(DELIVERY.c.created_at.desc()).limit(1)
         by_id = theirs.where(DELIVERY.c.provider_reference == reference)
-        row = (await self._connection.execute(by_id)).first()
-        if row is None and to:
+        found = await self._connection.find(self.read_delivery, by_id)
+        if found is None and to:
             waits = (DELIVERY.c.to_hash == self._phone(to)) & (DELIVERY.c.state == DeliveryState.SENT.value)
-            row = (await self._connection.execute(theirs.where(waits))).first()
-        return self.read_delivery(row) if row else None
+            found = await self._connection.find(self.read_delivery, theirs.where(waits))
+        return found
 
     async def list_to_look_at(self, now: datetime) -> list[UUID]:
         """Return deliveries whose check by the fallback is due; none while sending is paused."""
@@ -285,8 +283,7 @@ class Deliveries(EncryptedRepository):
         """Lock a delivery whose check is due, and return it. Return None if another transaction has it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
-        row = (await self._connection.execute(statement)).first()
-        return self.read_delivery(row) if row else None
+        return await self._connection.find(self.read_delivery, statement)
 
     async def find_about(self, delivery: UUID) -> Row | None:
         """Return contract, signer, task, campus, and since when the delivery has its state (`since`). Nothing is

@@ -36,8 +36,7 @@ class WeeklyReports(EncryptedRepository):
         return (await self._connection.execute(REPORT.delete().where(REPORT.c.staff == staff))).rowcount == 1
 
     async def get(self, staff: UUID) -> WeeklyReport | None:
-        row = (await self._connection.execute(select(REPORT).where(REPORT.c.staff == staff))).first()
-        return self._report(row) if row else None
+        return await self._connection.find(self._report, select(REPORT).where(REPORT.c.staff == staff))
 
     async def list_of_active(self) -> list[tuple[WeeklyReport, Staff]]:
         """Return the subscriptions of all accounts that may log in, with the accounts."""

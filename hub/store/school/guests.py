@@ -42,12 +42,10 @@ class Visitors(EncryptedRepository):
 
     async def find_by_secret(self, secret: str, *, lock: bool = False) -> Visitor | None:
         statement = select(VISITOR).where(VISITOR.c.secret_hash == hash_secret(secret))
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
-        return self._visitor(row) if row else None
+        return await self._connection.find(self._visitor, statement.with_for_update() if lock else statement)
 
     async def get(self, visitor: UUID) -> Visitor | None:
-        row = (await self._connection.execute(select(VISITOR).where(VISITOR.c.id == visitor))).first()
-        return self._visitor(row) if row else None
+        return await self._connection.find(self._visitor, select(VISITOR).where(VISITOR.c.id == visitor))
 
     async def verified(self, visitor: UUID, secret: str, at: datetime) -> None:
         """Store that the visitor has verified the phone, with a new secret. The old secret becomes invalid."""

@@ -54,8 +54,7 @@ class IssueActs(ActItems):
 
     async def find(self, act: UUID, *, lock: bool = False) -> IssueAct | None:
         statement = select(ACT).where(ACT.c.id == act)
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
-        return _act(row) if row else None
+        return await self._connection.find(_act, statement.with_for_update() if lock else statement)
 
     async def lock_empty(self) -> list[IssueAct]:
         """Lock and return acts that wait for a decision although nothing is left that they could issue."""

@@ -43,8 +43,7 @@ class Posters:
         """Return the poster of a ticket, as `normalise_ticket` returns it, even if the poster has expired or was
         revoked."""
         found = POSTER.c.ticket_hash == hash_poster_ticket(self._key, ticket)
-        row = (await self._connection.execute(select(POSTER).where(found))).first()
-        return _poster(row) if row else None
+        return await self._connection.find(_poster, select(POSTER).where(found))
 
     async def get(self, poster: UUID, *, lock: bool = False) -> Poster:
         """Return a poster. Raises NotFound, also outside the scope.

@@ -45,8 +45,7 @@ class RosterImports(Repository):
         """Lock the import until the end of the transaction, and return it, so that adding and undoing take turns."""
         columns = [IMPORT.c[name] for name in _FIELDS]
         mine = select(*columns).where(IMPORT.c.id == roster_import).with_for_update()
-        row = (await self._connection.execute(mine)).first()
-        return RosterImport(**row) if row else None
+        return await self._connection.find(lambda row: RosterImport(**row), mine)
 
     async def lock_standing(self, roster_import: UUID) -> None:
         """Lock the import to add to it. Raises ImportUndone."""

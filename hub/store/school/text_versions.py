@@ -56,8 +56,7 @@ class TextVersions(Repository):
 
     async def find_in_force(self, kind: TextKind, subject: str) -> TextVersion | None:
         """Return the version in force; None if the text of the files is in force."""
-        row = (await self._connection.execute(_IN_FORCE, {"kind": kind.value, "subject": subject})).first()
-        return _read(row) if row else None
+        return await self._connection.find(_read, _IN_FORCE, {"kind": kind.value, "subject": subject})
 
     async def list_in_force(self, kind: TextKind) -> Sequence[TextVersion]:
         return [_read(row) for row in await self._connection.execute(_ALL_IN_FORCE, {"kind": kind.value})]

@@ -90,13 +90,11 @@ class Seals(Repository):
 
     async def find(self, name: str) -> Seal | None:
         """Return the seal with this name."""
-        row = (await self._connection.execute(select(SEAL).where(SEAL.c.name == name))).first()
-        return read_seal(row) if row else None
+        return await self._connection.find(read_seal, select(SEAL).where(SEAL.c.name == name))
 
     async def get_configured(self) -> Seal | None:
         """Return the configured seal; None before its first use."""
-        row = (await self._connection.execute(_CONFIGURED)).first()
-        return read_seal(row) if row else None
+        return await self._connection.find(read_seal, _CONFIGURED)
 
     async def list_all(self) -> list[Seal]:
         """Return the seals within the scope by name, revoked and archived ones last."""
@@ -124,8 +122,7 @@ class Seals(Repository):
 
     async def get_request(self, seal: UUID) -> SealRequest | None:
         """Return the application for a seal; None for the configured seal. Lock the seal before changing it."""
-        row = (await self._connection.execute(select(REQUEST).where(REQUEST.c.seal == seal))).first()
-        return _request(row) if row else None
+        return await self._connection.find(_request, select(REQUEST).where(REQUEST.c.seal == seal))
 
     async def save_request(self, request: SealRequest) -> None:
         values: dict[str, Any] = {"state": request.state.value, "approvals": dict(request.given)}

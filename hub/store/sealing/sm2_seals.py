@@ -34,8 +34,7 @@ class Sm2Seals(EncryptedRepository):
 
     async def get(self, seal: UUID) -> Sm2Seal | None:
         """Return the SM2 side of a seal, with its software key decrypted. Raises InvalidTag for another hub's key."""
-        row = (await self._connection.execute(_GET, {"seal": seal})).first()
-        return self._read(row) if row else None
+        return await self._connection.find(self._read, _GET, {"seal": seal})
 
     async def list_all(self) -> list[Sm2Seal]:
         """Return the SM2 sides within the scope, the first to expire first."""

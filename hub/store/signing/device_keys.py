@@ -90,8 +90,7 @@ class AppKeys(EncryptedRepository):
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(values))
 
     async def _one(self, statement: Any, values: Mapping[str, Any]) -> AppKey | None:
-        row = (await self._connection.execute(statement, values)).first()
-        return self._key(row) if row else None
+        return await self._connection.find(self._key, statement, values)
 
     def _values(self, key: AppKey) -> dict[str, Any]:
         values = {name: getattr(key, name) for name in _FIELDS - {"label"}}

@@ -159,8 +159,7 @@ class Links:
     async def find_by_ticket(self, ticket: str) -> SignLink | None:
         """Return the link of a ticket, as `normalise_ticket` returns it, even if the link has expired or was
         revoked."""
-        row = (await self._connection.execute(_BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})).first()
-        return _link(row) if row else None
+        return await self._connection.find(_link, _BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})
 
     async def find_shown(self, ticket: str) -> ShownLink | None:
         """Return the link of a ticket as `find_by_ticket` does, with what its page shows."""
@@ -186,8 +185,7 @@ class Links:
     async def get(self, link: UUID) -> SignLink | None:
         if link in self._known:
             return self._known[link]
-        row = (await self._connection.execute(_GET, {"link": link})).first()
-        return _link(row) if row else None
+        return await self._connection.find(_link, _GET, {"link": link})
 
     async def list_waiting_at(self, phone_hash: bytes) -> list[SignLink]:
         """Return the permanent links of all signers with this phone who still have to sign, newest first."""

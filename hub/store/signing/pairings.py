@@ -28,23 +28,19 @@ class Pairings(EncryptedRepository):
         """Claim the pairing of a code and return it. If two programs claim it at the same moment, only one gets it."""
         free = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_(None) & _LIVE
         statement = PAIRING.update().where(free, PAIRING.c.expires_at > at).values(claimed_at=at, agent=agent)
-        row = (await self._connection.execute(statement.returning(PAIRING))).first()
-        return _pairing(row) if row else None
+        return await self._connection.find(_pairing, statement.returning(PAIRING))
 
     async def find_claimed(self, code: str) -> Pairing | None:
         """Return the pairing whose code was claimed already."""
         mine = (PAIRING.c.code_hash == self._hash(code)) & PAIRING.c.claimed_at.is_not(None)
-        row = (await self._connection.execute(select(PAIRING).where(mine).limit(1))).first()
-        return _pairing(row) if row else None
+        return await self._connection.find(_pairing, select(PAIRING).where(mine).limit(1))
 
     async def get(self, pairing: UUID) -> Pairing | None:
-        row = (await self._connection.execute(select(PAIRING).where(PAIRING.c.id == pairing))).first()
-        return _pairing(row) if row else None
+        return await self._connection.find(_pairing, select(PAIRING).where(PAIRING.c.id == pairing))
 
     async def find_latest(self, session: UUID) -> Pairing | None:
         statement = select(PAIRING).where(PAIRING.c.session == session).order_by(PAIRING.c.created_at.desc())
-        row = (await self._connection.execute(statement.limit(1))).first()
-        return _pairing(row) if row else None
+        return await self._connection.find(_pairing, statement.limit(1))
 
     async def certified(self, pairing: UUID, certificate: bytes) -> None:
         """Store the certificate with which the program signs from now on. An earlier confirmation becomes void."""

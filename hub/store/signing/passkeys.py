@@ -38,8 +38,7 @@ class Passkeys(Repository):
         """Lock a valid passkey and return it, or None. Concurrent answers of one passkey wait for each other's
         counter."""
         found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))
-        row = (await self._connection.execute(found.with_for_update())).first()
-        return _passkey(row) if row else None
+        return await self._connection.find(_passkey, found.with_for_update())
 
     async def used(self, passkey: UUID, counter: int, at: datetime) -> None:
         await self._update(PASSKEY.c.id == passkey, counter=counter, used_at=at)

@@ -93,13 +93,11 @@ class Sessions(Repository):
         await self._connection.write(_ADD, values | {"secret_hash": hash_secret(secret)})
 
     async def find_by_secret(self, secret: str) -> SigningSession | None:
-        row = (await self._connection.execute(_GET_BY_SECRET, {"secret": hash_secret(secret)})).first()
-        return read_session(row) if row else None
+        return await self._connection.find(read_session, _GET_BY_SECRET, {"secret": hash_secret(secret)})
 
     async def get(self, session: UUID, *, lock: bool = False) -> SigningSession | None:
         statement = select(SESSION).where(SESSION.c.id == session)
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
-        return read_session(row) if row else None
+        return await self._connection.find(read_session, statement.with_for_update() if lock else statement)
 
     async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
         """Store that the session is verified, with a new secret. The old secret becomes invalid."""
@@ -124,8 +122,7 @@ class Sessions(Repository):
         """Use up the session's key challenge and return it. Return None if it was used before; only one of two
         concurrent requests gets it. `spki`: the key of this person that is shown; if it is known, it is locked."""
         values = {"session": session, "spki": spki, "spki_hash": hash_spki(spki), "person": person}
-        row = (await self._connection.execute(_USE_CHALLENGE, values)).first()
-        return UsedChallenge(**row) if row else None
+        return await self._connection.find(lambda row: UsedChallenge(**row), _USE_CHALLENGE, values)
 
     async def certified(self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]) -> None:
         values = {"custody_claimed": claimed, "custody": custody, "certificate_chain": list(chain)}

@@ -130,8 +130,7 @@ class Signatures:
         await self._connection.write(_ADD, values)
 
     async def get(self, request: UUID) -> SignatureRequest | None:
-        row = (await self._connection.execute(_GET, {"request": request})).first()
-        return _request(row) if row else None
+        return await self._connection.find(_request, _GET, {"request": request})
 
     async def get_with_session(
         self, secret: str, request: UUID

@@ -49,14 +49,12 @@ class Accounts(Repository):
         """Return an active account whose password has not expired, or None."""
         lasts = or_(STAFF.c.password_expires_at.is_(None), STAFF.c.password_expires_at > now)
         found = (STAFF.c.login == login) & STAFF.c.disabled_at.is_(None) & lasts
-        row = (await self._connection.execute(select(STAFF).where(found))).first()
-        return _read_login(row) if row else None
+        return await self._connection.find(_read_login, select(STAFF).where(found))
 
     async def get_login_of_subject(self, issuer: str, subject: str) -> StaffLogin | None:
         """Return the active account that is linked to this subject, or None."""
         found = (STAFF.c.login_issuer == issuer) & (STAFF.c.login_subject == subject) & STAFF.c.disabled_at.is_(None)
-        row = (await self._connection.execute(select(STAFF).where(found))).first()
-        return _read_login(row) if row else None
+        return await self._connection.find(_read_login, select(STAFF).where(found))
 
     async def link_login(self, staff: UUID, issuer: str, subject: str) -> bool:
         """Link an account. Return False if it is already linked to this issuer, or the subject to another account."""
@@ -153,8 +151,7 @@ class Accounts(Repository):
     async def lock(self, login: str) -> Staff | None:
         """Lock an account, disabled or not, until this transaction ends, and return it."""
         statement = select(STAFF).where(STAFF.c.login == login).with_for_update()
-        row = (await self._connection.execute(statement)).first()
-        return read_staff(row) if row else None
+        return await self._connection.find(read_staff, statement)
 
     async def lock_owners(self) -> list[UUID]:
         """Lock and return the owners who are not disabled. So if two owners remove each other, one waits for the

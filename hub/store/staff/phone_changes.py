@@ -45,8 +45,7 @@ class PhoneChanges(EncryptedRepository):
 
     async def _one(self, found: ColumnElement[bool], lock: bool) -> PhoneChange | None:
         statement = select(CHANGE).where(found)
-        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
-        return self._change(row) if row else None
+        return await self._connection.find(self._change, statement.with_for_update() if lock else statement)
 
     async def list_waiting(self, now: datetime, limit: int = 200) -> list[PhoneChange]:
         """Return the changes that wait for approval within the scope, oldest first."""

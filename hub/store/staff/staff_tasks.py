@@ -103,8 +103,7 @@ class StaffTasks(Repository):
         return row[0], row[1]
 
     async def find_task(self, task: UUID) -> StaffTask | None:
-        row = (await self._connection.execute(select(*_TASK).where(TASK.c.id == task))).first()
-        return StaffTask(**row) if row else None
+        return await self._connection.find(lambda row: StaffTask(**row), select(*_TASK).where(TASK.c.id == task))
 
     async def has_questions_at(self, phone_hash: bytes, kinds: Sequence[str], besides: Sequence[UUID] = ()) -> bool:
         """Return whether open tasks of these kinds concern signers with this phone, other than `besides`."""

@@ -54,8 +54,7 @@ class Owners(Repository):
 
     async def _one(self, found: ColumnElement[bool]) -> Staff | None:
         statement = select(STAFF_DIRECTORY).where(found, _LISTED).order_by(STAFF_DIRECTORY.c.login).limit(1)
-        row = (await self._connection.execute(statement)).first()
-        return read_staff(row) if row else None
+        return await self._connection.find(read_staff, statement)
 
     # ---- tasks
 
