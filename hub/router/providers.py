@@ -165,8 +165,9 @@ class ProviderSet:
     def list_channels(self, signer: Signer, purpose: str, first: Sequence[str], unwanted: Collection[str]) -> list[str]:
         """Return the channels to try for this message, in order.
 
+        A one-time code goes to the phone on file by SMS or voice, and by e-mail only if no channel reaches a phone.
         `first`: channels to try before the signer's own. `unwanted`: channels that the number opted out of; they are
-        still used for codes and answers.
+        still used for codes, and for answers to commands such as STOP.
         """
         if purpose in BY_SMS_ALONE:
             able = self.list_able("sms", signer.phone, signer.language)

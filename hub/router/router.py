@@ -30,7 +30,6 @@ from channels import (
 )
 from hub.errors import Unavailable
 from hub.measures import begin_provider_series
-from hub.model.contract.signer import Signer
 from hub.model.messaging.delivery import CALL_START_TIMEOUT, Delivery, DeliveryState, StateReport
 from hub.model.reminders.may_send import Drop, Wait
 from hub.model.reminders.policy import ReminderPolicy
@@ -82,14 +81,6 @@ class Router:
     def build_doorway(self, ticket: str) -> Doorway:
         """Return the URLs for a ticket, built from the configured public origin, never from a request."""
         return self.renderer.build_doorway(ticket)
-
-    async def get_channels(self, tx: Transaction, signer: Signer, purpose: str, first: Sequence[str] = ()) -> list[str]:
-        """Return the channels to try for this message, in order. `first`: channels that the reminder policy puts first.
-
-        A one-time code goes to the phone on file by SMS or voice, and by e-mail only if no channel reaches a phone.
-        Channels that the number opted out of are left out, except for codes and answers to commands such as STOP.
-        """
-        return self.providers.list_channels(signer, purpose, first, await tx.opt_outs.list_channels(signer.phone))
 
     def choose_shape(self, channel: str, to: str) -> Shape | None:
         """Return the SMS shape for the first suitable provider. The provider that is called may need another shape."""

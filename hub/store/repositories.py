@@ -145,7 +145,7 @@ class Repositories:
     figures = _lazy(lambda tx: OperatorFigures(tx.connection))
     owners = _lazy(lambda tx: Owners(tx.connection))
     providers = _lazy(lambda tx: Providers(tx.connection))
-    budgets = _lazy(lambda tx: Budgets(tx.connection))
+    budgets = _lazy(lambda tx: Budgets(tx.connection, tx.cipher))
     callbacks = _lazy(lambda tx: Callbacks(tx.connection, tx.cipher))
     inbound = _lazy(lambda tx: InboundMessages(tx.connection, tx.cipher))
     alerts = _lazy(lambda tx: Alerts(tx.connection))

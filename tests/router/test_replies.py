@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from channels import Channel, ChannelContext, sms_aliyun
+from hub.lifecycle.messaging.send import get_channels
 from hub.model.contract.signer import Signer
 from hub.model.messaging.message import Purpose
 from hub.model.messaging.provider import ProviderSettings
@@ -29,9 +30,8 @@ def aliyun(place: ChannelContext, **more: Any) -> Channel:
 
 
 async def channels_of(hub: Routed, signer: Signer) -> list[str]:
-    router = hub.running.hub.services.messaging.router
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
-        return await router.get_channels(tx, signer, Purpose.REPLY)
+        return await get_channels(hub.running.hub.services, tx, signer, Purpose.REPLY)
 
 
 async def test_a_provider_of_registered_texts_carries_no_text_of_our_own() -> None:

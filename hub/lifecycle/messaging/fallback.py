@@ -19,7 +19,7 @@ import structlog
 from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import alert_spent
-from hub.lifecycle.messaging.send import Attempt, Outgoing, get_channels, write_attempt
+from hub.lifecycle.messaging.send import Attempt, get_channels, write_attempt
 from hub.lifecycle.messaging.send_copies import tell_of_lost_copy
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, compute_error_backoff
@@ -275,23 +275,14 @@ async def _find_untried_channel(
 async def _write_next_attempt(services: Services, tx: Transaction, unreached: _Unreached, channel: str) -> UUID | None:
     contract, signer, needed = unreached.contract, unreached.signer, unreached.needed
     delivery, reason = needed.delivery, needed.reason
-    intent, variables = _intent(delivery), delivery.variables
+    variables = delivery.variables
     if needed.shares:
         left = [await tx.contracts.get(share.contract) for share in needed.shares]
         deadlines = [each.deadline for each in left]
         variables = dict(variables) | summarise_contracts(deadlines, tx.planning_now, signer.zone, signer.language)
-    attempt = Attempt(
-        Purpose(delivery.purpose),
-        channel,
-        f"{intent}+{channel}",
-        intent,
-        delivery.rung + 1,
-        delivery.task,
-        delivery.code,
-        variables,
-        needed.shares,
-    )
-    following = await write_attempt(services, tx, Outgoing(contract, signer, attempt))
+    same = (delivery.task, delivery.code, needed.shares)
+    attempt = Attempt(contract, signer, Purpose(delivery.purpose), channel, _intent(delivery), variables, *same)
+    following = await write_attempt(services, tx, replace(attempt, rung=delivery.rung + 1))
     if following is None:
         return None
     if reason == NO_PROVIDER:  # no provider ever had the first attempt, and none should take it now

@@ -6,7 +6,7 @@ keep a document busy for the other signers.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,6 @@ from hub.model.messaging.budget import (
     list_prepare_budgets,
 )
 from hub.model.staff.scope import EVERYTHING
-from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
 # Staff are alerted when a budget of one of these kinds is spent, because it protects money. A single number that asks
@@ -40,17 +39,17 @@ async def consume_message_quota(
     Raises CountryNotAllowed, and BudgetSpent (with `retry_after`, and the `zone` of one of the messages) if the budgets
     do not have room for all of them.
     """
-    counted_for: dict[Spending, tuple[Budget, CountedMessage]] = {}
-    wanted: list[Spending] = []
+    counted_for: dict[Budget, CountedMessage] = {}
+    wanted: list[Budget] = []
     for message in messages:
         if not is_allowed_country(services.messaging.budgets, message.to):
             raise CountryNotAllowed
-        theirs = _list_counts(services, list_message_budgets(services.messaging.budgets, at, message))
-        counted_for |= {spending: (budget, message) for spending, budget in theirs.items()}
+        theirs = list(list_message_budgets(services.messaging.budgets, at, message))
+        counted_for |= dict.fromkeys(theirs, message)
         wanted += theirs
     if spent := await tx.budgets.consume_all(wanted):
-        _, message = counted_for[spent[0]]
-        _refuse(tx, [counted_for[each][0] for each in spent], message.campus, message.zone)
+        message = counted_for[spent[0]]
+        _refuse(tx, spent, message.campus, message.zone)
 
 
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
@@ -58,19 +57,14 @@ async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -
 
     It is for visitors to whom no code is ever sent, which the answer must not reveal.
     """
-    wanted = _list_counts(
-        services, list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
-    )
-    spent = [
-        each for each in wanted if await tx.budgets.get_spent(each.kind, each.subject, each.begins_at) >= each.most
-    ]
-    _refuse(tx, [wanted[each] for each in spent], None, zone)
+    wanted = list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
+    _refuse(tx, await tx.budgets.list_spent(wanted), None, zone)
 
 
 async def consume_certificate_quota(services: Services, tx: Transaction, signer: Signer) -> None:
     """Count one certificate for a fresh key, in this transaction. Raises BudgetSpent with `retry_after`."""
     counted_in = list_certificate_budgets(services.messaging.budgets, tx.now, signer.person)
-    await _count(services, tx, counted_in, signer.campus, signer.zone)
+    _refuse(tx, await tx.budgets.consume_all(counted_in), signer.campus, signer.zone)
 
 
 async def consume_prepare_quota(
@@ -81,18 +75,7 @@ async def consume_prepare_quota(
     `kind`: `prepared`, or `answered` for a document with a signer's answers.
     """
     counted_in = list_prepare_budgets(services.messaging.budgets, tx.now, task, kind)
-    await _count(services, tx, counted_in, signer.campus, signer.zone)
-
-
-async def _count(
-    services: Services, tx: Transaction, counted_in: Iterable[Budget], campus: str | None, zone: str
-) -> None:
-    wanted = _list_counts(services, counted_in)
-    _refuse(tx, [wanted[each] for each in await tx.budgets.consume_all(list(wanted))], campus, zone)
-
-
-def _list_counts(services: Services, counted_in: Iterable[Budget]) -> dict[Spending, Budget]:
-    return {Spending(each.kind, _subject(services, each), each.begins_at, each.most): each for each in counted_in}
+    _refuse(tx, await tx.budgets.consume_all(counted_in), signer.campus, signer.zone)
 
 
 def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: str) -> None:
@@ -101,11 +84,6 @@ def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: 
         last = max(spent, key=lambda each: each.ends_at)
         wait = last.ends_at - tx.now
         raise BudgetSpent(last.kind, campus, (last.begins_at, last.ends_at), retry_after=wait, zone=zone)
-
-
-def _subject(services: Services, budget: Budget) -> str:
-    """Return the subject under which a budget counts. A subject that is personal is returned as a hash."""
-    return services.database.cipher.found_by("budget", budget.subject).hex() if budget.hashed else budget.subject
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -58,7 +58,7 @@ async def write_message(
     budget is spent, staff are told and None is returned. The caller has locked the contract, so nobody else writes an
     attempt with the same key at the same moment.
     """
-    purpose, key, task = message.purpose, message.key, message.task
+    purpose, key = message.purpose, message.key
     facts = await tx.message_facts.get(signer, key)
     ladder = services.messaging.router.providers.list_channels(signer, purpose, message.first, facts.silent)
     channel = next(iter(allowed_channels(services, signer, ladder)), None)
@@ -66,11 +66,10 @@ async def write_message(
         return None
     said = general_words(services, contract, signer, facts.campus) | dict(message.variables)
     filled = services.messaging.messages.shorten_values(purpose, signer.language, said)
-    attempt = Attempt(
-        purpose, channel, key, key, 0, task.id if task else None, message.code, filled, message.shares, message.wait
-    )
+    attempt = Attempt(contract, signer, purpose, channel, key, filled, message.task.id if message.task else None)
+    attempt = replace(attempt, code=message.code, shares=message.shares, wait=message.wait)
     try:
-        drafts = await draft_messages(services, tx, [Outgoing(contract, signer, attempt)], facts.links)
+        drafts = await draft_messages(services, tx, [attempt], facts.links)
         await store_new_messages(tx, drafts)
         return drafts[0].delivery
     except BudgetSpent as spent:
@@ -92,7 +91,9 @@ async def get_channels(
 
     `first`: the channels that the policy puts first.
     """
-    return allowed_channels(services, signer, await services.messaging.router.get_channels(tx, signer, purpose, first))
+    silent = await tx.opt_outs.list_channels(signer.phone)
+    ladder = services.messaging.router.providers.list_channels(signer, purpose, first, silent)
+    return allowed_channels(services, signer, ladder)
 
 
 def allowed_channels(services: Services, signer: Signer, ladder: Sequence[str]) -> list[str]:
@@ -106,65 +107,61 @@ class Attempt:
     """An attempt to send one message through one channel. `intent` is the key of the message, `rung` the position of
     `channel` in the ladder (0 is the first)."""
 
-    purpose: Purpose
-    channel: str
-    key: str
-    intent: str
-    rung: int
-    task: UUID | None
-    code: UUID | None
-    variables: Mapping[str, str]
-    shares: Sequence[DeliveryItem] = ()
-    wait: timedelta = AT_ONCE
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """One attempt, its signer and its contract."""
-
     contract: Contract
     signer: Signer
-    attempt: Attempt
+    purpose: Purpose
+    channel: str
+    intent: str
+    variables: Mapping[str, str]
+    task: UUID | None = None
+    code: UUID | None = None
+    shares: Sequence[DeliveryItem] = ()
+    wait: timedelta = AT_ONCE
+    rung: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.intent}+{self.channel}" if self.rung else self.intent
 
 
 @dataclass(frozen=True)
 class Draft:
     """An attempt that is counted against its budgets and has its link and text, but is neither stored nor sent yet."""
 
-    outgoing: Outgoing
+    attempt: Attempt
     delivery: Delivery
     link: SignLink
 
 
-async def write_attempt(services: Services, tx: Transaction, outgoing: Outgoing) -> Delivery | None:
+async def write_attempt(services: Services, tx: Transaction, attempt: Attempt) -> Delivery | None:
     """Write an attempt row with its link and text. Return None if it already exists. Raises BudgetSpent."""
-    if await tx.deliveries.find_by_key(outgoing.attempt.key):
+    if await tx.deliveries.find_by_key(attempt.key):
         return None
-    stored = await store_messages(tx, await draft_messages(services, tx, [outgoing]))
+    stored = await store_messages(tx, await draft_messages(services, tx, [attempt]))
     return stored[0] if stored else None
 
 
 async def draft_messages(
-    services: Services, tx: Transaction, outgoing: Sequence[Outgoing], links: Mapping[Wanted, SignLink] | None = None
+    services: Services, tx: Transaction, attempts: Sequence[Attempt], links: Mapping[Wanted, SignLink] | None = None
 ) -> list[Draft]:
     """Count these messages, which all have the same `wait`, and give each its link and text.
 
     `links`: links that the signers already have, if the caller has read them. Raises BudgetSpent if the budgets do not
     have room for all of them.
     """
-    if not outgoing:
+    if not attempts:
         return []
     await services.messaging.texts.refresh(tx)
-    wait = await _count(services, tx, outgoing)
-    doors = [(each.signer, DoorKind(each.attempt.channel)) for each in outgoing]
+    wait = await _count(services, tx, attempts)
+    doors = [(each.signer, DoorKind(each.channel)) for each in attempts]
     found = await tx.links.get_for_doors(doors, tx.now, links)
-    made = zip(outgoing, (found[signer.id, door] for signer, door in doors), strict=True)
+    made = zip(attempts, (found[signer.id, door] for signer, door in doors), strict=True)
     return [Draft(each, _attempt_row(services, tx, each, link, wait), link) for each, link in made]
 
 
 async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Delivery]:
     """Store these attempts and their record entries. Return the deliveries, without those whose key already exists."""
-    added = await tx.deliveries.add_many([(draft.delivery, draft.outgoing.signer.person) for draft in drafts])
+    added = await tx.deliveries.add_many([(draft.delivery, draft.attempt.signer.person) for draft in drafts])
     stored = [draft for draft in drafts if draft.delivery.id in added]
     await _store_about(tx, stored)
     return [draft.delivery for draft in stored]
@@ -172,29 +169,28 @@ async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Deliv
 
 async def store_new_messages(tx: Transaction, drafts: Sequence[Draft]) -> None:
     """Store these attempts, whose keys do not exist, and their record entries, together with the next statement."""
-    await tx.deliveries.add_new([(draft.delivery, draft.outgoing.signer.person) for draft in drafts])
+    await tx.deliveries.add_new([(draft.delivery, draft.attempt.signer.person) for draft in drafts])
     await _store_about(tx, drafts)
 
 
 async def _store_about(tx: Transaction, stored: Sequence[Draft]) -> None:
-    await tx.shares.add_many((each.delivery.id, share) for each in stored for share in each.outgoing.attempt.shares)
+    await tx.shares.add_many((each.delivery.id, share) for each in stored for share in each.attempt.shares)
     await tx.record.append_many([entry for draft in stored for entry in _entries(draft)])
 
 
 def _entries(draft: Draft) -> list[NewEntry]:
     """Return a record entry for each contract that the message is about."""
-    contract, signer, attempt = draft.outgoing.contract, draft.outgoing.signer, draft.outgoing.attempt
+    attempt, contract = draft.attempt, draft.attempt.contract
     told = {"delivery": str(draft.delivery.id), "purpose": attempt.purpose.value, "channel": attempt.channel}
-    about_whom = {(contract.id, signer.id), *((share.contract, share.signer) for share in attempt.shares)}
+    about_whom = {(contract.id, attempt.signer.id), *((share.contract, share.signer) for share in attempt.shares)}
     return [
         NewEntry(about, contract.campus, "message-sending", "hub", told | {"signer": str(whom)})
         for about, whom in sorted(about_whom)
     ]
 
 
-def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: SignLink, wait: timedelta) -> Delivery:
-    contract, signer, attempt = outgoing.contract, outgoing.signer, outgoing.attempt
-    address = _address(outgoing)
+def _attempt_row(services: Services, tx: Transaction, attempt: Attempt, link: SignLink, wait: timedelta) -> Delivery:
+    contract, signer, address = attempt.contract, attempt.signer, _address(attempt)
     shape = services.messaging.router.choose_shape(attempt.channel, address)
     text = services.messaging.router.renderer.render_stored(
         attempt.purpose, attempt.channel, signer.language, shape, attempt.variables
@@ -227,29 +223,19 @@ def _attempt_row(services: Services, tx: Transaction, outgoing: Outgoing, link: 
     )
 
 
-def _address(outgoing: Outgoing) -> str:
-    address = outgoing.signer.address_for(outgoing.attempt.channel)
+def _address(attempt: Attempt) -> str:
+    address = attempt.signer.address_for(attempt.channel)
     assert address, "the ladder has only channels that lead somewhere"
     return address
 
 
-async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoing]) -> timedelta:
+async def _count(services: Services, tx: Transaction, attempts: Sequence[Attempt]) -> timedelta:
     """Count the messages, and return how long they have to wait.
 
     News of a contract waits for the next budget period that has room, and is counted in that period. So the news is not
     lost, and no period exceeds its budget. Raises BudgetSpent.
     """
-    first = outgoing[0].attempt
-    counted = [
-        CountedMessage(
-            _address(each),
-            choose_cause(each.attempt.purpose),
-            each.contract.campus,
-            part=each.contract.id.int,
-            zone=each.signer.zone,
-        )
-        for each in outgoing
-    ]
+    first, counted = attempts[0], [_counted(each) for each in attempts]
     wait = first.wait
     while True:
         try:
@@ -262,6 +248,11 @@ async def _count(services: Services, tx: Transaction, outgoing: Sequence[Outgoin
             wait = spent.wait
         else:
             return wait
+
+
+def _counted(attempt: Attempt) -> CountedMessage:
+    contract, cause = attempt.contract, choose_cause(attempt.purpose)
+    return CountedMessage(_address(attempt), cause, contract.campus, part=contract.id.int, zone=attempt.signer.zone)
 
 
 async def send_at_once(

@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 from hub.lifecycle.messaging.send import (
     Attempt,
     Draft,
-    Outgoing,
     allowed_channels,
     draft_messages,
     general_words,
@@ -57,7 +56,7 @@ class _Message:
     """One message, and the steps that it carries out. The first of them is the step that was due."""
 
     dues: Sequence[Due]
-    outgoing: Outgoing
+    attempt: Attempt
 
 
 async def load_steps(
@@ -203,8 +202,9 @@ class StepBatch:
         )
         words |= {"step_number": str(lead.step.number)}
         filled = services.messaging.messages.shorten_values(purpose, lead.signer.language, words)
-        attempt = Attempt(purpose, channel, lead.key, lead.key, 0, lead.task.id, None, filled, _shares(dues))
-        self._messages.append(_Message(dues, Outgoing(lead.contract, lead.signer, attempt)))
+        people = (lead.contract, lead.signer)
+        attempt = Attempt(*people, purpose, channel, lead.key, filled, lead.task.id, shares=_shares(dues))
+        self._messages.append(_Message(dues, attempt))
         self._sent_since[lead.signer.person].append(self._now)
         for due in dues:
             self.plan(due, following(due), is_lead=due is lead)
@@ -290,10 +290,10 @@ class StepBatch:
             for message in self._messages
             for door, link in self._facts[message.dues[0].task.id].links.items()
         }
-        outgoing = [message.outgoing for message in self._messages]
-        doors = [(each.signer, DoorKind(each.attempt.channel)) for each in outgoing]
+        attempts = [message.attempt for message in self._messages]
+        doors = [(each.signer, DoorKind(each.channel)) for each in attempts]
         links = await self._tx.links.add_missing(doors, self._tx.now, links)
-        return await draft_messages(self._services, self._tx, outgoing, links)
+        return await draft_messages(self._services, self._tx, attempts, links)
 
     def _note_sent(self, due: Due, draft: Draft) -> None:
         planned = self._planned[due.task.id]

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hub.model.messaging.budget import Budget
 from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
-from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Database
 from tests.database import fresh_database
 
 BEGINS = datetime(2026, 12, 1, 10, tzinfo=UTC)
+ENDS = datetime(2026, 12, 1, 11, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -24,11 +25,11 @@ async def store() -> AsyncIterator[Database]:
         await database.close()
 
 
-def wanted(phone: str, *, prefix: int = 2) -> list[Spending]:
+def wanted(phone: str, *, prefix: int = 2) -> list[Budget]:
     return [
-        Spending("number", phone, BEGINS, 5),
-        Spending("prefix", phone[:-4], BEGINS, prefix),
-        Spending("campus", "hefei", BEGINS, 100),
+        Budget("number", phone, BEGINS, ENDS, 5),
+        Budget("prefix", phone[:-4], BEGINS, ENDS, prefix),
+        Budget("campus", "hefei", BEGINS, ENDS, 100),
     ]
 
 

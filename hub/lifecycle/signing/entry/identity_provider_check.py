@@ -16,11 +16,11 @@ from hub.identity import IdentityVerdict, PersonOnFile
 from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
+from hub.model.messaging.budget import Budget
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.session import Identified, SigningSession
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
-from hub.store.messaging.budgets import Spending
 from hub.store.transaction import Transaction
 
 # Limits for one person. They equal those of one-time codes, since each check needs a correct code.
@@ -40,7 +40,7 @@ class IdentityQuestion:
 
     attempt: UUID
     person: PersonOnFile
-    counted: tuple[Spending, ...]
+    counted: tuple[Budget, ...]
 
 
 def identify_by_data_on_file(services: Services, signer: Signer) -> Identified:
@@ -62,13 +62,14 @@ async def begin_check(
         return None
     begins, ends = local_day(tx.now, ZoneInfo(signer.zone))
     hour = tx.now.replace(minute=0, second=0, microsecond=0)
-    in_hour = Spending("identity-hour", signer.person, hour, CHECKS_AN_HOUR)
-    in_day = Spending("identity-day", signer.person, begins, CHECKS_A_DAY)
-    if refused := await tx.budgets.consume_all((in_hour, in_day)):
-        again = ends if in_day in refused else hour + timedelta(hours=1)
-        raise TooSoon(retry_after=again - tx.now, zone=signer.zone)
+    counted = (
+        Budget("identity-hour", signer.person, hour, hour + timedelta(hours=1), CHECKS_AN_HOUR),
+        Budget("identity-day", signer.person, begins, ends, CHECKS_A_DAY),
+    )
+    if spent := await tx.budgets.consume_all(counted):
+        raise TooSoon(retry_after=max(each.ends_at for each in spent) - tx.now, zone=signer.zone)
     attempt = await tx.signatures.begin_attempt("identity", session.contract, None, tx.now)
-    return IdentityQuestion(attempt, person, (in_hour, in_day))
+    return IdentityQuestion(attempt, person, counted)
 
 
 async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, Identified]:
