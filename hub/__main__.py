@@ -128,7 +128,7 @@ def issue_command(
 
     async def act(hub: Hub) -> str:
         async with hub.database.transaction(EVERYTHING) as tx:
-            found = await tx.school.get_enrolment(uuid_of(enrolment))
+            found = await tx.school.get_enrolment(uuid_of(enrolment, "an enrolment", "enrolment"))
         contract = await issue(hub.services, EVERYTHING, new_contract(found), COMMAND_LINE.actor)
         return f"{contract.number} {contract.state}"
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from hub.commands.with_hub import first_line, get_headquarters, said_plainly, say, with_hub
+from hub.commands.with_hub import first_line, get_headquarters, said_plainly, say, uuid_of, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 
@@ -236,15 +236,16 @@ def grant_command(
 
         seal = await _find(hub, name)
         if end:
-            await revoke_grant(hub.services, _keeper(), seal.id, _grant_id(end))
+            grant = uuid_of(end, "a grant: `qianda seal show` lists them", "end")
+            await revoke_grant(hub.services, _keeper(), seal.id, grant)
             return f"The grant has ended: {end}."
         if len(chosen) != 1:
             raise BadInput("give one of --client and --contracts", field="grantee")
         expires = end_of_day(until and until.date(), (await get_headquarters(hub)).zone)
         where = campus or seal.campus
         asked = NewGrant(chosen[0][0], chosen[0][1], where, template or (), expires, uses)
-        grant = await grant_seal(hub.services, _keeper(), seal.id, asked)
-        return f"Granted: {grant.id} to {grant.grantee} at {grant.campus}."
+        made = await grant_seal(hub.services, _keeper(), seal.id, asked)
+        return f"Granted: {made.id} to {made.grantee} at {made.campus}."
 
     with said_plainly():
         say(with_hub(act))
@@ -336,13 +337,6 @@ async def _find(hub: Hub, name: str) -> Seal:
     from hub.lifecycle.sealing.seals.manage_seals import find_seal
 
     return await find_seal(hub.services, _keeper().scope, name)
-
-
-def _grant_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise BadInput(f"{text} is not the id of a grant: `qianda seal show` lists them", field="end") from error
 
 
 def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:

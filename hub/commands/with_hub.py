@@ -143,11 +143,12 @@ def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def uuid_of(text: str) -> UUID:
+def uuid_of(text: str, what: str, field: str) -> UUID:
+    """Return an id. Raises BadInput for a text that is not the id of `what`."""
     try:
         return UUID(text)
     except ValueError as error:
-        raise BadInput(f"{text} is not the id of an enrolment", field="enrolment") from error
+        raise BadInput(f"{text} is not the id of {what}", field=field) from error
 
 
 def first_line(file: Path) -> str:

@@ -42,12 +42,10 @@ class CircuitBreaker:
         wait = (booked.at - self._database.clock()).total_seconds()
         if wait > 0:
             await asyncio.sleep(wait)
-        if wait > LONG_SLOT_WAIT:
-            await self._check_not_paused(booked.provider)
-
-    async def _check_not_paused(self, provider: Provider) -> None:
+        if wait <= LONG_SLOT_WAIT:
+            return
         async with self._database.transaction(EVERYTHING) as tx:
-            health = (await tx.providers.get_healths([provider.name])).get(provider.name)
+            health = (await tx.providers.get_healths([booked.provider.name])).get(booked.provider.name)
             if health and health.is_paused(tx.now):
                 raise ProviderPaused("has asked for a pause")
 

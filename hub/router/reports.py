@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -24,13 +23,8 @@ from hub.store.transaction import Database, Transaction
 log = structlog.get_logger()
 
 
-class Note(Protocol):
-    """The type of `Router.apply_receipt`."""
-
-    async def __call__(
-        self, tx: Transaction, about: UUID, provider: Provider, receipt: Receipt, state: DeliveryState | None = None
-    ) -> DeliveryState:
-        """Apply a receipt in this transaction."""
+# The type of `Router.apply_receipt`.
+ApplyReceipt = Callable[[Transaction, UUID, Provider, Receipt, DeliveryState | None], Awaitable[DeliveryState]]
 
 
 @dataclass(frozen=True)
@@ -63,9 +57,9 @@ class MessageOutcome:
 class OutcomeBatcher:
     """The writer of outcomes."""
 
-    def __init__(self, database: Database, note: Note) -> None:
+    def __init__(self, database: Database, apply_receipt: ApplyReceipt) -> None:
         self._database = database
-        self._note = note
+        self._apply_receipt = apply_receipt
         self._batcher = Batcher(self._write)
 
     async def add(self, outcome: MessageOutcome) -> DeliveryState:
@@ -109,7 +103,7 @@ class OutcomeBatcher:
         outcome, delivery = item.value, item.value.delivery.id
         try:
             async with self._database.transaction(EVERYTHING, opening_report(delivery)) as tx:
-                state = await self._note(tx, delivery, outcome.provider, outcome.receipt, outcome.state)
+                state = await self._apply_receipt(tx, delivery, outcome.provider, outcome.receipt, outcome.state)
         except Exception as error:
             item.fail(error)
         else:

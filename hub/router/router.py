@@ -18,7 +18,6 @@ import structlog
 from channels import (
     CALL_TIMEOUT,
     CannotAsk,
-    Doorway,
     Failure,
     Fate,
     MessageRefused,
@@ -71,16 +70,8 @@ class Router:
         self.open_calls = OpenCalls(self.make_call)
 
     @property
-    def origin(self) -> str:
-        return self.renderer.origin
-
-    @property
     def configured(self) -> list[str]:
         return sorted(self.providers.channels)
-
-    def build_doorway(self, ticket: str) -> Doorway:
-        """Return the URLs for a ticket, built from the configured public origin, never from a request."""
-        return self.renderer.build_doorway(ticket)
 
     def choose_shape(self, channel: str, to: str) -> Shape | None:
         """Return the SMS shape for the first suitable provider. The provider that is called may need another shape."""

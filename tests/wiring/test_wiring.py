@@ -54,7 +54,7 @@ async def test_without_the_demo_no_message_goes_anywhere_and_nothing_fails(datab
 
 async def test_urls_are_built_from_the_public_origin(database: Dsns, tmp_path: Path) -> None:
     async with production(database, tmp_path) as hub:
-        doorway = hub.services.messaging.router.build_doorway("7F3KQ0ZC8M2XA")
+        doorway = hub.services.messaging.router.renderer.build_doorway("7F3KQ0ZC8M2XA")
     assert doorway.url == "https://sign.example.org/s/7F3KQ0ZC8M2XA"
     assert doorway.scan_url == "HTTPS://SIGN.EXAMPLE.ORG/S/7F3KQ0ZC8M2XA"
 

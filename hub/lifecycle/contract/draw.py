@@ -209,20 +209,7 @@ async def with_representative(
         why = "no representative of the school is configured for this campus:"
         raise BadInput(f"{why}\n{asked.campus}", field="representative")
     last = max((each.order for each in asked.signers), default=0) + 1
-    return (
-        *asked.signers,
-        NewSigner(
-            Role.REPRESENTATIVE,
-            found.name,
-            found.phone,
-            found.id_number,
-            found.id_type,
-            found.email,
-            order=last,
-            language=found.language,
-            channels=found.channels,
-        ),
-    )
+    return (*asked.signers, NewSigner.of(found, role=Role.REPRESENTATIVE, order=last))
 
 
 async def _find_representative(services: Services, tx: Transaction, campus: str) -> Representative | None:

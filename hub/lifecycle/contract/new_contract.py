@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
-from hub.model.contract.signer import Role
+from hub.model.contract.signer import Representative, Role, Signer
 from hub.model.reminders.schedule import FirstSend
 
 # The template if neither the input nor the course names one.
@@ -37,6 +37,12 @@ class NewSigner:
     order: int = 1
     language: str = "zh"
     channels: tuple[str, ...] = ("sms",)
+
+    @classmethod
+    def of(cls, person: Signer | Representative, **more: Any) -> NewSigner:
+        """Return the input that names this person again. `more`: values of its own."""
+        same = {name: value for name, value in vars(person).items() if name in cls.__dataclass_fields__}
+        return cls(**(same | more))
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ async def plan_replacement(
         )
     by = replacement.by
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
-    people = [here if each is leaving else _as_asked(each) for each in signers]
+    people = [here if each is leaving else NewSigner.of(each) for each in signers]
     return await plan_again(services, scope, contract_id, people)
 
 
@@ -156,21 +156,6 @@ def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:
     """Return the channels of the replaced signer, with e-mail only if the new one has an address."""
     kept = tuple(each for each in leaving.channels if each != "email" or by.email)
     return kept or by.channels
-
-
-def _as_asked(signer: Signer) -> NewSigner:
-    return NewSigner(
-        signer.role,
-        signer.name,
-        signer.phone,
-        signer.id_number,
-        signer.id_type,
-        signer.email,
-        signer.relation,
-        signer.order,
-        signer.language,
-        signer.channels,
-    )
 
 
 def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:

@@ -198,16 +198,13 @@ def summary(data: ContractData, language: str) -> list[dict[str, str]]:
     return [{"label": en if english else zh, "value": value} for zh, en, value in rows]
 
 
-def _dates(starts: date, ends: date, language: str) -> str:
-    return f"{day(starts, language)}{' to ' if language == 'en' else '至'}{day(ends, language)}"
-
-
 def _course_rows(course: CourseFacts, campus: str, language: str) -> list[tuple[str, str, str]]:
     english, comma = language == "en", ", " if language == "en" else "，"
+    dates = f"{day(course.starts, language)}{' to ' if english else '至'}{day(course.ends, language)}"
     refunds = "；".join(f"{step.when} {step.share}%" for step in course.refund_steps)
     return [
         ("课程", "Course", course.name),
-        ("时间", "Dates", _dates(course.starts, course.ends, language) + f"{comma}{course.schedule}"),
+        ("时间", "Dates", f"{dates}{comma}{course.schedule}"),
         ("地点", "Place", f"{campus}{comma}{course.place}"),
         ("课时", "Lessons", f"{course.lessons} × {course.minutes} {'min' if english else '分钟'}"),
         ("费用", "Fee", f"¥{course.total:,.2f}"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from hub.documents.contract.template_texts import begin_fixed, begin_texts, build_templates, list_fixed, list_texts
@@ -135,23 +136,17 @@ async def save_text(
 
 async def submit(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Submit a draft, after checking that it can be drawn or sent. Raises as `submit_text` and `check_text` do."""
-    check_editor(editor)
-    async with services.database.transaction(editor.scope) as tx:
-        version = await tx.text_versions.get(place.kind, place.subject, label)
-    await check_text(services, editor.scope, version)
+    await _check_at(services, editor, place, label)
     return await _move(
-        services, editor, version, "text-submitted", lambda it, tx: submit_text(it, revision, editor.actor, tx.now)
+        services, editor, (place, label), "text-submitted", lambda it, at: submit_text(it, revision, editor.actor, at)
     )
 
 
 async def approve(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Put a submitted version into force. Raises as `approve_text` and `check_text` do."""
-    check_editor(editor)
-    async with services.database.transaction(editor.scope) as tx:
-        version = await tx.text_versions.get(place.kind, place.subject, label)
-    await check_text(services, editor.scope, version)  # courses and providers may have changed since it was submitted
+    await _check_at(services, editor, place, label)  # courses and providers may have changed since it was submitted
     approved = await _move(
-        services, editor, version, "text-approved", lambda it, tx: approve_text(it, revision, editor.actor, tx.now)
+        services, editor, (place, label), "text-approved", lambda it, at: approve_text(it, revision, editor.actor, at)
     )
     if place.kind is TextKind.MESSAGE:
         async with services.database.transaction(editor.scope) as tx:
@@ -163,34 +158,36 @@ async def send_back(
     services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
 ) -> TextVersion:
     """Make a submitted version a draft again, with the reason. Raises as `send_back_text` does."""
-    check_editor(editor)
-    async with services.database.transaction(editor.scope) as tx:
-        version = await tx.text_versions.get(place.kind, place.subject, label)
     return await _move(
-        services, editor, version, "text-sent-back", lambda it, tx: send_back_text(it, edit, editor.actor, tx.now)
+        services, editor, (place, label), "text-sent-back", lambda it, at: send_back_text(it, edit, editor.actor, at)
     )
 
 
 async def discard(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Discard a version that is not needed any more. Raises as `discard_text` does."""
+    return await _move(
+        services, editor, (place, label), "text-discarded", lambda it, at: discard_text(it, revision, editor.actor, at)
+    )
+
+
+async def _check_at(services: Services, editor: TextEditor, place: TextPlace, label: str) -> None:
     check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
-    return await _move(
-        services, editor, version, "text-discarded", lambda it, tx: discard_text(it, revision, editor.actor, tx.now)
-    )
+    await check_text(services, editor.scope, version)
 
 
 async def _move(
     services: Services,
     editor: TextEditor,
-    version: TextVersion,
+    named: tuple[TextPlace, str],
     kind: str,
-    decide: Callable[[TextVersion, Transaction], TextVersion],
+    decide: Callable[[TextVersion, datetime], TextVersion],
 ) -> TextVersion:
+    check_editor(editor)
+    place, label = named
     async with services.database.transaction(editor.scope) as tx:
-        locked = await tx.text_versions.get(version.kind, version.subject, version.label, lock=True)
-        moved = decide(locked, tx)
+        moved = decide(await tx.text_versions.get(place.kind, place.subject, label, lock=True), tx.now)
         await tx.text_versions.save(moved)
         if moved.state is TextState.SUBMITTED:
             await _ask_for_approval(services, tx, moved)

@@ -15,7 +15,7 @@ async def undo_import(tx: Transaction, import_id: UUID, actor: str) -> RosterImp
 
     An enrolment stays if its contract was issued or is being issued, or if somebody changed it in the console.
     """
-    found = await tx.roster_imports.lock_import(import_id)
+    found = await tx.roster_imports.find(import_id, lock=True)
     if found is None:
         raise NotFound("there is no such import")
     if found.undone_at is None:

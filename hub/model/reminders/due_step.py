@@ -134,7 +134,7 @@ class Due:
             deadline=self.contract.deadline,
             answers_an_act=self.answers_an_act,
             sent_today=sent_today,
-            crowded=crowded and is_late(self),
+            crowded=crowded and self.now - self.step.due_at > LATE,
             silent=silent,
         )
 
@@ -152,10 +152,6 @@ def put_off(due: Due, moment: datetime) -> NextStep:
     """Return the step moved to the first moment from `moment` on at which its message may be sent, or the step that
     replaces it."""
     return instead(due, opens_at(due.message_case(), due.policy, moment))
-
-
-def is_late(due: Due) -> bool:
-    return due.now - due.step.due_at > LATE
 
 
 def following(due: Due) -> NextStep:

@@ -118,7 +118,7 @@ class ReminderPolicy:
     def _check_intervals(self) -> None:
         day = timedelta(days=1)
         _demand(bool(self.reminders_after), "reminders_after", "has to name at least one reminder")
-        gaps = _gaps(self.reminders_after)
+        gaps = [later - earlier for earlier, later in pairwise((timedelta(0), *self.reminders_after))]
         _demand(min(gaps) >= day, "reminders_after", "has to rise by a day or more each time, from the invitation on")
         _demand(gaps[0] <= LATEST_FIRST_REMINDER, "reminders_after", _TOO_LATE)
         _demand(max(gaps) <= MAX_GAP, "reminders_after", _TOO_RARE)
@@ -179,10 +179,6 @@ class ReminderPolicy:
 def _demand(holds: bool, key: str, reason: str) -> None:
     if not holds:
         raise ValueError(f"{key}: {reason}")
-
-
-def _gaps(reminders: Sequence[timedelta]) -> list[timedelta]:
-    return [later - earlier for earlier, later in pairwise((timedelta(0), *reminders))]
 
 
 def _read(key: str, value: Any, like: Any) -> Any:

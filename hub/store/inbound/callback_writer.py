@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from channels import CallbackContent, Inbound, ReceiptReport, Unread
+from channels import CallbackContent, Inbound, ReceiptReport
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.cipher import Cipher
@@ -59,7 +59,7 @@ class StoredCallback:
         told = {
             "reports": [_report(each) for each in content.reports],
             "inbound": [_inbound(each) for each in content.inbound],
-            "unread": [_unread(each) for each in content.unread],
+            "unread": [{"reason": each.reason, "entry": each.entry} for each in content.unread],
         }
         identity = uuid4()
         return cls(identity, provider, cipher.encrypt_json(told, CALL.at(identity)), at)
@@ -73,12 +73,7 @@ class CallbackWriter:
 
     async def store(self, calls: Sequence[StoredCallback]) -> None:
         """Store callbacks and wake the workers, committed on return. Raises DatabaseUnavailable."""
-        columns: list[list[Any]] = [
-            [each.id for each in calls],
-            [each.provider for each in calls],
-            [each.call_sealed for each in calls],
-            [each.at for each in calls],
-        ]
+        columns = [[getattr(each, name) for each in calls] for name in ("id", "provider", "call_sealed", "at")]
         async with self._one_at_a_time:
             try:
                 await self._store(columns)
@@ -118,10 +113,6 @@ def _report(each: ReceiptReport) -> dict[str, Any]:
     receipt = each.receipt
     said = {"fate": receipt.fate, "reference": receipt.reference, "failure": receipt.failure, "detail": receipt.detail}
     return {"receipt": said, "key": each.key, "to": each.to}
-
-
-def _unread(each: Unread) -> dict[str, str]:
-    return {"reason": each.reason, "entry": each.entry}
 
 
 def _inbound(each: Inbound) -> dict[str, Any]:

@@ -123,11 +123,9 @@ class Enrolments:
             select(ENROLMENT.c.id).where(ENROLMENT.c.external_id == text),
         ]
         if wanted.phone:
-            ways.append(select(PHONE.c.enrolment).where(PHONE.c.phone_hash == self._found_as(wanted.phone)))
+            phone = self._cipher.found_by("phone", wanted.phone)
+            ways.append(select(PHONE.c.enrolment).where(PHONE.c.phone_hash == phone))
         return select(union(*ways).subquery("ways").c.id)
-
-    def _found_as(self, phone: str) -> bytes:
-        return self._cipher.found_by("phone", phone)
 
     def _line(self, row: Row) -> EnrolmentLine:
         state = ContractState(row["state"]) if row["state"] else None

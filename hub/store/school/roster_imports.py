@@ -36,20 +36,14 @@ class RosterImports(Repository):
         found: UUID = (await self._connection.execute(standing)).one()[0]
         return found
 
-    async def find(self, roster_import: UUID) -> RosterImport | None:
-        columns = [IMPORT.c[name] for name in _FIELDS]
-        row = (await self._connection.execute(select(*columns).where(IMPORT.c.id == roster_import))).first()
-        return RosterImport(**row) if row else None
-
-    async def lock_import(self, roster_import: UUID) -> RosterImport | None:
-        """Lock the import until the end of the transaction, and return it, so that adding and undoing take turns."""
-        columns = [IMPORT.c[name] for name in _FIELDS]
-        mine = select(*columns).where(IMPORT.c.id == roster_import).with_for_update()
-        return await self._connection.find(lambda row: RosterImport(**row), mine)
+    async def find(self, roster_import: UUID, *, lock: bool = False) -> RosterImport | None:
+        """Return an import. `lock`: until the end of the transaction, so that adding and undoing take turns."""
+        mine = select(*(IMPORT.c[name] for name in _FIELDS)).where(IMPORT.c.id == roster_import)
+        return await self._connection.find(lambda row: RosterImport(**row), mine.with_for_update() if lock else mine)
 
     async def lock_standing(self, roster_import: UUID) -> None:
         """Lock the import to add to it. Raises ImportUndone."""
-        found = await self.lock_import(roster_import)
+        found = await self.find(roster_import, lock=True)
         if found is None or found.undone_at:
             raise ImportUndone
 

@@ -55,7 +55,7 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
     facts = {"signer": str(party.signer.id), "door": door.value, "link": str(link.id)}
     await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, facts)
     ticket = tx.links.ticket(link)
-    shown = services.messaging.doors[door.value].render(services.messaging.router.build_doorway(ticket))
+    shown = services.messaging.doors[door.value].render(services.messaging.router.renderer.build_doorway(ticket))
     return HandedLink(link, format_ticket(ticket), shown)
 
 
