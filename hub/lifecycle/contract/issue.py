@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from hub.documents.contract.layout import LaidOut
@@ -152,26 +153,21 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     if ofd is not None:
         await tx.contracts.add_version(contract.id, OFD_ISSUED, ofd.sha256, ofd.size, tx.now)
     await tx.contracts.add_version(contract.id, "issued", prepared.sha256, prepared.size, tx.now)
-    await tx.record.append(
-        contract.id,
-        contract.campus,
-        "drawn",
-        actor,
-        {
-            "number": contract.number,
-            "template": template.id,
-            "template_version": template.version,
-            "template_sha256": template.sha256,
-            "language": contract.language,
-            "draft_sha256": draft_sha256,
-            "course": contract.course,
-            "deadline": contract.deadline.isoformat(),
-            "signers": commitments,
-        }
-        | ({"set": str(contract.set_id)} if contract.set_id else {})
-        | ({"copies": [each.role.value for each in copies_of(contract)]} if drawn.copies else {})
-        | ({"rehearsal": True} if drawn.terms.rehearsal else {}),
-    )
+    facts: dict[str, Any] = {
+        "number": contract.number,
+        "template": template.id,
+        "template_version": template.version,
+        "template_sha256": template.sha256,
+        "language": contract.language,
+        "draft_sha256": draft_sha256,
+        "course": contract.course,
+        "deadline": contract.deadline.isoformat(),
+        "signers": commitments,
+    }
+    facts |= {"set": str(contract.set_id)} if contract.set_id else {}
+    facts |= {"copies": [each.role.value for each in copies_of(contract)]} if drawn.copies else {}
+    facts |= {"rehearsal": True} if drawn.terms.rehearsal else {}
+    await tx.record.append(contract.id, contract.campus, "drawn", actor, facts)
     facts = {"document_sha256": prepared.sha256} | ({"ofd_sha256": ofd.sha256} if ofd else {})
     await tx.record.append(contract.id, contract.campus, "issued", actor, facts)
     return Case(contract, tuple(parties))

@@ -102,19 +102,31 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
             if last is None:
                 raise TextVersionNotFound
             files = FileText(last.label, last.texts, last.fixed)
-        draft = TextVersion(
-            id=uuid4(),
-            kind=place.kind,
-            subject=place.subject,
-            number=0,
-            state=TextState.DRAFT,
-            base=found.label if found else files.version,
-            texts=begin_texts(files.texts, found) if found else files.texts,
-            fixed=begin_fixed(files.fixed, found) if found else files.fixed,
-            changed_at=tx.now,
-        )
-        added = await tx.text_versions.add(draft)
-        await record_text(tx, "text-begun", added, editor)
+        return await add_draft(tx, editor, place, continue_text(files, found))
+
+
+def continue_text(files: FileText, found: TextVersion | None) -> FileText:
+    """Return the text with which a draft begins: a version, with what the files demand; without one, the files'."""
+    if found is None:
+        return files
+    return FileText(found.label, begin_texts(files.texts, found), begin_fixed(files.fixed, found))
+
+
+async def add_draft(tx: Transaction, editor: TextEditor, place: TextPlace, begun: FileText) -> TextVersion:
+    """Add a draft that begins with this text, and record it."""
+    draft = TextVersion(
+        id=uuid4(),
+        kind=place.kind,
+        subject=place.subject,
+        number=0,
+        state=TextState.DRAFT,
+        base=begun.version,
+        texts=begun.texts,
+        fixed=begun.fixed,
+        changed_at=tx.now,
+    )
+    added = await tx.text_versions.add(draft)
+    await record_text(tx, "text-begun", added, editor)
     return added
 
 

@@ -327,17 +327,7 @@ class _Claim:
         task = await tx.tasks.get_of_signer(signer.id)
         await tx.tasks.opened(task.id, POSTER_DOOR, tx.planning_now)
         await tx.sessions.add_identity_check(session, contract.id, signer.id, BY_POSTER, tx.now)
-        await tx.record.append(
-            contract.id,
-            contract.campus,
-            "identity-checked",
-            f"signer:{signer.id}",
-            {
-                **BY_POSTER.facts,
-                "result": BY_POSTER.result,
-                "door": POSTER_DOOR,
-                "first_opening": True,
-                "poster": str(self.poster.id),
-            },
-        )
+        facts = {**BY_POSTER.facts, "result": BY_POSTER.result, "door": POSTER_DOOR, "first_opening": True}
+        facts |= {"poster": str(self.poster.id)}
+        await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{signer.id}", facts)
         return session, task

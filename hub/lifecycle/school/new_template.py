@@ -6,16 +6,23 @@ Templates of the files stay as they are. The copy keeps the demands that its sou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
-from uuid import uuid4
+from dataclasses import replace
+from typing import Final
 
-from hub.documents.contract.template_texts import COPIED_FROM, begin_fixed, begin_texts
+from hub.documents.contract.template_texts import COPIED_FROM
 from hub.errors import BadInput
-from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, check_editor, find_file_text, record_text
+from hub.lifecycle.school.edit_texts import (
+    FileText,
+    TextEditor,
+    TextPlace,
+    add_draft,
+    check_editor,
+    continue_text,
+    find_file_text,
+)
 from hub.lifecycle.services import Services
 from hub.model.contract.own_document import OWN_TEMPLATE
-from hub.model.school.text_version import TextKind, TextState, TextVersion
+from hub.model.school.text_version import TextKind, TextVersion
 from hub.store.transaction import Transaction
 
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -34,34 +41,19 @@ async def begin_template(services: Services, editor: TextEditor, name: str, sour
     async with services.database.transaction(editor.scope) as tx:
         if find_file_text(services, place) or await tx.text_versions.list_all(place.kind, name):
             raise BadInput("there is a template of this name already", field="name")
-        texts, fixed, label = await _copy(services, tx, source)
-        draft = TextVersion(
-            id=uuid4(),
-            kind=place.kind,
-            subject=name,
-            number=0,
-            state=TextState.DRAFT,
-            base=label,
-            texts=texts,
-            fixed={COPIED_FROM: source, **fixed},
-            changed_at=tx.now,
-        )
-        added = await tx.text_versions.add(draft)
-        await record_text(tx, "text-begun", added, editor)
-    return added
+        copied = await _copy(services, tx, source)
+        return await add_draft(tx, editor, place, replace(copied, fixed={COPIED_FROM: source, **copied.fixed}))
 
 
-async def _copy(services: Services, tx: Transaction, source: str) -> tuple[Mapping[str, str], Mapping[str, Any], str]:
-    """Return the texts of a template in force, what it demands, and the name of that version."""
+async def _copy(services: Services, tx: Transaction, source: str) -> FileText:
+    """Return the text of a template in force, with what it demands."""
     if source == OWN_TEMPLATE:  # its text is somebody's PDF
         raise BadInput("there is no such template", field="source")
     files = find_file_text(services, TextPlace(TextKind.CONTRACT, source))
     found = await tx.text_versions.find_in_force(TextKind.CONTRACT, source)
     if found is None and files is None:
         raise BadInput("there is no such template", field="source")
-    if found is None:
-        assert files is not None
-        return files.texts, files.fixed, files.version
-    if files is None:
-        return found.texts, found.fixed, found.label
-    return begin_texts(files.texts, found), begin_fixed(files.fixed, found), found.label
+    if files is not None:
+        return continue_text(files, found)
+    assert found is not None
+    return FileText(found.label, found.texts, found.fixed)

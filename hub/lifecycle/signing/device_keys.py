@@ -81,17 +81,11 @@ async def judge_key(
     if known is not None and (statement is None or known.attestation is Attestation.VERIFIED):
         return HeldKey(known.custody, known)
     verdict = await _verdict(services, statement, shown.spki, challenge) if statement else None
-    key = known or AppKey(
-        uuid4(),
-        shown.spki,
-        visiting.signer.person,
-        visiting.contract.id,
-        visiting.signer.id,
+    whose, label = (
+        (visiting.signer.person, visiting.contract.id, visiting.signer.id),
         presented.label[:MAX_LABEL_LENGTH],
-        Attestation.NONE,
-        now,
-        used_at=now,
     )
+    key = known or AppKey(uuid4(), shown.spki, *whose, label, Attestation.NONE, now, used_at=now)
     if statement is not None and verdict is not None:
         key = _judged(key, statement, challenge, verdict)
     return HeldKey(key.custody, key, fresh=known is None, judged=verdict is not None)

@@ -55,13 +55,8 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         check_turn(visiting.contract, visiting.task)
         code = make_pairing_code(services.signing.randomness(CODE_BYTES))
-        pairing = Pairing(
-            uuid4(),
-            visiting.session.id,
-            visiting.contract.id,
-            tx.now,
-            min(tx.now + PAIRING_LIFE, visiting.session.expires_at),
-        )
+        ends = min(tx.now + PAIRING_LIFE, visiting.session.expires_at)
+        pairing = Pairing(uuid4(), visiting.session.id, visiting.contract.id, tx.now, ends)
         await tx.pairings.add(pairing, code)
     return code, pairing
 

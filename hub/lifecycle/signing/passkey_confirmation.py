@@ -155,16 +155,11 @@ async def _challenge(services: Services, tx: Transaction, visiting: Visit) -> by
 
 async def _note_registered(tx: Transaction, visiting: Visit, passkey: Passkey) -> None:
     contract = visiting.contract
-    await tx.record.append(
-        contract.id,
-        contract.campus,
-        "passkey-registered",
-        visiting.actor,
-        {
-            "passkey": str(passkey.id),
-            "rp_id": passkey.rp_id,
-            "synced": passkey.synced,
-            "public_key_sha256": hashlib.sha256(passkey.public_key).hexdigest(),
-            "credential_sha256": hashlib.sha256(passkey.credential_id).hexdigest(),
-        },
-    )
+    facts = {
+        "passkey": str(passkey.id),
+        "rp_id": passkey.rp_id,
+        "synced": passkey.synced,
+        "public_key_sha256": hashlib.sha256(passkey.public_key).hexdigest(),
+        "credential_sha256": hashlib.sha256(passkey.credential_id).hexdigest(),
+    }
+    await tx.record.append(contract.id, contract.campus, "passkey-registered", visiting.actor, facts)

@@ -97,19 +97,9 @@ async def _revoked(services: Services, key: AppKey, issued: PersonsCertificate) 
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(attempt, tx.now)
         if await tx.certificates.revoke(issued.authority, issued.serial, tx.now, REASON):
-            await tx.record.append(
-                issued.contract,
-                issued.campus,
-                "certificate-revoked",
-                "hub",
-                {
-                    "authority": issued.authority,
-                    "serial": str(issued.serial),
-                    "reason": REASON,
-                    "device": str(key.id),
-                    "certificate_sha256": hashlib.sha256(issued.certificate).hexdigest(),
-                },
-            )
+            facts = {"authority": issued.authority, "serial": str(issued.serial), "reason": REASON}
+            facts |= {"device": str(key.id), "certificate_sha256": hashlib.sha256(issued.certificate).hexdigest()}
+            await tx.record.append(issued.contract, issued.campus, "certificate-revoked", "hub", facts)
     return Outcome.DONE
 
 

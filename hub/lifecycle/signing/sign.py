@@ -133,16 +133,11 @@ def plan_signature(visiting: Visit) -> SignaturePlan:
     """Return what a file is prepared from for this visit, whose session has a certified key."""
     session, contract, signer = visiting.session, visiting.contract, visiting.signer
     assert contract.document is not None
-    return SignaturePlan(
-        contract.document,
-        contract.revision == 0,
-        signer.field,
-        signer.name,
-        signer.language,
-        signer.zone,
-        session.custody,
-        session.certificate_chain,
+    of_signer, of_key = (
+        (signer.field, signer.name, signer.language, signer.zone),
+        (session.custody, session.certificate_chain),
     )
+    return SignaturePlan(contract.document, contract.revision == 0, *of_signer, *of_key)
 
 
 async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visit, asked: PrepareRequest) -> None:
@@ -344,25 +339,20 @@ async def _store_signature(
         await tx.answers.supersede_others(contract.id, list_shown_attachments(contract.data), tx.now)
     await tx.tasks.end(task.id, TaskState.SIGNED, tx.now)
     await tx.reminders.note(task, LedgerNote("stopped", step=task.step, reason="signed"), tx.planning_now)
-    await tx.record.append(
-        contract.id,
-        contract.campus,
-        "signature-accepted",
-        visiting.actor,
-        {
-            "field": request.field,
-            "shown_sha256": request.base,
-            "prepared_sha256": request.prepared,
-            "consent_version": request.consent_version,
-            "consent_sha256": request.consent_sha256,
-            "signature_sha256": hashlib.sha256(signature.value).hexdigest(),
-            "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
-            "custody_claimed": request.custody_claimed,
-            "custody": request.custody,
-            **signature.page_facts,
-            **(confirmation.facts if confirmation else {}),
-        },
-    )
+    facts = {
+        "field": request.field,
+        "shown_sha256": request.base,
+        "prepared_sha256": request.prepared,
+        "consent_version": request.consent_version,
+        "consent_sha256": request.consent_sha256,
+        "signature_sha256": hashlib.sha256(signature.value).hexdigest(),
+        "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
+        "custody_claimed": request.custody_claimed,
+        "custody": request.custody,
+        **signature.page_facts,
+        **(confirmation.facts if confirmation else {}),
+    }
+    await tx.record.append(contract.id, contract.campus, "signature-accepted", visiting.actor, facts)
     await tx.contracts.plan_hub_step(contract.id, tx.now + HUB_RETRY)
     await tx.jobs.enqueue(COMPLETE, {"contract": str(contract.id)}, f"complete-{request.id}")
 

@@ -265,16 +265,9 @@ async def _certificate_for(
     issued = obtained.issued
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(obtained.attempt, tx.now)
+        whose, life = (visiting.contract.id, visiting.signer.id), (tx.now, issued.not_after)
         await tx.certificates.add(
-            IssuedCertificate(
-                obtained.authority,
-                issued.serial,
-                issued.certificate,
-                tx.now,
-                issued.not_after,
-                visiting.contract.id,
-                visiting.signer.id,
-            )
+            IssuedCertificate(obtained.authority, issued.serial, issued.certificate, *life, *whose)
         )
         certified = Certified(shown.spki, shown.custody, holding.custody, issued.chain, holding)
         facts = applied.facts | {"authority": obtained.authority, "serial": str(issued.serial)}
@@ -352,14 +345,9 @@ async def note_key_deleted(services: Services, secret: str) -> None:
         session = await session_of(tx, secret)
         for request in await tx.signatures.mark_key_deleted(session.id, tx.now):
             contract = await tx.contracts.get(request.contract)
-            facts = {
-                "field": request.field,
-                "reported_by": "page",
-                "certificate_sha256": hashlib.sha256(request.chain[0]).hexdigest(),
-            }
-            await tx.record.append(
-                contract.id, contract.campus, "key-deletion-reported", f"signer:{session.signer}", facts
-            )
+            actor, sha256 = f"signer:{session.signer}", hashlib.sha256(request.chain[0]).hexdigest()
+            facts = {"field": request.field, "reported_by": "page", "certificate_sha256": sha256}
+            await tx.record.append(contract.id, contract.campus, "key-deletion-reported", actor, facts)
 
 
 # ---- both
@@ -374,15 +362,6 @@ async def _note_certified(
     if session.pairing is not None:
         await tx.pairings.certified(session.pairing, certified.chain[0])
     await bind_key(tx, visiting, certified.held)
-    await tx.record.append(
-        contract.id,
-        contract.campus,
-        kind,
-        visiting.actor,
-        facts
-        | {
-            "certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest(),
-            "custody_claimed": certified.claimed,
-            "custody": certified.custody.value,
-        },
-    )
+    facts = facts | {"certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest()}
+    facts |= {"custody_claimed": certified.claimed, "custody": certified.custody.value}
+    await tx.record.append(contract.id, contract.campus, kind, visiting.actor, facts)

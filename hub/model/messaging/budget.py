@@ -37,18 +37,8 @@ class Cause(StrEnum):
 
 # The kinds of budgets, in locking order.
 KINDS = (
-    "poster",
-    "guest-prefix",
-    "campus",
-    "prefix",
-    "number",
-    "number-day",
-    "code-prefix",
-    "code-number",
-    "code-number-day",
-    "answer-prefix",
-    "answer-number",
-    "answer-number-day",
+    *("poster", "guest-prefix", "campus", "prefix", "number", "number-day", "code-prefix", "code-number"),
+    *("code-number-day", "answer-prefix", "answer-number", "answer-number-day"),
 )
 
 

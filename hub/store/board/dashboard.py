@@ -175,20 +175,11 @@ def _described(chosen: Select[Any]) -> Select[Any]:
 
 
 _PLAIN = (
-    "id",
-    "number",
-    "campus",
-    "course",
-    "title",
-    "state",
-    "student_name",
-    "created_at",
-    "deadline",
-    "stuck_since",
-    "stuck_reason",
-    "external_id",
-    "data_sealed",
+    *("id", "number", "campus", "course", "title", "state", "student_name", "created_at", "deadline"),
+    *("stuck_since", "stuck_reason", "external_id", "data_sealed"),
 )
+# In the order of the fields of `Upcoming`.
+_UPCOMING = ("next_step", "step_number", "next_due_at", "paused", "signer_name", "signer_role", "signer_id")
 
 
 _MADE = ("message", "upcoming", "state", "readable")
@@ -199,14 +190,6 @@ def _row(row: Row | Mapping[str, Any]) -> BoardRow:
     if row["channel"]:
         message = LastMessage(row["channel"], row["purpose"], row["message_state"], row["message_at"])
     if row["next_step"]:
-        upcoming = Upcoming(
-            row["next_step"],
-            row["step_number"],
-            row["next_due_at"],
-            row["paused"],
-            row["signer_name"],
-            row["signer_role"],
-            row["signer_id"],
-        )
+        upcoming = Upcoming(*(row[name] for name in _UPCOMING))
     own = {name: row[name] for name in BoardRow.__dataclass_fields__ if name not in _MADE}
     return BoardRow(**own, state=ContractState(row["state"]), message=message, upcoming=upcoming)

@@ -51,12 +51,5 @@ class ErasureRequests(EncryptedRepository):
 
     def _read(self, row: Row) -> ErasureRequest:
         said = json.loads(self._cipher.decrypt(row["sought_sealed"], _SOUGHT.at(row["id"])))
-        return ErasureRequest(
-            row["id"],
-            row["campus"],
-            SoughtPerson(**said["sought"]),
-            said["reason"],
-            row["asked_by"],
-            row["asked_at"],
-            row["confirmed_by"],
-        )
+        own = {name: row[name] for name in ("id", "campus", "asked_by", "asked_at", "confirmed_by")}
+        return ErasureRequest(**own, sought=SoughtPerson(**said["sought"]), reason=said["reason"])

@@ -30,16 +30,8 @@ _DATA, _PEOPLE = EncryptedColumn.of(CONTRACT.c.data_sealed), EncryptedColumn.of(
 _REPLACEMENT = EncryptedColumn.of(ITEM.c.replacement_sealed)
 _TEXT = EncryptedColumn.of(INBOUND.c.text_sealed)
 _SHOWN = (
-    "number",
-    "campus",
-    "state",
-    "title",
-    "created_at",
-    "completed_at",
-    "ended_at",
-    "document",
-    "enrolment",
-    "template",
+    *("number", "campus", "state", "title", "created_at", "completed_at", "ended_at"),
+    *("document", "enrolment", "template"),
 )
 _CONTRACT_OF_SIGNER = [CONTRACT.c[name].label(f"contract_{name}") for name in _SHOWN]
 _SIGNERS = select(SIGNER, *_CONTRACT_OF_SIGNER).join(CONTRACT, CONTRACT.c.id == SIGNER.c.contract)

@@ -36,17 +36,8 @@ class BulkReminderCounts:
 class BulkReminders(Repository):
     async def begin(self, act: UUID, tasks: Sequence[SigningTask], by: str, at: datetime) -> None:
         """Store the tasks of an act. A second call for the same act, e.g. from a form sent twice, changes nothing."""
-        rows = [
-            {
-                "act": act,
-                "task": task.id,
-                "contract": task.contract,
-                "campus": task.campus,
-                "asked_by": by,
-                "asked_at": at,
-            }
-            for task in tasks
-        ]
+        asked = {"act": act, "asked_by": by, "asked_at": at}
+        rows = [asked | {"task": task.id, "contract": task.contract, "campus": task.campus} for task in tasks]
         if rows:
             await self._connection.execute_many(insert(ITEM).on_conflict_do_nothing(), rows)
 

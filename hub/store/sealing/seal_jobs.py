@@ -161,17 +161,8 @@ class SealJobs(Repository):
 
     async def add_items(self, job: SealJob, first: int, items: Sequence[NewItem]) -> None:
         """Add files, numbered from `first` on. The caller counts them."""
-        rows = [
-            vars(item)
-            | {
-                "job": job.id,
-                "number": number,
-                "campus": job.client.campus,
-                "state": SealItemState.WAITING.value,
-                "detail": "",
-            }
-            for number, item in enumerate(items, first)
-        ]
+        same = {"job": job.id, "campus": job.client.campus, "state": SealItemState.WAITING.value, "detail": ""}
+        rows = [vars(item) | same | {"number": number} for number, item in enumerate(items, first)]
         await self._connection.execute(_ADD_ITEMS, arrays_of(_COLUMNS, rows))
 
     async def analyze(self) -> None:

@@ -130,18 +130,7 @@ class Accounts(Repository):
         statement = select(STAFF, sessions).order_by(STAFF.c.login)
         statement = statement if login is None else statement.where(STAFF.c.login == login)
         rows = await self._connection.execute(statement)
-        return [
-            StaffAccount(
-                read_staff(row),
-                row["created_at"],
-                row["disabled_at"],
-                row["sessions"],
-                row["totp_since"] is not None,
-                row["password_expires_at"],
-                row["login_subject"],
-            )
-            for row in rows
-        ]
+        return [_read_account(row) for row in rows]
 
     async def find_account(self, staff: UUID, now: datetime) -> StaffAccount | None:
         """Return the account with this id within the scope, or None."""
@@ -202,6 +191,11 @@ class Accounts(Repository):
     async def count_login_failures(self, login: str, since: datetime) -> int:
         statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)
         return int(await self._connection.scalar(statement) or 0)
+
+
+def _read_account(row: Row) -> StaffAccount:
+    since, factor = (row["created_at"], row["disabled_at"], row["sessions"]), row["totp_since"] is not None
+    return StaffAccount(read_staff(row), *since, factor, row["password_expires_at"], row["login_subject"])
 
 
 def _read_login(row: Row) -> StaffLogin:

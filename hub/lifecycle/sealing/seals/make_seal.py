@@ -98,13 +98,8 @@ async def _save(services: Services, tx: Transaction, seal: Seal, kind: str, acto
     await tx.seals.save(seal)
     certificate = x509.load_der_x509_certificate(seal.chain[0])
     if seal.chain[-1] == services.sealing.authority.root:  # so that the built-in authority can revoke it
-        issued = IssuedCertificate(
-            services.sealing.authority_name,
-            certificate.serial_number,
-            seal.chain[0],
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-        )
-        await tx.certificates.add(issued)
+        life = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+        name, serial = services.sealing.authority_name, certificate.serial_number
+        await tx.certificates.add(IssuedCertificate(name, serial, seal.chain[0], *life))
     facts = {"certificate_sha256": hashlib.sha256(seal.chain[0]).hexdigest(), "key": seal.key_label}
     await record_seal_act(tx, seal, kind, actor, facts)

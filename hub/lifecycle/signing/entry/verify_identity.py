@@ -183,13 +183,8 @@ async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, t
     if not task.opened:
         await tx.reminders.note(task, LedgerNote("opened", reason=door), at)
     await tx.sessions.add_identity_check(opening.session, contract.id, task.signer, identified, tx.now)
-    await tx.record.append(
-        contract.id,
-        contract.campus,
-        "identity-checked",
-        f"signer:{task.signer}",
-        {**identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None},
-    )
+    facts = {**identified.facts, "result": identified.result, "door": door, "first_opening": task.opened_at is None}
+    await tx.record.append(contract.id, contract.campus, "identity-checked", f"signer:{task.signer}", facts)
 
 
 async def _count_wrong(tx: Transaction, signer: Signer, facts: Mapping[str, str] | None = None) -> None:
