@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -83,7 +84,7 @@ class JobQueue:
             REVOKE: self._one(revoke_certificates, "key"),
             EVIDENCE: self._make_package,
             SEAL_FILES: self._many(SEAL_FILES, "job", self._seal_files),
-            REMIND_MANY: self._many(REMIND_MANY, "act", self._remind_many),
+            REMIND_MANY: self._many(REMIND_MANY, "act", partial(remind_many, self._services)),
             ISSUE_MANY: self._many(ISSUE_MANY, "act", self._issue_many),
             BULK_ACT: self._many(BULK_ACT, "act", self._bulk_act),
             REPLAN: self._replan,
@@ -177,9 +178,6 @@ class JobQueue:
                     await tx.jobs.enqueue(name, {what: str(row)}, f"{name}-{row}-after-{job.id}")
 
         return many
-
-    async def _remind_many(self, act: UUID) -> bool:
-        return await remind_many(self._services, act)
 
     async def _issue_many(self, act: UUID) -> bool:
         from hub.lifecycle.school.issue_enrolments import issue_enrolments  # loads the layout of documents

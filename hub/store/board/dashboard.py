@@ -115,13 +115,12 @@ class Board(EncryptedRepository):
 
     async def count(self, wanted: BoardFilter) -> int:
         """Return the number of contracts that `list_rows` finds."""
-        statement = select(func.count()).select_from(CONTRACT).where(*wanted.conditions(self._cipher))
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(CONTRACT, *wanted.conditions(self._cipher))
 
     async def list_ids(self, wanted: BoardFilter, limit: int) -> list[UUID]:
         """Return the ids of the contracts that `list_rows` finds, oldest first."""
         statement = select(CONTRACT.c.id).where(*wanted.conditions(self._cipher)).order_by(CONTRACT.c.created_at)
-        return list(await self._connection.scalars(statement.limit(limit)))
+        return await self._connection.scalars(statement.limit(limit))
 
 
 # ---- one row for each contract

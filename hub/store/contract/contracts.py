@@ -295,12 +295,12 @@ class Contracts(EncryptedRepository):
         """Return all contracts that have not ended and have a signer with this phone."""
         statement = select(CONTRACT.c.id).distinct().join(SIGNER, SIGNER.c.contract == CONTRACT.c.id)
         found = (SIGNER.c.phone_hash == phone_hash) & CONTRACT.c.state.in_(_UNFINISHED)
-        return list(await self._connection.scalars(statement.where(found).order_by(CONTRACT.c.id)))
+        return await self._connection.scalars(statement.where(found).order_by(CONTRACT.c.id))
 
     async def list_persons_at(self, phone: str) -> list[str]:
         """Return the persons who have this phone number (E.164) in any contract."""
         found = SIGNER.c.phone_hash == self._cipher.found_by("phone", phone)
-        return list(await self._connection.scalars(select(SIGNER.c.person).where(found).distinct()))
+        return await self._connection.scalars(select(SIGNER.c.person).where(found).distinct())
 
     async def list_signers_with_phone(self, person: str, phone_hash: bytes) -> list[Signer]:
         """Return the signer rows of one person with one phone in all contracts, including ended ones."""

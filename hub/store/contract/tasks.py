@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 
 from hub.errors import ContractNotFound
 from hub.model.contract.signer import SigningTask, TaskState
@@ -85,7 +85,7 @@ class Tasks(Repository):
         statement = select(TASK.c.contract).distinct().where(mine).order_by(TASK.c.contract).limit(limit)
         if course is not None:
             statement = statement.join(CONTRACT, CONTRACT.c.id == TASK.c.contract).where(CONTRACT.c.course == course)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(statement)
 
     async def get(self, task: UUID) -> SigningTask:
         return await self._one(_GET, {"task": task})
@@ -179,7 +179,7 @@ class Tasks(Repository):
     async def count_overdue(self, before: datetime, at_most: int) -> int:
         """Return how many open tasks have been claimable since before `before`, counting no further than `at_most`."""
         some = select(TASK.c.id).where(_OPEN, TASK.c.claimable_at < before).limit(at_most).subquery()
-        return int(await self._connection.scalar(select(func.count()).select_from(some)) or 0)
+        return await self._connection.count(some)
 
     async def find_earliest_due(self) -> datetime | None:
         """Return when the earliest step is due; None if there is none, or while sending is paused."""

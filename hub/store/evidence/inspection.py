@@ -100,7 +100,7 @@ class NamedFile:
 
 class Inspection(Repository):
     async def list_next_contracts(self, after: UUID, limit: int) -> list[UUID]:
-        return list(await self._connection.scalars(_NEXT, {"after": after, "most": limit}))
+        return await self._connection.scalars(_NEXT, {"after": after, "most": limit})
 
     async def list_records(
         self, contracts: Sequence[UUID]

@@ -73,7 +73,7 @@ class EvidencePackages(Repository):
         await self._connection.write(_PLAN, {"contract": contract.id, "campus": contract.campus, "due_at": at})
 
     async def list_due(self, now: datetime, limit: int = 50) -> list[UUID]:
-        return list(await self._connection.scalars(_DUE, {"now": now, "limit": limit}))
+        return await self._connection.scalars(_DUE, {"now": now, "limit": limit})
 
     async def get_tries(self, contract: UUID) -> int | None:
         """Return how many times the hub tried to make a package, or None if no package is due."""

@@ -86,7 +86,7 @@ class Renewals(Repository):
         return steps
 
     async def list_leaves(self, renewal: int) -> list[bytes]:
-        return list(await self._connection.scalars(_LEAVES, {"renewal": renewal}))
+        return await self._connection.scalars(_LEAVES, {"renewal": renewal})
 
     async def count_to_hash_anew(self, algorithm: str) -> int:
         return int(await self._connection.scalar(_COUNT_TO_HASH_ANEW, {"algorithm": algorithm}) or 0)
@@ -94,4 +94,4 @@ class Renewals(Repository):
     async def list_to_hash_anew(self, algorithm: str, after: UUID, limit: int) -> list[UUID]:
         """Return contracts whose package is in a tree, but in none of this algorithm yet, in the order of their ids."""
         given = {"algorithm": algorithm, "after": after, "most": limit}
-        return list(await self._connection.scalars(_TO_HASH_ANEW, given))
+        return await self._connection.scalars(_TO_HASH_ANEW, given)

@@ -137,7 +137,7 @@ class HashTrees(Repository):
         return [StoredTree(**row) for row in await self._connection.execute(_ALL)]
 
     async def list_leaves(self, day: date) -> list[bytes]:
-        return list(await self._connection.scalars(_LEAVES, {"day": day}))
+        return await self._connection.scalars(_LEAVES, {"day": day})
 
     async def find_day(self, contract: UUID) -> date | None:
         """Return the day of the tree with the contract's package; None if no tree has it yet."""

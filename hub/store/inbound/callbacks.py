@@ -52,7 +52,7 @@ class Callbacks(EncryptedRepository):
         statement = select(CALLBACK.c.id).where(CALLBACK.c.due_at <= now).order_by(CALLBACK.c.due_at).limit(limit)
         if ours:
             statement = statement.where(ours.among(CALLBACK.c.provider, CALLBACK.c.received_at))
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(statement)
 
     async def lease(self, callbacks: Sequence[UUID], until: datetime) -> None:
         """Lease these callbacks until then. If the process dies, another one takes them afterwards."""

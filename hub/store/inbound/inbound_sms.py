@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from channels import Inbound
@@ -81,7 +81,7 @@ class InboundMessages(EncryptedRepository):
         """Return how many messages with this command a provider delivered between two moments."""
         counted = (INBOUND.c.provider == provider) & (INBOUND.c.wish == command.value)
         counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
-        return int(await self._connection.scalar(select(func.count()).select_from(INBOUND).where(counted)) or 0)
+        return await self._connection.count(INBOUND, counted)
 
     def _written(self, row: Row) -> Written:
         sender = self._cipher.decrypt(row["sender_sealed"], _SENDER.at(row["id"]))

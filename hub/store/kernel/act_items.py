@@ -78,7 +78,7 @@ class ActItems(EncryptedRepository):
         """Return the subjects of the next items without a verdict."""
         of = self.tables
         mine = select(of.item.c[of.subject]).where(of.item.c.act == act, of.left)
-        return list(await self._connection.scalars(mine.order_by(of.item.c.ordinal).limit(limit)))
+        return await self._connection.scalars(mine.order_by(of.item.c.ordinal).limit(limit))
 
     async def list_stalled(self, before: datetime) -> list[UUID]:
         """Return acts that have items left, but none that got a verdict since `before`."""
@@ -86,7 +86,7 @@ class ActItems(EncryptedRepository):
         left = exists().where(item.c.act == act.c.id, self.tables.left)
         moving = select(item.c.act).where(item.c.act == act.c.id, item.c.ended_at >= before).exists()
         statement = select(act.c.id).where(act.c.asked_at < before, self.is_ready, left, not_(moving)).limit(20)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(statement)
 
     async def count_verdicts(self, act: UUID) -> tuple[int, dict[str, int]]:
         """Return how many items are left, and the number of the other items by verdict."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import Executable
+from sqlalchemy import ColumnElement, Executable, FromClause, func, select
 
 from hub.store.kernel.opening import Entrance, Opening, enter
 from hub.store.kernel.statement import SqlStatement
@@ -209,6 +209,10 @@ class Connection:
     async def scalars(self, statement: SqlStatement | Executable, values: Mapping[str, Any] = _NOTHING) -> list[Any]:
         """Return the first value of each row."""
         return [row[0] for row in await self.execute(statement, values)]
+
+    async def count(self, rows: FromClause, *conditions: ColumnElement[bool]) -> int:
+        """Return how many of these rows meet all conditions."""
+        return int(await self.scalar(select(func.count()).select_from(rows).where(*conditions)))
 
     async def fetch(self, sql: str, *arguments: Any) -> Rows:
         """Run SQL text of a library, with `$1` and so on for the values."""

@@ -193,7 +193,7 @@ class Deliveries(EncryptedRepository):
         untouched = DELIVERY.c.state.in_(UNSETTLED) & DELIVERY.c.provider.is_(None)
         statement = DELIVERY.update().where(theirs, untouched).returning(DELIVERY.c.id)
         values = {"state": DeliveryState.WITHDRAWN.value, "state_at": at, "failure": reason}
-        return list(await self._connection.scalars(statement.values(**values, check_at=None, not_before=None)))
+        return await self._connection.scalars(statement.values(**values, check_at=None, not_before=None))
 
     async def not_taken(self, delivery: UUID, held: datetime) -> None:
         """Note that the called provider certainly does not have the message, so that nobody has to ask it.
@@ -305,8 +305,7 @@ class Deliveries(EncryptedRepository):
     async def count_filtered(self, provider: str, since: datetime) -> int:
         """Return how many messages of this provider were filtered as spam since `since`."""
         counted = (DELIVERY.c.provider == provider) & (DELIVERY.c.failure_kind == "filtered")
-        statement = select(func.count()).select_from(DELIVERY).where(counted, DELIVERY.c.state_at >= since)
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(DELIVERY, counted, DELIVERY.c.state_at >= since)
 
     async def list_of_contract(self, contract: UUID) -> list[Delivery]:
         """Return the deliveries about a contract. One that is about several contracts appears with this contract's
@@ -328,7 +327,7 @@ class Deliveries(EncryptedRepository):
         counted = (DELIVERY.c.person == person) & DELIVERY.c.purpose.in_(purposes)
         first = func.min(DELIVERY.c.created_at)
         statement = select(first).where(counted, _REACHED).group_by(func.coalesce(DELIVERY.c.intent, DELIVERY.c.key))
-        return list(await self._connection.scalars(statement.having(first >= since).order_by(first)))
+        return await self._connection.scalars(statement.having(first >= since).order_by(first))
 
     async def list_sent_for_task(self, task: UUID, key_prefix: str = "") -> list[datetime]:
         """Return when planned messages about this task were sent. `key_prefix`: only messages with such keys."""
@@ -336,7 +335,7 @@ class Deliveries(EncryptedRepository):
         about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
         counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(PLANNED) & (DELIVERY.c.rung == 0)
         statement = select(DELIVERY.c.created_at).where(counted, DELIVERY.c.key.startswith(key_prefix))
-        return list(await self._connection.scalars(statement.order_by(DELIVERY.c.created_at)))
+        return await self._connection.scalars(statement.order_by(DELIVERY.c.created_at))
 
     async def list_inbox(self, to: str | None) -> list[tuple[Delivery, SignLink | None]]:
         """Return what the outbox channel has accepted for one number or all, oldest first, with the message's link."""

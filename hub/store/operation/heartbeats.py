@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.store.kernel.repository import Repository
@@ -26,5 +26,4 @@ class Heartbeats(Repository):
         await self._connection.execute(_FORGET, {"before": now - FORGOTTEN_AFTER})
 
     async def count_workers(self, since: datetime) -> int:
-        statement = select(func.count()).select_from(HEARTBEAT).where(HEARTBEAT.c.at >= since)
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(HEARTBEAT, HEARTBEAT.c.at >= since)

@@ -44,11 +44,11 @@ class BulkReminders(Repository):
     async def list_contracts_left(self, act: UUID, limit: int) -> list[UUID]:
         mine = (ITEM.c.act == act) & _LEFT
         statement = select(ITEM.c.contract).distinct().where(mine).order_by(ITEM.c.contract).limit(limit)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(statement)
 
     async def list_tasks_left(self, act: UUID, contract: UUID) -> list[UUID]:
         mine = (ITEM.c.act == act) & (ITEM.c.contract == contract) & _LEFT
-        return list(await self._connection.scalars(select(ITEM.c.task).where(mine).order_by(ITEM.c.task)))
+        return await self._connection.scalars(select(ITEM.c.task).where(mine).order_by(ITEM.c.task))
 
     async def end(self, act: UUID, task: UUID, outcome: str, at: datetime) -> None:
         """Write the outcome for a task, in the transaction that did it. The caller has locked the contract."""

@@ -128,7 +128,7 @@ class Plans(Repository):
     async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
         """Lock contracts, as `Contracts.lock_contract` does, and return their ids. Without `wait`, locked ones are left
         out."""
-        return list(await self._connection.scalars(_HOLD if wait else _HOLD_FREE, {"ids": list(contracts)}))
+        return await self._connection.scalars(_HOLD if wait else _HOLD_FREE, {"ids": list(contracts)})
 
     async def list_open_tasks(self, contracts: Sequence[UUID]) -> list[OpenTask]:
         """Return the open tasks of those contracts that are issued. Steps that only newer versions know are left

@@ -171,8 +171,7 @@ class School(EncryptedRepository):
         return enrolment_of_row(self._cipher, row) if row else None
 
     async def count_open_enrolments(self) -> int:
-        statement = select(func.count()).select_from(ENROLMENT).where(ENROLMENT.c.contract.is_(None))
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(ENROLMENT, ENROLMENT.c.contract.is_(None))
 
     async def contract_drawn(self, enrolment: UUID, contract: UUID) -> None:
         await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment).values(contract=contract))

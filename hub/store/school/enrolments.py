@@ -85,7 +85,7 @@ class Enrolments:
     async def count(self, wanted: EnrolmentFilter, most: int) -> int:
         """Return how many match, counted up to `most`: nobody needs a larger number, and counting further is slow."""
         found = self._fitting(wanted).with_only_columns(ENROLMENT.c.id).limit(most).subquery()
-        return int(await self._connection.scalar(select(func.count()).select_from(found)) or 0)
+        return await self._connection.count(found)
 
     async def get_last_place(self) -> int:
         """Return the place of the newest enrolment, 0 if there is none."""

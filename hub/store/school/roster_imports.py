@@ -89,4 +89,4 @@ class RosterImports(Repository):
 
     async def count_kept(self, roster_import: UUID) -> int:
         mine = and_(ENROLMENT.c.roster_import == roster_import, _IS_USED)
-        return int(await self._connection.scalar(select(func.count()).select_from(ENROLMENT).where(mine)) or 0)
+        return await self._connection.count(ENROLMENT, mine)

@@ -56,19 +56,21 @@ WHERE item.job = :job AND item.number = chosen.number RETURNING item.*
 _RENEW = SqlStatement("""
 UPDATE seal_job_item SET leased_until = :until WHERE job = :job AND state = 'waiting' AND leased_until = :held
 """)
-_RELEASE = SqlStatement("""
+_RELEASED = """
 UPDATE seal_job_item SET leased_until = :until, tries = greatest(0, tries - 1)
 WHERE job = :job AND state = 'waiting' AND leased_until = :held
-""")
-_PUT_BACK = SqlStatement("""
-UPDATE seal_job_item SET leased_until = :until, tries = greatest(0, tries - 1)
-WHERE job = :job AND state = 'waiting' AND leased_until = :held AND number = ANY(CAST(:numbers AS integer[]))
-""")
-_OVERDUE = SqlStatement(
-    """
+"""
+_RELEASE = SqlStatement(_RELEASED)
+_PUT_BACK = SqlStatement(f"{_RELEASED} AND number = ANY(CAST(:numbers AS integer[]))")
+# Jobs on which no worker is working.
+_IDLE = """
 SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EXISTS (SELECT FROM seal_job_item AS item
   WHERE item.job = seal_job.id AND item.state = 'waiting' AND item.leased_until > :now)
-AND NOT EXISTS (SELECT FROM seal_use AS use WHERE use.seal = seal_job.seal AND use.begun_at > :since
+"""
+_STALLED = SqlStatement(f"{_IDLE} ORDER BY asked_at LIMIT 20", plans_for_values=True)
+_OVERDUE = SqlStatement(
+    f"""
+{_IDLE} AND NOT EXISTS (SELECT FROM seal_use AS use WHERE use.seal = seal_job.seal AND use.begun_at > :since
   AND use.outcome IN ('sealed', 'failed') AND starts_with(use.about, 'seal-job:' || seal_job.id || '/'))
 ORDER BY asked_at LIMIT 20
 """,
@@ -117,13 +119,6 @@ SELECT count(*) FILTER (WHERE ended_at IS NULL) AS open_jobs,
   coalesce(sum(total) FILTER (WHERE asked_at > :since), 0) AS files,
   min(asked_at) FILTER (WHERE asked_at > :since) AS oldest
 FROM seal_job WHERE client = :client AND (ended_at IS NULL OR asked_at > :since)
-""",
-    plans_for_values=True,
-)
-_STALLED = SqlStatement(
-    """
-SELECT id FROM seal_job WHERE ended_at IS NULL AND asked_at < :before AND NOT EXISTS (SELECT FROM seal_job_item AS item
-  WHERE item.job = seal_job.id AND item.state = 'waiting' AND item.leased_until > :now) ORDER BY asked_at LIMIT 20
 """,
     plans_for_values=True,
 )
@@ -234,7 +229,7 @@ class SealJobs(Repository):
         """Return jobs that were requested before `before` and have not ended, on which no worker is working, and of
         which no file that was begun after `since` was sealed or has failed."""
         values = {"before": before, "since": since, "now": now}
-        return list(await self._connection.scalars(_OVERDUE, values))
+        return await self._connection.scalars(_OVERDUE, values)
 
     async def end_items(self, job: UUID, held: datetime, outcomes: Sequence[ItemOutcome], now: datetime) -> set[int]:
         """Lock the job, and write the outcomes of files unless it has ended. Return the numbers of the files whose
@@ -255,7 +250,7 @@ class SealJobs(Repository):
 
     async def list_stalled(self, before: datetime, now: datetime) -> list[UUID]:
         """Return jobs that were requested before `before`, are not done, and on which no worker is working."""
-        return list(await self._connection.scalars(_STALLED, {"before": before, "now": now}))
+        return await self._connection.scalars(_STALLED, {"before": before, "now": now})
 
     async def lock_untold(self, now: datetime) -> list[tuple[SealJob, int]]:
         """Lock and return ended jobs whose webhook is due, and how often it was called. Locked jobs are skipped."""
@@ -271,7 +266,7 @@ class SealJobs(Repository):
     async def list_done_with(self, before: datetime, limit: int) -> list[UUID]:
         """Return jobs that ended before `before` and whose files still exist."""
         old = (JOB.c.ended_at < before) & JOB.c.files_deleted_at.is_(None)
-        return list(await self._connection.scalars(select(JOB.c.id).where(old).order_by(JOB.c.ended_at).limit(limit)))
+        return await self._connection.scalars(select(JOB.c.id).where(old).order_by(JOB.c.ended_at).limit(limit))
 
     async def list_known(self, jobs: Sequence[UUID]) -> set[UUID]:
         """Return the jobs that exist."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.device_key import AppKey, Attestation, hash_spki
@@ -46,8 +46,7 @@ class AppKeys(EncryptedRepository):
         return [self._key(row) for row in (await self._connection.execute(statement))]
 
     async def count_live(self, person: str) -> int:
-        statement = select(func.count()).select_from(KEY).where(KEY.c.person == person, _LIVE)
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(KEY, KEY.c.person == person, _LIVE)
 
     async def add(self, key: AppKey) -> bool:
         """Store a key. Return False if the key is bound already, to anybody. Concurrent calls wait for each other."""

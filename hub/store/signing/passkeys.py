@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.passkey import Passkey
@@ -31,8 +31,7 @@ class Passkeys(Repository):
 
     async def count_made(self, person: str) -> int:
         """Return how many passkeys this person has ever registered, including ended ones."""
-        found = select(func.count()).select_from(PASSKEY).where(PASSKEY.c.person == person)
-        return int(await self._connection.scalar(found) or 0)
+        return await self._connection.count(PASSKEY, PASSKEY.c.person == person)
 
     async def lock(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
         """Lock a valid passkey and return it, or None. Concurrent answers of one passkey wait for each other's

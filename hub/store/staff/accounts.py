@@ -189,8 +189,7 @@ class Accounts(Repository):
         await self._connection.execute(FAILURE.delete().where(FAILURE.c.id == number))
 
     async def count_login_failures(self, login: str, since: datetime) -> int:
-        statement = select(func.count()).select_from(FAILURE).where(FAILURE.c.login == login, FAILURE.c.at >= since)
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(FAILURE, FAILURE.c.login == login, FAILURE.c.at >= since)
 
 
 def _read_account(row: Row) -> StaffAccount:

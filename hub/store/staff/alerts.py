@@ -57,7 +57,7 @@ class Alerts:
     async def list_due(self, now: datetime, limit: int = 20) -> list[UUID]:
         waiting = (ROW.c.due_at <= now) & (ROW.c.created_at > now - SENT_WITHIN)
         statement = select(ROW.c.id).where(waiting).order_by(ROW.c.due_at).limit(limit)
-        return list(await self._connection.scalars(statement))
+        return await self._connection.scalars(statement)
 
     async def begin(self, alert: UUID, now: datetime) -> Bundle | None:
         """Begin an attempt to send an alert, before anything is sent. Return it with the other alerts of its kind.

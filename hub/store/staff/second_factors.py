@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
@@ -66,5 +66,4 @@ class SecondFactors(EncryptedRepository):
         return (await self._connection.execute(CODE.delete().where(its))).rowcount == 1
 
     async def count_codes(self, staff: UUID) -> int:
-        statement = select(func.count()).select_from(CODE).where(CODE.c.staff == staff)
-        return int(await self._connection.scalar(statement) or 0)
+        return await self._connection.count(CODE, CODE.c.staff == staff)

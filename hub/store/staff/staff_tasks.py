@@ -138,7 +138,7 @@ class StaffTasks(Repository):
         moot = or_(*(TASK.c.kind.in_(_kinds(when)) & rule for when, rule in rules.items()))
         joined = TASK.join(CONTRACT, CONTRACT.c.id == TASK.c.contract)
         statement = select(TASK.c.id).select_from(joined).where(TASK.c.done_at.is_(None), moot)
-        return list(await self._connection.scalars(statement.order_by(TASK.c.created_at, TASK.c.id).limit(limit)))
+        return await self._connection.scalars(statement.order_by(TASK.c.created_at, TASK.c.id).limit(limit))
 
     async def finish_tasks_of(self, signers: Sequence[UUID], kind: str, by: str, at: datetime) -> None:
         """Finish the open tasks of this kind about these signers, who have made them unnecessary by an act.
