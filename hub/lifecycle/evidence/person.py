@@ -148,7 +148,7 @@ async def _erase_rest(
     await tx.contracts.lock(part.contract for part in data.contracts)  # no hold can be placed on them meanwhile
     data = await _with_holds(tx, data)
     plan = _planned(services, data, erased)
-    for line in _erasable_lines(data, plan):
+    for line in _erasable_lines(data, plan.kept):
         await tx.person_erasure.erase_enrolment(line, data.person, list_words(data.person))
     if act.scope == EVERYTHING and not _is_held(data, erased):  # messages and keys belong to no campus
         await tx.person_erasure.erase_messages(data.person)
@@ -218,11 +218,10 @@ def _planned(services: Services, data: PersonData, erased: Collection[str] = fro
     reasons = data.keep_reasons(services.documents.retention, services.clock())
     kept = {number: reason for number, reason in reasons.items() if number not in erased}
     gone = [part.number for part in data.contracts if part.number not in kept]
-    plan = ErasedPerson(data.person, gone, 0, 0, kept)
     messages = (
         0 if _is_held(data, erased) else len(data.others["messages_from_them"]) + len(data.others["guest_sessions"])
     )
-    return ErasedPerson(data.person, gone, len(_erasable_lines(data, plan)), messages, kept)
+    return ErasedPerson(data.person, gone, len(_erasable_lines(data, kept)), messages, kept)
 
 
 def _is_held(data: PersonData, erased: Collection[str]) -> bool:
@@ -233,10 +232,10 @@ def _is_held(data: PersonData, erased: Collection[str]) -> bool:
     return any(part.hold for part in data.contracts if part.number not in erased)
 
 
-def _erasable_lines(data: PersonData, plan: ErasedPerson) -> list[Mapping[str, Any]]:
-    """Return the roster lines whose contract is not kept."""
-    kept = {part.contract for part in data.contracts if part.number in plan.kept}
-    return [line for line in data.others["enrolments"] if line["contract"] not in kept]
+def _erasable_lines(data: PersonData, kept: Collection[str]) -> list[Mapping[str, Any]]:
+    """Return the roster lines whose contract is not kept. `kept`: numbers of contracts."""
+    kept_ids = {part.contract for part in data.contracts if part.number in kept}
+    return [line for line in data.others["enrolments"] if line["contract"] not in kept_ids]
 
 
 def describe_person(data: PersonData) -> dict[str, Any]:

@@ -63,8 +63,8 @@ async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -
 
 async def consume_certificate_quota(services: Services, tx: Transaction, signer: Signer) -> None:
     """Count one certificate for a fresh key, in this transaction. Raises BudgetSpent with `retry_after`."""
-    counted_in = list_certificate_budgets(services.messaging.budgets, tx.now, signer.person)
-    _refuse(tx, await tx.budgets.consume_all(counted_in), signer.campus, signer.zone)
+    budgets = list_certificate_budgets(services.messaging.budgets, tx.now, signer.person)
+    _refuse(tx, await tx.budgets.consume_all(budgets), signer.campus, signer.zone)
 
 
 async def consume_prepare_quota(
@@ -74,8 +74,8 @@ async def consume_prepare_quota(
 
     `kind`: `prepared`, or `answered` for a document with a signer's answers.
     """
-    counted_in = list_prepare_budgets(services.messaging.budgets, tx.now, task, kind)
-    _refuse(tx, await tx.budgets.consume_all(counted_in), signer.campus, signer.zone)
+    budgets = list_prepare_budgets(services.messaging.budgets, tx.now, task, kind)
+    _refuse(tx, await tx.budgets.consume_all(budgets), signer.campus, signer.zone)
 
 
 def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: str) -> None:

@@ -25,7 +25,7 @@ from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
 from hub.model.signing.session import CODE_LIFE, Identified, SigningSession
 from hub.model.staff.accounts import UNREACHED, StaffTask
 from hub.model.staff.scope import EVERYTHING
-from hub.store.contract.cases import opening_lock_for_answer, opening_lock_for_code, opening_with_signer
+from hub.store.contract.cases import LockedAnswer, opening_lock_for_answer, opening_lock_for_code, opening_with_signer
 from hub.store.reminders.ledger import LedgerNote
 from hub.store.transaction import Transaction
 
@@ -84,19 +84,19 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
     entered = _Entered(code, name, id_tail)
     opening = opening_with_signer(secret) if is_pickup_secret(secret) else opening_lock_for_answer(secret)
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        answered = await _answered(services, tx, secret, entered)
-        if answered.right is None:
+        answered, right = await _check_entered(services, tx, secret, entered)
+        if right is None:
             await _count_wrong(tx, answered.signer)
             asked = None
         elif (asked := await begin_check(services, tx, answered.session, answered.signer)) is None:
-            return await _admit(tx, answered, identify_by_data_on_file(services, answered.signer))
+            return await _admit(tx, answered, right, identify_by_data_on_file(services, answered.signer))
     if asked is None:
         raise WrongAnswer
     verdict, identified = await answer(services, asked)
     async with services.database.transaction(EVERYTHING) as tx:
-        answered = await _answered(services, tx, secret, entered)  # read again under the locks
-        if answered.right is not None and verdict.matched:
-            return await _admit(tx, answered, identified)
+        answered, right = await _check_entered(services, tx, secret, entered)  # read again under the locks
+        if right is not None and verdict.matched:
+            return await _admit(tx, answered, right, identified)
         if not verdict.matched:
             await note_not_matched(tx, answered.session, answered.signer, identified)
             await _count_wrong(tx, answered.signer, identified.facts)
@@ -112,44 +112,31 @@ class _Entered:
     id_tail: str
 
 
-@dataclass(frozen=True)
-class _Answered:
-    """A session, its signer, and the check of what was entered, read under the locks.
+async def _check_entered(
+    services: Services, tx: Transaction, secret: str, entered: _Entered
+) -> tuple[LockedAnswer, UUID | None]:
+    """Lock what an answer needs, and return it with the contracts that the session may show once it is verified.
 
-    `door`: of the session's link. `contracts`: the contracts that the session may show once it is verified, all locked.
-    `right`: the id of the one-time code if everything that was entered is correct, else None.
+    Return also the id of the one-time code if everything that was entered is correct, else None.
     """
-
-    session: SigningSession
-    signer: Signer
-    door: str | None
-    contracts: list[UUID]
-    right: UUID | None
-
-
-async def _answered(services: Services, tx: Transaction, secret: str, entered: _Entered) -> _Answered:
     await take_turn_at_phone(tx, secret)
     locked = await tx.cases.lock_for_answer(secret)
     session = check_session(tx, locked.session if locked else None)
     assert locked is not None
-    signer = locked.signer
-    await refuse(tx, secret, signer, locked.tries, code=False)
+    await refuse(tx, secret, locked.signer, locked.tries, code=False)
     live = locked.tries.find_live_code(tx.now)
-    is_person = services.signing.identity.matches(signer, entered.name, entered.id_tail)
+    is_person = services.signing.identity.matches(locked.signer, entered.name, entered.id_tail)
     right = is_same_code(services, live, entered.code) & is_person
-    return _Answered(
-        session, signer, locked.door, _in_order(session.contract, locked.contracts), live if right else None
-    )
+    shown = replace(locked, contracts=_in_order(session.contract, locked.contracts))
+    return shown, live if right else None
 
 
-async def _admit(tx: Transaction, answered: _Answered, identified: Identified) -> Verified:
-    session, signer = answered.session, answered.signer
-    assert answered.right is not None
-    contracts = answered.contracts
+async def _admit(tx: Transaction, answered: LockedAnswer, code: UUID, identified: Identified) -> Verified:
+    session, signer, contracts = answered.session, answered.signer, answered.contracts
     secret = new_secret()
     verified = replace(session, contracts=tuple(contracts), verified_at=tx.now)
     found = await contracts_of(tx, verified, signer.person)
-    await tx.sessions.use_code(answered.right, tx.now)
+    await tx.sessions.use_code(code, tx.now)
     await tx.sessions.verified(session.id, contracts, secret, tx.now)
     await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
     await tx.staff_tasks.finish_tasks_of([task.signer for _, task in found], UNREACHED, "hub", tx.now)
