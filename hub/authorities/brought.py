@@ -16,20 +16,12 @@ from asn1crypto import x509
 
 from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
+from qianda.verify.purpose import POSSIBLE_PURPOSES, SIGNING_USAGES
 
 if TYPE_CHECKING:  # imported when a chain is validated: few signers bring one
     from pyhanko_certvalidator.path import ValidationPath
 
 MAX_CHAIN_LENGTH: Final = 10
-SIGNING_USAGES: Final = {"digital_signature", "non_repudiation"}
-POSSIBLE_PURPOSES: Final = {
-    "any_extended_key_usage",
-    "email_protection",
-    "client_auth",
-    "microsoft_document_signing",
-    "adobe_authentic_documents_trust",
-    "1.3.6.1.5.5.7.3.36",  # documentSigning, RFC 9336
-}
 
 
 @dataclass(frozen=True)

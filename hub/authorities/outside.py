@@ -19,6 +19,7 @@ from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
 from hub.authorities.revocation import RevocationLists
 from hub.errors import AuthorityUnavailable
+from qianda.verify.purpose import is_for_signing
 from qianda.verify.trust import says_trial
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -77,7 +78,7 @@ class Outside:
         now = self.context.clock()
         if certificate.not_valid_after_utc <= now or certificate.not_valid_before_utc > now + CLOCK_TOLERANCE:
             return "the certificate is not valid now"
-        if not _signs_documents(certificate):
+        if not is_for_signing(asn1_x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))):
             return "the certificate is not for signing documents"
         if _extension(certificate, x509.CRLDistributionPoints) is None and not list(ocsp_addresses(certificate)):
             return "the certificate names neither revocation list nor OCSP: later nobody could say that it was good"
@@ -105,13 +106,6 @@ def read_certificates(content: bytes) -> list[bytes]:
 def _spki(certificate: x509.Certificate) -> bytes:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     return certificate.public_key().public_bytes(serialization.Encoding.DER, form)
-
-
-def _signs_documents(certificate: x509.Certificate) -> bool:
-    usage = _extension(certificate, x509.KeyUsage)
-    constraints = _extension(certificate, x509.BasicConstraints)
-    authority = constraints is not None and constraints.ca
-    return not authority and (usage is None or usage.digital_signature or usage.content_commitment)
 
 
 def _extension(certificate: x509.Certificate, kind: type[Kind]) -> Kind | None:

@@ -18,6 +18,7 @@ from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding, Reason, Word, readable
 from qianda.verify.pdf.signed_file import ContractName
 from qianda.verify.pdf.structure import SEAL_FIELD, Structure
+from qianda.verify.purpose import is_for_signing
 from qianda.verify.trust import Trust
 
 BAD_TO_GOOD = (Word.FAILED, Word.NOT_SHOWN, Word.DECLARED, Word.SHOWN)
@@ -105,6 +106,8 @@ def trust_findings(structure: Structure, trust: Trust) -> Iterator[Finding]:
         if trust.is_seal(checked.certificate) != (name == SEAL_FIELD):
             reason = reasons.SEAL_UNKNOWN if name == SEAL_FIELD else reasons.SEAL_FOR_PERSON
             yield Finding(Element.OWNED, reason, name)
+        if not is_for_signing(checked.certificate):
+            yield Finding(Element.OWNED, reasons.NOT_FOR_SIGNING, name)
     for name, stamp in structure.times.items():
         start, end = stamp.certificate.not_valid_before, stamp.certificate.not_valid_after
         if not trust.pins(stamp.encoded_certificate) or not start <= stamp.time <= end:

@@ -159,6 +159,10 @@ CHAIN_WRONG: Final = Reason(
     "证书不能追溯到受信任的证书机构, 或在签署时无效、已被吊销 ({what})。",
     "The certificate does not lead to a trusted authority, or was not valid, or is revoked ({what}).",
 )
+NOT_FOR_SIGNING: Final = Reason(
+    "证书不是签名证书 (用途不是签名, 或属于证书机构)。",
+    "The certificate is not one for signing: it is for another purpose, or that of an authority.",
+)
 CERTIFICATE_EXPIRED: Final = Reason(
     "签署时间 {time} 不在证书有效期 {start} 至 {end} 之内。",
     "Signed at {time}, outside the certificate's life from {start} to {end}.",

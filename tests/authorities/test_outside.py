@@ -123,6 +123,7 @@ async def test_a_slow_or_dead_one_is_away(service: RegistrationAuthority, place:
     [
         ({"crl_url": ""}, "neither revocation list nor OCSP"),
         ({"usage": "critical,keyEncipherment"}, "not for signing"),
+        ({"usage": "critical,digitalSignature\nextendedKeyUsage=serverAuth"}, "not for signing"),
         ({"usage": ""}, None),
     ],
 )

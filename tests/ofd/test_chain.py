@@ -35,9 +35,20 @@ def may_issue(length: int | None) -> dict[str, Any]:
     return {"extn_id": "basic_constraints", "critical": True, "extn_value": {"ca": True, "path_len_constraint": length}}
 
 
+def purposes(*named: str) -> dict[str, Any]:
+    return {"extn_id": "extended_key_usage", "critical": True, "extn_value": list(named)}
+
+
 @pytest.mark.parametrize(
     ("of_the_root", "more", "fault"),
-    [(None, {}, ""), (1, {}, ""), (0, {}, "PATH_TOO_LONG"), (1, {"limits": LIMITS}, "DEMANDS_MORE")],
+    [
+        (None, {}, ""),
+        (1, {}, ""),
+        (1, {"purposes": purposes("email_protection", "server_auth")}, ""),
+        (0, {}, "PATH_TOO_LONG"),
+        (1, {"limits": LIMITS}, "DEMANDS_MORE"),
+        (1, {"purposes": purposes("server_auth")}, "PURPOSE_WRONG"),
+    ],
 )
 async def test_an_authority_below_the_root(of_the_root: int | None, more: dict[str, Any], fault: str) -> None:
     keys = [Sm2SoftKey.generate(label) for label in ("top", "below", "person")]
@@ -49,5 +60,26 @@ async def test_an_authority_below_the_root(of_the_root: int | None, more: dict[s
     found = chain_fault(person, [below], Trust(authorities=(root,)), USED_AT)
     assert (found is None) == (not fault)
     if found:
-        name = {"PATH_TOO_LONG": root, "DEMANDS_MORE": below}[fault].subject.native["common_name"]
+        name = (root if fault == "PATH_TOO_LONG" else below).subject.native["common_name"]
         assert found.en == getattr(reasons, fault).en.format(issuer=name, subject=name)
+
+
+@pytest.mark.parametrize(
+    ("usage", "stated", "signs"),
+    [
+        ({"digital_signature"}, (), True),
+        ({"key_encipherment"}, (), False),
+        ({"digital_signature"}, ("client_auth",), True),
+        ({"digital_signature"}, ("time_stamping",), False),
+    ],
+)
+async def test_what_a_certificate_is_for(usage: set[str], stated: tuple[str, ...], signs: bool) -> None:
+    key, own = Sm2SoftKey.generate("top"), Sm2SoftKey.generate("person")
+    root = x509.Certificate.load(await make_sm2_root(key, lambda: MADE_AT, "top"))
+    changes: dict[str, Any] = {
+        "basic_constraints": {"extn_id": "basic_constraints", "critical": True, "extn_value": {"ca": False}},
+        "key_usage": {"extn_id": "key_usage", "critical": True, "extn_value": usage},
+    }
+    changes |= {"purposes": purposes(*stated)} if stated else {}
+    person = await issued(own, root, key, **changes)
+    assert (chain_fault(person, [], Trust(authorities=(root,)), USED_AT) is None) == signs

@@ -15,6 +15,7 @@ from qianda import sm2
 from qianda.verify.elements import part_of
 from qianda.verify.findings import Reason
 from qianda.verify.ofd import reasons
+from qianda.verify.purpose import is_for_signing, serves_signing
 from qianda.verify.trust import Trust
 
 MAX_CHAIN_LENGTH = 8
@@ -38,13 +39,15 @@ def chain_fault(
     certificate: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, moment: datetime
 ) -> Reason | None:
     """Return why no path leads from the certificate to a trusted authority; None if there is one."""
-    if not _may_sign(certificate):
+    if not is_for_signing(certificate):
         return reasons.PURPOSE_WRONG
     anchors = {one.dump() for one in trust.authorities}
     current = certificate
     for below in range(MAX_CHAIN_LENGTH):
         if not current.critical_extensions <= UNDERSTOOD:
             return reasons.DEMANDS_MORE.about(subject=part_of(current.subject, "common_name"))
+        if not serves_signing(current):
+            return reasons.PURPOSE_WRONG
         named = [one for one in (*trust.authorities, *others) if may_have_issued(one, current)]
         if not named:
             return reasons.NO_ISSUER.about(issuer=part_of(current.issuer, "common_name"))
@@ -70,13 +73,6 @@ def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     body, value = certificate["tbs_certificate"].dump(), certificate["signature_value"].contents
     # The first byte of the value is the number of unused bits, which must be 0.
     return value[:1] == b"\0" and sm2.verify(issuer.public_key.dump(), body, value[1:])
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    """Return whether the certificate is for signatures: it says so, or says nothing. An authority's certificate is
-    not."""
-    usage = certificate.key_usage_value
-    return not certificate.ca and (usage is None or bool({"digital_signature", "non_repudiation"} & usage.native))
 
 
 def may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

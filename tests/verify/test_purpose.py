@@ -1,0 +1,54 @@
+"""A signature counts only with a certificate for signing, though the same trusted authority issues others."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from hub.authorities import profile
+from qianda.verify import reasons, verify_bytes
+from qianda.verify.elements import VerificationReport
+from qianda.verify.findings import Element
+from qianda.verify.trust import Trust
+from tests.signing_parts import ORGANISATION
+from tests.verify.reading import complaints, failed, failed_of
+from tests.verify.test_plain_chain import SIGNER, Forge, certificate_for, deep_pki
+
+SIGNING = {"digital_signature", "non_repudiation"}
+LEAF: profile.Extension = ("basic_constraints", True, {"ca": False})
+SIGNS: dict[str, list[profile.Extension]] = {
+    "for signing": [LEAF, ("key_usage", True, SIGNING)],
+    "for e-mail, too": [LEAF, ("key_usage", True, SIGNING), ("extended_key_usage", True, ["email_protection"])],
+    "for nothing in particular": [LEAF],
+}
+SIGNS_NOT: dict[str, list[profile.Extension]] = {
+    "for encryption, whose key the authority often keeps": [LEAF, ("key_usage", True, {"key_encipherment"})],
+    "for key agreement": [LEAF, ("key_usage", True, {"key_agreement"})],
+    "of a server": [LEAF, ("key_usage", True, SIGNING), ("extended_key_usage", False, ["server_auth"])],
+    "of a timestamp service": [LEAF, ("key_usage", True, SIGNING), ("extended_key_usage", True, ["time_stamping"])],
+    "of an authority": [("basic_constraints", True, {"ca": True}), ("key_usage", True, SIGNING | {"key_cert_sign"})],
+}
+
+
+async def _judged(folder: Path, extensions: list[profile.Extension]) -> VerificationReport:
+    pki = await deep_pki()
+    forge, above = Forge(pki), pki.authority
+    name = profile.name(ORGANISATION, "王小明")
+    leaf = await certificate_for(forge.key, (above._key, above._root.subject), name, extensions)
+    file = await forge.close((leaf, above.root), [await above.revocation_list([])])
+    trust = Trust.load([pki.write_trust(folder / "trust.pem")])
+    return await asyncio.to_thread(verify_bytes, file, trust)
+
+
+@pytest.mark.parametrize("kind", SIGNS)
+async def test_a_certificate_for_signing(tmp_path: Path, kind: str) -> None:
+    assert failed(await _judged(tmp_path, SIGNS[kind])) == set()
+
+
+@pytest.mark.parametrize("kind", SIGNS_NOT)
+async def test_a_certificate_for_something_else(tmp_path: Path, kind: str) -> None:
+    report = await _judged(tmp_path, SIGNS_NOT[kind])
+    assert failed(report) == failed_of(report, SIGNER) == {Element.OWNED}
+    assert set(complaints(report).splitlines()) == {reasons.NOT_FOR_SIGNING.en}
