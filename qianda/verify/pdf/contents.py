@@ -8,7 +8,7 @@ be operators of the standard (annex A), each with its own operands, and numbers 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
 # The kinds of resources that the names before these operators are of (7.8.3), and colour spaces that are in none.
@@ -115,6 +115,27 @@ _MARK = re.compile(
     + rb")?|(?P<state>[qQ])",
     re.DOTALL,
 )
+
+# What sets a colour, with the numbers before it, or draws in colours of its own.
+_COLOUR = re.compile(
+    _STRING
+    + rb"|%[^\r\n]*+|(?P<numbers>(?:"
+    + _NUMBER
+    + rb"){0,5})(?P<operator>/DeviceCMYK|SCN|scn|SC|sc|RG|rg|sh|BI|[gGkK])"
+    + _END
+    + rb"|/[^\0\t\n\f\r ()<>\[\]/%]++",
+    re.DOTALL,
+)
+_COMMENT = re.compile(rb"%[^\r\n]*+")
+
+
+def colours_set(content: bytes) -> Iterator[tuple[str, list[float]]]:
+    """Yield each operator that sets a colour, with its numbers (a pattern has none), or draws in colours of its own.
+    The name of the space whose numbers are of ink, not of light, is treated as such an operator."""
+    for found in _COLOUR.finditer(content):
+        if found["operator"]:
+            numbers = _COMMENT.sub(b" ", found["numbers"]).split()
+            yield found["operator"].decode("ascii"), [float(number) for number in numbers]
 
 
 def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[str] | None:

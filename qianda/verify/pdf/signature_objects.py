@@ -5,8 +5,9 @@ from __future__ import annotations
 from qianda.pdf import Stream, Value
 from qianda.verify.pdf.back_references import referred
 from qianda.verify.pdf.document import Document, Entries
+from qianda.verify.pdf.ink import is_only_ink
 
-# Points. A signature's picture covers what is below it, so its area must be too small to hide much.
+# Points. A signature's picture lies over what is below it, so its area must be too small to hide much.
 MAX_SIDE, MAX_AREA = 300, 25_000
 
 _FORMATS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}  # by the type of the value
@@ -56,6 +57,8 @@ def check_picture(picture: Value, document: Document) -> None:
     corners = document.items(picture.entries, "/BBox")
     if document.entry(picture.entries, "/Subtype") != "/Form" or 0 in _extent(corners):
         raise NotSigning("a picture that has no bounds")
+    if not is_only_ink(document, picture):
+        raise NotSigning("a picture that could hide what is below it")
 
 
 def is_timestamp_field(field: Value, document: Document) -> bool:
