@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 from qianda.ofd import NotAnOfd, OfdTooLarge
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.locations import resolve
+from qianda.ofd.stamps import Stamp, read_stamps
 from qianda.ofd.xml_part import children, local_name, only_child, read_xml, text_of
 
 ROOT: Final = "OFD.xml"
@@ -47,6 +48,7 @@ class SignaturePart:
     moment: str
     check_method: str
     references: tuple[CoveredMember, ...]
+    stamps: tuple[Stamp, ...]
 
     @property
     def own_members(self) -> frozenset[str]:
@@ -129,6 +131,7 @@ def _read_signature(container: OfdContainer, listed: str, entry: Element) -> Sig
         moment=text_of(info, "SignatureDateTime"),
         check_method=check_method,
         references=references,
+        stamps=read_stamps(info, member),
     )
 
 

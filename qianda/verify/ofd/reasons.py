@@ -29,6 +29,10 @@ MEMBER_UNCOVERED: Final = Reason(
 CHECK_METHOD: Final = Reason(
     "摘要算法 {method} 不被接受, 只接受 SM3。", "The hash {method} is not accepted, only SM3 is."
 )
+STAMP_TOO_LARGE: Final = Reason(
+    "此签名的印章图形过大或过多, 可能遮住页面内容。",
+    "The stamps of this signature are too large or too many: they could hide what is on the pages.",
+)
 TEXT_SHOWN: Final = Reason(
     "此签名覆盖文件的全部内容, 且均未改动。",
     "The signature covers everything in the file, and nothing of it has changed.",

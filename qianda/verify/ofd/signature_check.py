@@ -14,6 +14,7 @@ from qianda.ofd import NotAnOfd
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.moments import read_moment
 from qianda.ofd.signature_parts import SEAL, DocumentParts, SignaturePart
+from qianda.ofd.stamps import are_small
 from qianda.ofd.values import ElectronicSeal, SignatureValue, read_seal, read_value
 from qianda.trust_marks import SEAL_MAKER_POLICY_OID
 from qianda.verify import reasons as shared
@@ -61,6 +62,7 @@ def check_signature(
     moment = stamp.time if stamp else value.moment or read_moment(part.moment)
     faults: list[tuple[Element, Reason]] = [(Element.TIME, time_fault)] if time_fault else []
     faults += [(Element.TEXT, fault) for fault in coverage_faults(container, document, part)]
+    faults += [] if are_small(part.stamps) else [(Element.TEXT, reasons.STAMP_TOO_LARGE)]
     faults += [(Element.SIGNATURE, fault) for fault in _value_faults(container, part, value, certificate)]
     faults += [(Element.TIME, fault) for fault in _time_faults(part, value)]
     latest = (now or datetime.now(UTC)) + MAX_DIFFERENCE

@@ -39,7 +39,7 @@ async def test_a_certificate_of_another_is_not_trusted_with_the_chain() -> None:
         order_certificates(root, [root], USED_AT)
 
 
-async def test_a_seal_with_a_wrong_signature_of_its_maker_is_refused() -> None:
+async def test_a_seal_with_a_wrong_signature_of_its_maker_or_a_huge_picture_is_refused() -> None:
     ours, others = await Identities.make(), await Identities.make()
     files = [
         ("root.cer", ours.authority.root),
@@ -52,6 +52,10 @@ async def test_a_seal_with_a_wrong_signature_of_its_maker_is_refused() -> None:
     forged = finish_seal(ours.new_seal, seal_info(ours.new_seal), await others.maker_key.sign(seal_info(ours.new_seal)))
     with pytest.raises(BadInput, match="maker is wrong"):
         given_side(SEAL, replace(given, encoded=forged), ours.seal_key.spki, (), USED_AT)
+    huge = replace(ours.new_seal, picture=replace(ours.new_seal.picture, width=150, height=150))
+    made = finish_seal(huge, seal_info(huge), await ours.maker_key.sign(seal_info(huge)))
+    with pytest.raises(BadInput, match="too large"):
+        given_side(SEAL, replace(given, encoded=made), ours.seal_key.spki, (), USED_AT)
 
 
 async def test_a_seal_of_a_root_that_nobody_configured_is_refused() -> None:
