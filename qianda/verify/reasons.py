@@ -32,7 +32,10 @@ VERDICT_DECLARED: Final = Reason(
     "密钥由谁保管、由谁使用, 有的只是声明, 见下方逐项说明。",
     "Who kept and used the keys is partly stated and not proved: see each element below.",
 )
-CONTRACT_NAMED: Final = Reason("合同 {number}《{title}》", "Contract {number} “{title}”")
+# Number and title are properties of the file. They are signed, but not drawn on its pages, which may say otherwise.
+CONTRACT_NAMED: Final = Reason(
+    "此文件 (自称合同 {number}《{title}》)", "This file (which calls itself contract {number} “{title}”)"
+)
 CONTRACT_UNNAMED: Final = Reason("此文件", "This file")
 
 # ---- the file -----------------------------------------------------------------------------------------------------

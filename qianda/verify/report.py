@@ -12,7 +12,7 @@ from rich.table import Table
 
 from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.findings import Element, Reason, Word, readable
-from qianda.verify.verdict import contract_name, verdict
+from qianda.verify.verdict import verdict
 
 LANGUAGES = ("zh", "en")
 
@@ -27,6 +27,7 @@ _WORDS = {Word.SHOWN: "已证明", Word.DECLARED: "仅声明", Word.NOT_SHOWN: "
 _STYLES = {Word.SHOWN: "bold", Word.DECLARED: "", Word.NOT_SHOWN: "yellow", Word.FAILED: "bold red"}
 
 _FILE = Reason("文件", "File")
+_PROPERTIES = Reason("文件属性 (以页面所载为准)", "Its properties (what counts is on its pages)")
 _WHOLE = Reason("整份文件", "The whole file")
 _SEAL = Reason("机构印章", "Seal of the organisation")
 _SIGNER = Reason("签署人", "Signer")
@@ -82,8 +83,8 @@ def show(report: VerificationReport, console: Console, language: str) -> None:
         console.print(escape(say(sentence, language)), style="bold red" if report.failed else "bold", highlight=False)
     console.print()
     if report.contract.number:
-        named = f"{say(contract_name(report), language)}, {report.contract.school}"
-        console.print(escape(named), highlight=False)
+        named = f"{report.contract.number} “{report.contract.title}”, {report.contract.school}"
+        console.print(escape(f"{say(_PROPERTIES, language)}: {named}"), highlight=False)
     for party in report.parties:
         console.print(_headline(party, language), highlight=False)
     if report.archived_at:
