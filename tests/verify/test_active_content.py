@@ -13,11 +13,12 @@ from tests.signing_parts import sample_pdf
 
 SCRIPT = b"<< /S /JavaScript /JS (this.dirty = false) >>"
 LINK = b"/Annots [<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] %b >>]"
+FIELD = b"/Annots [<< /Type /Annot /Subtype /Widget /FT /Sig /T (seal) /Rect [0 0 9 9] %b >>]"
 HARMLESS = {
     "a link": LINK % b"/A << /S /URI /URI (https://school.example) >>",
     "a link with a frame": LINK % b"/Border [0 0 1] /C [1 0 0]",
     "colours as usual": b"/More << /ExtGState << /G << /TR /Identity /TR2 /Default >> >> >>",
-    "a field": b"/Annots [<< /Type /Annot /Subtype /Widget /FT /Sig /T (seal) /Rect [0 0 9 9] >>]",
+    "a field": FIELD % b"/F 132",
 }
 OF_A_PAGE = {
     "a program as the page opens": b"/AA << /O " + SCRIPT + b" >>",
@@ -34,6 +35,10 @@ OF_A_PAGE = {
     "black in place of white": b"/More << /ExtGState << /G << /TR << /FunctionType 2 /N 1 /C0 [1] >> >> >> >>",
     "black in place of white, in each colour": b"/More << /ExtGState << /G << /TR2 [4 0 R] >> >> >>",
     "a note over the text": b"/Annots [<< /Type /Annot /Subtype /FreeText /F 32 /Contents (CNY 1.00) >>]",
+    "a field on the screen alone": FIELD % b"",
+    "a field on paper alone": FIELD % b"/F 36",
+    "a hidden field": FIELD % b"/F 6",
+    "a field that shows when it is touched": FIELD % b"/F 260",
     "a file": b"/AF [<< /Type /Filespec /F (a) /EF << /F 4 0 R >> >>]",
 }
 OF_THE_CATALOG = {

@@ -163,6 +163,16 @@ def fields_as_large_as_the_page(revision: Revision) -> None:
         revision.objects[number] = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body)
 
 
+def fields_show_a_text(revision: Revision) -> None:
+    for name in FIELDS:
+        number = number_of(revision.before, rb"/T \(%b\)" % name.replace("-", "\\\\055").encode())
+        body = re.sub(rb"/AP <<[^>]*>>", b"", body_of(revision.before, number)).removesuffix(b">>")
+        revision.objects[number] = body + b"/AP << /N %d 0 R >> >>" % NEW
+    font = b"/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> "
+    form = b"<< /Type /XObject /Subtype /Form /BBox [0 0 120 60] " + font
+    revision.objects[NEW] = drawn(b"BT /F1 9 Tf 2 30 Td (Refund within 7 days) Tj ET").replace(b"<< ", form, 1)
+
+
 def _picture(revision: Revision) -> int:
     found = re.search(rb"/N (\d+) 0 R", revision.objects[own_field(revision)])
     assert found
@@ -216,7 +226,7 @@ def signature_of_somebody_before(revision: Revision) -> None:
 
 def signature_signed_again(revision: Revision) -> None:
     field = number_of(revision.before, rb"/T \(guardian\\0551\)")
-    edit(revision, field, b"/F 132", b"/F 2")
+    edit(revision, field, b"/F 132", b"/F 4")
 
 
 # ---- readers that understand the table of objects differently
@@ -254,6 +264,7 @@ FORGERIES = {
     "a field on two pages": Forgery(nothing, field_on_two_pages, SIGNINGS),
     "a field on two pages by one list": Forgery(nothing, field_on_two_pages_by_one_list, SIGNINGS),
     "a field as large as the page": Forgery(nothing, fields_as_large_as_the_page, SIGNINGS),
+    "a text that the picture replaces": Forgery(nothing, fields_show_a_text, SIGNINGS, pictures=True),
     "a picture with a matrix": Forgery(picture_turned, None, SIGNINGS, pictures=True),
     "a picture without bounds": Forgery(picture_without_bounds, None, SIGNINGS, pictures=True),
     "a picture of no width": Forgery(picture_of_no_width, None, SIGNINGS, pictures=True),

@@ -45,6 +45,9 @@ KEYS_OF_LAYERS: Final = {"/Usage"}
 COLOUR_FUNCTIONS: Final = {"/TR", "/TR2"}
 # Points. Some programs draw the border of a link, which could cover the text inside it; others draw none.
 MAX_LINK_BORDER: Final = 2
+# Flags of a field: printed; and invisible, hidden, not on the screen, or so until it is touched.
+_PRINTED: Final = 1 << 2
+_HIDDEN: Final = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 8
 _OF_THE_CATALOG: Final = ("/OpenAction", "/OCProperties", "/Collection")
 
 
@@ -101,10 +104,18 @@ def _shown(document: Document, item: Value) -> str:
     """Return the kind of an annotation that shows more than a field or a plain link does; empty for these."""
     annotation: Entries = as_dictionary(item, "an annotation")
     kind = document.entry(annotation, "/Subtype")
+    if kind == "/Widget" and not _is_shown_alike(document.entry(annotation, "/F")):
+        return "/Annots /F"
     is_plain = kind == "/Widget" or (
         kind == "/Link" and "/AP" not in annotation and _has_thin_border(document, annotation)
     )
     return "" if is_plain else f"/Annots {kind!s}"
+
+
+def _is_shown_alike(flags: Value) -> bool:
+    """Return whether the flags of a field (12.5.3) show it on paper and on the screen: print it, and neither hide it
+    nor show it to some only."""
+    return type(flags) is int and flags & _PRINTED != 0 and not flags & _HIDDEN
 
 
 def _has_thin_border(document: Document, link: Entries) -> bool:

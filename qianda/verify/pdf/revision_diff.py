@@ -20,6 +20,7 @@ from qianda.verify.pdf.signature_objects import (
     check_box,
     check_picture,
     check_signature,
+    check_was_empty,
     is_timestamp_field,
     written_list,
 )
@@ -148,6 +149,7 @@ class RevisionDiff:
         if self._places(number) != (1, 1, 2):
             raise NotSigning("a form field that shows in more than one place")
         check_box(self.before.items(old, "/Rect"))
+        check_was_empty(old, self.before)
         check_signature(self._new(new, "/V"), "/Sig", self.before.root_number)
         self.signature = reference(new, "/V")
         if "/AP" in changed:

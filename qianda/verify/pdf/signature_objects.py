@@ -6,6 +6,7 @@ from qianda.pdf import Stream, Value
 from qianda.verify.pdf.back_references import referred
 from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.ink import is_only_ink
+from qianda.verify.pdf.unpacking import unpacked
 
 # Points. A signature's picture lies over what is below it, so its area must be too small to hide much.
 MAX_SIDE, MAX_AREA = 300, 25_000
@@ -44,6 +45,15 @@ def check_box(corners: list[Value]) -> None:
     width, height = _extent(corners)
     if max(width, height) > MAX_SIDE or width * height > MAX_AREA:
         raise NotSigning("a field too large for a signature")
+
+
+def check_was_empty(field: Entries, document: Document) -> None:
+    """Check that a field showed nothing before its signature, which replaces the picture: what earlier signers had read
+    there would be gone. Raises NotSigning."""
+    for picture in document.dictionary(field, "/AP").values():
+        content = unpacked(document.follow(picture))
+        if content is None or content.strip():
+            raise NotSigning("a field that showed something before it was signed")
 
 
 def check_picture(picture: Value, document: Document) -> None:
