@@ -43,6 +43,11 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
     whole = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body_of(case.shown, field_number))
     yield _signed_over("a field as large as the page", case, {field_number: whole}, {})
 
+    empty = re.search(rb"/AP\s*<<\s*/N (\d+) 0 R", body_of(case.shown, field_number))
+    assert empty
+    text = body_of(case.shown, int(empty[1])).partition(b"/Length")[0] + drawn().removeprefix(b"<< ")
+    yield _signed_over("a field that showed a text", case, {int(empty[1]): text}, {})
+
     pages = re.findall(rb"\n(\d+) 0 obj\n<</Type/Page/", case.shown)
     elsewhere = int(pages[0])
     twice = body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots [%d 0 R]" % field_number, 1)

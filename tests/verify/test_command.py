@@ -181,7 +181,7 @@ def test_another_contract_than_the_expected_one_fails(
     assert json.loads(done.stdout)["contract"]["number"] == "HF-2026-000001" and done.returncode == 0, done.stdout
     shown = verify(*trusted, "--language", "en").stdout.splitlines()
     # Signed, but drawn on no page: the pages could be those of another contract.
-    assert shown[0].startswith("This file (which calls itself contract HF-2026-000001 “课程培训服务合同”) was signed by")
+    assert shown[0].startswith("This file (which calls itself contract HF-2026-000001 “课程培训服务合同”) was signed")
     assert any(line.startswith("Its properties (what counts is on its pages): HF-2026-000001 ") for line in shown)
     other = verify(*trusted, "--expect", "HF-2026-000002", "--language", "en")
     assert other.returncode == 1 and "HF-2026-000002 was expected, the file is HF-2026-000001" in other.stdout

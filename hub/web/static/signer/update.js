@@ -161,11 +161,21 @@ class Update {
     if (old.get('/FT') !== '/Sig' || old.has('/V')) refuse('the field cannot be signed');
     this.#checkPlaces(object.number);
     checkBox(old.get('/Rect'));
+    this.#checkEmpty(old.get('/AP'));
     this.signature = this.#new(fresh.get('/V')).number;
     if (!changed.has('/AP')) return;
     const pictures = fresh.get('/AP');
     if (!(pictures instanceof Map) || [...pictures.keys()].join() !== '/N') refuse('the field has other pictures');
     checkPicture(this.#new(pictures.get('/N')));
+  }
+
+  /** What the field showed would be gone with its signature's picture. @param {PdfValue | undefined} pictures */
+  #checkEmpty(pictures) {
+    if (pictures === undefined) return;
+    if (!(pictures instanceof Map)) refuse('the field has other pictures');
+    for (const picture of pictures.values()) {
+      if (this.old.get(numberOf(picture))?.stream?.trim() !== '') refuse('the field showed something before');
+    }
   }
 
   /** Once in the form, once on a page. Pages may share a list, so that two mentions alone do not mean two places. @param {number} number */
