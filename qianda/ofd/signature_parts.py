@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from qianda.ofd import NotAnOfd, OfdTooLarge
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.locations import resolve
-from qianda.ofd.stamps import Stamp, read_stamps
+from qianda.ofd.stamps import ShownStamp, read_stamps
 from qianda.ofd.xml_part import children, local_name, only_child, read_xml, text_of
 
 ROOT: Final = "OFD.xml"
@@ -48,7 +48,7 @@ class SignaturePart:
     moment: str
     check_method: str
     references: tuple[CoveredMember, ...]
-    stamps: tuple[Stamp, ...]
+    stamps: tuple[ShownStamp, ...]
 
     @property
     def own_members(self) -> frozenset[str]:

@@ -20,7 +20,7 @@ MAX_STAMPS_ON_PAGE: Final = 3
 
 
 @dataclass(frozen=True)
-class Stamp:
+class ShownStamp:
     """A stamp on a page: the page's ID, and the size of its boundary in mm. Of a stamp across pages, it is the size of
     the whole picture, since not all programs cut it off."""
 
@@ -29,12 +29,12 @@ class Stamp:
     height: float
 
 
-def read_stamps(info: Element, member: str) -> tuple[Stamp, ...]:
+def read_stamps(info: Element, member: str) -> tuple[ShownStamp, ...]:
     """Return the stamps in the SignedInfo of a signature. Raises NotAnOfd, which names the member."""
     return tuple(_stamp(each, member) for each in children(info, "StampAnnot"))
 
 
-def are_small(stamps: Sequence[Stamp]) -> bool:
+def are_small(stamps: Sequence[ShownStamp]) -> bool:
     """Return whether these stamps of one signature can hide little."""
     on_page = Counter(stamp.page for stamp in stamps)
     return max(on_page.values(), default=0) <= MAX_STAMPS_ON_PAGE and all(
@@ -43,7 +43,7 @@ def are_small(stamps: Sequence[Stamp]) -> bool:
     )
 
 
-def _stamp(annotation: Element, member: str) -> Stamp:
+def _stamp(annotation: Element, member: str) -> ShownStamp:
     try:
         numbers = [float(part) for part in annotation.get("Boundary", "").split()]
         _, _, width, height = numbers
@@ -52,4 +52,4 @@ def _stamp(annotation: Element, member: str) -> Stamp:
     if not all(math.isfinite(number) for number in numbers) or min(width, height) < 0:
         raise NotAnOfd(f"{member}: a stamp without a place")
     page = annotation.get("PageRef", "").strip().lstrip("+0")  # an ID is a number, and 01 is page 1
-    return Stamp(page, width, height)
+    return ShownStamp(page, width, height)

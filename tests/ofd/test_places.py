@@ -65,18 +65,18 @@ def test_a_place_that_is_not_on_a_page_is_refused(who: Identities, place: StampP
             prepare_seal(plain_ofd(), who.seal, who.seal_certificate, USED_AT, places)
 
 
-LARGEST = StampPlace("1", (10, 10, 58, 58))
+BIG = StampPlace("1", (10, 10, 58, 58))
 
 
 @pytest.mark.parametrize(
     ("places", "taken"),
     [
-        ([LARGEST], True),
+        ([BIG], True),
         ([StampPlace("1", (10, 10, 100, 34))], True),
-        ([LARGEST] * 3, True),
+        ([BIG] * 3, True),
         ([StampPlace("1", (10, 10, 60, 60))], False),
         ([StampPlace("1", (10, 10, 110, 5))], False),
-        ([LARGEST] * 4, False),
+        ([BIG] * 4, False),
         ([StampPlace("1", (10, 10, 190, 280), (0, 0, 40, 40))], False),
     ],
 )

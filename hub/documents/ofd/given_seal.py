@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from hub.errors import BadInput
-from qianda.ofd.stamps import Stamp, are_small
+from qianda.ofd.stamps import ShownStamp, are_small
 from qianda.ofd.values import ElectronicSeal
 from qianda.verify.ofd.chain import chain_fault, load_certificate, may_have_issued, signed_by
 from qianda.verify.ofd.signature_check import made_by
@@ -20,7 +20,7 @@ def check_maker(seal: ElectronicSeal) -> None:
     """Raise BadInput unless the seal was signed by the maker that it names, and is no larger than stamps may be."""
     if not made_by(seal):
         raise BadInput("the signature of the seal's maker is wrong", field="seal")
-    if not are_small([Stamp("", *seal.picture[2:])]):
+    if not are_small([ShownStamp("", *seal.picture[2:])]):
         raise BadInput("the seal is too large: it would hide what is on the page", field="seal")
 
 
