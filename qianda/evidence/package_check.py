@@ -103,11 +103,12 @@ def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust:
 
 
 def _check_maker(report: PackageReport, signer: PackageSigner) -> None:
-    """Raise BadPackage unless the organisation that made the package also made its addendum."""
+    """Raise BadPackage unless the organisation that made the package also made its addendum. The name of one is not
+    compared with the organisation of the other: different authorities may vouch for them."""
     assert report.signer is not None
-    maker, expected = (each.organisation or each.name for each in (signer, report.signer))
-    if maker != expected:
-        raise BadPackage(ADDENDUM_BY_ANOTHER.about(found=maker, expected=expected))
+    found, expected = ((each.organisation, each.organisation or each.name) for each in (signer, report.signer))
+    if found != expected:
+        raise BadPackage(ADDENDUM_BY_ANOTHER.about(found=found[1], expected=expected[1]))
 
 
 def check_package(

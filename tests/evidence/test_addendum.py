@@ -146,6 +146,8 @@ async def test_a_wrong_addendum_is_refused(tmp_path: Path) -> None:
         alone = await asyncio.to_thread(check_package, packages[0], trust)
         assert alone.signer is not None
         other = replace(alone, signer=replace(alone.signer, organisation="another school"))
-        for package, is_good in ((alone, True), (other, False)):
+        # A seal without an organisation, whose own name is that of this one.
+        named_alike = replace(alone, signer=replace(alone.signer, organisation="", name=alone.signer.organisation))
+        for package, is_good in ((alone, True), (other, False), (named_alike, False)):
             report = await asyncio.to_thread(with_addendum, package, packages[0], addenda[0], trust)
             assert (report.addendum_fault is None, report.failed) == (is_good, not is_good)
