@@ -15,8 +15,10 @@ from datetime import datetime
 from asn1crypto import x509
 
 from qianda.verify import reasons
+from qianda.verify.cms_check import CheckedCms
 from qianda.verify.findings import Element, Finding, Reason, Word, readable
-from qianda.verify.pdf.signed_file import ContractName
+from qianda.verify.pdf.revocation_lists import listed_until
+from qianda.verify.pdf.signed_file import ContractName, SignedFile
 from qianda.verify.pdf.structure import SEAL_FIELD, Structure
 from qianda.verify.purpose import is_for_signing
 from qianda.verify.trust import Trust
@@ -34,7 +36,8 @@ class ElementAnswer:
 @dataclass(frozen=True)
 class SigningParty:
     """One signature field: a signer, or the organisation (`is_seal`). `name` and `issuer` are common names.
-    `certificate_sha256`: hex, of the certificate in a PDF; empty if it cannot be read."""
+    `certificate_sha256`: hex, of the certificate in a PDF; empty if it cannot be read. `listed_until`: the time of the
+    newest revocation list about it in a PDF; None if there is none, or it is not trusted."""
 
     field: str
     is_seal: bool
@@ -44,6 +47,7 @@ class SigningParty:
     signed_at: datetime | None
     answers: tuple[ElementAnswer, ...]
     certificate_sha256: str = ""
+    listed_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
     checked = structure.signatures.get(field)
     stamp = structure.times.get(field)
     certificate = checked.certificate if checked else None
+    answers = {element: _answer(element, structure, field, findings, trust) for element in Element}
+    is_trusted = answers[Element.OWNED].word is not Word.FAILED
     return SigningParty(
         field=field,
         is_seal=field == SEAL_FIELD,
@@ -165,9 +171,14 @@ def _party(structure: Structure, field: str, findings: Sequence[Finding], trust:
         organisation=part_of(certificate.subject, "organization_name") if certificate else "",
         issuer=part_of(certificate.issuer, "common_name") if certificate else "",
         signed_at=stamp.time if stamp else None,
-        answers=tuple(_answer(element, structure, field, findings, trust) for element in Element),
+        answers=tuple(answers.values()),
         certificate_sha256=hashlib.sha256(checked.encoded_certificate).hexdigest() if checked else "",
+        listed_until=_listed_until(structure.file, checked, trust) if checked and is_trusted else None,
     )
+
+
+def _listed_until(file: SignedFile, checked: CheckedCms, trust: Trust) -> datetime | None:
+    return listed_until(file, checked.certificate, (*trust.authorities, *checked.certificates))
 
 
 def _answer(

@@ -34,6 +34,7 @@ _SIGNER = Reason("签署人", "Signer")
 _UNKNOWN = Reason("(证书无法读取)", "(no readable certificate)")
 _SIGNED_AT = Reason("签署于", "signed")
 _ISSUED_BY = Reason("证书由 {issuer} 签发", "certificate of {issuer}")
+_LISTED_UNTIL = Reason("吊销清单截至", "not revoked by the list of")
 _ARCHIVED = Reason("文档时间戳覆盖全文", "A document timestamp covers the whole file")
 _TRIAL = Reason(
     "含内置机构签发的证书: 仅供试用和内部使用。",
@@ -128,6 +129,8 @@ def _headline(party: SigningParty, language: str) -> str:
         parts.append(f"{say(_SIGNED_AT, language)} {local_time(party.signed_at)}")
     if party.issuer:
         parts.append(escape(say(_ISSUED_BY.about(issuer=party.issuer), language)))
+    if party.listed_until:
+        parts.append(f"{say(_LISTED_UNTIL, language)} {local_time(party.listed_until)}")
     return ", ".join(parts)
 
 
@@ -150,6 +153,7 @@ def _party_json(party: SigningParty) -> dict[str, Any]:
         "organisation": party.organisation,
         "issuer": party.issuer,
         "signed_at": party.signed_at.isoformat() if party.signed_at else None,
+        "listed_until": party.listed_until.isoformat() if party.listed_until else None,
         "elements": _answers_json(party.answers),
     }
 
