@@ -229,6 +229,11 @@ def signature_signed_again(revision: Revision) -> None:
     edit(revision, field, b"/F 132", b"/F 4")
 
 
+def timestamp_without_a_place(revision: Revision) -> None:
+    number = next(number for number, body in revision.objects.items() if b"/Rect" in body)
+    revision.objects[number] = re.sub(rb"/Rect \[[^\]]*\]", b"", revision.objects[number])
+
+
 # ---- readers that understand the table of objects differently
 
 
@@ -273,6 +278,7 @@ FORGERIES = {
     "two fields signed": Forgery(two_fields_signed, one_more_field, SIGNINGS),
     "a signature of before": Forgery(signature_of_somebody_before, None, SIGNINGS[1:]),
     "a signed field changed": Forgery(signature_signed_again, None, STEPS[1:]),
+    "a timestamp without a place": Forgery(timestamp_without_a_place, None, STEPS[-1:]),
     "another generation": Forgery(object_of_another_generation, None, STEPS[-1:]),
     "twice in the table": Forgery(object_in_the_table_twice),
     "an object freed": Forgery(object_freed),

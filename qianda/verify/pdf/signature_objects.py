@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qianda.pdf import Stream, Value
+from qianda.pdf import Stream, Value, is_equal
 from qianda.verify.pdf.back_references import referred
 from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.ink import is_only_ink
@@ -72,11 +72,12 @@ def check_picture(picture: Value, document: Document) -> None:
 
 
 def is_timestamp_field(field: Value, document: Document) -> bool:
-    """Return whether this is an invisible field for a document timestamp."""
+    """Return whether this is an invisible field for a document timestamp. It has a place, of no size: without one,
+    MuPDF paints the whole page black."""
     if not isinstance(field, dict) or not set(field) <= _TIMESTAMP_ENTRIES:
         return False
     kind = (document.entry(field, "/FT"), document.entry(field, "/Subtype"))
-    return kind == ("/Sig", "/Widget") and document.array(field, "/Rect") in ([], [0, 0, 0, 0])
+    return kind == ("/Sig", "/Widget") and is_equal(document.entry(field, "/Rect"), [0, 0, 0, 0])
 
 
 def written_list(parent: Entries, name: str) -> list[Value]:
