@@ -36,6 +36,7 @@ COMPOSED = b"/BaseFont /Song /Encoding /UniGB-UCS2-H /DescendantFonts [<< /Type 
 # With a table of codes in the file.
 TABLE = COMPOSED.replace(b"/UniGB-UCS2-H", b"%d 0 R" % (NEW + 1))
 DESCRIBED = b"/BaseFont /Song /FontDescriptor %d 0 R" % NEW
+FIELD = b"/Annots [<< /Type /Annot /Subtype /Widget /F 132 /FT /Sig /Rect %b >>]"
 ALIKE: dict[str, Objects] = {
     "as it is": {},
     "a visible part that is the whole page": page(b"/CropBox [0 0 595.0 842] /Rotate 0"),
@@ -119,9 +120,15 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
         "/Font /Song",
         beside(b"/ExtGState << /G << /Font [<< /Subtype /Type1 /BaseFont /Song >> 9] >> >>"),
     ),
+    "a field with a background": (
+        "/MK",
+        page(FIELD % b"[50 690 300 730] /MK << /BG [1 1 1] >>") | {CONTENT: drawn(TEXT)},
+    ),
+    "a field with a style of border": ("/BS", page(FIELD % b"[0 0 9 9] /BS << /W 9 >>")),
+    "a field with a border": ("/Border", page(FIELD % b"[0 0 9 9] /Border [0 0 9]")),
     "another picture when pressed": (
         "/AP",
-        page(b"/Annots [<< /Type /Annot /Subtype /Widget /Rect [0 0 9 9] /AP << /D %d 0 R >> >>]" % CONTENT),
+        page(FIELD % (b"[0 0 9 9] /AP << /D %d 0 R >>" % CONTENT)),
     ),
 }
 

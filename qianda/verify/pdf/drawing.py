@@ -25,6 +25,8 @@ COLOURS: Final = {"/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab"}
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
 # Ways of mixing colours that only some programs know: overprinting (8.6.7), and a mask as the shape (11.6.4.3).
 MIXING: Final = {"/OP", "/op", "/AIS"}
+# Background and border of a field without a picture (12.5.6.19), which only Poppler paints, over what is below it.
+DECORATION: Final = {"/MK", "/BS", "/Border"}
 # Fonts that every program has, with the same letters in them (9.6.2.2).
 STANDARD_FONTS: Final = {
     f"/{name}"
@@ -173,8 +175,10 @@ def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
     yield from KEYS_OF_COLOURS & entries.keys()
     if "/Font" in entries:
         yield from _other_fonts(document, document.entry(entries, "/Font"))
-    if document.entry(entries, "/Subtype") == "/Widget" and document.dictionary(entries, "/AP").keys() - {"/N"}:
-        yield "/AP"
+    if document.entry(entries, "/Subtype") == "/Widget":
+        yield from DECORATION & entries.keys()
+        if document.dictionary(entries, "/AP").keys() - {"/N"}:
+            yield "/AP"
     yield from (name for name in MIXING & entries.keys() if document.entry(entries, name) is True)
     if isinstance(document.entry(entries, "/BM"), list):
         yield "/BM"
