@@ -10,7 +10,7 @@ from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
 from hub.store.files.durable_files import read_or_create
 from hub.store.transaction import Clock
-from hub.tokens.pins import read_pin
+from hub.tokens.pins import PinRefusal, read_pin
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.several import SeveralTokens
 from hub.tokens.sm2_pkcs11 import VendorMechanism
@@ -30,23 +30,30 @@ def make_token(settings: Settings) -> None:
 def open_token(settings: Settings, clock: Clock) -> SeveralTokens:
     """Return the configured tokens; if no module is configured, the token in the data folder. Raises TokenUnavailable
     if there is none."""
-    return SeveralTokens([_first_token(settings), *map(_open, settings.token.more)], clock)
+    tokens = [_first_token(settings), *(_open(each, settings) for each in settings.token.more)]
+    return SeveralTokens(tokens, clock)
 
 
 def _first_token(settings: Settings) -> Pkcs11Token:
     token = settings.token
     if token.module:
-        return _open(token)
+        return _open(token, settings)
     folder = _token_folder(settings)
     if not (folder / "tokens").is_dir() or not (token.pin or (folder / "pin").exists()):
         raise TokenUnavailable(f"there is no token in {folder}: bring that folder back from a backup")
     use_token(folder)
-    return Pkcs11Token(module_path(), token.label, token.pin or read_pin(folder / "pin", token.label))
+    pin = token.pin or read_pin(folder / "pin", token.label)
+    return _share_refusals(Pkcs11Token(module_path(), token.label, pin), pin, settings)
 
 
-def _open(token: OneTokenSettings) -> Pkcs11Token:
+def _open(token: OneTokenSettings, settings: Settings) -> Pkcs11Token:
     pin = token.pin or read_pin(token.pin_file, token.label)
-    return Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token))
+    return _share_refusals(Pkcs11Token(token.module, token.label, pin, sm2=_sm2_mechanism(token)), pin, settings)
+
+
+def _share_refusals(token: Pkcs11Token, pin: str, settings: Settings) -> Pkcs11Token:
+    token.refusal = PinRefusal(settings.data.resolve() / "refused-pins", token.label, pin)
+    return token
 
 
 def _sm2_mechanism(token: OneTokenSettings) -> VendorMechanism | None:

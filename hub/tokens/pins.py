@@ -1,10 +1,12 @@
-"""The PIN of a token: from a variable or a file, or entered by a person at the start of a command."""
+"""The PIN of a token: from a variable or a file, or entered by a person at the start; and whether it was refused."""
 
 from __future__ import annotations
 
 import getpass
+import hashlib
 import sys
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -32,3 +34,29 @@ def _entered(token: str) -> str:
     if not sys.stdin.isatty():
         raise TokenUnavailable(f"the PIN of the token {token!r} is to be entered, and nobody is at a terminal")
     return getpass.getpass(f"PIN of the token {token!r}: ").strip()
+
+
+@dataclass(frozen=True)
+class PinRefusal:
+    """Whether a token has refused this PIN, as all processes with one data folder know it.
+
+    A token locks itself after a few wrong PINs. Web, workers and commands would each use up one try, and so would every
+    new start of a process that ends because of it.
+    """
+
+    folder: Path
+    token: str
+    pin: str = field(repr=False)
+
+    @cached_property
+    def file(self) -> Path:
+        """The file that exists if the PIN was refused. Its name is a slow hash, so that it does not reveal the PIN."""
+        salt = f"refused PIN of {self.token}".encode()
+        return self.folder / hashlib.scrypt(self.pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=16).hex()
+
+    def is_known(self) -> bool:
+        return self.file.exists()
+
+    def note(self) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.file.touch(mode=0o600)

@@ -19,6 +19,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_ecdsa_signature, encode_
 from hub.errors import KeyNotOnToken, TokenUnavailable
 from hub.tokens.key_objects import REFUSALS, destroy_key, rsa_public_key_info, store_key
 from hub.tokens.module import loaded_module
+from hub.tokens.pins import PinRefusal
 from hub.tokens.sm2_pkcs11 import Sm2TokenKey, VendorMechanism
 from hub.tokens.softhsm import undisturbed
 from hub.tokens.softkey import SealingPrivateKey, public_key_info
@@ -36,6 +37,8 @@ PIN_TROUBLE: Final = (
     pkcs11_errors.PinLocked,
     pkcs11_errors.UserPinNotInitialized,
 )
+# Of these: the errors that a wrong PIN causes, each of which uses up one of the token's tries.
+WRONG_PIN: Final = (pkcs11_errors.PinIncorrect, pkcs11_errors.PinInvalid, pkcs11_errors.PinLenRange)
 
 # The mechanisms with which the hub signs.
 SIGNING_MECHANISMS: Final = (Mechanism.ECDSA_SHA256, Mechanism.ECDSA, Mechanism.SHA256_RSA_PKCS)
@@ -81,6 +84,8 @@ class Pkcs11Token:
         self._idle: list[_OpenSession] = []
         self._login = -1  # the generation of the module in which the PIN was given
         self._pin_refused = False
+        # What other processes know about the PIN. It is set for a configured token.
+        self.refusal: PinRefusal | None = None
         self._mechanism: Mechanism | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="token")
 
@@ -199,6 +204,8 @@ class Pkcs11Token:
                     return job(opened)
             except PIN_TROUBLE as error:
                 self._pin_refused = True
+                if self.refusal is not None and isinstance(error, WRONG_PIN):
+                    self.refusal.note()
                 raise TokenUnavailable(f"the token {self.label!r} refuses the PIN; it is not tried again") from error
             except pkcs11_errors.PKCS11Error as error:
                 if last_try:
@@ -227,6 +234,7 @@ class Pkcs11Token:
         if self._mechanism is None:
             self._mechanism = _signing_mechanism(token.slot.get_mechanisms())
         if self._login != generation:
+            self._check_pin()
             # If another user of the module in this process has logged in, the login is valid here too.
             with suppress(pkcs11_errors.UserAlreadyLoggedIn):
                 session = token.open(user_pin=self._pin, rw=rw)
@@ -234,6 +242,14 @@ class Pkcs11Token:
                 return _OpenSession(session, generation)
         self._login = generation
         return _OpenSession(token.open(rw=rw), generation)
+
+    def _check_pin(self) -> None:
+        """Raise TokenUnavailable for a PIN that the token has refused to any process of this data folder."""
+        if self.refusal is not None and self.refusal.is_known():
+            raise TokenUnavailable(
+                f"the token {self.label!r} refused this PIN before, and it is not tried again, because tokens lock "
+                f"themselves: correct the PIN; if the token has this PIN by now, delete {self.refusal.file}"
+            )
 
     def _sign(self, opened: _OpenSession, label: str, messages: Sequence[bytes]) -> list[bytes]:
         key = opened.private_key(label)

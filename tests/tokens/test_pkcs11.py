@@ -241,6 +241,59 @@ asyncio.run(main())
     assert "9999" not in printed
 
 
+OF_A_HUB = """
+from datetime import UTC, datetime
+from hub.installation.token import open_token
+from hub.settings import Settings
+
+def of_a_hub(pin):
+    settings = Settings.load(data=folder.parent, token={"module": MODULE, "label": "school", "pin": pin})
+    return open_token(settings, lambda: datetime.now(UTC)).tokens["school"]
+
+async def ask(pin):
+    try:
+        print(await of_a_hub(pin).has_key("seal"))
+    except TokenUnavailable as error:
+        print(error)
+"""
+
+
+def test_no_other_process_tries_a_pin_that_was_refused(in_child: InChild, tmp_path: Path) -> None:
+    """Otherwise web, workers and their restarts use up the few tries of a real token, and it locks itself."""
+    first = in_child(OPENING + OF_A_HUB + 'asyncio.run(ask("9999"))')
+    assert "refuses the PIN" in first
+    # From here on the token would take it. So whoever is refused has not tried it.
+    in_child(OPENING + 'token._module.find_token("school").open(user_pin="2468", rw=True).set_pin("2468", "9999")')
+    second = in_child(OPENING + OF_A_HUB + 'asyncio.run(ask("9999"))')
+    (file,) = (tmp_path / "refused-pins").iterdir()
+    assert "refused this PIN before" in second and f"delete {file}" in second
+    assert "9999" not in first + second + file.name and "2468" not in file.name
+    assert "refuses the PIN" in in_child(OPENING + OF_A_HUB + 'asyncio.run(ask("2468"))')  # another one is tried
+    file.unlink()
+    assert in_child(OPENING + OF_A_HUB + 'asyncio.run(ask("9999"))') == "False\n"
+
+
+def test_a_token_that_is_locked_says_nothing_about_the_pin(in_child: InChild, tmp_path: Path) -> None:
+    printed = in_child(
+        OPENING
+        + OF_A_HUB
+        + """
+from pkcs11.exceptions import PinLocked
+
+def be_locked(opened):
+    raise PinLocked
+
+try:
+    of_a_hub("2468")._use(be_locked)
+except TokenUnavailable as error:
+    print(error)
+asyncio.run(ask("2468"))
+"""
+    )
+    assert "refuses the PIN" in printed and printed.endswith("False\n")
+    assert not (tmp_path / "refused-pins").exists()
+
+
 def test_the_loop_goes_on_while_the_token_works_and_a_slow_token_is_given_up(in_child: InChild) -> None:
     in_child(
         OPENING
