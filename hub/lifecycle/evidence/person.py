@@ -177,9 +177,10 @@ async def _erase_contract(
     await refuse_if_held(tx, part.contract)
     for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
         await services.files.delete(sha256)
-    if part.signer:
-        await forget_copies(tx, contract, await tx.record.erase(part.signer))
-    await tx.person_erasure.erase_contract(part, person, list_words(person), tx.now)
+    words = list_words(person)
+    texts = await tx.record.erase(part.signer) if part.signer else []
+    await forget_copies(tx, contract, texts + await tx.record.erase_texts(part.contract, words))
+    await tx.person_erasure.erase_contract(part, person, words, tx.now)
     await tx.packages.done(part.contract)  # no package is made of deleted files
     facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
     await tx.record.append(contract.id, contract.campus, "signer-erased", actor, facts)

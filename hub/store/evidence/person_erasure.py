@@ -23,7 +23,6 @@ from hub.store.tables.evidence import (
     EVIDENCE_ADDENDUM as ADDENDUM,
     EVIDENCE_PACKAGE as PACKAGE,
     LEGAL_HOLD as HOLD,
-    PERSONAL_VALUE as VALUE,
 )
 from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
 from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE
@@ -88,7 +87,6 @@ class PersonErasure(EncryptedRepository):
         await self._run(HOLD.update().where(HOLD.c.contract == part.contract), reason=ERASED)
         await self._redact_contract(part, person, words)
         await self._redact_texts(part, words)
-        await self._run(VALUE.delete().where(VALUE.c.contract == part.contract, VALUE.c.signer.is_(None)))
         if part.signer:
             await self._erase_signer(part.signer)
             await self._erase_proofs(part.contract, part.signer)
@@ -96,8 +94,8 @@ class PersonErasure(EncryptedRepository):
 
     async def _redact_contract(self, part: PersonInContract, person: KnownPerson, words: Sequence[str]) -> None:
         mine = CONTRACT.c.id == part.contract
-        encrypted = await self._connection.scalar(select(CONTRACT.c.data_sealed).where(mine))
-        data = self._cipher.decrypt_json(encrypted, _DATA.at(part.contract))
+        row = (await self._connection.execute(select(CONTRACT.c.data_sealed, CONTRACT.c.title).where(mine))).one()
+        data = self._cipher.decrypt_json(row["data_sealed"], _DATA.at(part.contract))
         # The texts of the contract are erased like its files.
         data |= {"summary": {language: [] for language in data.get("summary") or {}}, "text": []}
         data = redact(data, words) | {"asked": redact_people(data.get("asked") or {}, person, words)}
@@ -105,7 +103,7 @@ class PersonErasure(EncryptedRepository):
         if data.pop("copies", None):  # the file that they lead to is erased
             data["asked"] = data["asked"] | {"copies": []}
         values: dict[str, Any] = {"data_sealed": self._cipher.encrypt_json(data, _DATA.at(part.contract))}
-        values["answers_sealed"] = None
+        values |= {"answers_sealed": None, "title": redact(row["title"], words)}
         await self._run(CONTRACT.update().where(mine), **values | ({"student_name": ERASED} if part.is_student else {}))
 
     async def _redact_texts(self, part: PersonInContract, words: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.contract.signer import Signer
+from hub.model.evidence.person_data import redact
 from hub.model.evidence.record import GENESIS, RecordEntry, compute_commitment, compute_entry_digest
 from hub.model.evidence.record_facts import (
     insert_commitments,
@@ -202,6 +203,17 @@ class Record:
         left = select(SIGNER.c.id).where(SIGNER.c.person == person, SIGNER.c.salt.is_not(None)).exists()
         await self._connection.execute(PASSKEY.delete().where(PASSKEY.c.person == person, ~left))
         return words
+
+    async def erase_texts(self, contract: UUID, words: Sequence[str]) -> list[str]:
+        """Erase the texts about a contract that are of none of its signers, or that contain one of these words of a
+        person. Return the erased texts."""
+        texts = (VALUE.c.contract == contract) & VALUE.c.salt.is_not(None)
+        naming = [
+            row["commitment"]
+            for row in await self._connection.execute(select(VALUE).where(texts))
+            if row["signer"] is None or (text := self._open(row)) != redact(text, words)
+        ]
+        return await self._delete(texts & VALUE.c.commitment.in_(naming))
 
     def _seal(self, value: str, contract: UUID, commitment: str) -> bytes:
         return self._cipher.encrypt(value, _VALUE.at(contract, commitment))
