@@ -32,7 +32,8 @@ async def find_staff_of_login(services: Services, proven: ProvenLogin, *, by_mai
 
 
 async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | None:
-    staff = await tx.accounts.lock(proven.mail.lower())
+    # Of letters outside of ASCII, `lower` makes letters of logins: U+212A becomes a k, and it would be another mailbox.
+    staff = await tx.accounts.lock(proven.mail.lower()) if proven.mail.isascii() else None
     if staff is None or not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
         return None
     await record_staff_act(tx, "staff-login-linked", staff, staff.actor)

@@ -265,6 +265,16 @@ async def test_a_verified_mail_links_an_account_once(place: Place) -> None:
         await link_staff_login(services, other, issuer, first.subject, COMMAND_LINE)
 
 
+async def test_a_mail_that_is_an_accounts_only_in_small_letters_is_somebody_elses(place: Place) -> None:
+    """Python makes a k of U+212A, KELVIN SIGN; a mail server does not."""
+    login = f"frank{uuid4().hex[:8]}@school.example"
+    await add_staff(place.running, login, "hefei", QUICK)
+    proven = ProvenLogin(place.server.issuer, uuid4().hex, login.replace("k", "\u212a", 1))
+    assert proven.mail.lower() == login
+    with pytest.raises(NoAccountForLogin):
+        await find_staff_of_login(place.running.hub.services, proven, by_mail=True)
+
+
 async def test_without_one_there_is_no_such_page(place: Place) -> None:
     async with served(make_app(replace(place.running.hub, login_provider=None))) as origin:
         for path in (BEGIN, BACK):
