@@ -118,7 +118,7 @@ async def resume_guest(services: Services, secret: str) -> Admitted:
         visitor, poster = await visitor_of(tx, secret)
         challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.visitors.new_challenge(visitor.id, challenge)
-        enrolled = await tx.posters.has_enrolled(visitor.id)
+        enrolled = await tx.posters.has_enrolled(poster.id, visitor.id)
         return Admitted(secret, replace(visitor, key_challenge=challenge), await get_offer(tx, poster), enrolled)
 
 

@@ -208,7 +208,7 @@ class PersonErasure(EncryptedRepository):
             await self._run(APP_KEY.update().where(APP_KEY.c.id == row["id"]), **ended)
         if person.id_number:
             scanned = SCAN.c.student_hash == self._cipher.found_by("poster-student", person.id_number)
-            await self._run(SCAN.update().where(scanned), student_hash=None)
+            await self._run(SCAN.update().where(scanned), student_hash=_no_hash())  # it still counts as enrolled
 
     async def _run(self, statement: Any, **values: Any) -> None:
         await self._connection.execute(statement.values(**values) if values else statement)

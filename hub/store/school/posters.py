@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import NotFound
@@ -23,6 +23,10 @@ from hub.model.school.poster import (
 from hub.store.encryption.keys import Keys
 from hub.store.kernel.connection import Connection, Row
 from hub.store.tables.school import ENROLMENT, POSTER, POSTER_SCAN as SCAN
+
+# The most scans of a poster within an hour that are added for visitors who have proved nothing yet. Anybody can send
+# them, and they are never deleted.
+MAX_OPENED_AN_HOUR = 2000
 
 
 class Posters:
@@ -71,7 +75,9 @@ class Posters:
 
     async def add_scan(self, scan: PosterScan, at: datetime) -> bool:
         """Add a scan. Return False, and write nothing, if this student (`student_hash`) has already enrolled by this
-        poster."""
+        poster, or if it was just opened MAX_OPENED_AN_HOUR times."""
+        if scan.step is ScanStep.OPENED and await self._count_recent(scan.poster.id, at) >= MAX_OPENED_AN_HOUR:
+            return False
         values = {"poster": scan.poster.id, "campus": scan.poster.campus, "step": scan.step.value, "at": at}
         values |= {"visitor": scan.visitor, "enrolment": scan.enrolment, "contract": scan.contract}
         statement = insert(SCAN).values(values | {"student_hash": scan.student_hash})
@@ -86,20 +92,26 @@ class Posters:
         return counted
 
     async def count_enrolled(self, poster: UUID) -> int:
-        return (await self.get_counts([poster]))[poster][ScanStep.ENROLLED]
+        enrolled = select(func.count()).select_from(SCAN).where(_enrolled(poster))
+        return int(await self._connection.scalar(enrolled) or 0)
+
+    async def _count_recent(self, poster: UUID, now: datetime) -> int:
+        since = (SCAN.c.poster == poster) & (SCAN.c.at > now - timedelta(hours=1))
+        recent = select(SCAN.c.id).where(since).limit(MAX_OPENED_AN_HOUR).subquery()
+        return int(await self._connection.scalar(select(func.count()).select_from(recent)) or 0)
 
     async def has_student(self, poster: UUID, student_hash: bytes) -> bool:
         same = (SCAN.c.poster == poster) & (SCAN.c.student_hash == student_hash)
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
-    async def has_enrolled(self, visitor: UUID) -> bool:
-        """Return whether this visitor has enrolled a student."""
-        mine = (SCAN.c.visitor == visitor) & (SCAN.c.step == ScanStep.ENROLLED.value)
+    async def has_enrolled(self, poster: UUID, visitor: UUID) -> bool:
+        """Return whether this visitor of the poster has enrolled a student."""
+        mine = _enrolled(poster) & (SCAN.c.visitor == visitor)
         return await self._connection.scalar(select(SCAN.c.id).where(mine).limit(1)) is not None
 
     async def has_drawn(self, poster: UUID, contract: UUID) -> bool:
         """Return whether this contract was created by this poster."""
-        same = (SCAN.c.poster == poster) & (SCAN.c.contract == contract)
+        same = _enrolled(poster) & (SCAN.c.contract == contract)
         return await self._connection.scalar(select(SCAN.c.id).where(same).limit(1)) is not None
 
     async def list_enrolments(self, poster: UUID, limit: int = 500) -> list[PosterEnrolment]:
@@ -108,6 +120,11 @@ class Posters:
         statement = select(SCAN.c.at, SCAN.c.enrolment, contract).join(ENROLMENT, ENROLMENT.c.id == SCAN.c.enrolment)
         newest = statement.where(SCAN.c.poster == poster).order_by(SCAN.c.id.desc()).limit(limit)
         return [PosterEnrolment(*row) for row in await self._connection.execute(newest)]
+
+
+def _enrolled(poster: UUID) -> ColumnElement[bool]:
+    """Return the condition for the enrolments by a poster. An index has only these, however often it was opened."""
+    return (SCAN.c.poster == poster) & SCAN.c.student_hash.is_not(None)
 
 
 def _poster(row: Row) -> Poster:

@@ -182,7 +182,8 @@ POSTER = Table(
 )
 
 
-# A step of a visitor of a poster: opened, verified, enrolled. `student_hash` is set only for an enrolment.
+# A step of a visitor of a poster: opened, verified, enrolled. `student_hash` is set only for an enrolment, and random
+# once the student was erased.
 POSTER_SCAN = Table(
     "poster_scan",
     metadata,

@@ -28,8 +28,6 @@ from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.questions import ask
-from hub.lifecycle.staff import change_phone
-from hub.lifecycle.staff.change_phone import PhoneRequest
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.person import format_phone
@@ -46,7 +44,6 @@ from tests.database import LOCK_WAITS
 from tests.evidence.ended_contracts import package_of
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
-from tests.lifecycle.phone_changes import NEW, ONE
 from tests.lifecycle.signer import deliver, person, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub, until
 from tests.store.evidence.test_record import dumped, superuser
@@ -257,30 +254,6 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
         for look in (examine_records, examine_files):
             findings = [each async for each in look(running.hub, lambda _: None)]
             assert all(each.well for each in findings), findings
-
-
-async def test_nothing_of_a_student_who_signs_nothing_is_left_where_others_wrote_about_them() -> None:
-    """The reason of a withdrawal or phone change, a guardian's question, the title of the school's own PDF."""
-    async with quiet_hub() as running, owner_of(running) as owner:
-        services = running.hub.services
-        contract = await running.issue_minor(signers=(father(), mother()))
-        somebody = await person(running, contract)
-        running.clock.advance(timedelta(minutes=2))
-        await somebody.enter()
-        await ask(services, somebody.secret, "question", f"Is {CHILD} in the right class?")
-        wanted = PhoneRequest(contract.id, somebody.signer.id, NEW, f"the father of {CHILD} called")
-        await change_phone.ask(services, EVERYTHING, wanted, ONE)
-        async with owner.transaction(EVERYTHING) as tx:
-            title = metadata.tables["contract"].update().values(title=f"Agreement about {CHILD}")
-            await tx.connection.execute(title)
-        moved = "the family has moved away"
-        await void(services, EVERYTHING, contract.id, moved, "staff:x")
-        assert {"contract", "phone_change", "personal_value.value_sealed"} <= await stands(running, CHILD)
-        await erase_person(services, owner, about(MINOR_ID))
-        assert await stands(running, CHILD, MINOR_ID, moved) == set()
-        assert {"signer", "signer.phone_sealed"} <= await stands(running, FATHER, GUARDIAN_PHONE)
-        findings = [each async for each in examine_records(running.hub, lambda _: None)]
-        assert all(each.well for each in findings), findings
 
 
 @dataclass

@@ -81,7 +81,7 @@ async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState |
         return None
     if visitor.verified_at is None:
         return PosterState("code", opened=True)
-    enrolled = await tx.posters.has_enrolled(visitor.id)
+    enrolled = await tx.posters.has_enrolled(offer.poster.id, visitor.id)
     return PosterState("asked" if enrolled else "course", opened=True, verified=True)
 
 

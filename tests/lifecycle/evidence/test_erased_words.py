@@ -1,0 +1,48 @@
+"""What others wrote about an erased person is erased too, and their enrolment by a poster still counts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hub.doctor.records import examine_records
+from hub.lifecycle.contract.end import void
+from hub.lifecycle.evidence.person import erase_person
+from hub.lifecycle.signing.questions import ask
+from hub.lifecycle.staff import change_phone
+from hub.lifecycle.staff.change_phone import PhoneRequest
+from hub.model.staff.scope import EVERYTHING
+from hub.store.tables.columns import metadata
+from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.evidence.test_person import CHILD, FATHER, about, owner_of, stands
+from tests.lifecycle.people import father, mother
+from tests.lifecycle.phone_changes import NEW, ONE
+from tests.lifecycle.signer import person
+from tests.running import GUARDIAN_PHONE, MINOR_ID
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_nothing_of_a_student_who_signs_nothing_is_left_where_others_wrote_about_them() -> None:
+    """The reason of a withdrawal or phone change, a guardian's question, the title of the school's own PDF."""
+    async with quiet_hub() as running, owner_of(running) as owner:
+        services = running.hub.services
+        contract = await running.issue_minor(signers=(father(), mother()))
+        somebody = await person(running, contract)
+        running.clock.advance(timedelta(minutes=2))
+        await somebody.enter()
+        await ask(services, somebody.secret, "question", f"Is {CHILD} in the right class?")
+        wanted = PhoneRequest(contract.id, somebody.signer.id, NEW, f"the father of {CHILD} called")
+        await change_phone.ask(services, EVERYTHING, wanted, ONE)
+        async with owner.transaction(EVERYTHING) as tx:
+            title = metadata.tables["contract"].update().values(title=f"Agreement about {CHILD}")
+            await tx.connection.execute(title)
+        moved = "the family has moved away"
+        await void(services, EVERYTHING, contract.id, moved, "staff:x")
+        assert {"contract", "phone_change", "personal_value.value_sealed"} <= await stands(running, CHILD)
+        await erase_person(services, owner, about(MINOR_ID))
+        assert await stands(running, CHILD, MINOR_ID, moved) == set()
+        assert {"signer", "signer.phone_sealed"} <= await stands(running, FATHER, GUARDIAN_PHONE)
+        findings = [each async for each in examine_records(running.hub, lambda _: None)]
+        assert all(each.well for each in findings), findings
