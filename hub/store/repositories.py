@@ -132,7 +132,7 @@ class Repositories:
     weekly_reports = _lazy(lambda tx: WeeklyReports(tx.connection, tx.cipher))
     bulk_acts = _lazy(lambda tx: BulkActs(tx.connection, tx.cipher))
     rosters = _lazy(lambda tx: Rosters(tx.connection, tx.cipher))
-    accounts = _lazy(lambda tx: Accounts(tx.connection))
+    accounts = _lazy(lambda tx: Accounts(tx.connection, tx.cipher))
     second_factors = _lazy(lambda tx: SecondFactors(tx.connection, tx.cipher))
     staff_tasks = _lazy(lambda tx: StaffTasks(tx.connection))
     api_keys = _lazy(lambda tx: ApiKeys(tx.connection))

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.staff.accounts import CurrentSession, NewStaffSession, Staff, StaffAccount, StaffLogin, StaffSession
 from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Row
-from hub.store.kernel.repository import Repository
+from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.staff import LOGIN_FAILURE as FAILURE, STAFF, STAFF_DIRECTORY, STAFF_SESSION as SESSION
 
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]
@@ -28,7 +28,7 @@ def key_hash(secret: str) -> bytes:
     return hashlib.sha256(b"desk:" + secret.encode()).digest()
 
 
-class Accounts(Repository):
+class Accounts(EncryptedRepository):
     async def put_staff(
         self, staff: Staff, password_hash: str, at: datetime, password_expires_at: datetime | None = None
     ) -> None:
@@ -170,7 +170,7 @@ class Accounts(Repository):
         return (await self._connection.execute(SESSION.delete().where(its))).rowcount == 1
 
     async def forget_login_failures(self, login: str) -> None:
-        await self._connection.execute(FAILURE.delete().where(FAILURE.c.login == login))
+        await self._connection.execute(FAILURE.delete().where(FAILURE.c.login == self._hash_guess(login)))
 
     # ---- failed logins
 
@@ -182,14 +182,18 @@ class Accounts(Repository):
 
     async def add_login_failure(self, login: str, at: datetime) -> int:
         """Count a failed login. Return its number, for `forget_login_failure` if the login succeeds after all."""
-        statement = insert(FAILURE).values(login=login, at=at).returning(FAILURE.c.id)
+        statement = insert(FAILURE).values(login=self._hash_guess(login), at=at).returning(FAILURE.c.id)
         return int((await self._connection.execute(statement)).one()[0])
 
     async def forget_login_failure(self, number: int) -> None:
         await self._connection.execute(FAILURE.delete().where(FAILURE.c.id == number))
 
     async def count_login_failures(self, login: str, since: datetime) -> int:
-        return await self._connection.count(FAILURE, FAILURE.c.login == login, FAILURE.c.at >= since)
+        return await self._connection.count(FAILURE, FAILURE.c.login == self._hash_guess(login), FAILURE.c.at >= since)
+
+    def _hash_guess(self, login: str) -> str:
+        """Return the keyed hash by which failed logins are counted: people sometimes type their password there."""
+        return self._cipher.found_by("failed-login", login).hex()
 
 
 def _read_account(row: Row) -> StaffAccount:

@@ -65,6 +65,7 @@ STAFF_RECOVERY_CODE = Table(
 )
 
 
+# `login`: a keyed hash of what was typed.
 LOGIN_FAILURE = Table(
     "login_failure",
     metadata,

@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 
 from hub.model.staff.scope import EVERYTHING
 from tests.running import Running, running_hub
+from tests.store.evidence.test_record import dumped
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,6 +102,13 @@ async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(runnin
 async def failures(running: Running, login: str) -> int:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         return await tx.accounts.count_login_failures(login, tx.now - timedelta(minutes=1))
+
+
+async def test_a_password_that_was_typed_as_the_login_stands_nowhere(running: Running) -> None:
+    typed = "my-own-long-password"
+    assert (await ConsoleBrowser(running).log_in(typed, "x")).status == 403
+    assert await failures(running, typed) == 1
+    assert [table for table, rows in (await dumped(running)).items() if any(typed in row for row in rows)] == []
 
 
 async def test_strange_characters_in_a_name_harm_nothing(running: Running) -> None:
