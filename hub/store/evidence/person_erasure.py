@@ -33,6 +33,7 @@ from hub.store.tables.signing import (
     ONE_TIME_CODE as CODE,
     PAIRING,
     PASSKEY,
+    SIGN_LINK as LINK,
     SIGNATURE_REQUEST as REQUEST,
     SIGNING_SESSION as SESSION,
     WRONG_ANSWER as WRONG,
@@ -90,6 +91,7 @@ class PersonErasure(EncryptedRepository):
         if part.signer:
             await self._erase_signer(part.signer)
             await self._erase_proofs(part.contract, part.signer)
+            await self._end_entries(part.signer, now)
             await self._erase_phone_changes(part.signer)
 
     async def _redact_contract(self, part: PersonInContract, person: KnownPerson, words: Sequence[str]) -> None:
@@ -156,6 +158,11 @@ class PersonErasure(EncryptedRepository):
         await self._run(SESSION.update().where(SESSION.c.signer == signer), certificate_chain=[], key_spki=None)
         issued = (CERTIFICATE.c.contract == contract) & (CERTIFICATE.c.signer == signer)
         await self._run(CERTIFICATE.update().where(issued), certificate=b"")
+
+    async def _end_entries(self, signer: UUID, now: datetime) -> None:
+        """End the links and sessions of a signer: through them, new texts would be kept about nobody."""
+        await self._run(LINK.update().where(LINK.c.signer == signer, LINK.c.revoked_at.is_(None)), revoked_at=now)
+        await self._run(SESSION.update().where(SESSION.c.signer == signer), expires_at=SESSION.c.created_at)
 
     async def _erase_phone_changes(self, signer: UUID) -> None:
         for change in await self._connection.scalars(select(CHANGE.c.id).where(CHANGE.c.signer == signer)):

@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from hub.doctor.records import examine_records
+from hub.errors import LinkNotValid, SessionNotValid
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.person import erase_person
+from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import PhoneRequest
@@ -19,7 +21,7 @@ from tests.lifecycle.evidence.test_person import CHILD, FATHER, about, owner_of,
 from tests.lifecycle.people import father, mother
 from tests.lifecycle.phone_changes import NEW, ONE
 from tests.lifecycle.signer import person
-from tests.running import GUARDIAN_PHONE, MINOR_ID
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,3 +48,23 @@ async def test_nothing_of_a_student_who_signs_nothing_is_left_where_others_wrote
         assert {"signer", "signer.phone_sealed"} <= await stands(running, FATHER, GUARDIAN_PHONE)
         findings = [each async for each in examine_records(running.hub, lambda _: None)]
         assert all(each.well for each in findings), findings
+
+
+async def test_nobody_enters_any_more_as_an_erased_signer() -> None:
+    """Through a session that was open, or a link in an old message, new texts would be kept about nobody."""
+    async with quiet_hub() as running, owner_of(running) as owner:
+        services = running.hub.services
+        contract = await running.issue_minor(signers=(father(), mother()))
+        (somebody, other) = [await person(running, contract, number) for number in range(2)]
+        running.clock.advance(timedelta(minutes=2))
+        for each in (somebody, other):
+            await each.enter()
+        await void(services, EVERYTHING, contract.id, "a mistake", "staff:x")
+        ticket = await running.ticket(contract)
+        await erase_person(services, owner, about(GUARDIAN_ID))
+        with pytest.raises(SessionNotValid):
+            await ask(services, somebody.secret, "question", f"I am {FATHER}")
+        with pytest.raises(LinkNotValid):
+            await open_ticket(services, ticket)
+        assert await stands(running, FATHER) == set()
+        await ask(services, other.secret, "question", "Why was it withdrawn?")
