@@ -70,7 +70,10 @@ class Rfc3161Timestamps:
             async with (
                 asyncio.timeout(self._deadline),
                 self._session.post(
-                    self._url, data=request, headers={"Content-Type": "application/timestamp-query"}
+                    self._url,
+                    data=request,
+                    headers={"Content-Type": "application/timestamp-query"},
+                    allow_redirects=False,  # many services have no TLS: anybody on the way could name another address
                 ) as response,
             ):
                 if response.status != 200:

@@ -224,6 +224,20 @@ async def test_revoked_ones_by_a_service_that_may_be_away(grounds: Grounds) -> N
         assert await grounds.verdict(attestor=attestor) == NotAttested(("revoked",))
 
 
+async def test_the_service_does_not_lead_the_hub_elsewhere(grounds: Grounds) -> None:
+    async def status(request: web.Request) -> web.Response:
+        if request.path == "/moved":
+            raise web.HTTPFound("/status")
+        return web.json_response({"entries": {}})
+
+    app = web.Application()
+    app.add_routes([web.get("/moved", status), web.get("/status", status)])
+    async with TestServer(app) as server:
+        moved, right = [grounds.connect(status_url=str(server.make_url(path))) for path in ("/moved", "/status")]
+        assert await grounds.verdict(attestor=moved) == NotAttested(("status-unknown",))
+        assert isinstance(await grounds.verdict(attestor=right), Attested)
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -100,6 +100,16 @@ async def test_a_broken_signature_is_refused(client: Rfc3161Timestamps, service:
     await refused(client, "signature is wrong")
 
 
+async def test_a_service_does_not_lead_the_hub_elsewhere(client: Rfc3161Timestamps, service: Service) -> None:
+    async def elsewhere(_request: bytes) -> web.Response:
+        service.answer = None
+        raise web.HTTPTemporaryRedirect(service.url)
+
+    service.answer = elsewhere
+    await refused(client, "status 307")
+    assert len(service.requests) == 1
+
+
 async def test_a_rejection_is_passed_on_with_its_reason(client: Rfc3161Timestamps, service: Service) -> None:
     async def rejecting(_request: bytes) -> web.Response:
         return reply(await service.responder.respond(b"not a request"))
