@@ -20,7 +20,7 @@ from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
 from hub.settings import Settings, own_file
 from hub.store.backup.after_restore import check_empty, restore_marks
-from hub.store.backup.contents import AboutBackup, BackupSource, unpack, write_backup
+from hub.store.backup.contents import KEEP_FILES, AboutBackup, BackupSource, unpack, write_backup
 from hub.store.backup.dump import access_to, load
 from hub.store.encryption.keys import Keys
 from hub.store.files.durable_files import sync_folder
@@ -48,8 +48,22 @@ def back_up(
     files = _files_folder(settings)
     about = AboutBackup(datetime.now(UTC).isoformat(), str(installation_of(settings.data)), schema, files is not None)
     source = BackupSource(settings.data, files, own_file(), access_to(dsns.owner, server, major), about)
-    write_backup(target, passphrase, source)
+    with _files_kept(dsns.owner):
+        write_backup(target, passphrase, source)
     return about
+
+
+@contextlib.contextmanager
+def _files_kept(owner_dsn: str) -> Iterator[None]:
+    """Keep the workers from deleting stored files in the block. It may take hours, and Ctrl-C ends it."""
+    with asyncio.Runner() as runner:
+        stack = contextlib.AsyncExitStack()
+        try:
+            connection = runner.run(stack.enter_async_context(open_connection(owner_dsn)))
+            runner.run(connection.execute(KEEP_FILES))
+            yield
+        finally:
+            runner.run(stack.aclose())
 
 
 async def _versions(owner_dsn: str) -> tuple[str, int]:

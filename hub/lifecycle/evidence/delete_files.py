@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -59,16 +60,30 @@ async def delete_superseded(
     """
     number, after = 0, BEFORE_ALL
     while (most is None or number < most) and (found := await _list_done(services, after, at_once)):
-        sound = await _make_parts(services, {each.contract for each in found if each.is_embedded})
-        contracts = {each.contract for each in sound}
-        done = [each for each in found if not each.is_embedded or each.contract in contracts]
-        for sha256 in _choose_files(done, sound):
-            await services.files.delete(sha256)
+        async with _deleting(services) as may_delete:
+            if not may_delete:
+                break
+            sound = await _make_parts(services, {each.contract for each in found if each.is_embedded})
+            contracts = {each.contract for each in sound}
+            done = [each for each in found if not each.is_embedded or each.contract in contracts]
+            for sha256 in _choose_files(done, sound):
+                await services.files.delete(sha256)
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.stored_files.mark_deleted([each.id for each in done], tx.now)
             await record_pruned(tx, SUPERSEDED_FILES, len(done), actor)
         number, after = number + len(done), found[-1].id
     return number
+
+
+@asynccontextmanager
+async def _deleting(services: Services) -> AsyncIterator[bool]:
+    """Yield whether files may be deleted: not while a backup is written, whose database names files that it has yet to
+    copy. A backup waits for the end of the block."""
+    async with services.database.transaction(EVERYTHING) as tx:
+        may_delete = await tx.stored_files.begin_deleting()
+        if not may_delete:
+            log.info("files stay while a backup is written")
+        yield may_delete
 
 
 def _choose_files(done: Sequence[DoneRequest], sound: Sequence[ContractFiles]) -> set[str]:
@@ -144,10 +159,14 @@ async def count_superseded(services: Services, at_once: AtOnce) -> tuple[int, in
 async def delete_orphans(services: Services, folders: Sequence[str] = FOLDERS, actor: str | None = None) -> int:
     """Delete old files of these folders that no row names. Return how many."""
     number, before = 0, services.clock() - FILE_RETENTION
-    async for orphan in _find_orphans(services, folders, before):
-        if await services.files.delete_found(orphan.path, before):
-            log.info("orphan file deleted", path=orphan.path, size=orphan.size)
-            number += 1
+    for folder in folders:
+        async with _deleting(services) as may_delete:
+            if not may_delete:
+                break
+            async for orphan in _find_orphans(services, [folder], before):
+                if await services.files.delete_found(orphan.path, before):
+                    log.info("orphan file deleted", path=orphan.path, size=orphan.size)
+                    number += 1
     async with services.database.transaction(EVERYTHING) as tx:
         await record_pruned(tx, ORPHAN_FILES, number, actor)
     return number

@@ -27,6 +27,9 @@ FOLDERS = ("token", "authority", "trust", "keys", "templates")
 TOKEN_LOCK = "in-use.lock"
 ID_FILE = "installation.id"
 CONFIGURATION = "qianda.toml"
+# Waits until no file is being deleted, and lets none be deleted while its connection is open, except those of people
+# who are erased.
+KEEP_FILES = "SELECT pg_advisory_lock(hashtextextended('backup', 3))"
 # The version of the format of the members. Another format gets another number.
 FORM = 1
 
@@ -59,7 +62,7 @@ def write_backup(target: Path, passphrase: str, source: BackupSource) -> None:
     """Write a backup of a hub, which may be running. Raises BadInput if the file exists, DiskFull if it does not fit.
 
     The database is dumped first. Every file that it names was stored before, so the files that are copied afterwards
-    include all of them.
+    include all of them. The caller holds the lock of KEEP_FILES, so that none of them is deleted meanwhile.
     """
     if target.exists():
         raise BadInput(f"{target} exists already: name another file", field="file")
@@ -140,7 +143,7 @@ def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
         with path.open("rb") as content:
             archive.add(name, os.fstat(content.fileno()).st_size, content)
     except FileNotFoundError:
-        return  # deleted meanwhile: a file that nobody can sign any more
+        return  # deleted meanwhile, because a person was erased
 
 
 def unpack(source: Path, passphrase: str, folder: Path, dump: Path) -> AboutBackup:

@@ -78,6 +78,10 @@ _MARK_DELETED = SqlStatement(
 )
 
 
+# A backup holds the same lock alone: `hub.store.backup.contents.KEEP_FILES`.
+_BEGIN_DELETING = SqlStatement("SELECT pg_try_advisory_xact_lock_shared(hashtextextended('backup', 3))")
+
+
 @dataclass(frozen=True)
 class DoneRequest:
     """A signature request whose prepared file nobody can sign any more. `is_needed`: another request has the same file
@@ -100,6 +104,10 @@ class DoneBefore:
 
 
 class StoredFiles(Repository):
+    async def begin_deleting(self) -> bool:
+        """Lock out backups until this transaction ends. Return False while one is written."""
+        return bool(await self._connection.scalar(_BEGIN_DELETING))
+
     async def list_done_requests(self, before: DoneBefore, after: UUID, limit: int) -> list[DoneRequest]:
         """Return finished requests whose files are not known to be deleted, in the order of their ids, after the id
         `after`."""
