@@ -10,7 +10,7 @@ from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
 from hub.store.files.durable_files import read_or_create
 from hub.store.transaction import Clock
-from hub.tokens.pins import PinRefusal, read_pin
+from hub.tokens.pins import REFUSED_PINS, PinRefusal, read_pin
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.several import SeveralTokens
 from hub.tokens.sm2_pkcs11 import VendorMechanism
@@ -52,7 +52,7 @@ def _open(token: OneTokenSettings, settings: Settings) -> Pkcs11Token:
 
 
 def _share_refusals(token: Pkcs11Token, pin: str, settings: Settings) -> Pkcs11Token:
-    token.refusal = PinRefusal(settings.data.resolve() / "refused-pins", token.label, pin)
+    token.refusal = PinRefusal(settings.data.resolve() / REFUSED_PINS, token.label, pin)
     return token
 
 

@@ -96,8 +96,9 @@ class KeyToken(Protocol):
 
 @dataclass(frozen=True)
 class TokenContext:
-    """What a remote service receives from the hub: an HTTP client, and the `info` that it last returned (empty if
-    none)."""
+    """What a remote service receives from the hub: an HTTP client, the `info` that it last returned (empty if none),
+    and the folder of `hub.tokens.pins.PinRefusal`."""
 
     http: aiohttp.ClientSession
     kept: str = ""
+    refused_pins: Path | None = None

@@ -39,6 +39,7 @@ from hub.bounded_read import read_limited
 from hub.errors import TokenUnavailable
 from hub.rest_mapping import NotServed, explain_error
 from hub.tokens import SignsEach, TokenContext
+from hub.tokens.pins import PinRefusal
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
 ALGORITHMS: Final = {  # by kind of key: the algorithms to ask for, the best first
@@ -92,7 +93,7 @@ async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
         read = CscOptions(**options)
     except ValidationError as error:
         raise explain_error(error, "seal") from None
-    service = _Service(read, context.http)
+    service = _Service(read, context)
     try:
         info = await service.credential_info()
     except TokenUnavailable:
@@ -166,11 +167,15 @@ class CscKey(SignsEach):
 class _Service:
     """The calls of the API, in both versions."""
 
-    def __init__(self, options: CscOptions, http: aiohttp.ClientSession) -> None:
-        self._options, self._http = options, http
+    def __init__(self, options: CscOptions, context: TokenContext) -> None:
+        self._options, self._http = options, context.http
         self._second = options.url.endswith("/v2")
         self._token, self._token_ends = options.access_token.get_secret_value(), float("inf")
-        self._pin_refused = False
+        self._pin_refused = self._pin_accepted = False
+        self._trying_pin = asyncio.Lock()
+        place = f"{options.url} {options.credential} {options.client_id}"
+        folder, pin = context.refused_pins, options.pin.get_secret_value()
+        self._refusal = PinRefusal(folder, place, pin) if folder and pin else None
 
     async def credential_info(self, credential: str = "") -> dict[str, Any]:
         """Return the information about a credential, with its `credentialID` added. Raises TokenUnavailable."""
@@ -180,14 +185,27 @@ class _Service:
 
     async def authorize(self, credential: _Credential, digest: bytes) -> str:
         """Return the signature activation data for this one hash. Raises TokenUnavailable."""
-        if self._pin_refused:
-            raise TokenUnavailable("csc: the PIN was refused before; it is not tried again")
         asked: dict[str, Any] = {"credentialID": credential.id, "numSignatures": 1} | self._hashes(digest)
         pin = self._options.pin.get_secret_value()
         if credential.needs_pin and not pin:
             raise TokenUnavailable("csc: the credential wants a PIN, and none is configured")
         if pin:
             asked |= {"authData": [{"id": credential.pin_id, "value": pin}]} if self._second else {"PIN": pin}
+        if self._pin_accepted or not pin:
+            return await self._authorized(asked)
+        async with self._trying_pin:  # a file of signatures at once would use up every try of a wrong PIN
+            activation = await self._authorized(asked)
+            self._pin_accepted = True
+            return activation
+
+    async def _authorized(self, asked: Mapping[str, Any]) -> str:
+        if self._refusal is not None and self._refusal.is_known():
+            raise TokenUnavailable(
+                "csc: the PIN was refused before, and it is not tried again: correct it; if the service has this PIN "
+                f"by now, delete {self._refusal.file}, and start again"
+            )
+        if self._pin_refused:
+            raise TokenUnavailable("csc: the PIN was refused before; it is not tried again")
         return _text(await self._call("credentials/authorize", asked), "SAD")
 
     async def sign_hash(self, credential: _Credential, activation: str, digest: bytes) -> bytes:
@@ -219,7 +237,10 @@ class _Service:
         if status != 200:
             said = f"{answer.get('error', '')} {answer.get('error_description', '')}"
             # A refused PIN must not be tried again: the credential could be locked.
-            self._pin_refused |= bool(asked.keys() & {"PIN", "authData"}) and bool(_ABOUT_THE_PIN.search(said))
+            if asked.keys() & {"PIN", "authData"} and _ABOUT_THE_PIN.search(said):
+                self._pin_refused = True
+                if self._refusal is not None:
+                    self._refusal.note()
             code = _CODE_WORD.fullmatch(str(answer.get("error", "")))
             raise TokenUnavailable(f"csc: {path}: status {status}" + (f", {code[0]}" if code else ""))
         return answer

@@ -13,6 +13,8 @@ from typing import Final
 from hub.errors import TokenUnavailable
 
 PROMPT: Final = Path("prompt")
+# The folder of PinRefusal in the data folder.
+REFUSED_PINS: Final = "refused-pins"
 _MISSING: Final = "no PIN is configured: set QIANDA_TOKEN__PIN, or token.pin_file (a file, or `prompt`)"
 
 

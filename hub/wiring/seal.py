@@ -21,12 +21,14 @@ from hub.settings import Settings
 from hub.store.files.durable_files import write_durably
 from hub.store.transaction import Clock
 from hub.tokens import RemoteKey
+from hub.tokens.pins import REFUSED_PINS
 from hub.tokens.softkey import SoftKey
 
 
 async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
     """Return the seal's key: on the token, or at a remote service whose certificate leads to a configured authority."""
-    remote = await seal_key(settings.seal, tokens.TokenContext(http, _remote_seal_info(settings)))
+    context = tokens.TokenContext(http, _remote_seal_info(settings), settings.data.resolve() / REFUSED_PINS)
+    remote = await seal_key(settings.seal, context)
     if remote is None:
         software = isinstance(pki.seal_key, SoftKey)
         return SealKey(pki.seal_key, pki.seal_chain, settings.school.name, software=software)

@@ -102,6 +102,24 @@ async def test_a_wrong_pin_is_tried_once_only(service: CscService, place: TokenC
     assert len(service.asked("credentials/authorize")) == 1 and "999999" not in str(first.value)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+async def test_many_signatures_at_once_try_a_wrong_pin_once(
+    service: CscService, place: TokenContext, version: int, tmp_path: Path
+) -> None:
+    """And no other process does: there, it is the same."""
+    service.pin = PIN
+    shared = replace(place, refused_pins=tmp_path / "refused-pins")
+    key = await connected(service, shared, version, pin="999999")
+    with pytest.raises(TokenUnavailable):
+        await key.sign_all([MESSAGE, b"two", b"three"])
+    for restarted in [await connected(service, shared, version, pin="999999") for _ in range(2)]:
+        with pytest.raises(TokenUnavailable, match=r"refused before.* delete "):
+            await restarted.sign(MESSAGE)
+    assert len(service.asked("credentials/authorize")) == 1
+    right = await connected(service, shared, version, pin=PIN)
+    assert len(await right.sign_all([MESSAGE, b"two", b"three"])) == 3
+
+
 async def test_a_lost_reply_costs_another_call_and_nothing_else(service: CscService, place: TokenContext) -> None:
     service.lose = 1
     key = await connected(service, place)
