@@ -16,7 +16,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from hub.errors import Locked, NoSecondFactor, WrongPassword, WrongSecondFactor
+from hub.errors import Locked, NoSecondFactor, TooMany, WrongPassword, WrongSecondFactor
 from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import Staff, StaffLogin
@@ -28,6 +28,9 @@ from hub.store.transaction import Transaction
 MAX_FAILURES = 10
 FAILURES_WITHIN = timedelta(minutes=15)
 HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
+# The most checks at once, most of which wait. Anybody can ask for one, and those of visitors who have left count too.
+MAX_CHECKS = 50
+QUEUE_PAUSE = timedelta(seconds=5)
 
 
 @cache  # a hash takes a fifth of a second: make it once in a process
@@ -51,9 +54,20 @@ class PasswordGate:
         self._hasher = _hasher(cost)
         self._hash_of_nobody = _hash_of_nobody(cost)
         self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._checks = 0
 
     async def check(self, services: Services, login: str, password: str) -> StaffLogin:
-        """Return the account of this login. Raises WrongPassword, also for an unknown login; Locked."""
+        """Return the account of this login. Raises WrongPassword, also for an unknown login; Locked; TooMany while
+        MAX_CHECKS others are checked."""
+        if self._checks >= MAX_CHECKS:
+            raise TooMany(retry_after=QUEUE_PAUSE)
+        self._checks += 1
+        try:
+            return await self._check(services, login, password)
+        finally:
+            self._checks -= 1
+
+    async def _check(self, services: Services, login: str, password: str) -> StaffLogin:
         async with services.database.transaction(EVERYTHING) as tx:
             known = await tx.accounts.get_login(login, tx.now)
         async with count_failures(services, login):

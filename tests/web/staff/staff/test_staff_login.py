@@ -10,6 +10,8 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from hub.errors import TooMany
+from hub.lifecycle.staff.check_password import MAX_CHECKS, PasswordGate
 from hub.model.staff.scope import EVERYTHING
 from tests.running import Running, running_hub
 from tests.store.evidence.test_record import dumped
@@ -97,6 +99,25 @@ async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(runnin
         assert not coming.done(), "it was not counted, or it kept its connection"
     assert (await coming).status == 303
     assert await failures(running, "patient") == 0
+
+
+async def test_whoever_comes_when_many_are_checked_is_told_at_once(running: Running) -> None:
+    """Otherwise programs at many addresses make staff wait for minutes, and each of them leaves a row."""
+    await add_staff(running, "waiting", "hefei")
+    gate = PasswordGate(running.hub.services.password_cost)
+    turns, gate._turns = gate._turns, asyncio.Semaphore(0)  # nobody's turn comes
+    services = running.hub.services
+    checks = [asyncio.create_task(gate.check(services, f"nobody-{each}", "x")) for each in range(MAX_CHECKS)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooMany) as refused:
+        async with asyncio.timeout(20):
+            await gate.check(services, "waiting", running.password)
+    assert refused.value.retry_after and await failures(running, "waiting") == 0
+    for each in checks:
+        each.cancel()
+    await asyncio.gather(*checks, return_exceptions=True)
+    gate._turns = turns
+    assert (await gate.check(services, "waiting", running.password)).staff.login == "waiting"
 
 
 async def failures(running: Running, login: str) -> int:
