@@ -17,7 +17,7 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.store.backup import contents
 from hub.store.backup.contents import unpack
-from hub.store.backup.dump import DumpAccess
+from hub.store.backup.dump import DumpAccess, stream_dump
 from hub.store.evidence.inspection import Inspection
 from hub.store.server.connections import Dsns
 from tests.database import shared_server
@@ -49,14 +49,13 @@ async def test_no_file_that_the_dump_names_is_missing(tmp_path: Path, monkeypatc
         folder = running.hub.settings.data / "files"
         named = await named_files(running, contract) & names_in(folder)
         orphan = await services.files.put(b"%PDF-1.7 that no row names any more")
-        dump = contents.stream_dump
 
         async def purge() -> int:
             return await delete_superseded(services) + await delete_orphans(services)
 
         @contextmanager
         def then_purge(access: DumpAccess) -> Iterator[IO[bytes]]:
-            with dump(access) as content:
+            with stream_dump(access) as content:
                 yield content
             assert asyncio.run_coroutine_threadsafe(purge(), loop).result() == 0
 
