@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, exists, select
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
@@ -23,7 +23,7 @@ from hub.store.kernel.statement import SqlStatement
 from hub.store.signing.sessions import read_session
 from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
 from hub.store.tables.school import CAMPUS
-from hub.store.tables.signing import SIGN_LINK as LINK, SIGNING_SESSION as SESSION
+from hub.store.tables.signing import ONE_TIME_CODE as CODE, SIGN_LINK as LINK, SIGNING_SESSION as SESSION
 
 # The columns of a link in a statement about something else; see `read_joined_link`.
 JOINED_LINK = [column.label(f"link_{column.name}") for column in LINK.c]
@@ -53,7 +53,12 @@ _SHOWN = SqlStatement(
 _OWN, _ITS = (SIGNER.alias(name) for name in ("own_signer", "its_signer"))
 # A session by its secret, a link by its ticket, and whether the same person is behind both.
 _OPENED = SqlStatement(
-    select(SESSION, *JOINED_LINK, (_OWN.c.person == _ITS.c.person).label("is_same_person"))
+    select(
+        SESSION,
+        *JOINED_LINK,
+        (_OWN.c.person == _ITS.c.person).label("is_same_person"),
+        exists().where(CODE.c.person == _OWN.c.person, CODE.c.session == SESSION.c.id).label("has_code"),
+    )
     .select_from(
         SESSION.outerjoin(LINK, LINK.c.ticket_hash == bindparam("ticket"))
         .outerjoin(_OWN, _OWN.c.id == SESSION.c.signer)
@@ -85,11 +90,12 @@ class ShownLink:
 @dataclass(frozen=True)
 class OpenedLink:
     """A session and the link that a ticket leads to, if there is one. `is_same_person`: it is a link of the session's
-    person."""
+    person. `has_code`: a code was sent for this session."""
 
     session: SigningSession
     link: SignLink | None
     is_same_person: bool
+    has_code: bool
 
 
 def opening_of_opened(keys: Keys, secret: str, ticket: str) -> Opening:
@@ -175,7 +181,7 @@ class Links:
         row = (await self._connection.execute(_OPENED, values)).first()
         if row is None:
             return None
-        return OpenedLink(read_session(row), read_joined_link(row), bool(row["is_same_person"]))
+        return OpenedLink(read_session(row), read_joined_link(row), bool(row["is_same_person"]), row["has_code"])
 
     def know(self, row: Row) -> None:
         """Remember the link of this row, which has JOINED_LINK: this transaction has read it with something else."""

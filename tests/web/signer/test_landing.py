@@ -8,6 +8,7 @@ from aiohttp import ClientSession
 from hub.lifecycle.contract.end import void
 from hub.model.messaging.message import format_moment
 from hub.model.staff.scope import EVERYTHING
+from hub.web.http.security import COOKIE
 from hub.web.pages.render import STATIC
 from tests.running import GUARDIAN_PHONE, Running
 from tests.web.signer.test_crawlers import pages_and_scripts
@@ -43,6 +44,19 @@ async def test_a_ticket_that_opens_nothing_claims_nothing(running: Running) -> N
     assert {status for status, _, _ in pages} == {200}
     assert len({body for _, body, _ in pages}) == 1, "unknown, revoked and impossible ones are told alike"
     assert "这个链接已失效" in pages[0][1] and "等您签署" not in pages[0][1] and "合肥" not in pages[0][1]
+
+
+async def test_only_a_window_that_got_a_code_comes_back_to_the_place_for_it(running: Running) -> None:
+    """A second window is told that the code is for the first one. Opened again, it does not say that it has one."""
+    ticket = await running.ticket(await running.issue_minor())
+    openings = [await asked(running, "POST", "/sign/v1/open", body={"ticket": ticket}) for _ in range(2)]
+    first, second = [answer["session"] for _, answer, _ in openings]
+    assert (await asked(running, "POST", "/sign/v1/code", body={}, bearer=first))[0] == 202
+    assert (await asked(running, "POST", "/sign/v1/code", body={}, bearer=second))[1]["code"] == "too-soon"
+    for session, waits in ((first, True), (second, False)):
+        body = (await asked(running, "GET", f"/s/{ticket}", headers={"Cookie": f"{COOKIE}={session}"}))[1]
+        assert ("data-opened" in body) is waits
+        assert ('data-panel="start" hidden' in body) is waits and ('data-panel="code" hidden' in body) is not waits
 
 
 async def test_the_first_view_of_a_link_is_light(running: Running) -> None:

@@ -115,7 +115,7 @@ def offered(request: web.Request) -> dict[str, Any]:
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
     """Return whether this browser's session belongs to the ticket and waits for its code, and the contract if the
-    session is verified."""
+    session is verified. A window that was told to wait, since another one had just got a code, waits for none."""
     if is_pickup_secret(secret):
         return False, None
     hub = request.app[HUB]
@@ -129,5 +129,5 @@ async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, 
         return False, None
     session, link = opened.session, opened.link
     if session.verified_at is None:
-        return link.id == session.link, None
+        return link.id == session.link and opened.has_code, None
     return False, link.contract if opened.is_same_person and link.contract in session.contracts else None

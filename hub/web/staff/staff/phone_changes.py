@@ -9,8 +9,10 @@ from functools import partial
 from aiohttp import web
 
 from hub.errors import PhoneChangeEnded, QiandaError
+from hub.lifecycle.evidence.school_acts import find_key_maker
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import Waiting
+from hub.model.staff.scope import EVERYTHING
 from hub.web.http.security import refuse_other_sites
 from hub.web.staff.actors import names_of
 from hub.web.staff.render import carry_out, show
@@ -22,12 +24,14 @@ HERE = "/staff/phone-changes"
 @dataclass(frozen=True)
 class ListedPhoneChange:
     """A phone number change in the list. `by`: who requested it: staff, program or person. `name`: the name of the
-    member of staff. `mine`: whether the viewer requested it."""
+    member of staff. `mine`: whether the viewer requested it. `by_own_key`: whether a program with a key that the viewer
+    made did, so that the viewer cannot approve it either."""
 
     waiting: Waiting
     by: str
     name: str
     mine: bool
+    by_own_key: bool
 
 
 async def show_phone_changes(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
@@ -49,13 +53,17 @@ async def change(visit: StaffVisit) -> web.Response:
 async def _listed(visit: StaffVisit, found: list[Waiting]) -> list[ListedPhoneChange]:
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await names_of(tx, [each.change.asked_by for each in found])
-    return [_list_one(each, names, visit.actor) for each in found]
+    async with visit.services.database.transaction(EVERYTHING) as tx:  # who made a key is in the school's record
+        own_keys = {
+            each.change.asked_by for each in found if await find_key_maker(tx, each.change.asked_by) == visit.actor
+        }
+    return [_list_one(each, names, visit.actor, each.change.asked_by in own_keys) for each in found]
 
 
-def _list_one(waiting: Waiting, names: Mapping[str, str], viewer: str) -> ListedPhoneChange:
+def _list_one(waiting: Waiting, names: Mapping[str, str], viewer: str, by_own_key: bool) -> ListedPhoneChange:
     actor = waiting.change.asked_by
     by = {"staff": "staff", "api": "program"}.get(actor.partition(":")[0], "person")
-    return ListedPhoneChange(waiting, by, names.get(actor, ""), actor == viewer)
+    return ListedPhoneChange(waiting, by, names.get(actor, ""), actor == viewer, by_own_key)
 
 
 async def approve(visit: StaffVisit) -> web.StreamResponse:

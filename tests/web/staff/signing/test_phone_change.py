@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from hub.lifecycle.contract.new_contract import NewStudent
+from hub.lifecycle.staff.api_keys import add_key
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from qianda.wire import ProtocolProblem
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
     async with running_hub() as hub:
         await add_staff(hub, "colleague", "hefei")
+        await add_staff(hub, "maker", "hefei")
         await add_staff(hub, "elsewhere", "beijing")
         yield hub
 
@@ -114,6 +116,24 @@ async def test_a_program_asks_and_staff_approve(running: Running) -> None:
     assert (done.status, done.location) == (303, "/staff/phone-changes?said=phone-changed")
     assert await someone.on_file() == someone.new
     assert "合同" in await running.message("invitation", someone.new)
+
+
+async def test_whoever_made_the_key_that_asks_is_not_offered_to_approve(running: Running) -> None:
+    someone = await parent(running)
+    maker = await console_of(running, "maker")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        found = await tx.accounts.find_by_login("maker")
+    assert found
+    key = await add_key(running.hub.services, "crm-of-maker", "hefei", found[0].actor)
+    body = {"phone": someone.new, "reason": "The parent called."}
+    status, answer, _ = await asked(running, "POST", await someone.address(), body=body, bearer=key)
+    assert status == 202
+    for path in ("/staff/phone-changes", f"/staff/phone-changes/{answer['id']}"):
+        page = await maker.get(path)
+        _, card = change_of(page.text, someone)
+        assert "An API key that you made asked for it." in card and "/approve" not in card and "/turn-down" in card
+    other = await (await console_of(running, "colleague")).get(f"/staff/phone-changes/{answer['id']}")
+    assert "/approve" in other.text and "that you made" not in other.text
 
 
 async def test_what_a_program_may_not_ask(running: Running) -> None:
