@@ -70,6 +70,8 @@ def restore_command(
 
     with said_plainly():
         settings = load_settings()
+        if not file.is_file():
+            raise BadInput(f"there is no file {file}", field="file")
         passphrase = _passphrase(passphrase_file, new=False)
         if settings.database:
             with opened_database(settings, as_owner=True) as (_, dsns):

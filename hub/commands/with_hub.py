@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 Result = TypeVar("Result")
+# What pydantic says, in plain words.
+_PLAIN_REASONS = {"Extra inputs are not permitted": "there is no such setting"}
 
 
 def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
@@ -121,7 +123,7 @@ def said_of_settings() -> Iterator[None]:
 
 
 def _reason(message: str) -> str:
-    return message.removeprefix("Value error, ")
+    return _PLAIN_REASONS.get(message) or message.removeprefix("Value error, ")
 
 
 @contextmanager
@@ -134,9 +136,14 @@ def said_plainly() -> Iterator[None]:
         typer.echo("qianda: interrupted", err=True)
         raise typer.Exit(130) from None
     except (QiandaError, OSError, ValueError) as error:
-        reason = str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
-        typer.echo(f"qianda: {reason}", err=True)
+        typer.echo(f"qianda: {_say_error(error)}", err=True)
         raise typer.Exit(2) from error
+
+
+def _say_error(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
 
 
 def _interrupted(*_: object) -> None:

@@ -174,13 +174,17 @@ class Settings(BaseSettings):
     def load(cls, **overrides: Any) -> Settings:
         """Read all sources; `overrides` take precedence.
 
-        Raises pydantic's ValidationError, and FileNotFoundError for an own file that does not exist.
+        Raises pydantic's ValidationError, FileNotFoundError for an own file that does not exist, and ValueError for one
+        that is no TOML.
         """
         if (own := os.environ.get(OWN_FILE)) and not Path(own).is_file():
             raise FileNotFoundError(
                 f"{OWN_FILE} names {own}, and there is no such file: correct the path, or unset the variable"
             )
-        return cls(**overrides)
+        try:
+            return cls(**overrides)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{own_file()} cannot be read: {error}") from error
 
     @classmethod
     def of_file(cls, own: Path) -> Settings:

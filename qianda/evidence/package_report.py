@@ -24,39 +24,39 @@ from qianda.verify.validation_report import (
     signatures_of as signatures_of_document,
 )
 
-_REFUSED = Reason("不可信: {why}", "Not to be believed: {why}")
+_REFUSED = Reason("不可信：{why}", "Not to be believed: {why}")
 _UNTRUSTED_MAKER = Reason(
-    "此证据包由谁制作、何时制作, 未能核对: 这里没有受信任的证书机构 (可用 --trust 指定)。"
-    "已核对的是: 条目与已签名的清单相符。",
+    "此证据包由谁制作、何时制作，未能核对：这里没有受信任的证书机构（可用 --trust 指定）。"
+    "已核对的是：条目与已签名的清单相符。",
     "Who made this evidence package, and when, could not be checked: no authority is trusted here (name one with "
     "--trust). What was checked: its items are those of the signed manifest.",
 )
 _GENUINE = Reason(
-    "这是 {by} 于 {at} 为合同 {number} 制作的证据包, 其中 {items} 个条目都未被更改。",
+    "这是 {by} 于 {at} 为合同 {number} 制作的证据包，其中 {items} 个条目都未被更改。",
     "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
 )
 _SEALED_BY_ANOTHER = Reason(
-    "注意: 合同文件由 {seal} 盖章, 此证据包却不是其制作的。存证记录等内容仅为 {by} 的说法。",
+    "注意：合同文件由 {seal} 盖章，此证据包却不是其制作的。存证记录等内容仅为 {by} 的说法。",
     "Note: {seal} sealed the contract's file, and did not make this package. Its record, and all but the file, is only "
     "what {by} states.",
 )
 _PROVEN = Reason("证据记录证明它自 {at} 起存在。", "An evidence record shows that it has existed since {at}.")
 _UNTRUSTED = Reason(
-    "证据记录 {name} 不计入: 其时间戳机构不受信任。",
+    "证据记录 {name} 不计入：其时间戳机构不受信任。",
     "The evidence record {name} does not count: its timestamp is of an authority that is not trusted.",
 )
 _ENDED = Reason(
-    "证据记录最后一个时间戳的证书已于 {at} 到期: 请向签署平台索取续期后的证据包。",
+    "证据记录最后一个时间戳的证书已于 {at} 到期：请向签署平台索取续期后的证据包。",
     "The certificate of the newest timestamp in its evidence record ran out at {at}: ask for the renewed package.",
 )
-_UNPROVEN = Reason("还没有证据记录 (第一版)。", "It has no evidence record yet (version 1).")
+_UNPROVEN = Reason("还没有证据记录（第一版）。", "It has no evidence record yet (version 1).")
 _ADDED = Reason(
-    "补充材料 {number} 由 {by} 于 {at} 制作, 属于此证据包, 之后的存证记录有 {entries} 条。",
+    "补充材料 {number} 由 {by} 于 {at} 制作，属于此证据包，之后的存证记录有 {entries} 条。",
     "Addendum {number}, made by {by} at {at}, belongs to it. It has {entries} later entries of the record.",
 )
-_ADDENDUM_REFUSED = Reason("补充材料不可信: {why}", "The addendum is not to be believed: {why}")
+_ADDENDUM_REFUSED = Reason("补充材料不可信：{why}", "The addendum is not to be believed: {why}")
 _REVOKED = Reason("{field} 所用的证书此后于 {at} 被吊销。", "The certificate of {field} was revoked since, at {at}.")
-_STATE = Reason("合同状态: {state}", "State of the contract: {state}")
+_STATE = Reason("合同状态：{state}", "State of the contract: {state}")
 # The states of contracts that have ended.
 _ENDED_STATES = {
     "COMPLETED": Reason("已完成", "completed"),
@@ -66,7 +66,7 @@ _ENDED_STATES = {
     "SIGNED_ON_PAPER": Reason("纸质签署", "signed on paper"),
 }
 _TRIAL = Reason(
-    "含内置机构的证书: 仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
+    "含内置机构的证书：仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
 )
 
 

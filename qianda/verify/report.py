@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.findings import Element, Reason, Word, readable
@@ -27,22 +27,29 @@ _WORDS = {Word.SHOWN: "已证明", Word.DECLARED: "仅声明", Word.NOT_SHOWN: "
 _STYLES = {Word.SHOWN: "bold", Word.DECLARED: "", Word.NOT_SHOWN: "yellow", Word.FAILED: "bold red"}
 
 _FILE = Reason("文件", "File")
-_PROPERTIES = Reason("文件属性 (以页面所载为准)", "Its properties (what counts is on its pages)")
+_STATED = Reason(
+    "文件属性（以页面所载为准）：{number}《{title}》，{school}",
+    "Its properties (what counts is on its pages): {number} “{title}”, {school}",
+)
 _WHOLE = Reason("整份文件", "The whole file")
 _SEAL = Reason("机构印章", "Seal of the organisation")
 _SIGNER = Reason("签署人", "Signer")
-_UNKNOWN = Reason("(证书无法读取)", "(no readable certificate)")
+_UNKNOWN = Reason("（证书无法读取）", "(no readable certificate)")
 _SIGNED_AT = Reason("签署于", "signed")
 _ISSUED_BY = Reason("证书由 {issuer} 签发", "certificate of {issuer}")
 _LISTED_UNTIL = Reason("吊销清单截至", "not revoked by the list of")
 _ARCHIVED = Reason("文档时间戳覆盖全文", "A document timestamp covers the whole file")
 _TRIAL = Reason(
-    "含内置机构签发的证书: 仅供试用和内部使用。",
+    "含内置机构签发的证书：仅供试用和内部使用。",
     "Certificates of the built-in authority: for trial and internal use.",
 )
-_FAILED = Reason("结论: 有检查不通过。", "Result: something failed.")
+# Long lines are left to the terminal, which breaks Chinese better.
+_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
+_COMMA, _COLON, _STOP = Reason("，", ", "), Reason("：", ": "), Reason("。", ". ")
+_IN_BRACKETS = Reason("（{words}）", " ({words})")
+_FAILED = Reason("结论：有检查不通过。", "Result: something failed.")
 _LACKING = Reason("未达到要求", "Less than was required")
-_NOTHING_FAILED = Reason("结论: 没有不通过的项目。", "Result: nothing failed.")
+_NOTHING_FAILED = Reason("结论：没有不通过的项目。", "Result: nothing failed.")
 
 
 def as_json(report: VerificationReport) -> dict[str, Any]:
@@ -81,16 +88,20 @@ def unreadable_json(file: str, reason: Reason) -> dict[str, Any]:
 def show(report: VerificationReport, console: Console, language: str) -> None:
     """Print the report. `language` is zh or en."""
     for sentence in verdict(report):
-        console.print(escape(say(sentence, language)), style="bold red" if report.failed else "bold", highlight=False)
+        console.print(escape(say(sentence, language)), style="bold red" if report.failed else "bold", **_PLAIN)
     console.print()
     if report.contract.number:
-        named = f"{report.contract.number} “{report.contract.title}”, {report.contract.school}"
-        console.print(escape(f"{say(_PROPERTIES, language)}: {named}"), highlight=False)
+        stated = _STATED.about(
+            number=report.contract.number, title=report.contract.title, school=report.contract.school
+        )
+        console.print(escape(say(stated, language)), **_PLAIN)
     for party in report.parties:
-        console.print(_headline(party, language), highlight=False)
+        console.print(_headline(party, language), **_PLAIN)
     if report.archived_at:
-        console.print(f"{say(_ARCHIVED, language)}: {local_time(report.archived_at)}", highlight=False)
-    console.print(f"{say(_FILE, language)}: {escape(readable(report.file))}", highlight=False)
+        console.print(
+            f"{say(_ARCHIVED, language)}{say(_COLON, language)}{local_time(report.archived_at)}", highlight=False
+        )
+    console.print(f"{say(_FILE, language)}{say(_COLON, language)}{escape(readable(report.file))}", highlight=False)
     console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
     if report.parties:
         _show_answers(say(_WHOLE, language), report.document, console, language)
@@ -106,7 +117,8 @@ def show_lacking(lacking: Sequence[ElementAnswer], console: Console, language: s
     for answer in lacking:
         name = _ELEMENTS[answer.element] if language == "zh" else answer.element.value
         word = _WORDS[answer.word] if language == "zh" else answer.word.value
-        said = f"{say(_LACKING, language)}: {name}: {word}. {say(answer.reason, language)}"
+        colon, stop = say(_COLON, language), say(_STOP, language)
+        said = f"{say(_LACKING, language)}{colon}{name}{colon}{word}{stop}{say(answer.reason, language)}"
         console.print(escape(said), style="bold red", highlight=False, soft_wrap=True)
 
 
@@ -124,24 +136,26 @@ def local_time(moment: datetime) -> str:
 def _headline(party: SigningParty, language: str) -> str:
     role = say(_SEAL if party.is_seal else _SIGNER, language)
     name = escape(party.name) if party.name else say(_UNKNOWN, language)
-    parts = [f"{role}: {name} ({escape(party.field)})"]
+    field = say(_IN_BRACKETS.about(words=party.field), language)
+    parts = [f"{role}{say(_COLON, language)}{name}{escape(field)}"]
     if party.signed_at:
         parts.append(f"{say(_SIGNED_AT, language)} {local_time(party.signed_at)}")
     if party.issuer:
         parts.append(escape(say(_ISSUED_BY.about(issuer=party.issuer), language)))
     if party.listed_until:
         parts.append(f"{say(_LISTED_UNTIL, language)} {local_time(party.listed_until)}")
-    return ", ".join(parts)
+    return say(_COMMA, language).join(parts)
 
 
 def _show_answers(title: str, answers: tuple[ElementAnswer, ...], console: Console, language: str) -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 2))
+    reason = Column(overflow="fold")  # a Chinese sentence is one long word
+    table = Table(Column(), Column(), reason, show_header=False, box=None, padding=(0, 2, 0, 2))
     for answer in answers:
         element = _ELEMENTS[answer.element] if language == "zh" else str(answer.element)
         word = _WORDS[answer.word] if language == "zh" else str(answer.word)
         table.add_row(element, f"[{_STYLES[answer.word] or 'none'}]{word}[/]", escape(say(answer.reason, language)))
     console.print()
-    console.print(title, style="bold", highlight=False)
+    console.print(title, style="bold", **_PLAIN)
     console.print(table)
 
 

@@ -162,7 +162,7 @@ async def test_the_page_says_what_one_can_sign_with(place: Place) -> None:
     contract = await running.issue_minor()
     async with verified(running, contract) as client:
         for language, device, words in (
-            ("zh", "Chrome, Windows", ("本合同要求使用另一种密钥", "使用我的 USB Key", "手机上的学校应用")),
+            ("zh", "Chrome, Windows", ("本合同要求使用另一种密钥", "使用我的 USB Key", "手机上的学校 App")),
             ("en", "Chrome, Windows", ("This contract needs a key of another kind", "Use my USB token")),
             ("zh", "Chrome, Pixel", ("请在电脑上打开我们短信里的链接",)),
         ):

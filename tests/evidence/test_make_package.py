@@ -54,6 +54,8 @@ async def test_the_package_of_a_completed_contract_holds_everything() -> None:
         everything = b"".join(content for name, content in items.items() if not name.endswith(".pdf"))
         for personal in (GUARDIAN_PHONE, GUARDIAN_PHONE[3:], GUARDIAN_ID):
             assert personal.encode() not in everything
+        report = items["report/report.html"].decode()
+        assert all(words in report for words in ("草稿 draft", "学校名单 roster", "一致 matched"))
         assert (await record_of(running, contract))[-1] == "evidence-made"
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.packages.plan(await tx.contracts.get(contract.id), tx.now)

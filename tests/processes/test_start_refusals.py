@@ -39,6 +39,30 @@ def test_a_configuration_file_that_is_not_there_stops_the_start(tmp_path: Path, 
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[school\n", "{file} cannot be read: Expected ']' at the end of a table declaration (at line 1, column 8)"),
+        ('[schol]\nname = "x"\n', "the configuration is wrong: schol: there is no such setting"),
+    ],
+)
+def test_a_configuration_file_that_cannot_be_read_is_named(tmp_path: Path, written: str, said: str) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(written)
+    refused = run(tmp_path / "data", "doctor", QIANDA_CONFIG=str(file))
+    assert (refused.returncode, refused.stderr) == (2, f"qianda: {said.format(file=file)}\n")
+
+
+def test_a_file_that_is_not_there_is_named_before_anything_is_asked(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    for words, said in (
+        (("restore", str(nowhere)), f"there is no file {nowhere}"),
+        (("import", str(nowhere)), f"{nowhere}: No such file or directory"),
+    ):
+        refused = run(tmp_path / "data", *words)
+        assert (refused.returncode, refused.stderr) == (2, f"qianda: {said}\n")
+
+
 @pytest.mark.parametrize("command", ["serve", "work", "migrate", "init", "doctor"])
 def test_a_misspelt_variable_stops_the_start(tmp_path: Path, command: str) -> None:
     variables = real_school(tmp_path) | {"QIANDA_DATABSE": "postgresql://app@db/qianda"}

@@ -168,7 +168,7 @@ async def test_somebody_elses_address_is_refused(running: Running, target: str, 
 async def test_reminders_of_a_campus_that_does_not_exist(running: Running, console: ConsoleBrowser) -> None:
     for path in ("/staff/policies", "/staff/policies/calendar"):
         page = await console.post(path, {"at": "nowhere/", "reminders_after": "1d"})
-        assert page.status == 422 and "Something that was entered is not valid." in page.words
+        assert page.status == 422 and "Something that was entered is not valid" in page.words
 
 
 async def test_the_server_does_not_say_which_versions_it_has(running: Running) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 _DIGITS = "零壹贰叁肆伍陆柒捌玖"
@@ -70,3 +70,8 @@ def day(value: date, language: str) -> str:
     if language == "zh":
         return f"{value.year}年{value.month}月{value.day}日"
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def minute(local: datetime, language: str) -> str:
+    """Return a moment, in its own time zone, as 2026年12月5日 18:00, or 5 December 2026 18:00."""
+    return f"{day(local, language)} {local:%H:%M}"

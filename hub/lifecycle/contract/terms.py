@@ -21,7 +21,7 @@ from hub.documents.contract.contract_data import (
     SignerFacts,
     StudentFacts,
 )
-from hub.documents.contract.wording import day
+from hub.documents.contract.wording import day, minute
 from hub.errors import BadInput, GuardianRequired
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import IdDocument, format_id_type, is_minor, mask_id, mask_phone, same_name
@@ -232,4 +232,4 @@ def card(contract: Contract, zone: str, language: str) -> list[dict[str, str]]:
     summaries = contract.data.get("summary", {})
     told_in = language if summaries.get(language) else contract.language
     deadline = contract.deadline.astimezone(ZoneInfo(zone))
-    return [*summaries.get(told_in, ()), {"label": SIGN_BY[told_in], "value": f"{deadline:%Y-%m-%d %H:%M}"}]
+    return [*summaries.get(told_in, ()), {"label": SIGN_BY[told_in], "value": minute(deadline, told_in)}]

@@ -38,6 +38,7 @@ class SiteFacts:
 
 
 SITE = web.AppKey("site", SiteFacts)
+_SENTENCE_END = re.compile(r"(?<=。)|(?<=\.) ")
 _COMMAND = re.compile(r"`([^`]+)`")
 
 
@@ -45,6 +46,12 @@ def with_code(text: str) -> Markup:
     """Return a text as HTML. In the text, commands are in backquotes."""
     parts = enumerate(_COMMAND.split(text))  # each second part is a command
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
+
+
+def as_heading(text: str) -> tuple[str, str]:
+    """Return the first sentence of a text as a heading, which ends without a full stop, and the rest of the text."""
+    first, *rest = _SENTENCE_END.split(text, maxsplit=1)
+    return first.rstrip("。."), "".join(rest)
 
 
 def translator(request: web.Request, language: str | None = None) -> Translate:

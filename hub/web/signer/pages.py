@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from hub.documents.contract.wording import minute
 from hub.lifecycle.contract.give_answers import asked_fields, labelled_fields
 from hub.lifecycle.contract.terms import ROLE_WORDS, card
 from hub.lifecycle.evidence.make_addendum import has_addendum
@@ -270,7 +271,7 @@ def _show(request: web.Request, template: str, place: PageState, **more: Any) ->
         campus_phone=looked.campus.phone,
         parties=_parties(looked, lang),
         deadline=deadline_words(seen.deadline, replace(me, language=lang)),
-        signed_at=_moment(looked),
+        signed_at=_when(looked.visit.task.accepted_at, me.zone, lang),
         **more,
     )
 
@@ -287,11 +288,5 @@ def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
     ]
 
 
-def _moment(looked: Looked) -> str:
-    """Return when this signer signed, in their time zone."""
-    at = looked.visit.task.accepted_at
-    return _when(at, looked.visit.signer.zone) if at else ""
-
-
-def _when(at: datetime, zone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+def _when(at: datetime | None, zone: str, language: str) -> str:
+    return minute(at.astimezone(ZoneInfo(zone)), language) if at else ""

@@ -322,7 +322,7 @@ class Speech:
         reason = str(line["reason"] or "")
         first, _, more = reason.partition("-")
         if line["kind"] == "receipt":
-            return self.word(DELIVERIES, first) + (f" ({more})" if more else "")
+            return self.word(DELIVERIES, first) + (self.translate(" ({words})", words=more) if more else "")
         if line["kind"] == "opened":
             return self.word(DOORS, reason)
         if line["kind"] == "sent" and first in CHANNELS:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
+from hub.documents.contract.wording import day
 from hub.errors import QiandaError
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import Offer
@@ -59,9 +62,14 @@ async def landing(request: web.Request) -> web.Response:
         at_once=offer.poster.mode is PosterMode.CONTRACT,
         campus=offer.campus.named(language),
         can_read_aloud=can_read_aloud(request),
-        courses=[course_json(each, language) for each in offer.courses],
+        courses=[_written(course_json(each, language), language) for each in offer.courses],
         id_types=[(each.value, format_id_type(each, language)) for each in IdType],
     )
+
+
+def _written(course: dict[str, Any], language: str) -> dict[str, Any]:
+    """Return the facts of a course with its dates as one writes them."""
+    return course | {each: day(date.fromisoformat(course[each]), language) for each in ("starts", "ends")}
 
 
 async def _standing(request: web.Request, offer: Offer) -> PosterState:

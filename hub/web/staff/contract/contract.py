@@ -69,7 +69,7 @@ async def show_contract(
         deliveries = await tx.deliveries.list_of_contract(found.id)
         ledger, versions = await tx.reminders.list_of_contract(found.id), await tx.contracts.list_versions(found.id)
         reading = await tx.sessions.get_reading(task.id for task in tasks.values())
-        devices = {signer.id: await tx.app_keys.list_of_person(signer.person) for signer in signers}
+        people = await _read_people(tx, signers)
         to_do = await tx.staff_tasks.list_open_tasks(found.id)
         changing = await tx.phone_changes.list_signers_waiting(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
@@ -99,7 +99,7 @@ async def show_contract(
         entered=Entered(entered or {}),
         channels=channels,
         signatures=made,
-        devices=devices,
+        **people,
         reading=reading,
         ledger=ledger,
         names={each.id: name_of(signers, each.signer) for each in tasks.values()},
@@ -131,6 +131,13 @@ async def _name_actors(visit: StaffVisit, tx: Transaction, actors: set[str]) -> 
     keys = {actor: translate("an API key") for actor in actors if actor.startswith("api:")}
     named = await names_of(tx, actors) | await names_of_keys(tx)
     return keys | named | {COMMAND_LINE.actor: translate("a command")}
+
+
+async def _read_people(tx: Transaction, signers: Sequence[Signer]) -> dict[str, Any]:
+    """Return the devices of each signer, and which signers want no messages at their numbers."""
+    devices = {signer.id: await tx.app_keys.list_of_person(signer.person) for signer in signers}
+    silent = {signer.id for signer in signers if await tx.opt_outs.list_channels(signer.phone)}
+    return {"devices": devices, "silent": silent}
 
 
 async def _read_later(

@@ -35,7 +35,7 @@ async def test_messages_are_shown_without_link_and_code(running: Running, consol
     for purpose, secret in (("invitation", r"(?<=/s/)\S+"), ("code", ONE_TIME_CODE.pattern)):
         found = re.search(secret, sent[purpose])
         assert found and not stands_alone(found[0], page.text.replace(contract.number, "")), purpose
-    assert re.search(r"Consent version \S+, (today|yesterday)", page.words) and "Opened" in page.words
+    assert re.search(r"Consent version \S+ · (today|yesterday)", page.words) and "Opened" in page.words
     assert re.search(r"As it stood on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\+8", page.words)  # for whoever prints it
 
 

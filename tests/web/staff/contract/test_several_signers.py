@@ -119,4 +119,4 @@ async def test_custody_claimed_and_proved_on_the_page_and_in_the_api(running: Ru
     assert "signature accepted (key: held by the signer; where, is not proved; claimed: on a USB token)" in words
     chinese = (await (await console_of(running, language="zh")).get(f"/staff/contracts/{contract.id}")).words
     assert "签署人自持，存放之处未经证明 · 自称：在 USB Key 中" in chinese
-    assert "(密钥：签署人自持，存放之处未经证明; 自称：在 USB Key 中)" in chinese
+    assert "（密钥：签署人自持，存放之处未经证明；自称：在 USB Key 中）" in chinese

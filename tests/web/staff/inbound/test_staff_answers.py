@@ -148,6 +148,21 @@ async def test_who_wants_no_messages_gets_none(running: Running, console: Consol
     assert await asker.answers() == [] and await asker.recorded() == 0
 
 
+async def test_a_contract_says_that_a_number_wants_no_messages_until_it_wants_them_again(
+    running: Running, console: ConsoleBrowser
+) -> None:
+    asker = Asker(running)
+    await asker.asks()
+    path, said = f"/staff/contracts/{asker.contract.id}", "Asked for no more messages. START by text message undoes it."
+    assert said not in (await console.get(path)).words
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.opt_outs.add(asker.family.phone, "sms", tx.now, "inbound")
+    assert said in (await console.get(path)).words, "whether or not its task is settled"
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.opt_outs.remove(asker.family.phone)
+    assert said not in (await console.get(path)).words
+
+
 async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(
     running: Running, console: ConsoleBrowser
 ) -> None:

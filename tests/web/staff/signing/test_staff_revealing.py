@@ -165,6 +165,6 @@ async def test_it_is_there_in_chinese(running: Running) -> None:
     page = await console.post(await path_of(running, contract), {"choice": "other", "reason": "家长来校"})
     assert "陈建国 的联系方式" in page.words and "号码仅在本页显示一次" in page.words and WHOLE in page.words
     told = (await console.get(f"/staff/contracts/{contract.id}")).words
-    assert "工作人员查看了完整号码 (其他原因)：“家长来校”" in told
+    assert "工作人员查看了完整号码（其他原因）：“家长来校”" in told
     wrong = await console.post(await path_of(running, contract), {"choice": ""})
     assert "请选择原因" in wrong.words

@@ -96,7 +96,7 @@ async def asked(console: ConsoleBrowser, method: str, address: str) -> Page:
 
 
 def is_refused(page: Page) -> bool:
-    return page.status == 403 and "Your role is not allowed to do this." in page.words
+    return page.status == 403 and "Your role is not allowed to do this" in page.words
 
 
 async def test_a_role_without_the_permission_is_refused_and_nothing_changes(story: Story) -> None:
