@@ -9,6 +9,7 @@ import pytest
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.staff.scope import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
+from tests.lifecycle.signer import record_of
 from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import get_channels, with_more
 
@@ -52,6 +53,9 @@ async def test_after_a_stop_by_text_nobody_is_called_and_staff_get_the_task() ->
         assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
         assert "opted-out" not in await hub.staff_tasks(contract)
+        kinds = await record_of(hub.running, contract)
+        assert kinds.count("opted-out") == kinds.count("opted-in") == 1
+        assert kinds.index("opted-out") < kinds.index("opted-in")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (said,) = await remind_by_hand(hub.running.hub.services, tx, contract.id, "staff:x")
         assert said.channel == "sms"

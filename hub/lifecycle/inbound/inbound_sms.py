@@ -56,9 +56,7 @@ async def take_inbound(services: Services, tx: Transaction, provider: Provider, 
     if command is SmsCommand.STOP:
         await _opt_out(services, tx, message.sender, provider)
     elif command is SmsCommand.START:
-        await tx.opt_outs.remove(message.sender)
-        theirs = [each.id for each in await tx.contracts.list_signers_at(message.sender)]
-        await tx.owners.finish_of(OPTED_OUT, theirs, tx.now)
+        await _opt_in(tx, message.sender)
     elif command is SmsCommand.OTHER:
         await _ask_staff(tx, written)
     await _answer(services, tx, written)
@@ -148,6 +146,17 @@ async def _hold(tx: Transaction, held: list[Written]) -> None:
         text = f"{FLOOD}\n{len(held)}\n{providers}"
         await tx.staff_tasks.add_task_once(StaffTask(uuid4(), "stop-flood", text, root.id, tx.now))
     await tx.alerts.add("stop-flood", facts, tx.now)
+
+
+async def _opt_in(tx: Transaction, number: str) -> None:
+    """End the opt-outs of a number and the tasks about them, and record it: messages after a STOP need this reason."""
+    had_any = await tx.opt_outs.remove(number)
+    signers = await tx.contracts.list_signers_at(number)
+    await tx.owners.finish_of(OPTED_OUT, [each.id for each in signers], tx.now)
+    for signer in signers if had_any else ():
+        if not (await tx.tasks.get_of_signer(signer.id)).state.final:
+            facts = {"signer": str(signer.id)}
+            await tx.record.append(signer.contract, signer.campus, "opted-in", f"signer:{signer.id}", facts)
 
 
 async def _opt_out(services: Services, tx: Transaction, number: str, provider: Provider) -> None:
