@@ -34,7 +34,7 @@ from hub.web.pages.compression import compress
 from hub.web.pages.i18n import CATALOGUES, Catalogues
 from hub.web.pages.logo import LOGO, logo_path
 from hub.web.pages.page_images import PageImages
-from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, as_heading, with_code
+from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, as_heading, below_heading, with_code
 from hub.web.pages.scripts import SCRIPTS, Scripts, publish_hashes
 from hub.web.staff.board.board_counts import COUNTS, KeptCounts
 from hub.web.staff.board.board_stream import add_board_stream
@@ -97,7 +97,7 @@ def add_pages(app: web.Application, site: SiteFacts, logo_of_school: str | None)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        filters={"as_heading": as_heading, "with_code": with_code},
+        filters={"as_heading": as_heading, "below_heading": below_heading, "with_code": with_code},
     )
     app.on_response_prepare.append(add_headers)
     app.router.add_static(app[STATIC], STATIC_FOLDER)

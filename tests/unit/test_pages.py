@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.web.pages.render import as_heading, with_code
+from hub.web.pages.render import as_heading, below_heading, with_code
 
 
 def test_commands_in_a_text_become_code_and_nothing_else_becomes_html() -> None:
@@ -22,4 +22,4 @@ def test_commands_in_a_text_become_code_and_nothing_else_becomes_html() -> None:
     ],
 )
 def test_a_heading_is_one_sentence_without_a_full_stop(text: str, heading: str, rest: str) -> None:
-    assert as_heading(text) == (heading, rest)
+    assert (as_heading(text), below_heading(text)) == (heading, rest)

@@ -48,10 +48,14 @@ def with_code(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
 
 
-def as_heading(text: str) -> tuple[str, str]:
-    """Return the first sentence of a text as a heading, which ends without a full stop, and the rest of the text."""
-    first, *rest = _SENTENCE_END.split(text, maxsplit=1)
-    return first.rstrip("。."), "".join(rest)
+def as_heading(text: str) -> str:
+    """Return the first sentence of a text, without its full stop."""
+    return _SENTENCE_END.split(text, maxsplit=1)[0].rstrip("。.")
+
+
+def below_heading(text: str) -> str:
+    """Return what follows the first sentence of a text."""
+    return "".join(_SENTENCE_END.split(text, maxsplit=1)[1:])
 
 
 def translator(request: web.Request, language: str | None = None) -> Translate:
