@@ -21,8 +21,10 @@ _WARM.set_forkserver_preload(
     [
         "qianda.cli",
         "qianda.evidence.package_check",
-        "qianda.verify",
+        "qianda.verify.guard",
+        "qianda.verify.pdf.ades",
         "qianda.verify.report",
+        "qianda.verify.validation_report",
         "hub.__main__",
         "hub.wiring",
         "hub.doctor",
