@@ -41,10 +41,7 @@ MAX_TWIML = 4000
 VOICES = {"zh": "zh-CN", "en": "en-GB"}
 
 _REFERENCE = re.compile("CA[0-9a-f]{32}")
-_ENDED = {
-    "completed": Fate.DELIVERED,
-    **dict.fromkeys(("busy", "no-answer", "failed", "canceled"), Fate.UNDELIVERED),
-}
+_ENDED = {"completed": Fate.DELIVERED, **dict.fromkeys(("busy", "no-answer", "failed", "canceled"), Fate.UNDELIVERED)}
 _FAILURES = {"busy": Failure.TRANSIENT, "no-answer": Failure.TRANSIENT}
 # SIP responses (RFC 3261, section 21) that mean that the number does not exist.
 _NO_SUCH_NUMBER = frozenset({404, 410, 484, 604})

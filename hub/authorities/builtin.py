@@ -63,14 +63,7 @@ class BuiltinAuthority:
 
     trial = True
 
-    def __init__(
-        self,
-        key: AuthorityKey,
-        root: bytes,
-        clock: Clock,
-        organisation: str,
-        public_origin: str,
-    ) -> None:
+    def __init__(self, key: AuthorityKey, root: bytes, clock: Clock, organisation: str, public_origin: str) -> None:
         """Use `root`, which `make_root` returned for this key (else ValueError). `public_origin`: like
         https://sign.example."""
         self.root = root

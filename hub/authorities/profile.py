@@ -239,10 +239,7 @@ def point_in_time(moment: datetime) -> x509.Time:
 
 @lru_cache(maxsize=MAX_KNOWN)
 def _revoked_entry(entry: Revoked) -> bytes:
-    line: dict[str, Any] = {
-        "user_certificate": entry.serial,
-        "revocation_date": point_in_time(entry.revoked_at),
-    }
+    line: dict[str, Any] = {"user_certificate": entry.serial, "revocation_date": point_in_time(entry.revoked_at)}
     if entry.reason != "unspecified":  # `unspecified` should be left out (RFC 5280, 5.3.1)
         line["crl_entry_extensions"] = [{"extn_id": "crl_reason", "extn_value": entry.reason}]
     return _der(crl.RevokedCertificate(line))

@@ -255,16 +255,7 @@ MESSAGES = SetupStep(
         ),
     ),
 )
-STEPS: tuple[SetupStep, ...] = (
-    ORIGIN,
-    ORGANISATION,
-    CAMPUSES,
-    ACCOUNT,
-    COURSES,
-    SEAL,
-    TIMESTAMPS,
-    MESSAGES,
-)
+STEPS: tuple[SetupStep, ...] = (ORIGIN, ORGANISATION, CAMPUSES, ACCOUNT, COURSES, SEAL, TIMESTAMPS, MESSAGES)
 
 
 def find_step(name: str) -> SetupStep | None:

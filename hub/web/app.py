@@ -130,14 +130,7 @@ def _static_version() -> str:
     return digest.hexdigest()[:12]
 
 
-async def run_web(
-    hub: Hub,
-    *,
-    host: str,
-    port: int,
-    stop: asyncio.Event,
-    tls: ssl.SSLContext | None = None,
-) -> None:
+async def run_web(hub: Hub, *, host: str, port: int, stop: asyncio.Event, tls: ssl.SSLContext | None = None) -> None:
     """Serve until `stop` is set, then finish the requests under way. `tls`: serve HTTPS, if no proxy does."""
     runner = web.AppRunner(make_app(hub), shutdown_timeout=SHUTDOWN_TIMEOUT)
     await runner.setup()

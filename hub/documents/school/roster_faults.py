@@ -98,12 +98,7 @@ class Fault(Enum):
         "There is no such course at this campus{offered}",
         "Enter its name or id",
     )
-    NAME_OF_SEVERAL = (
-        "有几个同名的{offered}",
-        "请填写编号",
-        "Several have this name{offered}",
-        "Enter the id",
-    )
+    NAME_OF_SEVERAL = ("有几个同名的{offered}", "请填写编号", "Several have this name{offered}", "Enter the id")
     LANGUAGE = ("不认识的语言", "请填写 zh 或 en", "The language is not known", "Use zh or en")
     DUPLICATE = (
         "与第 {row} 行重复",

@@ -22,14 +22,7 @@ from hub.documents.pades.mapped_file import MappedFile, hash_file, mentions
 from hub.documents.pades.new_seal import SealMark, SealToWrite, reserve_seal
 from hub.documents.pades.page_frame import frames_of
 from hub.documents.pades.picture import Picture
-from hub.documents.pades.plan import (
-    ALL_PAGES,
-    LAST_PAGE,
-    CannotUpdate,
-    NoSuchPage,
-    Plan,
-    name_in_store,
-)
+from hub.documents.pades.plan import ALL_PAGES, LAST_PAGE, CannotUpdate, NoSuchPage, Plan, name_in_store
 from hub.documents.pades.profile import digits_for
 from hub.documents.pades.source import AS_WRITTEN, HYBRID, read_plan
 from hub.documents.pades.steps import Reserved, SigningDetails, reserve_timestamp

@@ -16,14 +16,7 @@ from hub.lifecycle.sealing.jobs.seal_jobs import NamedFiles, UploadedFiles, begi
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_fault import SENTENCES
-from hub.model.sealing.seal_job import (
-    SealClient,
-    SealItem,
-    SealItemState,
-    SealJob,
-    SealTerms,
-    StorePrefix,
-)
+from hub.model.sealing.seal_job import SealClient, SealItem, SealItemState, SealJob, SealTerms, StorePrefix
 from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import CHUNK_BYTES
 from hub.store.transaction import Transaction

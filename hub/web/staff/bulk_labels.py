@@ -24,11 +24,7 @@ MANY_DONE = {
     "budget": "left out: a message limit is reached",
     "failed": "failed, to be reminded as planned",
 }
-BULK_KINDS = {
-    "extend": "Extend the deadline",
-    "reissue": "Withdraw and reissue",
-    "void": "Withdraw contracts",
-}
+BULK_KINDS = {"extend": "Extend the deadline", "reissue": "Withdraw and reissue", "void": "Withdraw contracts"}
 _LEFT_OUT = {
     "needs-issue": "left out: expired, and your role may not issue it again",
     "later": "left out: has this deadline or a later one already",
@@ -60,10 +56,7 @@ TASK_OUTCOMES = {
 }
 TASK_FIELDS = {"outcome": "outcome", "note": "note", "task": "task"}
 # Why no code is printed for a contract, and why its file is not in a download.
-NO_CODE = {
-    "signed": "left out: nobody has to sign any more",
-    "ended": "left out: ended already",
-}
+NO_CODE = {"signed": "left out: nobody has to sign any more", "ended": "left out: ended already"}
 NO_FILE = {
     "unfinished": "left out: not completed yet",
     "ended": "left out: ended without being completed",

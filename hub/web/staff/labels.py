@@ -77,12 +77,7 @@ PURPOSES = {
     "copy": "copy to somebody named",
     "office-copy": "copy to the school",
 }
-STEPS = {
-    "invitation": "invitation",
-    "reminder": "reminder",
-    "last-call": "last reminder",
-    "expiry": "deadline passes",
-}
+STEPS = {"invitation": "invitation", "reminder": "reminder", "last-call": "last reminder", "expiry": "deadline passes"}
 DOORS = {
     "sms": "text message",
     "voice": "call",

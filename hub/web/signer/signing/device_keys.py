@@ -50,10 +50,7 @@ def bound(held: HeldKey) -> dict[str, Any]:
         return {}
     return {
         "device": str(held.key.id),
-        "attestation": {
-            "result": held.key.attestation.value,
-            "reasons": list(held.key.reasons),
-        },
+        "attestation": {"result": held.key.attestation.value, "reasons": list(held.key.reasons)},
     }
 
 

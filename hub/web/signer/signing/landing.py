@@ -50,12 +50,7 @@ async def pickup(request: web.Request) -> web.Response:
     opened = is_pickup_secret(request.cookies.get(COOKIE, "")) and not typed
     wrong = bool(typed) and not is_pickup_code(typed)
     return page(
-        request,
-        "signer/pickup.html",
-        typed=typed,
-        wrong=wrong,
-        opened=opened,
-        can_read_aloud=can_read_aloud(request),
+        request, "signer/pickup.html", typed=typed, wrong=wrong, opened=opened, can_read_aloud=can_read_aloud(request)
     )
 
 

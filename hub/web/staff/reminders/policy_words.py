@@ -30,10 +30,7 @@ _MANY = {"d": "{n} days", "h": "{n} hours", "m": "{n} minutes"}
 _LENGTHS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 _WRITTEN = re.compile(r"\s*(\d{1,5})([dhm])\s*")
 # Sentences with a number above 1, and the same where it is 1.
-_MESSAGES = (
-    "One person gets at most {messages_per_day} messages a day.",
-    "One person gets at most one message a day.",
-)
+_MESSAGES = ("One person gets at most {messages_per_day} messages a day.", "One person gets at most one message a day.")
 _BY_HAND = (
     (
         "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "

@@ -29,13 +29,7 @@ from hub.model.contract.signer import Signer
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_list import EnrolmentState
 from hub.model.school.entered_day import read_day
-from hub.model.school.issue_many import (
-    MAX_AT_ONCE,
-    FailedItem,
-    IssueAct,
-    IssueSelection,
-    digest_items,
-)
+from hub.model.school.issue_many import MAX_AT_ONCE, FailedItem, IssueAct, IssueSelection, digest_items
 from hub.model.staff.roles import Permission
 from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction

@@ -74,13 +74,7 @@ async def versions(visit: StaffVisit, problem: QiandaError | None = None) -> web
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await names_of(tx, {actor for each in found for actor in (*each.writers, each.decided_by)})
     return await show(
-        visit,
-        "staff/text.html",
-        problem=problem,
-        line=line,
-        versions=found,
-        names=names,
-        may_edit=_may_edit(visit),
+        visit, "staff/text.html", problem=problem, line=line, versions=found, names=names, may_edit=_may_edit(visit)
     )
 
 

@@ -60,13 +60,7 @@ async def list_page(visit: StaffVisit) -> web.Response:
     found = await list_seals(visit.services, visit.shown)
     keys = await list_seal_keys(visit.services, visit.shown) if visit.may(Permission.USE_SEAL) else []
     ending = {seal.id for seal in found if _is_ending(visit, seal)}
-    return await show(
-        visit,
-        "staff/seals.html",
-        seals=found,
-        keys=keys,
-        ending=ending,
-    )
+    return await show(visit, "staff/seals.html", seals=found, keys=keys, ending=ending)
 
 
 def _is_ending(visit: StaffVisit, seal: Seal) -> bool:
@@ -128,13 +122,7 @@ async def form(visit: StaffVisit) -> web.Response:
 
 
 async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
-    return await show(
-        visit,
-        "staff/seal_new.html",
-        problem=problem,
-        entered=Entered(entered),
-        kinds=list(SealKind),
-    )
+    return await show(visit, "staff/seal_new.html", problem=problem, entered=Entered(entered), kinds=list(SealKind))
 
 
 async def apply(visit: StaffVisit) -> web.StreamResponse:

@@ -5,13 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.errors import NotFound, QiandaError
-from hub.lifecycle.staff.answer_question import (
-    AnswerDraft,
-    AnswerRequest,
-    get_question,
-    preview_answer,
-    send_answer,
-)
+from hub.lifecycle.staff.answer_question import AnswerDraft, AnswerRequest, get_question, preview_answer, send_answer
 from hub.web.staff.messaging.messages import price_of
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
