@@ -1,4 +1,4 @@
-"""Read answers of other systems up to a limit, so that a long answer cannot fill our memory."""
+"""Read what others send, requests and answers, up to a limit, so that a long body cannot fill our memory."""
 
 from __future__ import annotations
 

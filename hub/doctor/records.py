@@ -15,7 +15,7 @@ from uuid import UUID
 from obstore.exceptions import BaseError
 
 from hub.doctor import DoctorFinding, examine
-from hub.doctor.trees import examine_trees
+from hub.doctor.trees import count_faults, examine_trees
 from hub.errors import UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.scope import EVERYTHING
@@ -69,9 +69,7 @@ async def examine_records(
                 seen.faults += 1
                 yield fault
         progress(f"records: {seen.contracts} contracts, {seen.entries} entries, {seen.faults} faults")
-    words = f"{seen.entries} entries of {seen.contracts} contracts"
-    result = f"{words}: {seen.faults} faults, named above" if seen.faults else f"{words} are whole"
-    yield DoctorFinding("records", not seen.faults, result)
+    yield count_faults("records", f"{seen.entries} entries of {seen.contracts} contracts", seen.faults)
     yield await _numbers(hub)
     async for finding in examine_trees(hub):
         yield finding
@@ -144,10 +142,7 @@ async def examine_files(hub: Hub, progress: Progress) -> AsyncIterator[DoctorFin
                     faults += 1
                     yield DoctorFinding(f"file of {file.number}", False, f"{words} ({file.what})")
         progress(f"files: {files}, {faults} faults")
-    words = f"{files} stored files"
-    yield DoctorFinding(
-        "files", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
-    )
+    yield count_faults("files", f"{files} stored files", faults)
 
 
 async def _look_at_named(hub: Hub, batch: list[UUID], file: NamedFile) -> str:

@@ -47,10 +47,12 @@ async def examine_trees(hub: Hub) -> AsyncIterator[DoctorFinding]:
     async for finding in _examine_receipts(hub):
         faults += not finding.well
         yield finding
-    words = f"{len(trees)} trees with {leaves} leaves{_less_than_two(hub, trees)}"
-    yield DoctorFinding(
-        "hash trees", not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole"
-    )
+    yield count_faults("hash trees", f"{len(trees)} trees with {leaves} leaves{_less_than_two(hub, trees)}", faults)
+
+
+def count_faults(part: str, words: str, faults: int) -> DoctorFinding:
+    """Return the finding that ends a part. `words`: what was examined."""
+    return DoctorFinding(part, not faults, f"{words}: {faults} faults, named above" if faults else f"{words} are whole")
 
 
 async def _examine(hub: Hub, tree: StoredTree, before: StoredTree | None) -> AsyncIterator[DoctorFinding]:

@@ -31,7 +31,6 @@ from hub.store.server.left_database import find_left_database
 from hub.store.server.migrate import knows_schema, migrate, schema_of
 from hub.store.transaction import Database
 
-# The actor of a restore in the school's record.
 # Names as `name_in` makes them. They sort by time.
 NAMED = re.compile(r"qianda-\d{8}T\d{6}Z\.backup")
 # As `write_backup` names a backup until it is complete. One that was last written so long ago was killed.

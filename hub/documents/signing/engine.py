@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import structlog
 
@@ -32,6 +32,7 @@ PYHANKO: Final = "pyhanko"
 # How many plans of files one process keeps. A plan has a few KB, and a worker returns to a file within seconds.
 MAX_PLANS_KEPT: Final = 128
 
+Result = TypeVar("Result")
 log = structlog.get_logger()
 
 
@@ -85,25 +86,23 @@ async def close_file(engine: PdfEngine, sealed: bytes, timestamps: TimestampSour
 class PyhankoEngine:
     """The engine that does every step with pyHanko."""
 
-    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
+    @cached_property
+    def _steps(self) -> PdfEngine:
         from hub.documents.signing import with_pyhanko
 
-        return with_pyhanko.with_signature_fields(pdf, boxes)
+        return with_pyhanko
+
+    def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
+        return self._steps.with_signature_fields(pdf, boxes)
 
     def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-        from hub.documents.signing import with_pyhanko
-
-        return with_pyhanko.prepare(document, signature, chain)
+        return self._steps.prepare(document, signature, chain)
 
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
-        from hub.documents.signing import with_pyhanko
-
-        return with_pyhanko.with_validation_data(signed, field, evidence)
+        return self._steps.with_validation_data(signed, field, evidence)
 
     def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
-        from hub.documents.signing import with_pyhanko
-
-        return with_pyhanko.reserve_timestamp(sealed, evidence)
+        return self._steps.reserve_timestamp(sealed, evidence)
 
 
 class OwnEngine:
@@ -124,33 +123,21 @@ class OwnEngine:
         return RevisionWriter(self._clock, self._plans_kept)
 
     def with_signature_fields(self, pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
-        try:
-            return self.writer.with_signature_fields(pdf, boxes)
-        except CannotUpdate as reason:
-            _note_general_way("fields", reason)
-            return self._general.with_signature_fields(pdf, boxes)
+        return self._write("fields", lambda engine: engine.with_signature_fields(pdf, boxes))
 
     def prepare(self, document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-        try:
-            return self.writer.prepare(document, signature, chain)
-        except CannotUpdate as reason:
-            _note_general_way("prepare", reason)
-            return self._general.prepare(document, signature, chain)
+        return self._write("prepare", lambda engine: engine.prepare(document, signature, chain))
 
     def with_validation_data(self, signed: bytes, field: str, evidence: Evidence) -> bytes:
-        try:
-            return self.writer.with_validation_data(signed, field, evidence)
-        except CannotUpdate as reason:
-            _note_general_way("evidence", reason)
-            return self._general.with_validation_data(signed, field, evidence)
+        return self._write("evidence", lambda engine: engine.with_validation_data(signed, field, evidence))
 
     def reserve_timestamp(self, sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
+        return self._write("close", lambda engine: engine.reserve_timestamp(sealed, evidence))
+
+    def _write(self, name: str, step: Callable[[PdfEngine], Result]) -> Result:
+        """Do a step with our own writer or, if the file's form does not allow it, with pyHanko."""
         try:
-            return self.writer.reserve_timestamp(sealed, evidence)
+            return step(self.writer)
         except CannotUpdate as reason:
-            _note_general_way("close", reason)
-            return self._general.reserve_timestamp(sealed, evidence)
-
-
-def _note_general_way(step: str, reason: Exception) -> None:
-    log.info("pdf engine: general way", step=step, reason=str(reason))
+            log.info("pdf engine: general way", step=name, reason=str(reason))
+            return step(self._general)

@@ -38,21 +38,13 @@ from hub.web.api.schemas import (
     SignerIssued,
     Stuck,
     WordsGiven,
+    pick,
 )
 
 
 def issued(case: Case) -> ContractIssued:
-    contract = case.contract
-    return ContractIssued(
-        id=contract.id,
-        number=contract.number,
-        state=contract.state,
-        document_sha256=contract.document_sha256,
-        ofd_sha256=contract.issued_ofd_sha256,
-        signers=[
-            SignerIssued(id=party.signer.id, role=party.signer.role, state=party.task.state) for party in case.parties
-        ],
-    )
+    signers = [SignerIssued(id=each.signer.id, role=each.signer.role, state=each.task.state) for each in case.parties]
+    return pick(ContractIssued, case.contract, ofd_sha256=case.contract.issued_ofd_sha256, signers=signers)
 
 
 def opening_of_whole(contract: UUID) -> Opening:
@@ -68,31 +60,14 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
     is_planned = any(party.task.step for party in case.parties)
     policy = await get_policy(tx, services.messaging.policy, contract) if is_planned else None
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
-    stuck = None
-    if contract.stuck_since:
-        stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "")
-    return ContractGiven(
-        id=contract.id,
-        number=contract.number,
-        state=contract.state,
-        document_sha256=contract.document_sha256,
+    stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "") if contract.stuck_since else None
+    companions = [each for each in await tx.sets.list_documents(contract) if each.id != contract.id]
+    return pick(
+        ContractGiven,
+        contract,
         ofd_sha256=contract.issued_ofd_sha256,
-        campus=contract.campus,
-        course=contract.course,
-        title=contract.title,
-        deadline=contract.deadline,
-        external_id=contract.external_id,
-        created_at=contract.created_at,
-        completed_at=contract.completed_at,
-        reason=contract.reason,
         stuck=stuck,
-        replaces=contract.replaces,
-        replaced_by=contract.replaced_by,
-        companions=[
-            SetDocument(id=each.id, number=each.number, title=each.title, state=each.state)
-            for each in await tx.sets.list_documents(contract)
-            if each.id != contract.id
-        ],
+        companions=[pick(SetDocument, each) for each in companions],
         signers=signers,
         deliveries=[delivery(each) for each in deliveries],
         copies=_copies(contract, deliveries),
@@ -121,31 +96,16 @@ async def _signer(
         step = NextStepGiven(kind=task.step.kind, channel=channel, due_at=task.step.due_at)
     if signature and signature.custody:
         custody = CustodyGiven(proved=Custody(signature.custody), claimed=signature.custody_claimed or "")
-    return SignerGiven(
-        id=signer.id,
-        role=signer.role,
-        name=signer.name,
-        order=signer.order,
-        state=task.state,
-        next_step=step,
-        opened_through=task.opened_through,
-        signed_at=task.signed_at,
-        custody=custody,
-    )
+    done = {"state": task.state, "opened_through": task.opened_through, "signed_at": task.signed_at}
+    return pick(SignerGiven, signer, **done, next_step=step, custody=custody)
 
 
 def listed(contract: Contract) -> ContractListed:
-    return ContractListed(**{name: getattr(contract, name) for name in ContractListed.model_fields})
+    return pick(ContractListed, contract)
 
 
 def delivery(each: Delivery) -> DeliveryGiven:
-    return DeliveryGiven(
-        signer=each.signer,
-        channel=each.channel,
-        purpose=each.purpose,
-        state=each.state,
-        at=each.state_at or each.created_at,
-    )
+    return pick(DeliveryGiven, each, at=each.state_at or each.created_at)
 
 
 def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[WordsGiven]:
@@ -162,13 +122,5 @@ def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[
 
 
 def record_entry(entry: RecordEntry) -> RecordEntryGiven:
-    return RecordEntryGiven(
-        contract=entry.contract,
-        sequence=entry.sequence,
-        kind=entry.kind,
-        actor=entry.actor,
-        facts=dict(entry.facts),
-        at=entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        previous=entry.previous.hex(),
-        digest=entry.digest.hex(),
-    )
+    at, hashes = entry.at.astimezone(UTC).isoformat(timespec="microseconds"), (entry.previous.hex(), entry.digest.hex())
+    return pick(RecordEntryGiven, entry, facts=dict(entry.facts), at=at, previous=hashes[0], digest=hashes[1])

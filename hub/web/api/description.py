@@ -12,7 +12,6 @@ from pydantic.json_schema import models_json_schema
 from hub.model.contract.own_document import MAX_OWN_DOCUMENT_BYTES
 from hub.web.api.endpoint import MAX_BODY_BYTES, Operation
 from hub.web.api.schemas import Problem
-from hub.web.api.scopes import SCOPES
 from hub.web.file_checks import MAX_TOGETHER
 from hub.web.http.upload_limits import MAX_FILE_BYTES
 
@@ -91,7 +90,7 @@ def _described(
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "description": f"Needs a key with the scope `{SCOPES[operation.name]}`.",
+        "description": f"Needs a key with the scope `{operation.needs}`.",
         "security": [{"key": []}],
         "responses": _responses(operation, refs),
     }

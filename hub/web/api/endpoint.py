@@ -9,9 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
 from uuid import UUID
 
 from aiohttp import web
@@ -130,31 +128,6 @@ class ApiCall:
 
 
 @dataclass(frozen=True)
-class File:
-    content: bytes
-    content_type: str
-    name: str
-
-
-@dataclass(frozen=True)
-class FileOnDisk:
-    """A file that is too large to be held in memory."""
-
-    path: Path
-    content_type: str
-    name: str
-
-
-@dataclass(frozen=True)
-class StreamedFile:
-    """A file that is made while it is sent."""
-
-    pieces: AsyncIterator[bytes]
-    content_type: str
-    name: str
-
-
-@dataclass(frozen=True)
 class Received:
     """The contents of a request. `body`: the bytes by which repetitions are recognised; `attached`: files."""
 
@@ -163,17 +136,18 @@ class Received:
     attached: object = None
 
 
-AnyFile = File | FileOnDisk | StreamedFile
-Act = Callable[[ApiCall], Awaitable[BaseModel | AnyFile]]
+Act = Callable[[ApiCall], Awaitable[BaseModel | web.StreamResponse]]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation. `name`: OpenAPI operationId. `gives`: model of the answer, or media type of a file."""
+    """An operation. `name`: OpenAPI operationId. `needs`: the scope that a key must have. `gives`: model of the answer,
+    or media type of a file."""
 
     method: str
     path: str
     name: str
+    needs: KeyScope
     summary: str
     act: Act
     gives: type[BaseModel] | str
@@ -184,12 +158,12 @@ class Operation:
     problems: tuple[int, ...] = field(default=())
     takes_file: bool = False
 
-    async def handle(self, needs: KeyScope, request: web.Request) -> web.StreamResponse:
-        """Answer a request. `needs`: the scope that its key must have. Raises AccessDenied if it does not."""
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request. Raises AccessDenied if its key lacks the scope."""
         try:
             if (secret := bearer(request)) is None:
                 raise KeyNotValid
-            call = ApiCall(request.app[HUB].services, secret, needs, request.match_info)
+            call = ApiCall(request.app[HUB].services, secret, self.needs, request.match_info)
             if self.takes_file or self.takes_files or self.takes_pdf or not _is_small(request):
                 await call.check_key()  # before a large body is read
             return await self._handled(request, call)
@@ -235,9 +209,9 @@ class Operation:
 
     async def _answer(self, call: ApiCall) -> web.StreamResponse:
         given = await self.act(call)
-        if not isinstance(given, BaseModel):
-            return _file_answer(given)
-        return web.json_response(text=given.model_dump_json(), status=self.status)
+        if isinstance(given, BaseModel):
+            return web.json_response(text=given.model_dump_json(), status=self.status)
+        return given
 
     async def _once(self, request: web.Request, call: ApiCall, key: str, body: bytes) -> web.Response:
         """Store the first final answer and repeat it for the same key. A temporary failure frees the key."""
@@ -271,16 +245,6 @@ class Operation:
 def _is_small(request: web.Request) -> bool:
     """Return whether the body is known to be small. One in chunks is not."""
     return not request.body_exists or (request.content_length or MAX_BODY_BYTES) <= MAX_UNKNOWN_BODY_BYTES
-
-
-def _file_answer(given: AnyFile) -> web.StreamResponse:
-    shown = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(given.name)}"}
-    if isinstance(given, FileOnDisk):
-        return web.FileResponse(given.path, headers=shown | {"Content-Type": given.content_type})
-    body = given.content if isinstance(given, File) else given.pieces
-    if isinstance(given, File):
-        shown = {"Content-Disposition": f'attachment; filename="{given.name}"'}
-    return web.Response(body=body, content_type=given.content_type, headers=shown)
 
 
 async def _forget(call: ApiCall, reserved: ReservedKey) -> None:

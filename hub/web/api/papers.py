@@ -2,58 +2,59 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from hub.errors import NotCompleted, NotFound
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
-from hub.model.contract.contract import ContractState
+from hub.model.contract.contract import Contract, ContractState
 from hub.model.evidence.record import find_broken_entry
 from hub.web.api import answers
-from hub.web.api.endpoint import ApiCall, File
+from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import FileChecked, Ledger, LedgerEntry, RecordGiven
-
-OFD_TYPE = "application/ofd"
-PACKAGE_TYPE = "application/vnd.etsi.asic-e+zip"
+from hub.web.pages.files import OFD, PACKAGE, PDF, download
 
 
-async def final_pdf(call: ApiCall) -> File:
-    """Return the final file. A partly signed file is never returned."""
+async def _get_contract(call: ApiCall) -> Contract:
     async with call.transaction() as tx:
-        contract = await tx.contracts.get(call.contract)
+        return await tx.contracts.get(call.contract)
+
+
+async def final_pdf(call: ApiCall) -> web.Response:
+    """Return the final file. A partly signed file is never returned."""
+    contract = await _get_contract(call)
     if contract.state is not ContractState.COMPLETED or contract.document is None:
         raise NotCompleted
-    return File(await call.services.files.get(contract.document), "application/pdf", f"{contract.number}.pdf")
+    return download(await call.services.files.get(contract.document), f"{contract.number}.pdf", PDF)
 
 
-async def final_ofd(call: ApiCall) -> File:
+async def final_ofd(call: ApiCall) -> web.Response:
     """Return the OFD with the school's seal. Raises NotFound for a contract that was issued as PDF alone."""
-    async with call.transaction() as tx:
-        contract = await tx.contracts.get(call.contract)
+    contract = await _get_contract(call)
     if contract.issued_ofd_sha256 is None:
         raise NotFound("the contract has no OFD")
     if contract.state is not ContractState.COMPLETED or contract.final_ofd_sha256 is None:
         raise NotCompleted
-    return File(await call.services.files.get(contract.final_ofd_sha256), OFD_TYPE, f"{contract.number}.ofd")
+    return download(await call.services.files.get(contract.final_ofd_sha256), f"{contract.number}.ofd", OFD)
 
 
-async def evidence_zip(call: ApiCall) -> File:
+async def evidence_zip(call: ApiCall) -> web.Response:
     """Return the newest version of the evidence package."""
-    async with call.transaction() as tx:
-        contract = await tx.contracts.get(call.contract)
+    contract = await _get_contract(call)
     await add_renewed_version(call.services, contract.id)
     async with call.transaction() as tx:
         package = await open_package(tx, contract, call.actor)
-    return File(await call.services.files.get(package.sha256), PACKAGE_TYPE, f"{contract.number}-evidence.zip")
+    return download(await call.services.files.get(package.sha256), f"{contract.number}-evidence.zip", PACKAGE)
 
 
-async def addendum_zip(call: ApiCall) -> File:
+async def addendum_zip(call: ApiCall) -> web.Response:
     """Return the newest addendum to the evidence package; it is made if something has happened since."""
-    async with call.transaction() as tx:
-        contract = await tx.contracts.get(call.contract)
+    contract = await _get_contract(call)
     await add_addendum(call.services, contract.id)
     async with call.transaction() as tx:
         made = await open_addendum(tx, contract, call.actor)
-    return File(await call.services.files.get(made.sha256), PACKAGE_TYPE, f"{contract.number}-addendum.zip")
+    return download(await call.services.files.get(made.sha256), f"{contract.number}-addendum.zip", PACKAGE)
 
 
 async def check_file(call: ApiCall) -> FileChecked:
@@ -75,7 +76,7 @@ async def reminders(call: ApiCall) -> Ledger:
         await tx.contracts.get(call.contract)
         signers = {task.id: task.signer for task in await tx.tasks.list_of_contract(call.contract)}
         entries = await tx.reminders.list_of_contract(call.contract)
-    names = ("kind", "step", "number", "due_at", "at", "reason", "delivery")
+    names = LedgerEntry.model_fields.keys() - {"signer"}
     return Ledger(
         entries=[
             LedgerEntry(signer=signers.get(entry["task"]), **{name: entry[name] for name in names}) for entry in entries

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
@@ -48,25 +48,34 @@ class DoorName(StrEnum):
     COPY = "copy"
 
 
-class _Taken(BaseModel):
+class ApiRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class _Given(BaseModel):
+class ApiAnswer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Answer = TypeVar("Answer", bound=ApiAnswer)
+
+
+def pick(model: type[Answer], source: object, **others: object) -> Answer:
+    """Return an answer with these other values, and with those of the source that have the same names as its fields."""
+    names = model.model_fields.keys() - others.keys()
+    return model(**{name: getattr(source, name) for name in names}, **others)
 
 
 # ---- taken
 
 
-class StudentAsked(_Taken):
+class StudentAsked(ApiRequest):
     name: Name
     id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
     id_number: Words
     birth_date: date | None = Field(None, description="Required if the document number does not contain it.")
 
 
-class SignerAsked(_Taken):
+class SignerAsked(ApiRequest):
     role: Role = Field(description="A `student` must be the student of the contract, a guardian must not.")
     name: Name
     phone: Words = Field(description="Mobile number; Chinese if it has no country code.", examples=["+8619000000101"])
@@ -81,7 +90,7 @@ class SignerAsked(_Taken):
     )
 
 
-class CopyAsked(_Taken):
+class CopyAsked(ApiRequest):
     """Somebody besides the signers who gets the completed contract by e-mail."""
 
     role: CopyRole = Field(
@@ -93,7 +102,7 @@ class CopyAsked(_Taken):
     language: Literal["zh", "en"] = "zh"
 
 
-class DocumentAsked(_Taken):
+class DocumentAsked(ApiRequest):
     """A PDF of the school's own in place of a template, uploaded by `keepDocument`."""
 
     document: Words = Field(description="As returned by `keepDocument` within the last day.")
@@ -107,7 +116,7 @@ class DocumentAsked(_Taken):
     )
 
 
-class ContractAsked(_Taken):
+class ContractAsked(ApiRequest):
     """Draw and issue one contract."""
 
     template: Words | None = Field(None, description="By default the course's own, or `course` if it has none.")
@@ -139,20 +148,20 @@ class ContractAsked(_Taken):
     )
 
 
-class LinkAsked(_Taken):
+class LinkAsked(ApiRequest):
     signer: UUID
     door: DoorName
 
 
-class VoidAsked(_Taken):
+class VoidAsked(ApiRequest):
     reason: Reason = Field(description="Shown to staff; it is kept with the record, and can be erased.")
 
 
-class ExtendAsked(_Taken):
+class ExtendAsked(ApiRequest):
     deadline: AwareDatetime
 
 
-class ReissueAsked(_Taken):
+class ReissueAsked(ApiRequest):
     """All members are optional. With an empty body the same people sign."""
 
     signers: list[SignerAsked] | None = Field(
@@ -163,16 +172,16 @@ class ReissueAsked(_Taken):
     )
 
 
-class PhoneAsked(_Taken):
+class PhoneAsked(ApiRequest):
     phone: Words = Field(description="Mobile number; Chinese if it has no country code.", examples=["+8619000000199"])
     reason: Reason = Field(description="For the member of staff who approves it.")
 
 
-class NothingAsked(_Taken):
+class NothingAsked(ApiRequest):
     """No members; the body may be empty."""
 
 
-class ListAsked(_Taken):
+class ListAsked(ApiRequest):
     """The query of the list."""
 
     state: ContractState | None = None
@@ -184,17 +193,17 @@ class ListAsked(_Taken):
 # ---- given
 
 
-class DocumentKept(_Given):
+class DocumentKept(ApiAnswer):
     document: str = Field(description="Identifies the PDF in `issueContract`.")
 
 
-class SignerIssued(_Given):
+class SignerIssued(ApiAnswer):
     id: UUID
     role: Role
     state: TaskState
 
 
-class ContractIssued(_Given):
+class ContractIssued(ApiAnswer):
     id: UUID
     number: str
     state: ContractState
@@ -203,7 +212,7 @@ class ContractIssued(_Given):
     signers: list[SignerIssued]
 
 
-class NextStepGiven(_Given):
+class NextStepGiven(ApiAnswer):
     """The next automatic step."""
 
     kind: StepKind
@@ -211,14 +220,14 @@ class NextStepGiven(_Given):
     due_at: datetime
 
 
-class CustodyGiven(_Given):
+class CustodyGiven(ApiAnswer):
     """Custody of the key of a signature: proved, and as claimed by the client."""
 
     proved: Custody
     claimed: str
 
 
-class SignerGiven(_Given):
+class SignerGiven(ApiAnswer):
     id: UUID
     role: Role
     name: str
@@ -230,7 +239,7 @@ class SignerGiven(_Given):
     custody: CustodyGiven | None = Field(description="Of their signature; null until they have signed.")
 
 
-class DeliveryGiven(_Given):
+class DeliveryGiven(ApiAnswer):
     signer: UUID | None
     channel: str
     purpose: str
@@ -238,7 +247,7 @@ class DeliveryGiven(_Given):
     at: datetime
 
 
-class CopyGiven(_Given):
+class CopyGiven(ApiAnswer):
     role: CopyRole
     name: str
     email: str = Field(description="Masked.")
@@ -246,12 +255,12 @@ class CopyGiven(_Given):
     failure: str | None = Field(description="The kind of failure, if the e-mail bounced or was refused.")
 
 
-class Stuck(_Given):
+class Stuck(ApiAnswer):
     since: datetime
     reason: str
 
 
-class SetDocument(_Given):
+class SetDocument(ApiAnswer):
     """A document of the same set: the same people sign it in the same visit."""
 
     id: UUID
@@ -260,12 +269,10 @@ class SetDocument(_Given):
     state: ContractState
 
 
-class ContractGiven(_Given):
+class ContractFacts(ApiAnswer):
     id: UUID
     number: str
     state: ContractState
-    document_sha256: str
-    ofd_sha256: str | None = Field(description="Of the OFD as issued; null for a contract that is issued as PDF alone.")
     campus: str
     course: str | None
     title: str
@@ -273,6 +280,11 @@ class ContractGiven(_Given):
     external_id: str | None
     created_at: datetime
     completed_at: datetime | None
+
+
+class ContractGiven(ContractFacts):
+    document_sha256: str
+    ofd_sha256: str | None = Field(description="Of the OFD as issued; null for a contract that is issued as PDF alone.")
     reason: str | None = Field(description="Why it ended, if it was not completed.")
     stuck: Stuck | None = Field(description="Signed by all, but the hub could not finish it yet; it keeps trying.")
     replaces: UUID | None
@@ -283,26 +295,16 @@ class ContractGiven(_Given):
     copies: list[CopyGiven] = Field(description="Who else gets the completed contract.")
 
 
-class ContractListed(_Given):
-    id: UUID
-    number: str
-    state: ContractState
-    campus: str
-    course: str | None
-    title: str
-    deadline: datetime
-    external_id: str | None
-    created_at: datetime
-    completed_at: datetime | None
+class ContractListed(ContractFacts):
     readable: bool = Field(description="False if its data was encrypted with another key; nothing can be done with it.")
 
 
-class ContractPage(_Given):
+class ContractPage(ApiAnswer):
     items: list[ContractListed]
     next_cursor: str | None
 
 
-class LinkGiven(_Given):
+class LinkGiven(ApiAnswer):
     """A link. Requests for the same signer and door return the same link."""
 
     url: str
@@ -312,18 +314,18 @@ class LinkGiven(_Given):
     expires_at: datetime | None
 
 
-class PhoneChangeGiven(_Given):
+class PhoneChangeGiven(ApiAnswer):
     """The phone number is not changed yet: the request is the first approval, a member of staff gives the second."""
 
     state: Literal["waiting-for-approval"]
     id: UUID
 
 
-class Reminded(_Given):
+class Reminded(ApiAnswer):
     deliveries: list[DeliveryGiven]
 
 
-class LedgerEntry(_Given):
+class LedgerEntry(ApiAnswer):
     signer: UUID | None
     kind: str = Field(description="planned, sent, skipped, failed, receipt, opened or stopped")
     step: str | None
@@ -334,11 +336,11 @@ class LedgerEntry(_Given):
     delivery: UUID | None
 
 
-class Ledger(_Given):
+class Ledger(ApiAnswer):
     entries: list[LedgerEntry]
 
 
-class WordsGiven(_Given):
+class WordsGiven(ApiAnswer):
     """A text written by a person. The entry's `facts` hold a commitment in its place: HMAC-SHA-256 with a salt that is
     stored with the text, and erased with it."""
 
@@ -348,7 +350,7 @@ class WordsGiven(_Given):
     text: str | None = Field(description="Null after it was erased.")
 
 
-class RecordEntryGiven(_Given):
+class RecordEntryGiven(ApiAnswer):
     """`digest` = SHA-256 over the canonical JSON (sorted keys, no spaces, UTF-8) of contract, sequence, at, kind,
     actor, facts and previous, each as given here.
     """
@@ -363,18 +365,18 @@ class RecordEntryGiven(_Given):
     digest: str
 
 
-class RecordGiven(_Given):
+class RecordGiven(ApiAnswer):
     entries: list[RecordEntryGiven]
     words: list[WordsGiven] = Field(description="The texts behind the `committed` values in the facts of the entries.")
     broken_at: int | None = Field(description="The first entry that breaks the chain; null if the chain is intact.")
 
 
-class SentenceGiven(_Given):
+class SentenceGiven(ApiAnswer):
     zh: str
     en: str
 
 
-class FileChecked(_Given):
+class FileChecked(ApiAnswer):
     file: str = Field(description="The name of the file, if the request has one; of two files, that of the package.")
     readable: bool = Field(description="Whether it is a PDF, an OFD or an evidence package at all.")
     failed: bool

@@ -6,25 +6,17 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from hub.model.sealing.seal_fault import SealFault
 from hub.model.sealing.seal_job import MAX_NAMED_FILES, SealItemState, SealJobState, SealLevel
-from hub.web.api.schemas import NO_CONTROLS, Words
+from hub.web.api.schemas import NO_CONTROLS, ApiAnswer, ApiRequest, Words
 
 Prefix = Annotated[str, StringConstraints(max_length=500, pattern=NO_CONTROLS)]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROLS)]
 
 
-class _SealTaken(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _SealGiven(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StorePlace(_SealTaken):
+class StorePlace(ApiRequest):
     store: Words = Field(description="The name of a configured object store.")
     prefix: Prefix = Field("", description="The beginning of the keys, like `in/2026/`.")
 
@@ -38,7 +30,7 @@ class StoreFiles(StorePlace):
     )
 
 
-class SealJobAsked(_SealTaken):
+class SealJobAsked(ApiRequest):
     """In JSON: the files of an object store. As multipart/form-data: the same fields as texts, and the files."""
 
     seal: Words | None = Field(None, description="The name of the seal; by default the configured seal.")
@@ -52,7 +44,7 @@ class SealJobAsked(_SealTaken):
     webhook: Words | None = Field(None, description="The name of a configured webhook to call when the job has ended.")
 
 
-class SealJobGiven(_SealGiven):
+class SealJobGiven(ApiAnswer):
     id: UUID
     state: SealJobState
     reason: str = Field(description="Why it stopped.")
@@ -65,7 +57,7 @@ class SealJobGiven(_SealGiven):
     files_until: datetime | None = Field(description="Until when results can be fetched.")
 
 
-class SealItemGiven(_SealGiven):
+class SealItemGiven(ApiAnswer):
     number: int
     name: str
     state: SealItemState
@@ -77,12 +69,12 @@ class SealItemGiven(_SealGiven):
     detail: str
 
 
-class SealItemsAsked(_SealTaken):
+class SealItemsAsked(ApiRequest):
     state: SealItemState | None = Field(None, description="Only these.")
     after: int = Field(0, ge=0, le=2_000_000_000, description="Only files after this number.")
     limit: int = Field(200, ge=1, le=1000)
 
 
-class SealItemPage(_SealGiven):
+class SealItemPage(ApiAnswer):
     items: list[SealItemGiven]
     next: int | None = Field(description="`after` for the next page; null on the last page.")

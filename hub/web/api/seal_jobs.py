@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 from uuid import UUID
+
+from aiohttp import web
 
 from hub.errors import BadInput, ResultNotReady, SealJobNotFound, SealNotFound
 from hub.lifecycle.sealing.jobs.seal_jobs import NamedFiles, UploadedFiles, begin_seal_job
@@ -20,7 +22,8 @@ from hub.model.sealing.seal_job import SealClient, SealItem, SealItemState, Seal
 from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import CHUNK_BYTES
 from hub.store.transaction import Transaction
-from hub.web.api.endpoint import ApiCall, FileOnDisk, StreamedFile
+from hub.web.api.endpoint import ApiCall
+from hub.web.api.schemas import pick
 from hub.web.api.seal_job_schemas import (
     SealItemGiven,
     SealItemPage,
@@ -29,6 +32,7 @@ from hub.web.api.seal_job_schemas import (
     SealJobGiven,
     StorePlace,
 )
+from hub.web.pages.files import ZipSink
 
 ZIP_TYPE = "application/zip"
 SEALED_TYPE = "application/octet-stream"
@@ -48,14 +52,14 @@ async def create(call: ApiCall) -> SealJobGiven:
         client = SealClient(call.key.id, call.key.name, call.key.campus)
         named = NamedFiles(tuple(asked.source.keys)) if asked.source and asked.source.keys else None
         job = await begin_seal_job(call.services, tx, client, terms, uploaded or named)
-        given = _given(job)
+        given = pick(SealJobGiven, job)
         await call.keep(tx, 201, given)
     return given
 
 
 async def read(call: ApiCall) -> SealJobGiven:
     async with call.transaction() as tx:
-        return _given(await _get_job(call, tx))
+        return pick(SealJobGiven, await _get_job(call, tx))
 
 
 async def list_items(call: ApiCall) -> SealItemPage:
@@ -68,7 +72,7 @@ async def list_items(call: ApiCall) -> SealItemPage:
     return SealItemPage(items=[_item(item) for item in shown], next=following)
 
 
-async def result(call: ApiCall) -> FileOnDisk:
+async def result(call: ApiCall) -> web.FileResponse:
     """Return one sealed file."""
     async with call.transaction() as tx:
         job = await _get_job(call, tx)
@@ -78,10 +82,10 @@ async def result(call: ApiCall) -> FileOnDisk:
     path = call.services.seal_files.folder.result(item)
     if not path.is_file():
         raise ResultNotReady("deleted")
-    return FileOnDisk(path, SEALED_TYPE, item.name.rpartition("/")[2])
+    return web.FileResponse(path, headers=_headers(item.name.rpartition("/")[2], SEALED_TYPE))
 
 
-async def results(call: ApiCall) -> StreamedFile:
+async def results(call: ApiCall) -> web.Response:
     """Return all sealed files of a job that has ended, as a ZIP."""
     async with call.transaction() as tx:
         job = await _get_job(call, tx)
@@ -89,13 +93,17 @@ async def results(call: ApiCall) -> StreamedFile:
         raise ResultNotReady(job.state.value)
     if job.files_until is not None and job.files_until <= call.services.clock():
         raise ResultNotReady("deleted")
-    return StreamedFile(_zip(call.services, job), ZIP_TYPE, f"sealed-{job.id}.zip")
+    return web.Response(body=_zip(call.services, job), headers=_headers(f"sealed-{job.id}.zip", ZIP_TYPE))
+
+
+def _headers(name: str, content_type: str) -> dict[str, str]:
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}", "Content-Type": content_type}
 
 
 async def _zip(services: Services, job: SealJob) -> AsyncIterator[bytes]:
     """Yield a ZIP piece by piece. Sealed files are already compressed, so they are only stored in it."""
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+    sink = ZipSink()
+    with sink.open() as archive:
         after = 0
         while True:
             async with services.database.transaction(EVERYTHING) as tx:
@@ -111,30 +119,11 @@ async def _zip(services: Services, job: SealJob) -> AsyncIterator[bytes]:
     yield sink.take()
 
 
-async def _packed(archive: zipfile.ZipFile, sink: _Sink, name: str, path: Path) -> AsyncIterator[bytes]:
+async def _packed(archive: zipfile.ZipFile, sink: ZipSink, name: str, path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
         while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
             member.write(chunk)
             yield sink.take()
-
-
-class _Sink(io.RawIOBase):
-    """The written bytes until they are taken. It cannot seek."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._parts)
-        self._parts.clear()
-        return taken
 
 
 async def _get_job(call: ApiCall, tx: Transaction) -> SealJob:
@@ -157,21 +146,7 @@ def _prefix(place: StorePlace | None) -> StorePrefix | None:
     return StorePrefix(place.store, place.prefix) if place else None
 
 
-def _given(job: SealJob) -> SealJobGiven:
-    names = ("id", "state", "reason", "total", "sealed", "failed", "left", "asked_at", "ended_at", "files_until")
-    return SealJobGiven(**{name: getattr(job, name) for name in names})
-
-
 def _item(item: SealItem) -> SealItemGiven:
     english, chinese = SENTENCES[item.fault] if item.fault else (None, None)
-    return SealItemGiven(
-        number=item.number,
-        name=item.name,
-        state=item.state,
-        sha256=item.result_sha256,
-        size=item.result_size,
-        fault=item.fault,
-        fault_en=english,
-        fault_zh=chinese,
-        detail=item.detail,
-    )
+    hashed = {"sha256": item.result_sha256, "size": item.result_size}
+    return pick(SealItemGiven, item, **hashed, fault_en=english, fault_zh=chinese)

@@ -6,27 +6,19 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from hub.model.sealing.seal import SealKind, SealState
 from hub.model.sealing.seal_grant import GranteeKind
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.sealing.sm2_seal import Sm2KeyPlace
-from hub.web.api.schemas import NO_CONTROLS, Name, Reason, Words
+from hub.web.api.schemas import NO_CONTROLS, ApiAnswer, ApiRequest, Name, Reason, Words
 
 Code = Annotated[str, StringConstraints(min_length=18, max_length=18, pattern=r"^[0-9A-HJ-NP-RTUWXY]{18}$")]
 Inscription = Annotated[str, StringConstraints(max_length=12, pattern=NO_CONTROLS)]
 
 
-class _Taken(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class _Given(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SealApplied(_Taken):
+class SealApplied(ApiRequest):
     """Apply for a seal, whose picture is drawn. Two people approve it in the console or at a terminal."""
 
     name: Name = Field(
@@ -40,7 +32,7 @@ class SealApplied(_Taken):
     reason: Reason
 
 
-class GrantAsked(_Taken):
+class GrantAsked(ApiRequest):
     """Grant the use of a seal."""
 
     grantee_kind: GranteeKind
@@ -53,16 +45,16 @@ class GrantAsked(_Taken):
     max_uses: int | None = Field(None, ge=1, le=100_000_000, description="The most documents that may be sealed.")
 
 
-class SealMoveAsked(_Taken):
+class SealMoveAsked(ApiRequest):
     """No members; the body may be empty."""
 
 
-class UsesAsked(_Taken):
+class UsesAsked(ApiRequest):
     limit: int = Field(100, ge=1, le=500)
     before: UUID | None = Field(None, description="The last line of the previous page.")
 
 
-class SealListed(_Given):
+class SealListed(ApiAnswer):
     id: UUID
     name: str
     kind: SealKind
@@ -74,11 +66,11 @@ class SealListed(_Given):
     ends_at: datetime | None = Field(description="When its certificate expires; null before it is made.")
 
 
-class SealsGiven(_Given):
+class SealsGiven(ApiAnswer):
     seals: list[SealListed]
 
 
-class GrantGiven(_Given):
+class GrantGiven(ApiAnswer):
     id: UUID
     grantee_kind: GranteeKind
     grantee: str
@@ -97,7 +89,7 @@ class SealGiven(SealListed):
     grants: list[GrantGiven]
 
 
-class SealUseGiven(_Given):
+class SealUseGiven(ApiAnswer):
     """A line of the register. It may change as long as its outcome is `attempt`."""
 
     id: UUID
@@ -116,5 +108,5 @@ class SealUseGiven(_Given):
     result_sha256: str | None
 
 
-class SealUsesGiven(_Given):
+class SealUsesGiven(ApiAnswer):
     uses: list[SealUseGiven]

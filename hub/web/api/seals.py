@@ -21,6 +21,7 @@ from hub.model.sealing.seal_grant import SealGrant
 from hub.model.sealing.seal_use import SealUse
 from hub.store.transaction import Transaction
 from hub.web.api.endpoint import ApiCall
+from hub.web.api.schemas import pick
 from hub.web.api.seal_schemas import (
     GrantAsked,
     GrantGiven,
@@ -109,26 +110,18 @@ async def _whole(tx: Transaction, seal: Seal) -> SealGiven:
     request = await tx.seals.get_request(seal.id)
     grants = [_grant(each) for each in await tx.seals.list_grants(seal.id)]
     approvals, side = len(request.given) if request else 0, await tx.sm2_seals.get(seal.id)
-    return SealGiven(
-        **_listed(seal).model_dump(),
-        approvals=approvals,
-        grants=grants,
-        sm2_ends_at=side.ends_at if side else None,
-        sm2_key=side.key_place if side else None,
-    )
+    sm2 = {"sm2_ends_at": side.ends_at if side else None, "sm2_key": side.key_place if side else None}
+    return pick(SealGiven, seal, approvals=approvals, grants=grants, **sm2)
 
 
 def _listed(seal: Seal) -> SealListed:
-    return SealListed(**{name: getattr(seal, name) for name in SealListed.model_fields})
+    return pick(SealListed, seal)
 
 
 def _grant(grant: SealGrant) -> GrantGiven:
-    plain = set(GrantGiven.model_fields) - {"grantee_kind", "grantee", "templates"}
-    values = {name: getattr(grant, name) for name in plain}
-    named = {"grantee_kind": grant.grantee.kind, "grantee": grant.grantee.name}
-    return GrantGiven(**values | named, templates=list(grant.templates))
+    grantee = grant.grantee
+    return pick(GrantGiven, grant, grantee_kind=grantee.kind, grantee=grantee.name, templates=list(grant.templates))
 
 
 def _use(use: SealUse) -> SealUseGiven:
-    values = {name: getattr(use, name) for name in SealUseGiven.model_fields if name != "grant"}
-    return SealUseGiven(**values, grant=use.seal_grant)
+    return pick(SealUseGiven, use, grant=use.seal_grant)

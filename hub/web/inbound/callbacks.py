@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from channels import CallbackAnswer, CallbackRequest, NotGenuine, Reporting
+from hub.bounded_read import read_limited
 from hub.errors import AccessDenied
 from hub.measures import SecurityEvent
 from hub.web.http.app_keys import HUB
@@ -51,11 +52,7 @@ async def called(batcher: CallbackBatcher, request: web.Request) -> web.Response
 
 async def _call(request: web.Request) -> CallbackRequest:
     """Return the request as received, but with the configured public URL, which proxies may have changed."""
-    body = await request.content.read(MAX_CALL_BYTES + 1)
-    while body and len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
-        body += more
-    if len(body) > MAX_CALL_BYTES:
-        raise NotGenuine("the request is too large")
+    body = await read_limited(request.content, MAX_CALL_BYTES, lambda _: NotGenuine("the request is too large"))
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = request.app[HUB].services.origin + request.raw_path
     return CallbackRequest(request.method, url, request.raw_path, headers, body)

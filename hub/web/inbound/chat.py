@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from chats import Chat, ChatQuestion, ChatRequest, ForgedQuestion, NotSent, Reply
+from hub.bounded_read import read_limited
 from hub.errors import AccessDenied
 from hub.lifecycle.inbound.chat_replies import answer_chat_question
 from hub.measures import SecurityEvent
@@ -99,11 +100,7 @@ class ChatCallbacks:
 
 
 async def _call(request: web.Request) -> ChatRequest:
-    body = b""
-    while len(body) <= MAX_CALL_BYTES and (more := await request.content.read(MAX_CALL_BYTES + 1 - len(body))):
-        body += more
-    if len(body) > MAX_CALL_BYTES:
-        raise ForgedQuestion("the request is too large")
+    body = await read_limited(request.content, MAX_CALL_BYTES, lambda _: ForgedQuestion("the request is too large"))
     headers = {name.lower(): value for name, value in request.headers.items()}
     return ChatRequest(request.method, dict(request.query), headers, body)
 

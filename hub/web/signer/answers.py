@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -18,6 +19,10 @@ from hub.web.pages.i18n import chosen_language
 
 def base64(value: bytes) -> str:
     return b64encode(value).decode("ascii")
+
+
+def iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:

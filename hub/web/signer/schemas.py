@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from hub.bounded_read import read_limited
 from hub.errors import BadInput
 from hub.model.contract.asked_field import MAX_ASKED_FIELDS
 from hub.model.signing.device_key import MAX_LABEL_LENGTH
@@ -218,17 +219,18 @@ class RefusalBody(Body):
 Some = TypeVar("Some", bound=Body)
 
 
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Return the body. Raises HTTPRequestEntityTooLarge if it is longer than `limit` bytes."""
+    return await read_limited(request.content, limit, lambda _: web.HTTPRequestEntityTooLarge(limit, limit + 1))
+
+
 async def body(request: web.Request, kind: type[Some]) -> Some:
     """Parse the JSON body as `kind`. Raises BadInput with the field, or HTTPRequestEntityTooLarge."""
     if (request.content_length or 0) > MAX_JSON_BYTES:
         raise web.HTTPRequestEntityTooLarge(MAX_JSON_BYTES, request.content_length or 0)
-    content = bytearray()
-    async for chunk in request.content.iter_any():
-        content += chunk
-        if len(content) > MAX_JSON_BYTES:
-            raise web.HTTPRequestEntityTooLarge(MAX_JSON_BYTES, len(content))
+    content = await read_body(request, MAX_JSON_BYTES)
     try:
-        return kind.model_validate_json(bytes(content) or b"{}")
+        return kind.model_validate_json(content or b"{}")
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"])

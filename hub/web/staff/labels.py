@@ -205,9 +205,9 @@ NEXT_WAYS = {
     "undelivered": "not delivered",
     "refused": "refused by the provider",
 }
-# Kinds of tasks whose whole text was written by a person; for THEN_OWN_WORDS, all of it except the first line.
-# Kinds whose last line is the address of the page on which something is approved.
+# Kinds of tasks whose last line is the address of the page on which something is approved.
 APPROVALS = {"approve-issue", "approve-text"}
+# Kinds whose whole text was written by a person; for THEN_OWN_WORDS, all of it except the first line.
 ALL_OWN_WORDS = {"question", "not-me", "wrong", "wrote"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
 # Values that have a label, and that stand alone in a line of a text from the lifecycle.

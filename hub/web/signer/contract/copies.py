@@ -11,6 +11,7 @@ from hub.lifecycle.contract.open_copy import find_copy_link, open_copy
 from hub.model.contract.contract_copy import ASKED_CHARACTERS
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.problems import status_of
+from hub.web.pages.files import PDF, download
 from hub.web.pages.i18n import chosen_language
 from hub.web.pages.render import page
 
@@ -48,8 +49,7 @@ async def take(request: web.Request) -> web.Response:
         content = await open_copy(services, contract, ticket, answer)
     except (LinkNotValid, WrongAnswer, Locked) as error:
         return _page(request, error, language)
-    headers = {"Content-Disposition": f'attachment; filename="{link.contract.number}.pdf"'}
-    return web.Response(body=content, content_type="application/pdf", headers=headers)
+    return download(content, f"{link.contract.number}.pdf", PDF)
 
 
 def _address(request: web.Request) -> tuple[str, str]:

@@ -22,12 +22,10 @@ from hub.model.school.course import Campus
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, PAGE_IMAGES
 from hub.web.http.security import refuse_other_sites, session_secret
+from hub.web.pages.files import OFD, PACKAGE, download
 from hub.web.pages.i18n import chosen_language
-from hub.web.signer.answers import contract_id
+from hub.web.signer.answers import contract_id, iso
 from hub.web.signer.signing.answering import asks_json
-from hub.web.signer.signing.protocol import iso
-
-OFD_TYPE = "application/ofd"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,9 +173,7 @@ async def _completed(request: web.Request) -> Contract:
 async def _ofd(request: web.Request, seen: Contract) -> web.Response:
     if seen.ofd_sha256 is None:
         raise NotFound("the contract has no OFD")
-    content = await request.app[HUB].services.files.get(seen.ofd_sha256)
-    headers = {"Content-Disposition": f'attachment; filename="{seen.number}.ofd"'}
-    return web.Response(body=content, content_type=OFD_TYPE, headers=headers)
+    return await _download(request, f"{seen.number}.ofd", seen.ofd_sha256, OFD)
 
 
 async def _pdf(request: web.Request, seen: Contract, disposition: str) -> web.Response:
@@ -194,7 +190,7 @@ async def evidence(request: web.Request) -> web.Response:
     await add_renewed_version(hub.services, seen.id)
     async with hub.database.transaction(EVERYTHING) as tx:
         package = await find_package(tx, seen.id)
-    return await _container(request, f"{seen.number}-evidence.zip", package.sha256)
+    return await _download(request, f"{seen.number}-evidence.zip", package.sha256, PACKAGE)
 
 
 async def addendum(request: web.Request) -> web.Response:
@@ -205,13 +201,11 @@ async def addendum(request: web.Request) -> web.Response:
     await add_addendum(hub.services, seen.id)
     async with hub.database.transaction(EVERYTHING) as tx:
         made = await find_addendum(tx, seen.id)
-    return await _container(request, f"{seen.number}-addendum.zip", made.sha256)
+    return await _download(request, f"{seen.number}-addendum.zip", made.sha256, PACKAGE)
 
 
-async def _container(request: web.Request, name: str, sha256: str) -> web.Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    content = await request.app[HUB].services.files.get(sha256)
-    return web.Response(body=content, content_type="application/vnd.etsi.asic-e+zip", headers=headers)
+async def _download(request: web.Request, name: str, sha256: str, content_type: str) -> web.Response:
+    return download(await request.app[HUB].services.files.get(sha256), name, content_type)
 
 
 def _current(seen: Contract) -> str:

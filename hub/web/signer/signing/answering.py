@@ -28,7 +28,7 @@ async def attachment(request: web.Request) -> web.Response:
     await request.app[RATE_LIMITS].slow_down(request, "attachment")
     # before the body is received
     await get_visit(request.app[HUB].database, session_secret(request), contract_id(request))
-    uploaded = await _read_upload(request)
+    uploaded = await schemas.read_body(request, MAX_ATTACHMENT_BYTES)
     given = await attach(
         request.app[HUB].services,
         session_secret(request),
@@ -37,15 +37,6 @@ async def attachment(request: web.Request) -> web.Response:
         uploaded,
     )
     return web.json_response({"media_type": given.media_type, "size": given.size, "sha256": given.sha256}, status=201)
-
-
-async def _read_upload(request: web.Request) -> bytes:
-    content = bytearray()
-    async for chunk in request.content.iter_any():
-        content += chunk
-        if len(content) > MAX_ATTACHMENT_BYTES:
-            raise web.HTTPRequestEntityTooLarge(MAX_ATTACHMENT_BYTES, len(content))
-    return bytes(content)
 
 
 async def answers(request: web.Request) -> web.Response:

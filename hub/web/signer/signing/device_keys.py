@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from hub.model.signing.device_key import AppKey
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import session_secret
 from hub.web.signer import schemas
+from hub.web.signer.answers import iso
 from hub.web.signer.schemas import body
 
 
@@ -66,14 +66,10 @@ def _device(key: AppKey) -> dict[str, Any]:
         "platform": key.platform,
         "attestation": key.attestation.value,
         "level": key.level,
-        "bound_at": _iso(key.bound_at),
-        "used_at": _iso(key.used_at) if key.used_at else None,
-        "revoked_at": _iso(key.revoked_at) if key.revoked_at else None,
+        "bound_at": iso(key.bound_at),
+        "used_at": iso(key.used_at) if key.used_at else None,
+        "revoked_at": iso(key.revoked_at) if key.revoked_at else None,
     }
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 async def revoke(request: web.Request) -> web.Response:

@@ -16,9 +16,8 @@ from hub.lifecycle.signing.pair_agent import PairingView
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret
 from hub.web.signer import schemas
-from hub.web.signer.answers import base64, contract_id, where
+from hub.web.signer.answers import base64, contract_id, iso, where
 from hub.web.signer.schemas import body
-from hub.web.signer.signing.protocol import iso
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:

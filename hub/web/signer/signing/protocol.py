@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -33,7 +32,7 @@ from hub.web.http.security import clear_session, refuse_other_sites, session_sec
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.scripts import SCRIPTS
 from hub.web.signer import schemas
-from hub.web.signer.answers import base64, contract_id, contracts_json, uuid, where
+from hub.web.signer.answers import base64, contract_id, contracts_json, iso, uuid, where
 from hub.web.signer.schemas import body
 from hub.web.signer.school import enrolling
 from hub.web.signer.signing import device_keys, passkeys, pickup_code
@@ -278,10 +277,3 @@ async def phone(request: web.Request) -> web.Response:
     if state == "changed":
         clear_session(response)
     return response
-
-
-# ---- values
-
-
-def iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

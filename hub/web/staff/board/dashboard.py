@@ -39,13 +39,6 @@ _COUNTS = {name: name for name in VIEWS} | {"opened": "read"}
 # These states are shown even if no contract has them, because clerks look for them.
 _STATES = [state for state in ContractState if state not in (ContractState.DRAFT, ContractState.ISSUED)]
 FUNNEL = ("issued", "delivered", "opened", "signed", "completed")
-FUNNEL_WORDS = {
-    "issued": "issued",
-    "delivered": "delivered",
-    "opened": "opened",
-    "signed": "signed",
-    "completed": "completed",
-}
 DEADLINES = {"past": "has passed", "1": "within a day", "3": "within 3 days", "7": "within a week"}
 FILTERS = ("campus", "view", "state", "course", "age", "deadline", "channel", "receipt", "silent", "q", "sort")
 # The allowed values of these filters. A link on another site may put anything into the URL.
@@ -181,4 +174,4 @@ def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:
 
 def _bars(counts: Mapping[str, int]) -> list[Bar]:
     whole = max(counts["issued"], 1)
-    return [Bar(FUNNEL_WORDS[name], counts[name], round(100 * counts[name] / whole, 1)) for name in FUNNEL]
+    return [Bar(name, counts[name], round(100 * counts[name] / whole, 1)) for name in FUNNEL]

@@ -18,6 +18,7 @@ from hub.model.staff.scope import Scope
 from hub.store.board.board_filter import BoardFilter
 from hub.store.board.dashboard import BoardRow
 from hub.web.http.app_keys import RATE_LIMITS
+from hub.web.pages.files import XLSX
 from hub.web.staff import labels
 from hub.web.staff.board.dashboard import link_with_filters, wanted_of
 from hub.web.staff.board.selection import FITTING, describe_filter, read_selected
@@ -30,7 +31,7 @@ MAX_XLSX_ROWS = 20_000
 MAX_CHOSEN = 5000
 # Rows of one statement.
 ROWS_AT_ONCE = 500
-FORMS = {"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "csv": "text/csv"}
+FORMS = {"xlsx": XLSX, "csv": "text/csv"}
 TITLES = (
     "Contract number", "Student", "Course", "Campus", "State", "Issued", "Deadline", "Signers", "Signed by",
     "Last message by", "Receipt", "Last message at", "Opened", "Last signature", "Next step", "Next step at", "Your id",

@@ -15,7 +15,7 @@ from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.http.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
-from hub.web.pages.files import download
+from hub.web.pages.files import OFD, PACKAGE, PDF, download
 from hub.web.staff.contract.contract import contract_id, get_contract
 from hub.web.staff.forms import read_number
 from hub.web.staff.render import show
@@ -65,7 +65,7 @@ async def ofd(visit: StaffVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found, sha256 = await open_ofd(tx, contract_id(visit), visit.actor)
-    return await _file(visit, f"{found.number}.ofd", "application/ofd", sha256)
+    return await _file(visit, f"{found.number}.ofd", OFD, sha256)
 
 
 async def evidence(visit: StaffVisit) -> web.Response:
@@ -75,7 +75,7 @@ async def evidence(visit: StaffVisit) -> web.Response:
     await add_renewed_version(visit.services, found.id)
     async with visit.services.database.transaction(visit.scope) as tx:
         package = await open_package(tx, found, visit.actor)
-    return await _file(visit, f"{found.number}-evidence.zip", "application/vnd.etsi.asic-e+zip", package.sha256)
+    return await _file(visit, f"{found.number}-evidence.zip", PACKAGE, package.sha256)
 
 
 async def addendum(visit: StaffVisit) -> web.Response:
@@ -85,7 +85,7 @@ async def addendum(visit: StaffVisit) -> web.Response:
     await add_addendum(visit.services, found.id)
     async with visit.services.database.transaction(visit.scope) as tx:
         made = await open_addendum(tx, found, visit.actor)
-    return await _file(visit, f"{found.number}-addendum.zip", "application/vnd.etsi.asic-e+zip", made.sha256)
+    return await _file(visit, f"{found.number}-addendum.zip", PACKAGE, made.sha256)
 
 
 async def _check(visit: StaffVisit) -> None:
@@ -95,7 +95,7 @@ async def _check(visit: StaffVisit) -> None:
 
 
 async def _pdf(visit: StaffVisit, found: Contract, sha256: str) -> web.Response:
-    return await _file(visit, f"{found.number}.pdf", "application/pdf", sha256)
+    return await _file(visit, f"{found.number}.pdf", PDF, sha256)
 
 
 async def _file(visit: StaffVisit, name: str, content_type: str, sha256: str) -> web.Response:

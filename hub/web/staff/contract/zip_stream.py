@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZipInfo
+
+from hub.web.pages.files import ZipSink
 
 # A larger ZIP needs other fields (ZIP64), which old programs cannot read.
 MAX_ZIP_BYTES = 2 << 30
@@ -13,29 +15,10 @@ MAX_ZIP_BYTES = 2 << 30
 _LOCAL, _DESCRIPTOR, _CENTRAL, _END = 30, 16, 46, 22
 
 
-class _Sink:
-    """The output of a ZIP file. It cannot seek, and keeps only the bytes that were not taken yet."""
-
-    def __init__(self) -> None:
-        self._written = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._written += data
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: written bytes can be taken at once."""
-
-    def take(self) -> bytes:
-        taken = bytes(self._written)
-        self._written.clear()
-        return taken
-
-
 class ZipStream:
     def __init__(self) -> None:
-        self._sink = _Sink()
-        self._zip = ZipFile(self._sink, "w", ZIP_STORED)  # type: ignore[call-overload]  # it needs no more than this
+        self._sink = ZipSink()
+        self._zip = self._sink.open()
 
     def add(self, name: str, content: bytes, at: datetime) -> bytes:
         """Add a file. Return the next bytes of the ZIP file. `at`: when the file was made, in local time."""

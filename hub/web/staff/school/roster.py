@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
 from aiohttp import web
@@ -23,6 +22,7 @@ from hub.lifecycle.school.import_roster import (
 )
 from hub.model.school.roster_import import RosterImport
 from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
+from hub.web.pages.files import XLSX, download
 from hub.web.pages.i18n import language_of
 from hub.web.staff.actors import names_of
 from hub.web.staff.forms import printable
@@ -31,7 +31,6 @@ from hub.web.staff.staff.access import StaffVisit
 
 # The most titles that are remembered for a campus.
 MAX_REMEMBERED_TITLES = 500
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 async def form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
@@ -120,13 +119,13 @@ async def marked(visit: StaffVisit) -> web.Response:
     """Send the sheet with an added last column for the faults of each row."""
     roster, options = await _roster(visit)
     sheet = await mark_roster(visit.services.database, visit.services.clock, roster.data, visit.scope, options)
-    return _download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx")
+    return download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx", XLSX)
 
 
 async def template(visit: StaffVisit) -> web.Response:
     language = language_of(visit.request)
     sheet = await roster_template(visit.services.database, visit.scope, language)
-    return _download(sheet, "报名名单.xlsx" if language == "zh" else "roster.xlsx")
+    return download(sheet, "报名名单.xlsx" if language == "zh" else "roster.xlsx", XLSX)
 
 
 async def _roster(visit: StaffVisit, *, dry_run: bool = False) -> tuple[RosterUpload, ImportOptions]:
@@ -154,8 +153,3 @@ async def _page(
         meant=meant,
         **values,
     )
-
-
-def _download(sheet: bytes, name: str) -> web.Response:
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}", "Cache-Control": "no-store"}
-    return web.Response(body=sheet, content_type=XLSX, headers=headers)

@@ -9,17 +9,14 @@ from aiohttp import web
 
 from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
 from hub.model.school.entered_day import require_day, start_of_day
-from hub.web.pages.files import download
+from hub.web.pages.files import XLSX, download
 from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.render import show
 from hub.web.staff.sealing.seals import keeper_of, seal_id
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_LINES = 200
-TYPES = {
-    RegisterForm.CSV: "text/csv",
-    RegisterForm.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
+TYPES = {RegisterForm.CSV: "text/csv", RegisterForm.XLSX: XLSX}
 USUAL_PERIOD = timedelta(days=31)
 
 
