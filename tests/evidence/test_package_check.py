@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from hub.documents.evidence.package_items import HASHES
 from qianda.evidence.addendum import AddendumReport, LaterEntry
 from qianda.evidence.container import open_container
-from qianda.evidence.contents import VERSIONS
+from qianda.evidence.contents import HASHES, VERSIONS
 from qianda.evidence.custody import with_custody
 from qianda.evidence.package_check import check_package
 from qianda.evidence.package_report import as_json, signatures_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from hub.documents.evidence.package_items import hash_line
 from hub.model.evidence.addendum import LaterFacts, addendum_head, revocations_text
 from hub.model.evidence.package import head_text
 from hub.model.evidence.record import entry_text
@@ -44,8 +44,4 @@ def addendum_items(facts: LaterFacts, lists: Sequence[bytes], made_at: datetime)
     if facts.proof:
         items[LATER_PROOF] = facts.proof
     items |= {f"trust/list-{number:03}.crl": each for number, each in enumerate(lists, start=1)}
-    return items | {HASHES: "".join(_line(*each) for each in items.items()).encode()}
-
-
-def _line(name: str, content: bytes) -> str:
-    return f"{hashlib.sha256(content).hexdigest()} {hashlib.new('sm3', content).hexdigest()} {name}\n"
+    return items | {HASHES: "".join(hash_line(*each) for each in items.items()).encode()}

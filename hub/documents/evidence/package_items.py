@@ -26,46 +26,17 @@ from hub.model.evidence.record import RecordEntry, entry_text
 from hub.model.messaging.message import Purpose
 from hub.model.signing.signature_request import SignatureRequest
 from qianda.cms_parts import CertificateNames
+from qianda.evidence.contents import HASHES, HEAD
 
-HASHES: Final = "hashes.txt"
-HEAD: Final = "record/head.txt"
 # Messages whose text is left out: texts that people wrote, and codes.
 _UNTOLD: Final = (Purpose.REPLY, Purpose.CODE)
 _CONTRACT: Final = (
-    "id",
-    "number",
-    "state",
-    "title",
-    "language",
-    "campus",
-    "course",
-    "template",
-    "template_version",
-    "issued_sha256",
-    "created_at",
-    "issued_at",
-    "deadline",
-    "completed_at",
-    "ended_at",
-    "replaces",
-    "replaced_by",
-    "fields",
-    "pages",
-)
+    "id number state title language campus course template template_version issued_sha256 created_at "
+    "issued_at deadline completed_at ended_at replaces replaced_by fields pages"
+).split()
 _DELIVERY: Final = (
-    "purpose",
-    "channel",
-    "provider",
-    "language",
-    "state",
-    "created_at",
-    "called_at",
-    "state_at",
-    "provider_reference",
-    "failure_kind",
-    "calls",
-    "rung",
-)
+    "purpose channel provider language state created_at called_at state_at provider_reference failure_kind calls rung"
+).split()
 
 
 @dataclass(frozen=True)
@@ -99,20 +70,25 @@ def package_items(facts: PackageFacts, files: PackageFiles, texts: Mapping[str, 
     items["contract/final.pdf" if contract.completed_at else "contract/issued.pdf"] = files.pdf
     items |= files.ofds
     items["contract/contract.json"] = _json(_contract(facts, files))
-    items["contract/versions.json"] = _json([_version(version) for version in facts.versions])
+    items["contract/versions.json"] = _json(_parts_of(facts.versions, "kind sha256 size created_at"))
     if attachments := contract.data.get("attachments"):
         items["contract/attachments.json"] = _json(attachments)
     for party in facts.case.parties:
         items |= dict(_of_party(facts, files, party))
     items["messages/messages.json"] = _json(list(_messages(facts)))
-    items["messages/reminders.json"] = _json([_reminder(entry) for entry in facts.ledger])
+    reminders = _parts_of(facts.ledger, "task kind step number due_at at reason delivery")
+    items["messages/reminders.json"] = _json(reminders)
     items["seal/seal.json"] = _json(_seal_uses(facts))
     items["record/record.jsonl"] = "".join(f"{entry_text(entry)}\n" for entry in facts.entries).encode()
     last = facts.entries[-1]
     items[HEAD] = head_text(contract.number, contract.id, last.sequence, last.digest).encode()
     items |= _trust(facts, files)
-    items[HASHES] = "".join(_hash_line(name, content) for name, content in items.items()).encode()
+    items[HASHES] = "".join(hash_line(name, content) for name, content in items.items()).encode()
     return items
+
+
+def _parts_of(rows: Sequence[Mapping[str, Any]], names: str) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in names.split()} for row in rows]
 
 
 def _contract(facts: PackageFacts, files: PackageFiles) -> dict[str, Any]:
@@ -122,10 +98,6 @@ def _contract(facts: PackageFacts, files: PackageFiles) -> dict[str, Any]:
         "origin": files.origin,
         "template_sha256_now": files.template_sha256,
     }
-
-
-def _version(version: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: version[name] for name in ("kind", "sha256", "size", "created_at")}
 
 
 def _of_party(facts: PackageFacts, files: PackageFiles, party: Party) -> Iterator[tuple[str, bytes]]:
@@ -212,10 +184,6 @@ def _messages(facts: PackageFacts) -> Iterator[dict[str, Any]]:
         yield told | {"id": delivery.id, "signer": delivery.signer, "to_masked": masked, "text": text}
 
 
-def _reminder(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in ("task", "kind", "step", "number", "due_at", "at", "reason", "delivery")}
-
-
 def _seal_uses(facts: PackageFacts) -> dict[str, Any]:
     return {
         "signatures": [
@@ -233,9 +201,7 @@ def _seal_uses(facts: PackageFacts) -> dict[str, Any]:
             for entry in facts.entries
             if entry.kind in ("seal-used", "ofd-sealed")
         ],
-        "attempts": [
-            {name: attempt[name] for name in ("kind", "state", "started_at", "ended_at")} for attempt in facts.attempts
-        ],
+        "attempts": _parts_of(facts.attempts, "kind state started_at ended_at"),
     }
 
 
@@ -253,7 +219,7 @@ def _trust(facts: PackageFacts, files: PackageFiles) -> dict[str, bytes]:
     }
 
 
-def _hash_line(name: str, content: bytes) -> str:
+def hash_line(name: str, content: bytes) -> str:
     return f"{hash_content(content).hexdigest()} {hashlib.new('sm3', content).hexdigest()} {name}\n"
 
 

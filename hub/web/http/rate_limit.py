@@ -54,12 +54,12 @@ class RateLimits:
         }
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._proxies = proxies
-        self._told = False
+        self._has_warned = False
 
     async def slow_down(self, request: web.Request, what: str) -> None:
         """Count this request. Raises TooMany if its address has made too many within this minute."""
         address = self.address(request)
-        self._tell(request)
+        self._warn_of_proxy(request)
         if address is not None and not await self._limiter.hit(self._limits[what], what, address):
             raise TooMany(retry_after=timedelta(minutes=1))
 
@@ -67,14 +67,14 @@ class RateLimits:
         """Return the address for which this request is counted: see `remote_address`."""
         return remote_address(request, self._proxies)
 
-    def _tell(self, request: web.Request) -> None:
+    def _warn_of_proxy(self, request: web.Request) -> None:
         """Warn once about a private peer that seems to be an unconfigured proxy: its visitors all count as one
         address."""
-        if self._told or "X-Forwarded-For" not in request.headers:
+        if self._has_warned or "X-Forwarded-For" not in request.headers:
             return
         peer = _address(request.remote or "")
         if peer is not None and peer.is_private and not _is_among(self._proxies, peer):
-            self._told = True
+            self._has_warned = True
             log.warning("X-Forwarded-For ignored: does this proxy belong in trusted_proxies?", peer=str(peer))
 
 

@@ -77,21 +77,21 @@ class SlowClients:
 
     async def watch(self, _app: web.Application) -> AsyncIterator[None]:
         """Check the connections as long as the application runs. It is a cleanup context of the application."""
-        task = asyncio.create_task(self._look_again_and_again())
+        task = asyncio.create_task(self._check_connections())
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    async def _look_again_and_again(self) -> None:
+    async def _check_connections(self) -> None:
         while True:
             await asyncio.sleep(self.patience / 8)
             for request, since in list(self._bodies.values()):
-                self._look_at_body(request, since)
+                self._check_body(request, since)
             for transport, answer in list(self._answers.items()):
-                self._look_at_answer(transport, answer)
+                self._check_answer(transport, answer)
 
-    def _look_at_body(self, request: web.Request, since: float) -> None:
+    def _check_body(self, request: web.Request, since: float) -> None:
         waited = _now() - since
         if request.content.is_eof():
             self._bodies.pop(id(request), None)
@@ -110,7 +110,7 @@ class SlowClients:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
-    def _look_at_answer(self, transport: Any, answer: _AnswerProgress) -> None:
+    def _check_answer(self, transport: Any, answer: _AnswerProgress) -> None:
         known = transport.get_extra_info("socket")
         if known is None or known.fileno() < 0:  # None: TLS that is closed
             self._answers.pop(transport, None)

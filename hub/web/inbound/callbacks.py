@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    answered = partial(called, CallbackBatcher(hub.database))
+    answered = partial(take_callback, CallbackBatcher(hub.database))
     return [
         web.route(method, path, answered)
         for method in ("GET", "POST")
@@ -33,7 +33,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     ]
 
 
-async def called(batcher: CallbackBatcher, request: web.Request) -> web.Response:
+async def take_callback(batcher: CallbackBatcher, request: web.Request) -> web.Response:
     hub = request.app[HUB]
     name = request.match_info["channel"]
     provider = hub.services.messaging.router.providers.get(name)

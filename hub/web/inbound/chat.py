@@ -32,7 +32,7 @@ def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
     answers = Answers()
     hub.closing.push_async_callback(answers.close)
     chats = ChatCallbacks(answers)
-    return [web.route(method, "/callbacks/chat/{name}", chats.called) for method in ("GET", "POST")]
+    return [web.route(method, "/callbacks/chat/{name}", chats.take_callback) for method in ("GET", "POST")]
 
 
 class Answers:
@@ -74,7 +74,7 @@ class ChatCallbacks:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
 
-    async def called(self, request: web.Request) -> web.Response:
+    async def take_callback(self, request: web.Request) -> web.Response:
         hub = request.app[HUB]
         name = request.match_info["name"]
         chat = hub.chats.get(name)

@@ -25,7 +25,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def where(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
+def school_and_campus(request: web.Request, campus: Campus, language: str) -> dict[str, str]:
     """Return the names of school and campus in the visitor's chosen language, otherwise in `language`, the signer's."""
     reads = chosen_language(request) or language
     school = request.app[HUB].settings.school.named(reads)

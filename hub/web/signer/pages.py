@@ -31,7 +31,7 @@ from hub.web.http.app_keys import HUB
 from hub.web.http.security import refuse_other_sites, session_secret
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page
-from hub.web.signer.contract.reading import Looked, blocks_of, look
+from hub.web.signer.contract.reading import SignerView, blocks_of, get_signer_view
 from hub.web.signer.signing.answering import get_attached
 from hub.web.signer.user_agent import Inside, System, recognised
 from qianda.passkey import relying_party
@@ -54,18 +54,18 @@ class PageState:
     contracts of the visit with their states. `devices`: number of the signer's devices with a key that is not revoked.
     """
 
-    looked: Looked
+    view: SignerView
     standing: str
     others: list[tuple[Contract, str]]
     devices: int
 
     @property
     def id(self) -> str:
-        return str(self.looked.contract.id)
+        return str(self.view.contract.id)
 
     @property
     def number(self) -> int:
-        return [contract.id for contract, _ in self.others].index(self.looked.contract.id) + 1
+        return [contract.id for contract, _ in self.others].index(self.view.contract.id) + 1
 
     @property
     def next_open(self) -> Contract | None:
@@ -75,7 +75,7 @@ class PageState:
             (
                 each
                 for each, standing in self.others[start:] + self.others[:start]
-                if standing == "open" and each.id != self.looked.contract.id
+                if standing == "open" and each.id != self.view.contract.id
             ),
             None,
         )
@@ -101,20 +101,20 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def read(request: web.Request) -> web.Response:
     """Show the contract: on a phone, its text, which fits the screen, and then its pages; elsewhere the pages."""
-    place = await where(request)
+    place = await get_page_state(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
     _ask_first(place)
     text_first = recognised(request.headers.get("User-Agent", "")).system is not System.DESKTOP
     if text_first:
         await _note_text(request, place)
-    blocks = blocks_of(place.looked.contract) if text_first else []
+    blocks = blocks_of(place.view.contract) if text_first else []
     return _show(
         request,
         "signer/read.html",
         place,
         changed="changed" in request.query,
-        may_change_answers=bool(asked_fields(place.looked.contract)) and not place.looked.contract.revision,
+        may_change_answers=bool(asked_fields(place.view.contract)) and not place.view.contract.revision,
         text_first=text_first,
         blocks=blocks,
     )
@@ -122,16 +122,16 @@ async def read(request: web.Request) -> web.Response:
 
 def _ask_first(place: PageState) -> None:
     """Redirect to the page with what has to be filled in before the contract can be read as it will be signed."""
-    if place.looked.contract.lacks_answers:
+    if place.view.contract.lacks_answers:
         raise web.HTTPSeeOther(f"/sign/answers?id={place.id}")
 
 
 async def answers(request: web.Request) -> web.Response:
     """Show what the contract asks for, until somebody has signed it."""
-    place = await where(request)
-    seen = place.looked.contract
+    place = await get_page_state(request)
+    seen = place.view.contract
     templates = request.app[HUB].services.documents.printer.templates
-    fields = labelled_fields(templates, seen, language_of(request, place.looked.visit.signer.language))
+    fields = labelled_fields(templates, seen, language_of(request, place.view.signer.language))
     if place.standing != "open" or not fields or seen.revision:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
     attached = await get_attached(request, seen)
@@ -142,7 +142,7 @@ async def answers(request: web.Request) -> web.Response:
 
 async def _note_text(request: web.Request, place: PageState) -> None:
     """Note, as evidence, that the text of this revision was shown. Images of pages are noted in the same way."""
-    visit = place.looked.visit
+    visit = place.view.visit
     if visit.contract.document is not None and not visit.task.state.final:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             await tx.sessions.page_seen(visit.task.id, visit.contract.document, TEXT_VERSION, tx.now)
@@ -150,11 +150,11 @@ async def _note_text(request: web.Request, place: PageState) -> None:
 
 async def text(request: web.Request) -> web.Response:
     refuse_other_sites(request)  # that it was shown is noted as evidence
-    place = await where(request)
+    place = await get_page_state(request)
     if place.standing == "open":
         _ask_first(place)
     await _note_text(request, place)
-    return _show(request, "signer/text.html", place, blocks=blocks_of(place.looked.contract))
+    return _show(request, "signer/text.html", place, blocks=blocks_of(place.view.contract))
 
 
 async def sign(request: web.Request) -> web.Response:
@@ -162,8 +162,8 @@ async def sign(request: web.Request) -> web.Response:
 
     If the contract requires another kind of key, the page shows how to use one.
     """
-    place = await where(request)
-    accepted = accepted_custody(request.app[HUB].services, place.looked.contract, place.looked.visit.signer)
+    place = await get_page_state(request)
+    accepted = accepted_custody(request.app[HUB].services, place.view.contract, place.view.signer)
     template = "signer/sign.html" if not accepted or Custody.BROWSER in accepted else "signer/other_key.html"
     passkeys = _can_have_passkeys(request)
     return await _to_sign(request, template, usb_offered=_has_ports(request), passkeys=passkeys)
@@ -186,22 +186,22 @@ def _has_ports(request: web.Request) -> bool:
 
 async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:
     """Show a signing page, or first the document again if it changed after it was read."""
-    place = await where(request)
+    place = await get_page_state(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
     _ask_first(place)
-    if request.query.get("document", place.looked.contract.document) != place.looked.contract.document:
+    if request.query.get("document", place.view.contract.document) != place.view.contract.document:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
-    seen, me = place.looked.contract, place.looked.visit.signer
+    seen, me = place.view.contract, place.view.signer
     consent = consent_for(request.app[HUB].services, seen, me.language)
     return _show(request, template, place, consent=consent, **more)
 
 
 async def done(request: web.Request) -> web.Response:
-    place = await where(request)
+    place = await get_page_state(request)
     if place.standing == "open":
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
-    seen, added = place.looked.contract, False
+    seen, added = place.view.contract, False
     if seen.ended_at:
         async with request.app[HUB].database.transaction(EVERYTHING) as tx:
             added = await has_addendum(tx, seen.id)
@@ -209,35 +209,35 @@ async def done(request: web.Request) -> web.Response:
 
 
 async def decline(request: web.Request) -> web.Response:
-    place = await where(request)
+    place = await get_page_state(request)
     if place.standing != "open":
         raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
     return _show(request, "signer/decline.html", place)
 
 
 async def question(request: web.Request) -> web.Response:
-    return _show(request, "signer/question.html", await where(request))
+    return _show(request, "signer/question.html", await get_page_state(request))
 
 
 async def devices(request: web.Request) -> web.Response:
     """Show the devices of this person, including revoked ones."""
-    place = await where(request)
+    place = await get_page_state(request)
     found, _ = await device_keys.list_devices(request.app[HUB].services, session_secret(request))
     if not found:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}")
     return _show(request, "signer/devices.html", place, devices=found, lost="lost" in request.query, when=_when)
 
 
-async def where(request: web.Request) -> PageState:
+async def get_page_state(request: web.Request) -> PageState:
     """Return the state for a page. Raises SessionNotValid and NotVerified, which are both shown as "your visit has
     ended", and ContractNotFound."""
-    looked = await look(request)
+    view = await get_signer_view(request)
     async with request.app[HUB].database.transaction(EVERYTHING) as tx:
-        others = await contracts_of(tx, looked.visit.session, looked.visit.signer.person)
+        others = await contracts_of(tx, view.visit.session, view.signer.person)
         now = tx.planning_now
-        live = await tx.app_keys.count_live(looked.visit.signer.person)
+        live = await tx.app_keys.count_live(view.signer.person)
     standings = [(each, _standing(each, task, now)) for each, task in others]
-    return PageState(looked, _standing(looked.contract, looked.visit.task, now), standings, live)
+    return PageState(view, _standing(view.contract, view.visit.task, now), standings, live)
 
 
 def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
@@ -253,8 +253,8 @@ def _standing(contract: Contract, task: SigningTask, now: datetime) -> str:
 
 
 def _show(request: web.Request, template: str, place: PageState, **more: Any) -> web.Response:
-    looked = place.looked
-    seen, me = looked.contract, looked.visit.signer
+    view = place.view
+    seen, me = view.contract, view.signer
     lang = language_of(request, me.language)
     accepted = accepted_custody(request.app[HUB].services, seen, me)
     return page(
@@ -266,25 +266,25 @@ def _show(request: web.Request, template: str, place: PageState, **more: Any) ->
         me=me,
         standing=place.standing,
         accepted=accepted,
-        summary=card(seen, looked.campus.zone, lang),
-        campus=looked.campus.named(lang),
-        campus_phone=looked.campus.phone,
-        parties=_parties(looked, lang),
+        summary=card(seen, view.campus.zone, lang),
+        campus=view.campus.named(lang),
+        campus_phone=view.campus.phone,
+        parties=_parties(view, lang),
         deadline=deadline_words(seen.deadline, replace(me, language=lang)),
-        signed_at=_when(looked.visit.task.accepted_at, me.zone, lang),
+        signed_at=_when(view.visit.task.accepted_at, me.zone, lang),
         **more,
     )
 
 
-def _parties(looked: Looked, lang: str) -> list[dict[str, Any]]:
+def _parties(view: SignerView, lang: str) -> list[dict[str, Any]]:
     return [
         {
-            "role": ROLE_WORDS[signer.role][lang],
-            "name": signer.name,
-            "state": task.state.value,
-            "you": signer.id == looked.visit.signer.id,
+            "role": ROLE_WORDS[each.signer.role][lang],
+            "name": each.signer.name,
+            "state": each.task.state.value,
+            "you": each.signer.id == view.signer.id,
         }
-        for signer, task in looked.signers
+        for each in view.visit.case.parties
     ]
 
 

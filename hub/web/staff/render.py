@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -74,6 +74,9 @@ SAID = {
 }
 
 
+Done = TypeVar("Done")
+
+
 async def speech(visit: StaffVisit) -> labels.Speech:
     async with visit.services.database.transaction(visit.shown) as tx:
         now = tx.planning_now
@@ -104,7 +107,7 @@ async def show(
         "full_phone": format_phone,
         "mask_name": mask_name,
         "mask_id": mask_id,
-        "named": lambda each: _named(each, spoken.lang),
+        "named": lambda each: name_in(each, spoken.lang),
         "campus_name": lambda campus: _campus_name(visit, campus, spoken.lang),
         "document_named": lambda each: format_id_type(each, spoken.lang),
     }
@@ -112,16 +115,19 @@ async def show(
 
 
 async def carry_out(
-    act: Awaitable[object], then: str, refused: Callable[[QiandaError], Awaitable[web.StreamResponse]]
+    act: Awaitable[Done],
+    then: str | Callable[[Done], str],
+    refused: Callable[[QiandaError], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    """Carry out an act, then redirect to `then`. If it is refused, show the page that says why. Raises NotFound."""
+    """Carry out an act, then redirect to `then`, which may depend on the result. If the act is refused, show the page
+    that says why. Raises NotFound."""
     try:
-        await act
+        done = await act
     except NotFound:
         raise
     except QiandaError as problem:
         return await refused(problem)
-    raise web.HTTPSeeOther(then)
+    raise web.HTTPSeeOther(then if isinstance(then, str) else then(done))
 
 
 def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
@@ -153,8 +159,8 @@ def failure_words(say: labels.Speech, failure: ActFailure | None, zone: str) -> 
 def _campus_name(visit: StaffVisit, campus: str, lang: str) -> str:
     """Return the name of a campus; the id of one that this member of staff does not see."""
     found = visit.campuses_by_id.get(campus)
-    return _named(found, lang) if found else campus
+    return name_in(found, lang) if found else campus
 
 
-def _named(each: Campus | Course, lang: str) -> str:
+def name_in(each: Campus | Course, lang: str) -> str:
     return each.name_en if lang == "en" else each.name

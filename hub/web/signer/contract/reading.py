@@ -17,7 +17,7 @@ from hub.lifecycle.signing.custody import accepted_custody
 from hub.lifecycle.signing.entry.open_link import Visit, get_visit, get_visit_with_campus, see_page
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.contract.signer import Signer, TaskState
 from hub.model.school.course import Campus
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, PAGE_IMAGES
@@ -29,16 +29,19 @@ from hub.web.signer.signing.answering import asks_json
 
 
 @dataclasses.dataclass(frozen=True)
-class Looked:
-    """A visit, with everything that is shown besides the contract."""
+class SignerView:
+    """What a signer sees: the contract of a visit, and its campus."""
 
     visit: Visit
-    signers: list[tuple[Signer, SigningTask]]
     campus: Campus
 
     @property
     def contract(self) -> Contract:
         return self.visit.contract
+
+    @property
+    def signer(self) -> Signer:
+        return self.visit.signer
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -56,25 +59,26 @@ def routes() -> Iterable[web.AbstractRouteDef]:
     ]
 
 
-async def look(request: web.Request, *, agent: bool = False) -> Looked:
-    """Load the visit of a request. `agent`: also allow the session of an agent that is paired with a page.
+async def get_signer_view(request: web.Request, *, agent: bool = False) -> SignerView:
+    """Return what the signer of a request sees. `agent`: also allow the session of an agent that is paired with a page.
 
     Raises SessionNotValid, NotVerified, NotForAgents, ContractNotFound.
     """
     database = request.app[HUB].database
-    visiting, campus = await get_visit_with_campus(database, session_secret(request), contract_id(request), agent=agent)
-    return Looked(visiting, [(party.signer, party.task) for party in visiting.case.parties], campus)
+    return SignerView(
+        *await get_visit_with_campus(database, session_secret(request), contract_id(request), agent=agent)
+    )
 
 
 async def contract(request: web.Request) -> web.Response:
-    return web.json_response(contract_json(request, await look(request, agent=True)))
+    return web.json_response(contract_json(request, await get_signer_view(request, agent=True)))
 
 
-def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
+def contract_json(request: web.Request, view: SignerView) -> dict[str, Any]:
     """Return the contract as JSON. `summary`: in the visitor's chosen language, otherwise the signer's. `deadline`: ISO
     8601. `custody`: the accepted kinds of custody; empty for any. `asks`, `answered`: see `asks_json`. `ofd_sha256`: of
     the OFD as issued; null without one."""
-    seen, me = looked.contract, looked.visit.signer
+    seen, me = view.contract, view.signer
     consent = consent_for(request.app[HUB].services, seen, me.language)
     language = chosen_language(request) or me.language
     return {
@@ -82,19 +86,24 @@ def contract_json(request: web.Request, looked: Looked) -> dict[str, Any]:
         "number": seen.number,
         "title": seen.title,
         "state": seen.state.value,
-        "task": looked.visit.task.state.value,
-        "summary": card(seen, looked.campus.zone, language),
+        "task": view.visit.task.state.value,
+        "summary": card(seen, view.campus.zone, language),
         "pages": seen.pages,
         "document_sha256": seen.document,
         "ofd_sha256": seen.issued_ofd_sha256,
         "consent": {"version": consent.version, "text": consent.text, "sha256": consent.sha256},
         "signers": [
-            {"role": signer.role.value, "name": signer.name, "state": task.state.value, "you": signer.id == me.id}
-            for signer, task in looked.signers
+            {
+                "role": each.signer.role.value,
+                "name": each.signer.name,
+                "state": each.task.state.value,
+                "you": each.signer.id == me.id,
+            }
+            for each in view.visit.case.parties
         ],
         "deadline": iso(seen.deadline),
         "custody": list(accepted_custody(request.app[HUB].services, seen, me)),
-        "campus": looked.campus.named(language),
+        "campus": view.campus.named(language),
         **asks_json(seen),
     }
 
@@ -112,9 +121,9 @@ async def page_image(request: web.Request) -> web.Response:
 
 async def text(request: web.Request) -> web.Response:
     """Return the contract as plain text, for large type and screen readers."""
-    looked = await look(request)
-    lines = [looked.contract.title, looked.contract.number, ""]
-    for block in blocks_of(looked.contract):
+    view = await get_signer_view(request)
+    lines = [view.contract.title, view.contract.number, ""]
+    for block in blocks_of(view.contract):
         lines += _block_lines(block)
     return web.Response(text="\n".join(lines), content_type="text/plain", charset="utf-8")
 
@@ -164,7 +173,7 @@ async def final_ofd(request: web.Request) -> web.Response:
 
 
 async def _completed(request: web.Request) -> Contract:
-    seen = (await look(request)).contract
+    seen = (await get_signer_view(request)).contract
     if seen.state is not ContractState.COMPLETED:
         raise NotCompleted
     return seen

@@ -19,7 +19,7 @@ from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret, set_session
 from hub.web.pages.i18n import language_of
 from hub.web.signer import schemas
-from hub.web.signer.answers import base64, contracts_json, where
+from hub.web.signer.answers import base64, contracts_json, school_and_campus
 
 
 async def open_poster(request: web.Request, poster: str, phone: str, name: str) -> web.Response:
@@ -31,7 +31,7 @@ async def open_poster(request: web.Request, poster: str, phone: str, name: str) 
         admitted,
         {
             "key_challenge": base64(admitted.visitor.key_challenge),
-            **where(request, admitted.offer.campus, admitted.visitor.language),
+            **school_and_campus(request, admitted.offer.campus, admitted.visitor.language),
         },
     )
 
@@ -56,7 +56,7 @@ async def session(request: web.Request) -> web.Response:
         "contracts": [],
         "key_challenge": base64(visitor.key_challenge),
         "enrolled": admitted.enrolled,
-        **where(request, admitted.offer.campus, visitor.language),
+        **school_and_campus(request, admitted.offer.campus, visitor.language),
     }
     if visitor.verified_at:
         answer |= {"name": visitor.name, "phone": visitor.phone, "courses": courses_json(request, admitted)}

@@ -16,7 +16,7 @@ from hub.lifecycle.signing.pair_agent import PairingView
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret
 from hub.web.signer import schemas
-from hub.web.signer.answers import base64, contract_id, iso, where
+from hub.web.signer.answers import base64, contract_id, iso, school_and_campus
 from hub.web.signer.schemas import body
 
 
@@ -49,7 +49,7 @@ async def claim(request: web.Request) -> web.Response:
             "origin": services.origin,
             "contract": str(claimed.session.contract),
             "expires_at": iso(claimed.session.expires_at),
-            **where(request, claimed.campus, claimed.language),
+            **school_and_campus(request, claimed.campus, claimed.language),
         }
     )
 

@@ -24,7 +24,7 @@ SAME_SECONDS = 0.25
 Given = TypeVar("Given")
 
 
-async def even(work: Awaitable[Given]) -> Given:
+async def take_same_time(work: Awaitable[Given]) -> Given:
     """Return or raise the outcome of `work`, but not before SAME_SECONDS."""
     pause = asyncio.ensure_future(asyncio.sleep(SAME_SECONDS))
     try:
@@ -40,7 +40,7 @@ async def open_pickup(request: web.Request, code: str, phone: str) -> web.Respon
     """
     await request.app[RATE_LIMITS].slow_down(request, "pickup")
     services = request.app[HUB].services
-    picked = await even(pickup_codes.open_pickup(services, code, phone))
+    picked = await take_same_time(pickup_codes.open_pickup(services, code, phone))
     response = web.json_response(
         {"session": picked.secret, "key_challenge": base64(picked.key_challenge), **_where(request)}
     )
@@ -53,7 +53,7 @@ def _where(request: web.Request) -> dict[str, Any]:
 
 
 async def session(request: web.Request) -> web.Response:
-    challenge = await even(pickup_codes.resume_pickup(request.app[HUB].services, session_secret(request)))
+    challenge = await take_same_time(pickup_codes.resume_pickup(request.app[HUB].services, session_secret(request)))
     return web.json_response(
         {"verified": False, "contracts": [], "key_challenge": base64(challenge), **_where(request)}
     )

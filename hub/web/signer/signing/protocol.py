@@ -32,7 +32,7 @@ from hub.web.http.security import clear_session, refuse_other_sites, session_sec
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.scripts import SCRIPTS
 from hub.web.signer import schemas
-from hub.web.signer.answers import base64, contract_id, contracts_json, iso, uuid, where
+from hub.web.signer.answers import base64, contract_id, contracts_json, iso, school_and_campus, uuid
 from hub.web.signer.schemas import body
 from hub.web.signer.school import enrolling
 from hub.web.signer.signing import device_keys, passkeys, pickup_code
@@ -79,7 +79,7 @@ async def _opened(request: web.Request, asked: schemas.Open) -> web.Response:
         {
             "session": landed.secret,
             "key_challenge": base64(landed.session.key_challenge),
-            **where(request, landed.campus, landed.language),
+            **school_and_campus(request, landed.campus, landed.language),
         }
     )
     _set(request, response, landed)
@@ -91,7 +91,7 @@ async def code(request: web.Request) -> web.Response:
     channel = (await body(request, schemas.CodeAsked)).channel
     services, secret = request.app[HUB].services, session_secret(request)
     if is_pickup_secret(secret):
-        await pickup_code.even(pickup_code.send_code(services, secret, channel))
+        await pickup_code.take_same_time(pickup_code.send_code(services, secret, channel))
         return web.json_response({}, status=202)
     try:
         await verify_identity.send_code(services, secret, channel)
@@ -109,7 +109,9 @@ async def verify(request: web.Request) -> web.Response:
             raise BadInput("name and id_tail are also needed", field="name")
         return await enrolling.verify(request, asked.code)
     if is_pickup_secret(secret):
-        verified = await pickup_code.even(pickup_code.verify(services, secret, asked.code, asked.name, asked.id_tail))
+        verified = await pickup_code.take_same_time(
+            pickup_code.verify(services, secret, asked.code, asked.name, asked.id_tail)
+        )
     else:
         verified = await verify_identity.verify(services, secret, asked.code, asked.name, asked.id_tail)
     response = web.json_response({"session": verified.secret, "contracts": contracts_json(verified.contracts)})
@@ -135,7 +137,7 @@ async def session(request: web.Request) -> web.Response:
             "verified": found.verified_at is not None,
             "contracts": contracts_json(contracts),
             "key_challenge": base64(found.key_challenge),
-            **where(request, campus, signer.language),
+            **school_and_campus(request, campus, signer.language),
         }
     )
 
@@ -239,7 +241,7 @@ async def question(request: web.Request) -> web.Response:
     asked = await body(request, schemas.QuestionBody)
     services, secret = request.app[HUB].services, session_secret(request)
     if is_pickup_secret(secret):
-        await pickup_code.even(pickup_code.ask(services, secret, asked.kind, asked.text))
+        await pickup_code.take_same_time(pickup_code.ask(services, secret, asked.kind, asked.text))
     else:
         await ask_question(services, secret, asked.kind, asked.text)
     return web.json_response({}, status=202)
@@ -249,7 +251,7 @@ async def relink(request: web.Request) -> web.Response:
     """Send the link again. Answers 202 whether or not there is anything to send."""
     await request.app[RATE_LIMITS].slow_down(request, "relink")
     asked = await body(request, schemas.Relink)
-    await pickup_code.even(_relink(request, asked))
+    await pickup_code.take_same_time(_relink(request, asked))
     return web.json_response({}, status=202)
 
 

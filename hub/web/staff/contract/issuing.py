@@ -38,13 +38,13 @@ ONCE = "once"
 # ---- the preview
 
 
-async def slow_down_looks(visit: StaffVisit) -> None:
+async def limit_previews(visit: StaffVisit) -> None:
     """Limit how often one address may draw contracts for previews: as often as it may read contracts."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
 
 
 async def _look_at(visit: StaffVisit, asked: NewContract) -> ContractPreview:
-    await slow_down_looks(visit)
+    await limit_previews(visit)
     return await preview_contract(visit.services, visit.scope, asked)
 
 

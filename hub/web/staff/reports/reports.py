@@ -29,11 +29,11 @@ from hub.model.reports.report import (
 )
 from hub.model.reports.report_texts import format_amount, format_time
 from hub.model.reports.weekly_report import LANGUAGES
-from hub.model.school.course import Campus, Course
+from hub.model.school.course import Course
 from hub.model.school.entered_day import read_day
 from hub.web.staff import labels
 from hub.web.staff.forms import Entered, link_to, printable
-from hub.web.staff.render import show, speech
+from hub.web.staff.render import name_in, show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/reports"
@@ -160,12 +160,10 @@ def _read_period(query: Mapping[str, str], zone: str, now: datetime) -> ReportPe
 
 
 def _names(visit: StaffVisit, say: labels.Speech, courses: Sequence[Course]) -> dict[ReportGroup, dict[str, str]]:
-    def named(each: Campus | Course) -> str:
-        return each.name_en if say.lang == "en" else each.name
-
     return {
-        ReportGroup.CAMPUS: {each.id: named(each) for each in visit.campuses},
-        ReportGroup.COURSE: {each.id: named(each) for each in courses} | {"": say.translate("without a course")},
+        ReportGroup.CAMPUS: {each.id: name_in(each, say.lang) for each in visit.campuses},
+        ReportGroup.COURSE: {each.id: name_in(each, say.lang) for each in courses}
+        | {"": say.translate("without a course")},
         ReportGroup.CHANNEL: {name: say.word(labels.CHANNELS, name) for name in labels.CHANNELS},
     }
 

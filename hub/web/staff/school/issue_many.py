@@ -35,7 +35,7 @@ from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
 from hub.web.staff import labels
 from hub.web.staff.actors import names_of
-from hub.web.staff.contract.issuing import as_seen, read_send, slow_down_looks
+from hub.web.staff.contract.issuing import as_seen, limit_previews, read_send
 from hub.web.staff.enrolment_labels import NOT_ISSUED
 from hub.web.staff.forms import read_id, read_number
 from hub.web.staff.render import carry_out, failure_words, show, speech
@@ -64,7 +64,7 @@ async def preview(visit: StaffVisit) -> web.Response:
     fresh = [each for each in found if each.contract is None]
     problem, forecast = None, None
     try:
-        await slow_down_looks(visit)
+        await limit_previews(visit)
         act = await _act(visit, entered, uuid4())
         forecast = await forecast_issuing(visit.services, visit.scope, fresh, act) if fresh else None
     except QiandaError as error:
@@ -153,7 +153,7 @@ async def _show_waiting(
     contract."""
     forecast = None
     try:
-        await slow_down_looks(visit)
+        await limit_previews(visit)
         forecast = await forecast_issuing(visit.services, visit.scope, waiting, act) if waiting else None
     except QiandaError as error:
         context |= {"problem": context["problem"] or error}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -28,10 +29,10 @@ from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVer
 from hub.model.staff.roles import Permission
 from hub.web.pages.files import data_url
 from hub.web.staff.actors import names_of
-from hub.web.staff.contract.issuing import slow_down_looks
+from hub.web.staff.contract.issuing import limit_previews
 from hub.web.staff.forms import Entered, read_number, without_unprintable
 from hub.web.staff.messaging.messages import preview_purpose
-from hub.web.staff.render import problem_words, show, speech
+from hub.web.staff.render import carry_out, problem_words, show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 ROOT = "/staff/texts"
@@ -131,7 +132,7 @@ async def look(visit: StaffVisit) -> web.Response:
 
 async def _look(visit: StaffVisit, shown: TextVersion, language: str, student: str) -> dict[str, Any]:
     """Return what `text_look.html` shows: pages or messages, or why there are none."""
-    await slow_down_looks(visit)
+    await limit_previews(visit)
     languages = sorted(shown.fixed.get("languages", ()), reverse=True)  # Chinese first
     language = language if language in languages else next(iter(languages), "")
     student = student if student in STUDENTS else STUDENTS[0]
@@ -177,13 +178,8 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 async def begin(visit: StaffVisit) -> web.StreamResponse:
     place, base = _place(visit), await visit.read_text("base")
-    try:
-        draft = await edit_texts.begin_text(visit.services, _editor(visit), place, base)
-    except NotFound:
-        raise
-    except QiandaError as error:
-        return await versions(visit, error)
-    raise _to(place, draft.label, "text-begun")
+    act = edit_texts.begin_text(visit.services, _editor(visit), place, base)
+    return await carry_out(act, lambda draft: _address(place, draft.label, "text-begun"), partial(versions, visit))
 
 
 async def begin_new(visit: StaffVisit) -> web.StreamResponse:
@@ -194,7 +190,7 @@ async def begin_new(visit: StaffVisit) -> web.StreamResponse:
         draft = await begin_template(visit.services, _editor(visit), name, source)
     except QiandaError as error:
         return await texts(visit, error, Entered({"name": name, "source": source}))
-    raise _to(TextPlace(draft.kind, draft.subject), draft.label, "text-begun")
+    raise web.HTTPSeeOther(_address(TextPlace(draft.kind, draft.subject), draft.label, "text-begun"))
 
 
 async def save(visit: StaffVisit) -> web.StreamResponse:
@@ -213,7 +209,7 @@ async def save(visit: StaffVisit) -> web.StreamResponse:
             said = "text-submitted"
         except QiandaError as error:
             return await _show_version(visit, None, error, language=entered.language, student=entered.student)
-    raise _to(place, label, said, entered)
+    raise web.HTTPSeeOther(_address(place, label, said, entered))
 
 
 def _act(
@@ -221,13 +217,8 @@ def _act(
 ) -> Callable[[StaffVisit], Awaitable[web.StreamResponse]]:
     async def act(visit: StaffVisit) -> web.StreamResponse:
         entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
-        try:
-            await do(visit, place, label, entered.edit)
-        except NotFound:
-            raise
-        except QiandaError as error:
-            return await _show_version(visit, None, error)
-        raise _to(place, label, said)
+        done = do(visit, place, label, entered.edit)
+        return await carry_out(done, _address(place, label, said), partial(_show_version, visit, None))
 
     return act
 
@@ -286,6 +277,6 @@ def _clean(text: str) -> str:
     return "\n".join(kept).strip("\n") + ("\n" if len(lines) > 1 else "")
 
 
-def _to(place: TextPlace, label: str, said: str, entered: EnteredText | None = None) -> web.HTTPSeeOther:
+def _address(place: TextPlace, label: str, said: str, entered: EnteredText | None = None) -> str:
     looked = f"&language={entered.language}&student={entered.student}" if entered and entered.language else ""
-    return web.HTTPSeeOther(f"{ROOT}/{place.kind.value}/{place.subject}/{label}?said={said}{looked}")
+    return f"{ROOT}/{place.kind.value}/{place.subject}/{label}?said={said}{looked}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from hub.errors import NotFound, QiandaError
 from hub.lifecycle.staff.answer_question import AnswerDraft, AnswerRequest, get_question, preview_answer, send_answer
 from hub.web.staff.messaging.messages import price_of
-from hub.web.staff.render import show
+from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
 
@@ -44,14 +46,11 @@ async def preview(visit: StaffVisit) -> web.Response:
 
 async def send(visit: StaffVisit) -> web.StreamResponse:
     asked = await _asked(visit)
-    try:
-        sent = await send_answer(visit.services, visit.scope, asked, visit.actor)
-    except NotFound:
-        raise
-    except QiandaError as error:
-        return await _page(visit, asked.text, problem=error)
-    said = "answer-waits" if sent.not_before else "answered"
-    raise web.HTTPSeeOther(f"/staff/tasks?said={said}")
+    return await carry_out(
+        send_answer(visit.services, visit.scope, asked, visit.actor),
+        lambda sent: f"/staff/tasks?said={'answer-waits' if sent.not_before else 'answered'}",
+        partial(_page, visit, asked.text, None),
+    )
 
 
 async def _asked(visit: StaffVisit) -> AnswerRequest:
