@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -51,23 +51,8 @@ class DoctorFinding:
 
 async def examine(hub: Hub) -> list[DoctorFinding]:
     """Make every check, all at the same time, each with a deadline, even if others fail. Return the findings."""
-    checks: dict[str, Callable[[Hub], Awaitable[str]]] = {
-        "database": _database,
-        "clock": _clock,
-        "disk": _disk,
-        "fonts": _fonts,
-        "token": _token,
-        "seal certificate": _seal_certificate,
-        "seals": _seals,
-        "authorities": _authorities,
-        "timestamp service": _timestamps,
-        "identity": _identity,
-        "channels": _channels,
-        "workers": _workers,
-        "sending": _sending,
-    }
     asked = {f"provider {each.name}": ask_provider(each) for each in hub.services.messaging.router.providers}
-    made = {part: check(hub) for part, check in checks.items()} | asked
+    made = {part: check(hub) for part, check in CHECKS.items()} | asked
     return list(await asyncio.gather(*(_checked(part, check) for part, check in made.items())))
 
 
@@ -220,3 +205,21 @@ async def _sending(hub: Hub) -> str:
     due = await count_held_steps(hub.services)
     since = f"{pause.since:%Y-%m-%d %H:%M}Z"
     raise NeedsAttention(f"PAUSED since {since}{why}; steps due: {due}; `qianda resume` sends on")
+
+
+# The parts of a hub.
+CHECKS: Mapping[str, Callable[[Hub], Awaitable[str]]] = {
+    "database": _database,
+    "clock": _clock,
+    "disk": _disk,
+    "fonts": _fonts,
+    "token": _token,
+    "seal certificate": _seal_certificate,
+    "seals": _seals,
+    "authorities": _authorities,
+    "timestamp service": _timestamps,
+    "identity": _identity,
+    "channels": _channels,
+    "workers": _workers,
+    "sending": _sending,
+}

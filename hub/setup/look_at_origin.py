@@ -101,20 +101,3 @@ async def _look_for_mark(origin: str, mark: str) -> OriginFinding:
     if hmac.compare_digest(said, mark.encode()):
         return OriginFinding(True, "It leads to this very page.")
     return OriginFinding(False, "Something else answers there: let the proxy pass everything on to this hub.")
-
-
-def list_texts() -> set[str]:
-    """Return every text that a person may see, for the check of the translations."""
-    return {
-        FROM_HERE,
-        "The port of this address is not a number.",
-        "This address is reached on this machine alone: for a trial.",
-        "The name {host} is not known here: make its DNS entry first.",
-        "The name {host} leads to {addresses}.",
-        "Browsers would not trust its certificate: {reason}.",
-        "Nothing answers there with TLS yet: {reason}.",
-        "Its certificate is trusted. Days until it expires: {days}.",
-        "Nothing answers there yet: {reason}.",
-        "It leads to this very page.",
-        "Something else answers there: let the proxy pass everything on to this hub.",
-    }

@@ -260,14 +260,3 @@ STEPS: tuple[SetupStep, ...] = (ORIGIN, ORGANISATION, CAMPUSES, ACCOUNT, COURSES
 
 def find_step(name: str) -> SetupStep | None:
     return next((each for each in STEPS if each.name == name), None)
-
-
-def list_texts() -> set[str]:
-    """Return every text that a person sees, for the check of the translations."""
-    found: set[str] = set()
-    for step in STEPS:
-        found |= {step.title, step.words}
-        for question in step.questions:
-            found |= {question.words, question.hint} | ({question.default} if question.kind == "table" else set())
-            found |= {text for choice in question.choices for text in (choice.words, choice.hint)}
-    return found - {""}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from pathlib import Path
 
 import pytest
 
+from hub.doctor import CHECKS
 from hub.documents.school.school_file import read_school
 from hub.documents.toml_text import write_toml
 from hub.errors import BadInput
@@ -14,9 +17,9 @@ from hub.setup import look_at_origin
 from hub.setup.answers import compose_school, kept_answers, next_step
 from hub.setup.answers_file import FILE, AnswersFile
 from hub.setup.check_answers import find_first_faulty_step, find_step_faults
-from hub.setup.questions import STEPS, find_step, list_texts
+from hub.setup.questions import STEPS, find_step
 from hub.setup.tables import COURSE_TITLES, read_table
-from hub.web.pages.doctor_words import PARTS, PROVIDER, SHAPES as FINDINGS, say_found
+from hub.web.pages.doctor_words import PROVIDER, SHAPES as FINDINGS, say_found
 from hub.web.pages.fault_words import SHAPES, STEPS_TOLD, say_fault, say_step
 from hub.web.pages.i18n import Catalogues
 from qianda.verify.findings import Element, Word
@@ -136,8 +139,26 @@ def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
     assert texts_of(path) - set(CHINESE.texts["zh"]) == set()
 
 
+def texts_of_questions() -> set[str]:
+    found: set[str] = set()
+    for step in STEPS:
+        found |= {step.title, step.words}
+        for question in step.questions:
+            found |= {question.words, question.hint} | ({question.default} if question.kind == "table" else set())
+            found |= {text for choice in question.choices for text in (choice.words, choice.hint)}
+    return found - {""}
+
+
+def texts_of_findings() -> set[str]:
+    """Return the sentence of every finding that the code of `look_at_origin` makes."""
+    calls = (each for each in ast.walk(ast.parse(inspect.getsource(look_at_origin))) if isinstance(each, ast.Call))
+    found = {ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call.func) == "OriginFinding"}
+    assert len(found) == 10
+    return found | {look_at_origin.FROM_HERE}
+
+
 def test_every_question_and_every_sentence_has_its_chinese() -> None:
-    shown = list_texts() | look_at_origin.list_texts() | {*SHAPES, *STEPS_TOLD, *FINDINGS, *PARTS, PROVIDER}
+    shown = texts_of_questions() | texts_of_findings() | {*SHAPES, *STEPS_TOLD, *FINDINGS, *CHECKS, PROVIDER}
     assert shown - set(CHINESE.texts["zh"]) == set()
 
 

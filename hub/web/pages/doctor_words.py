@@ -6,22 +6,6 @@ from hub.web.pages.i18n import Translate
 from hub.web.pages.shaped_sentences import ShapedSentences
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 
-# The parts of a hub, as `hub.doctor` names them.
-PARTS: tuple[str, ...] = (
-    "database",
-    "clock",
-    "disk",
-    "fonts",
-    "token",
-    "seal certificate",
-    "seals",
-    "authorities",
-    "timestamp service",
-    "identity",
-    "channels",
-    "workers",
-    "sending",
-)
 SHAPES: tuple[str, ...] = (
     "seal of {subject}, of the built-in authority; its key is on the token",
     "seal of {subject}, issued by {issuer}; its key is on the token",
