@@ -48,17 +48,14 @@ async def link(call: ApiCall) -> LinkGiven:
             app_url=shown.app_url,
             expires_at=handed.link.expires_at,
         )
-        await call.keep(tx, 200, given)
-    return given
+        return await call.keep(tx, given)
 
 
 async def remind(call: ApiCall) -> Reminded:
     await call.check_key()
     async with alert_if_spent(call.services), call.transaction() as tx:
         sent = await remind_by_hand(call.services, tx, call.contract, call.actor)
-        given = Reminded(deliveries=[answers.delivery(each) for each in sent])
-        await call.keep(tx, 200, given)
-    return given
+        return await call.keep(tx, Reminded(deliveries=[answers.delivery(each) for each in sent]))
 
 
 async def void(call: ApiCall) -> ContractGiven:
@@ -67,18 +64,14 @@ async def void(call: ApiCall) -> ContractGiven:
     async with call.transaction() as tx:
         contract = await tx.contracts.lock_contract(call.contract)
         await void_locked(call.services, tx, contract, asked.reason, call.actor)
-        given = await answers.whole(tx, call.services, call.contract)
-        await call.keep(tx, 200, given)
-    return given
+        return await call.keep(tx, await answers.whole(tx, call.services, call.contract))
 
 
 async def extend(call: ApiCall) -> ContractGiven:
     asked = cast(ExtendAsked, call.asked)
     async with call.transaction() as tx:
         contract = await extend_issued(call.services, tx, call.contract, asked.deadline, call.actor)
-        given = await answers.whole(tx, call.services, contract.id)
-        await call.keep(tx, 200, given)
-    return given
+        return await call.keep(tx, await answers.whole(tx, call.services, contract.id))
 
 
 async def reissue(call: ApiCall) -> ContractIssued:
@@ -87,9 +80,7 @@ async def reissue(call: ApiCall) -> ContractIssued:
     signers = [new_signer(each) for each in asked.signers] if asked.signers else None
     prepared = await prepare_again(call.services, call.scope, call.contract, signers)
     async with call.transaction() as tx:
-        given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
-        await call.keep(tx, 201, given)
-    return given
+        return await call.keep(tx, answers.issued(await issue_prepared(call.services, tx, prepared, call.actor)))
 
 
 async def change_phone(call: ApiCall) -> PhoneChangeGiven:
@@ -99,6 +90,4 @@ async def change_phone(call: ApiCall) -> PhoneChangeGiven:
     wanted = await check_phone_request(call.services, call.scope, request)
     async with call.services.database.transaction(EVERYTHING) as tx:
         change = await begin_phone_change(tx, wanted, call.actor)
-        given = PhoneChangeGiven(state="waiting-for-approval", id=change.id)
-        await call.keep(tx, 202, given)
-    return given
+        return await call.keep(tx, PhoneChangeGiven(state="waiting-for-approval", id=change.id))

@@ -28,9 +28,7 @@ async def create(call: ApiCall) -> ContractIssued:
         drawn = await draw_documents(call.services, tx, new_contract(call, asked))
     prepared = await lay_out_documents(call.services, drawn)
     async with call.transaction(opening_issue(prepared.drawn.asked)) as tx:
-        given = answers.issued(await issue_prepared(call.services, tx, prepared, call.actor))
-        await call.keep(tx, 201, given)
-    return given
+        return await call.keep(tx, answers.issued(await issue_prepared(call.services, tx, prepared, call.actor)))
 
 
 def new_contract(call: ApiCall, asked: ContractAsked) -> NewContract:

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from aiohttp import web
@@ -35,20 +35,22 @@ MAX_BODY_BYTES = 256 * 1024
 MAX_UNKNOWN_BODY_BYTES = 16 * 1024
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 @dataclass
 class ApiCall:
     """A request. Its key is looked up by the first transaction that it gets, in the statement that begins it.
 
-    `needs`: the scope that the key must have. `asked`: the validated body, or the validated query of a GET. `once`: its
-    reserved Idempotency-Key, if any. `attached`: files that came with it. `check`: a function that receives and checks
-    the file, for an operation that takes one.
+    `needs`: the scope that the key must have. `status`: that of a successful answer. `asked`: the validated body, or
+    the validated query of a GET. `once`: its reserved Idempotency-Key, if any. `attached`: files that came with it.
+    `check`: a function that receives and checks the file, for an operation that takes one.
     """
 
     _services: Services
     _secret: str
     needs: KeyScope
+    status: int
     path: Mapping[str, str]
     asked: BaseModel | None = None
     once: ReservedKey | None = None
@@ -95,11 +97,12 @@ class ApiCall:
             raise RuntimeError("the key has not been looked up yet: begin with `transaction` or `check_key`")
         return self._caller
 
-    async def keep(self, tx: Transaction, status: int, answer: BaseModel) -> None:
+    async def keep(self, tx: Transaction, answer: Answer) -> Answer:
         """Store the answer for the Idempotency-Key in the action's transaction, so that both are committed together.
-        Raises TooSoon if a repetition has taken the key over."""
+        Return it. Raises TooSoon if a repetition has taken the key over."""
         if self.once:
-            await tx.idempotency.keep_answer(self.once, status, answer.model_dump_json())
+            await tx.idempotency.keep_answer(self.once, self.status, answer.model_dump_json())
+        return answer
 
     @property
     def actor(self) -> str:
@@ -163,7 +166,7 @@ class Operation:
         try:
             if (secret := bearer(request)) is None:
                 raise KeyNotValid
-            call = ApiCall(request.app[HUB].services, secret, self.needs, request.match_info)
+            call = ApiCall(request.app[HUB].services, secret, self.needs, self.status, request.match_info)
             if self.takes_file or self.takes_files or self.takes_pdf or not _is_small(request):
                 await call.check_key()  # before a large body is read
             return await self._handled(request, call)

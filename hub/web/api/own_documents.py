@@ -36,8 +36,7 @@ async def keep(call: ApiCall) -> DocumentKept:
         raise BadInput("choose a file first", field="document")
     kept = DocumentKept(document=await keep_own_document(call.services, call.attached))
     async with call.transaction() as tx:
-        await call.keep(tx, 201, kept)
-    return kept
+        return await call.keep(tx, kept)
 
 
 def read_document(services: Services, asked: DocumentAsked | None) -> OwnDocument | None:

@@ -52,9 +52,7 @@ async def create(call: ApiCall) -> SealJobGiven:
         client = SealClient(call.key.id, call.key.name, call.key.campus)
         named = NamedFiles(tuple(asked.source.keys)) if asked.source and asked.source.keys else None
         job = await begin_seal_job(call.services, tx, client, terms, uploaded or named)
-        given = pick(SealJobGiven, job)
-        await call.keep(tx, 201, given)
-    return given
+        return await call.keep(tx, pick(SealJobGiven, job))
 
 
 async def read(call: ApiCall) -> SealJobGiven:

@@ -62,26 +62,20 @@ async def apply(call: ApiCall) -> SealGiven:
     wanted = NewSealRequest(**asked.model_dump() | {"kind": asked.kind.value})
     prepared = await prepare_seal_request(call.services, wanted)
     async with call.transaction() as tx:
-        given = await _whole(tx, await add_seal_request(tx, _keeper(call), prepared))
-        await call.keep(tx, 201, given)
-    return given
+        return await call.keep(tx, await _whole(tx, await add_seal_request(tx, _keeper(call), prepared)))
 
 
 async def grant(call: ApiCall) -> GrantGiven:
     asked = cast(GrantAsked, call.asked)
     wanted = NewGrant(**asked.model_dump() | {"grantee_kind": asked.grantee_kind.value})
     async with call.transaction() as tx:
-        given = _grant(await add_grant(tx, call.services, _keeper(call), _id(call), wanted))
-        await call.keep(tx, 201, given)
-    return given
+        return await call.keep(tx, _grant(await add_grant(tx, call.services, _keeper(call), _id(call), wanted)))
 
 
 async def end_grant(call: ApiCall) -> SealGiven:
     async with call.transaction() as tx:
         await end_one_grant(tx, _keeper(call), _id(call), _id(call, "grant"))
-        given = await _whole(tx, await tx.seals.get(_id(call)))
-        await call.keep(tx, 200, given)
-    return given
+        return await call.keep(tx, await _whole(tx, await tx.seals.get(_id(call))))
 
 
 def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
@@ -90,9 +84,8 @@ def move(act: SealAct) -> Callable[[ApiCall], Awaitable[SealGiven]]:
 
     async def moved(call: ApiCall) -> SealGiven:
         async with call.transaction() as tx:
-            given = await _whole(tx, await move_one_seal(call.services, tx, _keeper(call), _id(call), act))
-            await call.keep(tx, 200, given)
-        return given
+            seal = await move_one_seal(call.services, tx, _keeper(call), _id(call), act)
+            return await call.keep(tx, await _whole(tx, seal))
 
     return moved
 
