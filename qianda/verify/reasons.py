@@ -34,7 +34,7 @@ VERDICT_DECLARED: Final = Reason(
 )
 # Number and title are properties of the file. They are signed, but not drawn on its pages, which may say otherwise.
 CONTRACT_NAMED: Final = Reason(
-    "此文件 (自称合同 {number}《{title}》)", "This file (which calls itself contract {number} “{title}”)"
+    "此文件（标明为合同 {number}《{title}》）", "This file (which calls itself contract {number} “{title}”)"
 )
 CONTRACT_UNNAMED: Final = Reason("此文件", "This file")
 
@@ -164,7 +164,7 @@ CHAIN_WRONG: Final = Reason(
     "The certificate does not lead to a trusted authority, or was not valid, or is revoked ({what}).",
 )
 NOT_FOR_SIGNING: Final = Reason(
-    "证书不是签名证书 (用途不是签名, 或属于证书机构)。",
+    "证书不是签名证书（用途不是签名，或属于证书机构）。",
     "The certificate is not one for signing: it is for another purpose, or that of an authority.",
 )
 CERTIFICATE_EXPIRED: Final = Reason(

@@ -14,16 +14,16 @@ from qianda.evidence.addendum import ADDENDUM, LATER_PROOF, REVOCATIONS
 from qianda.evidence.contents import HASHES, HEAD, RECORD
 
 ADDENDUM_TEXT: Final = """# 补充材料 Addendum
-此文件补充同一合同的证据包, 记载证据包签名之后发生的事项。证据包本身没有任何改动。
+此文件补充同一合同的证据包，记载证据包签名之后发生的事项。证据包本身没有任何改动。
 This file adds to the evidence package of the same contract what happened after the package was signed. Nothing of the
 package has changed.
 
 `addendum.json` 写明所补充的证据包 (SHA-256)。 says which package it belongs to.
-`record/record.jsonl` 接续证据包中的存证记录, 每一条含有前一条的散列值。 goes on where the record in the
+`record/record.jsonl` 接续证据包中的存证记录，每一条含有前一条的散列值。 goes on where the record in the
 package ends: each entry has the hash of the one before it.
-`proof/evidencerecord.ers` 续期后的证据记录 (如有)。 the renewed evidence record (RFC 4998), if there is one.
+`proof/evidencerecord.ers` 续期后的证据记录（如有）。 the renewed evidence record (RFC 4998), if there is one.
 
-`revocations.json` 此后被吊销的证书 (如有); 吊销之前的签名仍然有效。 certificates that were revoked since; what
+`revocations.json` 此后被吊销的证书（如有）；吊销之前的签名仍然有效。 certificates that were revoked since; what
 they signed before stays valid.
 
     qianda verify evidence.zip addendum.zip

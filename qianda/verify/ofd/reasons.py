@@ -30,7 +30,7 @@ CHECK_METHOD: Final = Reason(
     "摘要算法 {method} 不被接受，只接受 SM3。", "The hash {method} is not accepted, only SM3 is."
 )
 STAMP_TOO_LARGE: Final = Reason(
-    "此签名的印章图形过大或过多, 可能遮住页面内容。",
+    "此签名的印章图形过大或过多，可能遮住页面内容。",
     "The stamps of this signature are too large or too many: they could hide what is on the pages.",
 )
 TEXT_SHOWN: Final = Reason(
