@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -47,6 +49,7 @@ def contract(profile: str, engine: str) -> FinishedParts:
     if asked.with_pictures:
         more["appearances"] = pictures()
     folder = Path(tempfile.mkdtemp(prefix="pades-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     document = laid_out(len(asked.signers))
     made = finished_contract(folder, signers=asked.signers, document=document, engine=ENGINES[engine], **more)
     with ThreadPoolExecutor(1) as thread:  # the caller may have an event loop

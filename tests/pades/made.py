@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +42,7 @@ def picture() -> bytes:
 
 def made_by(pki_used: Pki, **more: object) -> FinishedParts:
     folder = Path(tempfile.mkdtemp(prefix="pades-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return run(
         lambda: finished_contract(
             folder,
