@@ -1,4 +1,4 @@
-"""The parts that the verbs of a contract's life work with. `hub.wiring` builds them once."""
+"""The services that the verbs of a contract's life need. `hub.wiring` builds them once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Randomness = Callable[[int], bytes]
 
 @dataclass(frozen=True)
 class SealKey:
-    """The school's seal: its key and its certificate chain (DER, the seal's own certificate first).
+    """A seal's key and its certificate chain (DER, the seal's own certificate first).
 
     `remote`: a remote signing service keeps the key. `software`: the key is encrypted in the data folder. If neither is
     set, the key is on the school's token. `picture`: a PDF; None to draw it from the organisation's name.
@@ -87,7 +87,7 @@ class Authorities:
 
 @dataclass(frozen=True)
 class DocumentServices:
-    """The parts that make, show and keep documents.
+    """The services that make, show and keep documents.
 
     `school` is party A of each contract; `school_called` returns the school's short name in a language, for messages
     and pages.
@@ -107,7 +107,7 @@ class DocumentServices:
 
 @dataclass(frozen=True)
 class MessagingServices:
-    """The parts that send messages to signers and staff, and the limits on them. `offices`: e-mail addresses of the
+    """The services that send messages to signers and staff, and the limits on them. `offices`: e-mail addresses of the
     offices that get copies, by campus."""
 
     router: Router
@@ -125,10 +125,10 @@ class MessagingServices:
 
 @dataclass(frozen=True)
 class SigningServices:
-    """The parts that identify signers and certify their keys.
+    """The services that identify signers and certify their keys.
 
-    `identity` compares what signers enter with what is on file. After that, `real_names` is asked whether what is on
-    file is true; None if no outside provider is configured.
+    `identity` compares what signers enter with the data on file. `real_names` is then asked whether those data are
+    true; None if no outside provider is configured.
     """
 
     keys: Keys
@@ -144,7 +144,7 @@ class SigningServices:
 
 @dataclass(frozen=True)
 class SealingServices:
-    """The parts that finish a signed contract.
+    """The services that finish a signed contract.
 
     `seal` is the configured seal; the keys of all other seals are on `token`. `authority` is the built-in authority.
     `trust_seal` lets `qianda verify` accept a seal's certificates (DER, its own first). Every finished file gets a
@@ -164,7 +164,7 @@ class SealingServices:
 
 @dataclass(frozen=True)
 class SealFileServices:
-    """The parts that seal files of other systems. `stores`, `webhooks`: those that are configured, by name.
+    """The services that seal files of other systems. `stores`, `webhooks`: those that are configured, by name.
 
     `make_sealer` builds the sealer on first use, because the sealer loads the PDF libraries and not every worker needs
     them. `trusted_roots`: DER, those of seal makers; empty if nothing is configured.
@@ -183,7 +183,7 @@ class SealFileServices:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts that every verb needs, and the services of each room.
+    """What every verb needs, and the services of each room.
 
     `clock` returns real time, for certificates, timestamps, sessions and codes. Plans use `tx.planning_now`.
     """

@@ -22,7 +22,7 @@ from hub.wiring import Hub
 from hub.worker.loops import check_listener, listening, sleep_or_stop, wait_for_either
 
 # The most messages at once. The next steps are claimed as soon as there is room for a full transaction of them, however
-# slow the other messages are. Their slots at a provider of 25 a second are still within its PATIENCE.
+# slow the other messages are. A provider that takes 25 a second has slots for all of them within PATIENCE.
 WINDOW = 120
 # The most steps in one transaction.
 BATCH = 60

@@ -1,8 +1,8 @@
 """Run queued jobs, which should be done soon after a commit.
 
 Workers take jobs from one table (`store/operation/jobs.py`). A job ends in the transaction that does the last of its
-work or, if there is none, by a report. One statement reports, renews the leases of jobs that run, and takes further
-ones. It is run after each NOTIFY, every few seconds, and when a job ends whose end is to be reported, or on which
+work or, if there is none, by a report. One statement reports ended jobs, renews the leases of running ones, and takes
+further ones. It is run after each NOTIFY, every few seconds, and when a job ends that has to be reported or for which
 others waited.
 """
 
@@ -74,7 +74,7 @@ class JobQueue:
         self._running: dict[Job, asyncio.Task[None]] = {}
         # Jobs that ended and are not reported yet, and whether they succeeded.
         self._ended: dict[int, bool] = {}
-        # Kinds whose places were all given away, so that further jobs may wait.
+        # Kinds whose places were all taken, so that further jobs may be waiting.
         self._full: set[str] = set()
         self._handlers: dict[str, Handler] = {
             COMPLETE: self._finalise,
@@ -153,7 +153,7 @@ class JobQueue:
         await make_package(self._services, UUID(job.payload["contract"]))
 
     def _one(self, work: Callable[[Services, UUID], Awaitable[object]], what: str) -> Handler:
-        """Return the handler of jobs about one row. The verb itself plans what is left to be done."""
+        """Return the handler of jobs about one row. The verb itself plans what remains to be done."""
 
         async def one(job: Job) -> None:
             await work(self._services, UUID(job.payload[what]))
@@ -168,8 +168,8 @@ class JobQueue:
             log.warning("delivery postponed", reason=str(error))  # the periodic task `reconcile` sends it later
 
     def _many(self, name: str, what: str, work: Callable[[UUID], Awaitable[bool]]) -> Handler:
-        """Return the handler of jobs about many rows; `what` names the row of the act. While `work` returns that some
-        are left, another job continues, so that other jobs have their turn in between."""
+        """Return the handler of jobs about many rows; `what` names the row of the act. As long as `work` reports that
+        some are left, another job continues, so that other jobs have their turn in between."""
 
         async def many(job: Job) -> None:
             row = UUID(job.payload[what])

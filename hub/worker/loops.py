@@ -39,9 +39,9 @@ async def keep_running(loop: Loop, stop: asyncio.Event) -> None:
 
 
 def choose_pause(last: float, ran_for: float) -> float:
-    """Return the pause before a loop that has failed starts again. All in seconds: `last` is the pause before.
+    """Return the pause before a loop that has failed starts again. `last`: the pause before that one. All in seconds.
 
-    Pauses grow only while the loop keeps failing at once: one that has run for days starts again quickly.
+    Pauses grow only while the loop keeps failing right after its start: one that has run for days starts again quickly.
     """
     if ran_for >= MAX_PAUSE:
         return MIN_PAUSE
@@ -63,8 +63,8 @@ async def log_errors(work: Awaitable[Result]) -> Result | None:
 async def listening(database: Database, channel: str, heard: asyncio.Event) -> AsyncIterator[Listener]:
     """Set `heard` at each NOTIFY on this channel, and when the connection ends, so that the loop notices the end.
 
-    A commit on this connection does not wait for the disk, because a report of the queue promises nothing to anybody. A
-    power cut can only take it back together with all that was committed after it.
+    A commit on this connection does not wait for the disk, because nobody relies on a report of the queue. A power cut
+    can only undo it together with everything that was committed after it.
     """
     listener = await asyncpg.connect(database.dsn, timeout=10)
     listener.get_settings().register_data_types(ARRAY_TYPES)

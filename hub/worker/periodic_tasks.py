@@ -63,7 +63,7 @@ class PeriodicTasks:
 
     @property
     def loops(self) -> list[Loop]:
-        """One loop for each task, because after a provider's outage, its rate limit may keep one task busy for long."""
+        """One loop for each task, because a provider's rate limit may keep one task busy for long after an outage."""
         rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
         return [
             self.heartbeat,
@@ -134,8 +134,7 @@ class PeriodicTasks:
                 await tx.figures.count_rows(figure, tx.now)
 
     async def build_hash_tree(self) -> None:
-        """Build the tree of the day, unless it exists, add missing proofs, give roots to notaries, and
-        renew in time."""
+        """Build the tree of the day unless it exists, add missing proofs, give roots to notaries, and renew in time."""
         # A worker that only reminds does not need these modules.
         from hub.lifecycle.evidence.build_tree import add_proofs, build_tree
         from hub.lifecycle.evidence.notarise import notarise
@@ -199,7 +198,7 @@ class PeriodicTasks:
             await asyncio.gather(*(work(each) for each in new))
 
     async def upkeep(self) -> None:
-        """Give contracts, alerts, revoked keys and parked jobs that are due another try, and attend to staff tasks."""
+        """Give everything that is due another try, from stuck contracts to webhooks, and see to the staff tasks."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.claim_hub_steps(tx.now)):
                 await ask_again(tx, contract)

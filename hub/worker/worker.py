@@ -25,8 +25,8 @@ from hub.worker.periodic_tasks import PeriodicTasks
 class Pace:
     """How often a worker looks for work. `upkeep_every`: seconds between two rounds of the periodic tasks.
 
-    `job_lease`: a job whose worker has not reported for this time is taken by another one. It is longer than the event
-    loop may ever block. `queue_rests`: how long the queue waits for a new job before it looks for a free one.
+    `job_lease`: a job whose worker has not reported for this time is taken by another one. The lease is longer than the
+    event loop may ever block. `queue_rests`: how long the queue waits for a new job before it looks for a free one.
 
     `turn_limit`: seconds after which a loop counts as hung. A turn consists of one provider call and one transaction.
     `round_limit`: the same for periodic tasks, which after an outage wait for the rate limits of providers.

@@ -1,7 +1,7 @@
-"""Extend, reissue or void many contracts: one act, and a job that continues even if its worker dies.
+"""Extend, reissue or void many contracts in one act, by a job that continues even if its worker dies.
 
-The verdict on a contract is written in the transaction that changes it, under the lock of its item. So a job that was
-killed or that runs twice continues with the remaining contracts, and does nothing twice.
+The verdict on a contract is written in the transaction that changes it, under the lock of its item. A job that was
+killed, or that runs twice, therefore goes on with the remaining contracts and changes none twice.
 """
 
 from __future__ import annotations

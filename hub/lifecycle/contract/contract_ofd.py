@@ -1,5 +1,5 @@
-"""A contract as OFD beside its PDF: written when it is issued, from the same laid-out pages, so that the consent of
-each signer can name its hash. Signers sign the PDF; the school's seal is set on both."""
+"""Write a contract as OFD beside its PDF when it is issued, from the same pages, so that each signer's consent can name
+the hash of the OFD. Signers sign the PDF; the school's seal is set on both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StoredOfd:
 
 
 async def store_contract_ofd(services: Services, drawn: DrawnContract, laid_out: LaidOut) -> StoredOfd | None:
-    """Write and store the OFD; None for a contract that is issued as PDF alone.
+    """Write and store the OFD. Return None for a contract that is issued as PDF alone.
 
     Raises SealWithoutSm2, before anything is stored, if the contract's seal cannot seal an OFD.
     """

@@ -1,4 +1,4 @@
-"""Draw a contract: check what was entered, set the terms, lay out the document. Writes no row and stores no file."""
+"""Draw a contract: check the input, set the terms, lay out the document. Stores nothing but the number it takes."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ async def draw_contract(
 
 def is_with_ofd(asked: NewContract, course: Course | None, template: ContractTemplate) -> bool:
     """Return whether an OFD is issued beside the PDF. A course decides for its own contract, not for companions. Raises
-    BadInput for a template whose signer fills fields in: the text, and so the OFD, would not be fixed when the contract
-    is issued."""
+    BadInput for a template with fields for the signer to fill in: the text of the OFD would not be fixed when the
+    contract is issued."""
     of_course = None if course is None or asked.companion else course.with_ofd
     wanted = template.with_ofd if of_course is None else of_course
-    if asked.document is not None:  # a PDF of somebody else cannot be carried over
+    if asked.document is not None:  # an uploaded PDF cannot be converted
         return False
     if wanted and template.asks:
         raise BadInput("a contract whose signer fills in fields is issued as PDF alone", field="template")
@@ -148,8 +148,8 @@ async def _may_issue(
     taught: tuple[Campus, Course | None],
     template: TemplateInForce,
 ) -> bool:
-    """Return whether a contract may be issued. Where contracts need somebody else's approval, this is true only of one
-    that was approved, of a rehearsal, and of one that replaces a contract with the same people, text and terms."""
+    """Return whether the contract may be issued. One that needs approval must be approved, be a rehearsal, or replace a
+    contract with the same people, text and terms."""
     campus, course = taught
     needed = template.needs_approval or (course is not None and course.needs_approval)
     if asked.document is not None and course is not None:  # its PDF replaces a text that may require approval
@@ -338,8 +338,8 @@ def _seal_place(laid_out: LaidOut) -> dict[str, float]:
 
 
 def _subject(drawn: DrawnContract, laid_out: LaidOut, language: str) -> str:
-    """Return the contract's name in messages and lists: its course, or the title for a companion, a PDF of the school's
-    own, or a contract without a course. A rehearsal is marked."""
+    """Return the contract's name in messages and lists: the course's name, or the title of a companion, of the school's
+    own PDF, or of a contract without a course. A rehearsal is marked."""
     if drawn.terms.course is None or drawn.asked.companion or drawn.asked.document:
         return laid_out.title
     name = drawn.terms.course.name_en if language == "en" else drawn.terms.course.name

@@ -26,7 +26,7 @@ MAX_DEADLINE = timedelta(days=366)
 
 
 async def void(services: Services, scope: Scope, contract_id: UUID, reason: str, actor: str) -> Contract:
-    """Void a contract as `void_locked` does, in a transaction of its own."""
+    """Void a contract as `void_locked` does, in its own transaction."""
     check_reason(reason)
     async with services.database.transaction(scope) as tx:
         contract = await tx.contracts.lock_contract(contract_id)

@@ -1,7 +1,7 @@
-"""Take what a contract asks its signer for, and lay out the contract with it, before anybody signs.
+"""Take the answers that a contract asks its signer for, and lay it out with them before anybody signs.
 
-The school issues the contract with empty places, so it cannot be signed yet. The first signer fills them in. The
-document is then laid out again with the text and terms of its issue, and replaces the empty one.
+The school issues the contract with blanks, so it cannot be signed yet. The first signer fills them in. The document
+is then laid out again with the text and terms of its issue, and replaces the blank one.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ReceivedAnswers:
 
 
 def asked_fields(contract: Contract) -> tuple[AskedField, ...]:
-    """Return what the contract asks for; nothing for most."""
+    """Return what the contract asks for; most contracts ask for nothing."""
     kept = contract.data.get("to_fill_in")
     return read_asked_fields(kept["template"]["asks"]) if kept else ()
 
@@ -113,7 +113,7 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
 async def give_answers(
     services: Services, secret: str, contract_id: UUID | None, values: Mapping[str, str]
 ) -> Contract:
-    """Lay out the contract with these answers and the attachments that were given, in place of the present document.
+    """Lay out the contract with these answers and the attachments uploaded so far, in place of the present document.
 
     Raises BadInput (with the name of the field), UndrawableText, NotYourTurn, AlreadySigned, AnswersFixed once somebody
     has signed, DocumentBusy while somebody is signing, DocumentChanged if somebody else answered meanwhile, BudgetSpent
@@ -137,7 +137,7 @@ async def give_answers(
 
 
 async def _check_may_answer(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:
-    """Raise if this signer may not fill in the contract now. Return their own requests that the answers replace."""
+    """Raise if this signer may not fill in the contract now. Return their signature requests, which answers replace."""
     contract = visiting.contract
     if not asked_fields(contract):
         raise IllegalMove("this contract asks for nothing")

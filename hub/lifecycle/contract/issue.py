@@ -39,7 +39,7 @@ REPLACEABLE = (ContractState.DECLINED, ContractState.EXPIRED, ContractState.VOID
 @dataclass(frozen=True)
 class PreparedContract:
     """A contract with its stored file, but without a row in the database yet. `companions`: the other documents of its
-    set. `uploaded_size`: of the school's own PDF, if it is one."""
+    set. `uploaded_size`: size in bytes of the school's own PDF, if there is one."""
 
     drawn: DrawnContract
     laid_out: LaidOut
@@ -92,7 +92,7 @@ def list_companions(asked: NewContract, course: Course | None) -> list[NewContra
         return []
     if len({asked.template, *templates}) <= len(templates) or len(templates) > MAX_COMPANIONS:
         raise BadInput("a set has up to ten documents, each with a template of its own", field="companions")
-    # Only the first document belongs to the enrolment and to the other system's id.
+    # Only the first document carries the enrolment and the other system's id.
     other = replace(
         asked, companion=True, companions=None, set_id=uuid4(), enrolment=None, external_id=None, document=None
     )

@@ -20,8 +20,8 @@ MARK_LENGTH: Final = 16
 async def lay_out(services: Services, drawn: DrawnContract) -> tuple[LaidOut, bytes]:
     """Return the layout, and the PDF with its empty signature fields.
 
-    Raises UndrawableText, TemplateFailed, and BadInput if the data lacks what the template needs, or a place is missing
-    or not in the PDF.
+    Raises UndrawableText, TemplateFailed, and BadInput if the data lacks what the template needs, or the place of a
+    signature is missing or not in the PDF.
     """
     own = drawn.asked.document
     if own is None:

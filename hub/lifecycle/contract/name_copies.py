@@ -1,4 +1,4 @@
-"""Determine who gets the completed contract besides its signers: those whom the issuer and the template name."""
+"""Determine who gets the completed contract besides its signers, as the issuer and the template say."""
 
 from __future__ import annotations
 

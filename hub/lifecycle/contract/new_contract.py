@@ -40,7 +40,7 @@ class NewSigner:
 
     @classmethod
     def of(cls, person: Signer | Representative, **more: Any) -> NewSigner:
-        """Return the input that names this person again. `more`: values of its own."""
+        """Return the input for a signer who is this person. `more`: values to set or replace."""
         same = {name: value for name, value in vars(person).items() if name in cls.__dataclass_fields__}
         return cls(**(same | more))
 

@@ -26,7 +26,7 @@ SOMEBODY = "somebody"
 
 @dataclass(frozen=True)
 class CopyLink:
-    """The link of one recipient, whose position among the copies of the contract is `number`."""
+    """The link of one recipient. `number`: the recipient's position among the contract's copies."""
 
     contract: Contract
     number: int
@@ -41,7 +41,7 @@ class CopyLink:
 
 
 async def find_copy_link(services: Services, contract: str, ticket: str) -> CopyLink:
-    """Return the link for this address. Raises LinkNotValid for every fault of the link."""
+    """Return the link for this address. Raises LinkNotValid for any fault of the link."""
     async with services.database.transaction(EVERYTHING) as tx:
         return await _find(services, tx, contract, ticket)
 

@@ -43,8 +43,7 @@ class InvitedSigner:
 @dataclass(frozen=True)
 class ContractPreview:
     """A contract as it would be issued now. `images`: one PNG for each page. `companions`: the titles of the documents
-    that would be issued together with it. `copies`: who gets a copy; those without an address would get
-    one if it were known."""
+    that would be issued together with it. `copies`: who gets a copy, including recipients whose address is missing."""
 
     contract: Contract
     images: Sequence[bytes]

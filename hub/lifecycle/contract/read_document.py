@@ -39,7 +39,7 @@ async def open_ofd(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Cont
 
 
 async def open_page(tx: Transaction, contract_id: UUID, actor: str) -> tuple[Contract, str]:
-    """Return what `open_document` does, for the image of one page.
+    """Return the same as `open_document`, for the image of one page.
 
     The opening is recorded only if `actor` has not opened this same document within IMAGES_BELONG_FOR.
     """

@@ -56,8 +56,8 @@ async def prepare_again(
     contract.
 
     `signers`: None to keep the old ones. Everybody signs again, since it is another contract. The end of the old
-    contract is not announced, because the new invitation follows. `deadline`: None for the one that the school set
-    later, else the one asked for at first; if neither lies in the future, the default.
+    contract is not announced, because the new invitation follows. `deadline`: None takes the one that the school set
+    later, or else the one asked for at first; if neither lies in the future, the default.
 
     Raises what `plan_again` and `prepare_contract` raise. `issue_prepared` raises IllegalMove while an accepted
     signature is being embedded, and Conflict if the contract was already reissued.
@@ -159,7 +159,7 @@ def _channels(leaving: Signer, by: NewSigner) -> tuple[str, ...]:
 
 
 def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> datetime | None:
-    """Return the deadline that the school moved or that was asked for, if it is in the future; otherwise None.
+    """Return the deadline as the school moved it, or as first asked for, if it is in the future; otherwise None.
 
     Extensions by the hub itself are ignored: they only gave a signer time to repeat a lost signature.
     """

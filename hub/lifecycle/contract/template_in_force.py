@@ -1,4 +1,4 @@
-"""Find the version of a contract template that is in force: the one that staff approved, else the one of the files."""
+"""Find the version of a contract template that is in force: the one that staff approved, else the one in the files."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class TemplateInForce:
 
 
 async def needs_approval(services: Services, tx: Transaction, course: Course | None) -> bool:
-    """Return whether somebody else has to approve before the documents of this course are issued: as the course says,
-    or the template of any of them."""
+    """Return whether somebody else has to approve before the documents of this course are issued, because the course or
+    the template of one of them requires it."""
     if course is not None and course.needs_approval:
         return True
     return any(template.needs_approval for template in await list_templates_in_force(services, tx, course))

@@ -26,7 +26,7 @@ from hub.store.evidence.trees import UnprovenPackage
 from hub.timestamps.several import SeveralTimestamps
 
 PROVEN_VERSION = 2
-# The most timestamps of one root, each by another configured service.
+# The most timestamps over one root, each by a different configured service.
 MAX_TIMESTAMPS = 2
 MAX_LEAVES = 2_000_000
 PROOFS_AT_ONCE = 100

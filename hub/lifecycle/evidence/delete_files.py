@@ -77,8 +77,8 @@ async def delete_superseded(
 
 @asynccontextmanager
 async def _deleting(services: Services) -> AsyncIterator[bool]:
-    """Yield whether files may be deleted: not while a backup is written, whose database names files that it has yet to
-    copy. A backup waits for the end of the block."""
+    """Yield whether files may be deleted: not while a backup is being written, because its database names files that
+    are not copied yet. A backup waits until the block ends."""
     async with services.database.transaction(EVERYTHING) as tx:
         may_delete = await tx.stored_files.begin_deleting()
         if not may_delete:

@@ -18,7 +18,7 @@ from hub.store.transaction import Transaction
 
 async def erase_of_number(services: Services, number: str, what: int | str, actor: str) -> None:
     """Erase values of a contract. `what`: the number of an entry, to erase its text, or the field of a signer, to erase
-    all values of that signer. Raises ContractNotFound, NotFound."""
+    all values of that signer. Raises ContractNotFound, and as `erase_words` and `erase_signer` do."""
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.get_by_number(number)
     if isinstance(what, int):

@@ -1,4 +1,4 @@
-"""Place and lift legal holds. Nothing of a held contract is erased. The record says who held it, why, until when."""
+"""Place and lift legal holds. Nothing of a held contract is erased. The record says who held it, why and until when."""
 
 from __future__ import annotations
 

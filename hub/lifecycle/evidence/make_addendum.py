@@ -1,8 +1,7 @@
 """Make an addendum to an evidence package when somebody asks for it: a later hold, a question, a renewed record.
 
 One transaction reads; then the token and the timestamp service are called outside any transaction; a second transaction
-writes. An addendum never changes, so that every export of it is the same bytes. What happens later goes into the next
-addendum.
+writes. An addendum never changes, so each export of it has the same bytes. Later events go into the next addendum.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class _MadePackage:
 
 
 async def make_package(services: Services, contract_id: UUID) -> None:
-    """Make version 1, unless it exists or the contract has not ended. After a failure it is tried again, ever later."""
+    """Make version 1, unless it exists or the contract has not ended. A failure is retried with backoff."""
     opening = opening_of_package(contract_id, services.sealing.authority_name)
     try:
         async with services.database.transaction(EVERYTHING, opening) as tx:
@@ -87,7 +87,7 @@ async def make_package(services: Services, contract_id: UUID) -> None:
 async def begin_with_end(services: Services, tx: Transaction, contract: Contract, final: bytes) -> BegunPackage | None:
     """Plan a package and begin it, in the transaction that completes the contract with the file `final`.
 
-    None if it cannot be begun: a job of its own tries it, and the contract is completed all the same.
+    Return None if that fails: a separate job then makes the package, and the contract is completed anyway.
     """
     await tx.packages.plan(contract, tx.now)
     await tx.read_together(opening_of_package(contract.id, services.sealing.authority_name).reads)
@@ -112,7 +112,7 @@ async def finish_package(services: Services, begun: BegunPackage) -> None:
 
 
 async def _begin(services: Services, tx: Transaction, contract_id: UUID) -> BegunPackage | None:
-    """Begin the attempt and plan the next one. `opening_of_package` has been read. None: there is nothing to do."""
+    """Begin the attempt and plan the next one. The caller has read `opening_of_package`. None: nothing to do."""
     tries = await tx.packages.get_tries(contract_id)
     if tries is None:
         return None
@@ -215,15 +215,15 @@ async def _file(services: Services, facts: PackageFacts) -> bytes:
 
 
 async def _ofds(services: Services, facts: PackageFacts) -> dict[str, bytes]:
-    """Return the OFD as issued, whose hash the consents name, and as sealed, by the names of their items."""
+    """Return the issued OFD, whose hash the consents name, and the sealed one, by the names of their items."""
     contract = facts.case.contract
     names = {"contract/issued.ofd": contract.issued_ofd_sha256, "contract/final.ofd": contract.final_ofd_sha256}
     return {name: await services.files.get(sha256) for name, sha256 in names.items() if sha256}
 
 
 def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
-    """Return the consent texts by field, with the hashes of both files where there are two. For old contracts, they are
-    those of the present template; none if it does not exist any more."""
+    """Return the consent texts by field, with the hashes of both files where there are two. Old contracts take those of
+    the present template, or none if it no longer exists."""
     contract, templates = facts.case.contract, services.documents.printer.templates
     try:
         return {

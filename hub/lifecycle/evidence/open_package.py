@@ -1,4 +1,4 @@
-"""Hand out a contract's evidence package. Every export of a version is the same stored bytes."""
+"""Hand out a contract's evidence package. Every export of a version returns the same stored bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.model.evidence.package import EvidencePackage
 from hub.store.transaction import Transaction
 
 DOWNLOADED = "evidence-downloaded"
-# After an end, a package is usually made within seconds.
+# A package is usually made within seconds of the contract's end.
 PACKAGE_PAUSE: Final = timedelta(seconds=5)
 
 
@@ -29,7 +29,7 @@ async def find_package(tx: Transaction, contract: UUID, version: int | None = No
 
 
 async def refuse_while_due(tx: Transaction, contract: UUID) -> None:
-    """Raise PackageNotMade if a contract that has no package yet will have one without anybody's doing."""
+    """Raise PackageNotMade if the contract has no package yet, but one is due."""
     if await tx.packages.get_tries(contract) is not None:
         raise PackageNotMade(retry_after=PACKAGE_PAUSE)
 

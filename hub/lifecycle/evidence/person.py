@@ -119,7 +119,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     plan = _planned(services, data)
     await _record(services, act, "person-erased", [data], kept=len(plan.kept))
     erased: set[str] = set()
-    # The last one waits for the rest, because another run after a crash finds the person by it.
+    # The last contract is erased with the rest: after a crash, another run finds the person by it.
     for part in [part for part in data.contracts if part.number not in plan.kept][:-1]:
         with suppress(Refused):  # it was put on hold meanwhile: `_erase_rest` looks at it again
             async with _erasing(owner) as tx:
@@ -142,7 +142,7 @@ async def _erasing(owner: Database) -> AsyncIterator[Transaction]:
 async def _erase_rest(
     services: Services, tx: Transaction, act: PersonAct, data: PersonData, erased: Collection[str]
 ) -> ErasedPerson:
-    """Erase the other contracts, roster lines, messages and keys, as far as no contract is held or kept."""
+    """Erase the other contracts, roster lines, messages and keys, as far as holds and retention allow."""
     for asked in data.others["replacements"]:
         await _end_replacement(tx, asked, act.actor)
     await tx.contracts.lock(part.contract for part in data.contracts)  # no hold can be placed on them meanwhile
@@ -161,7 +161,7 @@ async def _erase_rest(
 
 
 async def _end_replacement(tx: Transaction, asked: Mapping[str, Any], actor: str) -> None:
-    """End the act by which the person is to sign in the place of another. It is no evidence, so nothing keeps it."""
+    """End the act by which the person is to sign in place of another. It is not evidence, so nothing keeps it."""
     issuing = await tx.issue_acts.find(asked["act"], lock=True)
     if issuing is None or not issuing.waits:
         await tx.issue_acts.end(asked["act"], asked["enrolment"], IssueOutcome.GONE, tx.now)
@@ -226,7 +226,7 @@ def _planned(services: Services, data: PersonData, erased: Collection[str] = fro
 
 
 def _is_held(data: PersonData, erased: Collection[str]) -> bool:
-    """Return whether a contract of the person is held for a dispute, since what they wrote may be about it.
+    """Return whether a contract of the person is held for a dispute: what they wrote may be about it.
 
     A hold on a contract that is erased already keeps nothing, because nobody would find the person again.
     """

@@ -23,7 +23,7 @@ _RECORDS = [record for _, record in PROOFS]
 @dataclass(frozen=True)
 class RenewedRecord:
     """The evidence record of a package. `file`: the bytes of version 1; `renewals`: how many renewals `record` has;
-    `beside`: the record with the timestamp of a second authority, if there is one, which is not renewed."""
+    `beside`: the record with a second authority's timestamp, if there is one; it is not renewed."""
 
     first: EvidencePackage
     newest: EvidencePackage

@@ -76,7 +76,7 @@ async def _delete_rows(
         if deleted < at_once.rows:
             break
     if kind == "replacements":
-        async with services.database.transaction(EVERYTHING) as tx:  # of its own: acts are locked before the record
+        async with services.database.transaction(EVERYTHING) as tx:  # separate: acts are locked before the record
             for act in await tx.issue_acts.lock_empty():
                 await refuse_issue_act(tx, act, actor or "hub")
     return number

@@ -35,13 +35,13 @@ async def record_staff_act(tx: Transaction, kind: str, staff: Staff, actor: str)
 
 
 async def record_hub_act(tx: Transaction, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
-    """Append an act that concerns the whole hub, which also happens before there is a headquarters."""
+    """Append an act that concerns the whole hub. It may happen before there is a headquarters."""
     headquarters = await tx.school.find_headquarters()
     await record_act(tx, headquarters.id if headquarters else "", kind, actor, facts)
 
 
 async def find_key_maker(tx: Transaction, actor: str) -> str | None:
-    """Return who added the API key that `actor` is, and so has seen its secret; None if `actor` is no API key."""
+    """Return who added the API key `actor`, and so has seen its secret; None if `actor` is not an API key."""
     system, _, key = actor.partition(":")
     installation = await tx.school.find_installation()
     if system != "api" or installation is None:
@@ -50,8 +50,7 @@ async def find_key_maker(tx: Transaction, actor: str) -> str | None:
 
 
 async def record_pruned(tx: Transaction, kind: str, number: int, actor: str | None) -> None:
-    """Append that data of this kind were deleted. Without an actor, it was the hub's hourly round, which is not
-    recorded."""
+    """Record that data of this kind were deleted. `actor`: None for the hub's hourly round, which is not recorded."""
     if number and actor is not None:
         await record_hub_act(tx, "pruned", actor, {"kind": kind, "number_of": number})
 
@@ -64,7 +63,7 @@ async def refuse_issue_act(tx: Transaction, act: IssueAct, actor: str) -> None:
 
 
 async def record_seal(tx: Transaction, certificate: bytes, actor: str) -> None:
-    """Append that the seal has this certificate (DER) from now on, unless the latest entry already says so."""
+    """Record that the seal has this certificate (DER) from now on, unless the latest entry already says so."""
     installation = await tx.school.find_installation()
     assert installation is not None  # a hub does not start without an installation
     sha256 = hashlib.sha256(certificate).hexdigest()

@@ -1,5 +1,5 @@
 """Process inbound SMS. After STOP, a number gets no messages or calls until START, and staff get a task to reach the
-person. What somebody on file writes in their own words becomes a staff task.
+person. Free text from somebody on file becomes a staff task.
 
 A STOP from an unsigned callback is applied only after a minute. If it was part of a flood, it may be forged, so staff
 decide about it.
@@ -86,7 +86,7 @@ async def _answer(services: Services, tx: Transaction, written: Written) -> None
 
 
 async def _ask_staff(tx: Transaction, written: Written) -> None:
-    """Let staff read the text, at the contract that the person has still to sign, or else at the newest one.
+    """Create a staff task with the text, about the contract that the person still has to sign, or else the newest one.
 
     Reminders go on: few of these texts ask for silence, and anybody may send one in another's name.
     """
@@ -112,7 +112,7 @@ async def _counts(tx: Transaction, signers: Sequence[Signer]) -> dict[str, str]:
 
 
 async def process_stops(services: Services) -> int:
-    """Apply the STOPs from unsigned callbacks that are a minute old. Return their number."""
+    """Decide about the STOPs from unsigned callbacks that are a minute old. Return their number."""
     async with services.database.transaction(EVERYTHING) as tx:
         waiting = await tx.inbound.lock_waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
         await _lock_contracts(tx, [each.sender for each in waiting])
@@ -149,7 +149,7 @@ async def _hold(tx: Transaction, held: list[Written]) -> None:
 
 
 async def _opt_in(tx: Transaction, number: str) -> None:
-    """End the opt-outs of a number and the tasks about them, and record it: messages after a STOP need this reason."""
+    """End the opt-outs of a number and the tasks about them. Record it, to show why messages follow a STOP."""
     had_any = await tx.opt_outs.remove(number)
     signers = await tx.contracts.list_signers_at(number)
     await tx.owners.finish_of(OPTED_OUT, [each.id for each in signers], tx.now)

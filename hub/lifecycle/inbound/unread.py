@@ -16,7 +16,7 @@ MAX_FIELDS = 20
 
 
 async def show_unread(tx: Transaction, callback: Callback) -> None:
-    """Create one staff task per provider and kind of entry, however many there are."""
+    """Create one staff task per provider and kind of entry, however many entries there are."""
     root = await tx.school.find_headquarters()
     for each in callback.unread if root else ():
         assert root

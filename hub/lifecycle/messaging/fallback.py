@@ -1,4 +1,4 @@
-"""Fall back: send a message that did not reach its signer again, through the next channel of the signer's ladder.
+"""Fall back: resend a message that did not reach its signer, through the next channel of the signer's ladder.
 
 The next channel is used if a message was refused or not delivered, got no receipt in time (although the provider was
 asked for it), or was not opened in time. If no channel is left, staff get a task. The time of the next check is stored
@@ -41,8 +41,8 @@ NOT_REACHED = "A message did not reach this signer by any channel. The last chan
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
 # After this many unopened messages, staff get a task about a signer who has only one channel: on the fifth day by the
-# default policy. Tasks after the first message would be hundreds at a campus with a thousand signers, most of whom open
-# the second message.
+# default policy. Tasks after the first message would number hundreds at a campus with a thousand signers, although most
+# signers open the second message.
 UNOPENED_MESSAGES = 3
 log = structlog.get_logger()
 
@@ -148,8 +148,8 @@ async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -
 
 @dataclass(frozen=True)
 class _NeededMessage:
-    """A message that is still needed, and why it has to go through the next channel. Its contract, signer and task are
-    ones that still wait for it.
+    """A message that is still needed, and why it has to go through the next channel. The contract, signer and task of
+    `delivery` still wait for it.
 
     `shares`: the contracts that still wait, if the message is about several.
     """
@@ -162,8 +162,8 @@ class _NeededMessage:
 async def _find_needed(tx: Transaction, delivery: Delivery, reason: str) -> _NeededMessage | None:
     """Return the part of a message that is still needed, or None if there is none.
 
-    If the message is about several contracts and its own was signed meanwhile, the first one still waiting takes its
-    place. A signer who opened one of them since the message was written has seen them all.
+    If the message is about several contracts and that of `delivery` was signed meanwhile, the first one still waiting
+    takes its place. A signer who opened one of them since the message was written has seen them all.
     """
     shares = await tx.shares.list_of_delivery(delivery.id)
     own = [delivery.task] if delivery.task and delivery.purpose in PLANNED else []

@@ -13,7 +13,7 @@ from hub.model.messaging.sms_length import Size, measure_text
 from hub.router.providers import Provider, can_send
 from hub.store.transaction import Transaction
 
-# They stand in for a real ticket and a real pickup code, and open nothing.
+# Stand-ins for a real ticket and a real pickup code. They open nothing.
 SAMPLE_TICKET, SAMPLE_PICKUP = "4J8Q2X7M3K9TB", "305816"
 
 

@@ -34,7 +34,7 @@ ALERTING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest
 async def consume_message_quota(
     services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime
 ) -> None:
-    """Count these messages, in this transaction, in the budget periods that contain `at`, when they will be sent.
+    """Count these messages, in this transaction, in the budget periods that contain `at`, the time of sending.
 
     Raises CountryNotAllowed, and BudgetSpent (with `retry_after`, and the `zone` of one of the messages) if the budgets
     do not have room for all of them.
@@ -55,7 +55,7 @@ async def consume_message_quota(
 async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -> None:
     """Raise BudgetSpent if a code to this number would exceed a budget, without counting anything.
 
-    It is for visitors to whom no code is ever sent, which the answer must not reveal.
+    Used for visitors who never get a code, so that the answer does not reveal this.
     """
     wanted = list_message_budgets(services.messaging.budgets, tx.now, CountedMessage(to, Cause.CODE))
     _refuse(tx, await tx.budgets.list_spent(wanted), None, zone)
@@ -99,7 +99,7 @@ async def alert_if_spent(services: Services) -> AsyncIterator[None]:
 async def alert_spent(services: Services, spent: BudgetSpent) -> None:
     """Alert staff that a budget is spent, once in each period.
 
-    The alert is written in a transaction of its own, because the one that exceeded the budget was rolled back.
+    The alert is written in a separate transaction, because the one that exceeded the budget was rolled back.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         await alert_spent_in(tx, spent)

@@ -54,8 +54,9 @@ async def write_message(
     """Write the attempt row of one message in this transaction, for the first channel of the signer's ladder.
 
     Return None if no channel reaches the signer, or if the intent already has an attempt. Raises BudgetSpent for
-    planned messages and codes. Any other message follows an act, which must not fail because of the message: if its
-    budget is spent, staff are told and None is returned. The caller has locked the contract, so nobody else writes an
+    planned messages, codes and replies. Any other message follows an act, which must not fail because of the message:
+    if its budget is spent, staff are told and None is returned. The caller has locked the contract, so nobody else
+    writes an attempt with the same key at the same moment.
     attempt with the same key at the same moment.
     """
     purpose, key = message.purpose, message.key
@@ -168,7 +169,7 @@ async def store_messages(tx: Transaction, drafts: Sequence[Draft]) -> list[Deliv
 
 
 async def store_new_messages(tx: Transaction, drafts: Sequence[Draft]) -> None:
-    """Store these attempts, whose keys do not exist, and their record entries, together with the next statement."""
+    """Store these attempts, whose keys do not exist yet, and their record entries, together with the next statement."""
     await tx.deliveries.add_new([(draft.delivery, draft.attempt.signer.person) for draft in drafts])
     await _store_about(tx, drafts)
 

@@ -95,8 +95,8 @@ def _attempt(
 
 
 async def tell_of_lost_copy(tx: Transaction, contract: Contract, whom: tuple[int, CopyRecipient], reason: str) -> None:
-    """Create a staff task about a copy that was not delivered, once for each recipient and reason. The contract's page
-    counts the recipients, as the task does, from 1."""
+    """Create a staff task about a copy that was not delivered, once for each recipient and reason. Recipients are
+    numbered from 1, as on the contract's page."""
     number, copy = whom
     text = f"{NOT_SENT}\n{copy.role.value}\n#{number + 1}\n{reason}"
     task = StaffTask(uuid4(), UNREACHED, text, contract.campus, tx.now, contract.id, None)

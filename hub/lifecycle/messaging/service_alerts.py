@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 async def warn(database: Database, kind: str, service: str, **more: str) -> bool:
-    """Alert staff that `service` is in trouble, in a transaction of its own. Return whether the alert is stored, now or
+    """Alert staff that `service` is in trouble, in a separate transaction. Return whether the alert is stored, now or
     earlier in this hour. Never raises a QiandaError.
 
     `kind`: a kind of `hub.model.staff.alert_texts`. `more`: further values that the text of this kind needs.

@@ -1,7 +1,7 @@
 """Remind the signers of many contracts: preview the outcome for each task, then send the reminders by a job.
 
-The outcome of a task is written in the transaction of its message, under the contract's lock. So a job that was killed
-or that runs twice continues with the remaining tasks, and sends nothing twice.
+The outcome of a task is written in the transaction of its message, under the contract's lock. A job that was killed,
+or that runs twice, therefore goes on with the remaining tasks and sends nothing twice.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _TaskToRemind:
 
 
 async def preview_reminding(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
-    """Return how many tasks of these contracts would have which outcome now. Changes nothing."""
+    """Return, for each outcome, how many tasks of these contracts would have it now. Changes nothing."""
     found: Counter[BulkOutcome] = Counter()
     written_to: set[str] = set()
     async with services.database.transaction(scope) as tx:
@@ -192,7 +192,7 @@ async def _carry_out(
 
 
 async def _remind_in_next_window(tx: Transaction, case: _TaskToRemind) -> None:
-    """Move the task's own next step forward to the next opening of the window, so that all limits still apply."""
+    """Bring the task's own next step forward to the next opening of the window, so that all limits still apply."""
     assert case.task.step and case.opening
     done = last_step(case.task, case.deliveries)
     step = brought_forward(case.task.step, done=done, due_at=case.opening)

@@ -131,7 +131,7 @@ def applied(policy: ReminderPolicy, changes: Iterable[PolicyChange]) -> Reminder
 
 
 def draw_plan(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
-    """Return all steps of a contract that is issued now, with the usual deadline, and that nobody signs."""
+    """Return all steps that a contract would have if it were issued now, with the usual deadline, and never signed."""
     deadline = default_deadline(now.astimezone(zone).date(), zone.key)
     plan = ReminderPlan(policy, now, deadline, zone, MIDDLE)
     return _walk(plan, first_step(plan, "now"))

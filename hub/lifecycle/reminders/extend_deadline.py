@@ -15,7 +15,7 @@ from hub.store.transaction import Transaction
 
 
 async def extend(services: Services, scope: Scope, contract_id: UUID, deadline: datetime, actor: str) -> Contract:
-    """Move the deadline as `extend_issued` does, in a transaction of its own."""
+    """Move the deadline as `extend_issued` does, in its own transaction."""
     async with services.database.transaction(scope) as tx:
         return await extend_issued(services, tx, contract_id, deadline, actor)
 

@@ -28,14 +28,14 @@ HAND = "hand-"
 async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID, actor: str) -> list[Delivery]:
     """Remind all signers of the contract whose turn it is, at once. Return the messages that go out.
 
-    Signers whose reminders are paused ("not me"), and those who got a message a short time ago, are left out. The
+    Signers whose reminders are paused ("not me"), and those who just got a message, are left out. The
     caller opens the transaction inside `alert_if_spent`. Raises IllegalMove if nobody may be reminded, TooSoon if all
     of them have to wait, BudgetSpent.
     """
     contract = await tx.contracts.lock_contract(contract_id)
     tasks = await _to_remind(tx, contract)
     signers = [await tx.contracts.get_signer(task.signer) for task in tasks]
-    # Limits are counted by person, and another contract of the same person may be reminded at this moment.
+    # Limits are counted by person, and another contract of the same person may be reminded at the same time.
     await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
     waits, tried = [], []
     for task, signer in zip(tasks, signers, strict=True):

@@ -118,7 +118,7 @@ async def _replan_alone(services: Services, contract: UUID) -> None:
 async def replan_under_new_policy(services: Services, tx: Transaction, held: Sequence[UUID]) -> None:
     """Reschedule every open task of these contracts, which the caller has locked.
 
-    A task whose step stays the same is not written, because a worker may have leased it at this moment.
+    A task whose step stays the same is not written, because a worker may just have leased it.
     """
     now = tx.planning_now
     tasks, done = await tx.plans.list_open_tasks(held), await tx.plans.get_last_steps(held)

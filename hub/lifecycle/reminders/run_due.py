@@ -42,7 +42,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class RanSteps:
     """The result of `run_due`: the number of due steps, the calls to make now, and the tasks that were leased because
-    their steps have to run alone. `rest`: time until the next step is due; None if nobody asked."""
+    their steps have to run alone. `rest`: time until the next step is due; None if it was not looked up."""
 
     number: int = 0
     calls: Sequence[Begun] = ()
@@ -87,7 +87,7 @@ async def time_until_due(tx: Transaction) -> timedelta:
 
 
 async def run_step(services: Services, claimed: ClaimedTask) -> UUID | None:
-    """Run one claimed step in a transaction of its own, waiting for locks. Return the id of a delivery to send after
+    """Run one claimed step in its own transaction, waiting for locks. Return the id of a delivery to send after
     the commit, or None.
 
     A step that fails is planned again later. Raises Unavailable.

@@ -39,8 +39,8 @@ async def apply_school(
     """Compare the file with the database, then change campuses and courses in one transaction.
 
     Nothing is changed if the file has a fault. `organisation`: the values of the configuration, which the file may
-    repeat but not contradict. `seen`: the digest of the comparison that was confirmed; raises SchoolChanged if it is
-    another now. Campuses and courses that the file does not name stay as they are.
+    repeat but not contradict. `seen`: the digest of the comparison that was confirmed; raises SchoolChanged if it
+    differs now. Campuses and courses that the file does not name stay as they are.
     """
     faults = await _find_faults(services, file, organisation)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -92,7 +92,7 @@ def _organisation_faults(file: SchoolFile, organisation: Mapping[str, str]) -> I
 
 
 def find_content_faults(templates: Collection[str], file: SchoolFile) -> list[SchoolFault]:
-    """Return the faults that the file has in any school: templates that are none of these ids, and characters that
+    """Return the faults that the file has in any school: templates that are not among these ids, and characters that
     cannot be drawn."""
     return [*_template_faults(templates, file), *_drawing_faults(file)]
 
@@ -136,7 +136,7 @@ def _undrawable(font: ContractFont, place: str, values: Iterable[object]) -> Ite
 
 
 def _facts(changes: Iterable[SchoolChange]) -> dict[str, object]:
-    """Return facts for the record: ids and the names of changed values, but no values. The rows contain those."""
+    """Return facts for the record: ids and the names of changed values. The values themselves are in the rows."""
     entries = []
     for each in changes:
         entry: dict[str, object] = {"campus": each.campus, "change": "added" if each.is_new else "changed"}

@@ -1,7 +1,7 @@
 """Edit contract templates and messages: begin a version, write it, submit it, approve it or send it back.
 
-In one transaction, each act locks the version, decides by `hub.model.school.text_version`, and appends to the school's
-record; only what is saved in a draft is not recorded.
+Each act is one transaction: it locks the version, decides by `hub.model.school.text_version`, and appends to the
+school's record. Only saving a draft is not recorded.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ async def begin_text(services: Services, editor: TextEditor, place: TextPlace, b
 
 
 def continue_text(files: FileText, found: TextVersion | None) -> FileText:
-    """Return the text with which a draft begins: a version, with what the files demand; without one, the files'."""
+    """Return the text with which a draft begins: that of `found` with what the files demand, or that of `files`."""
     if found is None:
         return files
     return FileText(found.label, begin_texts(files.texts, found), begin_fixed(files.fixed, found))
@@ -253,7 +253,7 @@ async def check_text(services: Services, scope: Scope, version: TextVersion) -> 
 
 
 def check_editor(editor: TextEditor) -> None:
-    """Raise NotAllowed unless somebody of the whole school edits."""
+    """Raise NotAllowed unless the editor's scope is the whole school."""
     if editor.scope.campuses is not None:
         raise NotAllowed("texts apply to the whole school, so only accounts of headquarters can change them")
 

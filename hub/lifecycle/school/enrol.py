@@ -258,7 +258,7 @@ class _Claim:
     course: str
     people: _People
     is_known: bool
-    """Whether the signer's document, name and phone equal what is on file, and nothing else is on file about them."""
+    """Whether the signer's document, name and phone are exactly what is on file about them."""
 
     def __post_init__(self) -> None:
         self.enrolment = Enrolment(

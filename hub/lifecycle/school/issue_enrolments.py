@@ -1,7 +1,7 @@
-"""Issue the contracts of many enrolments: one act, and a job that continues even if its worker dies.
+"""Issue the contracts of many enrolments in one act, by a job that continues even if its worker dies.
 
-The outcome of an enrolment is written in the transaction of its contract, under the enrolment's lock. So a job that was
-killed or that runs twice continues with the remaining enrolments, and issues nothing twice.
+The outcome of an enrolment is written in the transaction of its contract, under the enrolment's lock. A job that was
+killed, or that runs twice, therefore goes on with the remaining enrolments and issues nothing twice.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def list_selected(tx: Transaction, selection: IssueSelection) -> list[Enro
 async def begin_issuing(services: Services, tx: Transaction, selection: IssueSelection, act: IssueAct) -> None:
     """Begin an act, and record it. Do nothing if it has already begun. Raises as `list_selected` does.
 
-    Where a course or template asks for it, the act waits until somebody else has approved it.
+    If a course or template requires it, the act waits until somebody else has approved it.
     """
     waiting = replace(selection.fitting, state=EnrolmentState.WAITING)
     found = await list_selected(tx, replace(selection, fitting=waiting))
@@ -177,7 +177,7 @@ async def _list_templates(
 
 
 async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor: str, seen: str) -> None:
-    """Let an act begin that somebody else asked for. `seen`: the digest of the enrolments that were looked at.
+    """Approve an act that somebody else asked for. `seen`: the digest of the enrolments as the approver saw them.
 
     Raises NotFound, ActDecided, SecondPersonNeeded, ChangedSinceAsked, EnrolmentsChanged, and what `plan_act` raises.
     """

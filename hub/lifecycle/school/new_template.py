@@ -1,6 +1,6 @@
-"""Begin a contract template of a new name in the console, as a copy of an existing one.
+"""Begin a contract template with a new name in the console, as a copy of an existing one.
 
-Templates of the files stay as they are. The copy keeps the demands that its source has at this time.
+Templates in the files stay as they are. The copy keeps the demands that its source has at this time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_NAME_LENGTH: Final = 40
 async def begin_template(services: Services, editor: TextEditor, name: str, source: str) -> TextVersion:
     """Begin the first draft of a template. `source`: the template to copy, as it is in force.
 
-    Raises BadInput (`name`, `source`), NotAllowed, and TextAlreadyOpen if somebody begins the same at this moment.
+    Raises BadInput (`name`, `source`), NotAllowed, and TextAlreadyOpen if somebody else has just begun the same one.
     """
     check_editor(editor)
     if not NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
@@ -47,7 +47,7 @@ async def begin_template(services: Services, editor: TextEditor, name: str, sour
 
 async def _copy(services: Services, tx: Transaction, source: str) -> FileText:
     """Return the text of a template in force, with what it demands."""
-    if source == OWN_TEMPLATE:  # its text is somebody's PDF
+    if source == OWN_TEMPLATE:  # its text is an uploaded PDF
         raise BadInput("there is no such template", field="source")
     files = find_file_text(services, TextPlace(TextKind.CONTRACT, source))
     found = await tx.text_versions.find_in_force(TextKind.CONTRACT, source)

@@ -22,8 +22,8 @@ from hub.router.policy import get_policy_at
 
 @dataclass(frozen=True)
 class IssueForecast:
-    """What would happen. `seen`: the first contract with its messages. `waits`: for each campus where
-    reminders rest now, when first messages "in the daytime" go out; those "at once" do not wait."""
+    """What would happen. `seen`: the first contract with its messages. `waits`: for each campus that is outside its
+    daily window now, when first messages "in the daytime" go out; those "at once" do not wait."""
 
     seen: ContractPreview
     messages: int
@@ -33,7 +33,7 @@ class IssueForecast:
 async def forecast_issuing(
     services: Services, scope: Scope, enrolments: Sequence[Enrolment], act: IssueAct
 ) -> IssueForecast:
-    """Draw the first of these contracts, and count contracts and messages. Raises as `preview_contract` does."""
+    """Draw the first of these contracts, and count the first messages. Raises as `preview_contract` does."""
     first = enrolments[0]
     async with services.database.transaction(scope) as tx:
         campuses = {campus: await tx.school.get_campus(campus) for campus in {each.campus for each in enrolments}}

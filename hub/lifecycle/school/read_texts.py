@@ -25,14 +25,14 @@ from hub.model.school.text_version import (
 )
 from hub.model.staff.scope import Scope
 
-# Id of the text of the files, which has no row.
+# Id of the text in the files, which has no row.
 _NO_ROW = UUID(int=0)
 
 
 @dataclass(frozen=True)
 class TextLine:
-    """A text in the list. `titles`: the titles of a contract template, by language. `files`: the version of the files;
-    empty for a template made in the console. `in_force`: the version in force; None for the text of the files.
+    """A text in the list. `titles`: the titles of a contract template, by language. `files`: the version in the files;
+    empty for a template made in the console. `in_force`: the version in force; None for the text in the files.
     `is_open`: the version that is being written or waits for approval."""
 
     place: TextPlace

@@ -1,4 +1,4 @@
-"""Replace a signer of a contract, or ask somebody else to approve it where course or template demand that."""
+"""Replace a signer of a contract, or ask somebody else to approve it where the course or template demands that."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from hub.store.transaction import Transaction
 
 
 async def list_adults_on_file(tx: Transaction, contract: Contract) -> Mapping[str, NewSigner]:
-    """Return the guardians of this student in other enrolments of the campus who do not sign this contract, by a keyed
-    digest of what was shown of each. A form names one by it: the roster may change before it is sent."""
+    """Return the student's guardians in other enrolments of the campus who do not sign this contract, each by a keyed
+    digest of what was shown. A form names one by this digest, since the roster may change before the form is sent."""
     asked = contract.data.get("asked")
     if asked is None:
         return {}
@@ -83,7 +83,7 @@ async def replace_or_ask(
 
 
 def _values_of(by: NewSigner) -> dict[str, Any]:
-    """Return the new signer, who has been checked, as JSON values in the form in which they are shown."""
+    """Return the checked new signer as JSON values, in the form in which they are shown."""
     document = parse_id_document(by.id_type, by.id_number)
     values = {"name": normalise_name(by.name), "phone": normalise_phone(by.phone), "id_number": document.number}
     return asdict(by) | values | {"channels": list(by.channels)}

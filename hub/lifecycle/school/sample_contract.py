@@ -42,7 +42,7 @@ class SamplePlace:
 
 
 async def get_sample_place(tx: Transaction, template_id: str) -> SamplePlace:
-    """Return the first course that uses this template, or the first of all."""
+    """Return the first course that uses this template, or else the first of all, with its campus."""
     courses = sorted(await tx.school.list_courses(), key=lambda course: (course.campus, course.id))
     using = [course for course in courses if (course.template or DEFAULT_TEMPLATE) == template_id] or courses
     course = using[0] if using else None
@@ -55,7 +55,7 @@ async def get_sample_place(tx: Transaction, template_id: str) -> SamplePlace:
 
 
 def make_sample(services: Services, place: SamplePlace, template: ContractTemplate, *, adult: bool) -> ContractData:
-    """Return the data of a contract with a student of age, or with a child and its mother."""
+    """Return the data of a contract with an adult student, or with a child and their mother."""
     language = template.language
     student, mother = _NAMES[language]
     if adult:

@@ -1,4 +1,4 @@
-"""Undo an import: delete the enrolments that it added and nobody has used since. An import never changes older ones."""
+"""Undo an import: delete the enrolments that it added, unless they were used since. An import changes no older ones."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The steps from an accepted signature to a completed contract. `seals` and `jobs` are rooms of their own."""
+"""The steps from an accepted signature to a completed contract. `seals` and `jobs` are packages of their own."""

@@ -81,7 +81,7 @@ async def prepare_seal(services: Services, work: Work) -> Work:
 
 
 async def discard_seal(services: Services, work: Work) -> Work:
-    """Lapse the prepared request, because the seal has been given a new certificate meanwhile."""
+    """Let the prepared request lapse, because the seal has been given a new certificate meanwhile."""
     async with services.database.transaction(EVERYTHING) as tx:
         case = await tx.cases.lock(work.contract.id)
         await tx.signatures.lapse(work.about.id)
@@ -92,7 +92,7 @@ async def sign_seal(services: Services, work: Work) -> Work:
     """Sign with the seal's key. Return the step that closes the file, in the same run: nothing is written in between.
 
     The attempt rows and the line in the seal's register were committed before. The signature is stored with the
-    finished file, or with what hindered it (`end_run`), so that the key does not sign again. Raises SealUseRefused,
+    finished file, or with what prevented it (`end_run`), so that the key does not sign again. Raises SealUseRefused,
     CertificateNotValid, CertificateRevoked, and what the key and the authority raise.
     """
     request = work.about
@@ -139,7 +139,7 @@ async def close_file(services: Services, work: Work) -> Work:
 
 
 async def _replace_seal(services: Services, work: Work, failure: QiandaError) -> Work:
-    """Lapse the seal's stored signature, which has not left the hub, so that the same file is sealed again.
+    """Let the seal's stored signature lapse (it has not left the hub), so that the same file is sealed again.
 
     Raises `failure` if the seal still has the same certificate.
     """
@@ -168,7 +168,7 @@ async def _final_file(services: Services, work: Work) -> bytes:
 
 
 async def make_begun_package(services: Services, work: Work) -> Work:
-    """Tell the signers of a completed contract, and make its evidence package meanwhile. What fails is tried again
+    """Notify the signers of a completed contract, and make its evidence package meanwhile. Failures are retried
     later."""
     services.messaging.router.open_calls.start(work.calls)
     if work.package is not None:

@@ -45,7 +45,7 @@ TIME_TO_SIGN_AGAIN = timedelta(days=7)
 async def embed_signature(services: Services, work: Work) -> Work:
     """Timestamp the accepted signature and write it into the file with its revocation data.
 
-    After the last signature, the seal is prepared in the same transaction, unless the seal itself has trouble.
+    After the last signature, the seal is prepared in the same transaction, unless there is a problem with the seal.
     """
     request = work.about
     try:
@@ -127,8 +127,8 @@ async def _note_embedded(
 
 
 async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:
-    """Lapse the signature and ask the signer again: the certificate was revoked or expired before there was a
-    timestamp."""
+    """Let the signature lapse and ask the signer again, because the certificate was revoked or expired before there was
+    a timestamp."""
     request = work.about
     async with services.database.transaction(EVERYTHING) as tx:
         case = await end_run(tx, work, failure)

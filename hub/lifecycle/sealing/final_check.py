@@ -69,7 +69,7 @@ async def check_final_file(services: Services, work: Work, final: bytes) -> None
 
 
 def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_check_every: int) -> _Verdict:
-    """Run the quick check. Run the full one if the quick check cannot judge or refuses the file, or if the file is
+    """Run the quick check. Run the full one if the quick check refuses or cannot judge the file, or if the file is
     sampled."""
     try:
         check_finished_file(final, expected)

@@ -33,8 +33,8 @@ log = structlog.get_logger()
 async def advance(services: Services, contract_id: UUID) -> ContractState:
     """Do the hub's steps for this contract until a signer has to act or a service is unavailable. Return its state.
 
-    No error of a step is raised, expected or not: the contract shows as stuck, staff are told, and it is tried again
-    later.
+    No error of a step is raised, expected or not: the contract is shown as stuck and tried again later, and staff are
+    told as `note_trouble` says.
     """
     begun: Work | None = None
     try:

@@ -37,8 +37,8 @@ from qianda.verify.trust import Trust
 
 
 async def seal_contract_ofd(services: Services, work: Work) -> Work:
-    """Seal the OFD and write which file it is. Raises SealUseRefused, SealWithoutSm2, CertificateNotValid,
-    TokenUnavailable, TimestampUnavailable, FileFailedCheck."""
+    """Seal the OFD, and record the sealed file as the contract's. Raises SealUseRefused, SealWithoutSm2,
+    CertificateNotValid, TokenUnavailable, TimestampUnavailable, FileFailedCheck."""
     contract = work.contract
     assert work.seal is not None and contract.issued_ofd_sha256 is not None
     if work.refusal is not None:
@@ -78,7 +78,7 @@ def _prepared(services: Services, contract: Contract, issued: bytes, seal: OfdSe
 def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes], now: datetime) -> None:
     """Raise FileFailedCheck unless the file is the issued one with one seal, as `qianda verify` reads it.
 
-    The check does not judge whom the seal's certificate leads to, because each reader decides whom to trust.
+    The root of the seal's certificate is not judged, because each reader decides which roots to trust.
     """
     before, after = OfdContainer(issued), OfdContainer(final)
     document = read_document(after)
@@ -91,7 +91,7 @@ def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes], now: dateti
 
 
 async def _note_sealed(tx: Transaction, case: Case, work: Work, made: tuple[Sm2Seal, StoredFile]) -> Case:
-    """Write that this is the contract's OFD. The caller has locked the case."""
+    """Record this file as the contract's OFD. The caller has locked the case."""
     contract, (side, file) = case.contract, made
     assert work.seal is not None
     await tx.contracts.add_version(contract.id, OFD_FINAL, file.sha256, file.size, tx.now)

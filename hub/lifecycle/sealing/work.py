@@ -31,7 +31,7 @@ from hub.store.signing.issued_certificates import opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
 
-# The clocks of an authority and of the hub may differ by this much: waiting helps, and nobody has to look at a clock.
+# Up to this difference between the clocks of an authority and the hub, waiting helps: nobody has to check a clock.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -179,8 +179,8 @@ async def end_run(tx: Transaction, work: Work, error: QiandaError | None = None,
     """Lock the contract, and write how this run ended: its attempts, the use of the seal and the seal's signature.
 
     Returns the case as it is under the lock. `with_record`: lock the record at once. Do not use it where signers'
-    requests are changed afterwards: the revocation of a key locks those requests before the record, without the
-    contract's lock, so that a deadlock would be possible.
+    requests are changed afterwards: a deadlock would be possible, because the revocation of a key locks those requests
+    before the record, without the contract's lock.
     """
     case = await tx.cases.lock(work.contract.id, with_record=with_record)
     reason, has_signed = f"{error.code}: {error}" if error else None, work.seal_used is not None
@@ -241,9 +241,9 @@ def is_expired(certificate: bytes, now: datetime) -> bool:
 
 
 def check_has_begun(certificate: bytes, now: datetime) -> None:
-    """Raise CertificateNotBegun for a certificate that begins later, as after the clock fell back.
+    """Raise CertificateNotBegun for a certificate whose validity begins later, for example after the clock went back.
 
-    A timestamp from before its beginning would stay in the file, and no validator would accept it.
+    A timestamp from before that time would stay in the file, and no validator would accept it.
     """
     begins = x509.load_der_x509_certificate(certificate).not_valid_before_utc
     if now < begins:

@@ -1,4 +1,4 @@
-"""Write refused keys, signatures, programs and files into the contract's record, up to a number a day."""
+"""Write refused keys, signatures, programs and files into the contract's record, up to a daily limit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def append_refusal(
 
 
 async def note_refused(services: Services, visiting: Visit, kind: str, facts: Mapping[str, Any]) -> None:
-    """Append what was refused to the record, after the transaction in which it was refused has ended."""
+    """Append the refusal to the record, after the transaction that refused has ended."""
     contract = visiting.contract
     async with services.database.transaction(EVERYTHING) as tx:
         await append_refusal(tx, (contract.id, contract.campus), kind, visiting.actor, facts)

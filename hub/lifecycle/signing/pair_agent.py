@@ -72,7 +72,7 @@ async def claim(services: Services, text: str) -> Landed:
     async with services.database.transaction(EVERYTHING) as tx:
         agent = uuid4()
         pairing = await tx.pairings.claim(code, agent, tx.now)
-        # Locked, since a change of the phone number ends all sessions of this person, and would not see this new one.
+        # Locked, since a change of the phone number ends all sessions of this person, and would miss this new one.
         page = await tx.sessions.get(pairing.session, lock=True) if pairing else None
         if pairing is not None and page is not None and page.live(tx.now):
             return await _join(services, tx, pairing, page, agent)

@@ -1,7 +1,7 @@
 """Revoke the certificates of a revoked key at the authorities that issued them, so that everybody can see it.
 
-Earlier signatures must stay valid, so their timestamps must lie before the revocation. It therefore waits until each
-signature has its timestamp and then for CLOCK_TOLERANCE, because a timestamp service's clock may be that much fast.
+Earlier signatures must stay valid, so their timestamps must lie before the revocation. The revocation therefore waits
+until each signature has its timestamp, then for CLOCK_TOLERANCE: a timestamp service's clock may be that far ahead.
 """
 
 from __future__ import annotations

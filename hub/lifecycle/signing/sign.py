@@ -1,6 +1,6 @@
 """Prepare the file for a signer, and accept their signature with the key that `signer_certificates` certified.
 
-No state is kept in memory between two calls, so any process can continue what another process began.
+Between calls, only plans that save time are kept in memory, so any process can continue what another began.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ async def _read_plan(services: Services, secret: str, contract_id: UUID | None, 
 
 
 def plan_signature(visiting: Visit) -> SignaturePlan:
-    """Return what a file is prepared from for this visit, whose session has a certified key."""
+    """Return the plan for preparing a file in this visit, whose session has a certified key."""
     session, contract, signer = visiting.session, visiting.contract, visiting.signer
     assert contract.document is not None
     of_signer, of_key = (
@@ -161,7 +161,7 @@ async def _check_may_prepare(services: Services, tx: Transaction, visiting: Visi
 
 
 def _key_was_revoked(session: SigningSession) -> bool:
-    """Return whether the session's key had a certificate, which the revocation of the key took away."""
+    """Return whether the session's key had a certificate, which was removed when the key was revoked."""
     return session.key_spki is not None and not session.certificate_chain
 
 

@@ -55,7 +55,7 @@ MIN_LIFE = timedelta(days=1)
 @dataclass(frozen=True)
 class Certified:
     """What a session gets: its public key (DER), the claimed and the proved custody, and the certificate chain (DER,
-    the signer's own first). `held`: the app key to bind, or None."""
+    the signer's own first). `held`: the key, with the app key to bind if it is one."""
 
     spki: bytes
     claimed: str
@@ -142,7 +142,7 @@ class _Proof:
 async def _proved(
     services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented | None
 ) -> _Proof:
-    """Check the proof of possession, and that the key belongs to no other person. `presented`: with a fresh key.
+    """Check the proof of possession, and that the key belongs to no other person. `presented`: for a fresh key.
 
     Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked, and what `_begin_order` raises.
     """
@@ -223,7 +223,7 @@ async def _check_custody(services: Services, visiting: Visit, shown: ShownKey, p
 @dataclass(frozen=True)
 class _Application:
     """A signer's application for a certificate. `facts` for the record: the agreement, and the proof of possession.
-    `order`: if it has begun already."""
+    `order`: the order for the certificate, if it has begun already."""
 
     shown: ShownKey
     facts: dict[str, str]

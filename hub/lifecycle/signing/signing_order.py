@@ -31,7 +31,7 @@ class Invitation:
 
 
 async def add_tasks(tx: Transaction, case: Case, invitation: Invitation) -> Case:
-    """Add the tasks of a new contract, open if their turn has come at once. Return the changed case."""
+    """Add the tasks of a new contract, and open those whose turn comes first. Return the changed case."""
     due = _list_due(case)
     parties = [
         open_party(case.contract, party, invitation, tx.planning_now) if party.task.id in due else party

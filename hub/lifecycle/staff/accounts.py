@@ -59,7 +59,7 @@ def check_new_password(services: Services, staff: Staff, password: str, present:
 async def add_staff(
     services: Services, new: NewStaff, password: str, by: Administrator, *, one_time: bool = False
 ) -> Staff:
-    """Add an account. `one_time`: the password has to be changed at the first login, within ONE_TIME_LIFE.
+    """Add an account. `one_time`: the password must be changed at the first login, within ONE_TIME_LIFE.
 
     Raises BadInput (with the field) for invalid values and for a login that is taken; RoleAboveOwn.
     """
@@ -84,7 +84,7 @@ async def list_staff(services: Services, by: Administrator) -> Sequence[StaffAcc
 
 
 async def disable_staff(services: Services, login: str, by: Administrator) -> Staff:
-    """Disable the account and end its sessions at once. Raises AccountNotFound, LastOwner, and as check_may_manage."""
+    """Disable the account and end its sessions at once. Raises LastOwner, and as `manage_account` does."""
     async with manage_account(services, login, by, "staff-disabled") as (tx, staff):
         await _check_owner_remains(tx, staff)
         await tx.accounts.change(staff.id, disabled_at=tx.now)
@@ -93,7 +93,7 @@ async def disable_staff(services: Services, login: str, by: Administrator) -> St
 
 
 async def enable_staff(services: Services, login: str, by: Administrator) -> Staff:
-    """Let the account log in again, with its former password. Raises as check_may_manage."""
+    """Let the account log in again, with its former password. Raises as `check_may_manage` does."""
     async with manage_account(services, login, by, "staff-enabled") as (tx, staff):
         await tx.accounts.change(staff.id, disabled_at=None)
     return staff
@@ -104,8 +104,8 @@ async def reset_password(
 ) -> Staff:
     """Set another password, end all sessions, and forget failed logins, so that the account is not locked any more.
 
-    `one_time`: as in add_staff. A second factor is kept. Raises as check_may_manage, and BadInput for a password that
-    is too short or too common.
+    `one_time`: as for `add_staff`. A second factor is kept. Raises as `check_may_manage` does, and BadInput for a
+    password that is too short or too common.
     """
     check_password(password, (login,))
     password_hash = await hash_password(services.password_cost, password)
@@ -119,7 +119,7 @@ async def reset_password(
 
 
 async def unlock_staff(services: Services, login: str, by: Administrator) -> Staff:
-    """Forget failed logins, so that the account may log in at once. Raises as check_may_manage."""
+    """Forget failed logins, so that the account may log in at once. Raises as `check_may_manage` does."""
     async with manage_account(services, login, by, "staff-unlocked") as (tx, staff):
         await tx.accounts.forget_login_failures(login)
     return staff
@@ -128,7 +128,7 @@ async def unlock_staff(services: Services, login: str, by: Administrator) -> Sta
 async def change_role(services: Services, login: str, role: StaffRole, by: Administrator) -> Staff:
     """Give the account another role, which takes effect at its next request.
 
-    Raises as check_may_manage; BadInput for a role that does not exist at its campus, RoleAboveOwn, LastOwner.
+    Raises as `check_may_manage` does; BadInput for a role that does not exist at its campus, RoleAboveOwn, LastOwner.
     """
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await _lock_managed(tx, login, by)
@@ -151,7 +151,7 @@ async def list_sessions(services: Services, login: str, by: Administrator) -> Se
 
 
 async def end_sessions(services: Services, login: str, by: Administrator) -> int:
-    """End all sessions of the account. Return how many there were. Raises as check_may_manage."""
+    """End all sessions of the account. Return how many there were. Raises as `check_may_manage` does."""
     async with manage_account(services, login, by, "staff-sessions-ended") as (tx, staff):
         return await tx.accounts.end_sessions(staff.id)
 
@@ -159,7 +159,7 @@ async def end_sessions(services: Services, login: str, by: Administrator) -> int
 async def remove_second_factor(services: Services, login: str, by: Administrator) -> Staff:
     """Remove the second factor of somebody who has lost the phone and the recovery codes, and end all sessions.
 
-    Raises as check_may_manage, and NoSecondFactor.
+    Raises as `check_may_manage` does, and NoSecondFactor.
     """
     async with manage_account(services, login, by, "staff-second-factor-removed") as (tx, staff):
         if await tx.second_factors.get(staff.id) is None:
@@ -173,8 +173,8 @@ async def remove_second_factor(services: Services, login: str, by: Administrator
 async def manage_account(
     services: Services, login: str, by: Administrator, kind: str
 ) -> AsyncIterator[tuple[Transaction, Staff]]:
-    """Lock an account for an act of this kind, which is recorded in the end. Raises AccountNotFound, and as
-    check_may_manage."""
+    """Lock an account for an act of this kind, which is recorded at the end. Raises AccountNotFound, and what
+    `check_may_manage` raises."""
     async with services.database.transaction(EVERYTHING) as tx:
         staff = await _lock_managed(tx, login, by)
         yield tx, staff

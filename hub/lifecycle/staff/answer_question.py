@@ -38,8 +38,8 @@ ANSWERABLE = (*QUESTIONS, WROTE)
 MAX_ANSWERS_A_DAY = 5
 A_DAY = timedelta(days=1)
 # Text that phones turn into a link. There are 1,400 top-level domains, so any Latin one counts ("Mr.Wang" is a link).
-# Only the common Chinese ones count, because a dot may also end a Chinese sentence. Four numbers are an address too.
-# Only the hub sends links, so that nobody learns to trust others.
+# Only the common Chinese ones count, because a dot may also end a Chinese sentence. Four numbers are an IP address.
+# Only the hub sends links, so that nobody learns to trust other links.
 _ADDRESS = re.compile(
     r"://|\bwww\.|[^\W_]\.(?:[a-z]{2,}|中国|中國|公司|网络|网址|网店|在线|集团)|\d(?:\.\d+){3}", re.IGNORECASE
 )

@@ -66,7 +66,7 @@ async def ask(services: Services, scope: Scope, asked: PhoneRequest, actor: str)
 
 
 async def check_phone_request(services: Services, scope: Scope, asked: PhoneRequest) -> PhoneRequest:
-    """Return the normalised request. Raises ContractNotFound; BadInput if the number is not a mobile number."""
+    """Return the normalised request. Raises ContractNotFound; BadInput for the number, the reason or the signer."""
     wanted = replace(asked, phone=normalise_phone(asked.phone, field="phone"), reason=asked.reason.strip())
     if not wanted.reason or len(wanted.reason) > MAX_REASON_LENGTH:
         raise BadInput(f"a reason of up to {MAX_REASON_LENGTH} characters is needed", field="reason")
@@ -150,7 +150,7 @@ async def ask_with_old_phone(services: Services, secret: str, contract_id: UUID 
 
 async def approve(services: Services, scope: Scope, change_id: UUID, actor: str) -> PhoneChange:
     """Give the second approval as staff; the number changes in this transaction. Raises NotFound, PhoneChangeEnded, and
-    OwnApproval for the first approver, who may also have asked by an API key of their own making."""
+    OwnApproval for the first approver, also if they asked by an API key that they made."""
     async with services.database.transaction(EVERYTHING) as tx:
         change = await _waiting(tx, scope, change_id)
         if await find_key_maker(tx, change.asked_by) == actor:

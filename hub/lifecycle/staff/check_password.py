@@ -1,4 +1,4 @@
-"""Check passwords and second factors of staff, at the login and on the account page, and count wrong ones.
+"""Check passwords and second factors of staff, at login and on the account page, and count wrong ones.
 
 An attempt counts as failed until it succeeds, so that parallel attempts cannot exceed the limit. Wrong codes and wrong
 passwords are counted together. No database connection is held while a password is hashed.
@@ -28,12 +28,12 @@ from hub.store.transaction import Transaction
 MAX_FAILURES = 10
 FAILURES_WITHIN = timedelta(minutes=15)
 HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
-# The most checks at once, most of which wait. Anybody can ask for one, and those of visitors who have left count too.
+# The most checks at once, including those that wait. Anybody can cause one, and it goes on if the visitor leaves.
 MAX_CHECKS = 50
 QUEUE_PAUSE = timedelta(seconds=5)
 
 
-@cache  # a hash takes a fifth of a second: make it once in a process
+@cache  # a hash takes a fifth of a second: make one in each process
 def _hash_of_nobody(cost: PasswordCost) -> str:
     """Return the hash of a password that nobody knows."""
     return _hasher(cost).hash(secrets.token_hex(16))
@@ -48,7 +48,7 @@ async def hash_password(cost: PasswordCost, password: str) -> str:
 
 
 class PasswordGate:
-    """A check of passwords that hashes a few at once. An unknown login takes as long as a wrong password."""
+    """A check of passwords, which hashes only a few at a time. An unknown login takes as long as a wrong password."""
 
     def __init__(self, cost: PasswordCost) -> None:
         self._hasher = _hasher(cost)

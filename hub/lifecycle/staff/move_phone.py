@@ -65,7 +65,7 @@ async def _is_silent(tx: Transaction, change: PhoneChange, moving: list[UUID]) -
 
 
 async def _invite(services: Services, tx: Transaction, contract: Contract, signer: Signer, silent: bool) -> None:
-    """Restart the invitation for the new number, which has not got any message yet."""
+    """Restart the invitation for the new number, which has had no message yet."""
     task = await tx.tasks.get_of_signer(signer.id)
     if task.state.final:
         return

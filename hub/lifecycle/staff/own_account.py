@@ -29,7 +29,7 @@ class PasswordChange:
 @asynccontextmanager
 async def _change_own(services: Services, session: CurrentSession) -> AsyncIterator[Transaction]:
     """Lock the account of this session for a change. Raises LoginRequired if the session has ended since the request
-    came: somebody has reset the account, whose former password or code may be known to a stranger."""
+    came: the account was reset, perhaps because a stranger knows its former password or code."""
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.lock(session.staff.login)
         if not await tx.accounts.is_open(session.id):
@@ -55,7 +55,7 @@ async def change_own_password(
 
 
 async def begin_second_factor(services: Services, gate: PasswordGate, session: CurrentSession, password: str) -> None:
-    """Make a secret for an authenticator app, which a first code will confirm, and end all other sessions.
+    """Make a secret for an authenticator app, to be confirmed by a first code, and end all other sessions.
 
     They end because another session could read the secret and confirm it first. Raises WrongPassword, Locked,
     SecondFactorThere.
@@ -76,7 +76,7 @@ async def get_unconfirmed_secret(services: Services, staff: Staff) -> str | None
 
 
 async def confirm_second_factor(services: Services, session: CurrentSession, code: str) -> tuple[str, ...]:
-    """Take the second factor into use and end all other sessions. Return the recovery codes, which are shown once.
+    """Activate the second factor and end all other sessions. Return the recovery codes, which are shown once.
 
     Raises WrongSecondFactor, SecondFactorThere, Locked.
     """

@@ -32,7 +32,7 @@ async def find_staff_of_login(services: Services, proven: ProvenLogin, *, by_mai
 
 
 async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | None:
-    # Of letters outside of ASCII, `lower` makes letters of logins: U+212A becomes a k, and it would be another mailbox.
+    # ASCII only: `lower` turns U+212A, for example, into a k, which would match the login of another mailbox.
     staff = await tx.accounts.lock(proven.mail.lower()) if proven.mail.isascii() else None
     if staff is None or not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
         return None
@@ -41,9 +41,10 @@ async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | No
 
 
 async def link_staff_login(services: Services, login: str, issuer: str, subject: str, by: Administrator) -> Staff:
-    """Link this account to the subject at the service, in place of an earlier link. That person may then log in.
+    """Link this account to the subject at the service, in place of an earlier link, and end its sessions.
 
-    Raises BadInput for a subject that is invalid or that another account has, and as check_may_manage.
+    That person may then log in. Raises BadInput for a subject that is invalid or that another account has, and as
+    `check_may_manage` does.
     """
     if not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT_LENGTH:
         raise BadInput(f"a subject has 1 to {MAX_SUBJECT_LENGTH} characters", field="subject")
@@ -58,7 +59,7 @@ async def link_staff_login(services: Services, login: str, issuer: str, subject:
 
 
 async def unlink_staff_login(services: Services, login: str, by: Administrator) -> Staff:
-    """End the link, and all sessions. Raises as check_may_manage; BadInput if there is no link."""
+    """End the link, and all sessions. Raises as `check_may_manage` does; BadInput if there is no link."""
     async with manage_account(services, login, by, "staff-login-unlinked") as (tx, staff):
         if not await tx.accounts.unlink_login(staff.id):
             raise BadInput("this account is not linked to a login service", field="subject")

@@ -32,7 +32,7 @@ SAME_LOOK = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class RevealRequest:
-    """A request for a signer's number. `choice`: one of CHOICES; `reason`: free text, required for OTHER."""
+    """A request to see a signer's contact data. `choice`: one of CHOICES; `reason`: free text, required for OTHER."""
 
     contract: UUID
     signer: UUID
@@ -41,7 +41,8 @@ class RevealRequest:
 
 
 async def reveal_contact(services: Services, scope: Scope, asked: RevealRequest, staff: Staff) -> Signer:
-    """Return the signer, whose number may then be shown once. Each look is an entry of the contract's record.
+    """Return the signer, whose number and e-mail address may then be shown once. The contract's record has an entry for
+    each look, except for a repeated click (SAME_LOOK).
 
     Raises ContractNotFound; BadInput without a reason; TooSoon after MAX_REVEALS_A_DAY of this member of staff.
     """

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 async def alert_staff(services: Services, alert: UUID) -> None:
-    """Send an alert that is due, with others of its kind, to every address that did not accept it yet."""
+    """Send an alert that is due, with others of its kind, to every address that has not accepted it yet."""
     if not services.messaging.addressees:
         return
     async with services.database.transaction(EVERYTHING) as tx:

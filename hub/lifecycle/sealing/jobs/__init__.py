@@ -1,1 +1,1 @@
-"""Seal jobs: many files of another system, sealed a lease of files at a time."""
+"""Seal jobs: many files of another system, sealed in leased batches."""

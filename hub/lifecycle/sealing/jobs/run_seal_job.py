@@ -22,14 +22,15 @@ from hub.model.sealing.seal_job import FILES_AT_FIRST, ItemOutcome, SealJobState
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.scope import EVERYTHING
 
-# Leases of one worker at a time: while the files of one are fetched, synced and stored, those of the other are sealed.
+# Leases that one worker holds at a time: while the files of one are fetched, synced and stored, those of the other are
+# sealed.
 LEASES_AT_ONCE = 2
 # How long a dead worker keeps its files; a live one renews its lease after a third of this time.
 LEASE = timedelta(seconds=60)
-# A run of the job claims no more files after this time: its next start in the queue continues.
+# A run of the job claims no more files after this time. The job's next start in the queue continues.
 MAX_RUN = timedelta(seconds=20)
-# How long files wait before the next try while a service that all of them need is unavailable, or files of other leases
-# have the uses of their grant.
+# Pause before files are tried again when a service that all of them need is unavailable, or when files of other leases
+# hold the remaining uses of their grant.
 REST = timedelta(seconds=10)
 
 

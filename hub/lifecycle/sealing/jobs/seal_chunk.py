@@ -31,10 +31,10 @@ from hub.store.transaction import Transaction
 
 # A file that was tried more often than this probably kills the worker that tries it.
 MAX_TRIES = 5
-# Files that are fetched from an object store, or sent there, at the same time.
+# The most files that are fetched from an object store, or sent there, at the same time.
 MAX_TRANSFERS = 16
 # How often an object store may refuse an object (403) before the file fails. It is tried again after each lease,
-# because somebody may correct the rights in the meantime.
+# because somebody may correct the access rights in the meantime.
 MAX_DENIALS = 3
 NO_DOCUMENT = "0" * 64  # stands in the register for the hash of a file that could not be read
 Result = TypeVar("Result")

@@ -76,7 +76,7 @@ async def _add_configured_seal(services: Services, tx: Transaction) -> Seal:
     if await tx.seals.add(seal):
         await tx.seals.add_grant(SealGrant(uuid4(), seal.id, CONTRACTS, headquarters.id, (), "hub", tx.now))
         return seal
-    known = await tx.seals.get_configured()  # another process added it at this moment
+    known = await tx.seals.get_configured()  # another process has just added it
     assert known is not None
     return known
 

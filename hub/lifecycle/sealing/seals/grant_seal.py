@@ -24,7 +24,7 @@ _GRANTABLE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
 
 @dataclass(frozen=True)
 class NewGrant:
-    """Input for a new grant, not validated. `grantee`: name of an API key, a login or a role; empty for contracts."""
+    """Input for a new grant, not validated. `grantee`: the name of an API key; empty for contracts."""
 
     grantee_kind: str
     grantee: str

@@ -1,6 +1,6 @@
-"""The life of a seal: applied for, approved by two people, taken into use, suspended, revoked, archived.
+"""The life of a seal: applied for, approved by two people, activated, suspended, revoked, archived.
 
-In one transaction, each act locks the seal, decides by `hub.model.sealing`, and appends to the school's record.
+Each act is one transaction: it locks the seal, decides by `hub.model.sealing`, and appends to the school's record.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def _picture_of(services: Services, wanted: NewSealRequest) -> bytes:
 
 
 async def approve_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
-    """Give one of the two approvals. Raises SealNotFound, SealMoveNotAllowed, SealApprovalTwice, the latter also for
-    whoever made the API key that applied."""
+    """Give one of the two approvals. Raises SealNotFound, SealMoveNotAllowed, SealApprovalTwice, the last also for the
+    person who made the API key that applied."""
     async with services.database.transaction(keeper.scope) as tx:
         seal, request = await _lock_request(tx, seal_id)
         if await find_key_maker(tx, request.asked_by) == keeper.actor:
@@ -206,8 +206,8 @@ async def move_one_seal(services: Services, tx: Transaction, keeper: Keeper, sea
 
 
 async def _revoke_certificates(services: Services, tx: Transaction, seal: Seal) -> None:
-    """Revoke every certificate that the built-in authority issued for the seal's key, which a renewal keeps. For those
-    of another authority, staff have to ask that one."""
+    """Revoke every certificate that the built-in authority issued for the seal's key, which a renewal does not change.
+    Staff have to ask any other authority to revoke its own."""
     authority = services.sealing.authority_name
     key = x509.load_der_x509_certificate(seal.chain[0]).public_key() if seal.chain else None
     for serial, certificate in await tx.certificates.list_of_seals(authority):
@@ -218,7 +218,7 @@ async def _revoke_certificates(services: Services, tx: Transaction, seal: Seal) 
 async def record_seal_act(
     tx: Transaction, seal: Seal, kind: str, actor: str, facts: Mapping[str, Any] | None = None
 ) -> None:
-    """Append an act with a seal to the school's record."""
+    """Append an act on a seal to the school's record."""
     about = {"seal": str(seal.id), "name": seal.name, "campus": seal.campus}
     await record_act(tx, seal.campus, kind, actor, about | dict(facts or {}))
 

@@ -175,7 +175,7 @@ async def _put(
         facts = {"certificate_sha256": hashlib.sha256(made.chain[0]).hexdigest(), "key": made.key_label}
         facts |= {"root_sha256": hashlib.sha256(made.chain[-1]).hexdigest()}
         await record_seal_act(tx, seal, "seal-sm2-made", keeper.actor, facts | {"custody": made.custody})
-    services.sealing.trust_seal(side.chain)  # only now: a refused seal leaves no trust behind
+    services.sealing.trust_seal(side.chain)  # only now: a refused seal must not become trusted
     return made
 
 

@@ -1,8 +1,8 @@
 """Use a seal: ask for permission before its key signs, and report the outcome. Each use is a line of the register.
 
 The caller runs `begin_seal_uses` in the transaction before the key signs, signs only documents whose line says
-`may_sign`, and runs `end_seal_uses` in the transaction that stores the result. After a crash in between, it asks again
-with the same ids: no use is counted twice, and a document that was already sealed is reported as sealed.
+`may_sign`, and runs `end_seal_uses` in the transaction that stores the result. After a crash in between, the caller
+asks again with the same ids: no use is counted twice, and a document already sealed is reported as sealed.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
     """Return the signer's link for one door. Except for a desk code, further calls return the same link.
 
     Raises ContractNotFound; IllegalMove if the contract has ended other than by completion; BadInput for a door that is
-    not configured, or for a signer whom the contract does not have.
+    not configured, or for a signer who is not in the contract.
     """
     door = wanted.door
     if door.value not in services.messaging.doors:

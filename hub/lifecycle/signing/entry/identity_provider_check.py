@@ -44,7 +44,7 @@ class IdentityQuestion:
 
 
 def identify_by_data_on_file(services: Services, signer: Signer) -> Identified:
-    """Return the result for a person who has entered the data on file. It is only as reliable as that data."""
+    """Return the result for a person whose entries match the data on file. It is only as reliable as those data."""
     if signer.declared:
         return BY_POSTER
     return Identified(services.signing.identity.name, services.signing.identity.method)

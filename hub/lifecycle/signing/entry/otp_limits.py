@@ -33,7 +33,7 @@ async def take_turn_at_phone(tx: Transaction, secret: str) -> None:
 async def refuse(tx: Transaction, secret: str, signer: Signer, tries: Tries, *, code: bool) -> None:
     """Raise Locked after too many wrong answers. With `code`, also raise TooSoon if a code was sent too recently.
 
-    `tries`: the signer's. For a pickup-code session those of everybody at the phone are read.
+    `tries`: the signer's. For a pickup-code session, those of everybody with the phone number are read instead.
     """
     if is_pickup_secret(secret):
         await refuse_at_phone(tx, signer.phone, code=code)
