@@ -71,7 +71,7 @@ class Failure(StrEnum):
     """Why a message was not delivered, as far as the hub reacts to it."""
 
     ADDRESS = "address"
-    """The number or mailbox does not exist, or cannot receive this kind of message."""
+    """The number or mailbox does not exist or cannot receive this kind of message."""
     OPTED_OUT = "opted-out"
     FILTERED = "filtered"
     """Filtered as spam by a network; sending more makes it worse."""
@@ -144,7 +144,7 @@ class Channel(Protocol):
     async def find(self, message: Message, reference: str = "") -> Receipt | None:
         """Ask the provider about a message. `reference`: the provider's id, if known.
 
-        Returns None only if the provider says that it does not have the message. Raises CannotAsk without an answer.
+        Return None only if the provider says that it does not have the message. Raises CannotAsk if it gives no answer.
         """
 
 
@@ -161,7 +161,7 @@ class FixedText(Protocol):
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Our variables that it takes; everything else is spelt out in it."""
+        """Those of our variables that the text takes; everything else is spelt out in it."""
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 Automatically: the system asks this host which apps may open its URLs (iOS universal links, Android app links, HarmonyOS
 App Linking). On a tap, from the page behind the link: by an `intent:` URL on Android, elsewhere by the app's own
-scheme. Not by the web URL, because iOS opens a universal link in the browser if the page has the same domain.
+scheme. The web URL would not work there: iOS opens a universal link in the browser if the page has the same domain.
 
 Sources: Apple "Supporting associated domains" (apple-app-site-association), Google "Digital Asset Links"
 (assetlinks.json), Huawei "App Linking" (applinking.json), Chrome "Android intents with Chrome", RFC 3986 3.1 (scheme).

@@ -14,7 +14,7 @@ from email.parser import BytesHeaderParser
 
 from channels import Failure, NotGenuine
 
-# Our e-mails are small, and only their headers are requested back.
+# Our e-mails are small, and we request only their headers back.
 MAX_MAIL_BYTES = 256 * 1024
 # Maximum number of boundaries. Deeply nested parts take long to parse.
 DEEPEST = 20
@@ -68,7 +68,7 @@ def read_bounce(raw: bytes) -> Bounce | None:
         raise NotGenuine("too long or too deep for a delivery report")
     try:
         return _bounce(message_from_bytes(raw))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # anybody can write a mail
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # anybody can send one
         raise NotGenuine("an unreadable mail") from error
 
 

@@ -15,7 +15,7 @@ are forwarded unchanged by its server, for example by an alias that pipes them (
               https://HUB/callbacks/email/SECRET"
 
 without `--fail`, since the hub refuses other e-mails to that address, which is not an error. The recipient of an e-mail
-could forge a report of its failure, but not of other e-mails, whose keys cannot be guessed.
+could forge a failure report for it, but not for other e-mails, whose keys cannot be guessed.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class Email:
         )
 
     async def _before_data(self, client: aiosmtplib.SMTP, to: str, mark: str, deadline: float) -> None:
-        """Do everything before DATA. If this fails, the server certainly did not take the e-mail."""
+        """Do everything that precedes DATA. If this fails, the server certainly did not take the e-mail."""
         try:
             async with asyncio.timeout_at(deadline):
                 await client.connect()

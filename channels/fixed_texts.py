@@ -132,7 +132,7 @@ class ProviderAnswer:
 async def post(
     http: aiohttp.ClientSession, url: str | URL, headers: Mapping[str, str], body: bytes, deadline: float
 ) -> ProviderAnswer:
-    """Make one POST. Raises NotNow if the request cannot have arrived, ReplyLost without a readable answer in time."""
+    """Make one POST. Raises NotNow if the request cannot have arrived, ReplyLost if no readable answer comes."""
     # Half of the time is for connecting, where a failure is certain not to have sent anything.
     timeout = aiohttp.ClientTimeout(total=deadline, sock_connect=deadline / 2)
     try:
@@ -149,7 +149,7 @@ async def post(
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise NotNow(f"no connection: {type(error).__name__}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        # The text of these errors may contain the URL, and so the phone number: only the name of the error is kept.
+        # The text of these errors may contain the URL, and thus the phone number, so only the error's name is kept.
         raise ReplyLost(f"no answer: {type(error).__name__}") from None
     if status == 429:
         raise NotNow("too many requests", retry_after)
@@ -191,7 +191,7 @@ def read_entries(
 ) -> CallbackContent:
     """Parse the entries of a provider's callback at our secret URL.
 
-    An unreadable entry goes to `unread` and does not affect the others. Raises NotGenuine for any other request.
+    An unreadable entry goes to `unread` and does not affect the others. Raises NotGenuine for any other URL or body.
     """
     reports: list[ReceiptReport] = []
     inbound: list[Inbound] = []

@@ -77,7 +77,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 KEPT_DAYS = 30
 PAGE = 50
 MAX_PAGES = 20
-# How much our clock and Aliyun's may differ: it refuses requests that are further off.
+# How much our clock and Aliyun's may differ: Aliyun refuses requests that are further off.
 SKEW = timedelta(minutes=15)
 _TOOK = CallbackAnswer(200, json.dumps({"code": 0, "msg": "接收成功"}, ensure_ascii=False).encode(), "application/json")
 
@@ -93,13 +93,13 @@ _NOT_REGISTERED = frozenset({"PORT_NOT_REGISTERED", "SIGNATURE_BLACKLIST"})
 _ACCOUNT_BEGINNINGS = ("InvalidAccessKeyId", "MissingAccessKeyId", "InvalidTimeStamp", "Forbidden", "InvalidSecurity")
 # The first is a limit for one number (per minute, hour, day): another provider may still have capacity for it.
 _NOT_NOW = frozenset({"isv.BUSINESS_LIMIT_CONTROL", "isv.QPS_LIMIT_CONTROL"})
-# Trouble at Aliyun; and a used nonce, which means that something on the way repeated our request: one may have counted.
+# Trouble at Aliyun, or a used nonce: something on the way repeated our request, so one of the two may have counted.
 _UNCERTAIN = ("isp.", "SignatureNonceUsed")
 _FAILURES: Mapping[str, Failure] = {
     **dict.fromkeys(("isv.MOBILE_NUMBER_ILLEGAL", "INVALID_NUMBER"), Failure.ADDRESS),
     **dict.fromkeys("isv.CUSTOMER_REFUSED USER_REJECT MOBILE_IN_BLACK".split(), Failure.OPTED_OUT),
     # Older documents say "a forbidden word in a variable", newer ones "the number complained". It counts as content,
-    # since a number that is wrongly taken for opted out would never be written to again.
+    # since a number that is wrongly taken for opted out would never get a message again.
     "isv.BLACK_KEY_CONTROL_LIMIT": Failure.CONTENT,
     **dict.fromkeys("CONTENT_KEYWORD isv.SMS_SECURITY_INTERCEPTED".split(), Failure.FILTERED),
     **dict.fromkeys(
@@ -126,7 +126,7 @@ _BEST = (Fate.UNDELIVERED, Fate.ACCEPTED, Fate.DELIVERED)
 
 
 class AliyunSmsOptions(FixedTextOptions):
-    """Options. `listed_after`: seconds that a message may take to appear in Aliyun's list. Before that, its absence
+    """Options. `listed_after`: seconds that a message may take to appear in Aliyun's list. Until then, its absence
     proves nothing."""
 
     endpoint: str = Field("https://dysmsapi.aliyuncs.com", pattern=r"^https?://[^/?#@]+$")
@@ -273,7 +273,7 @@ def _local(to: str) -> str:
 
 
 def _number(said: str) -> str:
-    """Return a number of Aliyun's as E.164. Eleven digits that look like a mainland mobile number are one."""
+    """Return a number from Aliyun as E.164. Eleven digits that look like a mainland mobile number count as one."""
     digits = said.removeprefix("+")
     if not _DIGITS.fullmatch(digits):
         raise NotGenuine("not a number")

@@ -120,7 +120,7 @@ class Kannel:
     async def send(self, message: Message) -> Receipt:
         if not NUMBER.fullmatch(message.to):
             raise MessageRefused("not an international number", Failure.ADDRESS)
-        # Half of the time is for connecting: a message that fails there was certainly not taken.
+        # Half of the time is for connecting: if that fails, the message was certainly not taken.
         timeout = aiohttp.ClientTimeout(total=self._options.deadline, sock_connect=self._options.deadline / 2)
         try:
             async with self._http.post(
@@ -208,7 +208,7 @@ def _words(text: str) -> str:
 
 
 def _values(query: str) -> dict[str, bytes]:
-    """Parse a query into bytes. Their charset is named by Kannel in another parameter."""
+    """Parse a query into bytes. Another parameter of Kannel's names their charset."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True, encoding="latin-1", max_num_fields=10)
     except ValueError as error:

@@ -76,7 +76,7 @@ SESSION_BYTES = 511
 _TOOK = CallbackAnswer(200, b'{"result":0,"errmsg":"OK"}', "application/json")
 
 _ACCOUNT = ("AuthFailure", "UnauthorizedOperation")
-# The daily limits of the whole application, like its keys and its money, need a person to change them.
+# The daily limits of the whole application need a person to change them, like its keys and its balance.
 _ACCOUNT_CODES = frozenset(
     "FailedOperation.InsufficientBalanceInSmsPackage FailedOperation.NotEnterpriseCertification "
     "InvalidParameterValue.SdkAppIdNotExist InvalidParameter.AppidAndBizId LimitExceeded.AppDailyLimit "
@@ -104,7 +104,7 @@ _FAILURES: Mapping[str, Failure] = {
         Failure.CONTENT,
     ),
 }
-# Codes of carriers, which differ between carriers: only the few that mean the same everywhere.
+# Codes of carriers. They differ between carriers, so these are only the few that mean the same everywhere.
 _REPORTED: Mapping[str, Failure] = {
     "-106": Failure.FILTERED,
     **dict.fromkeys(("002", "UNDELIV", "UNDELIVRD", "EXPIRED"), Failure.TRANSIENT),

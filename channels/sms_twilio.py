@@ -116,8 +116,8 @@ class TwilioSms:
     async def _search(self, message: Message) -> Any:
         """Search the messages to the number.
 
-        The list's only filter by time, the date of sending, is not used: queued messages do not have one. A trial
-        account puts words before the text, so only the end is compared.
+        The list's only filter by time, the date of sending, is not used, because queued messages have no such date. A
+        trial account puts words before the text, so only the end is compared.
         """
         candidates = await list_since(self._messages, "messages", message.to, message.at - SLACK)
         for each in candidates:

@@ -48,8 +48,8 @@ class TwilioCallbacks:
         self._validator = RequestValidator(auth_token)
 
     def status_address(self, key: str) -> str:
-        """Return the URL for reports about one message. It contains our key, so that a report is understood even before
-        our own request has its answer."""
+        """Return the URL for reports about one message. It contains our key, so that a report is understood even if it
+        arrives before the answer to our own request."""
         return f"{self._address}?key={quote(key, safe='')}{REPEAT}"
 
     def is_inbound(self, call: CallbackRequest) -> bool:

@@ -1,4 +1,4 @@
-"""Shared by the Twilio channels: options, the library's client with our own HTTP client, and error codes.
+"""Code that the Twilio channels share: options, the library's client with our own HTTP client, and error codes.
 
 The library's own asynchronous HTTP client does not keep its timeout, may POST a second time by itself, and lets errors
 of aiohttp and JSON through. Ours makes one attempt with one timeout, and its errors say whether the request can have
@@ -37,7 +37,7 @@ from channels import (
 )
 
 Resource = TypeVar("Resource")
-# Returns the receipt for what Twilio says of an object; None if that is malformed.
+# Returns the receipt for Twilio's description of an object; None if it is malformed.
 ReadReceipt = Callable[[Resource], Receipt | None]
 
 ACCOUNT = "^AC[0-9a-f]{32}$"
@@ -189,7 +189,7 @@ def convert_error(status: int, code: int | None) -> ChannelError:
     reason = f"HTTP {status}, code {code}"
     if status == 401 or code in _ACCOUNT_TROUBLE:
         return AccountTrouble(reason)
-    # Without a code of Twilio the answer may come from a proxy, and says nothing about the message.
+    # Without Twilio's code, the answer may come from a proxy and says nothing about the message.
     if not isinstance(code, int) or code == status or not 400 <= status < 500:
         return ReplyLost(reason)
     if code in _NOT_NOW:

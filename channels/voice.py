@@ -1,8 +1,8 @@
 """Telephone calls by Twilio that read a message aloud (https://www.twilio.com/docs/voice/api/call-resource).
 
 The text is part of the request (TwiML), so Twilio fetches nothing from us. A text with a one-time code is read twice,
-the code digit by digit. `delivered` means that the call was answered; with `machine_detection` an answering machine
-counts as not reached. Twilio can be asked about calls, but does not tell their text, so a call to the same number at
+the code digit by digit. `delivered` means that the call was answered; with `machine_detection`, an answering machine
+counts as not reached. Twilio can be asked about calls but does not report their text, so a call to the same number at
 the same time is taken for ours. The search reaches back half a minute, since codes are at least a minute apart.
 """
 

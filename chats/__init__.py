@@ -1,4 +1,4 @@
-"""The interface by which staff ask a chat robot and get an answer in the same chat.
+"""The interface for staff who ask a chat robot and get an answer in the same chat.
 
 A `Chat` parses the callbacks of its platform and sends replies. Each other file here is one platform; the configuration
 names those in use. Nothing here depends on the hub. The file of a chat has one function `connect(options, context)`.

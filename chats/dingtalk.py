@@ -2,7 +2,8 @@
 
 Receiving messages: open.dingtalk.com/document/orgapp/receive-message (headers `timestamp` in milliseconds and `sign` =
 Base64(HMAC-SHA256(app secret, timestamp + "\\n" + app secret)); not genuine if more than an hour off). The answer goes
-to the `sessionWebhook` of the message, or into the response. The signature does not cover the body, only TLS does.
+to the `sessionWebhook` of the message, or into the response. The signature does not cover the body; only TLS protects
+it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ _STAMP = re.compile(r"[0-9]{13}")
 
 
 class DingTalkOptions(ChatOptions):
-    """Options. `answer`: to the message's webhook (`session`) or in the response (`body`). `webhooks`: the only origin
-    to which answers are sent. `corp_id`: if set, people of other companies get no answer."""
+    """Options. `answer`: where answers go, to the message's webhook (`session`) or into the response (`body`).
+    `webhooks`: the only origin to which answers are sent. `corp_id`: if set, people of other companies get none."""
 
     app_secret: SecretStr
     answer: Literal["session", "body"] = "session"

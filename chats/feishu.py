@@ -3,7 +3,8 @@
 Receiving events: open.feishu.cn/document/ukTMukTMukTM/uYDNxYjL2QTM24iN0EjN/event-subscription-configure-/
 encrypt-key-encryption-configuration-case (X-Lark-Signature = SHA-256 over timestamp, nonce, Encrypt Key and body, hex;
 `encrypt` = Base64(IV ‖ AES-256-CBC under SHA-256(Encrypt Key))). The answer: …/reference/im-v1/message/reply, whose
-`uuid` makes the same answer count once within an hour; its token: …/auth-v3/auth/tenant_access_token_internal.
+`uuid` makes the same answer count once within an hour; the token for it:
+…/auth-v3/auth/tenant_access_token_internal.
 Feishu waits three seconds for our response, and calls again after 15 s, 5 min, 1 h and 6 h.
 """
 
@@ -39,7 +40,7 @@ from chats import (
 )
 
 IV_BYTES = 16
-# How long before its end a token is renewed.
+# How long before its expiry a token is renewed.
 EARLIER = timedelta(minutes=5)
 TOKEN_REFUSED = (99991661, 99991663, 99991664, 99991668)
 _STAMP = re.compile(r"[0-9]{10}")
@@ -129,7 +130,7 @@ class Feishu:
     # ---- sending
 
     def reply(self, question: ChatQuestion, text: str) -> None:
-        """Return None: Feishu needs the answer in a request of its own."""
+        """Return None: Feishu needs the answer in a separate request."""
 
     async def send(self, question: ChatQuestion, text: str) -> None:
         path = f"/open-apis/im/v1/messages/{question.reference}/reply"

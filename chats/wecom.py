@@ -2,8 +2,8 @@
 
 Callbacks: developer.work.weixin.qq.com/document/path/90930; their encryption: …/path/90968 (AES-256-CBC, the key from
 EncodingAESKey, the IV its first 16 bytes, PKCS#7 to blocks of 32 bytes; the plain text is 16 random bytes, the length
-in 4 bytes, the message, the receiver's id); the passive answer: …/path/90241. WeCom waits five seconds and asks three
-times.
+in 4 bytes, the message, the receiver's id); the passive answer: …/path/90241. WeCom waits five seconds for the response
+and calls three times.
 """
 
 from __future__ import annotations

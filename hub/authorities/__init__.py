@@ -47,8 +47,8 @@ class CertificateStatus(StrEnum):
 class Authority(Protocol):
     """One certificate authority. It stores nothing: the hub's store has the issued and the revoked certificates.
 
-    Its methods raise AuthorityUnavailable if the authority cannot be reached or answers wrongly (TokenUnavailable for a
-    key of our own), and AuthorityRefused if it rejected the request. After a rejection, no other authority is asked.
+    Its methods raise AuthorityUnavailable if the authority cannot be reached or its answer is wrong (TokenUnavailable
+    for a key of our own), and AuthorityRefused if it rejects the request. After that, no other authority is asked.
     """
 
     @property
@@ -64,10 +64,10 @@ class Authority(Protocol):
     async def enrol(
         self, spki: bytes, common_name: str, pseudonym: str, lifetime: timedelta, passkey: PasskeyBinding | None = None
     ) -> Issued:
-        """Issue a certificate for a person's key, whose possession was proved to the hub.
+        """Issue a certificate for a person's key. The person has proved to the hub that they possess it.
 
-        An outside authority may give another lifetime than was asked for, and may not name the passkey. Raises BadInput
-        if it does not accept the key.
+        An outside authority may choose another lifetime, and may leave out the passkey. Raises BadInput if it does not
+        accept the key.
         """
         ...
 

@@ -1,5 +1,4 @@
-"""Check certificates that signers bring, usually on a token: whose they are, who issued them, and whether they can
-sign.
+"""Check certificates that signers bring, usually on a token: their owner, their issuer, and whether they can sign.
 
 Sources: RFC 5280, 6 (path validation, policies) and 4.2.1.3 (key usage); X.520 for the parts of a name. Whether a
 certificate was revoked is checked elsewhere: `revocation`.
@@ -26,8 +25,8 @@ MAX_CHAIN_LENGTH: Final = 10
 
 @dataclass(frozen=True)
 class SignerTrust:
-    """Certificates (DER) of the authorities that are trusted for signers. A path ends at the first of them on the way
-    up.
+    """Certificates (DER) of the authorities that are trusted for signers. A path ends at the first one that it
+    reaches.
 
     `own`: the root of the built-in authority, which is one of them. `token_only`: policies that allow only keys on
     tokens.
@@ -55,7 +54,7 @@ class Accepted:
 
 
 async def check_chain(chain: Sequence[bytes], trust: SignerTrust, now: datetime) -> Accepted:
-    """Check a signer's chain; return it with the names in it. Revocation is not checked here.
+    """Check a signer's chain, without revocation. Return it with the names in it.
 
     Raises BadInput (unreadable, weak key), CertificateNotForSigning, CertificateNotValid, CertificateNotTrusted.
     """

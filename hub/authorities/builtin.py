@@ -21,7 +21,7 @@ ROOT_LIFE: Final = timedelta(days=20 * 365)
 SIGNER_LIFE: Final = timedelta(days=30)
 SEAL_LIFE: Final = timedelta(days=3 * 365)
 TIMESTAMP_LIFE: Final = timedelta(days=10 * 365)
-# A CRL must end before the certificates that it covers, because later validation goes back to its last valid moment.
+# A CRL must end before the certificates that it covers, because later validation is done as of the CRL's last moment.
 REVOCATION_LIST_LIFE: Final = timedelta(days=7)
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore is this much earlier than now, for slow clocks
 REVOCATION_LIST_PATH: Final = "/authority/revoked.crl"
@@ -45,8 +45,8 @@ def new_serial() -> int:
 
 
 async def make_root(key: AuthorityKey, clock: Clock, organisation: str) -> bytes:
-    """Return the self-signed root certificate in DER, valid for 20 years. Make it only once, because each call makes a
-    different root."""
+    """Return the self-signed root certificate in DER, valid for 20 years. Call this only once, because each call makes
+    a different root."""
     subject = profile.name(organisation, f"{profile.shorten_text(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
     body = profile.certificate_body(
@@ -64,8 +64,8 @@ class BuiltinAuthority:
     trial = True
 
     def __init__(self, key: AuthorityKey, root: bytes, clock: Clock, organisation: str, public_origin: str) -> None:
-        """Use `root`, which `make_root` returned for this key (else ValueError). `public_origin`: like
-        https://sign.example."""
+        """Use a `root` made by `make_root` for this key. `public_origin`: like https://sign.example. Raises ValueError
+        if the root is not for this key."""
         self.root = root
         self._root = x509.Certificate.load(root)
         if self._root.public_key.dump() != key.spki:
@@ -119,11 +119,11 @@ class BuiltinAuthority:
         return CertificateStatus.REVOKED if serial in {each.serial for each in revoked} else CertificateStatus.GOOD
 
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:
-        """Return the present CRL in DER, valid for seven days. It is the same one within a second, the unit of its
-        times, while no certificate is revoked.
+        """Return the current CRL in DER, valid for seven days. Within one second, the unit of its times, it stays the
+        same unless a certificate is revoked.
 
         `speaks_until`: the earliest end of a certificate for which this copy will be kept; the CRL then ends no later.
-        Raises BadInput if that has passed.
+        Raises BadInput if that moment has passed.
         """
         now = self._clock()
         ends = now + REVOCATION_LIST_LIFE

@@ -56,7 +56,7 @@ class CmpOptions(OutsideOptions):
     """Options of an authority that speaks CMP.
 
     `command`: `cr`, or `ir` for some authorities. `profile`: the name of a certificate profile, if the authority has
-    several. `tls_trusted`: authorities of the HTTPS server, if they are not among the system's.
+    several. `tls_trusted`: authorities for the HTTPS server, if they are not among the system's.
     """
 
     server: str = Field(pattern=r"^(https?://)?[^?#@\s]+$")

@@ -1,5 +1,4 @@
-"""An authority with its own HTTP API that speaks JSON, as licensed authorities in China have; a mapping describes the
-API.
+"""An authority with its own JSON API over HTTP, as licensed authorities in China have. A mapping describes the API.
 
     [authorities.szca]
     kind = "http_json"

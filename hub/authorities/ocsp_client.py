@@ -1,7 +1,7 @@
 """Ask the OCSP responders of other authorities, and check their answers (RFC 6960, RFC 9654).
 
-An answer will be embedded in the file, so it is accepted only if it can later be judged by itself: it must have an end,
-and be signed by the authority or by a responder whose revocation need not be checked (ocsp-nocheck).
+An answer will be embedded in the file, so it is accepted only if it can later be judged by itself: it must have an end
+(nextUpdate), and be signed by the authority or by a responder whose revocation need not be checked (ocsp-nocheck).
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _check_nonce(response: ocsp.OCSPResponse, nonce: bytes) -> None:
 
 
 def _check_signature(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: datetime) -> None:
-    """Check that the authority itself, or a responder that it appointed, signed. Raises InvalidSignature,
+    """Check that the authority itself, or a responder that it appointed, signed the answer. Raises InvalidSignature,
     ValueError."""
     key, algorithm = _signer(response, issuer, now).public_key(), response.signature_hash_algorithm
     if algorithm is None:

@@ -27,7 +27,7 @@ from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
 MAX_NAME_LENGTH: Final = 64  # characters: the upper bound of common and organisation names (RFC 5280, appendix A)
 MIN_RSA_BITS: Final = 2048
-# Certificates and keys whose check or name is remembered: those of authorities come with each contract.
+# Number of certificates and keys whose check or name is remembered: those of authorities come with each contract.
 MAX_KNOWN: Final = 500
 DOCUMENT_SIGNING: Final = "1.3.6.1.5.5.7.3.36"  # RFC 9336; poppler needs emailProtection as well
 SIGNING_PURPOSES: Final = (DOCUMENT_SIGNING, "email_protection")
@@ -189,7 +189,7 @@ def certificate_body(
     extensions: Sequence[Extension | bytes],
 ) -> bytes:
     """Return TBSCertificate (RFC 5280, 4.1), in DER. It is joined from its parts, because asn1crypto takes ten times as
-    long to encode it. `extensions`: those in DER are taken as they are."""
+    long to encode it. `extensions`: those already in DER are used unchanged."""
     acceptable_key(holder.spki)
     return _sequence(
         _V3,
@@ -227,7 +227,7 @@ def _issuer_key(spki: bytes) -> bytes:
 
 
 def signed(body: bytes, signature: bytes) -> bytes:
-    """Return the certificate or the CRL (DER) with this body and the root's signature over it."""
+    """Return the certificate or CRL (DER) with this body and the root's signature over it."""
     return _sequence(body, _ALGORITHM, _der(core.OctetBitString(signature)))
 
 

@@ -75,8 +75,9 @@ async def accept_certificate(
 ) -> tuple[bytes, ...]:
     """Return the chain in these certificates (DER): the one for this key first, its root last.
 
-    Raises BadInput if none is for this key or nothing is above it, and as `accepted` does for a certificate that has
-    expired, is not for signing, or has an invalid chain.
+    Raises BadInput if none is for this key or nothing is above it, CertificateNotTrusted if one names no source for its
+    status, and what `check_chain` raises for a certificate that has expired, is not for signing, or has an invalid
+    chain.
     """
     loaded = [x509.Certificate.load(der) for der in certificates]
     leaves = [each for each in loaded if each.public_key.dump() == spki]
@@ -94,7 +95,7 @@ async def accept_certificate(
         )
     trust = SignerTrust(tuple(each.dump() for each in roots), own_root)
     chain = (await check_chain([leaf.dump(), *(each.dump() for each in others if each not in roots)], trust, now)).chain
-    for certificate in chain[:-1]:  # before each seal, the status of each of them is asked for
+    for certificate in chain[:-1]:  # before each use of the seal, the hub asks for the status of each
         if not names_a_source(certificate):
             name = x509.Certificate.load(certificate).subject.human_friendly
             raise CertificateNotTrusted(f"{name} names neither a revocation list nor an OCSP responder to be asked")

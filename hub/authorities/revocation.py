@@ -57,7 +57,7 @@ class _Said:
 
     @property
     def next_update(self) -> datetime:
-        """The end of the statement that was issued last, which is the one that validators use."""
+        """The end of the statement that was issued last. Validators use that one."""
         ends: list[tuple[datetime, datetime]] = []
         if self.list is not None and self.list.next_update_utc is not None:
             ends.append((self.list.last_update_utc, self.list.next_update_utc))
@@ -112,7 +112,7 @@ class RevocationLists:
 
 
 async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]], reasons: list[str]) -> Found | None:
-    """Return the first usable result of the addresses, or None. The reasons of failures are appended to `reasons`."""
+    """Return the first usable result of the addresses, or None. Append the reasons for failures to `reasons`."""
     for address in addresses:
         try:
             return await get(address)

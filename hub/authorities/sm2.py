@@ -37,7 +37,7 @@ async def make_sm2_root(key: AuthorityKey, clock: Clock, organisation: str) -> b
 
 
 class Sm2Authority:
-    """The authority with its root, which `make_sm2_root` returned for this key (else ValueError)."""
+    """The authority, with a root made by `make_sm2_root` for its key. Raises ValueError for another root."""
 
     def __init__(self, key: AuthorityKey, root: bytes, clock: Clock, organisation: str) -> None:
         self.root = root

@@ -20,13 +20,13 @@ from hub.settings import Settings, configured_by
 from hub.store.server.embedded import EmbeddedPostgres
 
 log = structlog.get_logger()
-# New objects after which the youngest are searched for cycles (Python: 700). A request makes thousands and hardly any
-# cycle, so searching more often only costs time.
+# Number of new objects after which the youngest are searched for cycles (Python: 700). A request makes thousands of
+# objects and hardly any cycles, so searching more often only costs time.
 COLLECT_AFTER = 20_000
 
 
 def run_job(job: ServiceJob, lifeline: Connection) -> None:
-    """Run the job in its own process, until told to stop or until the supervisor is gone."""
+    """Run the job in this child process, until it is told to stop or the supervisor is gone."""
     gc.disable()  # what is loaded at the start stays; see spare_lasting_objects
     quiet_logs()
     settings: Settings = pickle.loads(job.settings)  # noqa: S301 - pickled by the command that started this process
@@ -43,7 +43,7 @@ def run_job(job: ServiceJob, lifeline: Connection) -> None:
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new event loop. That of uvloop takes a tenth off the CPU time of a process."""
+    """Return a new event loop. uvloop's takes a tenth off the CPU time of a process."""
     import uvloop
 
     return uvloop.new_event_loop()
@@ -78,7 +78,8 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
 
 
 def spare_lasting_objects() -> None:
-    """Keep what was loaded out of all later searches for cycles: modules, templates and connections stay to the end."""
+    """Exclude everything loaded so far from later searches for cycles: modules, templates and connections stay until
+    the process ends."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)

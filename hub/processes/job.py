@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-# How many seconds children have to finish their work. The database then stops within the rest of twenty seconds.
+# Seconds that children have to finish their work. The database then stops within the rest of twenty seconds.
 STOP_TIMEOUT = 14.0
 # EX_CONFIG of sysexits.h. If such a child were started again, it would end in the same way.
 CANNOT_START = 78
 
 
 class NotConfigured(ValueError):
-    """Something that the configuration names does not exist, or is impossible. The configuration has to be
+    """Something that the configuration names does not exist or is impossible. The configuration has to be
     corrected."""
 
 

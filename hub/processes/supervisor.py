@@ -1,12 +1,12 @@
-"""Run web and worker as processes under a supervisor. One that dies is started again; none outlives the supervisor.
+"""Run web and worker as processes under a supervisor. A child that dies is started again; none outlives the supervisor.
 
 Children are spawned, not forked, because a PKCS#11 session must not be inherited. Each holds one end of a pipe. However
 the supervisor ends, the pipe then closes and the child ends, so that the next start finds the port free. Each child
-also uses the embedded database, and the last one to end stops it, even if the supervisor was killed.
+also uses the embedded database, and the last child to end stops it, even if the supervisor was killed.
 
-The supervisor itself stays small: the command that has checked everything gives it a plan and is replaced by it
-(`become_supervisor`). It imports only the start of the database; the code that a child runs is imported only by the
-child (`hub.processes.child`).
+The supervisor itself stays small: the command that has checked everything makes a plan and is replaced by a supervisor
+for it (`become_supervisor`). The supervisor imports only the code that starts the database; the code that a child runs
+is imported only by the child (`hub.processes.child`).
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass(frozen=True)
 class Greeting:
-    """What the demo prints when its pages are served at this address (host, port). Before that, the first click would
-    fail."""
+    """What the demo prints once its pages are served at this address (host, port). If it were printed earlier, the
+    first click would fail."""
 
     address: tuple[str, int]
     text: str
@@ -68,7 +68,7 @@ class _Child:
 
 
 class Supervisor:
-    """The jobs as child processes, which are restarted when they die. `tend` is called about twice a second, to keep
+    """The jobs as child processes, which are restarted when they die. `tend`: called about twice a second, to keep
     other things running."""
 
     def __init__(self, jobs: tuple[ServiceJob, ...], tend: Callable[[], None]) -> None:
@@ -122,7 +122,7 @@ class Supervisor:
 
 
 class DatabaseKeeper:
-    """The part that restarts the embedded database after it died. Its `keep` is called as the supervisor's `tend`."""
+    """The part that restarts the embedded database if it dies. Its `keep` is the supervisor's `tend`."""
 
     def __init__(self, server: EmbeddedPostgres) -> None:
         self._server = server
@@ -140,7 +140,7 @@ class DatabaseKeeper:
 
 
 class Welcome:
-    """The part that prints a greeting when the pages are served."""
+    """The part that prints a greeting once the pages are served."""
 
     def __init__(self, greeting: Greeting) -> None:
         self._address = greeting.address
@@ -172,7 +172,7 @@ def become_supervisor(plan: SupervisorPlan) -> NoReturn:
         os.set_inheritable(file.fileno(), True)
         sys.stdout.flush()
         sys.stderr.flush()
-        # -P: do not import from the present folder.
+        # -P: do not import from the current folder.
         os.execv(sys.executable, [sys.executable, "-P", str(PROGRAM), str(file.fileno())])  # noqa: S606
 
 
@@ -218,7 +218,7 @@ def _say(text: str) -> None:
 
 
 def _ending(code: int | None) -> str:
-    """Return how a process ended, as words."""
+    """Return in words how a process ended."""
     return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 

@@ -1,1 +1,1 @@
-"""Choose the provider of a message, call it, and note what became of it."""
+"""Choose the provider of a message, call it, and record the outcome."""

@@ -57,7 +57,7 @@ class CircuitBreaker:
     async def record_error_in(
         self, tx: Transaction, provider: Provider, reason: str, rest: timedelta | None = None
     ) -> None:
-        """Lower the weight of a provider in this transaction, and pause it for `rest`."""
+        """Lower the weight of a provider in this transaction, and pause the provider for `rest`."""
         health = await tx.providers.lock_health(provider.name, provider.settings.weight, tx.now)
         if health.is_well(provider.settings.weight, tx.now):  # log it once, not for each message
             log.warning("provider in trouble", provider=provider.name, reason=reason)
@@ -107,6 +107,6 @@ class CircuitBreaker:
 
 
 async def record_arrival(tx: Transaction, provider: Provider, began: datetime | None) -> None:
-    """Close the circuit breaker after a message was delivered whose call `began` after the breaker opened."""
+    """Close the circuit breaker if the call for a delivered message `began` after the breaker opened."""
     if began is not None and await tx.providers.close_breaker(provider.name, began):
         log.info("provider works again", provider=provider.name)

@@ -1,4 +1,4 @@
-"""Hold messages back while sending is paused, and after a restore, when any provider may already have them."""
+"""Hold messages back while sending is paused. After a restore, ask whether a provider already has a message."""
 
 from __future__ import annotations
 

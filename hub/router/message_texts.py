@@ -1,7 +1,7 @@
 """Keep the message texts that are in force: the texts of the files, replaced by those that staff have approved.
 
-A process reads the approved texts at most once every few seconds, so that not each message has to read them. The
-process in which a text is approved uses it at once.
+A process reads the approved texts at most once every few seconds, to avoid reading them for each message. The process
+in which a text is approved uses it at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hub.model.school.text_version import TextKind, TextVersion
 from hub.router.providers import Provider
 from hub.store.transaction import Transaction
 
-# Seconds for which a process relies on its last reading.
+# Seconds for which a process relies on the texts that it last read.
 LOOK_INTERVAL = 5.0
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class MessageTexts:
         self._looked_at = float("-inf")
 
     async def refresh(self, tx: Transaction, *, at_once: bool = False) -> None:
-        """Read the texts that are in force, if the last reading is older than LOOK_INTERVAL or `at_once` is set."""
+        """Read the texts that are in force, if LOOK_INTERVAL has passed since they were last read, or `at_once`."""
         if not at_once and time.monotonic() - self._looked_at < LOOK_INTERVAL:
             return
         approved = await tx.text_versions.list_in_force(TextKind.MESSAGE)
@@ -44,7 +44,7 @@ class MessageTexts:
 
     def list_with(self, versions: Iterable[TextVersion]) -> list[MessageTemplate]:
         """Return all templates, with these versions in place of the texts of the files. A text that no longer fits the
-        files of the present hub version is left out and logged."""
+        files of the current hub version is left out and logged."""
         chosen = {version.subject: version for version in versions}
         found: list[MessageTemplate] = []
         for purpose in Purpose:
@@ -67,7 +67,7 @@ class MessageTexts:
 def find_message_faults(
     providers: Iterable[Provider], templates: MessageTemplates, addresses: dict[str, str]
 ) -> list[str]:
-    """Return the reasons why a configured provider would refuse or cut one of these messages, each reason once.
+    """Return the reasons why a configured provider would refuse or cut any of these messages, each reason once.
 
     `addresses`: the real `link` and `entry` of this hub.
     """

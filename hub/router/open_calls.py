@@ -1,4 +1,4 @@
-"""Call providers in tasks of their own, so that the code that began the calls can continue meanwhile."""
+"""Call providers in separate tasks, so that the code that began the calls can continue meanwhile."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ log = structlog.get_logger()
 
 
 class OpenCalls:
-    """The calls that are being made. `make_call`: makes one and records its outcome, as `Router.make_call` does."""
+    """The calls that are being made. `make_call`: makes a call and records its outcome, as `Router.make_call` does."""
 
     def __init__(self, make_call: Callable[[Begun], Awaitable[DeliveryState]]) -> None:
         self._make_call = make_call
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, calls: Iterable[Begun]) -> None:
-        """Make these calls, whose transaction is committed."""
+        """Start making these calls. The transaction that began them must be committed."""
         for call in calls:
             task = asyncio.create_task(self.make(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def make(self, call: Begun) -> None:
-        """Make one call, as a task of its own. If it fails, the periodic task `reconcile` tries it again."""
-        RUNNING_JOB.set(None)  # the job that began the call does not end with it
+        """Make one call, in its own task. If it fails, the periodic task `reconcile` tries it again."""
+        RUNNING_JOB.set(None)  # the call does not end the job that began it
         bind_contextvars(contract=str(call.delivery.contract))
         try:
             await self._make_call(call)

@@ -57,7 +57,7 @@ async def get_policies(tx: Transaction, base: ReminderPolicy, places: Sequence[P
 def apply_policy_changes(base: ReminderPolicy, changes: Iterable[PolicyChange]) -> ReminderPolicy:
     """Apply stored changes to a policy.
 
-    A change that no longer fits the present configuration is left out and logged, so that reminders continue.
+    A change that no longer fits the current configuration is left out and logged, so that reminders continue.
     """
     policy = base
     for change in changes:

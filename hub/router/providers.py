@@ -17,8 +17,8 @@ from hub.model.messaging.provider import Health, ProviderSettings, choose_lane, 
 from hub.model.messaging.sms_length import measure_text
 from hub.store.transaction import Transaction
 
-# While several hubs are restarted with a new configuration, some know a provider that the others do not. For this time,
-# a hub leaves the messages of a provider that it does not know to the other hubs.
+# While several hubs are restarted with a new configuration, some know a provider that others do not. For this time, a
+# hub leaves the messages of a provider that it does not know to the other hubs.
 OTHER_HUBS_TIMEOUT = timedelta(days=1)
 
 
@@ -34,7 +34,7 @@ class Provider:
         return self.settings.name
 
     def called(self, delivery: Delivery, message: Message, latest: datetime) -> Delivery:
-        """Return the delivery as it is stored before this provider is called, which happens by `latest`."""
+        """Return the delivery as stored before this provider is called. The call begins by `latest`."""
         is_counted = self.settings.carries == "sms"
         segments = measure_text(self.channel.rules.prefix + message.text).segments if is_counted else 1
         calls = delivery.calls + 1
@@ -56,7 +56,7 @@ class Booked:
 
 @dataclass(frozen=True)
 class Begun:
-    """A call that is committed and can now be made.
+    """A call that can be made once the transaction that began it is committed.
 
     `claimed_at`: real time. `due_at`: when the message's step was due, on the planning clock; None without a step.
     """
@@ -73,13 +73,13 @@ class Begun:
 
 
 async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
-    """Call the provider, and measure the call for `/metrics`: its outcome, its duration, how late the message left.
+    """Call the provider, and measure the call for `/metrics`: its outcome and duration, and how late the message left.
 
     `clock`: real time. Raises what `Channel.send` raises, and TimeoutError.
     """
     began, outcome = time.monotonic(), CallOutcome.UNKNOWN
     try:
-        async with asyncio.timeout(CALL_TIMEOUT):  # `wait_for` would make a task of the call
+        async with asyncio.timeout(CALL_TIMEOUT):  # `wait_for` would make the call in a task
             receipt = await call.provider.channel.send(call.message)
         outcome = CallOutcome.ACCEPTED
     except MessageRefused:
@@ -100,8 +100,8 @@ async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
 def _compute_lateness(call: Begun, now: datetime) -> timedelta:
     """Return the time since the message of this call was due. `now`: real time.
 
-    A message without a step was due when it was written. The two times of the claim show how far the planning clock is
-    ahead of real time.
+    A message without a step was due when it was written. The claim's times on both clocks show how far the planning
+    clock is ahead of real time.
     """
     delivery = call.delivery
     due = call.due_at or delivery.planned_at or delivery.created_at
@@ -140,9 +140,9 @@ class ProviderSet:
         return sorted(self._providers)
 
     def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
-        """Return whether a message or callback of this provider, dating from `since`, is left to other hubs.
+        """Return whether this hub leaves a message or callback of this provider, dating from `since`, to other hubs.
 
-        This is so if this hub does not know the provider and `since` is at most OTHER_HUBS_TIMEOUT ago.
+        It does if it does not know the provider and `since` is less than OTHER_HUBS_TIMEOUT ago.
         """
         return name is not None and name not in self._providers and now - since < OTHER_HUBS_TIMEOUT
 
@@ -186,14 +186,14 @@ class ProviderSet:
         return bool(address and self.list_able(channel, address))
 
     async def get_pause(self, tx: Transaction, delivery: Delivery) -> timedelta:
-        """Return the time until the first suitable provider ends its pause; zero if one of them is not paused now."""
+        """Return the time until the pause of the first suitable provider ends; zero if one of them is not paused."""
         able = self.list_untried(delivery, ())
         healths = await tx.providers.get_healths([each.name for each in able])
         moments = [healths[each.name].usable_from(tx.now) if each.name in healths else tx.now for each in able]
         return min(moments, default=tx.now) - tx.now
 
     async def book(self, tx: Transaction, delivery: Delivery, tried: Collection[str]) -> Booked | None:
-        """Choose a usable provider and reserve a slot in its rate limit. None if no slot is free within PATIENCE.
+        """Choose a usable provider and reserve a slot in its rate limit. Return None if none is free within PATIENCE.
 
         `tried`: providers to leave out.
         """
@@ -206,7 +206,7 @@ class ProviderSet:
     ) -> list[Booked | None]:
         """Book providers for several messages of one lane, as `book` does for one.
 
-        `names`: all providers that may send any of them.
+        `names`: all providers that may send any of the messages.
         """
         if not names or not deliveries:
             return [None] * len(deliveries)

@@ -1,6 +1,6 @@
 """Apply a batch of receipts in one transaction, with a constant number of statements.
 
-Only receipts that concern nothing but a message come here. Those that also concern a number or a provider (opted out,
+This is only for receipts that concern nothing but a message. Those that also concern a number or a provider (opted out,
 filtered as spam, account trouble) are applied one by one, by `Router.apply_receipt`.
 """
 
@@ -45,7 +45,7 @@ class Reported:
 
 
 def convert_receipt(receipt: Receipt, state: DeliveryState | None, *, receipts: bool) -> StateReport:
-    """Convert a receipt. `state`: replaces the state given by the receipt, if the caller knows better."""
+    """Convert a receipt to a state report. `state`: replaces the receipt's state, if the caller knows better."""
     return StateReport(
         state or FATES[receipt.fate],
         receipts=receipts,
@@ -63,7 +63,8 @@ def dropped_report(reason: SkipReason) -> StateReport:
 
 
 def is_plain(provider: Provider, reports: Sequence[ReceiptReport], inbound: Sequence[Inbound]) -> bool:
-    """Return whether a callback can be applied in a batch: it is signed, and each of its reports has our own key."""
+    """Return whether a callback can be applied in a batch: it is signed, and contains only reports that have our own
+    key and concern nothing but a message."""
     plain = all(each.key and each.receipt.failure not in SAY_MORE for each in reports)
     return plain and provider.channel.rules.signed and not inbound
 
@@ -97,7 +98,7 @@ async def find_reported(tx: Transaction, provider: Provider, report: ReceiptRepo
     """Return the delivery that a report is about, or None.
 
     It is found by our own key or by the provider's reference. If the provider can be asked and its callbacks are
-    unsigned, the phone number alone is also enough.
+    unsigned, the phone number alone is enough.
     """
     if report.key and (found := await tx.deliveries.find_by_key(report.key)):
         return found if found.provider == provider.name else None
@@ -113,7 +114,7 @@ def _find_called(reported: Reported, locked: Mapping[str, ReportedDelivery]) -> 
 
 
 def _merge_receipt(before: Learnt, purpose: str, reported: Reported, at: datetime) -> Learnt:
-    """Return what is known of a delivery after one more receipt. `at`: on the planning clock."""
+    """Return what is known about a delivery after one more receipt. `at`: on the planning clock."""
     receipt = reported.report.receipt
     known, state = before.naming(receipt.reference), merge_states(before.state, FATES[receipt.fate])
     if state is before.state:

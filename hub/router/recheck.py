@@ -1,4 +1,4 @@
-"""Check a message that waited before it is sent: it may be obsolete or unwanted, or have to wait for the morning."""
+"""Check a message again after it has waited: it may be obsolete or unwanted, or have to wait for the morning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.router.policy import get_policy
 from hub.router.rendering import Renderer
 from hub.store.transaction import Transaction
 
-# An invitation that is not older than this is still expected by its reader, so it is tried again at any hour.
+# A younger invitation is still expected by its reader, so it is tried again at any hour.
 INVITATION_AWAITED_FOR = timedelta(minutes=10)
 UTC = ZoneInfo("UTC")
 

@@ -21,7 +21,7 @@ from hub.store.messaging.providers import OfProviders
 from hub.store.transaction import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
-# The most batches in one call. Between two calls, the worker can stop.
+# Maximum number of batches in one call. The worker can stop between two calls.
 MAX_BATCHES = 20
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ class Carry(Protocol):
 
 
 async def reconcile(database: Database, send_delivery: Carry, before: datetime, known: Sequence[str]) -> int:
-    """Reconcile the messages whose outcome has been unknown since `before` or longer. Return their number.
+    """Reconcile messages whose outcome has been unknown since `before` or longer. Return how many were tried.
 
     Stop after a batch without any progress. `known`: the names of the providers that are configured here.
     """
@@ -58,7 +58,7 @@ async def reconcile(database: Database, send_delivery: Carry, before: datetime, 
 async def _reconcile_one(
     database: Database, send_delivery: Carry, delivery: Delivery, before: datetime
 ) -> bool | Unavailable:
-    """Reconcile one message. Return whether its outcome is known now, or the error if nobody can tell at present."""
+    """Reconcile one message. Return whether its outcome is now known, or the error if it cannot be found out now."""
     try:
         after = await send_delivery(delivery.id, fresh=False, idle_since=before)
     except Unavailable as error:

@@ -26,7 +26,7 @@ class Renderer:
     def render_stored(
         self, purpose: str, channel: str, language: str, shape: Shape | None, values: Mapping[str, str]
     ) -> str:
-        """Return the text to be stored, with placeholders for link and codes. They are filled in when it is sent."""
+        """Return the text to be stored. Its placeholders for link and codes are filled in when it is sent."""
         template = self.templates.get(Purpose(purpose), channel, language, shape or Shape.FULL)
         return render(template.text, values, late=LATE)
 
@@ -70,7 +70,7 @@ class Renderer:
         }
 
     def _render_copy_link(self, delivery: Delivery) -> dict[str, str]:
-        """Return the link of a copy. One to the school leads to the console, where its reader logs in."""
+        """Return the link of a copy. A link for the school leads to the console, where its reader logs in."""
         if delivery.contract is None or delivery.purpose not in COPIES:
             return {}
         if delivery.purpose == Purpose.OFFICE_COPY:

@@ -42,11 +42,11 @@ class MessageOutcome:
 
     @property
     def says_more(self) -> bool:
-        """Return whether the receipt also concerns a number or a provider, and is therefore applied alone."""
+        """Whether the receipt also concerns a number or a provider, and is therefore applied alone."""
         return self.receipt.failure in SAY_MORE
 
     def learn(self, now: datetime) -> KnownOutcome:
-        """Return what is to be written. `now`: real time."""
+        """Return the outcome in the form to be written. `now`: real time."""
         report = convert_receipt(self.receipt, self.state, receipts=self.provider.channel.rules.receipts)
         look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
         learnt = Learnt(self.delivery.id, report.state, report.reference)
@@ -67,7 +67,7 @@ class OutcomeBatcher:
         return await self._batcher.add(outcome)
 
     async def _write(self, batch: list[BatchItem[MessageOutcome, DeliveryState]]) -> None:
-        # If there are two outcomes of one delivery, the second one is applied to what the first one has written.
+        # If there are two outcomes of one delivery, the second is applied after the first one has been written.
         plain = {item.value.delivery.id: item for item in reversed(batch) if not item.value.says_more}
         written = await self._write_together([item.value for item in plain.values()])
         for item in batch:
@@ -78,7 +78,7 @@ class OutcomeBatcher:
                 await self._write_one(item)
 
     async def _write_together(self, outcomes: Sequence[MessageOutcome]) -> dict[UUID, DeliveryState]:
-        """Write these outcomes in one statement. Return the states of the deliveries that were still as known."""
+        """Write these outcomes in one statement. Return the states of the deliveries that had not changed meanwhile."""
         if not outcomes:
             return {}
         now = self._database.clock()

@@ -1,7 +1,7 @@
 """The channel router: choose channel and provider of a message, send it, and record the outcome.
 
 No provider offers an idempotent send. So three things are committed one after another: the attempt (`sending`), by the
-verb that decides to send; the chosen provider and the final text; and, after the call, its outcome. If the reply is
+act that sends the message; the chosen provider and the final text; and, after the call, its outcome. If the reply is
 lost, the attempt is `unknown`. Before an attempt that is `sending` or `unknown` is sent again, the provider is asked.
 """
 
@@ -50,7 +50,7 @@ from hub.store.transaction import Database, Transaction
 CALL_LEASE = timedelta(seconds=CALL_TIMEOUT) + CALL_START_TIMEOUT
 # How long to wait for a receipt after a lost reply, if the provider cannot be asked.
 RECEIPT_FIRST = timedelta(minutes=2)
-# The most calls with unknown outcome to a provider that cannot be asked: a message may be sent twice, but never again.
+# Maximum number of calls with unknown outcome to a provider that cannot be asked: a message may be sent twice at most.
 MAX_UNKNOWN_CALLS = 2
 
 log = structlog.get_logger()
@@ -110,7 +110,7 @@ class Router:
         """Begin to send messages that this transaction has written. Return the calls to make after the commit.
 
         Messages that have to wait are postponed, and `reconcile` sends them. Rate limits stay locked until the commit,
-        so begin the calls last.
+        so call this last in a transaction.
         """
         free = [each for each in written if not await hold_back(tx, each)]
         linked = [(each, await tx.links.get(each.link) if each.link else None) for each in free]
@@ -155,7 +155,7 @@ class Router:
         return await self.make_call(call) if isinstance(call, Begun) else call
 
     def _may_claim(self, tx: Transaction, delivery: Delivery, expired_before: datetime | None) -> bool:
-        """Return whether the outcome of an attempt is open, this hub calls its provider, and nobody holds it."""
+        """Return whether the outcome of an attempt is open, this hub calls its provider, and nobody else claims it."""
         if delivery.state not in (DeliveryState.SENDING, DeliveryState.UNKNOWN):
             return False
         if self.providers.is_left_to_others(delivery.provider, delivery.called_at or delivery.created_at, tx.now):
@@ -163,7 +163,7 @@ class Router:
         return delivery.is_free(tx.planning_now, before=expired_before)
 
     async def _ask_every_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
-        """Ask all providers about a message from a backup, which does not say which of them were called after it."""
+        """Ask all providers about a message from a backup: any of them may have been called after the backup."""
         if holder := await find_holder(self._database, self.providers, self.renderer, delivery):
             return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
         return await self._ask_provider(delivery, touched)
@@ -194,7 +194,8 @@ class Router:
     async def _handle_unanswerable(
         self, delivery: Delivery, provider: Provider, touched: datetime | None
     ) -> Begun | DeliveryState:
-        """Handle a provider that cannot be asked: wait for a receipt, call once more, then use the next channel."""
+        """Handle a provider that cannot be asked about a message: wait for a receipt, call once more, then use the next
+        channel."""
         async with self._database.transaction(EVERYTHING) as tx:
             if provider.channel.rules.receipts and touched and tx.planning_now - touched < RECEIPT_FIRST:
                 await tx.deliveries.put_off(delivery.id, touched + RECEIPT_FIRST)
@@ -221,8 +222,8 @@ class Router:
     ) -> Begun | DeliveryState:
         """Choose and record the provider and the text of the next call.
 
-        Return the state instead if there is no call: the message has become obsolete, the number has opted out, it is
-        night, or no provider is free. `tried`: providers that already refused the message.
+        Return the state instead if there is no call now: the message has become obsolete or has to wait, the number has
+        opted out, or no provider is free. `tried`: providers that already refused the message.
         """
         if await hold_back(tx, delivery):
             return delivery.state
@@ -263,7 +264,7 @@ class Router:
         return max(pause, await self.providers.get_pause(tx, delivery))
 
     async def make_call(self, call: Begun) -> DeliveryState:
-        """Call the provider of a committed call, and the next one if this one certainly did not take the message.
+        """Make a committed call. If its provider certainly did not take the message, call the next provider.
 
         Raises Unavailable as `send_delivery` does.
         """
@@ -304,8 +305,8 @@ class Router:
     async def _renew_claim(self, call: Begun) -> Begun | None:
         """Renew the claim of a call if it has expired. Return None if another process has claimed the message.
 
-        Repeat this if the renewal itself takes too long, so that no call outlives its claim. All processes judge claims
-        by the same clock.
+        If the renewal itself takes too long, renew again, so that no call outlives its claim. All processes judge
+        claims by the same clock.
         """
         while self._database.clock() - call.claimed_at >= CALL_START_TIMEOUT:
             async with self._database.transaction(EVERYTHING) as tx:
@@ -375,5 +376,5 @@ class Router:
         return True
 
     async def reconcile(self, before: datetime) -> int:
-        """Reconcile the messages whose outcome has been unknown since `before` or longer. Return their number."""
+        """Reconcile messages whose outcome has been unknown since `before` or longer. Return how many were tried."""
         return await reconcile(self._database, self.send_delivery, before, self.providers.names)

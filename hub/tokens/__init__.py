@@ -40,12 +40,12 @@ class SigningKey(Protocol):
         ...
 
     async def check(self) -> None:
-        """Check that the key could sign now. Raises TokenUnavailable, which says why not."""
+        """Check that the key could sign now. Raises TokenUnavailable with the reason if not."""
         ...
 
 
 class SignsEach(ABC):
-    """A part of keys that sign each message by itself."""
+    """Base of keys that sign messages one by one."""
 
     @abstractmethod
     async def sign(self, message: bytes) -> bytes: ...

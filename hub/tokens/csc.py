@@ -50,7 +50,7 @@ MIN_RSA_BITS: Final = 2048
 RAW_ECDSA: Final = 64  # bytes of r‖s on P-256; CMS needs DER
 MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_CHAIN_LENGTH: Final = 10
-TOKEN_MARGIN: Final = 60.0  # an access token is not used in its last seconds, this many
+TOKEN_MARGIN: Final = 60.0  # seconds at the end of an access token's life in which it is not used
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,60}", re.ASCII)
 _ABOUT_THE_PIN: Final = re.compile(r"(?<![a-z])pin(?![a-z])", re.IGNORECASE)
 
@@ -105,7 +105,7 @@ async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
 
 @dataclass(frozen=True)
 class _Credential:
-    """The answer of `credentials/info`. `pin_id`: version 2's name of the PIN; `needs_pin`: whether a PIN is
+    """The answer of `credentials/info`. `pin_id`: the name of the PIN in version 2. `needs_pin`: whether a PIN is
     required."""
 
     id: str
@@ -193,7 +193,7 @@ class _Service:
             asked |= {"authData": [{"id": credential.pin_id, "value": pin}]} if self._second else {"PIN": pin}
         if self._pin_accepted or not pin:
             return await self._authorized(asked)
-        async with self._trying_pin:  # a file of signatures at once would use up every try of a wrong PIN
+        async with self._trying_pin:  # concurrent signatures would use up all tries with a wrong PIN
             activation = await self._authorized(asked)
             self._pin_accepted = True
             return activation
@@ -287,7 +287,7 @@ def _kind_of(key: Any) -> str:
 
 
 def _authorisation(info: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return whether a PIN is required, and version 2's name of it.
+    """Return whether a PIN is required, and its name in version 2.
 
     Raises TokenUnavailable if a person is required for each signature.
     """

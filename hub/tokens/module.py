@@ -78,7 +78,7 @@ class Module:
     def calling(self) -> Iterator[int]:
         """Count a call, and yield the generation of the module.
 
-        Sessions and handles of an earlier generation are invalid, and their numbers are used again.
+        Sessions and handles of an earlier generation are invalid, and the module uses their numbers again.
         """
         with self._idle:
             self._calls += 1

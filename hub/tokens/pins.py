@@ -32,7 +32,7 @@ def read_pin(file: Path | None, token: str) -> str:
 
 @cache
 def _entered(token: str) -> str:
-    """Ask once per process. After a wrong PIN it is not asked again, because tokens lock themselves after a few."""
+    """Ask for the PIN, only once per process even if it is wrong, because tokens lock themselves after a few tries."""
     if not sys.stdin.isatty():
         raise TokenUnavailable(f"the PIN of the token {token!r} is to be entered, and nobody is at a terminal")
     return getpass.getpass(f"PIN of the token {token!r}: ").strip()
@@ -40,10 +40,10 @@ def _entered(token: str) -> str:
 
 @dataclass(frozen=True)
 class PinRefusal:
-    """Whether a token has refused this PIN, as all processes with one data folder know it.
+    """Whether a token has refused this PIN, which all processes with the same data folder then know.
 
-    A token locks itself after a few wrong PINs. Web, workers and commands would each use up one try, and so would every
-    new start of a process that ends because of it.
+    A token locks itself after a few wrong PINs. Web, workers and commands would each use up one try, and so would each
+    restart of a process that ends because of the wrong PIN.
     """
 
     folder: Path

@@ -26,7 +26,7 @@ from hub.tokens.softkey import SealingPrivateKey, public_key_info
 
 THREADS: Final = 8
 SIGN_DEADLINE: Final = 10.0  # seconds
-# Seconds more for each further signature in one call.
+# Additional seconds for each further signature in one call.
 NEXT_SIGN_DEADLINE: Final = 1.0
 # After one of these errors the PIN is not tried again: tokens lock themselves after a few wrong PINs.
 PIN_TROUBLE: Final = (
@@ -37,7 +37,7 @@ PIN_TROUBLE: Final = (
     pkcs11_errors.PinLocked,
     pkcs11_errors.UserPinNotInitialized,
 )
-# Of these: the errors that a wrong PIN causes, each of which uses up one of the token's tries.
+# Those of them that a wrong PIN causes. Each uses up one of the token's tries.
 WRONG_PIN: Final = (pkcs11_errors.PinIncorrect, pkcs11_errors.PinInvalid, pkcs11_errors.PinLenRange)
 
 # The mechanisms with which the hub signs.
@@ -84,7 +84,7 @@ class Pkcs11Token:
         self._idle: list[_OpenSession] = []
         self._login = -1  # the generation of the module in which the PIN was given
         self._pin_refused = False
-        # What other processes know about the PIN. It is set for a configured token.
+        # What other processes know about the PIN. Set only for a configured token.
         self.refusal: PinRefusal | None = None
         self._mechanism: Mechanism | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="token")
@@ -132,7 +132,7 @@ class Pkcs11Token:
         return await self._in_thread(lambda: self._use(lambda opened: self._sign(opened, label, messages)), more)
 
     async def sign_as_vendor(self, label: str, data: bytes, mechanism: int) -> bytes:
-        """Return the token's answer for a vendor's mechanism, given by its number; it is usually r‖s.
+        """Return the token's answer, usually r‖s, for a vendor's mechanism, which is given by its number.
 
         Raises TokenUnavailable, also for a mechanism that the token does not have.
         """
@@ -169,8 +169,8 @@ class Pkcs11Token:
         return await self._in_thread(lambda: self._use(look))
 
     async def list_mechanisms(self) -> list[str]:
-        """Return the mechanisms with which the token can sign, by their PKCS#11 names, and the configured number of the
-        vendor's for SM2. Raises TokenUnavailable."""
+        """Return the PKCS#11 names of the mechanisms with which the token can sign, and the configured number of the
+        vendor's mechanism for SM2. Raises TokenUnavailable."""
 
         def look(opened: _OpenSession) -> list[str]:
             offered = opened.session.token.slot.get_mechanisms()
@@ -323,8 +323,8 @@ def _signing_mechanism(offered: set[Mechanism]) -> Mechanism:
 
 
 def _mechanism_of(number: int) -> Mechanism:
-    """Return a mechanism by its number. The library accepts only members of its own list, which has no vendors'
-    mechanisms. A member made here in the same way is passed on as its number."""
+    """Return a mechanism by its number. The library accepts only members of its own list, which lacks the mechanisms of
+    vendors. A member made here is accepted as well, and passed on as its number."""
     with suppress(ValueError):
         return Mechanism(number)
     made = int.__new__(Mechanism, number)

@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 
 class HeldToken(Protocol):
-    """What is needed from each token; `hub.tokens.pkcs11` has it."""
+    """What is needed from each token; `hub.tokens.pkcs11` provides it."""
 
     @property
     def label(self) -> str: ...
@@ -65,8 +65,8 @@ class SeveralTokens:
             TOKEN_AVAILABLE.labels(name).set(1)
 
     async def has_key(self, label: str) -> bool:
-        """Return whether any token has the key. Raises TokenUnavailable if none has it and one cannot be reached: that
-        one may."""
+        """Return whether any token has the key. Raises TokenUnavailable if none of those that can be reached has it,
+        and one cannot be reached."""
 
         async def find(token: HeldToken) -> None:
             if not await token.has_key(label):
@@ -89,7 +89,7 @@ class SeveralTokens:
     async def generate_key(self, label: str) -> SharedKey:
         """Return the key with this label. If no token has it, the first token makes it.
 
-        Raises TokenUnavailable while any token cannot be reached, because that one may have the key.
+        Raises TokenUnavailable if a token that is asked before the key is found cannot be reached: it may have the key.
         """
         for name, token in self.tokens.items():
             if await token.has_key(label):
@@ -131,7 +131,7 @@ class SeveralTokens:
         return SharedKey(label, key.spki, self, look, held)
 
     async def ask(self, names: Iterable[str], act: Callable[[HeldToken], Awaitable[Answer]]) -> Answer:
-        """Return the answer of one of these tokens. They begin in turn, and those that failed come last.
+        """Return the answer of one of these tokens. They take turns to be asked first; those that failed come last.
 
         A token that only lacks the key is skipped. Raises TokenUnavailable, with every reason, if none answers, and
         KeyNotOnToken if all lack the key.
@@ -174,7 +174,7 @@ class SeveralTokens:
 
 @dataclass(frozen=True)
 class SharedKey:
-    """A key that one or several tokens hold. A token that has another key under its label does not sign with it."""
+    """A key that one or several tokens hold. A token with another key under the same label is not used for signing."""
 
     label: str
     spki: bytes
@@ -183,13 +183,13 @@ class SharedKey:
     _held: dict[str, SigningKey] = field(default_factory=dict, repr=False)
 
     async def sign(self, message: bytes) -> bytes:
-        """Return a signature as `SigningKey.sign` does, by the next token. Raises TokenUnavailable if all of them
-        fail."""
+        """Return a signature as `SigningKey.sign` does, made by the next token in turn. Raises TokenUnavailable if all
+        tokens fail."""
         return await self._tokens.ask(self._tokens.tokens, lambda token: self._sign(token, message))
 
     async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
-        """Return signatures by the next token, all of them by the same one. Raises TokenUnavailable if all of them
-        fail."""
+        """Return the signatures over these messages, all made by the same token, the next in turn. Raises
+        TokenUnavailable if all tokens fail."""
 
         async def sign(token: HeldToken) -> list[bytes]:
             return await (await self._of(token)).sign_all(messages)

@@ -28,7 +28,7 @@ class VendorMechanism:
 
 
 class VendorToken(Protocol):
-    """What this key needs from a token; `hub.tokens.pkcs11` has it."""
+    """What this key needs from a token; `hub.tokens.pkcs11` provides it."""
 
     @property
     def label(self) -> str: ...

@@ -1,4 +1,4 @@
-"""An SM2 key in software: in the memory of this process; stored in an encrypted column of the database.
+"""An SM2 key in software: in the memory of this process, and stored in an encrypted column of the database.
 
 The PKCS#11 standard has no SM2, so this key seals OFD files until a vendor's module is configured (`sm2_pkcs11.py`).
 Anybody who can read this process's memory has the key; `custody` says "software" wherever the key is shown.
@@ -40,5 +40,5 @@ class Sm2SoftKey(SignsEach):
 
     @property
     def private_key(self) -> bytes:
-        """Return the key itself, to be stored encrypted (`hub.store.sealing.sm2_seals`)."""
+        """The key itself, to be stored encrypted (`hub.store.sealing.sm2_seals`)."""
         return self._private_key

@@ -20,7 +20,7 @@ DEADLINE: Final = 30.0  # seconds
 
 
 class _Undisturbed:
-    """A lock that only one thread of one process holds at a time. The same thread may acquire it again."""
+    """A lock that only one thread of all processes holds at a time. The same thread may acquire it again."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None

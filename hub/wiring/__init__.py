@@ -83,7 +83,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
     closing.push_async_callback(database.close)
     pki = await _pki(settings, closing, clock)
     app_link = read_app_link(settings)
-    # Calls are limited where they begin. With a limit of the session, one slow service would delay all others.
+    # Callers limit their own calls. With a limit on the session, one slow service would delay all others.
     http = await closing.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
     messaging = connect_messaging(settings, Surroundings(database, keys, http, clock, demo), app_link, closing)
     seal = await connect_seal(settings, pki, http, clock)

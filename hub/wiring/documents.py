@@ -50,7 +50,7 @@ def _school_facts(settings: Settings) -> SchoolFacts:
 
 
 def _representatives(settings: Settings) -> tuple[Representative, ...]:
-    """Return the school's representatives. Raises BadInput for a name, number or document that no contract would
+    """Return the school's representatives. Raises BadInput for a name, number or document that contracts do not
     accept."""
     found = []
     for number, each in enumerate(settings.representatives):

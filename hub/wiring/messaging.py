@@ -36,7 +36,7 @@ from hub.store.encryption.keys import Keys
 from hub.store.messaging.outbox import opening_accept, opening_accepted
 from hub.store.transaction import Clock, Database
 
-# All invented numbers of the demo school have the same prefix. With this limit its contracts can be issued at once.
+# All invented numbers of the demo school have the same prefix. This limit lets all its contracts be issued at once.
 DEMO_PER_PREFIX_HOUR = 5000
 OUTBOX_RATE = 1000.0
 
@@ -142,7 +142,7 @@ def _budgets(settings: Settings, demo: bool) -> BudgetLimits:
 
 
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:
-    """Return the doors. Raises ValueError for a logo that is no PNG, OSError for one that cannot be read."""
+    """Return the doors. Raises ValueError for a logo that is not a PNG, OSError for one that cannot be read."""
     logo = settings.poster_logo.read_bytes() if settings.poster_logo else None
     return {"qr": Qr(), "desk": Qr(), "applink": app_link, "copy": Copy(), "poster": PosterDoor(logo)}
 

@@ -43,7 +43,7 @@ def _remote_seal_info(settings: Settings) -> str:
 
 
 async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: datetime) -> tuple[bytes, ...]:
-    """Return the chain of a seal at a remote service. From now on, `qianda verify` trusts the seal and its authority.
+    """Return the chain of a seal at a remote service, and let `qianda verify` trust the seal and its authority.
 
     The chain ends at the configured authority. Raises ValueError for a certificate that cannot seal.
     An expired certificate does not prevent the start: signers can still sign, and `qianda doctor` reports it.
@@ -63,7 +63,7 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
 
 
 def _remote_seal_file(settings: Settings) -> Path:
-    """Return the file for the configured credential. Each credential has its own file, so that no data of another one
-    is used."""
+    """Return the file for the configured credential. Each credential has its own file, so that data of another one is
+    never used."""
     which = "\n".join(str(settings.seal.get(name, "")) for name in ("kind", "url", "credential"))
     return settings.data / "authority" / f"seal-{hashlib.sha256(which.encode()).hexdigest()[:16]}.json"

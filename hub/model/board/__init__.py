@@ -1,1 +1,1 @@
-"""Acts on many contracts, and how far they are."""
+"""Acts on many contracts, and their progress."""

@@ -10,7 +10,7 @@ from uuid import UUID
 from hub.model.board.act_progress import ActFailure, ActProgress
 from hub.model.contract.contract import Contract, ContractState
 
-# The most contracts of one act.
+# Maximum number of contracts in one act.
 MAX_CONTRACTS = 5000
 # States in which both sides are bound.
 _BOUND = (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER)
@@ -25,7 +25,7 @@ class BulkKind(StrEnum):
 
 
 class BulkVerdict(StrEnum):
-    """What an act does, or did, with one contract. The values are stored in the database and must not change.
+    """What an act does or did to one contract. The values are stored in the database and must not change.
 
     `REISSUED`: the contract had expired, so a new one with the new deadline replaces it. `NEEDS_ISSUE`: likewise, but
     the person who asked may not issue contracts. `LATER`: its deadline is not earlier than the new one. `BOUND`:
@@ -89,7 +89,7 @@ class BulkResult:
 
 
 def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVerdict:
-    """Return what the act does with this contract as it is now. `deadline`: the new deadline, for EXTEND."""
+    """Return what the act does to this contract in its current state. `deadline`: the new deadline, for EXTEND."""
     if contract.state in _BOUND:
         return BulkVerdict.BOUND
     if act.kind is BulkKind.VOID:
@@ -97,7 +97,7 @@ def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVe
     if contract.replaced_by is not None:
         return BulkVerdict.REPLACED
     if act.kind is BulkKind.REISSUE:
-        ended = contract.state in (ContractState.VOIDED, ContractState.DECLINED)  # there was a reason: one by one only
+        ended = contract.state in (ContractState.VOIDED, ContractState.DECLINED)  # for a reason: reissue one by one
         return BulkVerdict.ENDED if ended else BulkVerdict.DONE
     if contract.state is ContractState.EXPIRED:
         return BulkVerdict.REISSUED if act.may_issue else BulkVerdict.NEEDS_ISSUE
@@ -108,5 +108,5 @@ def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVe
 
 
 def draws(act: BulkAct, verdict: BulkVerdict) -> bool:
-    """Return whether a new contract is drawn for this verdict."""
+    """Return whether this verdict means that a new contract is drawn."""
     return verdict is BulkVerdict.REISSUED or (act.kind is BulkKind.REISSUE and verdict is BulkVerdict.DONE)

@@ -1,4 +1,4 @@
-"""What a contract template asks its signer for, before the contract is laid out: values and attachments. Pure."""
+"""Values and attachments that a contract template asks the signer for before the contract is laid out. Pure."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def _read_field(entry: Any) -> AskedField:
 
 
 def check_answers(fields: Sequence[AskedField], values: Mapping[str, str], attached: Collection[str]) -> dict[str, str]:
-    """Return the answers of these fields, in their order; what was left empty is missing. `attached`: fields for which
-    a file was uploaded. Raises BadInput with the name of the field."""
+    """Return the answers to these fields, in field order, without those left empty. `attached`: fields for which a
+    file was uploaded. Raises BadInput with the name of the field."""
     known = {field.name for field in fields if field.kind is not FieldKind.ATTACHMENT}
     if unknown := sorted(set(values) - known):
         raise BadInput("this is not asked for", field=unknown[0][:40])

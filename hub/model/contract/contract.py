@@ -19,9 +19,9 @@ TRIES_BEFORE_STAFF = 5
 # Kinds of versions beside those of the PDF: the OFD as issued, and with the school's seal.
 OFD_ISSUED = "issued-ofd"
 OFD_FINAL = "final-ofd"
-# `stuck_reason` of a contract with a reminder or other message whose sending raises an error at each try.
+# `stuck_reason` of a contract with a message that cannot be sent, because each attempt raises an error.
 STEP_FAILED = "step-failed"
-# Staff are told about a failing step only after this time, since many errors disappear by themselves.
+# Staff are told about a failing step only after this time, since many errors go away by themselves.
 STUCK_ALERT_DELAY = timedelta(minutes=10)
 
 
@@ -70,7 +70,7 @@ def check_move(before: ContractState, after: ContractState) -> None:
 
 
 def compute_backoff(tries: int) -> timedelta:
-    """Return the pause after this many `tries`: 1 minute after the first, doubled with each, at most an hour."""
+    """Return the pause after this many `tries`: 1 minute for none, doubled with each, at most an hour."""
     factor: int = 2 ** min(tries, 10)
     return min(FIRST_RETRY * factor, MAX_RETRY_INTERVAL)
 
@@ -91,7 +91,7 @@ class Contract:
     `issued_ofd_sha256`: SHA-256 (hex) of the contract as OFD, if it is also issued as OFD; `final_ofd_sha256`: of the
     OFD file with the school's SM2 seal.
     `deadline`: until when signers may sign.
-    `asks`, `answered`: whether a signer has to fill in something before it can be signed, and has done so.
+    `asks`: whether a signer has to fill in something before it can be signed. `answered`: whether they have done so.
     `set_id`: the same for all documents that are issued together for one enrolment, and signed in one visit.
     `stuck_since`, `stuck_reason`: set while the hub cannot finish a signed contract, or cannot send one of its messages
     (`STEP_FAILED`).
@@ -145,7 +145,7 @@ class Contract:
 
     @property
     def ofd_sha256(self) -> str | None:
-        """SHA-256 (hex) of its present OFD: sealed once it is completed, before that as issued. None without one."""
+        """SHA-256 (hex) of its current OFD file: as sealed if completed, else as issued. None if it has no OFD."""
         return self.final_ofd_sha256 if self.state is ContractState.COMPLETED else self.issued_ofd_sha256
 
     @property

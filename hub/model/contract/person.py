@@ -162,7 +162,7 @@ def format_phone(e164: str) -> str:
 
 
 def mask_id(number: str) -> str:
-    """Mask all but the last four characters; all characters of a number of five or fewer."""
+    """Mask all but the last four characters, or all characters of a number with five or fewer."""
     shown = 4 if len(number) > 5 else 0
     return "*" * (len(number) - shown) + number[len(number) - shown :]
 

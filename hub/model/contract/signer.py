@@ -40,7 +40,7 @@ class Signer:
     `phone`: E.164.
     `person`: keyed hash of the identity document, the same in every contract of this person; see also `declared`.
     `field`: signature field in the PDF, for example `guardian-1`.
-    `order`: signers with a lower order sign first; those with the same order in any sequence.
+    `order`: signers with a lower order sign first; those with the same order sign in any sequence.
     `relation`: a guardian's relation to the student.
     """
 

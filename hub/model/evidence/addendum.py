@@ -31,8 +31,8 @@ PASSING: Final = frozenset(
 @dataclass(frozen=True)
 class EvidenceAddendum:
     """An addendum, stored as the file with this SHA-256 (hex). `number`: counts from 1 for each contract; each addendum
-    contains everything that the earlier ones contain. `entries`: the number of entries that the record had. `renewals`:
-    the number of renewals that its evidence record had. `revoked`: the names of the revocations in it."""
+    contains everything that the earlier ones contain. `entries`: the number of entries that the record had then.
+    `renewals`: the number of renewals that the evidence record had then. `revoked`: the names of its revocations."""
 
     contract: UUID
     number: int
@@ -47,8 +47,8 @@ class EvidenceAddendum:
 
 @dataclass(frozen=True)
 class UsedCertificate:
-    """A certificate by which a contract was signed or sealed. `spki`: its public key. If the seal has renewed the
-    certificate since, only `seal` is known; `spki` is empty then, and `serial` None."""
+    """A certificate with which a contract was signed or sealed. `spki`: its public key. If the seal's certificate was
+    renewed since then, only `seal` is known; `spki` is empty, and `serial` is None."""
 
     field: str
     serial: int | None
@@ -67,7 +67,7 @@ class RevokedSeal:
 
 @dataclass(frozen=True)
 class LaterRevocation:
-    """A certificate by which the contract was signed or sealed, and which was revoked after its package was made."""
+    """A certificate with which the contract was signed or sealed, and which was revoked after the package was made."""
 
     field: str
     serial: int | None
@@ -81,8 +81,8 @@ class LaterRevocation:
 
 @dataclass(frozen=True)
 class LaterFacts:
-    """The facts that are not in a package. `package`: the SHA-256 of its version 1, and that of its signed manifest.
-    `entries`: the entries after those in the package. `proof`: its present evidence record, or b""."""
+    """The facts that a package lacks. `package`: the SHA-256 of its version 1, and that of its signed manifest.
+    `entries`: the entries after those in the package. `proof`: its current evidence record, or b""."""
 
     contract: UUID
     number: str
@@ -95,7 +95,7 @@ class LaterFacts:
 
     @property
     def is_new(self) -> bool:
-        """Return whether anything happened that is neither in the package nor in the previous addendum."""
+        """Whether anything happened that is neither in the package nor in the previous addendum."""
         seen, renewed = (self.before.entries, self.before.renewals) if self.before else (0, 0)
         happened = any(each.sequence > seen and each.kind not in PASSING for each in self.entries)
         # Compare lists, not times: a certificate may be revoked while an addendum is being signed.
@@ -108,8 +108,8 @@ class LaterFacts:
 
 
 def moment_read(attempts: Sequence[Mapping[str, Any]], made_at: datetime) -> datetime:
-    """Return when the facts of a package were read, which is when the attempt to sign it began. `made_at`: when the
-    package was stored. Pure."""
+    """Return when the facts of a package were read: when the attempt to sign it began. `made_at`: when the package was
+    stored. Pure."""
     done = (each for each in attempts if each["kind"] == "evidence" and each["ended_at"] == made_at)
     return min((each["started_at"] for each in done), default=made_at)
 
@@ -120,7 +120,7 @@ def later_revocations(
     seals: Sequence[RevokedSeal],
     since: datetime,
 ) -> list[LaterRevocation]:
-    """Return which certificates were revoked after that moment. `revoked`: by the built-in authority. Pure.
+    """Return the certificates that were revoked after `since`. `revoked`: revocations by the built-in authority. Pure.
 
     A seal keeps its key when its certificate is renewed, so a revoked seal affects everything that its key signed.
     """

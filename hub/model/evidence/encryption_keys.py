@@ -1,4 +1,4 @@
-"""The keys that encrypt columns, one after the other: which one is current, and which are retired."""
+"""The keys that encrypt columns: the current one, and those before it, which are retired after a rotation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class EncryptionKeyEntry:
-    """A key by its id (hex). `refuses_unbound`: values that do not name a key are not decrypted any more."""
+    """A key, identified by `id` (hex). `refuses_unbound`: values that do not name a key are no longer decrypted."""
 
     id: str
     current_since: datetime

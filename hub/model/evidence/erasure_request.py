@@ -36,7 +36,7 @@ class ErasureRequest:
 
 
 def check_may_confirm(request: ErasureRequest, actor: str, now: datetime) -> None:
-    """Raise NotFound for a request that has lapsed or is confirmed, SecondPersonNeeded for the person who asked."""
+    """Raise NotFound if the request has lapsed or is already confirmed, SecondPersonNeeded for the person who asked."""
     if request.confirmed_by is not None or now > request.asked_at + REQUEST_LIFE:
         raise NotFound("this request has lapsed or is already confirmed")
     if request.asked_by == actor:

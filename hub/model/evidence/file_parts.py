@@ -1,4 +1,4 @@
-"""Find the versions of a contract's document that are the beginning of its present file. They need no own file."""
+"""Find the versions of a document that are the beginning of its current file, and so need no file of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoredVersion:
 
 @dataclass(frozen=True)
 class ContractFiles:
-    """The stored versions of a contract, oldest first, and SHA-256 of its present document."""
+    """The stored versions of a contract, oldest first, and SHA-256 of its current document."""
 
     contract: UUID
     document: str
@@ -35,17 +35,17 @@ class ContractFiles:
 
     @property
     def is_sound(self) -> bool:
-        """Whether the newest version is the present document and has a file of its own, as it always should."""
+        """Whether the newest version is the current document and has a file of its own, as it always should."""
         return bool(self.versions) and self.versions[-1].sha256 == self.document and self.versions[-1].is_whole
 
     @property
     def to_compare(self) -> list[StoredVersion]:
-        """Return the versions that are not yet known to be the beginning of the present file."""
+        """The versions that are not yet known to be the beginning of the current file."""
         return [each for each in self.versions if each.sha256 != self.document and each.file != self.document]
 
     @property
     def superseded(self) -> list[str]:
-        """Return the names of the files that are not needed, because their bytes are the beginning of another file."""
+        """The names of the files that are not needed, because their bytes are the beginning of another file."""
         needed = {each.file for each in self.versions} | {self.document}
         return [each.sha256 for each in self.versions if each.file and each.sha256 not in needed]
 

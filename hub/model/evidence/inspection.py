@@ -18,7 +18,7 @@ from hub.model.evidence.record import GENESIS, RecordEntry, compute_entry_digest
 STATE_KINDS = {state.kind: state.value for state in ContractState if state is not ContractState.DRAFT}
 # Entries that name the current file of the contract from then on.
 DOCUMENT_KINDS = ("issued", "answered", "signature-embedded", "signed", "completed")
-# Of these: the file that nobody has signed yet.
+# Those of them that name a file without signatures.
 UNSIGNED_KINDS = ("issued", "answered")
 
 
@@ -110,7 +110,7 @@ class RecordInspection:
             yield from self._row_faults()
 
     def _row_faults(self) -> Iterator[str]:
-        """Compare the row with the record. Call this only for an intact chain: other faults were already reported."""
+        """Compare the row with the record. Call this only for an intact chain: other faults were reported already."""
         if self.contract.state != self._state:
             yield f"the row says {self.contract.state}, its record says {self._state}"
         if self.contract.document != self._document:

@@ -1,4 +1,4 @@
-"""LegalHold: a contract that must not be erased, whoever asks for it, because it is in dispute."""
+"""LegalHold: keeps a contract that is in dispute from any erasure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LegalHold:
         return self.lifted_at is None and (self.until is None or now < self.until)
 
     def describe(self, zone: str) -> str:
-        """Return the reason why the contract may not be erased, as a sentence; its last day is that of this zone."""
+        """Return why the contract may not be erased, as a sentence. `zone`: the time zone for the last day."""
         end = f"until {self.until.astimezone(ZoneInfo(zone)):%Y-%m-%d}" if self.until else "until somebody lifts it"
         return f"it is held {end}, by {self.placed_by}: {self.reason}"
 
@@ -40,5 +40,5 @@ class HeldContract:
 
     @property
     def is_of_staff(self) -> bool:
-        """Return whether a member of staff placed it in the console."""
+        """Whether a member of staff placed it in the console."""
         return self.hold.placed_by.startswith("staff:")

@@ -12,7 +12,7 @@ RECEIPT_WITHIN: Final = timedelta(days=2)
 
 @dataclass(frozen=True)
 class DepositedRoot:
-    """The root of a day's tree, and what a notary has given for it so far; None if nothing yet."""
+    """The root of a day's tree, with the reference and receipt that a notary has given for it; None while missing."""
 
     day: date
     root: bytes

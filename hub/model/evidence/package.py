@@ -16,7 +16,7 @@ from hub.model.messaging.delivery import Delivery
 from hub.model.signing.signature_request import SignatureRequest
 
 FIRST_VERSION: Final = 1
-# A job that ended without a package is followed by another job after this time, which doubles each time.
+# If the first job ends without a package, another one follows after this time. For later delays, see `next_try`.
 PACKAGE_RETRY: Final = timedelta(minutes=1)
 
 

@@ -1,4 +1,4 @@
-"""What is kept about one person, what of it may be erased now, and how their values are removed from texts. Pure.
+"""The data kept about one person, the part that may be erased now, and how their values are removed from texts. Pure.
 
 A person is identified by an identity document, because a phone number may belong to a whole family.
 """
@@ -38,7 +38,7 @@ _OF_PERSON = ("name", "phone", "id_number", "email", "relation", "birth_date")
 
 @dataclass(frozen=True)
 class SoughtPerson:
-    """The values by which a person is sought. All values that are given must match. `phone`: E.164."""
+    """The values to search for a person by. All given values must match. `phone`: E.164."""
 
     phone: str = ""
     id_number: str = ""
@@ -55,7 +55,7 @@ class SoughtPerson:
         return cls(normalise_phone(phone) if phone else "", number, normalise_name(name) if name else "")
 
     def fits(self, values: Mapping[str, Any]) -> bool:
-        """Return whether these values of a person match everything that is given."""
+        """Return whether these values of a person match all given values."""
         return (
             (not self.phone or values.get("phone") == self.phone)
             and (not self.id_number or str(values.get("id_number", "")).upper() == self.id_number)
@@ -99,8 +99,8 @@ class KnownPerson:
 
 @dataclass(frozen=True)
 class PersonInContract:
-    """What one contract contains about a person. `signer`, `signs_as`: empty for a student who does not sign; `zone`:
-    that of its campus."""
+    """What one contract contains about a person. `signer`, `signs_as`: empty for a student who does not sign. `zone`:
+    time zone of the contract's campus."""
 
     contract: UUID
     number: str

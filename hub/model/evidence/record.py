@@ -23,7 +23,7 @@ class RecordEntry:
     """One entry of a record.
 
     `sequence`: counts from 1 per contract. `facts`: plain JSON. `previous`: digest of the entry before.
-    `actor`: `hub`, `staff:<id>`, `signer:<id>` or `api:<id>`.
+    `actor`: usually `hub`, `staff:<id>`, `signer:<id>` or `api:<id>`.
     """
 
     contract: UUID

@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.model.staff.roles import StaffRole
 
-# Key of `{"committed": "<hex>"}`, which replaces a personal value in an entry.
+# The key in `{"committed": "<hex>"}`, which replaces a personal value in an entry.
 COMMITTED = "committed"
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -44,7 +44,7 @@ FORMS: Mapping[str, str] = {
     # names from the configuration, the roster's courses and the templates, and of the software that we run
     "channel": _NAME, "provider": _NAME, "template": _NAME, "template_version": r"[\w.-]{1,40}",
     "consent_version": r"[\w.-]{1,40}", "course": r"[\w.-]{1,80}", "campus": r"[\w.-]{1,80}", "app": r"[\w.-]{1,200}",
-    # What a signer signed when they asked for a certificate, and that signature, both in hex.
+    # The statement that a signer signed to get a certificate, and that signature, both in hex.
     "key_statement": "[0-9a-f]{100,4000}", "key_proof": "[0-9a-f]{100,4000}",
     "rp_id": r"[a-z0-9.-]{1,253}",
     "authority": ".{1,400}", "passed_over": rf"{_NAME}( {_NAME})*", "key": ".{1,100}", "organisation": ".{1,200}",

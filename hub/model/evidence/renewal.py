@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-# A timestamp is renewed this long before its certificate expires or the algorithm of its tree becomes too weak. It is
-# long enough to find another timestamp service.
+# A timestamp is renewed this long before its certificate expires or the algorithm of its tree becomes too weak. This
+# leaves enough time to find another timestamp service.
 RENEW_BEFORE: Final = timedelta(days=180)
 # The successor of each hash algorithm.
 NEXT_ALGORITHM: Final[Mapping[str, str]] = {"sha256": "sha512"}
@@ -62,7 +62,7 @@ class RenewalStep:
 def choose_due(timestamps: Iterable[CurrentTimestamp], now: datetime) -> Mapping[str, Sequence[CurrentTimestamp]]:
     """Return the timestamps to renew now, by the hash algorithm of their tree, which stays the same.
 
-    A timestamp whose certificate has expired is not among them, because it cannot be renewed any more.
+    Timestamps with an expired certificate are left out, because they can no longer be renewed.
     """
     due: dict[str, list[CurrentTimestamp]] = {}
     for one in timestamps:

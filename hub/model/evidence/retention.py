@@ -1,4 +1,4 @@
-"""How long data is kept that neither a contract nor its evidence needs."""
+"""Retention times of data that neither a contract nor its evidence needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.model.school.roster_upload import ROSTER_RETENTION
 BUDGET_RETENTION = timedelta(days=7)
 # The job log: long enough to examine failures of a weekend.
 JOB_LOG_RETENTION = timedelta(days=7)
-# Answers kept for an Idempotency-Key. They are repeated for a day (`REPLAY_LIFE` in `hub.store.staff.idempotency`).
+# Answers kept for an Idempotency-Key. They are replayed for a day (`REPLAY_LIFE` in `hub.store.staff.idempotency`).
 ANSWER_RETENTION = timedelta(days=2)
 # One-time codes and wrong answers, which are counted per day.
 GUESS_RETENTION = timedelta(days=7)
@@ -20,7 +20,7 @@ GUESS_RETENTION = timedelta(days=7)
 GUEST_RETENTION = timedelta(days=1)
 # Attachments that a signer has replaced by others.
 REPLACED_RETENTION = timedelta(days=1)
-# Signers who are to take the place of another, if nobody decides about it.
+# Proposed replacements of signers that nobody has decided about.
 UNDECIDED_RETENTION = timedelta(days=30)
 # Sessions that have ended, and failed logins: long enough to investigate a break-in.
 SESSION_RETENTION = timedelta(days=30)
@@ -45,8 +45,8 @@ class Retention:
 
     `calls`: processed callbacks of providers; their content is deleted at once, their time and result are kept.
     `inbound`: messages that people sent us, which are personal data.
-    `contracts`: how long a concluded contract is kept after its end, whoever wants it erased (电子商务法 art. 31 and
-    民法典 art. 188: three years). `templates`: for some templates, the time instead of `contracts`.
+    `contracts`: how long a concluded contract is kept after its end, even if somebody wants it erased (电子商务法
+    art. 31 and 民法典 art. 188: three years). `templates`: for some templates, the time that replaces `contracts`.
     `algorithm_ends`: the last day of each hash algorithm; evidence is renewed before it.
     """
 
@@ -63,7 +63,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class Prunable:
-    """The data of one kind that may be deleted now. `kept`: how long this kind is kept; `size`: in bytes."""
+    """Data of one kind that may be deleted now. `kept`: how long this kind is kept. `size`: in bytes."""
 
     kind: str
     kept: timedelta

@@ -1,8 +1,8 @@
 """The hash tree of a day. Its leaves are the head of each record that grew, each new version of a contract's file, each
-new package, and the root of the tree before.
+new package, and the root of the previous tree.
 
 The leaf of a file's version is its SHA-256, so that the tree proves the file by itself. The row of a version is written
-in the transaction of the act: the issue, each signature, and the end.
+in the same transaction as the issue, the signature or the end that creates the version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub.model.evidence.package import head_text
 
 
 class LeafKind(StrEnum):
-    """What a leaf stands for. `TREE`: the root of the tree before, so that no tree can be removed unnoticed."""
+    """What a leaf stands for. `TREE`: the root of the previous tree, so that no tree can be removed unnoticed."""
 
     TREE = "tree"
     RECORD = "record"
@@ -56,5 +56,5 @@ def record_leaf(contract: UUID, number: str, entries: int, digest: bytes) -> Tre
 
 
 def previous_leaf(root: bytes) -> TreeLeaf:
-    """Return the leaf that stands for the tree before, whose root is `root`."""
+    """Return the leaf for the previous tree, whose root is `root`."""
     return TreeLeaf(LeafKind.TREE, None, "", 0, hashlib.sha256(root).digest())

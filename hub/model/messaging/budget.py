@@ -104,7 +104,7 @@ def choose_cause(purpose: str) -> Cause:
 
 
 def list_message_budgets(limits: BudgetLimits, now: datetime, message: CountedMessage) -> Iterator[Budget]:
-    """Yield every budget that this message is counted in, in locking order.
+    """Yield every budget that this message counts towards, in locking order.
 
     Codes for signers on file have no budget per campus: each person and each number already has a tight one, so a
     person who keeps opening links exhausts their own budget, never a shared one.
@@ -143,8 +143,8 @@ def list_certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -
 def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID, kind: str) -> Iterator[Budget]:
     """Yield the budget of a file that is made for a signer: `prepared` for the signature, or `answered`.
 
-    A prepared file leases the document for three minutes. The budget stops one signer from blocking it forever. A
-    document with answers is stored, and stays until the contract is signed.
+    A prepared file leases the document for three minutes. The budget stops a signer from blocking the document forever.
+    A document with answers is stored until the contract is signed.
     """
     hour, _ = _begin_periods(now)
     yield Budget(kind, str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)

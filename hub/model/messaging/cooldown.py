@@ -1,4 +1,4 @@
-"""Cooldowns: a service that failed recently is tried after the others that do the same. Pure."""
+"""Cooldowns: a service that failed recently is tried only after the others for the same purpose. Pure."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from hub.model.messaging.message import COPIES, Purpose
 RECEIPT_TIMEOUT = timedelta(minutes=10)
 # The same for a one-time code. It is shorter because a code expires after ten minutes and its reader is waiting.
 CODE_RECEIPT_TIMEOUT = timedelta(minutes=1)
-# The same for a copy, which has no other channel: the provider is tried again for so long.
+# The same for a copy, which has no other channel: how long the provider is tried again.
 COPY_TIMEOUT = timedelta(hours=24)
 # Time allowed for opening the link before the next channel is tried.
 OPEN_TIMEOUT = timedelta(hours=24)
@@ -26,13 +26,13 @@ OPEN_TIMEOUT = timedelta(hours=24)
 PATIENCE = timedelta(seconds=5)
 # Time allowed for committing the claim.
 COMMIT_TIMEOUT = timedelta(seconds=2)
-# A provider is called within this time of the claim. After it the claim has to be renewed first.
+# A provider is called within this time of the claim. For a later call, the claim has to be renewed first.
 CALL_START_TIMEOUT = COMMIT_TIMEOUT + PATIENCE
 # Messages that the hub starts and that ask the reader to open a link.
 PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
 # Messages that are sent only in the daily window, because nobody is waiting for them at this moment.
 BY_DAY = (*PLANNED, Purpose.EXPIRED, Purpose.REPLY)
-# Failure of a message that was withdrawn because its signer has another phone number now.
+# Failure of a message that was withdrawn because its signer now has another phone number.
 PHONE_CHANGED = "phone-changed"
 
 
@@ -104,7 +104,7 @@ class DeliveryItem:
 
 @dataclass(frozen=True)
 class StateReport:
-    """News about one message. `receipts`: whether its provider sends receipts. `reference`: the provider's id of it."""
+    """News about one message. `receipts`: whether its provider sends receipts. `reference`: the provider's id."""
 
     state: DeliveryState
     receipts: bool = False

@@ -53,11 +53,11 @@ NEWS = frozenset({Purpose.COMPLETED, Purpose.WITHDRAWN, Purpose.EXPIRED})
 ANSWERS = frozenset({Purpose.STOPPED, Purpose.STARTED, Purpose.HELP, Purpose.STATUS})
 
 # Sent by SMS only. A reply is a text that staff write to a person who asked something. A provider of registered texts
-# cannot send it, and it is subject to the daily window and to opt-outs.
+# can send it only if such a text is registered. It is subject to the daily window and to opt-outs.
 BY_SMS_ALONE = ANSWERS | {Purpose.REPLY}
 
 
-# Messages that are sent so that their reader opens a page. A call only announces them.
+# Messages that ask their reader to open a page. A phone call only announces them.
 LEADING = frozenset({Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN, Purpose.NEW_LINK})
 
 

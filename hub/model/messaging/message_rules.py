@@ -34,7 +34,7 @@ def list_message_faults(
     texts: Mapping[str, FixedText] | None,
     addresses: Mapping[str, str],
 ) -> Iterator[str]:
-    """Yield each reason why this provider cannot send a message of some purpose in one of its languages.
+    """Yield each reason why this provider cannot send messages of some purpose in one of its languages.
 
     `texts`: the fixed texts registered at the provider, if it uses such texts. `addresses`: the real `link` and `entry`
     of this hub.

@@ -1,4 +1,4 @@
-"""A pause of sending, which an operator or a restore begins and an operator ends. Pure."""
+"""A pause of sending. An operator or a restore begins it; an operator ends it. Pure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from hub.model.messaging.message import Purpose
 LOWERED_BY = 0.5
 # Lowest weight, as a share of the configured one. Some traffic has to remain, or a recovery would go unnoticed.
 MIN_WEIGHT_SHARE = 0.02
-# After errors, a provider counts as well again when its weight has risen to this share of the configured one.
+# After errors, a provider counts as healthy again once its weight has risen to this share of the configured one.
 WELL_SHARE = 0.9
 # Time in which a weight rises from zero to the configured one.
 BACK_AFTER = timedelta(hours=1)
@@ -31,7 +31,7 @@ MAX_PAUSE = timedelta(hours=1)
 # Staff are alerted when a provider asks for a longer pause than this.
 LONG_PAUSE = timedelta(minutes=10)
 
-# A lane that is booked further ahead than `patience` and this time allow was booked before the clock was set back.
+# A lane that is booked further ahead than `patience` plus this time was booked before the clock was set back.
 BOOKED_IN_ERROR = timedelta(minutes=1)
 
 LANES = CODE_LANE, MESSAGE_LANE = "code", "message"
@@ -67,9 +67,9 @@ class ProviderSettings:
 
 @dataclass(frozen=True)
 class Health:
-    """Present state of a provider.
+    """Current state of a provider.
 
-    `weight`: its weight at `changed_at`; `compute_weight` computes the present one.
+    `weight`: its weight at `changed_at`; `compute_weight` computes the current one.
     `broken_at`: when the circuit breaker opened; None while it is closed.
     `rests_until`: end of the pause that the provider asked for (HTTP 429 with Retry-After).
     `until_delivered`: the breaker was opened by receipts. Since such a provider still accepts messages, only a message
@@ -90,7 +90,7 @@ class Health:
         return min(configured, self.weight + back)
 
     def is_well(self, configured: float, now: datetime) -> bool:
-        """Return whether the last errors are long ago, so that another error should be logged."""
+        """Return whether the last errors are so long ago that the next one should be logged."""
         return self.compute_weight(configured, now) >= configured * WELL_SHARE
 
     def lower_weight(self, configured: float, now: datetime) -> Health:
@@ -106,12 +106,12 @@ class Health:
         return replace(self, broken_at=None, broken_reason=None, until_delivered=False)
 
     def pause_for(self, rest: timedelta, now: datetime) -> Health:
-        """Return the state with a pause of `rest`, unless the present pause ends later."""
+        """Return the state with a pause of `rest`, unless the current pause ends later."""
         until = now + min(rest, MAX_PAUSE)
         return replace(self, rests_until=max(until, self.usable_from(now)))
 
     def usable_from(self, now: datetime) -> datetime:
-        """Return when the pause ends, but not a moment before `now`."""
+        """Return when the pause ends; `now` if there is none."""
         # A later moment was stored before the clock was set back.
         if self.rests_until is None or self.rests_until > now + MAX_PAUSE:
             return now
@@ -145,8 +145,8 @@ def order_by_weight(
 def turn_at(booked_until: datetime, now: datetime, patience: timedelta, interval: timedelta) -> datetime | None:
     """Return when a lane may send its next message, or None if that is more than `patience` ahead.
 
-    `booked_until`: until when the lane is booked. `interval`: the time between two messages. A lane that is booked
-    further ahead than `patience` allows was booked before the clock was set back, and may send at once.
+    `booked_until`: until when the lane is booked. `interval`: the time between two messages. A lane that is booked too
+    far ahead was booked before the clock was set back, and may send at once.
     """
     if booked_until > now + patience + interval + BOOKED_IN_ERROR:
         return now

@@ -41,7 +41,7 @@ _WORDS = {
     SmsCommand.HELP: ("help", "info", "帮助", "?", "怎么办"),
     SmsCommand.STATUS: ("status", "进度", "状态", "查询"),
     SmsCommand.LINK: ("link", "resend", "重发", "链接", "再发", "重新发送"),
-    # Politeness, which nobody has to read.
+    # Polite phrases, which staff need not read.
     SmsCommand.THANKS: (
         "ok",
         "okay",
@@ -61,7 +61,7 @@ _AROUND = " \t\r\n.,!;:'\"。，！；：、‘’“”【】[]()（）"
 
 
 def parse_sms_command(text: str) -> SmsCommand:
-    """Return the command of a message. Width, case and punctuation do not matter; the message must be one word."""
+    """Return the command of a message, which must contain nothing else. Width, case and punctuation do not matter."""
     return _COMMANDS.get(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND), SmsCommand.OTHER)
 
 

@@ -28,13 +28,13 @@ from hub.model.reminders.schedule import (
 )
 from hub.model.signing.link import DoorKind, SignLink
 
-# An invitation "now" that is later than this no longer counts as a reply to somebody's act.
+# An invitation "now" that is overdue by this much no longer counts as a reply to somebody's act.
 AT_ONCE = timedelta(minutes=15)
 # Delay that lets sibling contracts share one message.
 HOLD = timedelta(minutes=2)
 # A step overdue by more than this was delayed by an outage or a clock change.
 LATE = timedelta(hours=1)
-# The most contracts in one message, because a session shows no more.
+# Maximum number of contracts in one message, because a session shows no more.
 MAX_TOGETHER = 20
 _URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 PURPOSES = {
@@ -46,7 +46,7 @@ PURPOSES = {
 
 @dataclass(frozen=True)
 class StepFacts:
-    """The facts, besides its case, that are needed to decide about a step. They are read under all locks.
+    """The facts, besides the case, that are needed to decide about a step. They are read under all locks.
 
     `sent_to_person`: when planned messages were sent to the person, over all contracts, today and earlier.
     `silent`: channels that the number opted out of.

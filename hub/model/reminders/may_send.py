@@ -46,7 +46,7 @@ class SkipReason(StrEnum):
     CODE_EXPIRED = "code-expired"
 
 
-# Reasons that can end before the next window opens.
+# Reasons that may no longer hold when the next window opens.
 MAY_PASS = (SkipReason.PAUSED, SkipReason.OPTED_OUT, SkipReason.NO_CHANNEL)
 
 
@@ -88,7 +88,7 @@ class MessageCase:
     `answers_an_act`: somebody is waiting for the message, so it may be sent at any hour, regardless of the daily cap.
     `sent_today`: number of planned messages to the person.
     `crowded`: the message is late together with many others, after an outage.
-    `to`, `phone`: the address of a message that was written earlier, and the person's present number.
+    `to`, `phone`: the address of a message that was written earlier, and the person's current number.
     `silent`: channels that the number opted out of. `by_hand`: set for a manual reminder.
     """
 
@@ -132,9 +132,9 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
 
 
 def may_send_step(case: MessageCase, channel: str | None, policy: ReminderPolicy, now: datetime) -> Verdict:
-    """Decide about a due step as `may_send` does, but let it wait instead of dropping it if the reason may pass.
+    """Decide about a due step as `may_send` does, but let it wait in place of a drop whose reason may pass.
 
-    A step outside the window waits for the next window if its reason is one of MAY_PASS.
+    Outside the window, a step that would be dropped for one of MAY_PASS waits for the next window.
     """
     verdict = may_send(case, channel, policy, now)
     if isinstance(verdict, Drop) and verdict.reason in MAY_PASS:

@@ -23,11 +23,11 @@ MAX_GAP = timedelta(days=30)
 EARLIEST_LAST_CALL = timedelta(days=14)
 # Maximum time for finishing or taking a staff task. With more, the deadline of the contract would pass first.
 MAX_STAFF_TIME = timedelta(days=30)
-# Maximum number of unanswered reminders before staff get a task. Few contracts last longer.
+# Maximum number of unanswered reminders before staff get a task. Few contracts run long enough for more.
 MAX_UNANSWERED = 10
 # Upper bound of the limits on daily messages to one person. A higher limit would have no effect.
 MAX_DAILY_LIMIT = 10
-# The longest pause that can be set before a reminder by hand. Older messages are not read
+# The longest pause that can be set before a manual reminder. Older messages are not read
 # (`lifecycle.reminders.remind_by_hand`).
 MAX_MANUAL_WAIT = timedelta(days=1)
 # The channels that a policy may name.

@@ -1,7 +1,7 @@
 """Schedule: when the next message to a signer is due, from the invitation to the deadline. Pure.
 
 Every open signing task has exactly one next step. The plan is a function of the policy, the time of the invitation and
-the deadline, so each worker computes the same plan from the present data. Days are counted in the signer's local time
+the deadline, so each worker computes the same plan from the current data. Days are counted in the signer's local time
 (10:00 stays 10:00 when summer time begins). All datetimes passed in or returned are aware; those returned are in UTC.
 """
 
@@ -155,7 +155,7 @@ def into_window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo, spread
 
 
 def deferred_by_cap(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
-    """Return when a message stopped by the daily cap may be sent: in tomorrow's window, in the signer's time zone."""
+    """Return when a message held back by the daily cap may be sent: in tomorrow's window, in the signer's time zone."""
     _, tomorrow = local_day(now, zone)
     return _share(*_window(policy, tomorrow, zone), spread)
 
@@ -227,7 +227,8 @@ class ReminderPlan:
     def last_call_at(self) -> datetime | None:
         """When the last call is due; None if there is no time for one. Never earlier than the first reminder.
 
-        In the evening it would wait for the next day's window, which is too late for a deadline at the end of a day.
+        A time in the evening is moved to the same day's window, because the next day's window opens too late for a
+        deadline at the end of a day.
         """
         counted_back = self._on_the_wall(self.deadline, -self.policy.last_call_before)
         first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
@@ -316,7 +317,7 @@ class ReminderPlan:
 
 
 def _window(policy: ReminderPolicy, moment: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return when the window opens and closes that is open at `moment`, otherwise the next window on an open day."""
+    """Return the opening and closing of the window that is open at `moment`, else of the next one on an open day."""
     date = moment.astimezone(zone).date()
     closing = datetime.combine(date, policy.window_closes, zone).astimezone(UTC)
     while closing <= moment or date in policy.closed_days:

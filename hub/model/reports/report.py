@@ -76,7 +76,7 @@ class ReportPeriod:
         return (self.last - self.first).days >= MAX_SINGLE_DAYS
 
     def list_days(self) -> list[date]:
-        """Return each day, or each Monday of a period that is shown by weeks (of the first week, the first day)."""
+        """Return each day; for a period shown by weeks, its first day and each later Monday."""
         return sorted({self.shown_at(day) for day in self.days})
 
     def shown_at(self, day: date) -> date:
@@ -223,7 +223,7 @@ def _priced(key: tuple[str, str], counted: Counter[str], provider: ProviderSetti
 
 
 def list_undelivered(messages: Iterable[CountedMessages]) -> list[Undelivered]:
-    """Return how many messages of each channel failed for which reason, the most frequent first."""
+    """Return how many messages failed, by channel and reason, the most frequent first."""
     counts: Counter[tuple[str, str]] = Counter()
     for each in messages:
         if each.state in _FAILED:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hub.model.reports.report import ReportLine, ReportPeriod, Undelivered
 
-# The most reasons in an e-mail. The page shows all of them.
+# Maximum number of reasons in an e-mail. The page shows all of them.
 MAX_REASONS = 3
 SUBJECT = {"zh": "{campus}签约周报 {first} 至 {last}", "en": "{campus}: contracts from {first} to {last}"}
 NOTHING = {"zh": "这一周没有签发合同。", "en": "No contract was issued in this week."}

@@ -1,4 +1,4 @@
-"""The weekly report by e-mail: who wants it, when it is due, and when a failed attempt is repeated."""
+"""The weekly report by e-mail: who gets it, when it is due, and when a failed attempt is repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.model.reports.report import ReportPeriod
 # The time of day, on Mondays, in the time zone of the campus.
 SENT_AT = time(8)
 WEEK = timedelta(days=7)
-# The pauses before an e-mail that was certainly not accepted is tried again. After the last one, it is given up until
+# The pauses before an e-mail that was certainly not accepted is tried again. After the last one, the hub gives up until
 # the next week.
 RETRIES_AFTER = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 LANGUAGES = ("zh", "en")
@@ -25,9 +25,9 @@ _ADDRESS = re.compile(r"[^@\s,;<>()]{1,64}@[^@\s,;<>()]{1,200}\.[^@\s,;<>().]{2,
 class MailState(StrEnum):
     """State of the e-mail of a week.
 
-    `SENDING` is committed before the mail server is called. If the process dies then, the state stays: the server may
-    have the e-mail and cannot be asked, so it is not sent again in that week. `AGAIN`: certainly not accepted, so it is
-    tried again.
+    `SENDING` is committed before the mail server is called. If the process then dies, the state stays: the server may
+    have the e-mail and cannot be asked, so the e-mail is not sent again in that week. `AGAIN`: certainly not accepted,
+    so it is tried again.
     """
 
     SENDING = "sending"
@@ -66,8 +66,8 @@ def check_address(text: str) -> str:
 def find_due_week(report: WeeklyReport, zone: str, now: datetime) -> date | None:
     """Return the Monday of the week whose e-mail has to be sent now, or None.
 
-    It is the Monday of the present week, from SENT_AT on, unless the member of staff asked for the report later than
-    that. An e-mail that was not accepted is due again at the planned time.
+    This is the Monday of the current week, from SENT_AT on, unless the member of staff asked for the report after that
+    moment. An e-mail that was not accepted is due again at the time planned for it.
     """
     local = now.astimezone(ZoneInfo(zone))
     monday = local.date() - timedelta(days=local.weekday())

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-# The most further documents in the set of one contract. A message or a visit can contain 20 contracts.
+# Maximum number of companions in a set. A message or a visit can contain 20 contracts.
 MAX_COMPANIONS = 9
 
 
@@ -50,7 +50,7 @@ class Course:
 
     @property
     def needs_approval(self) -> bool:
-        """Whether its contracts are issued only once somebody else has approved them."""
+        """Whether its contracts are issued only after somebody else has approved them."""
         return self.details.get("approval") is True
 
     @property
@@ -60,7 +60,7 @@ class Course:
 
     @property
     def companions(self) -> tuple[str, ...]:
-        """The templates of the documents that are signed together with the course's contract as one set, in order."""
+        """The templates of the companions: the documents that form one set with the course's contract, in order."""
         return tuple(self.details.get("companions", ()))
 
     @property

@@ -28,7 +28,7 @@ class EnrolmentFilter:
     """The conditions of a search, all of which must hold.
 
     `course`: campus and id. `search`: the beginning of the student's name, a signer's full phone number, or the
-    school's own number for the student. `until`: the last place in the list, so that a list does not grow meanwhile.
+    school's own number for the student. `until`: the last place in the list, so that it does not grow between pages.
     """
 
     state: EnrolmentState | None = None
@@ -51,7 +51,7 @@ class EnrolmentFilter:
 @dataclass(frozen=True)
 class EnrolmentPage:
     """A page of the list, in the order in which the enrolments were added, or in reverse. `after`: the place of the
-    last enrolment on the page before."""
+    last enrolment on the previous page."""
 
     after: int | None = None
     newest: bool = False

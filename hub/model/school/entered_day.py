@@ -15,7 +15,7 @@ from hub.errors import BadInput
 FIRST_YEAR, LAST_YEAR = 1900, 2999
 # A deadline is shown to the minute, so this is the last minute of the day.
 _LAST_MINUTE = time(23, 59)
-# Time for signing a contract that nobody entered a deadline for.
+# Time for signing a contract for which nobody entered a deadline.
 _DEFAULT_LIFE = timedelta(days=30)
 
 
@@ -58,5 +58,5 @@ def end_of_day(day: date | None, zone: str) -> datetime | None:
 
 
 def default_deadline(issued_on: date, zone: str) -> datetime:
-    """Return the deadline of a contract without an entered one: the end of the 30th day after the one of its issue."""
+    """Return the deadline of a contract for which none was entered: the end of the 30th day after the day of issue."""
     return end_of_day(issued_on + _DEFAULT_LIFE, zone)

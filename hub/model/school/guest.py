@@ -12,7 +12,7 @@ class Visitor:
     """The session of a visitor.
 
     `person`: keyed hash of `phone` (E.164); codes and wrong answers are counted by it. `name`: as they stated it.
-    `key_challenge`: valid for one use; it stays the same when the session secret is replaced.
+    `key_challenge`: valid for one use. It stays the same when the session secret is replaced.
     """
 
     id: UUID

@@ -17,9 +17,9 @@ from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Course, Enrolment
 from hub.model.school.enrolment_list import EnrolmentFilter
 
-# The most enrolments of one act.
+# Maximum number of enrolments in one act.
 MAX_AT_ONCE = 5000
-# The kind of the staff task of an act that waits for approval.
+# Kind of staff task: an act waits for approval.
 APPROVE_ISSUE = "approve-issue"
 
 
@@ -47,7 +47,7 @@ class IssueSelection:
 class IssueAct:
     """A request to issue many contracts. `campus`: the campus of the account that asked. `deadline`: the last day, in
     the time zone of each campus; None for the default. `needs_approval`: nothing is issued before somebody else has
-    approved it; `decided_by`: who did, or `refused` it."""
+    approved the act. `decided_by`: the person who approved or, if `refused`, refused it."""
 
     id: UUID
     campus: str
@@ -62,7 +62,7 @@ class IssueAct:
 
     @property
     def address(self) -> str:
-        """The page of the act, on which it is approved."""
+        """The path of the page on which the act is shown and approved."""
         return f"/staff/issued/{self.id}"
 
     @property
@@ -123,8 +123,8 @@ def describe_item(
 
 
 def digest_items(items: Mapping[UUID, bytes]) -> str:
-    """Return a digest of what would be issued. The approval names it, to prove what the approver has seen. `items`: the
-    digest of each enrolment."""
+    """Return a digest of everything to be issued. The approval names it, to prove what the approver has seen. `items`:
+    the digest of each enrolment."""
     seen = sorted([str(enrolment), digest.hex()] for enrolment, digest in items.items())
     return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 

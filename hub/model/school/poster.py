@@ -31,7 +31,7 @@ class ScanStep(StrEnum):
 class Poster:
     """A poster.
 
-    `courses`: ids of courses of `campus`. `maximum`: number of enrolments, None for no limit.
+    `courses`: ids of courses of `campus`. `maximum`: maximum number of enrolments; None for no limit.
     `allowed`: keyed hashes of the phone numbers and students' document numbers that may enrol; empty for everybody.
     """
 
@@ -71,7 +71,7 @@ class PosterScan:
 
 @dataclass(frozen=True)
 class PosterEnrolment:
-    """An enrolment by a poster. `contract`: the contract drawn from it, at once or later by staff."""
+    """An enrolment through a poster. `contract`: the contract drawn from it, at once or later by staff."""
 
     at: datetime
     enrolment: UUID

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-# How long an uploaded roster is kept: briefly, because it is full of personal data and its owner has the original.
+# How long an uploaded roster is kept: not long, because it is full of personal data and its owner has the original.
 ROSTER_RETENTION = timedelta(days=1)
-# The most characters of a file name that are stored.
+# Maximum number of characters of a file name that are stored.
 MAX_FILE_NAME_LENGTH = 100
 
 

@@ -13,7 +13,7 @@ from hub.model.school.course import Campus, Course
 
 @dataclass(frozen=True)
 class SchoolFault:
-    """A fault in a school's file. `place`: the entry and its key, in words by which a person finds it in the file."""
+    """A fault in a school's file. `place`: the entry and its key, in words that help a person find it in the file."""
 
     place: str
     words: str

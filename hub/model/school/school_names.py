@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from hub.model.school.course import Campus, Course
 from hub.model.staff.scope import Scope
 
-# The most names that are offered in place of an unknown one.
+# Maximum number of names that are offered in place of an unknown one.
 MAX_OFFERED_NAMES = 3
 # The ids that have each folded name.
 Names = Mapping[str, set[str]]

@@ -1,6 +1,6 @@
 """Versions of the school's texts: contract templates and messages that staff edit and other staff approve. Pure.
 
-A version begins as a draft, is submitted, and comes into force when a person approves it who wrote no part of it. The
+A version begins as a draft, is submitted, and comes into force when somebody who wrote no part of it approves it. The
 version that was in force before can still be read. A contract names the version with which it was issued.
 """
 
@@ -18,11 +18,11 @@ from uuid import UUID
 
 from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextMoveNotAllowed
 
-# The most characters of one text. The longest contracts have about 12,000.
+# Maximum number of characters in one text. The longest contracts have about 12,000.
 MAX_TEXT_LENGTH = 60_000
 MAX_NOTE_LENGTH = 500
 # The prefix of the names of versions by staff, so that they cannot be confused with versions of the files. Contracts
-# and consents store these names, so the word stays.
+# and consents store these names, so the prefix must not change.
 CONSOLE_PREFIX = "desk-"
 
 
@@ -60,8 +60,8 @@ class TextState(StrEnum):
 class TextVersion:
     """One version of a text in all its languages.
 
-    `base`: the version from which it began. `texts`: the texts that staff edit, by key (`zh.clauses`, `sms.full.en`).
-    `fixed`: values of the version that are not edited. `note`: what changes and why, or why it was sent back.
+    `base`: the version it was begun from. `texts`: the texts that staff edit, by key (`zh.clauses`, `sms.full.en`).
+    `fixed`: values of the version that are not edited. `note`: what was changed and why, or why it was sent back.
     `revision`: incremented by each change. `writers`: everybody who changed it.
     """
 
@@ -187,8 +187,7 @@ class LineChange:
 
 
 def compare_lines(before: str, after: str) -> Sequence[LineChange]:
-    """Return, in order, the lines that are gone, the lines that are new, and one unchanged line before and after each
-    change."""
+    """Return, in order, the removed lines, the new lines, and one unchanged line before and after each change."""
     old, new = before.splitlines(), after.splitlines()
     found: list[LineChange] = []
     for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
@@ -209,7 +208,7 @@ def list_changed_keys(before: Mapping[str, str], after: Mapping[str, str]) -> li
 @dataclass(frozen=True)
 class DemandChange:
     """A demand of a template that differs between two versions. `language`: empty for a demand of all languages.
-    `before`, `after`: its values as text, one in each line; empty for none."""
+    `before`, `after`: its values as text, one per line; empty for none."""
 
     demand: str
     language: str
@@ -225,7 +224,7 @@ def compare_demands(before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequ
     """Return the demands in which two versions of a template differ, from their `fixed` values. Demands of all
     languages come first.
 
-    A value that a version lacks counts as empty, as it does when contracts are drawn.
+    A value that a version lacks counts as empty, as in drawing contracts.
     """
     found = _compare_values(before, after, "", ("languages",))
     then, now = before.get("languages", {}), after.get("languages", {})

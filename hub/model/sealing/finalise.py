@@ -5,10 +5,11 @@
                                                 seal accepted ──CLOSE──▶ COMPLETED ──PACKAGE──▶
 
 If the certificate of a signature expired before the timestamp, the signature is lost (REOPEN). A seal that was prepared
-for a certificate other than the present one is prepared again (DISCARD_SEAL).
+for a certificate other than the current one is prepared again (DISCARD_SEAL). A contract that is also issued as OFD
+takes the step SEAL_OFD before PREPARE_SEAL.
 
-SIGN_SEAL and CLOSE are one run: nothing is written between them. CLOSE alone follows a run that stopped in between.
-PACKAGE makes the evidence package, which the transaction of CLOSE begins; if it fails, a job of its own tries it again.
+SIGN_SEAL and CLOSE are one run: nothing is written between them. CLOSE runs alone after a run that stopped in between.
+PACKAGE makes the evidence package, which the transaction of CLOSE begins; if it fails, a separate job tries it again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class FinaliseStep(StrEnum):
     WAIT = "wait"
 
 
-# Steps that begin outside calls, and the kinds of the attempt rows that are committed before them, for the whole run.
+# Steps that begin calls to outside services, and the kinds of attempt rows that are committed first, for the whole run.
 ATTEMPTS = {
     FinaliseStep.EMBED: ("timestamp",),
     FinaliseStep.SIGN_SEAL: ("seal", "close"),
@@ -52,7 +53,7 @@ def choose_step(
     """Return the next step for a contract in `state`, and the signature request that the step is about.
 
     `unfinished`: the contract's prepared and accepted requests. `is_expired`: whether a certificate (DER) has expired.
-    `seal_certificate`: the present certificate (DER) of the contract's seal. `needs_ofd`: its OFD is not sealed yet.
+    `seal_certificate`: the current certificate (DER) of the contract's seal. `needs_ofd`: its OFD is not sealed yet.
     WAIT: another signer has to act first.
     """
     signature = next((each for each in unfinished if each.state is RequestState.ACCEPTED and not each.is_seal), None)

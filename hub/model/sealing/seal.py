@@ -15,11 +15,11 @@ class SealKind(StrEnum):
     """The kind of a seal, which its picture shows."""
 
     COMPANY = "company"
-    """公章: round, the registered name around a star."""
+    """公章: round, with the registered name around a star."""
     CONTRACT = "contract"
     """合同专用章: the same, with its purpose below the star."""
     REPRESENTATIVE = "representative"
-    """法定代表人名章: square, the name of the legal representative."""
+    """法定代表人名章: square, with the name of the legal representative."""
     CAMPUS = "campus"
     """校区章: round, with the name of the campus below the star."""
 
@@ -46,7 +46,7 @@ class SealAct(StrEnum):
     """An act of people that changes the state of a seal."""
 
     APPROVE = "approve"
-    """The last of the approvals that it needs."""
+    """The last approval that the seal needs."""
     REJECT = "reject"
     MAKE = "make"
     ACTIVATE = "activate"
@@ -73,7 +73,7 @@ class KeyPlace(StrEnum):
     """Where the key of a seal is."""
 
     CONFIGURED = "configured"
-    """The key that the configuration names: on the token, or at a signing service. One seal at most has it."""
+    """The key that the configuration names: on the token, or at a signing service. At most one seal has it."""
     TOKEN = "token"
     """Under a label of its own on the configured token."""
 

@@ -1,4 +1,4 @@
-"""SealGrant: who may use a seal, where, for what, until when and how often; the decision about one use. Pure."""
+"""SealGrant: who may use a seal, where, for what, until when and how often. The decision about one use. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GranteeKind(StrEnum):
 
 
 # Who may be given a new grant. Staff cannot seal files by hand, so grants to accounts and roles would have no effect.
-# The register may name older ones.
+# The register may name older grants of these kinds.
 GRANTABLE = (GranteeKind.CONTRACTS, GranteeKind.CLIENT)
 
 
@@ -137,7 +137,7 @@ def judge_grant(candidate: CandidateGrant, template: str | None, now: datetime) 
 
 
 def judge_use(seal: Seal, candidates: Sequence[CandidateGrant], template: str | None, now: datetime) -> UseVerdict:
-    """Return the most specific of these grants that allows the use, or the reason for a refusal."""
+    """Return the most specific grant that allows the use, or the reason for a refusal."""
     if refusal := judge_seal(seal, now):
         return UseVerdict(refusal=refusal)
     judged = [(candidate, judge_grant(candidate, template, now)) for candidate in candidates]
@@ -158,7 +158,7 @@ def specificity(candidate: CandidateGrant) -> tuple[int, bool, datetime, UUID]:
 def choose_contract_grant(candidates: Sequence[CandidateGrant], template: str, now: datetime) -> SealGrant | None:
     """Return the grant to CONTRACTS whose seal is used for contracts of this template, or None.
 
-    A grant that is used up is still chosen: the contract then waits and staff are told, because no other seal may
+    A grant that is used up is still chosen. The contract then waits and staff are told, because no other seal may
     replace the one that the school has chosen.
     """
     meant = [each for each in candidates if judge_grant(each, template, now) in (None, UseRefusal.EXHAUSTED)]

@@ -17,15 +17,15 @@ MAX_FILES_OF_JOB: Final = 200_000
 MAX_UPLOADED_FILES: Final = 1_000
 MAX_NAMED_FILES: Final = 5_000
 MAX_FILE_BYTES: Final = 1 << 30
-# The most files of one client in one hour, over all its jobs.
+# Maximum number of files of one client in one hour, over all its jobs.
 MAX_FILES_OF_HOUR: Final = 400_000
 RATE_WINDOW: Final = timedelta(hours=1)
 MAX_OPEN_JOBS: Final = 20
 MAX_NAME_LENGTH: Final = 200
-# A job that has not ended after this time is stopped. Something that it needs is missing, and until it ends it counts
+# A job that has not ended after this time is stopped: something that it needs is missing, and an open job counts
 # towards the limits of its client.
 JOB_DEADLINE: Final = timedelta(days=1)
-# A job is not stopped if one of its files was sealed or failed within this time, because it is only slow.
+# A job is not stopped if one of its files was sealed or failed within this time: then it is only slow.
 PROGRESS_WINDOW: Final = timedelta(hours=1)
 # How long the results of a job can be fetched after it has ended.
 RESULT_RETENTION: Final = timedelta(days=7)
@@ -34,7 +34,7 @@ JOB_RETENTION: Final = timedelta(days=180)
 # Limits of the files that are prepared together: their number, and their bytes in all. A larger file is prepared alone.
 MAX_FILES_TOGETHER: Final = 16
 MAX_BYTES_TOGETHER: Final = 8 << 20
-# Files of one lease: at first, at most, and how many seconds they should take, so that the job's progress can be seen.
+# Files in one lease, at first and at most; and the seconds they should take, so that the job's progress can be seen.
 FILES_AT_FIRST: Final = 50
 MAX_FILES_AT_ONCE: Final = 400
 SECONDS_AT_ONCE: Final = 2.0
@@ -148,7 +148,7 @@ class SealItem:
 
     @property
     def use(self) -> UUID:
-        """The id of the file's line in the register of seals, which is the same at each try."""
+        """The id of the file's line in the register of seals. It is the same at each try."""
         return uuid5(self.job, str(self.number))
 
     @property
@@ -170,7 +170,7 @@ class ItemOutcome:
 
 @dataclass(frozen=True)
 class ClientLoad:
-    """The present load of a client. `files`: the files of its jobs within RATE_WINDOW. `oldest`: when the first of
+    """The current load of a client. `files`: the files of its jobs within RATE_WINDOW. `oldest`: when the first of
     these jobs was requested."""
 
     open_jobs: int
@@ -188,7 +188,7 @@ def check_load(load: ClientLoad, files: int, now: datetime) -> None:
 
 
 def group_files(sizes: Sequence[tuple[SealItem, int]]) -> list[list[SealItem]]:
-    """Return the files in the groups in which they are prepared, in order. `sizes`: each file with its bytes."""
+    """Return the groups of files that are prepared together, in order. `sizes`: each file with its size in bytes."""
     groups: list[list[SealItem]] = []
     room = 0
     for item, size in sizes:
@@ -201,7 +201,7 @@ def group_files(sizes: Sequence[tuple[SealItem, int]]) -> list[list[SealItem]]:
 
 
 def plan_lease(files: int, seconds: float) -> int:
-    """Return how many files the next lease takes. `files`, `seconds`: size of the last lease, and how long its files
+    """Return how many files the next lease takes. `files`: the number in the last lease. `seconds`: the time they
     took."""
     wanted = int(files * SECONDS_AT_ONCE / max(seconds, 0.001))
     return max(1, min(wanted, 2 * files, MAX_FILES_AT_ONCE))

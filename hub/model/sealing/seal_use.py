@@ -18,14 +18,14 @@ class UseOutcome(StrEnum):
     """Allowed and counted; the seal's key may be signing."""
     SEALED = "sealed"
     FAILED = "failed"
-    """Not sealed after all, and given back to the grant."""
+    """Not sealed after all; the use was given back to the grant."""
     REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class SealAsk:
-    """A request to use a seal. `grantees`: the grantees in grants that mean the asking party. `actor`: the asking party
-    as the record names it. `template`: the contract's template; None for other files."""
+    """A request to use a seal. `grantees`: the grantees whose grants the asking party may use. `actor`: the asking
+    party as the record names it. `template`: the contract's template; None for other files."""
 
     seal: UUID
     grantees: frozenset[Grantee]
@@ -101,7 +101,7 @@ def begin_uses(
 ) -> BegunUses:
     """Decide about each document. `known`: the lines that exist from an earlier try.
 
-    A document that was already sealed keeps its line. An attempt that did not end, because its process died, is decided
+    A document that was already sealed keeps its line. An attempt that did not end because its process died is decided
     again but not counted twice. When the grant has no uses left, the remaining documents are refused.
     """
     counted: Counter[UUID] = Counter()

@@ -1,7 +1,6 @@
 """The notice that a seal job has ended: its content, its signature, and when it is sent again. Pure.
 
-Source: Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`, with a key whose written form begins with
-`whsec_`.
+Source: Standard Webhooks 1.0.0: HMAC-SHA256 over `id.timestamp.body`. The written form of the key begins with `whsec_`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hub.model.sealing.seal_job import SealJob
 
 PREFIX: Final = "whsec_"
 MIN_KEY_BYTES: Final = 24
-# The pauses before each further try. After the last one it is given up.
+# The pauses before each further try. After the last one, the hub gives up.
 RETRIES: Final = tuple(timedelta(seconds=each) for each in (5, 60, 300, 1800, 7200, 21_600, 43_200))
 
 

@@ -1,7 +1,7 @@
 """AppKey: a key in the keystore of an app on a signer's device, which outlives a session.
 
 The key is bound permanently to the person who presented it in a session with verified code and identity. Its
-certificates are still short-lived.
+certificates are short-lived nevertheless.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from hub.model.signing.signature_request import Custody
 
-# The most unrevoked keys of one person.
+# Maximum number of unrevoked keys of one person.
 MAX_DEVICES = 10
 MAX_LABEL_LENGTH = 60
 

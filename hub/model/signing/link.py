@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-# Crockford's base 32, without I, L, O, U. Suits the alphanumeric mode of QR codes.
+# Crockford's base 32, without I, L, O, U. It fits the alphanumeric mode of QR codes.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TICKET_LENGTH = 13
 PICKUP_DIGITS = 6

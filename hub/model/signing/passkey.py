@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-# The most passkeys of one person at one origin: enough for all of their devices.
+# Maximum number of passkeys of one person at one origin: enough for all their devices.
 MAX_PASSKEYS = 10
 
 

@@ -17,7 +17,7 @@ CODE_DIGITS = 6
 
 # Maximum number of codes to one signer in each period.
 CODES_PER = ((timedelta(minutes=1), 1), (timedelta(hours=1), 5), (timedelta(days=1), 10))
-# A code that was sent later than this from now was sent before the clock was set back, and when is not known.
+# A code dated further ahead than this was sent before the clock was set back, so its real time is unknown.
 CLOCKS_APART = timedelta(minutes=1)
 WRONG_ANSWERS_A_DAY = 10
 # Number of wrong answers after which a code becomes invalid. Another code can then be requested.
@@ -37,7 +37,7 @@ class Identified:
 
     @property
     def facts(self) -> dict[str, str]:
-        """Return the facts for the record."""
+        """The facts for the record."""
         facts = {"provider": self.provider, "method": self.method}
         return facts | {"request_id": self.reference} if self.reference else facts
 

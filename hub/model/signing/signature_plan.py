@@ -14,7 +14,7 @@ PLAN_KEPT_FOR = 30.0
 
 @dataclass(frozen=True)
 class SignaturePlan:
-    """Everything from which a file is prepared, except the handwriting. `document`: SHA-256 (hex) of the present
+    """Everything from which a file is prepared, except the handwriting. `document`: SHA-256 (hex) of the current
     revision; `is_first`: it has no signature yet. `field`, `name`, `language`, `zone`: the signer's. `custody` and
     `chain` (DER) are those of the session's key."""
 
@@ -32,19 +32,19 @@ class SignaturePlan:
 class SignaturePlans:
     """The plans of sessions whose key got a certificate a moment ago, each for one use.
 
-    They are kept in the memory of one process, for `kept_for` seconds. They only save time: whoever uses a plan
-    compares it, under the lock of the contract, with what is stored.
+    They are kept in the memory of one process, for `kept_for` seconds. They only save time: before a plan is used, it
+    is compared with the stored data, under the lock of the contract.
     """
 
     kept_for: float = PLAN_KEPT_FOR
     _kept: dict[tuple[bytes, UUID | None], SignaturePlan] = field(default_factory=dict)
 
     def keep(self, secret: str, contract: UUID | None, plan: SignaturePlan) -> None:
-        """Keep the plan for the next file that this session asks for, at this contract or at that of its link."""
+        """Keep the plan for the next file that this session asks for. `contract`: None for that of its link."""
         place = hash_secret(secret), contract
         self._kept[place] = plan
         asyncio.get_running_loop().call_later(self.kept_for, self._kept.pop, place, None)
 
     def take(self, secret: str, contract: UUID | None) -> SignaturePlan | None:
-        """Return the plan, and forget it."""
+        """Return the plan, if there is one, and forget it."""
         return self._kept.pop((hash_secret(secret), contract), None)

@@ -14,7 +14,7 @@ SEAL_FIELD = "seal"
 
 
 class RequestState(StrEnum):
-    """State of a request. `ACCEPTED`: the signature is checked and stored, and blocks other changes of the document
+    """State of a request. `ACCEPTED`: the signature is checked and stored, and blocks other changes to the document
     until it is embedded."""
 
     PREPARED = "PREPARED"

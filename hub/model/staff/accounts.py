@@ -29,7 +29,7 @@ class StaffAccount:
     """An account as its administrator sees it.
 
     `sessions`: the number of open sessions. `second_factor`: whether it has one. `password_expires_at`: when a one-time
-    password expires that was not changed yet. `login_subject`: the person's id at the school's own login service.
+    password that was not changed yet expires. `login_subject`: the person's id at the school's own login service.
     """
 
     staff: Staff

@@ -85,7 +85,7 @@ def compute_next_try(tries: int, now: datetime) -> datetime | None:
 def write_alert(kind: str, lines: Sequence[tuple[str, str]], number: int, console: str) -> list[str]:
     """Return the texts of the messages, usually one: lines in Chinese, then in English, and the URL of the console.
 
-    `number`: the number of all alerts. The text says it if some alerts have no line of their own.
+    `number`: the number of all alerts. The text states it if some alerts have no line of their own.
     """
     parts = _parts(lines) if kind in NEVER_SHORTENED else [lines[:MAX_LINES]]
     total = f"共 {number} 条 · {number} in all" if number > sum(map(len, parts)) else None
@@ -93,7 +93,7 @@ def write_alert(kind: str, lines: Sequence[tuple[str, str]], number: int, consol
 
 
 def _parts(lines: Sequence[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """Split the lines into parts of at most MAX_FULL_BYTES. A longer line makes a part of its own."""
+    """Split the lines into parts of at most MAX_FULL_BYTES. A longer line is a part of its own."""
     parts: list[list[tuple[str, str]]] = []
     room = 0
     for line in lines:

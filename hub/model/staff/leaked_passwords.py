@@ -1,7 +1,7 @@
 """Leaked passwords that are long enough for an account, stored as the first bytes of their hashes.
 
-`tests/seeds/make_leaked_passwords.py` makes the file and names its sources. About one in 94,000 passwords that were not
-leaked is mistaken for a leaked one.
+`tests/seeds/make_leaked_passwords.py` makes the file and names its sources. About one in 94,000 other passwords is
+mistaken for a leaked one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which passwords an account may have: long, not among those that are tried first, and not leaked."""
+"""The passwords that an account may have: long, not leaked, and not among those that guessing programs try first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.model.staff.leaked_passwords import is_leaked
 
 # Length in characters. A shorter password can be guessed, and nobody types a longer one.
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 200
-# The characters that must be left when words, rows of keys, years and repetitions are removed.
+# Number of characters that must be left after words, rows of keys, years and repetitions are removed.
 MIN_SURPRISING = 6
 # Shorter pieces of a name or login are ignored, because they occur in any text.
 MIN_PERSONAL_LENGTH = 3

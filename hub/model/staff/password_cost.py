@@ -1,4 +1,4 @@
-"""What it costs to hash a password, for us and for whoever tries passwords on a stolen hash."""
+"""The cost of hashing a password, for the hub and for an attacker who tries passwords on a stolen hash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class PasswordCost:
     """The cost of a password's hash by Argon2id: passes over a memory in KiB, which is divided into lanes.
 
-    By default a fifth of a second and 64 MiB: the second choice of RFC 9106, section 4.
+    By default a fifth of a second and 64 MiB: the second recommended option of RFC 9106, section 4.
     """
 
     passes: int = 3

@@ -22,7 +22,7 @@ OPEN_FOR = timedelta(days=7)
 OLD_PHONE = "old-phone"
 # Kind of staff task: a change waits for its second approval. Closed together with the change.
 PHONE_CHANGE = "phone-change"
-# If at least this many other people have the same number, it is checked whether all of them are one family.
+# If at least this many other people have the same number, the hub checks whether all of them are one family.
 MAX_SHARING = 2
 
 

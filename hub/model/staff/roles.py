@@ -1,4 +1,4 @@
-"""What each role may do in the console. On which rows depends on the account's campus: see `Scope`."""
+"""What each role may do in the console. The account's campus decides on which rows: see `Scope`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Permission(StrEnum):
     OWN_ACCOUNT = "own-account"
     """One's own password, sessions and second factor."""
     READ_CONTRACT = "read-contract"
-    """Contracts with their records, enrolments, tasks, posters and policies: everything that only shows."""
+    """Contracts with their records, enrolments, tasks, posters and policies: everything that is only shown."""
     READ_RECORD = "read-record"
     """The school's own record: who changed accounts, keys, campuses and the seal."""
     READ_REPORTS = "read-reports"
@@ -33,7 +33,7 @@ class Permission(StrEnum):
     HAND_OUT_LINK = "hand-out-link"
     """A signer's link or code, with which a visit begins."""
     ISSUE = "issue"
-    """Issue, and withdraw for a corrected contract in its place."""
+    """Issue a contract, and withdraw one to issue a corrected one in its place."""
     APPROVE_ISSUE = "approve-issue"
     """Approve the issue of contracts that somebody else asked for, where a course or template demands it."""
     IMPORT = "import"
@@ -57,7 +57,7 @@ class Permission(StrEnum):
     MANAGE_ACCOUNTS = "manage-accounts"
     MANAGE_KEYS = "manage-keys"
     ANSWER_PERSONS = "answer-persons"
-    """Look up, give out and plan to erase what is kept about one person, who asked for it."""
+    """Look up and give out the data kept about a person who asked for it, and plan its erasure."""
     HOLD_CONTRACT = "hold-contract"
     """Place and lift legal holds, which keep a contract from every erasure."""
     SET_UP = "set-up"

@@ -10,7 +10,7 @@ from hmac import compare_digest
 
 import pyotp
 
-# Seconds of a time step, and how many steps before and after the present one are accepted, since clocks differ.
+# Seconds of a time step, and how many steps before and after the current one are accepted, since clocks differ.
 STEP_SECONDS, STEPS_APART = 30, 1
 CODE_DIGITS = 6
 RECOVERY_CODES = 10
@@ -44,7 +44,7 @@ def find_step(secret: str, code: str, now: datetime, last: int | None) -> int | 
 
 
 def new_recovery_codes() -> tuple[str, ...]:
-    """Return one-time codes like `k7md-2v9q-x4tp`, for the case that the phone is lost."""
+    """Return one-time codes like `k7md-2v9q-x4tp`, in case the phone is lost."""
     return tuple(
         "-".join(
             "".join(secrets.choice(RECOVERY_CHARACTERS) for _ in range(RECOVERY_GROUP_LENGTH))

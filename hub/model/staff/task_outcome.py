@@ -60,8 +60,8 @@ class MootWhen(StrEnum):
     REPLACED = "replaced"
 
 
-# By kind. Tasks of all other kinds need a person, for example "not-me", which pauses reminders to a number. The task
-# about a phone change is finished together with the change.
+# By kind of task. Tasks of all other kinds need a person, for example "not-me", which pauses reminders to a number. The
+# task about a phone change is finished together with the change.
 MOOT_WHEN: Mapping[str, MootWhen] = {
     "unanswered": MootWhen.SIGNER_DONE,
     OPTED_OUT: MootWhen.SIGNER_DONE,
