@@ -95,8 +95,8 @@ class Database:
         self.callback_writer = CallbackWriter(self._connect)
         self.pool = ConnectionPool(self._connect, pool_size)
         self._entered_at = 0.0
-        # Awaited before each commit. A test ends a process there, or lets somebody else be faster. A write that is a
-        # whole transaction commits by itself, so this is awaited before it.
+        # Awaited before each commit. Tests use this to end a process there, or to let another transaction go first. A
+        # write that is a whole transaction commits by itself, so this is awaited before it.
         self.before_commit = _nothing
 
     async def _connect(self) -> Driver:

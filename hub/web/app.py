@@ -42,7 +42,7 @@ from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
 from hub.wiring import Hub
 
 MAX_BODY_BYTES = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is bounded more tightly where it is read
-# The fields of a form. To choose more lines than a page shows, people choose all that match a filter.
+# The most fields of a form. To choose more lines than a page shows, people choose all that match a filter.
 MAX_FORM_FIELDS = 1000
 SHUTDOWN_TIMEOUT = 10.0
 CLOSING_IS_NO_ERROR = ClosingIsNoError()

@@ -24,8 +24,8 @@ from hub.wiring import Hub
 # Signed answers are cached for this time and for everybody, so that visitors cannot keep the token busy.
 KEPT = timedelta(minutes=10)
 MAX_KEPT = 2000
-# The most answers about several certificates that are signed within that time. Anybody who has a contract could ask
-# about its certificates in a new order without end; about one certificate there are only two answers.
+# The most answers about several certificates that are signed within that time. Otherwise anybody with a contract could
+# ask about its certificates in ever new orders. About a single certificate there are only two answers.
 MAX_COMBINED = 100
 
 

@@ -8,8 +8,9 @@ from hub.errors import DatabaseUnavailable
 from hub.store.operation.jobs import DELIVER, DELIVER_CODE
 from hub.store.server.connections import DATABASE_OWNER, open_connection
 
-# The messages that were open: their providers may have been called after the backup was made. Only the first start of
-# a job sends without asking the provider first. The former hub may have carried out steps that were due until now.
+# Providers may have been called for open messages after the backup was made. Count a start of every job that sends,
+# because only the first start sends without asking the provider first. The former hub may have carried out steps that
+# were due until now.
 _MARK = """
 SET LOCAL search_path = public;
 INSERT INTO sending_pause (one, since, restored_from) VALUES (true, '{now}', '{made_at}')

@@ -1,7 +1,7 @@
-"""The members of a backup: a tar stream in which manifests name each member before them, with its size and SHA-256.
+"""The members of a backup, as a tar stream. Each manifest names the members before it, with size and SHA-256.
 
 A manifest comes after every few thousand members, so that writer and reader need to remember only these. The last
-manifest says that nothing follows.
+manifest says that it is the last.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ArchiveWriter:
         header.size, header.mode = size, 0o600
         hashed = _HashedContent(content)
         self._tar.addfile(header, cast(IO[bytes], hashed))
-        self._tar.members.clear()  # type: ignore[attr-defined]  # it would remember each of a million files
+        self._tar.members.clear()  # type: ignore[attr-defined]  # tarfile would keep a million members in memory
         return hashed.digest.hexdigest()
 
     def _write_manifest(self, *, last: bool) -> None:

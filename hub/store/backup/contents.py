@@ -27,8 +27,8 @@ FOLDERS = ("token", "authority", "trust", "keys", "templates")
 TOKEN_LOCK = "in-use.lock"
 ID_FILE = "installation.id"
 CONFIGURATION = "qianda.toml"
-# Waits until no file is being deleted, and lets none be deleted while its connection is open, except those of people
-# who are erased.
+# Waits until no file is being deleted, then prevents deletions while its connection is open. Only the erasure of a
+# person still deletes files.
 KEEP_FILES = "SELECT pg_advisory_lock(hashtextextended('backup', 3))"
 # The version of the format of the members. Another format gets another number.
 FORM = 1
@@ -37,7 +37,7 @@ FORM = 1
 @dataclass(frozen=True)
 class AboutBackup:
     """The description of a backup, which it contains. `schema`: the newest migration. `files`: whether it contains the
-    stored files, which it does not if they are in an object store. `made_at`: ISO 8601 with a time zone."""
+    stored files; False if they are in an object store. `made_at`: ISO 8601 with a time zone."""
 
     made_at: str
     installation: str

@@ -108,7 +108,7 @@ def _psql(access: DumpAccess) -> list[str]:
 def _running(
     access: DumpAccess, words: list[str], **pipes: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], list[bytes]]]:
-    """Run a program until the end of the block; on an error it is killed. Its complaints are read meanwhile."""
+    """Run a program until the end of the block, and read its standard error meanwhile. Kill it on an error."""
     command = [str(access.programs / words[0]), *words[1:]]
     complaints: list[bytes] = []
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=access.environment, **pipes)

@@ -50,10 +50,10 @@ _REACHED_OR_LATER = ("SIGNED", "COMPLETED")
 
 
 async def count_board(connection: Connection, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Return the numbers of contracts in the scope by state, and by name. `now`: on the planning clock.
+    """Return the numbers of contracts in the scope by state, and by group. `now`: on the planning clock.
 
-    The funnel: issued, delivered, opened, signed, completed; a signed contract has passed each step before. Of those to
-    be signed: pending, reached, read, unreached, overdue. Also: stuck.
+    The groups: issued, delivered, opened, signed, completed (the funnel, in which a signed contract has passed all
+    earlier steps); pending, reached, read, unreached, overdue (contracts to be signed); stuck.
     """
     states = {row["state"]: int(row["number"]) for row in await connection.execute(_BY_STATE)}
     facts = {name: int(number) for name, number in (await connection.execute(_PENDING, {"now": now})).one().items()}

@@ -121,7 +121,7 @@ class BoardFilter:
 
 
 def _has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return the condition that a contract has a message like this, of its own or shared with other contracts."""
+    """Return the condition that a contract has a message that meets these conditions, its own or a shared one."""
     return or_(
         _OWN.where(DELIVERY.c.contract == CONTRACT.c.id, *conditions).correlate(CONTRACT).exists(),
         _SHARED.where(SHARE.c.contract == CONTRACT.c.id, *conditions).correlate(CONTRACT).exists(),
@@ -137,7 +137,7 @@ def _is_one_of(ids: Select[Any] | CompoundSelect[Any]) -> ColumnElement[bool]:
 
 
 def is_pending() -> ColumnElement[bool]:
-    # A constant in the text: an index of pending contracts alone can be used.
+    # Written into the text as a constant, so that the partial index of pending contracts can be used.
     return CONTRACT.c.state == literal("ISSUED", literal_execute=True)
 
 

@@ -102,7 +102,7 @@ class Board(EncryptedRepository):
         after: tuple[Any, UUID] | None = None,
         limit: int = 50,
     ) -> list[BoardRow]:
-        """Return contracts in this order. `after`: what the last one on the page before is sorted by, and its id."""
+        """Return contracts in this order. `after`: sort value and id of the last contract on the previous page."""
         chosen = select(CONTRACT.c.id).where(*wanted.conditions(self._cipher))
         column, key = SORT_COLUMNS[sort], tuple_(SORT_COLUMNS[sort], CONTRACT.c.id)
         if after:

@@ -78,11 +78,11 @@ class ContractAnswers:
         self._contracts = contracts
 
     async def put(self, contract: Contract, sha256: str, shown: Mapping[str, Any]) -> Contract:
-        """Write that the document `sha256` (hex) with these answers takes the place of the present one, whose file is
-        no longer needed. The caller has locked the contract. Raises StaleVersion."""
+        """Replace the contract's document by `sha256` (hex), which shows these answers. The file of the former document
+        is no longer needed. The caller has locked the contract. Raises StaleVersion."""
         encrypted = self._cipher.encrypt_json(shown, ANSWERS.at(contract.id))
         await self._connection.execute(_FORGET_FILE, {"of": contract.id, "document": contract.document})
-        # The database looks at the number of pages, which it cannot read in the encrypted answers.
+        # The database needs the number of pages, but cannot read it in the encrypted answers.
         written = {"document": sha256, "issued_sha256": sha256, "pages": shown["pages"], "answers_sealed": encrypted}
         return await self._contracts.change(contract, **written)
 
@@ -96,7 +96,7 @@ class ContractAnswers:
         return [_attachment(row) for row in await self._connection.execute(_OF_CONTRACT, {"of": contract})]
 
     async def supersede_others(self, contract: UUID, kept: Sequence[UUID], at: datetime) -> None:
-        """Note that the document shows these attachments, and no others."""
+        """Mark all attachments except `kept` as superseded: the document does not show them any more."""
         await self._connection.execute(_SUPERSEDE, {"of": contract, "kept": list(kept), "at": at})
 
     async def get_attachment(self, contract: UUID, attachment: UUID) -> tuple[Attachment, bytes]:

@@ -50,7 +50,7 @@ def _labelled(statement: Select[Any]) -> Select[Any]:
 
 
 def _parts(**rows: Table) -> str:
-    """Return the columns of these rows, which a function returns, under the labels of `_labelled`."""
+    """Return the columns of these rows of a function's result, labelled as `_labelled` does."""
     columns = [(name, table.name, column.name) for name, table in rows.items() for column in table.c]
     return ", ".join(f'({name})."{column}" AS {table}_{column}' for name, table, column in columns)
 
@@ -146,11 +146,11 @@ class FoundVisit:
 
 @dataclass(frozen=True)
 class SeenPage:
-    """A session that fetches a page of a contract's document (SHA-256, hex), which has so many pages.
+    """A session that fetches a page of a contract. `document`: its SHA-256 (hex); `pages`: how many pages it has.
 
     `contract`: None if the session does not include it; `task`: the state of the task of the session's person there.
-    `is_noted`: the page is noted as seen. It is not if the session may not see it, or nothing has to be signed any
-    more.
+    `is_noted`: whether the page is noted as seen; False if the session may not see it, or if nothing has to be signed
+    any more.
     """
 
     session: SigningSession
@@ -199,7 +199,7 @@ def opening_of_parties(contracts: Iterable[Contract]) -> Opening:
 
 
 def opening_lock(contract: UUID, *, with_record: bool = False) -> Opening:
-    """Return what `Cases.lock`, or `Cases.lock_with_record`, does first."""
+    """Return what `Cases.lock` does first."""
     return Opening(_LOCK, {"contract": contract, "with_record": with_record})
 
 
@@ -253,8 +253,8 @@ class Cases:
         """Lock the contract until the end of the transaction, and return its case as it is under the lock.
 
         The lock is `NO KEY`: other transactions can still write rows that refer to the contract. `with_record`: also
-        lock the record of the contract. Use this only if other transactions, too, lock the rows that follow only under
-        the lock of this contract. Raises ContractNotFound.
+        lock the record of the contract. Use this only if every transaction locks the rows that follow under the lock of
+        this contract. Raises ContractNotFound.
         """
         rows = await self._connection.execute(_LOCK, {"contract": contract, "with_record": with_record})
         if not rows:

@@ -176,7 +176,7 @@ class Contracts(EncryptedRepository):
         after: tuple[datetime, UUID] | None = None,
         limit: int = 50,
     ) -> list[Contract]:
-        """Return contracts, newest first. `after`: creation time and id of the last one on the page before."""
+        """Return contracts, newest first. `after`: creation time and id of the last contract on the previous page."""
         statement = select(CONTRACT).order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
         if state:
             statement = statement.where(CONTRACT.c.state == state)
@@ -285,7 +285,7 @@ class Contracts(EncryptedRepository):
         return [self.read_signer(row) for row in rows]
 
     async def is_known_by(self, person: str, name: str, phone: str) -> bool:
-        """Return whether this person is on file, and everywhere with this name and phone (E.164)."""
+        """Return whether this person is on file, and has this name and phone (E.164) everywhere."""
         mine = select(SIGNER.c.name, SIGNER.c.phone_hash).where(SIGNER.c.person == person).distinct()
         rows = await self._connection.execute(mine)
         found_by = self._cipher.found_by("phone", phone)
@@ -334,7 +334,7 @@ class Contracts(EncryptedRepository):
     # ---- files
 
     async def add_version(self, contract: UUID, kind: str, sha256: str, size: int, at: datetime) -> None:
-        """List a version. For a draft, no file is stored. Every other version has its own file at first."""
+        """Add a version of the document. A draft has no stored file; every other version has its own file at first."""
         values = {"contract": contract, "kind": kind, "sha256": sha256, "size": size, "created_at": at}
         values["file"] = None if kind == DRAFT else sha256
         await self._connection.write(_ADD_VERSION, arrays_of(_VERSION_COLUMNS, [values]))

@@ -80,7 +80,8 @@ class Tasks(Repository):
     async def list_contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
     ) -> list[UUID]:
-        """Return contracts with open tasks at these campuses (of this course), by id, after the id `after`."""
+        """Return contracts with open tasks at these campuses (and of this course), in the order of their ids, after
+        `after`."""
         mine = _OPEN & TASK.c.campus.in_(campuses) & (TASK.c.contract > after)
         statement = select(TASK.c.contract).distinct().where(mine).order_by(TASK.c.contract).limit(limit)
         if course is not None:
@@ -116,7 +117,8 @@ class Tasks(Repository):
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """Store the first correct code since the task was (last) opened. Later codes change nothing."""
+        """Store time and door of the first correct code since the task was (last) opened. Later codes change
+        nothing."""
         await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(

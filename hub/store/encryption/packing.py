@@ -87,7 +87,7 @@ def _read_object(content: bytes) -> dict[str, Any]:
 
 
 class JoinedJson(Mapping[str, Any]):
-    """Two JSON objects as one. A part that both have is that of the first."""
+    """Two JSON objects as one. If both have a part, the first one's is used."""
 
     def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
         self._parts = (first, second)

@@ -23,7 +23,7 @@ _NUMBERED = SqlStatement(
 
 class EvidenceAddenda(Repository):
     async def add(self, addendum: EvidenceAddendum) -> bool:
-        """Store an addendum. Return False if there is one of this number, which stays."""
+        """Store an addendum. Return False, and change nothing, if one with this number exists."""
         return (await self._connection.write_now(_ADD, vars(addendum))).rowcount == 1
 
     async def find_newest(self, contract: UUID) -> EvidenceAddendum | None:

@@ -19,7 +19,7 @@ from hub.store.tables.server import INSTALLATION
 
 ROWS_AT_ONCE = 200
 
-# This includes contracts that have only their record, or its head, left.
+# This includes contracts of which only the record, or its head, is left.
 _NEXT = SqlStatement(
     text("""
 SELECT id FROM (
@@ -33,7 +33,7 @@ SELECT id FROM (
 _GIVEN = func.unnest(bindparam("ids", type_=ARRAY(Uuid())))
 _THESE = _GIVEN.table_valued(column("id", Uuid()), name="these").render_derived()
 _FIELDS = [ENTRY.c[name] for name in RecordEntry.__dataclass_fields__]
-# One statement sees everything at the same moment, even while other transactions write.
+# One statement reads one snapshot, even while other transactions write.
 _RECORDS = SqlStatement(
     select(
         _THESE.c.id,

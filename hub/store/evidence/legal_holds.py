@@ -61,7 +61,7 @@ class LegalHolds(Repository):
         return [each for each in held if each.hold.is_active(now)]
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
-        """Erase the reason of the holds of this contract that have one of these texts."""
+        """Erase the reasons of this contract's holds that are one of these texts."""
         await self._connection.write(_FORGET, {"mine": contract, "words": list(words)})
 
     async def lift(self, hold: UUID, actor: str, at: datetime) -> None:

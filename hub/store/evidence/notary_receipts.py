@@ -1,4 +1,4 @@
-"""Receipts of notaries: which roots have none yet, which have only a promise, and what was given."""
+"""Receipts of notaries: which roots have none yet, which have only a promise, and which receipts were given."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class NotaryReceipts(Repository):
         return await self._list(_PROMISED, {"notary": notary, "most": limit})
 
     async def list_given(self, notary: str) -> list[DepositedRoot]:
-        """Return each receipt of this notary beside the root of its day as it is now."""
+        """Return each receipt of this notary with the present root of its day."""
         return await self._list(_GIVEN, {"notary": notary})
 
     async def add(self, receipt: StoredReceipt) -> bool:
-        """Store a receipt. Return False if there is one already, which stays."""
+        """Store a receipt. Return False, and change nothing, if there is one already."""
         return (await self._connection.write_now(_ADD, vars(receipt))).rowcount == 1
 
     async def _list(self, statement: SqlStatement, values: dict[str, str | int]) -> list[DepositedRoot]:

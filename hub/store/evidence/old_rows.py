@@ -56,7 +56,7 @@ OLD_ROWS: Mapping[str, OldRows] = {
     "job-log": OldRows("pgqueuer_log", "created < :before"),
     "job-statistics": OldRows("pgqueuer_statistics", "created < :before"),
     "rosters": OldRows("roster_upload", "created_at < :before"),
-    # The new signer of a contract that can no longer be replaced, or about whom nobody has decided.
+    # Data of a new signer whose contract can no longer be replaced, or about whom nobody has decided.
     "replacements": OldRows(
         "issue_item",
         "replacement_sealed IS NOT NULL AND (act IN (SELECT id FROM issue_act WHERE asked_at < :before)"

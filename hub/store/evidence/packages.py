@@ -59,7 +59,7 @@ _ERASED = SqlStatement(select(func.count()).select_from(VERSION).where(_OF_VERSI
 
 
 def opening_of_package(contract: UUID, authority: str) -> Opening:
-    """Return all reads for the first package of a contract, which see the same moment."""
+    """Return one opening with all reads for the first package of a contract, so that they see the same snapshot."""
     mine = {"contract": contract}
     reads = (GET_CASE, ENTRIES, VERSIONS, REQUESTS, ATTEMPTS, LEDGER, _CHECKS, _PAGES, _NEWEST)
     others = [Opening(read, mine) for read in reads]
@@ -88,7 +88,7 @@ class EvidencePackages(Repository):
         await self._connection.write(_DONE, {"contract": contract})
 
     async def add(self, package: EvidencePackage) -> None:
-        """Store a version, unless a version of this number exists."""
+        """Store a version, unless one with this number exists."""
         await self._connection.write(_ADD, vars(package))
 
     async def needs_first(self, contract: UUID) -> bool:

@@ -160,7 +160,7 @@ class PersonErasure(EncryptedRepository):
         await self._run(CERTIFICATE.update().where(issued), certificate=b"")
 
     async def _end_entries(self, signer: UUID, now: datetime) -> None:
-        """End the links and sessions of a signer: through them, new texts would be kept about nobody."""
+        """End the links and sessions of a signer. Otherwise new texts could be stored about a person who was erased."""
         await self._run(LINK.update().where(LINK.c.signer == signer, LINK.c.revoked_at.is_(None)), revoked_at=now)
         await self._run(SESSION.update().where(SESSION.c.signer == signer), expires_at=SESSION.c.created_at)
 
@@ -177,7 +177,7 @@ class PersonErasure(EncryptedRepository):
     # ---- elsewhere
 
     async def erase_enrolment(self, line: Mapping[str, Any], person: KnownPerson, words: Sequence[str]) -> None:
-        """Delete the line of a student; erase a guardian from the line of another person."""
+        """Delete the enrolment if the person is its student, otherwise erase the person from it."""
         mine = ENROLMENT.c.id == line["id"]
         if line["is_student"]:
             await self._run(ENROLMENT.delete().where(mine))

@@ -191,7 +191,7 @@ class PersonRows:
                 continue
 
     async def _people(self) -> AsyncIterator[Mapping[str, Any]]:
-        """Yield the people of each enrolment, and those who are to sign in the place of another."""
+        """Yield the people of each enrolment, and those who are to replace a signer."""
         async for _, people in self._opened(_ENROLMENTS, _PEOPLE):
             yield people
         async for _, asked in self._opened(_REPLACEMENTS, _REPLACEMENT):
@@ -215,7 +215,8 @@ class PersonRows:
         return sorted(found.values(), key=lambda part: (part.created_at, part.number))
 
     async def list_enrolments(self, person: KnownPerson) -> list[dict[str, Any]]:
-        """Return the roster lines that name the person: whether as the student, and the person's own values only."""
+        """Return the roster lines that name the person, each with the person's own values only, and whether the person
+        is the student."""
         lines: list[dict[str, Any]] = []
         async for row, people in self._opened(_ENROLMENTS, _PEOPLE):
             for is_student, values in list_people(people):
@@ -226,7 +227,7 @@ class PersonRows:
         return lines
 
     async def list_replacements(self, person: KnownPerson) -> list[dict[str, Any]]:
-        """Return the acts that have not ended by which the person is to sign in the place of another."""
+        """Return the unfinished acts by which the person is to replace a signer."""
         return [
             {name: row[name] for name in ("act", "enrolment", "campus", "asked_at")} | {"on_file": asked["by"]}
             async for row, asked in self._opened(_REPLACEMENTS, _REPLACEMENT)
@@ -268,8 +269,7 @@ class PersonRows:
 
 
 def _number(sought: SoughtPerson) -> dict[str, str]:
-    """Return the sought number in place of a row's, which is not known until the row is decrypted, so that it
-    matches."""
+    """Return the sought number, to stand for that of a row that is not decrypted yet, so that the row matches."""
     return {"id_number": sought.id_number}
 
 

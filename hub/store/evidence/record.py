@@ -205,8 +205,8 @@ class Record:
         return words
 
     async def erase_texts(self, contract: UUID, words: Sequence[str]) -> list[str]:
-        """Erase the texts about a contract that are of none of its signers, or that contain one of these words of a
-        person. Return the erased texts."""
+        """Erase the texts about a contract that belong to none of its signers, or that contain one of these words.
+        Return the erased texts."""
         texts = (VALUE.c.contract == contract) & VALUE.c.salt.is_not(None)
         naming = [
             row["commitment"]

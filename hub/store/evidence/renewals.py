@@ -92,6 +92,7 @@ class Renewals(Repository):
         return int(await self._connection.scalar(_COUNT_TO_HASH_ANEW, {"algorithm": algorithm}) or 0)
 
     async def list_to_hash_anew(self, algorithm: str, after: UUID, limit: int) -> list[UUID]:
-        """Return contracts whose package is in a tree, but in none of this algorithm yet, in the order of their ids."""
+        """Return contracts whose package is in a tree, but in no renewal with this algorithm yet, in the order of their
+        ids."""
         given = {"algorithm": algorithm, "after": after, "most": limit}
         return await self._connection.scalars(_TO_HASH_ANEW, given)

@@ -43,7 +43,7 @@ FROM document_version AS version JOIN contract ON contract.id = version.contract
 WHERE version.contract = ANY(:contracts) AND version.kind NOT IN ('issued-ofd', 'final-ofd') ORDER BY version.id
 """).bindparams(bindparam("contracts", type_=ARRAY(Uuid())))
 )
-# A row may only name a file that is still the whole of a version. Another process may have turned it into a part.
+# The named file must still be a whole version: another process may have turned it into a part.
 _PUT_PARTS = SqlStatement(
     text("""
 UPDATE document_version SET file = found.file

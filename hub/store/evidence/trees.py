@@ -74,7 +74,7 @@ LEFT JOIN evidence_package AS package
 WHERE leaf.day = :day ORDER BY leaf.position
 """).bindparams(_DAY)
 )
-# The triggers that keep rows from being changed, by their tables, and the one that keeps the heads of records.
+# The triggers that prevent changes of rows, each with its table, and the one that updates the heads of records.
 EVIDENCE_TRIGGERS = frozenset(
     {
         *((table, "keep_evidence") for table in ("record_entry", "evidence_package", "evidence_addendum")),
@@ -107,8 +107,8 @@ class ComparedLeaf:
 
 class HashTrees(Repository):
     async def list_new_leaves(self, limit: int) -> list[TreeLeaf]:
-        """Return the leaves of all records that have grown since their last leaf, and of all files and packages without
-        one."""
+        """Return leaves, at most `limit` of each kind: of records that have grown since their last leaf, and of files
+        and packages without one."""
         heads = await self._connection.execute(_GROWN, {"school": SCHOOL, "most": limit})
         leaves = [record_leaf(row["contract"], row["number"], row["entries"], row["digest"]) for row in heads]
         for kind, statement in ((LeafKind.FILE, _NEW_FILES), (LeafKind.PACKAGE, _NEW_PACKAGES)):

@@ -139,7 +139,7 @@ class Files:
         return content
 
     async def _read(self, path: str) -> bytes:
-        """Return a file of the store. In a folder, obstore's own threads would take four times the CPU of one read."""
+        """Return a file of the store. In a folder it is read without obstore, whose threads take four times the CPU."""
         if self.folder is not None:
             return await asyncio.get_running_loop().run_in_executor(self._threads, (self.folder / path).read_bytes)
         return bytes(await (await self._store.get_async(path)).bytes_async())
@@ -186,8 +186,8 @@ class Files:
     async def delete_found(self, path: str, before: datetime | None = None) -> bool:
         """Delete the file found at `path`, and return whether it is gone.
 
-        `before`: only if it was last written before this moment. Whoever stores the same content anew writes it again,
-        perhaps since it was found.
+        `before`: delete it only if it was last written before this moment. The same content may have been stored, and
+        so written, again since the file was found.
         """
         try:
             if before is None or (await self._store.head_async(path))["last_modified"] < before:

@@ -55,7 +55,7 @@ class Callbacks(EncryptedRepository):
         return await self._connection.scalars(statement)
 
     async def lease(self, callbacks: Sequence[UUID], until: datetime) -> None:
-        """Lease these callbacks until then. If the process dies, another one takes them afterwards."""
+        """Lease these callbacks until `until`. If the process dies, another one takes them afterwards."""
         if callbacks:
             undone = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
             await self._connection.execute(CALLBACK.update().where(undone).values(due_at=until))

@@ -62,7 +62,8 @@ class InboundMessages(EncryptedRepository):
         return Written(identity, provider, message.sender, message.text, command, at)
 
     async def done(self, messages: Sequence[UUID], outcome: str) -> None:
-        """Write the outcome of messages that have none yet: a word of `hub.lifecycle.inbound.inbound_sms`."""
+        """Write the outcome of messages that have none yet. The words for it are in
+        `hub.lifecycle.inbound.inbound_sms`."""
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 

@@ -1,5 +1,5 @@
-"""Handle in batches what arrives one by one: items that arrive during one batch share the next one, so none has to wait
-until a batch is full."""
+"""Handle items in batches. Items that arrive while a batch is handled form the next one, so no item waits for a batch
+to fill up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class BatchItem(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """`handle` gives every item of a batch its result. If it raises, those without one get the error."""
+    """A batcher. `handle` gives every item of a batch its result; if it raises, items without a result get the
+    error."""
 
     def __init__(self, handle: Callable[[list[BatchItem[Item, Result]]], Awaitable[None]]) -> None:
         self._handle = handle

@@ -15,10 +15,10 @@ from hub.store.kernel.waiting_writes import WaitingWrites
 
 # Prepared statements kept on each connection. The least recently used one is dropped.
 MAX_PREPARED = 300
-# A plan that is made once serves all values. PostgreSQL would compare costs and, for more than half of the statements
-# of a contract, plan anew at each run, which was a quarter of the database's time.
+# Make one plan for all values. By default PostgreSQL compares costs and plans more than half of a contract's statements
+# anew at each run, which took a quarter of the database's time.
 _PLAN_ONCE = "SET plan_cache_mode = force_generic_plan"  # not in the first message: a pgbouncer would refuse it
-# For the rest of a transaction, for statements with `plans_for_values`.
+# Lets PostgreSQL plan for values in the rest of a transaction: for statements with `plans_for_values`.
 PLAN_FOR_VALUES = "SET LOCAL plan_cache_mode = auto"
 _Result = TypeVar("_Result")
 _NOTHING: Mapping[str, Any] = {}
@@ -79,7 +79,8 @@ class Connection:
             self._plans_for_values = True
 
     async def enter(self, entrance: Entrance, opening: Opening | None = None) -> Row:
-        """Set the scope of the transaction and run its opening. Return the clocks, the sealing key and who enters."""
+        """Set the scope of the transaction and run its opening. Return the clocks, the sealing key and the facts about
+        the caller."""
         sql, arguments = enter(entrance, opening)
         rows = Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
         if opening is not None:
@@ -137,7 +138,7 @@ class Connection:
         return Rows((), _count_changed(await _describe_errors(sql, self.driver.execute(sql, *arguments))))
 
     async def lock_after_writes(self, statement: SqlStatement, values: Mapping[str, Any]) -> Rows:
-        """Run the kept writes and then, in the same round trip, this statement, which has AFTER_WRITES in it."""
+        """Run the kept writes and then, in the same round trip, this statement, which contains AFTER_WRITES."""
         self._kept = []
         sql, arguments = self._waiting.take_before(statement, values)
         return Rows(await _describe_errors(sql, self.driver.fetch(sql, *arguments)))
@@ -167,8 +168,8 @@ class Connection:
         )
 
     async def read_with_writes(self, statement: SqlStatement) -> Rows:
-        """Run a read as `execute` does. If it sees none of the kept writes, run them together with it: use it for a
-        transaction's last read."""
+        """Run a read as `execute` does, but in one statement with the kept writes if it reads none of their tables. Use
+        this for a transaction's last read."""
         self._kept = []
         if not self._waiting.may_wait_longer(statement):
             await self.flush()
@@ -240,7 +241,7 @@ def _count_changed(status: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-# The binary form of jsonb, in which the columns of a row arrive, is this version and then the text.
+# Columns of a row arrive as binary jsonb: this version number, then the text.
 _JSONB_VERSION = b"\x01"
 
 
@@ -252,7 +253,7 @@ def _decode_jsonb(binary: bytes) -> Any:
     return json.loads(binary[1:])
 
 
-# The ids, which never change, of PostgreSQL's own array types and of their elements. The driver would look them up on
+# Ids of PostgreSQL's built-in array types and of their elements, which never change. The driver would look them up on
 # each connection, which costs the server ten milliseconds, and it does not look up those inside rows.
 _ARRAYS: Final = {
     "bool": (1000, 16),

@@ -11,7 +11,7 @@ from typing import Any
 from hub.store.kernel.statement import SqlStatement, move_places
 
 _WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE)\b")
-# This returns one row, which PostgreSQL knows from the LIMIT: otherwise it would plan the opening for hundreds of rows.
+# The LIMIT tells PostgreSQL that this returns one row. Without it, the opening is planned for hundreds of rows.
 _ENTER = (
     "SELECT (SELECT clock_offset FROM demo_clock) AS clock_offset, clock_timestamp() AS theirs, key.id AS sealing_key,"
     " key.refuses_unbound, caller FROM (SELECT {} AS caller) AS entrance"
@@ -21,8 +21,8 @@ _ENTER = (
 
 @dataclass(frozen=True)
 class Entrance:
-    """What sets the scope of a transaction: a function of the database, which gets `argument`. It returns what the
-    database knows about whoever enters."""
+    """The way in which a transaction gets its scope: a function of the database, called with `argument`, sets the scope
+    and returns what the database knows about the caller."""
 
     function: str
     argument: str | bytes
@@ -33,7 +33,7 @@ def by_scope(setting: str) -> Entrance:
 
 
 def by_key(secret_hash: bytes) -> Entrance:
-    """Return the entrance with an API key: its scope is set, or that of nobody if there is no such key."""
+    """Return the entrance with an API key: its scope is set, or an empty one if there is no such key."""
     return Entrance("enter_by_key({})", secret_hash)
 
 
@@ -47,7 +47,7 @@ class Opening:
     other statement in it raises RuntimeError. Such an opening may also be a write with RETURNING. `following`: further
     writes, without values, which read the returned rows from `opening`.
 
-    `also`: further SELECTs without locks, run in the same statement. All of them see the same moment.
+    `also`: further SELECTs without locks, run in the same statement, so that all see the same snapshot.
     """
 
     statement: SqlStatement
@@ -78,7 +78,7 @@ class Opening:
         return _select_each(tuple(parts)), [value for given in arguments for value in given]
 
     def split(self, row: Iterable[Any]) -> Iterator[tuple[Opening, list[KeptRow]]]:
-        """Yield the rows of each read, from the one row of the statement that `make` returns for several."""
+        """Split the one row of the statement that `make` returns for several reads. Yield the rows of each read."""
         for read, rows in zip(self.reads, row, strict=False):  # the columns of `_ENTER` may follow
             places = {name: place for place, name in enumerate(read.statement.columns)}
             yield read, [KeptRow(places, values) for values in rows]
@@ -168,8 +168,8 @@ def _join_write(texts: tuple[str, ...], entered: str) -> str:
 
 @lru_cache(maxsize=100)
 def _select_each(parts: Sequence[tuple[str, int]]) -> str:
-    """Return a statement with one row, which has the rows of each of these statements as an array `read_N`. Each comes
-    with the number of its arguments."""
+    """Return a statement whose single row contains the rows of each of these statements as an array `read_N`. Each
+    statement comes with the number of its arguments."""
     columns, before = [], 0
     for number, (sql, arguments) in enumerate(parts):
         moved = move_places(sql, before)

@@ -74,8 +74,8 @@ class ConnectionPool:
             self.waits.seconds += time.monotonic() - began
 
     def give_back(self, driver: Driver) -> None:
-        """Keep a connection for the next transaction, unless a transaction is still open on it or `close` was called
-        since it was taken."""
+        """Keep a connection for the next transaction, unless it is broken, a transaction is still open on it, or
+        `close` was called since it was taken."""
         self._slots.release()
         if driver not in self._taken or driver.is_closed() or driver.is_in_transaction():
             driver.terminate()

@@ -130,7 +130,7 @@ class SqlStatement:
 
 
 def move_places(sql: str, by: int) -> str:
-    """Return this text with `by` further arguments before its own."""
+    """Return this text with its placeholders renumbered, for `by` arguments that come before its own."""
     return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql) if by else sql
 
 

@@ -17,7 +17,7 @@ _TABLE = re.compile(r'\s*(INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 _WITH = re.compile(r"\s*WITH\b(?! RECURSIVE)")
 # Stands in the text of a statement that locks, for a condition that is true once all kept writes have been done.
 AFTER_WRITES = "true /* after writes */"
-# Tables that the policies of other tables read. Every later read has to see writes to these tables.
+# Tables that the row-level security policies of other tables read. Every later read has to see writes to these tables.
 _SEEN_BY_POLICIES = {"contract", "signer", "signing_task"}
 # For a table, another table that its writes change (by a trigger), or a view through which it is read.
 _CHANGED_WITH = {"record_entry": "record_head", "staff": "staff_directory"}

@@ -45,7 +45,8 @@ class Budgets(EncryptedRepository):
         """Count one use of each in one statement. Return those that exceed their budget; if there are any, count
         nothing.
 
-        One that is given several times is counted as often. All of one kind must have the same `most`.
+        A budget that is given several times is counted that many times. All budgets of one kind must have the same
+        `most`.
         """
         times = Counter(wanted)
         subjects = {each: self._subject(each) for each in times}

@@ -163,15 +163,16 @@ class Deliveries(EncryptedRepository):
         return (await self._connection.write_now(_CLAIM, values)).rowcount == 1
 
     async def called(self, delivery: Delivery) -> None:
-        """Write the claim, made at `state_at`, the provider that is about to be called, the text that it gets, and its
-        size. Commit before the call, which begins by `called_at`."""
+        """Write the claim (made at `state_at`), the provider that is about to be called, and the text for it with its
+        size. Commit before the call, which begins no later than `called_at`."""
         values: dict[str, Any] = {"delivery": delivery.id, "by": delivery.provider, "form": delivery.shape}
         values |= {"words": delivery.text, "latest": delivery.called_at, "size": delivery.segments}
         values |= {"at": delivery.state_at}
         await self._connection.write(_CALLED, values)
 
     async def renew(self, delivery: UUID, at: datetime, held: datetime, latest: datetime) -> bool:
-        """Renew the claim `held` from `at` on, for a committed call that was not made yet and begins by `latest`.
+        """Renew the claim `held` from `at` on, for a committed call that was not made yet and begins no later than
+        `latest`.
 
         Return False if another process has claimed the attempt.
         """
@@ -280,7 +281,8 @@ class Deliveries(EncryptedRepository):
         return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": 50})
 
     async def lock_to_look_at(self, delivery: UUID, now: datetime) -> Delivery | None:
-        """Lock a delivery whose check is due, and return it. Return None if another transaction has it."""
+        """Lock a delivery and return it. Return None if its check is not due any more, or if another transaction has
+        it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
         return await self._connection.find(self.read_delivery, statement)
@@ -330,7 +332,8 @@ class Deliveries(EncryptedRepository):
         return await self._connection.scalars(statement.having(first >= since).order_by(first))
 
     async def list_sent_for_task(self, task: UUID, key_prefix: str = "") -> list[datetime]:
-        """Return when planned messages about this task were sent. `key_prefix`: only messages with such keys."""
+        """Return when planned messages about this task were sent by their first channel. `key_prefix`: of their
+        keys."""
         shared = select(SHARE.c.delivery).where(SHARE.c.task == task)
         about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
         counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(PLANNED) & (DELIVERY.c.rung == 0)
@@ -338,7 +341,8 @@ class Deliveries(EncryptedRepository):
         return await self._connection.scalars(statement.order_by(DELIVERY.c.created_at))
 
     async def list_inbox(self, to: str | None) -> list[tuple[Delivery, SignLink | None]]:
-        """Return what the outbox channel has accepted for one number or all, oldest first, with the message's link."""
+        """Return the last messages that the outbox channel has accepted, for one number or all, oldest first, each with
+        its link."""
         opening = opening_of_inbox(self._cipher, to)
         rows = await self._connection.execute(opening.statement, opening.values)
         return [(self.read_delivery(row), read_joined_link(row)) for row in reversed(rows)]

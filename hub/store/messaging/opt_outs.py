@@ -1,7 +1,7 @@
 """Numbers that have opted out of messages, stored as hashes.
 
-An opt-out by one channel to a phone number counts for all such channels: after a STOP by SMS, no automated call is made
-either.
+An opt-out on one channel to a phone number counts for all such channels: after a STOP by SMS, there are no automated
+calls either.
 """
 
 from __future__ import annotations

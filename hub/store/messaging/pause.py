@@ -1,4 +1,4 @@
-"""The pause of sending: while its row exists, the hub begins no message for which nobody is waiting."""
+"""The pause of sending: while its row exists, the hub begins only messages for which somebody is waiting."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ WHERE provider = booked.name AND lane = :lane
 
 _BOOKED = SqlStatement(select(LANE).where(LANE.c.provider == any_(bindparam("names", type_=ARRAY(Text())))))
 _HEALTHS = SqlStatement(select(PROVIDER).where(PROVIDER.c.name == any_(bindparam("names", type_=ARRAY(Text())))))
-# What `Health.close_breaker` does, if a message was delivered whose call began after the breaker had opened.
+# What `Health.close_breaker` does, if the call of a delivered message began after the breaker had opened.
 _CLOSE_BREAKER = SqlStatement(
     PROVIDER.update()
     .where(
@@ -47,7 +47,7 @@ _CLOSE_BREAKER = SqlStatement(
 
 @dataclass(frozen=True)
 class OfProviders:
-    """A condition on rows of providers: those in `known`, and of other providers those that are older than
+    """A condition on rows of providers: those in `known` match, and those of other providers if older than
     `forgotten`."""
 
     known: Sequence[str]
@@ -87,8 +87,8 @@ class Providers(Repository):
         await self._connection.execute(PROVIDER.update().where(PROVIDER.c.name == health.name).values(values))
 
     async def close_breaker(self, name: str, began: datetime) -> bool:
-        """Close a circuit breaker that stays open until a message is delivered, if the call of this one `began` after
-        it opened. Return whether it was closed."""
+        """Close a circuit breaker that stays open until a message is delivered, if the call of the delivered message
+        `began` after the breaker opened. Return whether it was closed."""
         done = await self._connection.write_now(_CLOSE_BREAKER, {"provider": name, "began": began})
         return done.rowcount == 1
 

@@ -81,8 +81,8 @@ class ReportedDelivery:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What is known of a delivery after reports. `has_moved`: the state is new, and `check_at` and the failure with
-    it."""
+    """What is known of a delivery after reports. `has_moved`: whether the state is new, and with it `check_at` and the
+    failure."""
 
     id: UUID
     state: DeliveryState

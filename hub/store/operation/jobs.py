@@ -73,7 +73,7 @@ END_NAMED = "DELETE FROM running_job USING opening WHERE running_job.id = openin
 
 # A job that was started this often without ending is not started again, because it probably crashes its process.
 MAX_STARTS = 3
-# A job that failed, perhaps in an outage, rests for as long as it has been tried, but no longer than this.
+# A failed job rests for as long as it was tried before it failed, but no longer than this: there may be an outage.
 MAX_FAILED_REST = timedelta(minutes=10)
 
 
@@ -107,7 +107,7 @@ async def take_jobs(
     """Take jobs, at most `free` of each kind, and count their starts. One statement, which is committed at once.
 
     It also removes the jobs in `ended`, or parks those that failed (False), and renews the leases of those in
-    `running`. A job whose lease was not renewed for `lease` is free for everybody.
+    `running`. A job whose lease was not renewed for `lease` may be taken by any worker.
     """
     done, failed = ([job for job, is_done in ended.items() if is_done is which] for which in (True, False))
     values = (done, failed, list(running), list(free), list(free.values()), lease)
@@ -134,7 +134,7 @@ class Jobs(Repository):
             job.has_ended = True
 
     async def take_up_again(self, kind: str) -> None:
-        """Queue failed jobs again, which are only parked, each after a rest, and count their starts from 0. Those that
-        were started too often stay parked."""
+        """Queue failed (parked) jobs again, each after a rest, and count their starts from 0. Those that were started
+        too often stay parked."""
         values = {"kind": kind, "most_starts": MAX_STARTS, "most_rest": MAX_FAILED_REST}
         await self._connection.execute(_TAKE_UP_AGAIN, values)

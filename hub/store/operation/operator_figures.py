@@ -97,7 +97,8 @@ class OperatorFigures(Repository):
         return [QueueLag(*row) for row in await self._connection.execute(_LAGS, values)]
 
     async def count_some(self) -> Mapping[str, Mapping[str, int]]:
-        """Return the numbers of jobs, open staff tasks and stuck contracts by state, each counted up to BOUND."""
+        """Return the numbers of jobs by kind and status, of open staff tasks by kind, and of stuck contracts by reason.
+        Each figure is counted up to BOUND rows."""
         return {
             name: {str(state): int(count) for state, count in await self._connection.execute(statement)}
             for name, statement in _COUNTS.items()

@@ -1,4 +1,4 @@
-"""Due steps of signing tasks: claimed and read for all that run in one transaction, with few statements.
+"""Due steps of signing tasks: claim and read all those of one transaction, with few statements.
 
 The order is: contracts (locked), cases, persons and records (locked), facts. So nothing that is read can change before
 the transaction ends.
@@ -38,7 +38,7 @@ _OWN, _SAME, _OTHER = SIGNER.alias("own"), SIGNER.alias("same"), TASK.alias("oth
 
 
 def _planned(name: str) -> ScalarSelect[Any]:
-    """Return the SQL of a bound moment plus what the planning clock is ahead: 0 outside a demo.
+    """Return the SQL of a bound moment plus the time by which the planning clock is ahead (0 outside a demo).
 
     All of it is one subquery. PostgreSQL checks row-level security before any condition that might reveal something
     about hidden rows, and a sum with a subquery in it counts as such a condition. Then no index could be used, and each
@@ -122,7 +122,7 @@ class DueTask:
 
 
 def opening_due(now: datetime, within: timedelta, most: int) -> Opening:
-    """Return what `DueSteps.lock_due` does: it locks the contracts of up to `most` tasks that are due longest.
+    """Return what `DueSteps.lock_due` does: it locks the contracts of up to `most` tasks that have been due longest.
 
     `now`: real time. `within`: the time from now on in which messages about other contracts count as due soon.
     """

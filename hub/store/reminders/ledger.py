@@ -1,5 +1,5 @@
-"""The ledger of reminders: each planned, sent, skipped and failed step of each task, receipts, and what stopped
-them."""
+"""The ledger of reminders: each planned, sent, skipped and failed step of each task, receipts, and what stopped the
+reminders."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Plans of many open tasks: read what they depend on, and write new ones.
 
-It takes a few statements for hundreds of contracts, and nothing is decrypted.
+Both take a few statements for hundreds of contracts, and decrypt nothing.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ SELECT DISTINCT ON (task) task, purpose, highest, created_at FROM numbered
 WHERE state <> :withdrawn AND purpose = ANY(CAST(:purposes AS text[]))
 ORDER BY task, created_at DESC, id DESC
 """)
-# Steps and ledger are written in one statement, so that there is no plan without its entries and no entry without plan.
+# Steps and ledger are written in one statement, so that there is no plan without its entries, and no entry without its
+# plan.
 _PUT = SqlStatement("""
 WITH planned AS (
     UPDATE signing_task AS task

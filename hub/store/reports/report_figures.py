@@ -48,7 +48,7 @@ _IN_PERIOD = f"""
   AND (CAST(:course AS text) IS NULL OR course = CAST(:course AS text))
 """
 _KEYS = {
-    # The number of the day in the period, from 1. It costs a third of a date in a time zone.
+    # The number of the day in the period, from 1. It takes a third of the time of a date in a time zone.
     ReportGroup.DAY: "width_bucket(issued_at, :days)",
     ReportGroup.CAMPUS: "campus",
     ReportGroup.COURSE: "coalesce(course, '')",
@@ -114,7 +114,7 @@ class ReportFigures(Repository):
     ) -> list[CountedContracts]:
         """Return the contracts issued in the period, counted by group and by their present state.
 
-        `course`: only contracts of this course. `lower`: only one half of the contracts; the other value of it gives
+        `course`: only contracts of this course. `lower`: count only one half of the contracts; the other value counts
         the other half.
         """
         await self._connection.execute(_FOR_MANY_ROWS)

@@ -24,7 +24,7 @@ _PLAIN = ("staff", "campus", "language", "since", "week", "tries", "begun_at", "
 
 class WeeklyReports(EncryptedRepository):
     async def put(self, report: WeeklyReport) -> None:
-        """Store a subscription. It keeps what an earlier one of the same account says about the last e-mail."""
+        """Store a subscription. If the account has one, keep what it says about the last e-mail."""
         encrypted = self._cipher.encrypt(report.email, _EMAIL.at(report.staff))
         changed = {"campus": report.campus, "email_sealed": encrypted, "language": report.language}
         values = changed | {"staff": report.staff, "since": report.since}
@@ -65,7 +65,7 @@ class WeeklyReports(EncryptedRepository):
     async def end(
         self, staff: UUID, begun_at: datetime, state: MailState, failure: str = "", due_at: datetime | None = None
     ) -> None:
-        """Note the outcome of the attempt that was begun then. `due_at`: when it is tried again."""
+        """Note the outcome of the attempt that was begun at `begun_at`. `due_at`: when it is tried again."""
         mine = (REPORT.c.staff == staff) & (REPORT.c.begun_at == begun_at)
         values = {"state": state.value, "failure": failure or None, "due_at": due_at}
         await self._connection.execute(REPORT.update().where(mine).values(values))

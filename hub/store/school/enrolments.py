@@ -95,7 +95,7 @@ class Enrolments:
         return select(ENROLMENT).where(*self._conditions(wanted))
 
     def _conditions(self, wanted: EnrolmentFilter) -> Iterable[ColumnElement[bool]]:
-        if self._scope.campuses is not None:  # says nothing that the row security does not, but may use an index
+        if self._scope.campuses is not None:  # row-level security checks the same, but cannot use the index
             yield ENROLMENT.c.campus.in_(sorted(self._scope.campuses))
         match wanted.state:
             case EnrolmentState.WAITING:
@@ -136,7 +136,7 @@ class Enrolments:
     async def change(self, enrolment: Enrolment, person: str, by: str, at: datetime) -> None:
         """Write the present values of an enrolment. `person`: the student, as `Cipher.person` returns it.
 
-        Raises AlreadyEnrolled if this student is in this course by another enrolment.
+        Raises AlreadyEnrolled if this student has another enrolment in this course.
         """
         values: dict[str, Any] = {
             name: getattr(enrolment, name) for name in ("campus", "course", "student_name", "external_id")

@@ -36,8 +36,8 @@ class IssueActs(ActItems):
     async def begin(
         self, act: IssueAct, enrolments: Sequence[Enrolment], replacement: SignerReplacement | None = None
     ) -> bool:
-        """Store an act with its enrolments, in this order. Return False if it has already begun. `replacement`: of a
-        signer of the only contract."""
+        """Store an act with its enrolments, in this order. Return False if it has already begun. `replacement`: if the
+        act replaces a signer of its only contract."""
         values = {name: getattr(act, name) for name in IssueAct.__dataclass_fields__}
         if not await self._store(values, ((each.id, each.campus) for each in enrolments)):
             return False
@@ -70,7 +70,7 @@ class IssueActs(ActItems):
             await self._connection.execute(ITEM.update().where(ITEM.c.act == act.id).values(replacement_sealed=None))
 
     async def get_replacement(self, act: UUID) -> SignerReplacement | None:
-        """Return who is to sign in the place of another, while the act has not ended; None if nobody."""
+        """Return the replacement of a signer by an act that has not ended; None if there is none."""
         mine = (ITEM.c.act == act) & ITEM.c.replacement_sealed.is_not(None)  # an act on one enrolment
         row = (await self._connection.execute(select(ITEM.c.enrolment, ITEM.c.replacement_sealed).where(mine))).first()
         if row is None:
@@ -79,7 +79,8 @@ class IssueActs(ActItems):
         return SignerReplacement.of(self._cipher.decrypt_json(encrypted, name))
 
     async def keep_digests(self, act: UUID, digests: Mapping[UUID, bytes]) -> None:
-        """Keep the digest of what was asked for or, in its place, of what was approved, for each enrolment."""
+        """Store for each enrolment the digest of what was asked for. After an approval, call this again with the
+        digests of what was approved."""
         values = {"act": act, "enrolments": list(digests), "digests": list(digests.values())}
         await self._connection.execute(_KEEP_APPROVED, values)
 

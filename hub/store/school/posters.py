@@ -75,7 +75,7 @@ class Posters:
 
     async def add_scan(self, scan: PosterScan, at: datetime) -> bool:
         """Add a scan. Return False, and write nothing, if this student (`student_hash`) has already enrolled by this
-        poster, or if it was just opened MAX_OPENED_AN_HOUR times."""
+        poster. Openings beyond MAX_OPENED_AN_HOUR are not added either."""
         if scan.step is ScanStep.OPENED and await self._count_recent(scan.poster.id, at) >= MAX_OPENED_AN_HOUR:
             return False
         values = {"poster": scan.poster.id, "campus": scan.poster.campus, "step": scan.step.value, "at": at}
@@ -123,7 +123,8 @@ class Posters:
 
 
 def _enrolled(poster: UUID) -> ColumnElement[bool]:
-    """Return the condition for the enrolments by a poster. An index has only these, however often it was opened."""
+    """Return the condition for the enrolments by a poster. An index contains only these, so it stays small however
+    often the poster is opened."""
     return (SCAN.c.poster == poster) & SCAN.c.student_hash.is_not(None)
 
 

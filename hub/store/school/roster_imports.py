@@ -48,8 +48,8 @@ class RosterImports(Repository):
             raise ImportUndone
 
     async def add_alone(self) -> None:
-        """Lock the adding of many enrolments until this transaction ends: two lists may name students in different
-        orders, and their transactions would wait for each other."""
+        """Lock the adding of many enrolments until this transaction ends: two lists may name the same students in
+        different orders, and cause a deadlock."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('roster', 3))"))
 
     async def list_imports(self) -> list[RosterImport]:

@@ -226,8 +226,8 @@ class SealJobs(Repository):
         await self._connection.execute(_PUT_BACK, values)
 
     async def list_overdue(self, before: datetime, since: datetime, now: datetime) -> list[UUID]:
-        """Return jobs that were requested before `before` and have not ended, on which no worker is working, and of
-        which no file that was begun after `since` was sealed or has failed."""
+        """Return unfinished jobs that were requested before `before`, on which no worker is working, and in which no
+        file begun after `since` was sealed or has failed."""
         values = {"before": before, "since": since, "now": now}
         return await self._connection.scalars(_OVERDUE, values)
 

@@ -53,7 +53,7 @@ _HOLD = SqlStatement(
 
 class SealRegister(Repository):
     async def hold(self, asked: SealAsk, uses: Collection[UUID]) -> tuple[SealRules, dict[UUID, SealUse]]:
-        """Return a seal for its use, the grants to whoever asks, and the lines that exist among these ids.
+        """Return a seal for its use, its grants to the grantees who ask, and the existing lines among these ids.
 
         Changes of the seal, and uses of the grants that have a limit, wait until this transaction ends. The
         transaction's scope must be all campuses. Raises SealNotFound.

@@ -39,7 +39,7 @@ ROLES: tuple[Role, ...] = ("superuser", "owner", "app")
 OLDEST_VERSION = 15
 START_TIMEOUT = 600.0  # recovery after a crash may take minutes
 STOP_TIMEOUT = 60.0
-FALSE_START_TIMEOUT = 15.0  # children of a killed server may hold its memory so long
+FALSE_START_TIMEOUT = 15.0  # children of a killed server may hold its memory this long
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # a live server answers it with exactly one byte
 SETTINGS = {
     "listen_addresses": "",
@@ -185,7 +185,7 @@ class EmbeddedPostgres:
         return f"postgresql://{role}@/{database}?host={quote(str(self._socket_folder()), safe='/')}&port=5432"
 
     def server_pid(self) -> int:
-        """Return the process id of the server. Raises FileNotFoundError if none is running."""
+        """Return the process id in `postmaster.pid`. Raises FileNotFoundError if there is no such file."""
         return int(self._server_lines()[0])
 
     def answers(self) -> bool:

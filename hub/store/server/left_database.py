@@ -1,4 +1,4 @@
-"""Find what a killed process left of an embedded database, to name it to whoever has to remove it."""
+"""Find what a killed process left of an embedded database, so that a person can be told what to remove."""
 
 from __future__ import annotations
 

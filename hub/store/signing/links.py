@@ -77,8 +77,8 @@ Wanted = tuple[UUID, DoorKind]
 
 @dataclass(frozen=True)
 class ShownLink:
-    """A link with what its page shows. `language`: the signer's. `is_waiting`: the contract waits for the signer, if
-    the deadline has not passed."""
+    """A link with what its page shows. `language`: the signer's. `is_waiting`: whether the contract waits for the
+    signer, although its deadline may have passed."""
 
     link: SignLink
     campus: Campus

@@ -154,7 +154,7 @@ class Sessions(Repository):
         return code
 
     async def end_codes(self, person: str, at: datetime) -> None:
-        """End all codes of this person."""
+        """End all live codes of this person."""
         await self._connection.write(_END_CODES, {"owner": person, "now": at})
 
     async def end_guessed_codes(self, person: str, now: datetime, most: int) -> None:
@@ -201,7 +201,8 @@ class Sessions(Repository):
         await self._connection.write(_ADD_CHECK, values | {"reference": identified.reference or None})
 
     async def has_matched_identity(self, session: UUID, contract: UUID) -> bool:
-        """Return whether an identity check in this session matched. The person's own declaration does not count."""
+        """Return whether an identity check for this contract matched in this session. The person's own declaration does
+        not count."""
         found = (CHECK.c.contract == contract) & (CHECK.c.session == session) & (CHECK.c.result == "matched")
         return await self._connection.scalar(select(CHECK.c.id).where(found).limit(1)) is not None
 

@@ -45,7 +45,7 @@ class Alerts:
         return [_alert(row) for row in rows]
 
     async def list_limits_reached(self, scope: Scope, now: datetime) -> list[Alert]:
-        """Return the spent budgets that stop messages at present, one alert for each kind and campus."""
+        """Return the alerts about spent budgets that stop messages at present, the latest of each kind and campus."""
         mine = (ROW.c.kind == "budget-spent") & (ROW.c.created_at > now - MAX_LIMIT)
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)

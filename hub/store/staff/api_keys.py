@@ -58,7 +58,7 @@ class ApiKeys(Repository):
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(expires_at=at))
 
     async def list_all(self) -> list[ApiKeyEntry]:
-        """Return all keys: first the valid ones, by name; then the revoked ones, newest first."""
+        """Return all keys: first those that are not revoked, by name; then the revoked ones, the last revoked first."""
         order = (KEY.c.revoked_at.desc().nulls_first(), KEY.c.name)
         rows = await self._connection.execute(select(KEY).order_by(*order))
         return [ApiKeyEntry(_read(row), row["created_at"], row["revoked_at"], row["expires_at"]) for row in rows]

@@ -32,7 +32,8 @@ class ReservedKey:
 
 class Idempotency(EncryptedRepository):
     async def find_answer(self, owner: UUID, key: str, request_hash: bytes, now: datetime) -> tuple[int, str] | None:
-        """Return status and body of the first answer to this key. Return None if the key is new, and reserve it.
+        """Return status and body of the first answer to this key. Return None, and reserve the key, if it is new or its
+        first request was abandoned.
 
         Raises IdempotencyMismatch if the key was used for another request, TooSoon while the first request is in
         progress.

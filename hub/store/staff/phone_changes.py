@@ -69,7 +69,7 @@ class PhoneChanges(EncryptedRepository):
         await self._connection.execute(late.values(state=PhoneChangeState.EXPIRED.value, ended_at=now))
 
     async def forget_words(self, contract: UUID, words: Sequence[str]) -> None:
-        """Erase the reason of the changes of this contract that have one of these texts."""
+        """Erase the reasons of this contract's phone changes that are one of these texts."""
         given = (CHANGE.c.contract == contract) & CHANGE.c.reason.in_(words)
         await self._connection.execute(CHANGE.update().where(given).values(reason="–"))
 

@@ -137,8 +137,8 @@ EVIDENCE_RENEWAL = Table(
 )
 
 
-# What a renewal is over: the timestamp of a day's tree or of an earlier renewal, or a contract's package. The role
-# `app` may only insert and read.
+# What one leaf of a renewal covers: the timestamp of a day's tree or of an earlier renewal, or a contract's package.
+# The role `app` may only insert and read.
 EVIDENCE_RENEWAL_LEAF = Table(
     "evidence_renewal_leaf",
     metadata,

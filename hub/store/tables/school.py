@@ -145,7 +145,7 @@ ROSTER_UPLOAD = Table(
 )
 
 
-# The column of a roster that a campus means by a title, as people there have chosen.
+# Which roster column a title means at a campus, as people there have chosen.
 ROSTER_TITLES = Table(
     "roster_titles", metadata, words("campus", primary_key=True, foreign_key="campus.id"), json_("columns")
 )

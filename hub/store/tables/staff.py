@@ -106,7 +106,7 @@ IDEMPOTENCY = Table(
 )
 
 
-# The member of staff that a chat user is. A chat user without a row gets no answers.
+# A chat user mapped to a member of staff. A chat user without a row gets no answers.
 CHAT_ACCOUNT = Table(
     "chat_account",
     metadata,

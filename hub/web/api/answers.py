@@ -48,7 +48,7 @@ def issued(case: Case) -> ContractIssued:
 
 
 def opening_of_whole(contract: UUID) -> Opening:
-    """Return what `whole` reads, but for the policy of a contract for which something is planned."""
+    """Return what `whole` reads, except for the policy, which it reads only if something is planned."""
     return replace(opening_of_case(contract), also=(opening_of_requests(contract), opening_of_deliveries(contract)))
 
 

@@ -31,7 +31,7 @@ from hub.web.http.security import bearer
 from hub.web.http.security_events import report_error
 
 MAX_BODY_BYTES = 256 * 1024
-# A body up to this size is read before the key is looked up, which then needs no transaction of its own.
+# A body up to this size is read before the key is looked up, so that the look-up needs no transaction of its own.
 MAX_UNKNOWN_BODY_BYTES = 16 * 1024
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -80,7 +80,7 @@ class ApiCall:
 
     @property
     def services(self) -> Services:
-        """The services. Like key and scope, they are given to nobody whose key has not been looked up."""
+        """The services. Like key and scope, they are available only once the key was looked up."""
         self._get_caller()
         return self._services
 

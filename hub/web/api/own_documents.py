@@ -1,4 +1,4 @@
-"""Take a PDF of the school's own. The contract that is issued with it says where on it everybody signs."""
+"""Take a PDF of the school's own. The request that issues a contract with it says where people sign on it."""
 
 from __future__ import annotations
 

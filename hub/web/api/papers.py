@@ -49,7 +49,7 @@ async def evidence_zip(call: ApiCall) -> web.Response:
 
 
 async def addendum_zip(call: ApiCall) -> web.Response:
-    """Return the newest addendum to the evidence package; it is made if something has happened since."""
+    """Return the newest addendum to the evidence package. Make one first if something has happened since the last."""
     contract = await _get_contract(call)
     await add_addendum(call.services, contract.id)
     async with call.transaction() as tx:

@@ -1,7 +1,7 @@
 """Answer the hub's errors by HTTP responses: problem+json (RFC 9457) for programs, a page for people.
 
-Only this module knows HTTP statuses. `type` is `/problems/<code>`. Besides the members of the RFC there are `code`
-(stable), `retry` (the same request can succeed later), `request_id` (as in the log) and, if one field is wrong,
+Only this module maps errors to HTTP statuses. `type` is `/problems/<code>`. Besides the members of the RFC there are
+`code` (stable), `retry` (the same request can succeed later), `request_id` (as in the log) and, if one field is wrong,
 `field`. Retry-After is in whole seconds. If the person's time zone is known, `until` is the same moment in that zone,
 and `detail` says it in words.
 """

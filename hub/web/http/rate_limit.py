@@ -32,8 +32,8 @@ PER_MINUTE = {
     "answers": 60,
     "copy": 30,
     "staff-read": 600,
-    # New answers about several certificates: within the ten minutes for which they are kept, one address cannot use up
-    # those that are signed for everybody (`MAX_COMBINED`).
+    # New answers about several certificates. In the ten minutes for which answers are kept, one address cannot use up
+    # the number that is signed for everybody (`MAX_COMBINED`).
     "ocsp": 5,
 }
 

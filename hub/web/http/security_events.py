@@ -11,7 +11,8 @@ from hub.security_log import hash_value, log_security_event
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 
 REPORTED = web.RequestKey("security_event", SecurityEvent)
-# The first matching class wins. The limit on bursts raises `TooMany` itself. Its subclasses are everyday limits.
+# The first matching class wins. The limit on bursts raises `TooMany` itself. Its subclasses are everyday limits; only
+# `Locked` is reported.
 EVENTS: tuple[tuple[type[QiandaError], SecurityEvent], ...] = (
     (errors.Locked, SecurityEvent.SIGNER_LOCKED),
     (errors.WrongAnswer, SecurityEvent.ANSWER_WRONG),

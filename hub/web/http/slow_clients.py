@@ -76,7 +76,7 @@ class SlowClients:
         return watched
 
     async def watch(self, _app: web.Application) -> AsyncIterator[None]:
-        """Check the connections as long as the application runs. It is a cleanup context of the application."""
+        """Check the connections while the application runs. It is a cleanup context of the application."""
         task = asyncio.create_task(self._check_connections())
         yield
         task.cancel()
@@ -104,8 +104,8 @@ class SlowClients:
         transport.set_write_buffer_limits(high=1)  # 0 would hold TLS forever
         if sys.platform == "linux":
             with contextlib.suppress(OSError), _socket_of(transport) as sock:  # not TCP
-                # After a connection is closed with unsent data, this module no longer sees it, so the kernel has to
-                # give it up.
+                # This module no longer sees a connection that was closed with unsent data, so the kernel has to drop
+                # it.
                 milliseconds = int(self.patience * LONGER * 1000)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

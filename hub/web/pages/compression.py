@@ -23,8 +23,8 @@ ENCODING = "gzip"
 LEVEL = 6
 TEXT_FILES = {".css", ".js", ".svg"}
 OWN_REQUESTS = ("same-origin", "none")
-# The form of values in a query that cannot carry a guess: a language is one of two, and a signer's page with the id of
-# a contract that the session does not have is an error.
+# Values in a query that cannot carry a guess: a language is one of two, and the id of a contract that the session does
+# not have leads to an error.
 _LANGUAGE, _CONTRACT = re.compile("zh|en"), re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SIGNERS_PAGES = "/sign/"
 # Bytes. A shorter page fits into two packets without compression.
@@ -60,7 +60,7 @@ async def compress(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _is_query_closed(request: web.Request) -> bool:
-    """Return whether a query has only values that nobody could have chosen to guess a secret with."""
+    """Return whether a query has only values with which nobody could guess a secret."""
     forms = {"lang": _LANGUAGE} | ({"id": _CONTRACT} if request.path.startswith(SIGNERS_PAGES) else {})
     return all(name in forms and forms[name].fullmatch(value) for name, value in request.query.items())
 

@@ -52,7 +52,7 @@ SHAPES: tuple[str, ...] = (
     "PAUSED since {since}; steps due: {due}; `qianda resume` sends on",
 )
 PROVIDER = "provider {name}"
-# A sentence about a part, and the name of a part, in the reader's language.
+# Translate a sentence about a part, and the name of a part.
 say_found, say_part = ShapedSentences(SHAPES).say, ShapedSentences((PROVIDER,)).say
 
 

@@ -1,5 +1,5 @@
-"""Translate faults of an answer and steps of an installation, by the shape of each sentence. They
-are written in English, because commands print them."""
+"""Translate faults of an answer and steps of an installation, by the shape of each sentence. The sentences are English,
+because commands print them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SHAPES: tuple[str, ...] = (
     "the configuration says {value}, the file {other}: correct one of them",
     "{value} occurs more than once",
 )
-# What the installation tells of its steps.
+# Sentences about the steps of the installation.
 STEPS_TOLD: tuple[str, ...] = (
     "{file}: the configuration.",
     "{file}: the seal's key was taken from it. Delete that file, or lock it away.",
@@ -71,7 +71,7 @@ STEPS_TOLD: tuple[str, ...] = (
     "This data folder and this database are bound already (installation {installation}).",
     "This data folder and this database are bound now: installation {installation}.",
 )
-# Where in the file.
+# Places in a school's file.
 PLACES: tuple[str, ...] = (
     "the file",
     "campus {number} ({id}), {keys}",
@@ -79,6 +79,6 @@ PLACES: tuple[str, ...] = (
     "course {number} ({id}), {keys}",
     "course {number} ({id})",
 )
-# A fault of an answer, where in a school's file it is (the names of keys stay as they are), and what the installation
-# told of a step, in the reader's language.
+# Translate a fault of an answer, its place in a school's file (names of keys stay as they are), and a sentence about a
+# step of the installation.
 say_fault, say_place, say_step = (ShapedSentences(shapes).say for shapes in (SHAPES, PLACES, STEPS_TOLD))

@@ -44,6 +44,5 @@ class ZipSink(io.RawIOBase):
 
 
 def data_url(content: bytes, content_type: str) -> str:
-    """Return a picture as a part of the page, so that there is no second request, and no address that others could
-    open."""
+    """Return a picture as a data URL. It is a part of the page, so it has no address that others could open."""
     return f"data:{content_type};base64,{base64.b64encode(content).decode()}"

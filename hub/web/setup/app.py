@@ -74,8 +74,8 @@ async def run_setup(state: SetupState, *, host: str, port: int, address: str) ->
 async def _require_own_site(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse requests that another site makes a browser send.
 
-    The hub's own name is not known yet, so the name in the request is taken for it. Under another name the browser
-    would send no cookie.
+    The hub's own host name is not known yet, so the one in the request is trusted. Under another name the browser would
+    send no cookie.
     """
     origin = request.headers.get("Origin", "")
     own = origin if urlsplit(origin).netloc == request.host else ""

@@ -69,7 +69,8 @@ class PageState:
 
     @property
     def next_open(self) -> Contract | None:
-        """Next contract that this person can sign now: later ones in the list first, then earlier ones."""
+        """The next contract that this person can sign now: first those after the present one in the list, then those
+        before it."""
         start = self.number - 1
         return next(
             (
@@ -121,7 +122,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _ask_first(place: PageState) -> None:
-    """Redirect to the page with what has to be filled in before the contract can be read as it will be signed."""
+    """Redirect to the form if it has to be filled in before the contract can be read as it will be signed."""
     if place.view.contract.lacks_answers:
         raise web.HTTPSeeOther(f"/sign/answers?id={place.id}")
 

@@ -1,6 +1,7 @@
-"""Find the visitor's system by the User-Agent, only to choose how the page opens the school's app.
+"""Find the visitor's system by the User-Agent, to choose how a page opens the school's app and what it offers.
 
-The page works for all visitors. If the system is misjudged, only the button for the app is different or missing.
+The pages work for all visitors. If the system is misjudged, only such things differ: the button for the app, whether
+the text comes before the pages, and whether USB tokens and passkeys are offered.
 """
 
 from __future__ import annotations

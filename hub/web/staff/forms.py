@@ -11,7 +11,7 @@ from hub.errors import BadInput, NotFound, QiandaError
 
 def without_unprintable(text: str) -> str:
     """Return the text without characters that cannot be stored or shown."""
-    # A form field may be two megabytes long: no loop of Python's over its characters.
+    # A form field may be two megabytes long, so avoid a Python loop over its characters.
     return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
@@ -47,7 +47,7 @@ def read_id(text: str, otherwise: QiandaError | type[QiandaError] = NotFound) ->
 
 
 def read_number(text: str, digits: int) -> int | None:
-    """Return a whole number of at most so many digits; None for any other text."""
+    """Return a whole number of at most `digits` digits; None for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
 
 

@@ -71,5 +71,5 @@ SHAPES: tuple[str, ...] = (
     "at most {most}",
     "there is no {kind} {name}",
 )
-# One line of an error's detail in the reader's language; unchanged if it matches no pattern.
+# Translate one line of an error's detail. It stays unchanged if it matches no pattern.
 say_detail = ShapedSentences(SHAPES).say

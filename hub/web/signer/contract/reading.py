@@ -155,7 +155,7 @@ async def document_ofd(request: web.Request) -> web.Response:
 
 
 async def _seen_to_sign(request: web.Request) -> Contract:
-    """Return the contract. Raises NotCompleted to a signer who has signed, until it is completed."""
+    """Return the contract. Raises NotCompleted unless the signer still has to sign or the contract is completed."""
     secret, wanted = session_secret(request), contract_id(request)
     seen = await get_visit(request.app[HUB].database, secret, wanted, agent=True)
     still_to_sign = seen.task.state in (TaskState.OPEN, TaskState.WAITING)

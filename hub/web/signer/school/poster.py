@@ -68,7 +68,7 @@ async def landing(request: web.Request) -> web.Response:
 
 
 def _written(course: dict[str, Any], language: str) -> dict[str, Any]:
-    """Return the facts of a course with its dates as one writes them."""
+    """Return the facts of a course, with its dates as they are written in this language."""
     return course | {each: day(date.fromisoformat(course[each]), language) for each in ("starts", "ends")}
 
 

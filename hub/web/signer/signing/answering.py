@@ -26,7 +26,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 async def attachment(request: web.Request) -> web.Response:
     """Store the body, a photo or PDF, for the field `?name=`."""
     await request.app[RATE_LIMITS].slow_down(request, "attachment")
-    # before the body is received
+    # Refuse an invalid session before the body is received.
     await get_visit(request.app[HUB].database, session_secret(request), contract_id(request))
     uploaded = await schemas.read_body(request, MAX_ATTACHMENT_BYTES)
     given = await attach(

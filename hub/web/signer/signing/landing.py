@@ -110,7 +110,8 @@ def offered(request: web.Request) -> dict[str, Any]:
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
     """Return whether this browser's session belongs to the ticket and waits for its code, and the contract if the
-    session is verified. A window that was told to wait, since another one had just got a code, waits for none."""
+    session is verified. A window that got no code, because one had just been sent for another window, does not wait for
+    a code."""
     if is_pickup_secret(secret):
         return False, None
     hub = request.app[HUB]

@@ -120,7 +120,8 @@ async def verify(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
-    """Return the session with a fresh challenge, which ends the former one: no other site may spoil a signature."""
+    """Return the session with a fresh challenge. The former one ends, so a request from another site, which could spoil
+    a signature, is refused."""
     refuse_other_sites(request)
     services = request.app[HUB].services
     if is_pickup_secret(session_secret(request)):

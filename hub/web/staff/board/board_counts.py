@@ -21,7 +21,7 @@ COUNTED_EACH_TIME = 0.05
 
 @dataclass(frozen=True)
 class BoardCounts:
-    """Numbers of contracts by state, and by name (see `hub.store.board.board_counts`). `until`: the time until which
+    """Numbers of contracts by state, and by group (see `hub.store.board.board_counts`). `until`: the time until which
     they are shown, on the monotonic clock."""
 
     states: Mapping[str, int]

@@ -97,7 +97,7 @@ def _label(kind: BulkKind, verdict: BulkVerdict) -> str:
 
 
 async def _entered(visit: StaffVisit, contracts: Sequence[Contract]) -> Entered:
-    """Return what was entered. Before that, the day is one that extends each of these contracts."""
+    """Return what was entered. The default day is later than the deadline of each of these contracts."""
     form = await visit.request.post()
     entered = Entered({name: await visit.read_text(name) for name in ("deadline", "reason")})
     if "deadline" not in form:

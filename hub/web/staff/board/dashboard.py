@@ -25,7 +25,7 @@ from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff"
 PAGE = 50
-# Days.
+# Choices of the filters `age` and `silent`, in days.
 AGES = ("1", "3", "7", "30")
 VIEWS = {
     "pending": "to be signed",

@@ -1,4 +1,4 @@
-"""Export the board as a table, XLSX or CSV, in the order of the board."""
+"""Export the contracts of the board as a table, XLSX or CSV, newest first."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def _add_rows(table: XlsxTable, say: labels.Speech, rows: Sequence[BoardRow]) ->
 
 
 async def _rows(visit: StaffVisit, exported: Exported) -> AsyncIterator[Sequence[BoardRow]]:
-    """Yield the contracts, newest first, in batches with a transaction each. For XLSX, stop after MAX_XLSX_ROWS; a few
-    more may come if contracts were issued meanwhile."""
+    """Yield the contracts, newest first, in batches with a transaction each. So there may be a few more or fewer than
+    were counted before."""
     after: tuple[datetime, UUID] | None = None
     while True:
         async with visit.services.database.transaction(exported.scope) as tx:

@@ -125,8 +125,8 @@ def _wording(visit: StaffVisit, found: Contract, deliveries: Sequence[Delivery])
 
 
 async def _name_actors(visit: StaffVisit, tx: Transaction, actors: set[str]) -> dict[str, str]:
-    """Return the names of those who did something, by actor. Of a key whose name the campus does not see, it says only
-    that it is one."""
+    """Return the names of those who did something, by actor. A key whose name the campus does not see is only called a
+    key."""
     translate = translator(visit.request)
     keys = {actor: translate("an API key") for actor in actors if actor.startswith("api:")}
     named = await names_of(tx, actors) | await names_of_keys(tx)
@@ -151,7 +151,7 @@ async def _read_later(
 
 
 def list_copies(found: Contract, deliveries: Sequence[Delivery]) -> list[tuple[CopyRecipient, Delivery | None]]:
-    """Return who gets a copy of the contract, each with their e-mail if it was written."""
+    """Return who gets a copy of the contract, each with the delivery of the e-mail, if it was written."""
     sent = {each.key: each for each in deliveries}
     return [(copy, sent.get(copy_key(found.id, number))) for number, copy in enumerate(copies_of(found))]
 

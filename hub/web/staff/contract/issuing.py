@@ -39,7 +39,7 @@ ONCE = "once"
 
 
 async def limit_previews(visit: StaffVisit) -> None:
-    """Limit how often one address may draw contracts for previews: as often as it may read contracts."""
+    """Limit how often one address may draw contracts for previews. The limit is shared with reading contracts."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
 
 

@@ -1,4 +1,4 @@
-"""A PDF of the school's own: uploaded and checked, then issued by the usual form, which asks for its places as well."""
+"""A PDF of the school's own: uploaded and checked, then issued by the usual form, which also asks where people sign."""
 
 from __future__ import annotations
 

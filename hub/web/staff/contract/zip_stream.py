@@ -32,6 +32,6 @@ class ZipStream:
 
 
 def compute_zip_size(files: Iterable[tuple[str, int]]) -> int:
-    """Return the size in bytes of a ZIP file of files with these names and sizes. It must stay below MAX_ZIP_BYTES."""
+    """Return the size in bytes of a ZIP file of files with these names and sizes. It must not exceed MAX_ZIP_BYTES."""
     around = _LOCAL + _DESCRIPTOR + _CENTRAL
     return _END + sum(around + 2 * len(name.encode()) + size for name, size in files)

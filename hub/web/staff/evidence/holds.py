@@ -1,6 +1,7 @@
 """Legal holds: which contracts are held, why and by whom; holding one, and lifting its hold.
 
-While a contract is held, nothing of it and of the people in it is erased. The reasons are in the contract's record.
+While a contract is held, neither the contract nor data of the people in it are erased. The reasons are in the
+contract's record.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ REMINDED = (BulkOutcome.SENT, BulkOutcome.MORNING)
 
 
 async def ask(visit: StaffVisit) -> web.Response:
-    """Show the preview, for contracts selected one by one, or all that match the dashboard's filters in the URL."""
+    """Show the preview, for contracts chosen one by one, or all that match the board's filters in the URL."""
     form = await visit.request.post()
     if FITTING in form:
         async with visit.services.database.transaction(visit.shown) as tx:

@@ -74,7 +74,7 @@ def split_duration(written: str, unit: str) -> tuple[str, str]:
 
 
 def show_days(written: str) -> str:
-    """Return the list of days without its units, if all are days."""
+    """Return a list of durations, without the units if all are days."""
     parts = [split_duration(word, "") for word in _SEPARATORS.split(written) if word]
     return ", ".join(number for number, _ in parts) if all(unit == "d" for _, unit in parts) else written
 

@@ -37,7 +37,7 @@ from hub.web.staff.render import name_in, show, speech
 from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/reports"
-# Days up to today that one link chooses.
+# The periods to choose from by a link: days up to today.
 LENGTHS = (7, 30, 90, 365)
 USUAL_LENGTH = 30
 GROUPS = {

@@ -12,12 +12,12 @@ from hub.web.staff.actors import names_of
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
-# The most enrolments that stay and are listed. The others are only counted.
+# The most enrolments that are listed as staying. Others are only counted.
 MAX_KEPT_NAMED = 200
 
 
 async def imported(visit: StaffVisit) -> web.Response:
-    """Show an import: its counts, and the enrolments that stay when it is undone, or stayed, and why."""
+    """Show an import: its counts, and which enrolments would stay, or have stayed, when it is undone, and why."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.roster_imports.find(_import(visit))
         if found is None:

@@ -149,8 +149,7 @@ async def _read_replacement(tx: Transaction, act: IssueAct) -> tuple[Contract, S
 async def _show_waiting(
     visit: StaffVisit, act: IssueAct, waiting: list[Enrolment], context: dict[str, Any]
 ) -> web.Response:
-    """Show what an act would issue, to a person who may approve it: the students, their courses, and the first
-    contract."""
+    """Show what an act that waits for approval would issue: the students, their courses, and the first contract."""
     forecast = None
     try:
         await limit_previews(visit)

@@ -35,7 +35,7 @@ from hub.web.staff.staff.access import Handler, StaffVisit
 
 # A certificate that expires within this time is shown as expiring soon.
 RENEW_BEFORE = timedelta(days=30)
-# The most lines of the register that are shown below a seal. A page of its own shows all.
+# The most lines of the register that are shown below a seal. A page of its own shows more.
 MAX_LINES = 10
 MAX_TEXT_LENGTH = 500
 

@@ -1,4 +1,5 @@
-"""Manage staff accounts. Managers see the accounts of their campuses, and change those whose role theirs includes."""
+"""Manage staff accounts. Managers see the accounts of their campuses, and change those whose roles are included in
+their own."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 from hub.wiring import Hub
 
-# How long an answer is shown again, however often the page is opened, so that nobody can flood providers with it.
+# How long an answer is shown again, so that nobody can flood providers by opening the page again and again.
 KEPT_FOR = timedelta(seconds=30)
 
 
@@ -55,7 +55,7 @@ async def doctor(visit: StaffVisit) -> web.Response:
     findings, at = await app[ANSWER].get_or_examine(app[HUB])
     async with visit.services.database.transaction(visit.shown) as tx:
         paused = await tx.pause.get()
-    # What is to be done stands on top.
+    # Findings that need action come first.
     found = sorted(findings, key=lambda finding: (finding.well, not finding.attention))
     lines = [(each, say_part(each.part, translate), _say_words(each, translate)) for each in found]
     return await show(visit, "staff/doctor.html", lines=lines, at=at, paused=paused)

@@ -29,7 +29,7 @@ PENDING_LIFE = timedelta(minutes=5)
 CODE_PAGE = "/staff/login/code"
 MAX_FORM_BYTES = 8 * 1024
 MAX_USER_AGENT_LENGTH = 1000
-# The names that people know. The first match counts, because browsers also mention the names of later ones.
+# The names that people know. The first match counts, because browsers also send names further down in this list.
 _BROWSERS = (
     ("MicroMessenger", "WeChat"),
     ("Edg/", "Edge"),
@@ -179,7 +179,7 @@ async def _read_form(request: web.Request, *names: str) -> list[str]:
 
 
 def _words(value: object) -> str:
-    """Return the text of a form field in a form that the database can store."""
+    """Return the text of a form field without characters that the database cannot store."""
     text = value if isinstance(value, str) else ""
     return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
 

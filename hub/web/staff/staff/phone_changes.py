@@ -23,9 +23,9 @@ HERE = "/staff/phone-changes"
 
 @dataclass(frozen=True)
 class ListedPhoneChange:
-    """A phone number change in the list. `by`: who requested it: staff, program or person. `name`: the name of the
-    member of staff. `mine`: whether the viewer requested it. `by_own_key`: whether a program with a key that the viewer
-    made did, so that the viewer cannot approve it either."""
+    """A phone number change in the list. `by`: who requested it: staff, program or person. `name`: of the member of
+    staff. `mine`: whether the viewer requested it. `by_own_key`: whether a program requested it with a key that the
+    viewer made; then the viewer cannot approve it either."""
 
     waiting: Waiting
     by: str

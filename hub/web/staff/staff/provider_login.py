@@ -1,4 +1,5 @@
-"""Log in through the school's own login service: redirect the browser to it, and take it back.
+"""Log in through the school's own login service: redirect the browser to it, and log the person in when the browser
+comes back.
 
 Meanwhile the browser keeps the secret of this login in a cookie. So another browser cannot finish a login with the
 values that the service gets.
