@@ -34,7 +34,7 @@ def bench(
 ) -> None:
     """Measure ratios to a peer or a raw limit, taken in the same run."""
     for each in _chosen(name):
-        # Imported here because a benchmark imports the whole server, for which every other command would have to wait.
+        # Imported here because a benchmark imports the whole server, which would delay every other command.
         module = importlib.import_module(f"bench.{MODULES.get(each, each)}")
         _quiet_libraries()
         if part and part not in getattr(module, "PARTS", ()):

@@ -1,4 +1,4 @@
-"""Contracts whose next step is due in some days: the database copies them from one that the product has issued."""
+"""Create contracts whose next step is due in some days: the database copies one that the product has issued."""
 
 from __future__ import annotations
 

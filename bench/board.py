@@ -1,7 +1,7 @@
-"""`qianda bench board`: how long the console's contract list takes with very many contracts.
+"""Measure how long the console's contract list takes with very many contracts (`qianda bench board`).
 
-The web process runs as in production. A request is timed from its first byte to the last of its answer, on one
-connection; the page is asked for uncompressed and compressed.
+The web process runs as in production. A request is timed from its first byte to the last byte of its answer, on one
+connection; the page is requested uncompressed and compressed.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def _measured(rounds: int, asleep: int) -> Result:
 
 
 async def _mix(server: Server) -> dict[str, str]:
-    """Give the contracts different states and people. Return what to search for."""
+    """Give the contracts different states and people. Return the values to search for."""
     for statement in MIXED.split(";\n"):
         if statement.strip():
             await server.database.execute(statement)

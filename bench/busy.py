@@ -1,4 +1,4 @@
-"""Guardians sign while attackers keep the web server busy: slow uploads, page bombs, stalled readers, half-open
+"""Measure signing while attackers keep the web server busy: slow uploads, page bombs, stalled readers, half-open
 sockets."""
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Rows = list[dict[str, Any]]
 
 
 def run(rounds: int) -> Result:
-    """Measure `rounds` contracts during the attacks and as many without, half of them before and half after."""
+    """Measure `rounds` contracts during the attacks, and as many without attacks, half of them before and half
+    after."""
     rows = asyncio.run(_measured(rounds))
     return Result("busy", figures(rows), rows)
 

@@ -1,4 +1,4 @@
-"""Measure the whole chain over HTTP: issued, invited, read, signed, sealed, completed; and the cost of its parts
+"""Measure the whole chain over HTTP (issued, invited, read, signed, sealed, completed), and the cost of each part
 alone."""
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from bench.results import Result, percentile
 from bench.statements import count_statements
 
 ROUNDS = 60
-# Steps are timed at this share of what the hub can do.
+# Steps are timed at this share of the hub's greatest throughput.
 SHARE = 0.8
 LOOKS = 50
-# For this many contracts, one after the other, transactions and statements are counted.
+# Number of contracts, one after the other, whose transactions and statements are counted.
 COUNTED = 5
 
 
 def run(rounds: int) -> Result:
-    """`rounds`: the number of contracts that are measured, with full cores and again at an even pace."""
+    """Measure `rounds` contracts with busy cores, and as many at an even pace."""
     measured = asyncio.run(_measured(rounds))
     alone = asyncio.run(parts.measured(max(3, min(rounds, 15))))
     figures = _figures(measured) | parts.figures(alone)
@@ -47,8 +47,8 @@ class _Measured:
     memory: MemoryWatch
 
     def rows(self) -> list[dict[str, Any]]:
-        """Kinds: `run` and `looks` (the totals), `cpu` (one per part), `contract` and `memory`, all with full cores;
-        and one for each call, `load` says of which window."""
+        """Return the rows of the ledger. Kinds: `run` and `looks` (the totals), `cpu` (one per part), `contract` and
+        `memory`, all with busy cores; and one for each call, whose `load` names its window."""
         full = self.full
         rows: list[dict[str, Any]] = [{"work": "run", "wall_s": full.seconds, "cpu_s": full.phones_cpu}]
         rows.append({"work": "looks", "number": full.looks, "cpu_s": full.looks * self.look_cpu})
@@ -79,7 +79,7 @@ async def _measured(contracts: int) -> _Measured:
 
 def _http(hub: DemoHub, stopwatch: Stopwatch | None = None) -> aiohttp.ClientSession:
     traces = [stopwatch.trace()] if stopwatch else []
-    connector = aiohttp.TCPConnector(limit=0)  # no step waits for a connection of another guardian
+    connector = aiohttp.TCPConnector(limit=0)  # no step waits until another guardian's connection is free
     return aiohttp.ClientSession(
         hub.origin, connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces
     )

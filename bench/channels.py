@@ -30,8 +30,8 @@ LOSE = 0.1
 NAMES = {"sms_twilio": "queryable", "sms_kannel": "otherwise"}
 CALLS_PER_S, CALLS_SHARE = 200, 0.4
 CODES_SHARE, WAITING_TIMES = 0.01, 5
-# For how many seconds the bench checks afterwards whether a message of unknown fate is sent again. A worker waits less
-# than that before it asks about one.
+# For this many seconds, the bench checks afterwards whether a message of unknown fate is sent again. It is longer than
+# a worker waits before it asks about such a message.
 WATCHED = 30.0
 
 
@@ -61,7 +61,7 @@ async def _measured(stage: Stage, rounds: int) -> None:
 
 
 async def _calls_alone(stage: Stage, rounds: int) -> None:
-    """Measure callbacks alone, about messages that were sent some time ago."""
+    """Measure only callbacks, about messages that were sent some time ago."""
     async with made_server() as server, provider("sms_twilio", stage.ledger("start")) as options:
         crowd = await Crowd.of_school(server, {"sms_twilio": dict(options)})
         await _calls(stage, server, await crowd.sent(1, rounds, "sms_twilio"), max(8, int(rounds * CALLS_SHARE)))
@@ -72,7 +72,7 @@ async def _calls_alone(stage: Stage, rounds: int) -> None:
 
 
 async def _lost_replies(stage: Stage, crowd: Crowd, kind: str, first: int, number: int) -> None:
-    """Invite everybody at once. Ends when the hub knows the fate of each message, or may not send it again."""
+    """Invite everybody at once, and wait until the hub knows the fate of each message, or may not send it again."""
     people, ledger = await crowd.invite(first, number), stage.ledger(kind)
     async with provider(kind, ledger, LOSE) as options:
         channels = {kind: {**options, "rate": FAST, "codes_share": 0.05}}
@@ -103,7 +103,7 @@ def _judge(stage: Stage, kind: str, people: Sequence[CrowdPerson], taken: Sequen
 
 
 async def _nothing_open(server: Server) -> bool:
-    """Return whether no invitation is due, and no message is being sent or waits until the hub may ask about it."""
+    """Return whether no invitation is due, no message is being sent, and none waits until the hub may ask about it."""
     return not await server.database.fetchval(
         "SELECT EXISTS (SELECT FROM signing_task WHERE state = 'OPEN' AND next_step = 'invitation' AND claimable_at <"
         " now() + interval '1 day') OR EXISTS (SELECT FROM delivery WHERE state = 'sending' OR state = 'unknown' AND"
@@ -115,7 +115,7 @@ async def _nothing_open(server: Server) -> bool:
 
 
 async def _calls(stage: Stage, server: Server, taken: Sequence[Taken], number: int) -> None:
-    """Have Twilio report `number` messages as delivered, at an even pace, however slow the answers are."""
+    """Have Twilio report `number` messages as delivered, at an even pace, no matter how slow the answers are."""
     async with provider("sms_twilio", stage.ledger("calls")) as options:
         channels = {"sms_twilio": dict(options)}
         async with server.running("serve", "work", channels=channels) as cpu, aiohttp.ClientSession() as http:

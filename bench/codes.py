@@ -1,4 +1,4 @@
-"""Measure one-time codes during a rush: how long a signer waits while very many invitations are waiting to be sent."""
+"""Measure how long a signer waits for a one-time code while very many invitations are waiting to be sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Very many signers: copies of the rows of one contract that the product itself has issued."""
+"""Create very many signers by copying the rows of one contract that the product itself has issued."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Crowd:
             await hub.close()
 
     async def invite(self, first: int, number: int) -> list[CrowdPerson]:
-        """Create `number` people, numbered from `first` on, whose invitations are due now."""
+        """Create `number` people, numbered from `first`, whose invitations are due now."""
         people = await self.gather(first, number)
         await self.fall_due(people, [datetime.now(UTC)] * len(people))
         return people
@@ -145,7 +145,7 @@ class Crowd:
         }
 
     async def tickets(self, people: list[CrowdPerson]) -> list[str]:
-        """Return the tickets of copied links, such as staff give out at a desk."""
+        """Return the tickets of links such as staff copy and hand out."""
         database = Database(self.server.postgres.dsn("app"), self.keys, lambda: datetime.now(UTC))
         try:
             async with database.transaction(EVERYTHING) as tx:
@@ -172,7 +172,7 @@ class Crowd:
         }
 
 
-# All of them have the file of the contract that was copied.
+# Gives every copy the file of the original contract.
 _THEIR_FILE = """
 INSERT INTO document_version (contract, kind, sha256, size, created_at, file)
 SELECT theirs, kind, sha256, size, created_at, file FROM document_version, unnest($2::uuid[]) AS theirs
@@ -201,13 +201,12 @@ async def _copy(database: asyncpg.Connection[asyncpg.Record], table: str, rows: 
 
 
 def phone_of(number: int) -> str:
-    """Return an invented American phone number. Neighbouring numbers have different prefixes, as those of a school's
-    parents have."""
+    """Return an invented American phone number. Consecutive people have different prefixes, as the parents of a school
+    do."""
     return f"+1202{number * 7919 % 10_000_000:07}"
 
 
 def zone_at_noon() -> str:
-    """Return a zone where it is about noon now, so that nothing waits for the morning, at whatever hour the bench
-    runs."""
+    """Return a zone where it is about noon now, so that nothing waits for the morning, whenever the bench runs."""
     ahead = 12 - datetime.now(UTC).hour
     return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"

@@ -22,7 +22,8 @@ API_KEY = "bench-api-key"
 START_TIMEOUT = 300
 STOP_TIMEOUT = 40
 CHILDREN = {"pages": "hub.documents.page_drawing", "clauses": "hub.documents.contract.clause_filling"}
-# The numbers of all guardians differ only in their last four digits, and thousands of them sign within an hour.
+# Limits that are never reached: thousands of guardians, whose numbers differ only in the last four digits, sign within
+# an hour.
 PLENTY = {"QIANDA_BUDGETS__PER_PREFIX_HOUR": "1000000", "QIANDA_BUDGETS__CODES_PER_PREFIX_HOUR": "1000000"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -36,15 +37,15 @@ class DemoHub:
     folder: Path
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Return the CPU seconds that each part has used since it started: user and system time, with children that
-        have ended."""
+        """Return the CPU seconds that each part has used since it started: user and system time, including ended
+        children."""
         used = dict.fromkeys(("web", "work", *CHILDREN, "database", "other"), 0.0)
         for process in tree(self.pid):
             used[self._part(process)] += process.cpu
         return used
 
     def parts(self) -> Iterator[tuple[int, str]]:
-        """Yield each process with the part of the hub that it is."""
+        """Yield the id of each process with the hub's part that it belongs to."""
         for process in tree(self.pid):
             yield process.pid, "supervisor" if process.pid == self.pid else self._part(process)
 
@@ -66,7 +67,7 @@ class DemoHub:
 
 @contextlib.asynccontextmanager
 async def running_demo() -> AsyncIterator[DemoHub]:
-    """Start the demo, wait until it says that it is ready, and remove everything at the end."""
+    """Start the demo, wait until it reports that it is ready, and remove everything at the end."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("QIANDA_")}

@@ -1,8 +1,8 @@
-"""Measure what a finished contract leaves on the disk: files, and rows with their indexes, at once and after retention.
+"""Measure the disk space of a finished contract: files, and rows with their indexes, at once and after retention.
 
-The bench does not wait: its rows are made forty days older, and `qianda prune` then does what the hourly rounds would
-have done in that time. Tables are compacted (`VACUUM FULL`) before they are measured, because the space of deleted rows
-is used again.
+Instead of waiting, the bench makes its rows forty days older, and `qianda prune` then does the work of the hourly
+rounds in that time. Tables are compacted (`VACUUM FULL`) before they are measured, because the database reuses the
+space of deleted rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROUNDS = 150
 # Contracts before the first measurement, so that every table and index has its first pages.
 WARM_UP = 40
 AGE = "40 days"
-# The time columns by which the rows of a contract become old.
+# The time columns that determine the age of a contract's rows.
 MOMENTS = {
     "budget": ("begins_at",),
     "one_time_code": ("created_at", "expires_at"),
@@ -46,7 +46,7 @@ LOOK_EVERY = 0.2
 
 
 def run(rounds: int) -> Result:
-    """`rounds` is the number of contracts."""
+    """Measure `rounds` contracts."""
     return asyncio.run(_measured(rounds))
 
 

@@ -1,4 +1,4 @@
-"""Watch which contracts have ended, with one query for all waiting tasks. The database may just have been killed."""
+"""Watch for contracts that have ended, with one query for all waiting tasks. The database may be down after a kill."""
 
 from __future__ import annotations
 

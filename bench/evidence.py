@@ -1,4 +1,5 @@
-"""Make an evidence package of fifty items around a finished file, with its proof, as the hub does; and a day's tree."""
+"""Make an evidence package of fifty items around a finished file and its evidence record, as the hub does; build a
+day's tree."""
 
 from __future__ import annotations
 

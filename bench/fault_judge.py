@@ -1,4 +1,4 @@
-"""The verdict of `qianda bench faults`: from the ledgers of the outside services, the finished files and the record."""
+"""Judge a run of `qianda bench faults` by the ledgers of the outside services, the finished files and the record."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def not_reached(people: Population, taken: Iterable[Taken]) -> int:
 
 
 def at_night(people: Population, taken: Iterable[Taken]) -> int:
-    """Count the messages to people for whom it is night during the whole run, by the provider's clock and ledger."""
+    """Count the messages, in the provider's ledger, to people for whom it is night during the whole run."""
     asleep = {each.phone for each in people.asleep}
     return sum(each.to in asleep for each in taken)
 
@@ -109,7 +109,7 @@ async def _issued_twice(server: Server) -> int:
 
 
 async def _finished(server: Server) -> list[Finished]:
-    """Read every finished file, in worker processes."""
+    """Read every finished file, in a pool of processes."""
     rows = await ask(server, "SELECT document, fields FROM contract WHERE state = 'COMPLETED'")
     folder, loop = server.folder / "data" / "files", asyncio.get_running_loop()
     each = max(1, len(rows) // MAX_CHECKED)
@@ -161,8 +161,8 @@ async def _noted_twice(server: Server) -> int:
 
 
 async def _after_signing(server: Server) -> int:
-    """Count planned messages whose `sending` comes after the contract's signature in its record, which is chained in
-    the order of commits."""
+    """Count planned messages whose `sending` entry comes after the signature in the contract's record. The record is
+    chained in the order of commits."""
     rows = await ask(
         server,
         "SELECT count(*) FROM record_entry AS sent JOIN record_entry AS signed USING (contract)"

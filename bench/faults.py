@@ -1,4 +1,4 @@
-"""Take contracts through their life while workers, web processes and the database are killed at random by SIGKILL.
+"""Take contracts through their life while workers, web processes and the database are killed at random (SIGKILL).
 
 Provider, authority, timestamp service and seal service (in front of a token) are separate programs with raw ledgers,
 which survive every kill. All of them are slow, and some of their replies get lost. The school's own system asks for
@@ -39,11 +39,11 @@ from bench.stage import FAST, PLENTY, Stage
 ROUNDS, MIN_ROUNDS = 10_000, 10
 # The share of contracts that are really signed and sealed.
 SIGNING = 0.4
-# One kill for this many contracts. With few contracts, the number of kills is a third of theirs, up to MIN_KILLS.
+# There is one kill for each KILL_EACH contracts. With few contracts, there is one for three, up to MIN_KILLS.
 KILL_EACH, MIN_KILLS = 50, 20
 # Tasks that are opened per second, unless the kills take longer.
 PER_SECOND = 4.5
-# The least mean seconds between two kills, because after each kill a process has to load everything again.
+# The shortest mean time between two kills, in seconds, because a killed process has to load everything again.
 PAUSE = 3.0
 LOSE, LOSE_OUTSIDE, SLOW, WORKERS, AT_ONCE = 0.05, 0.02, 0.3, 2, 16
 # Seconds. If no contract ends for this long after the last kill, when all tasks are open, the rest count as lost.
@@ -66,7 +66,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
         crowd = await Crowd.of_school(server, configured["channels"])
         people = await Population.gather(crowd, rounds, signing)
         office = await Office.of_school(crowd)
-        await server.renew(**configured)  # from now on the seal is at the seal service
+        await server.renew(**configured)  # from now on, the seal service signs
         kills = _kills(rounds)
         length = max(rounds / PER_SECOND, kills * PAUSE)
         async with server.running("serve", "work", workers=WORKERS, **configured) as used:

@@ -13,8 +13,8 @@ from qianda.verify.pdf.signed_file import SignedFile
 
 
 def quick_check(school: BenchSchool, issued: bytes, final: bytes) -> Work:
-    """Return the quick check of a file with the guardian's signature and the seal. The values that the database would
-    have are read from the file."""
+    """Return the quick check of a file with the guardian's signature and the seal. The values that would be in the
+    database are read from the file."""
     signed = {signature.name: signature for signature in SignedFile(final).signatures}
 
     def expected(field: str) -> ExpectedSignature:

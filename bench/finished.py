@@ -38,7 +38,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Finished:
-    """What was read from a finished file.
+    """The contents of a finished file.
 
     `well`: every signature and timestamp matches what it covers, and the product's own quick check, if it was run, also
     finds nothing wrong.

@@ -1,4 +1,5 @@
-"""Guardians who sign or decline while the hub is being killed. They read their messages in the provider's ledger."""
+"""Simulate guardians who sign or decline while the hub is being killed. They read their messages in the provider's
+ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ TICKET = re.compile(r"/s/([0-9A-Z]{13})", re.IGNORECASE)
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LOOK_EVERY, MESSAGE_TIMEOUT = 0.5, 90.0
 AGAIN_AFTER = 15.0
-# Seconds that a guardian who has signed or declined waits for the end of the contract before opening the link again.
+# Seconds that guardians who have signed or declined wait for the contract to end before they open the link again.
 MAX_WAIT = 300.0
 CODE_APART = 61.0
 
@@ -63,7 +64,8 @@ class Guardian:
     _asked_at: float = -CODE_APART
 
     async def live(self, http: aiohttp.ClientSession, gate: asyncio.Semaphore, ended: asyncio.Event) -> None:
-        """Open the link and act, again after each interruption as a person would, until the contract has ended.
+        """Open the link and act, and start again after each interruption, as a person would, until the contract has
+        ended.
 
         `gate` limits how many guardians act at once.
         """
@@ -72,7 +74,7 @@ class Guardian:
             async with gate:
                 try:
                     await self._visit(http)
-                except Exception as error:  # whatever went wrong, a person tries again; the reason is kept in the rows
+                except Exception as error:  # a person would try again after any error; the reason is kept in the rows
                     self.interrupted[_reason(error)] += 1
                     pause = max(AGAIN_AFTER, self._asked_at + CODE_APART - time.monotonic())
             with suppress(TimeoutError):
@@ -93,8 +95,8 @@ class Guardian:
             await client.sign(strokes=STROKES, shown=await client.document())
 
     async def _read(self, pattern: re.Pattern[str], wanted: Callable[[str], bool], more_than: int = 0) -> str:
-        """Return what `pattern` finds in the newest message whose key is `wanted`, once there are more than `more_than`
-        of them.
+        """Return the match of `pattern` in the newest message whose key is `wanted`, once there are more than
+        `more_than` such messages.
 
         Raises TimeoutError if no message comes, BadAnswer if the pattern does not match.
         """

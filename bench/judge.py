@@ -27,7 +27,7 @@ from qianda.verify.trust import Trust
 
 
 class DoesNotHold(Exception):
-    """A finished file is not valid. A bench whose files are wrong measures nothing."""
+    """A finished file is not valid, so the figures of the bench mean nothing."""
 
 
 async def check_by_pyhanko(file: bytes, spec: PdfSignatureValidationSpec, fields: list[str]) -> None:

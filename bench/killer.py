@@ -1,4 +1,5 @@
-"""Kill workers, web processes and the database by SIGKILL: all workers while one is at work, then any at random."""
+"""Kill workers, web processes and the database with SIGKILL: first all workers during a call, then processes at
+random."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ _CALLS = "SELECT id FROM attempt WHERE kind = ANY($1) AND ended_at IS NULL"
 
 @dataclass
 class Killer:
-    """Kills `kills` processes: all workers as soon as one is in a call, then the others spread over `length` seconds.
+    """Kills `kills` processes: first all workers, as soon as one is in a call, then others, spread over `length`
+    seconds.
 
     `supervisors` (of web processes and of workers) restart what is killed here, the database included.
     """
@@ -50,11 +52,11 @@ class Killer:
         await self._aim()
         while self.killed < self.kills:
             await asyncio.sleep(self.chance.uniform(*UNEVEN) * self.length / self.kills)
-            if found := self._victim():  # otherwise the victim is just being restarted
+            if found := self._victim():  # otherwise the victim is being restarted
                 self._kill(*found)
 
     async def count_cut_off(self) -> int:
-        """Return how many calls the kill of all workers cut off. Nobody ends such a call: it is begun anew."""
+        """Return how many calls the kill of all workers interrupted. Such a call never ends; a new one replaces it."""
         rows = await ask(
             self.server, "SELECT count(*) FROM attempt WHERE id = ANY($1) AND ended_at IS NULL", self.aimed_at
         )
@@ -73,11 +75,11 @@ class Killer:
             for pid in workers:
                 if self.aimed_at:
                     self._kill(pid, WORKER)
-                else:  # the call has ended before the workers stood still
+                else:  # the call ended before the workers were stopped
                     os.kill(pid, signal.SIGCONT)
 
     async def _list_calls(self) -> list[UUID]:
-        """Return the calls of outside services that workers are in, before the first kill."""
+        """Return the calls to outside services that workers are waiting for, before the first kill."""
         return [row[0] for row in await self.server.database.fetch(_CALLS, list(chain(*ATTEMPTS.values())))]
 
     def _kill(self, pid: int, what: str) -> None:
@@ -88,7 +90,7 @@ class Killer:
 
     def _victim(self) -> tuple[int, str] | None:
         if self.chance.random() < DATABASE_SHARE:
-            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):  # the file is just being written
+            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):  # the file is being written
                 return self.server.postgres.server_pid(), "database"
         children = self._children()
         return self.chance.choice(children) if children else None

@@ -28,7 +28,7 @@ from hub.web.http.security import COOKIE
 from qianda.client import SigningClient
 
 ROUNDS = 20
-# Requests of one round, one after the other on one connection.
+# Requests in each round, one after the other on one connection.
 REQUESTS = 100
 START_TRIES = 100
 
@@ -49,7 +49,7 @@ class _Page:
     headers: dict[str, str]
 
     async def cpu_of_requests(self, http: aiohttp.ClientSession) -> float:
-        """Return the CPU seconds that the server's process uses for one of REQUESTS."""
+        """Make REQUESTS requests. Return the CPU seconds that the server's process uses for each of them."""
         before = _cpu_seconds(self.pid)
         for _ in range(REQUESTS):
             async with http.get(self.address, headers=self.headers, allow_redirects=False) as answer:
@@ -73,12 +73,12 @@ async def _measured(rounds: int) -> list[dict[str, Any]]:
             for number in range(-1, rounds):
                 for work, page in (("landing", landing), ("bare", bare)):
                     row = {"work": work, "round": number, "cpu_s": await page.cpu_of_requests(http)}
-                    ledger += [row] if number >= 0 else []  # the first round warms both up
+                    ledger += [row] if number >= 0 else []  # the first round warms up both servers
             return ledger
 
 
 async def _opened(hub: DemoHub, http: aiohttp.ClientSession) -> tuple[_Page, str, str]:
-    """Let an invited person open their link. Return their page, the ticket and the session's secret."""
+    """Have an invited person open their link. Return their page, the ticket and the session's secret."""
     async with aiohttp.ClientSession(hub.origin) as aside:
         ticket = await People(hub.origin, http, aside).invited(1)
     client = SigningClient(hub.origin, http=http)

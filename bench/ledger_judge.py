@@ -1,4 +1,4 @@
-"""Compare the ledgers of authority, timestamp service and token with the finished files. Pure."""
+"""Compare the ledgers of the authority, the timestamp service and the token with the finished files. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ledgers:
 
 @dataclass(frozen=True)
 class SignedPackages:
-    """The signatures of the evidence packages, and how many more were begun, each of which may have used a
+    """The signatures of the evidence packages, and the number of other packages that were begun; each may have used a
     signature."""
 
     signatures: Sequence[SignedDigest] = ()
@@ -48,9 +48,9 @@ def judge_files(
 ) -> dict[str, float]:
     """Return counts that compare the files with the ledgers.
 
-    `sealed_twice` also counts what the token signed and no file contains; the token must always have received the same
-    bytes for one contract. A package that a kill interrupted is made again, so these are allowed up to the number of
-    interrupted ones.
+    `sealed_twice` also counts hashes that the token signed and no file contains, since the token must always receive
+    the same bytes for a contract. A package that a kill interrupted is made again, so as many of these hashes are
+    allowed as packages were interrupted.
 
     `…_not_in_ledger`: values in a file that no service issued. `…_in_vain`: values that a service issued and no file
     contains, because the reply was lost or reached a process that was killed.

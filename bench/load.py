@@ -1,5 +1,5 @@
-"""Load a hub with guardians in two ways, and measure while the load is steady: as many at once as keep the cores busy,
-and contracts that begin evenly, however long those before them take."""
+"""Load a hub with guardians in two ways, and measure while the load is steady: with enough guardians to keep the cores
+busy, and with contracts that begin at an even pace, no matter how long earlier ones take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bench.demo import DemoHub
 from bench.people import People, Stopwatch, Story
 
-# Two cores are busy with half as many.
+# Number of guardians. Half as many keep two cores busy.
 GUARDIANS = 24
 # Seconds between the first contracts of two guardians, so that they are never all at the same step.
 APART = 0.1
@@ -19,8 +19,8 @@ APART = 0.1
 
 @dataclass(frozen=True)
 class Window:
-    """What happened between two moments. `stories`: the contracts that were completed; `calls`: the guardians' HTTP
-    calls that ended; `looks`: how often somebody looked whether something had arrived. `cpu`: what each part of the hub
+    """The events between two moments. `stories`: the contracts that were completed; `calls`: the guardians' HTTP calls
+    that ended; `looks`: how often somebody checked whether something had arrived. `cpu`: what each part of the hub
     used, and `phones_cpu` what the simulated people used, in seconds."""
 
     seconds: float
@@ -36,15 +36,16 @@ class Window:
 
 
 class GuardianLoad:
-    """Guardians of one demo. `stopwatch`: of the session in which they sign. No contract has a number of another."""
+    """The guardians of one demo. `stopwatch`: that of the session in which they sign. Every contract has its own
+    number."""
 
     def __init__(self, hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Iterator[int]) -> None:
         self._hub, self._people, self._stopwatch, self._numbers = hub, people, stopwatch, numbers
         self._stories: asyncio.Queue[Story] = asyncio.Queue()
 
     async def fill_cores(self, guardians: int, contracts: int) -> Window:
-        """Have so many guardians sign one contract after the other. The window begins when each of them has completed
-        one, and lasts until `contracts` more are completed, while all go on."""
+        """Have this many guardians sign one contract after the other. The window begins when each of them has completed
+        one, and ends when `contracts` more are completed; until then, all of them continue."""
         warm, ended = [asyncio.Event() for _ in range(guardians)], asyncio.Event()
 
         async def sign_on(place: int) -> None:
@@ -66,8 +67,8 @@ class GuardianLoad:
         return window
 
     async def begin_evenly(self, per_s: float, warm_up: int, contracts: int) -> Window:
-        """Begin contracts at an even pace. The window begins with the first after `warm_up`, and lasts as long as
-        `contracts` need to begin."""
+        """Begin contracts at an even pace. The window begins with the first contract after `warm_up` others, and lasts
+        until `contracts` of them have begun."""
         begin = time.perf_counter()
 
         async def moment(number: int) -> None:
@@ -91,11 +92,11 @@ class GuardianLoad:
         self._stories.put_nowait(await self._people.whole_contract(next(self._numbers)))
 
     def _forget(self) -> list[Story]:
-        """Return the contracts that were completed since they were last asked for."""
+        """Return the contracts that were completed since the last call."""
         return [self._stories.get_nowait() for _ in range(self._stories.qsize())]
 
     def _now(self) -> Window:
-        """Return what happened so far."""
+        """Return the events so far."""
         calls, looks = list(self._stopwatch.calls), self._people.looks
         return Window(time.perf_counter(), [], calls, looks, self._hub.cpu_seconds(), time.process_time())
 

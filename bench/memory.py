@@ -54,5 +54,5 @@ class MemoryWatch:
 
 
 def growth_per_s(samples: Sequence[MemorySample]) -> float:
-    """Return by how many MB per second a part grew: the slope of the line that best fits its samples."""
+    """Return the growth of a part in MB per second: the slope of the line that best fits its samples."""
     return linear_regression([sample.at for sample in samples], [sample.mb for sample in samples]).slope

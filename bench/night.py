@@ -1,4 +1,4 @@
-"""Measure reminders that become due at night: when they are planned instead, and whether they are sent evenly then."""
+"""Measure reminders that become due at night: to when they are deferred, and whether they are then sent evenly."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from hub.model.reminders.schedule import spread_of
 
 FIRST = 20_000_000
 OPENS, CLOSES = 9, 21
-# The twelve hours of the next window are compressed into this many seconds, to see when messages are sent in it.
+# The twelve hours of the next window are compressed into this many seconds, to see how sending is spread over it.
 DAY_SECONDS = 60
 SLICE = 5
 CODES_SHARE = 0.05
-# The provider's rate, as a share of the rate at which messages fall due: it decides when the last message leaves.
+# The provider's rate, as a share of the rate at which messages fall due. It determines when the last message is sent.
 RATE_SHARE = 0.8
 _WAKE = """
 UPDATE signing_task SET next_due_at = now() - random() * interval '1 hour' WHERE signer IN
@@ -30,7 +30,7 @@ _LEFT = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND claimable_at
 
 
 async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
-    """Let `number` reminders fall due where it is night, and measure to when they are deferred."""
+    """Have `number` reminders fall due where it is night, and measure to when they are deferred."""
     zone = night_zone()
     await put_to_sleep(crowd, FIRST, number)
     database = crowd.server.database
@@ -78,7 +78,7 @@ async def _planned(crowd: Crowd, number: int) -> list[datetime]:
 async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) -> None:
     """Send `number` messages that are spread over the window like deferred ones, 720 times as fast as in reality.
 
-    The provider is slower than the messages become due.
+    Messages become due faster than the provider accepts them.
     """
     people = await crowd.gather(first, number)
     rate = number / DAY_SECONDS * RATE_SHARE

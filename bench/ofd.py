@@ -1,5 +1,5 @@
-"""Measure seals of OFD files (GB/T 38540, SM2 in software) in one process: on 4 KB and on 700 KB, compared with one
-bare SM2 signature; also the check of a sealed file, and writing a contract as OFD."""
+"""Measure seals of OFD files (GB/T 38540, SM2 in software) in one process, on 4 KB and on 700 KB, compared with one
+bare SM2 signature; also measure the check of a sealed file, and writing a contract as OFD."""
 
 from __future__ import annotations
 

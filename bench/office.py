@@ -1,4 +1,5 @@
-"""The school's own system: it asks for contracts through the API, and repeats each request until it is answered."""
+"""Simulate the school's own system, which requests contracts through the API and repeats each request until it is
+answered."""
 
 from __future__ import annotations
 
@@ -21,8 +22,7 @@ AGAIN_AFTER, CREATED = 2.0, 201
 
 @dataclass
 class Office:
-    """The school's system. `refusals`: the answers other than the contract, no answer included, and how often each
-    came."""
+    """The school's system. `refusals`: how often each answer other than the contract came, including no answer."""
 
     origin: str
     refusals: Counter[str] = field(default_factory=Counter)
@@ -40,8 +40,8 @@ class Office:
         return cls(crowd.server.origin)
 
     async def issue(self, http: aiohttp.ClientSession, phone: str) -> None:
-        """Request one contract for this guardian, whatever is killed in the meantime. The Idempotency-Key makes every
-        try the same request."""
+        """Request one contract for this guardian until it is issued. The Idempotency-Key makes every attempt the same
+        request."""
         headers = {"Authorization": f"Bearer {SECRET}", "Idempotency-Key": f"issue-{phone}"}
         while refusal := await self._asked(http, _contract(phone), headers):
             self.refusals[refusal] += 1

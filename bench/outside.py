@@ -22,7 +22,7 @@ STOP_TIMEOUT = 10
 @contextlib.asynccontextmanager
 async def outside(stage: Stage, lose: float, delay: float) -> AsyncIterator[Mapping[str, Any]]:
     """Run all three services, each with a ledger in the stage's folder. They answer after `delay` seconds and lose the
-    share `lose` of their replies. Yields the sections of the configuration."""
+    share `lose` of their replies. Yield the sections of the configuration."""
     trouble = ("--lose", str(lose), "--delay", str(delay))
     async with AsyncExitStack() as stack:
         authority = await stack.enter_async_context(_running(stage, "authority", *trouble))
@@ -61,7 +61,7 @@ def _authority(origin: str, certificate: str) -> Mapping[str, Any]:
 
 @contextlib.asynccontextmanager
 async def _running(stage: Stage, name: str, *options: str) -> AsyncIterator[str]:
-    """Run one service. Yields its address."""
+    """Run one service and yield its address."""
     folder, ledger = stage.folder / name, stage.ledger(name)
     command = [sys.executable, "-m", f"bench.services.{name}", str(folder), "--ledger", str(ledger), *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)

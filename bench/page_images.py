@@ -1,4 +1,4 @@
-"""Draw page images as the hub does, and as it did before 2026-11-26: in colour first, whatever the page shows."""
+"""Draw page images as the hub does, and as it did before 2026-11-26: first in colour, no matter what the page shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure the pieces of one contract's chain that are not HTTP or SQL, each alone in this process: their CPU time."""
+"""Measure the CPU time of the pieces of one contract's chain that are not HTTP or SQL, each alone in this process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ async def measured(rounds: int) -> Ledger:
 
 
 def figures(ledger: Ledger) -> dict[str, float]:
-    """Return milliseconds. The timestamp service's own time is separate."""
+    """Return milliseconds, and the ratio of page images to the former method. The timestamp service's own time is
+    separate."""
     works = [work for work in dict.fromkeys(row["work"] for row in ledger) if work != "timestamp"]
     apart = {"part_ms_timestamps": TIMESTAMPS * typical(ledger, "timestamp") * 1000}
     images = typical(ledger, "page_images", own=True) / typical(ledger, "page_images_before", own=True)
@@ -49,7 +50,7 @@ def figures(ledger: Ledger) -> dict[str, float]:
 
 
 async def _works(school: BenchSchool, printer: BenchPrinter) -> dict[str, Work]:
-    """Return each piece, applied to the file that it gets in a contract's life."""
+    """Return each piece, applied to the file as it is at that step of a contract's life."""
     key = SoftKey.generate(GUARDIAN)
     chain = (await school.authority.enrol(key.spki, GUARDIAN_NAME, "P1")).chain
     laid_out = printer.lay_out()

@@ -1,4 +1,4 @@
-"""Measure PDFBox with Bouncy Castle, warm: one JVM signs again and again and reports its CPU time."""
+"""Measure a warm PDFBox with Bouncy Castle: one JVM signs again and again and reports its CPU time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.warm_signer import WarmSigner, warm_signer
 JARS = Path("/usr/share/java")
 NAMES = ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")
 PROGRAM = Path(__file__).with_name("SignWithPdfBox.java")
-# Unmeasured rounds of 20 signatures each at the beginning, because the JVM compiles what is used often.
+# Unmeasured rounds of 20 signatures each at the beginning, because the JVM compiles frequently used code.
 WARM_UP = 20
 
 

@@ -1,4 +1,4 @@
-"""Measure other programs that sign PDFs: pyHanko's command line, endesive and @signpdf, with an RSA key, which all
+"""Measure other programs that sign PDFs (pyHanko's command line, endesive and @signpdf) with an RSA key, which all
 accept.
 
 They are installed into a temporary folder. If that fails, the bench says so and leaves them out.
@@ -74,14 +74,14 @@ class PeersFolder:
             (self.folder / f"certificate-{number}.der").write_bytes(certificate)
 
     def install_python_peers(self) -> str:
-        """Return the interpreter that has the peers. Raises what subprocess raises."""
+        """Install the peers, and return the interpreter that has them. Raises as subprocess does."""
         _run([sys.executable, "-m", "venv", str(self.folder / "venv")])
         python = str(self.folder / "venv" / "bin" / "python")
         _run([python, "-m", "pip", "install", "-q", "-r", str(PROGRAMS / "requirements.txt")])
         return python
 
     def install_node_peers(self) -> None:
-        """Install the peers below `node_modules`. Raises what subprocess raises."""
+        """Install the peers below `node_modules`. Raises as subprocess does."""
         (self.folder / "package.json").write_bytes((PROGRAMS / "package.json").read_bytes())
         _run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(self.folder)])
 
@@ -100,7 +100,8 @@ class PeersFolder:
 
 
 def _certificate_of(key: rsa.RSAPrivateKey) -> x509.Certificate:
-    """Return a certificate signed by the key itself, because node-forge reads no certificate that an EC key signed."""
+    """Return a certificate signed by the key itself, because node-forge cannot read a certificate that an EC key
+    signed."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Seal")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Guardians with phones who sign contracts over HTTP: invented people, who use the product's own client library."""
+"""Simulate guardians with phones, who sign contracts over HTTP with the product's own client library."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"
 STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
-# Seconds between two looks at the phone or the contract. There are few, because the hub spends time on each.
+# Seconds between two looks at the phone or the contract. Looks are rare, because the hub spends time on each.
 FIRST_LOOK, SLOWER_BY, LAST_LOOK = 0.2, 1.5, 2.0
 PATIENCE = 180.0
 AT_ONCE = 8
@@ -88,7 +88,7 @@ class People:
         return story
 
     async def whole_contracts(self, numbers: Sequence[int]) -> list[Story]:
-        """Take contracts to their end, AT_ONCE at a time. When one is done, the next one begins."""
+        """Complete these contracts, AT_ONCE at a time. When one is done, the next one begins."""
         waiting, stories = iter(numbers), list[Story]()
 
         async def one_after_another() -> None:
@@ -99,7 +99,7 @@ class People:
         return stories
 
     async def invited(self, number: int) -> str:
-        """Issue a contract. Returns the ticket of the guardian's invitation, as their phone shows it."""
+        """Issue a contract. Return the ticket of the guardian's invitation, as their phone shows it."""
         phone = phone_of(number)
         await self._issue(number, phone, person_number(date(1985, 1, 1), number))
         return await self._sms(phone, "invitation", r"/s/([0-9A-Z]{13})")
@@ -187,8 +187,8 @@ def phone_of(number: int) -> str:
 
 
 def person_number(born_from: date, number: int) -> str:
-    """Return a well-formed identity number (GB 11643) that belongs to nobody: a birthday from `born_from` on, a serial,
-    the check digit."""
+    """Return an invented but well-formed identity number (GB 11643): a birthday from `born_from` on, a serial, the
+    check digit."""
     day, serial = divmod(number, 1000)
     digits = f"340104{born_from + timedelta(days=day):%Y%m%d}{serial:03}"
     weighed = sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True))

@@ -1,4 +1,4 @@
-"""Create the people for `qianda bench faults`, and decide what happens to the contract of each."""
+"""Create the people for `qianda bench faults`, and decide the outcome of each one's contract."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bench.night import night_zone
 # due where it is night. The other contracts that are signed are copies of one that the product issued. All the rest are
 # invited, and nothing more happens to them.
 ISSUED, DECLINED, EXPIRED, ASLEEP = 0.1, 0.1, 0.1, 0.05
-# The numbers of these people are checked when a contract is issued, so they have to be possible phone numbers.
+# These phone numbers are checked when a contract is issued, so they have to be valid.
 FIRST_OF_ISSUED = 3_000_000
-# Time from invitation to deadline for contracts that expire: a share of the whole run, and long enough that a message
-# leaves even if its worker is killed twice.
+# Time from invitation to deadline for contracts that expire: a share of the whole run, and long enough for a message to
+# be sent even if its worker is killed twice.
 LIFE, MAX_LIFE, LIFE_SHARE = timedelta(minutes=2), timedelta(minutes=3), 1 / 8
 TAIL_OF_COPIES = "0101"
 
 
 @dataclass(frozen=True)
 class Population:
-    """The people, by what becomes of their contracts. `issued`: the phone numbers of those whose contracts are not
+    """The people, by the outcome of their contracts. `issued`: the phone numbers of those whose contracts are not
     issued yet."""
 
     issued: Sequence[str]
@@ -76,8 +76,7 @@ class Population:
         due = dict(zip((each.phone for each in awake), _spread(begin, length, len(awake)), strict=True))
         early = _spread(begin, max(length - life, length / 4), len(self.expiring))
         due |= dict(zip((each.phone for each in self.expiring), early, strict=True))
-        # Deadlines are set before anything is due: a worker that took the first step earlier would plan by the old
-        # deadline.
+        # Deadlines are set before anything is due; otherwise a worker could plan by an old deadline.
         await _set_deadlines(crowd, self.expiring, [moment + life for moment in early])
         await crowd.fall_due([*awake, *self.expiring], list(due.values()))
         await crowd.fall_due_again(self.asleep, _spread(begin, length, len(self.asleep)))
@@ -85,12 +84,12 @@ class Population:
 
 
 def _spread(begin: datetime, length: timedelta, number: int) -> list[datetime]:
-    """Return `number` moments at an even pace."""
+    """Return `number` evenly spaced moments."""
     return [begin + length * place / number for place in range(number)]
 
 
 def _mixed(*groups: Sequence[CrowdPerson]) -> Iterator[CrowdPerson]:
-    """Yield all people, each group spread evenly over the whole."""
+    """Return all people, each group spread evenly over the whole."""
     placed = [
         (place / len(group), number, each) for number, group in enumerate(groups) for place, each in enumerate(group)
     ]

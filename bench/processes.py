@@ -1,4 +1,4 @@
-"""Measure how much memory each process uses, and how long a start takes.
+"""Measure how much memory each process uses, and how long it takes to start.
 
 Memory is the proportional set size: a page that several processes share is divided among them, so that sums make sense.
 For a supervisor, the resident size with shared pages is also given. Linux only (/proc).
@@ -21,12 +21,12 @@ from bench.results import Result, median
 from bench.server import made_server
 
 ROUNDS = 3
-# Contracts that a demo finishes before it is measured again.
+# Number of contracts that a demo completes before it is measured again.
 CONTRACTS = 24
 
 
 def run(rounds: int) -> Result:
-    """`rounds`: how often the processes are started."""
+    """Measure. `rounds`: how often the processes are started."""
     return asyncio.run(_measured(rounds))
 
 
@@ -45,7 +45,8 @@ async def _measured(rounds: int) -> Result:
 
 
 async def _starts(rounds: int) -> Sequence[tuple[str, float]]:
-    """Return the seconds from each start of `serve` and `work` until its page is served, or its worker lives."""
+    """Return the seconds from each start of `serve` until its page is served, and of `work` until its worker is
+    alive."""
     found = []
     async with made_server() as server:
         for _ in range(rounds):

@@ -1,5 +1,4 @@
-"""Run providers as separate programs, and evaluate their ledgers. The ledgers judge us, and no code of ours can change
-them."""
+"""Run providers as separate programs, and evaluate their ledgers, which no code of ours can change."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from typing import Any
 from bench.server import ROOT
 
 TWILIO_ACCOUNT, TWILIO_TOKEN, TWILIO_SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
-# As in the doubles in `tests/channels/doubles`.
+# The same values as in `tests/channels/doubles`.
 KANNEL_USER, KANNEL_PASSWORD, KANNEL_SECRET = "tester", "a password of the gateway", "a-secret-piece-of-the-path"
 STOP_TIMEOUT = 10
 
@@ -38,8 +37,8 @@ class Taken:
 class LedgerVerdict:
     """What a ledger says about expected messages.
 
-    `duplicates`: how many messages repeated an earlier one. `most`: the largest number of repeats of one message.
-    `lost`: how many people got no message.
+    `duplicates`: the number of messages that repeated an earlier one. `most`: the largest number of repeats of one
+    message. `lost`: the number of people who got no message.
     """
 
     duplicates: int
@@ -68,7 +67,7 @@ def read_ledger(path: Path) -> list[Taken]:
 @contextlib.asynccontextmanager
 async def provider(kind: str, ledger: Path, lose: float = 0.0, delay: float = 0.0) -> AsyncIterator[Mapping[str, Any]]:
     """Run the double of `channels/KIND.py` with a new ledger in this file. It answers after `delay` seconds and loses
-    the share `lose` of its replies. Yields the channel's options."""
+    the share `lose` of its replies. Yield the channel's options."""
     ledger.parent.mkdir(parents=True, exist_ok=True)
     ledger.unlink(missing_ok=True)
     command = [sys.executable, "-m", f"tests.channels.doubles.{kind}", "--ledger", str(ledger.resolve())]

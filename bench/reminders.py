@@ -1,6 +1,7 @@
-"""Reminders with very many contracts waiting: how late and how many messages leave, and the CPU time of an idle worker.
+"""Measure reminders while very many contracts wait: how late and how fast messages are sent, and the CPU time of an
+idle worker.
 
-The provider is a program of its own that keeps a raw ledger: what counts is the moment at which it accepted a message.
+The provider is a separate program that keeps a raw ledger. The moment at which it accepted a message counts.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ FEW_ASLEEP = 10_000
 DUE_PER_S = 100
 IDLE_SECONDS = 20
 WORKERS = (1, 2, 4)
-# Shares of the waiting contracts: those that are planned anew; invitations that wait for a slow provider while people
-# ask for codes; messages that fall due at night.
+# Shares of the waiting contracts: those that are replanned; invitations that wait for a slow provider while people ask
+# for codes; messages that fall due at night.
 PLANNED_SHARE, WAITING_SHARE, OVERNIGHT_SHARE = 0.1, 0.05, 0.1
 PLANNED_CAMPUS = "guangzhou"
 CODES = 40
@@ -85,7 +86,7 @@ class _Bench:
         return first
 
     async def rate(self, name: str, workers: int) -> None:
-        """Measure how many messages leave per second if all are due at once, from the first to the last."""
+        """Measure how many messages are sent per second, from the first to the last, if all are due at once."""
         await self._crowd.server.database.execute(_FORGET)
         people = await self._crowd.gather(self.next(self._rounds), self._rounds)
         async with (
@@ -139,7 +140,7 @@ class _Bench:
         await until(look, PATIENCE)
 
     async def plan_anew(self, number: int) -> None:
-        """Change the policy of a campus, and measure how many of its waiting contracts are planned anew per second."""
+        """Change the policy of a campus, and measure how many of its waiting contracts are replanned per second."""
         server, keys = self._crowd.server, self._crowd.keys
         before = await server.database.fetchval(_PLANNED)
         async with (
@@ -164,7 +165,8 @@ class _Bench:
         self._stage.figures["planned_per_s"] = number / took
 
 
-# The double reports no receipts: without this the hub would ask, ten minutes later, about messages of an earlier part.
+# The double sends no receipts. Without this statement, the hub would ask about messages of an earlier part ten minutes
+# later.
 _FORGET = "UPDATE delivery SET check_at = NULL WHERE check_at IS NOT NULL"
 _PLANNED = "SELECT count(*) FROM reminder_entry WHERE reason = 'policy-changed'"
 

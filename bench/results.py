@@ -1,4 +1,4 @@
-"""The output of a bench: figures as JSON, and the raw ledger from which they can be computed again."""
+"""Write the output of a bench: figures as JSON, and the raw ledger from which they can be computed again."""
 
 from __future__ import annotations
 

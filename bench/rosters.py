@@ -1,6 +1,7 @@
-"""`qianda bench import`: a roster of 50,000 rows by the command `qianda import`, again, and after a kill in the middle.
+"""Measure `qianda import` with a roster of 50,000 rows: once, once more, and after a kill in the middle (`qianda bench
+import`).
 
-Every command is a separate process, from its start to its end, over an embedded PostgreSQL with fsync.
+Every command is a separate process, measured from its start to its end, over an embedded PostgreSQL with fsync.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from bench.results import Result
 from bench.server import LOOK_EVERY, QIANDA, ROOT, Server, made_server
 
 ROUNDS = 50_000
-# Of the rows, how many are in the short roster with whose memory that of the whole one is compared.
+# The share of the rows in the short roster, whose memory use is compared with that of the whole roster.
 SHORT_SHARE = 0.1
-# The import is killed when this share of the rows is there.
+# The import is killed when this share of the rows has been imported.
 KILLED_AT = 0.3
 # The columns of an ordinary sheet, by titles that schools use.
 TITLES = ("校区", "班级", "学生姓名", "身份证号", "家长姓名", "关系", "家长身份证号", "家长电话")
@@ -54,7 +55,7 @@ class _Runs:
         if process.returncode:
             raise RuntimeError((self.server.folder / "import.log").read_text(errors="replace")[-2000:])
         row = {"work": work, "rows": number, "added": await self.count() - before, "wall_s": wall}
-        # Of the hub and of the child that reads the sheet, the larger one.
+        # The larger of the hub's process and the child that reads the sheet.
         self.rows.append(row | {"cpu_s": used.ru_utime + used.ru_stime, "largest_mb": used.ru_maxrss / 1024})
         return self.rows[-1]
 
@@ -73,7 +74,7 @@ class _Runs:
         return int(await self.server.database.fetchval("SELECT count(*) FROM enrolment"))
 
     async def kill_halfway(self, file: Path, number: int) -> None:
-        """Begin an import and kill it once some of the rows are there."""
+        """Begin an import, and kill it once some of the rows have been imported."""
         process = self.start(file)
         try:
             while await self.count() < number * KILLED_AT and process.poll() is None:
@@ -129,7 +130,7 @@ def _write_roster(path: Path, first: int, number: int) -> None:
 
 
 def _cells(person: int) -> tuple[str, ...]:
-    """Return a row about somebody invented: a child of sixteen at most, and a parent."""
+    """Return a row about invented people: a child of sixteen at most, and a parent."""
     surname = SURNAMES[person % len(SURNAMES)]
     child, parent = (surname + GIVEN[person // step % len(GIVEN)] for step in (7, 11))
     numbers = person_number(date(2012, 1, 1), person), person_number(date(1985, 1, 1), person)

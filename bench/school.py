@@ -46,12 +46,13 @@ def utc_now() -> datetime:
 
 
 ENGINE = OwnEngine(utc_now)
-# Reads each file anew, whereas ENGINE keeps the plans of the files that it has just written.
+# An engine that reads each file anew, whereas ENGINE keeps the plans of the files that it has just written.
 FORGETFUL = OwnEngine(utc_now, plans_kept=0)
 
 
 class MeteredTimestamps:
-    """The built-in service in this process. `cpu_s`: its own CPU time, which in reality another machine spends."""
+    """The built-in timestamp service in this process. `cpu_s`: its own CPU time, which in production another machine
+    spends."""
 
     def __init__(self, service: BuiltinTimestamps) -> None:
         self.certificates = service.certificates
@@ -132,7 +133,8 @@ class BenchSchool:
 
 
 class BenchPrinter:
-    """A desk that lays contracts out as the hub does. Close it, because a child process fills in the template text."""
+    """A printer that lays contracts out as the hub does. Close it, because a child process fills in the template
+    text."""
 
     def __init__(self) -> None:
         self._writer = ClauseWriter()

@@ -117,7 +117,7 @@ async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[Produc
 
 
 async def _school_of_fast_runs(issued: bytes, stamp: Path, limit: Limit) -> tuple[BenchSchool, StockSeal]:
-    """Make a school whose certificates pyHanko handles in its fast mode. With every second set of certificates it is
+    """Make a school whose certificates pyHanko handles in its fast mode. With half of all sets of certificates it is
     nearly always slow.
 
     Raises RuntimeError if 30 schools are all slow.

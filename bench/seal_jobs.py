@@ -1,7 +1,8 @@
-"""Measure a worker that seals files of another system, as in production: plain and long-term, and killed in between.
+"""Measure a worker that seals files of another system, as in production: plain seals, long-term seals, and a worker
+that is killed in between.
 
-The files are in a folder that is configured as an object store, and so are the results. Each is a contract as Typst
-lays it out, without a form.
+The files and the results are in a folder that is configured as an object store. Each file is a contract as Typst lays
+it out, without a form.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ ROUNDS = 2_000
 JOBS = {"plain": (SealLevel.PLAIN, 0), "lasting": (SealLevel.LASTING, 0), "killed": (SealLevel.PLAIN, 1)}
 PARTS = tuple(JOBS)
 CLIENT = "bench"
-# How many seconds a job may take at most until the next file is done.
+# The most seconds that a job may take until the next file is done.
 STALLED = 180.0
 LOOK_EVERY = 0.5
 _LINES = """
@@ -47,7 +48,7 @@ PLACE = "page:last,150,240"
 
 
 def run(rounds: int, part: str = "") -> Result:
-    """`rounds`: how many files each job has. `part`: the only kind of job; empty for all of them."""
+    """Measure jobs of `rounds` files each. `part`: the only kind of job; empty for all of them."""
     ledger = asyncio.run(_measured(rounds, (part,) if part else PARTS))
     figures: dict[str, float] = {}
     for row in ledger:
@@ -168,7 +169,7 @@ class _JobBench:
         return (await _state(self.hub.database, job)).ended_at is not None
 
     async def _judged(self, job: UUID, work: str) -> dict[str, Any]:
-        """Count what is lost, and what the register or the store has twice."""
+        """Count lost results, and results that the register or the store contains twice."""
         state = await _state(self.hub.database, job)
         folder = self.server.folder / "store" / f"out-{work}"
         results = await asyncio.to_thread(lambda: sum(1 for _ in folder.glob("*/*.pdf")))

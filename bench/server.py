@@ -71,7 +71,7 @@ class Server:
             await asyncio.to_thread(_end, started)
 
     async def renew(self, **configured: Any) -> None:
-        """Store the seal certificate of these settings in place of the one that `init` made."""
+        """Replace the seal certificate that `init` made with the one of these settings."""
         command, environment = [*QIANDA, "init", "--renew"], self._environment(configured)
         await asyncio.to_thread(
             subprocess.run, command, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
@@ -135,7 +135,7 @@ class Usage:
 
     @property
     def commands(self) -> list[int]:
-        """The process ids of the supervisors."""
+        """The process IDs of the supervisors."""
         return [pid for name, pid in self._pids.items() if name != "database"]
 
     def __call__(self, whose: str = "") -> float:
@@ -166,7 +166,7 @@ def _resident_mb(pid: int) -> float:
 async def made_server() -> AsyncIterator[Server]:
     """Create a migrated, empty database and yield its server. Everything is removed at the end."""
     for name in [name for name in os.environ if name.startswith("QIANDA_")]:
-        del os.environ[name]  # it configures another hub
+        del os.environ[name]  # such variables configure another hub
     folder = Path(tempfile.mkdtemp(prefix="qianda-bench-"))
     (folder / "data").mkdir(mode=0o700)
     (folder / "own.toml").write_text(SCHOOL, "utf-8")
@@ -181,7 +181,7 @@ async def made_server() -> AsyncIterator[Server]:
                 subprocess.run, [*QIANDA, command], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL
             )
         database = await asyncpg.connect(postgres.dsn("owner"))
-        await database.execute("DELETE FROM sealing_key")  # sleepers' encrypted values are of another row
+        await database.execute("DELETE FROM sealing_key")  # encrypted values of copied rows belong to another row
         try:
             yield Server(folder, port, postgres, database)
         finally:

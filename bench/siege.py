@@ -20,7 +20,7 @@ import aiohttp
 from bench.attackers import Stalled, Target, drip, drop_seconds, page_bomb
 
 DRIPS, BOMBERS, READERS, HALF_OPEN = 10, 3, 200, 100
-# Seconds until the same client tries again: the rate limit allows 30 checks a minute per address.
+# Seconds until the same client tries again. The rate limit allows 30 checks per minute and address.
 PAUSE, VISITOR_PAUSE = 1.0, 3.0
 MAX_DROP_TIME = 60.0
 DRIPPING, VISITOR = "203.0.113.1", "203.0.113.250"

@@ -1,4 +1,4 @@
-"""Collect the figures of a bench that runs the product; functions for timing."""
+"""Collect the figures of a bench that runs the product, and time what it does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-# Messages per second of a provider that nobody waits for.
+# Messages per second of a provider that is never the bottleneck.
 FAST = 10_000.0
 # Limits that are never reached: all people are at one campus, and many of their numbers share a prefix.
 PLENTY = {"per_campus_day": 100_000_000, "per_prefix_hour": 100_000}
@@ -38,8 +38,8 @@ def pace(moments: Sequence[datetime]) -> float:
 
 
 async def paced(acts: Sequence[Callable[[], Awaitable[object]]], per_second: float) -> list[float]:
-    """Begin each act at its moment, regardless of the acts before it. Return the seconds from each moment to the act's
-    end."""
+    """Begin each act at its planned moment, regardless of the acts before it. Return the seconds from each moment to
+    the end of its act."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + 0.1
 

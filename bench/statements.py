@@ -1,7 +1,8 @@
-"""Count the transactions and statements of a contract: the database logs each of them for a while.
+"""Count the transactions and statements of a contract in the database's log.
 
 Polling is subtracted: the queries of idle workers, and those of the simulated people who check whether something has
-arrived. What the demo's pretend phone writes is counted apart: a provider would write it in a database of its own.
+arrived. Writes of the demo's pretend phone are counted separately, because a real provider would write them in its own
+database.
 """
 
 from __future__ import annotations
@@ -23,23 +24,23 @@ from hub.store.server.embedded import EmbeddedPostgres
 # A column whose name shows that a join reads whole rows of the table.
 READ = {"contract": "contract.data_sealed", "signer": "signer.phone_sealed"}
 IDLE_SECONDS = 20.0
-# The cost of a look is the average of this many looks.
+# Number of looks over which the cost of one is averaged.
 LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^(\d+) LOG:  (?:execute [^:]*|statement): *(.*)$")
-# What a transaction of the hub begins with. One of a single statement has no BEGIN and COMMIT. Workers ask the queue of
-# jobs without it: that counts as a statement, not as a transaction.
+# Every transaction of the hub begins with this; one of a single statement has no BEGIN and COMMIT. Workers poll the job
+# queue without it, so a poll counts as a statement, not as a transaction.
 SCOPE = re.compile(r"set_config\('qianda\.scope'|enter_by_key\(")
 # The table of the demo's pretend phone. Statements of the product never name it.
 PHONE = "outbox_message"
-# Statements that only frame others, and what the pool executes when a connection is returned.
+# Statements that only frame others, and those that the pool executes when a connection is returned.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
 
 
 @dataclass
 class Counted:
-    """The counts of the product. `reads`: how often rows of a table were read, alone or in a join. `phone_…`: what the
-    demo's pretend phone did, which is in no other count."""
+    """The counts of the product. `reads`: how often rows of a table were read, alone or in a join. `phone_…`: the work
+    of the demo's pretend phone, which no other count includes."""
 
     transactions: int = 0
     statements: int = 0
@@ -74,7 +75,7 @@ class StatementLog:
             self._server.stop()
 
     async def _reload(self) -> None:
-        """Have the server read its settings again. Its log says when it has."""
+        """Have the server read its settings again, and wait until its log confirms it."""
         known = self._reloads()
         os.kill(self._server.server_pid(), signal.SIGHUP)
         while self._reloads() == known:
@@ -115,7 +116,7 @@ def count_entries(log: Iterable[str], counted: Counted) -> None:
 
 
 def _count_transaction(statements: Sequence[str], counted: Counted) -> None:
-    """Count a transaction. It is the phone's if all of its statements are."""
+    """Count a transaction. It belongs to the phone if all of its statements do."""
     if statements and all(PHONE in statement for statement in statements):
         counted.phone_transactions += 1
     else:
@@ -124,7 +125,7 @@ def _count_transaction(statements: Sequence[str], counted: Counted) -> None:
 
 def _entries(lines: Iterable[str]) -> Iterator[str]:
     """Yield each entry of the log on one line, without the spaces at its end. The server writes a statement as it is,
-    and a tab before each of its lines but the first, which may be empty."""
+    with a tab before each line except the first, which may be empty."""
     entry = ""
     for line in lines:
         if line.startswith("\t"):
@@ -136,8 +137,8 @@ def _entries(lines: Iterable[str]) -> Iterator[str]:
 
 
 async def count_statements(folder: Path, people: People, numbers: Sequence[int]) -> dict[str, float]:
-    """Count the statements of these contracts, handled one after the other, each from another system's request to
-    COMPLETED."""
+    """Count the statements of these contracts, which are handled one after the other, each from another system's
+    request to COMPLETED."""
     log = StatementLog(folder)
     async with log.counting() as idle:
         await asyncio.sleep(IDLE_SECONDS)

@@ -35,7 +35,7 @@ class ServiceStamper(TimeStamper):
 
 
 class StockSeal:
-    """The peer's seal. Certificate, key and stamp are loaded once, as a server would do it."""
+    """The peer's seal. Certificate, key and stamp are loaded once, as a server would do."""
 
     def __init__(self, school: BenchSchool, stamp: Path, *, rsa: bool = False) -> None:
         private_key, issued = (

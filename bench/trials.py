@@ -29,7 +29,8 @@ class TooSlow(BaseException):
 
 @dataclass
 class Limit:
-    """Runs of `works` that take more than `cpu_s` are ended, counted in `ended` and tried again, `tries` times in all.
+    """A limit for the runs of `works`. A run that takes more than `cpu_s` is ended, counted in `ended` and tried again,
+    up to `tries` runs in all.
 
     asn1crypto encodes a signature with a nested timestamp in 0.1 s or, now and then, in 12 to 30 s. A peer is measured
     in its fast mode.
@@ -41,7 +42,7 @@ class Limit:
     ended: int = field(default=0, init=False)
 
     async def run(self, name: str, work: Work) -> bool:
-        """Return whether one of the tries was completed."""
+        """Run the work, and return whether one of the tries was completed."""
         if name not in self.works:
             await work()
             return True
@@ -51,7 +52,7 @@ class Limit:
         return False
 
     async def run_once(self, work: Work) -> bool:
-        """Return whether the work was completed."""
+        """Run the work once, and return whether it was completed."""
         try:
             with _cpu_limit(self.cpu_s):
                 await work()
@@ -81,7 +82,7 @@ async def interleaved(
     """Run each work `rounds` times, in turn, after one unmeasured time each. Return one row for each completed run.
 
     `cpu_s`: the CPU time of the whole process, all threads. `outside_s`: the part of it by which the counter `outside`
-    rose, which in reality somebody else's machine spends.
+    rose; in production, another machine spends it.
     """
     limit = limit or Limit()
     for name, work in works.items():
@@ -89,7 +90,7 @@ async def interleaved(
     ledger: Ledger = []
     for number in range(rounds):
         for name, work in works.items():
-            gc.collect()  # no work pays for the garbage of another one
+            gc.collect()  # no work is charged for the garbage of another one
             row = await _measured(name, work, outside, limit)
             if row is not None:
                 ledger.append({"work": name, "round": number, **row})
@@ -111,6 +112,6 @@ async def _measured(name: str, work: Work, outside: Callable[[], float], limit: 
 
 
 def typical(ledger: Ledger, work: str, *, own: bool = False) -> float:
-    """Return the median CPU seconds of one run. `own`: without the time that somebody else would spend."""
+    """Return the median CPU seconds of one run. `own`: without the time that another machine would spend."""
     rows = [row for row in ledger if row["work"] == work]
     return median([row["cpu_s"] - (row["outside_s"] if own else 0.0) for row in rows])

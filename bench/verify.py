@@ -1,7 +1,7 @@
-"""Measure the check of a finished contract: the full report of `qianda verify`, and only pyHanko's long-term
-validation.
+"""Measure the check of a finished contract: the full report of `qianda verify`, and pyHanko's long-term validation
+alone.
 
-Also, a package around that file is made and checked, and a tree is built over the records of a busy day.
+Also measure making and checking a package around that file, and building a tree over the records of a busy day.
 """
 
 from __future__ import annotations

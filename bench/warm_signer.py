@@ -1,4 +1,4 @@
-"""Measure a peer that stays warm: one process signs again and again and reports its CPU time."""
+"""Measure a warm peer: one process signs again and again and reports its CPU time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class WarmSigner:
         return self.write("")
 
     def write(self, path: str) -> UsedElsewhere:
-        """Do the same, and write the signed file to be checked. Raises RuntimeError if the program has ended."""
+        """Sign, and write the signed file to `path`, so that it can be checked. Raises RuntimeError if the program has
+        ended."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()

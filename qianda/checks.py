@@ -1,8 +1,8 @@
 """Prevent blind signing: the four checks that every client makes before its key is used.
 
-The hub prepares the file and the bytes to be signed. A hub that is mistaken or dishonest must not get a signature over
-anything except the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035
-(signing-certificate-v2), ISO 32000-2 12.8.1 (byte range), ETSI EN 319 142-1 (PAdES baseline).
+The hub prepares the file and the bytes to be signed. A faulty or dishonest hub must not get a signature over anything
+except the document that was shown. Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035 (signing-certificate-v2),
+ISO 32000-2 12.8.1 (byte range), ETSI EN 319 142-1 (PAdES baseline).
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def check_prepared(
 def _check_passkey(own_certificate: bytes, passkey: PasskeyBinding | None) -> None:
     """Raise RefusedToSign if the certificate names a foreign passkey.
 
-    Otherwise whoever issues the certificate could name their own passkey in it, and confirm the signature with that.
+    Otherwise the issuer of the certificate could name a passkey of its own in it, and confirm the signature with that.
     """
     try:
         named = find_binding(own_certificate)

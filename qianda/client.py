@@ -189,7 +189,7 @@ class SigningClient:
         return list((await self._wire.get("devices"))["devices"])
 
     async def revoke_device(self, device: str) -> None:
-        """Revoke the key of a device, so that it cannot sign any more. Repeating this is not an error."""
+        """Revoke the key of a device, so that it can no longer sign. Repeating this is not an error."""
         await self._wire.post("devices/revoke", {"id": device})
 
     # ---- reading -----------------------------------------------------------------------------------------------
@@ -233,12 +233,12 @@ class SigningClient:
         return await self._wire.post("decline", {"reason": reason}, contract_id)
 
     async def question(self, text: str, contract_id: str | None = None) -> Json:
-        """Send a question ("not me", "wrong", …). Somebody at the school answers. Reminders stop."""
+        """Send a question ("not me", "wrong", …), which somebody at the school answers. Reminders stop."""
         return await self._wire.post("question", {"text": text}, contract_id)
 
     async def change_phone(self, phone: str, contract_id: str | None = None) -> str:
         """Ask for another phone number, or confirm the one that the school asked for. Return `waiting-for-approval`, or
-        `changed`: then this session has ended."""
+        `changed`, after which this session has ended."""
         return str((await self._wire.post("phone", {"phone": phone}, contract_id))["state"])
 
     async def refused(self, request: str, reason: str, contract_id: str | None = None) -> None:
@@ -253,7 +253,7 @@ class SigningClient:
         """Prove possession of the holder's key; return its certificate chain in DER, the signer's first.
 
         `chain` is the key's own certificate with its issuers; without it, an authority issues one. The platform's
-        statement about an app's key is sent as well; afterwards `custody` says what the hub believes.
+        statement about an app's key is sent as well; afterwards `custody` says which custody the hub accepts as proved.
         """
         if self._challenge is None:
             await self.session()
@@ -301,7 +301,7 @@ class SigningClient:
     async def signature(
         self, request: str, signature: bytes, contract_id: str | None = None, *, assertion: Any = None
     ) -> Json:
-        """Hand in the raw signature; return `{state}`. Handing it in again is answered as success."""
+        """Submit the raw signature; return `{state}`. Submitting it again also succeeds."""
         body: Json = {"request": request, "signature": b64encode(signature).decode()}
         if assertion is not None:
             body["assertion"] = assertion
@@ -322,10 +322,10 @@ class SigningClient:
         changes nothing except the signature, which the four checks cannot see.
 
         `shown`: the bytes of the document that the person saw. `contract`: the answer of `contract()` at that moment,
-        with the consent that is agreed to. By default both are fetched now. If the hub has another document or consent
-        in the meantime, it answers ProtocolProblem `document-changed`, `wrong-document` or `wrong-consent`. One holder
-        signs all contracts of a bundle with one certificate. The call waits while another signer holds the document.
-        Raises RefusedToSign, after reporting it, if the prepared file is not what was shown.
+        with the consent that is agreed to. By default both are fetched now. If the hub's document or consent has
+        changed in the meantime, the call raises ProtocolProblem `document-changed`, `wrong-document` or
+        `wrong-consent`. One holder signs all contracts of a bundle with one certificate. The call waits while another
+        signer holds the document. Raises RefusedToSign, after reporting it, if the prepared file is not what was shown.
         """
         holder = key or SoftwareKey()
         contract = await self.contract(contract_id) if contract is None else contract
@@ -349,7 +349,7 @@ class SigningClient:
             try:
                 return await self.prepare(contract, contract_id, strokes=strokes)
             except ProtocolProblem as problem:
-                # `retry_after` is when the lease ends at the latest; most signers are done within a second.
+                # `retry_after` lasts until the lease ends at the latest; most signers are done within a second.
                 pause = max(min(problem.retry_after or 5.0, 1.0 + waited, MAX_PAUSE), 0.05)
                 if problem.code != "document-busy" or waited + pause > BUSY_TIMEOUT:
                     raise

@@ -7,9 +7,9 @@
         clientDataJSON     OCTET STRING,
         signature          OCTET STRING }
 
-The attribute is unsigned because it confirms what is signed; the seal and the last timestamp cover it. Anybody who
-handles the file could add one, so it proves something only if the signer's certificate names the passkey
-(`qianda.passkey_binding`), because the signer's key signed over that certificate.
+The attribute is unsigned because it confirms the signed attributes; the seal and the last timestamp cover it. Anybody
+who handles the file could add one. So it is proof only if the signer's certificate names the passkey
+(`qianda.passkey_binding`), since the signer's signature covers that certificate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read the small part of DER that the checks before a signature need.
 
-It accepts less than DER allows (one-byte tags, lengths up to 64 KiB, no indefinite lengths), and nothing that DER
-forbids, so every other reader understands the data in the same way. Source: ITU-T X.690, 8.1 and 10 to 11.
+It accepts only part of what DER allows (one-byte tags, lengths up to 64 KiB, no indefinite lengths), and nothing that
+DER forbids, so every other reader understands the data in the same way. Source: ITU-T X.690, 8.1 and 10 to 11.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_padded(data: bytes) -> DerElement:
 
 
 def encode(tag: int, content: bytes) -> bytes:
-    """Return the value in DER. Its content is shorter than 64 KiB."""
+    """Return the value in DER. `content` must be shorter than 64 KiB."""
     length = len(content)
     if length < 0x80:
         return bytes((tag, length)) + content

@@ -20,7 +20,7 @@ class Holder(Protocol):
 
     @property
     def custody(self) -> str:
-        """The place where the key is said to be kept: `software`, `usb-token`, `app-keystore`. A claim, not a proof."""
+        """The claimed place of the key, not a proof: `software`, `usb-token`, `app-keystore`."""
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature over the SHA-256 of `data`: ECDSA as raw r‖s, 64 bytes, or RSA PKCS#1 v1.5."""

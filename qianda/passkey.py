@@ -91,8 +91,8 @@ def relying_party(origin: str) -> str | None:
 
 
 def check_assertion(public_key: bytes, to_be_signed: bytes, assertion: Assertion) -> Confirmed:
-    """Check that the passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin that it may
-    be used at, on a device that had verified its user. Raises WrongPasskey."""
+    """Check that the passkey of `public_key` (DER) confirmed exactly these signed attributes, at an origin where it may
+    be used, on a device that had verified its user. Raises WrongPasskey."""
     if len(assertion.signature) > MAX_SIGNATURE_BYTES:
         raise WrongPasskey("the signature is too long")
     origin = _client_data(assertion.client_data, "webauthn.get", challenge_of(to_be_signed))

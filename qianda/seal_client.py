@@ -1,7 +1,7 @@
 """Have files sealed by a hub: send them, wait, and fetch the results (needs the extra `client`).
 
-The key of a request is computed from the files and the options. So the same call after a crash continues the same job,
-and nothing is sealed twice.
+The key of a request is computed from the files and the options, so repeating a call after a crash continues the same
+job, and nothing is sealed twice.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class SealingClient:
     async def seal(
         self, files: Sequence[Path], options: SealOptions, folder: Path, *, again: bool = False
     ) -> AsyncIterator[SealedResult]:
-        """Yield the result of each file. Sealed files are in `folder` under their names. `again`: send files that
-        failed in an earlier job for the same call once more, in a new job. Raises SealProblem, OSError,
-        aiohttp.ClientError, TimeoutError."""
+        """Yield the result of each file. Sealed files are in `folder` under their names. `again`: resend, in a new job,
+        the files that failed in an earlier job for the same call. Raises SealProblem, OSError, aiohttp.ClientError,
+        TimeoutError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=READ_TIMEOUT)
         async with aiohttp.ClientSession(timeout=timeout, headers=self._headers) as http:
             done = 0

@@ -1,6 +1,6 @@
 """Read JSON that every program reads alike: UTF-8, no name twice in an object, and only numbers that JSON has.
 
-Of two values for a name, some programs take the first, others the last (RFC 8259, 4).
+If a name occurs twice, some programs take the first value, others the last (RFC 8259, 4).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ TRIAL_POLICY_OID: Final = "2.25.151475868289990718863625059524652513882"
 # Certificate policy "the seal of the organisation": the built-in authority never gives it to a person.
 SEAL_POLICY_OID: Final = "2.25.80970136730102162814577989914041284804"
 
-# Certificate policy "makes electronic seals" (GB/T 38540): such a certificate signs seals, but is not for sealing.
+# Certificate policy "makes electronic seals" (GB/T 38540): such a certificate signs seals, but does not seal documents.
 SEAL_MAKER_POLICY_OID: Final = "2.25.246829797968674546976065227379095465771"
 
 # Attribute of a subject: the passkey that may confirm what the certificate's key signs (`qianda.passkey_binding`).

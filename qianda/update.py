@@ -31,7 +31,7 @@ def check_update(shown: bytes, prepared: bytes) -> None:
 
 
 def _check(shown: bytes, prepared: bytes) -> None:
-    after = SignedFile(prepared)  # reading it reads what was shown, because a revision ends where the next one begins
+    after = SignedFile(prepared)  # this also parses the shown part, because a revision ends where the next one begins
     last = len(after.revisions) - 1
     if last < 1 or not prepared.startswith(shown) or after.revisions[last].start != len(shown):
         raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")

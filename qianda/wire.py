@@ -19,7 +19,7 @@ class ProtocolProblem(Exception):
     """The hub refused the call.
 
     `code` is the stable word of its problem+json, `title` a sentence in the requested language, `retry_after` the
-    seconds to wait, if the hub named any.
+    seconds to wait, if the hub stated them.
     """
 
     def __init__(self, status: int, code: str, detail: str, retry_after: float | None = None, title: str = "") -> None:
@@ -58,7 +58,7 @@ class Wire:
         origin.
 
         `begun`: bytes with which the content should begin. If the hub can, it sends only what follows them (RFC 9110
-        14), and the content is both joined.
+        14), and the two are joined.
         """
         url = urljoin(self._base, link)
         if origin_of(url) != origin_of(self._base):

@@ -19,19 +19,19 @@ from itertools import pairwise
 
 STORED, DEFLATED = 0, 8
 MAX_NAME_BYTES = 512
-# The highest compression ratio of Deflate is about this. Small members may have any ratio.
+# About the highest ratio that Deflate can reach. Small members may have any ratio.
 MAX_RATIO, RATIO_COUNTS_FROM = 1032, 1 << 20
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
-# Leads to a second end of the directory (APPNOTE 4.3.15). Some readers follow it, whatever the usual end states.
+# Points to a second end of the directory (APPNOTE 4.3.15), which some readers use, regardless of the usual end.
 _ZIP64_LOCATOR_MARK, _ZIP64_LOCATOR_SIZE = b"PK\6\7", 20
 _DESCRIPTOR, _UTF8, _DEFLATE_LEVELS = 1 << 3, 1 << 11, 0b110
 _DESCRIPTOR_MARK = b"PK\7\10"
 # Extra fields: 64-bit sizes, and another name, which some readers use instead of the first one.
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _IN_ZIP64 = 0xFFFFFFFF  # the mark for a size that is in the extra field
-# The head of a PDF, and the begin of an object in it. Programs for PDF look for both anywhere in a file.
+# The head of a PDF, and the beginning of an object in it. Programs for PDF look for both anywhere in a file.
 _PART_OF_PDF = re.compile(rb"%PDF-|[\0\t\n\f\r \d]obj[\0\t\n\f\r <\[(/%\d+-]")
 
 
@@ -85,7 +85,7 @@ class ZipMember:
         else:
             unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
             try:
-                content = unpacker.decompress(self.packed, self.size + 1)  # one byte more, to notice further content
+                content = unpacker.decompress(self.packed, self.size + 1)  # one byte more, to detect further content
             except zlib.error as error:
                 raise UnreadableZip(ZipFault.CONTENT_BROKEN, self.name) from error
             if not unpacker.eof or unpacker.unused_data or unpacker.unconsumed_tail:
@@ -128,8 +128,8 @@ def read_members(data: bytes, rules: ZipRules) -> list[ZipMember]:
 def check_no_pdf(data: bytes, covered: Iterable[ZipMember] = ()) -> None:
     """Check that programs for PDF find nothing in the archive, except in these members. Raises UnreadableZip.
 
-    Otherwise a genuine archive, under the name of a PDF, could show something else: in an extra field, a comment in
-    XML, or whatever no signature covers.
+    Otherwise a genuine archive that is renamed to .pdf could show something else, hidden in an extra field, an XML
+    comment, or any other place that no signature covers.
     """
     ends = sorted((member.begin, member.begin + len(member.packed)) for member in covered)
     for (_, at), (end, _) in pairwise([(0, 0), *ends, (len(data), len(data))]):

@@ -1,7 +1,7 @@
 """Sign one PDF with endesive: for each line of the input, TIMES times.
 
-Arguments: the PDF, and key and certificate as PKCS #12. It answers with the CPU seconds for one signature. For a line
-that names a file, it writes the signed PDF there.
+Arguments: the PDF, and key and certificate as PKCS #12. The answer is the CPU seconds for one signature. If a line
+names a file, the signed PDF is written there.
 """
 
 import sys
@@ -15,7 +15,7 @@ TIMES = 5
 
 
 class _NotUsed(types.ModuleType):
-    """A stand-in for a module that only endesive's verifier needs, since oscrypto does not support present OpenSSL
+    """A stand-in for a module that only endesive's verifier needs, since oscrypto does not support current OpenSSL
     versions."""
 
     def __getattr__(self, name: str) -> type:

@@ -25,7 +25,7 @@ class Service(Protocol):
     losing: frozenset[str]
 
     async def started(self, origin: str) -> None:
-        """Note that the service is reachable at this origin from now on."""
+        """Handle the start of the service, which is reachable at this origin from now on."""
         ...
 
     def routes(self) -> list[web.RouteDef]: ...
@@ -40,7 +40,7 @@ class KeptLedger(Ledger):
 
 @dataclass(frozen=True)
 class ServiceTrouble:
-    """Makes the service slow and loses a share of its replies, after the act. The ledger says which."""
+    """Middleware that delays replies and loses a share of them, after the act. The ledger says which."""
 
     ledger: Ledger
     losing: frozenset[str]

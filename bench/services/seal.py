@@ -47,8 +47,8 @@ class SealServiceKey:
 
 
 class SealService:
-    """The signing service. Each signature is authorised separately, only for its hash, and is in the ledger before it
-    is sent."""
+    """The signing service. Each signature is authorised separately and only for its hash, and is in the ledger before
+    it is sent."""
 
     losing = frozenset({"/csc/v2/signatures/signHash"})
 

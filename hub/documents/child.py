@@ -1,6 +1,6 @@
 """Run a warm child process for one kind of risky work, with limits on memory, CPU and time.
 
-Staff templates, uploaded files and PDF pages are processed in such a child. If one of them crashes it, the hub is not
+Staff templates, uploaded files and PDF pages are processed in such a child. If the child crashes, the hub is not
 affected, and the next question gets a new child. Frames in both directions: one status byte, four bytes of length, the
 body.
 """
@@ -137,10 +137,10 @@ def _allow_cpu(seconds: int) -> None:
 
 
 def _exchange(process: subprocess.Popen[bytes], question: bytes, seconds: float) -> tuple[int, bytes]:
-    """Send a question and return the status and the body of the answer. Raises EOFError, and OSError: TimeoutError
-    after `seconds`.
+    """Send a question and return the status and the body of the answer. Raises EOFError or OSError (TimeoutError after
+    `seconds`).
 
-    The pipes never block, so the thread that waits watches the time itself, without a timer's thread.
+    The pipes never block, so the waiting thread checks the deadline itself; no timer thread is needed.
     """
     if process.stdin is None or process.stdout is None:
         raise EOFError

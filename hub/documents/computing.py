@@ -1,4 +1,4 @@
-"""Run the steps that compute over a file."""
+"""Run computations over a file without blocking the event loop for long."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-# Over files up to this many bytes, a step takes a few milliseconds, in which nothing else has to go on.
+# A step over a file of at most this many bytes takes a few milliseconds, so it may block the event loop.
 MAX_COMPUTED_AT_ONCE: Final = 1_000_000
 Result = TypeVar("Result")
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 async def compute(file: bytes, step: Callable[[], Result]) -> Result:
     """Return the result of a step over this file.
 
-    A small file is computed in the calling thread: to wake another one, and to take turns with it, takes longer.
+    For a small file, the step runs in the calling thread, because handing it to another thread takes longer.
     """
     if len(file) <= MAX_COMPUTED_AT_ONCE:
         return step()

@@ -66,7 +66,8 @@ def _mapped(file: Path) -> frozenset[int]:
     with TTCollection(file, lazy=True) as collection:
         for font in collection.fonts:
             if font["name"].getDebugName(1) == FONT_NAME or font["name"].getDebugName(16) == FONT_NAME:
-                # Only the character map is needed. To get the names of the glyphs, all outlines would be read: 80 MB.
+                # Only the character map is needed; to find the names of the glyphs, fontTools would read all outlines
+                # (80 MB).
                 font.setGlyphOrder([""] * font["maxp"].numGlyphs)
                 return frozenset(font.getBestCmap() or ())
     raise FontMissing(f"{file} does not hold {FONT_NAME}. Install it with: apt-get install fonts-noto-cjk")

@@ -66,8 +66,8 @@ def _answer(pdf: bytes) -> bytes:
 
 
 def _try_shared(pdf: bytes) -> list[bytes] | None:
-    """Return the images, drawn onto what contracts share; None if that fails for any reason, because pdfium can draw
-    more than can be split."""
+    """Return the images, drawn onto the parts that contracts share; None if that fails for any reason, because pdfium
+    can draw files that cannot be split."""
     try:
         return draw_onto_shared(pdf, _shared)
     except Exception:
@@ -138,9 +138,9 @@ def _pack(images: list[bytes]) -> bytes:
 def with_device_colours(pdf: bytes) -> bytes:
     """Return this file with the device's colours in place of Typst's profiles, which mean the same colours.
 
-    pdfium computes the tables of a profile anew for each file, which takes a fifth of its time. No byte moves, so that
-    all offsets stay right. Other profiles stay, and so do the files of other programs, in which the same bytes may be
-    text.
+    pdfium computes the tables of a profile anew for each file, which takes a fifth of its time. No byte moves, so all
+    offsets stay right. Other profiles are kept. Files of other programs are not changed at all, because the same bytes
+    may be text in them.
     """
     if not pdf.startswith(_TYPST_HEAD):
         return pdf
@@ -238,8 +238,8 @@ def _draw_gray(page: pypdfium2.PdfPage, scale: float, below: bytes | None = None
 def _gray_png(bitmap: pypdfium2.PdfBitmap) -> bytes:
     """Return a PNG with 16 grays, two pixels in a byte.
 
-    Source: PNG (ISO/IEC 15948), 7.2, 9.2 and 11.2. Level 1 of ISA-L takes a fifth of the time that zlib takes to find
-    only runs of equal bytes, and its output is an eighth smaller.
+    Source: PNG (ISO/IEC 15948), 7.2, 9.2 and 11.2. Level 1 of ISA-L takes a fifth of the time of zlib with run-length
+    encoding alone, and its output is an eighth smaller.
     """
     width, height = bitmap.width, bitmap.height
     image = Image.frombuffer("L", (width, height), bitmap.buffer, "raw", "L", bitmap.stride, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Every page loads the logo, and a larger file is one meant for print.
+# Every page loads the logo; a larger file is meant for print.
 MAX_LOGO_BYTES = 256 * 1024
 
 

@@ -1,11 +1,11 @@
-"""The child's part of `hub.documents.pages` that draws once what contracts of one layout have in common.
+"""Draw the common parts of contracts with the same layout only once; a part of the child of `hub.documents.pages`.
 
 Such contracts differ only in the texts that `layout.typ` sets in the font's sister. Their pages are drawn in two steps:
 first everything else, which is kept as an image, then these texts onto a copy of it. pdfium draws each operator of a
 page once. An image is looked up by a hash of everything that it was drawn from (operators, fonts, colours), so it is
-never used with another wording, layout or font. A page looks as if it had been drawn at once, because it is drawn as a
-whole if anything follows a text and touches it (a school's own layout may cover texts), or if it consists of more than
-plain texts and shapes. An image is used only after one contract has looked the same in both ways.
+never used with another wording, layout or font. The two steps do not change how a page looks: a page is drawn as a
+whole if anything that touches a text is drawn after it (a school's own layout may cover texts), or if it contains more
+than plain texts and shapes. An image is used only after one contract has looked the same both ways.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import pikepdf
 
-# Images of what contracts have in common are kept up to this size. Those of three pages of A4 take 3.5 MB.
+# Images of common parts are kept up to this size. Those of three pages of A4 take 3.5 MB.
 MAX_KEPT_BYTES = 32 << 20
 # How many layouts are known, with and without images: a contract with its own wording is a layout that never recurs.
 MAX_LAYOUTS = 256
@@ -29,8 +29,8 @@ _SISTER = "NotoSerifCJKtc-"
 # font says.
 _MARGIN = 1.0
 # A group that paints one plain text or shape and nothing else: pdfium makes one object of it. It holds no other group.
-# Strings may hold parentheses in pairs. Each text can be read in one way only, so that what does not match takes no
-# longer than what does. Only sets are possessive: Debian 12's Python reads possessive groups wrongly.
+# Strings may hold parentheses in pairs. The pattern is unambiguous, so a failing match takes no longer than a
+# successful one. Only sets are possessive, because Debian 12's Python reads possessive groups wrongly.
 _CHARACTERS = rb"[^\\()]*+(?:\\.[^\\()]*+)*"
 _STRING = rb"(?:\(%b(?:\(%b\)%b)*\)|<[0-9A-F]*+>)" % (_CHARACTERS, _CHARACTERS, _CHARACTERS)
 _TEXT = rb"BT 0 Tr/\w++ [\d.]++ Tf[\d.\s-]*+Tm(?:%b|\[(?:%b|[\d.\s-]++)*\])T[Jj]\nET" % (_STRING, _STRING)
@@ -49,8 +49,8 @@ Bounds = tuple[float, float, float, float]  # left, bottom, right, top; PDF poin
 
 @dataclass
 class SharedPages:
-    """What contracts have in common. `images`, and `bounds` of what is on them, by page; no images if contracts cannot
-    be drawn onto them. `is_proved`: one contract looked as if it had been drawn as a whole."""
+    """The common parts of contracts. `images`, and `bounds` of the objects on them, by page; no images if contracts
+    cannot be drawn onto them. `is_proved`: one contract looked as if it had been drawn as a whole."""
 
     images: list[bytes]
     bounds: list[list[Bounds]]
@@ -61,7 +61,7 @@ class SharedPages:
 class SplitPage:
     """The operators that contracts have in common, and this contract's own ones. Both have all clips.
 
-    `groups`: the number of common groups. `places`: how many of them stand before each own one.
+    `groups`: the number of common groups. `places`: how many of them come before each of the contract's own ones.
     """
 
     common: bytes
@@ -72,7 +72,7 @@ class SplitPage:
 
 @dataclass(frozen=True)
 class SplitContract:
-    """A contract's file with only its own texts, and what is below them."""
+    """A contract's file with only its own texts, and the images below them."""
 
     own: bytes
     pages: list[SplitPage]
@@ -80,7 +80,7 @@ class SplitContract:
 
 
 class SharedImages:
-    """What contracts have in common, drawn by `draw`, which gets a file and the number of groups on each of its pages.
+    """The common parts of contracts, drawn by `draw`, which gets a file and the number of groups on each of its pages.
     `most`: how many layouts are known."""
 
     def __init__(self, draw: Callable[[bytes, list[int]], SharedPages], most: int = MAX_LAYOUTS) -> None:
@@ -90,7 +90,7 @@ class SharedImages:
     def split(self, pdf: bytes) -> SplitContract | None:
         """Split a file; return None if it has to be drawn as a whole.
 
-        So has the first contract of a layout, because there may be no second one.
+        The first contract of a layout is drawn as a whole too, because there may be no second one.
         """
         with pikepdf.open(BytesIO(pdf)) as document:
             split = [_split_page(page.obj) for page in document.pages]
@@ -124,7 +124,8 @@ class SharedImages:
 
 
 def is_covered(places: Sequence[int], own: Sequence[Bounds], common: Sequence[Bounds]) -> bool:
-    """Return whether anything common that is drawn after an own text may touch it. `places`: as of `SplitPage`."""
+    """Return whether a common part that is drawn after one of the contract's own texts may touch it. `places`: as in
+    `SplitPage`."""
     return any(
         left - _MARGIN < other[2]
         and other[0] < right + _MARGIN
@@ -210,7 +211,7 @@ def _flatten(item: Any, seen: dict[tuple[int, int], int]) -> Iterator[bytes]:
 def _append_contents(pdf: bytes, document: pikepdf.Pdf, contents: list[bytes]) -> bytes:
     """Return the file with these operators in place of its pages' own, as a further revision (ISO 32000-2, 7.5.6).
 
-    qpdf would write all of its objects anew, most of which are fonts. Raises ValueError.
+    qpdf would rewrite all of its objects, most of which are fonts. Raises ValueError.
     """
     parts, rows, end = [pdf], dict[int, bytes](), len(pdf)
     for page, content in zip(document.pages, contents, strict=True):
@@ -232,7 +233,7 @@ def _append_contents(pdf: bytes, document: pikepdf.Pdf, contents: list[bytes]) -
 def _with_contents(document: pikepdf.Pdf, contents: list[bytes]) -> bytes:
     """Return the file with these operators in place of its pages' own, and without its logical structure."""
     for page, content in zip(document.pages, contents, strict=True):
-        page.obj.Contents.write(content)  # in its place: for a new object, qpdf would read all others first
+        page.obj.Contents.write(content)  # overwritten: to add a new object, qpdf would first read all others
     if "/StructTreeRoot" in document.Root:
         del document.Root.StructTreeRoot
     output = BytesIO()

@@ -42,9 +42,9 @@ class ContractTypesetter:
 def call_draw(file: Path, values: str) -> bytes:
     """Return a main file for Typst that calls the function `draw` of a file below the root. `values`: as JSON.
 
-    Typst reuses what the same functions have computed from the same values. It would reuse nothing if the values were
-    its inputs, because other inputs mean another standard library to it. Even passing the same inputs again costs a
-    millisecond, so none are passed.
+    Typst caches results by function and arguments. If the values were passed as inputs, it would reuse nothing, because
+    for Typst other inputs mean another standard library. Even passing the same inputs again costs a millisecond, so
+    none are passed.
     """
     # In a Typst string, only these two characters have a special meaning.
     text = values.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,5 +1,5 @@
-"""Lay out texts that are being written in the console, with Typst in a limited child. A text that crashes Typst ends
-the child, not the hub, and one that takes too long is given up."""
+"""Lay out drafts from the console, with Typst in a limited child. A text that crashes Typst ends the child, not the
+hub; one that takes too long is abandoned."""
 
 from __future__ import annotations
 

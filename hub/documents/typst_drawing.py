@@ -1,4 +1,4 @@
-"""The child's part of `hub.documents.typst_child`: lays out one contract with Typst."""
+"""The child's part of `hub.documents.typst_child`: lay out one contract with Typst."""
 
 from __future__ import annotations
 

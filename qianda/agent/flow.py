@@ -28,8 +28,7 @@ ASK_INTERVAL = 1.0
 
 @dataclass(frozen=True)
 class Choice:
-    """What the person chose to sign with. `certificate` None: a key on this token, for which the hub issues a
-    certificate."""
+    """What the person chose to sign with. If `certificate` is None, the hub issues one for a key on this token."""
 
     device: TokenDevice
     certificate: TokenCertificate | None
@@ -37,7 +36,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the person was shown: the bytes of the document, whose hash was checked here, and the hub's description."""
+    """The document that the person was shown (its bytes, whose hash was checked here), and the hub's description of
+    it."""
 
     id: str
     contract: ShownContract
@@ -118,7 +118,7 @@ def _show(terminal: Terminal, shown: Shown, file: Path) -> None:
 
 
 def _rows(value: object) -> list[Json]:
-    """Return the objects in a list from the hub. Everything else is left out, because the hub is not trusted."""
+    """Return the objects in a list from the hub. Other values are ignored, because the hub is not trusted."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
@@ -211,7 +211,7 @@ async def _confirmed(client: SigningClient) -> None:
 
 
 async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
-    """Sign the document that the person saw. Raises AgentTrouble if the hub has another document or consent in the
+    """Sign the document that the person saw. Raises AgentTrouble if the hub's document or consent has changed in the
     meantime."""
     now = await client.contract(shown.id)
     if (now.document_sha256, now.consent) != (shown.contract.document_sha256, shown.contract.consent):

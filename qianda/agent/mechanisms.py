@@ -1,4 +1,4 @@
-"""Choose a token's mechanism for the signature, and what input it gets (PKCS#11 v2.40, RFC 8017)."""
+"""Choose a token's mechanism for the signature, and its input (PKCS#11 v2.40, RFC 8017)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIGEST_INFO_SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
 
 @dataclass(frozen=True)
 class SigningMechanism:
-    """One way to let a token sign. `raw`: the token signs a hash that is computed here; otherwise it computes the hash
+    """A way to have a token sign. `raw`: the token signs a hash that is computed here; otherwise it computes the hash
     itself."""
 
     mechanism: Mechanism

@@ -1,6 +1,6 @@
 """Read the hub's address and the path of the PKCS#11 module, typed or pinned in the person's own file.
 
-A page cannot choose the hub: a pinned address takes precedence over one that somebody told the person to type.
+A page cannot choose the hub: if the person is told to type an address other than the pinned one, it is refused.
 """
 
 from __future__ import annotations

@@ -150,10 +150,10 @@ class OpenDevice:
     pin: str | None
 
     def holder(self, certificate: TokenCertificate) -> TokenHolder:
-        """Return the private key of the certificate. Raises AgentTrouble if it is not on the token."""
+        """Return the private key of the certificate. Raises AgentTrouble if the key is not on the token."""
         with self.device._troubles():
             keys = self._private_keys({Attribute.ID: certificate.id}) if certificate.id else []
-            if not keys:  # on some tokens they share no ID; `sign` notices a wrong key
+            if not keys:  # on some tokens, key and certificate share no ID; `sign` detects a wrong key
                 keys = self._private_keys({})
             if len(keys) != 1:
                 raise AgentTrouble("no-key")
@@ -234,8 +234,7 @@ class TokenHolder:
         return signature
 
     def _signed(self, data: bytes) -> bytes:
-        """Sign with the first mechanism that really works, because some tokens list mechanisms that they do not
-        have."""
+        """Sign with the first mechanism that works, because some tokens list mechanisms that they lack."""
         for number, way in enumerate(self.ways, start=1):
             try:
                 key = cast(SignMixin, self.key)

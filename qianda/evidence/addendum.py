@@ -1,4 +1,4 @@
-"""Check an addendum against its evidence package: it may contain only what happened after the package was signed.
+"""Check an addendum against its evidence package: it may contain only facts from after the package was signed.
 
 It is a separate container with the school's seal. It names the package by the hash of its signed manifest, which all
 versions of a package share, and continues the record from the package's last entry.

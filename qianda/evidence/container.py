@@ -25,7 +25,7 @@ SIGNED_MANIFEST: Final = "META-INF/ASiCManifest001.xml"
 SIGNATURE: Final = "META-INF/signature001.p7s"
 PROOF_MANIFEST: Final = "META-INF/ASiCEvidenceRecordManifest001.xml"
 PROOF: Final = "META-INF/evidencerecord001.ers"
-# The manifest and the evidence record of each authority that gave the root of the tree a timestamp.
+# The manifest and the evidence record for each authority that timestamped the root of the tree.
 PROOFS: Final = (
     (PROOF_MANIFEST, PROOF),
     ("META-INF/ASiCEvidenceRecordManifest002.xml", "META-INF/evidencerecord002.ers"),
@@ -84,7 +84,7 @@ def _manifests(items: Mapping[str, bytes], kind: str) -> dict[str, Manifest]:
 
 
 def _check_manifests(manifests: Mapping[str, Manifest]) -> None:
-    """Check that there are no others than Qianda writes. A second signature would make its signer the package's
+    """Check that there are only manifests that Qianda writes. Otherwise a second signer could pass as the package's
     maker."""
     for name, manifest in manifests.items():
         if (name, manifest.about) not in ((SIGNED_MANIFEST, SIGNATURE), *PROOFS):

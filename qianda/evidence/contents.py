@@ -1,4 +1,4 @@
-"""Check what an evidence package of Qianda has to contain, and that its items are consistent.
+"""Check that an evidence package of Qianda is complete, and that its items are consistent.
 
 The container's signature proves that the school's seal covers all items. These checks prove that the items agree: the
 record is one chain, the hashes match, the file is the one that the record names, and each signer's signature and

@@ -1,6 +1,7 @@
-"""Determine what a package shows, beyond the file, about the signers' keys: proved custody, and who checked identities.
+"""Determine what a package, unlike the file alone, shows about the signers' keys: proved custody, and who checked
+identities.
 
-All of it is a statement of the organisation whose seal signed the package.
+All of this is stated by the organisation whose seal signed the package.
 """
 
 from __future__ import annotations

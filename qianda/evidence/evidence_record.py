@@ -38,7 +38,7 @@ def check_evidence_record(record: bytes, files: Mapping[str, bytes], *, as_group
         if [str(each["algorithm"].native) for each in read["digest_algorithms"]] != used:  # RFC 4998, 3.1
             raise BadPackage(reasons.RECORD_UNREADABLE)
         return checked
-    except (ValueError, TypeError, KeyError, AttributeError) as error:  # asn1crypto reads the parts only when asked
+    except (ValueError, TypeError, KeyError, AttributeError) as error:  # asn1crypto parses the parts only on access
         raise BadPackage(reasons.RECORD_UNREADABLE) from error
 
 
@@ -48,13 +48,13 @@ def _checked(
     """Return what the chains prove, and their hash algorithms in the order of use."""
     archived: list[ArchiveTimeStamp] = []
     for number, chain in enumerate(sequence):
-        # The bytes as they are: to encode them anew would order a timestamp's certificates, and takes seconds.
+        # The original bytes: encoding them anew would reorder a timestamp's certificates, and take seconds.
         above = ArchiveTimeStampSequence(list(sequence)[:number]).dump() if number else b""
         _check_chain(list(chain), files, above, as_group)
         archived += chain
     stamps = [_check_timestamp(one) for one in archived]
     for before, after in pairwise(stamps):
-        if after.time < before.time:  # in the same second, the order is proved, as each covers the one before
+        if after.time < before.time:  # equal times are fine: each covers the one before it
             raise BadPackage(reasons.RECORD_ORDER)
         if after.time > before.certificate.not_valid_after:
             raise BadPackage(reasons.RECORD_LATE)

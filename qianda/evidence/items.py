@@ -16,7 +16,7 @@ META: Final = "META-INF/"
 MAX_ITEMS = 4096
 MAX_ITEM_BYTES = 128 << 20
 MAX_TOTAL_BYTES = 256 << 20
-# Honest content never compresses this well.
+# The highest compression ratio allowed. Genuine content never compresses this well.
 MAX_RATIO = 400
 RULES = ZipRules(MAX_ITEMS, MAX_ITEM_BYTES, MAX_TOTAL_BYTES, max_ratio=MAX_RATIO)
 # For each fault, the reason and the name of its value.

@@ -1,6 +1,6 @@
 """Check an evidence package offline: container, signature, contents, evidence record, and the contract inside.
 
-Like every verifier, it says which part fails, and believes nothing that comes after.
+If a part fails, the report names it, and nothing after it is believed.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust:
 
 
 def _check_maker(report: PackageReport, signer: PackageSigner) -> None:
-    """Raise BadPackage unless the organisation that made the package also made its addendum. The name of one is not
-    compared with the organisation of the other: different authorities may vouch for them."""
+    """Raise BadPackage unless the organisation that made the package also made its addendum. The common name in one
+    certificate is never compared with the organisation in the other, because different authorities may vouch for
+    them."""
     assert report.signer is not None
     found, expected = ((each.organisation, each.organisation or each.name) for each in (signer, report.signer))
     if found != expected:
@@ -131,7 +132,7 @@ def check_package(
         return replace(report, fault=error.reason, is_untrusted=isinstance(error, _NotTrusted))
     except UnreadablePdf as error:
         return replace(report, fault=error.reason)
-    lasting = max(trusted.values(), key=_end_of, default=None)  # the records of two authorities prove the same
+    lasting = max(trusted.values(), key=_end_of, default=None)  # the records of two authorities prove the same facts
     return replace(
         report,
         contract=contract,

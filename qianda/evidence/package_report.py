@@ -109,8 +109,8 @@ def as_json(report: PackageReport) -> dict[str, Any]:
 
 
 def _readable(value: Any) -> Any:
-    """Return a value of the package's own JSON with all texts in it made readable: who made it may have been misled, or
-    may mislead."""
+    """Return a value of the package's own JSON with all texts in it made readable, because its maker may be deceived or
+    deceptive."""
     if isinstance(value, str):
         return readable(value)
     if isinstance(value, dict):

@@ -14,8 +14,8 @@ from qianda.verify.guard import CheckCall, call_for_package, is_addendum, is_pac
 
 
 def order_pair(files: tuple[Path, Path]) -> tuple[Path, Path]:
-    """Return the package first, whatever the order of the arguments. Raises UnreadableDocument if the two files are not
-    a package with its finished file or its addendum; OSError."""
+    """Return the package first, regardless of the order of the arguments. Raises UnreadableDocument if the two files
+    are not a package with its finished file or its addendum; OSError."""
     package, beside = sorted(sorted(files, key=is_addendum), key=is_package, reverse=True)
     if not is_package(package) or is_package(beside) != is_addendum(beside):
         raise UnreadableDocument(NO_PAIR)
@@ -30,5 +30,5 @@ def call_for_pair(pair: tuple[Path, Path], trust_files: Sequence[Path], expected
     with beside.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if (expected.final_sha256 or sha256).lower() != sha256:
-        sha256 = ""  # no file in the package can be both this one and the expected one
+        sha256 = ""  # the file in the package cannot match both hashes
     return call_for_package(package, trust_files, replace(expected, final_sha256=sha256))

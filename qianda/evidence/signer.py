@@ -92,8 +92,8 @@ def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:
 def find_trusted_proofs(container: AsicContainer, trust: Trust) -> dict[str, ProvenFiles]:
     """Return the evidence records whose timestamps are all of trusted authorities, by manifest.
 
-    Where two authorities gave the root a timestamp, one that is trusted is enough: the record of the other then proves
-    nothing. Raises BadPackage if a record is wrong, whoever made it, and if there are records but none is trusted.
+    If two authorities timestamped the root, one that is trusted is enough; the other's record then proves nothing.
+    Raises BadPackage if a record is wrong, whoever made it, and if there are records but none is trusted.
     """
     trusted = {}
     for name, proof in container.proofs.items():

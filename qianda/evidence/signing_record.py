@@ -35,7 +35,7 @@ def check_signing_record(document: VerificationReport, items: Mapping[str, bytes
 
 def _recorded(record: bytes) -> Iterator[tuple[str, str, str]]:
     """Yield field, hash of what was shown, and hash of the certificate, of each signature that was accepted."""
-    for line in record.decode().removesuffix("\n").split("\n"):  # as the chain is read
+    for line in record.decode().removesuffix("\n").split("\n"):  # the same split as in the check of the chain
         entry = read_json(line)
         if entry["kind"] == _ACCEPTED:
             facts = entry["facts"]

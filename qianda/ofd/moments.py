@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-# A time without a zone is read as China's time, because every program that omits the zone writes the local clock there.
+# A time without a zone is read as China's time, because all programs that omit the zone write the local time in China.
 CHINA = timezone(timedelta(hours=8))
 _SPELLING = re.compile(
     r"(\d{4})[-/]?(\d\d)[-/]?(\d\d)(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,9}))?)?)?\s?(Z|[+-]\d\d:?\d\d)?",

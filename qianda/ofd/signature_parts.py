@@ -58,7 +58,7 @@ class SignaturePart:
 
 @dataclass(frozen=True)
 class DocumentParts:
-    """The only document of an OFD. `signatures_member`: the list of signatures, empty if there is none. `values`: the
+    """The single document of an OFD. `signatures_member`: the list of signatures, empty if there is none. `values`: the
     notes of the program that made it."""
 
     root: str
@@ -96,7 +96,7 @@ def _custom_values(info: Element | None) -> dict[str, str]:
 
 def _read_signatures(container: OfdContainer, listed: str) -> tuple[SignaturePart, ...]:
     root = read_xml(container.read(listed), listed)
-    # No signature covers the list. So it must be nothing else, for example a page that could be altered.
+    # No signature covers the list. So it must not also be something else, for example a page, which could be altered.
     if local_name(root) != "Signatures" or any(len(each) or local_name(each) not in _LISTED for each in root):
         raise NotAnOfd(f"{listed}: more than a list of signatures")
     entries = children(root, "Signature")

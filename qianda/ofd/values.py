@@ -29,7 +29,7 @@ VERSIONS: Final = (1, 4, 5)
 @dataclass(frozen=True)
 class ElectronicSeal:
     """A seal as its maker signed it. `listed`: the certificates (DER) that may use it; `listed_hashes`: if it names
-    only their hashes. `signed`: the bytes that the maker signed, of which there are several variants."""
+    only their hashes. `signed`: the variants of the bytes that the maker may have signed."""
 
     encoded: bytes
     version: int
@@ -126,7 +126,7 @@ def _read_sealed_v1(data: bytes) -> SignatureValue:
     value = SealSignatureV1.load(data, strict=True)
     to_sign = value["to_sign"]
     noted = _bits(to_sign["time"])
-    # The bits hold a time as text, or a timestamp of RFC 3161.
+    # The bits hold either a time as text, or an RFC 3161 timestamp.
     is_text = noted.isascii() and len(noted) <= 32
     return SignatureValue(
         certificate=to_sign["certificate"].native,

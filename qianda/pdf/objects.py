@@ -1,8 +1,8 @@
 """Read PDF objects (ISO 32000-2 7.3) in the form that Qianda writes.
 
 Everything else that the format allows is refused: comments, escapes in names, duplicate keys, unusual white space.
-Otherwise a change could be hidden where two readers understand a file differently.
-`hub/web/static/signer/pdf_objects.js` follows the same rules.
+Otherwise a change could hide where two readers understand a file differently. `hub/web/static/signer/pdf_objects.js`
+follows the same rules.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class ObjectReader:
 
 
 def is_equal(old: Value, new: Value) -> bool:
-    """Return whether two objects are the same in every entry, type and byte. 1, 1.0 and true are three values."""
+    """Return whether two objects are the same in every entry, type and byte. 1, 1.0 and true are different values."""
     if isinstance(old, bytes) and isinstance(new, bytes):
         return old == new
     if type(old) is not type(new):

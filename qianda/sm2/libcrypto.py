@@ -93,7 +93,7 @@ class LibcryptoEngine:
             library.ERR_clear_error()
 
     def signer(self, private_key: bytes, point: bytes) -> Callable[[bytes], bytes]:
-        # Both name an object of this library. A closure keeps the key alive as long as the function.
+        # The closure keeps the key alive as long as the function.
         key = self._load_private_key(private_key, point)
 
         def sign(message: bytes) -> bytes:

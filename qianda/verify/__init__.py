@@ -1,5 +1,5 @@
-"""The offline verifier: it says what a stranger can know about a finished contract, with only the file and a list of
-trusted certificates.
+"""The offline verifier: it reports what a stranger can know about a finished contract from the file and a list of
+trusted certificates alone.
 
 `verify_file` checks in this process. `qianda.verify.guard.verify_guarded` checks in a child process with limits, and
 should be used for a stranger's file. pyHanko is imported only when it is needed, so this package imports quickly.

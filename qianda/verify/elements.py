@@ -1,8 +1,8 @@
 """Turn findings into answers: one of four words with its reason, for each party and each element.
 
 A PDF alone says nothing about custody, so `exclusively owned` is `declared` at best. `exclusively used` is `shown` if
-the signature holds a passkey's confirmation and the signer's certificate, from a trusted authority, names that passkey.
-Confirmation by a PIN could only be shown by the evidence package.
+the signature contains a passkey's confirmation and the signer's certificate, from a trusted authority, names that
+passkey. Only the evidence package could show confirmation by a PIN.
 """
 
 from __future__ import annotations

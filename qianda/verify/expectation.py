@@ -1,4 +1,4 @@
-"""What somebody expects of a file. Another genuine contract of the same people is still the wrong one."""
+"""Compare a file with the expected values: another genuine contract of the same people is still the wrong one."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-# Characters that control a terminal or the direction of a text (Unicode TR 9, 2), that nobody sees (TR 36, 3.2), and
-# halves of characters, which cannot be written out.
+# Characters that control a terminal or the direction of a text (Unicode TR 9, 2), invisible ones (TR 36, 3.2), and
+# surrogates, which cannot be encoded.
 _CONTROLS = re.compile(
     "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
     "\u00ad\u034f\u115f\u1160\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
@@ -16,7 +16,7 @@ _CONTROLS = re.compile(
 
 
 def readable(text: str) -> str:
-    """Return a stranger's text so that it can only be read: it must not write over or turn round what we say."""
+    """Return a stranger's text without special characters, so that it cannot overwrite or reverse our own text."""
     return _CONTROLS.sub("\ufffd", text)
 
 

@@ -117,8 +117,8 @@ def check_guarded(check: CheckCall, *, cpu_seconds: float = CPU_LIMIT, wait_seco
 
 @contextlib.contextmanager
 def _apart_from_this_folder() -> Iterator[None]:
-    """Let no program that is started meanwhile take its modules from the working folder, where a stranger's file may
-    lie beside a stranger's `multiprocessing.py`."""
+    """Keep child processes that start in this context from importing modules from the working folder, where a
+    stranger's `multiprocessing.py` may lie beside a stranger's file."""
     with _STARTING:
         before = os.environ.get(_SAFE_PATH)
         os.environ[_SAFE_PATH] = "1"
@@ -158,8 +158,8 @@ def _child(sender: Connection, check: CheckCall, cpu_seconds: float) -> None:
 
 
 def _let_others_go_first() -> None:
-    """Lower the priority of this process, if the system can (not on Windows). It is not the lowest, because a check on
-    a busy machine must still finish."""
+    """Lower the priority of this process, if the system can (not on Windows). It is not set to the lowest, because a
+    check on a busy machine must still finish."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICENESS)
     with contextlib.suppress(AttributeError, OSError):  # Linux: never preempts another process when it wakes up

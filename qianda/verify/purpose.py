@@ -1,4 +1,4 @@
-"""Tell certificates for signatures from those of the same authority for anything else.
+"""Distinguish certificates for signatures from the same authority's certificates for other purposes.
 
 The key of an encryption certificate, for example, is usually known to the authority as well. Source: RFC 5280 4.2.1.3
 (key usage), 4.2.1.12 (purposes).

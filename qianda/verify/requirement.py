@@ -1,4 +1,4 @@
-"""Check what somebody requires of a file: that each element is answered by this word, or by a better one."""
+"""Check a requirement on a file: each element must be answered by this word, or by a better one."""
 
 from __future__ import annotations
 

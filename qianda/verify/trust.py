@@ -1,4 +1,5 @@
-"""Decide whom the verifier trusts: certificates of authorities, and pinned ones of timestamp authorities and seals.
+"""Load the certificates that the verifier trusts: those of authorities, and pinned ones of timestamp authorities and
+seals.
 
 A trust folder contains them as `*.pem`. Its file `origins.txt` lists, one on each line, all origins that the
 organisation's hub ever had.

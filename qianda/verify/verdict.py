@@ -8,13 +8,14 @@ from qianda.verify import reasons
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import Reason, Word
 
-# By whether there are signers and seals. A PDF that did not fail has both; an OFD may have only one of them.
+# The sentences, by whether there are signers and seals. A PDF that did not fail has both; an OFD may have only one of
+# them.
 _SENTENCES = {
     (True, True): reasons.VERDICT_GENUINE,
     (False, True): reasons.VERDICT_SEALED,
     (True, False): reasons.VERDICT_SIGNED,
 }
-# Faults of any file, also of a genuine one, where no authority is trusted.
+# Faults that every file has, even a genuine one, if no authority is trusted.
 _UNDECIDED = (reasons.NO_TRUST, reasons.TIME_UNTRUSTED)
 
 

@@ -22,7 +22,7 @@ _WIDTH = 18
 
 
 class XlsxFile:
-    """An XLSX file with one sheet. Rows are written to the disk as they come, so that memory does not grow with it."""
+    """An XLSX file with one sheet. Each row is written to disk at once, so memory use does not grow with the file."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="qianda-table-")

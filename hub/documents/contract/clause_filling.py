@@ -19,7 +19,7 @@ MAX_TEXT = 40_000  # characters of a filled-in contract; a long one has 12,000
 
 
 def _guarded(value: Any) -> Any:
-    """Mark the text of a value, so that it can neither begin a block nor divide a table's cell."""
+    """Mark the text of a value, so that it can neither start a block nor split a table cell."""
     return value if isinstance(value, StrictUndefined) else VALUE + str(value).replace("|", BAR)
 
 

@@ -1,7 +1,7 @@
 """Turn the clause text that legal staff edit into blocks: a limited child fills it in with Jinja2's sandbox.
 
 The sandbox prevents a template from reaching Python, but not from using up memory; the child's limits do that. Each
-line of the filled-in text is one block; its first characters say of which kind:
+line of the filled-in text is one block, and its first characters determine the kind:
 
     # Fees          a heading; articles are numbered in order ("第三条", "3.")
     + text          a numbered paragraph of the article ("3.1")

@@ -1,4 +1,4 @@
-"""The data from which a contract is drawn: plain values, already masked if the contract shows them masked.
+"""The data from which a contract is drawn: plain values, already masked where the contract masks them.
 
 A contract shows a person's full name, because it is made with a named person. It shows only the last four characters of
 an ID number, and masks the middle of a phone number, because the contract will be copied, mailed and photographed for
@@ -37,7 +37,7 @@ class CampusFacts:
 class RefundStep:
     """The refund if party B withdraws at some point.
 
-    `when` says in words until when this step applies; `share` is the percentage of the fee for lessons not yet held.
+    `when` describes in words how long this step applies; `share` is the percentage of the fee for lessons not yet held.
     """
 
     when: str
@@ -154,7 +154,7 @@ class ContractData:
         return values
 
     def personal_texts(self) -> list[str]:
-        """Return the texts in which a course's contracts differ: number, names, masked numbers, answers."""
+        """Return the texts that differ between the contracts of a course: number, names, masked numbers, answers."""
         people = (self.student, *self.guardians, *self.signers)
         masked = (getattr(one, name, "") for one in people for name in ("name", "id_masked", "phone_masked"))
         # A single letter would be found in every paragraph.

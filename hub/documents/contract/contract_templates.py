@@ -201,8 +201,8 @@ class ContractTemplates:
     def demands_on(self, contract: Contract) -> TemplateDemands:
         """Return the demands with which the contract was issued.
 
-        The contracts of earlier versions of the hub do not hold them: for these, the present template counts. Raises
-        BadInput if it does not exist any more.
+        Contracts issued by earlier versions of the hub do not contain them; the current template applies to these.
+        Raises BadInput if it no longer exists.
         """
         if kept := contract.data.get(DEMANDS):
             return TemplateDemands.from_dict(kept)
@@ -223,7 +223,7 @@ class ContractTemplates:
         return {language: self._templates[template_id, language] for language in self.languages(template_id)}
 
     def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
-        """Return the template that lays out a contract with the text that `keep` kept, even if the template has changed
+        """Return a template that lays out a contract with the text that `keep` saved, even if the files have changed
         since."""
         layout_from = kept["layout"]
         layout, root = self.layout_of(layout_from, language)
@@ -303,7 +303,7 @@ def _yes_or_no(facts: Mapping[str, Any], name: str) -> bool:
 
 
 def _copies(named: Any) -> tuple[CopyRecipient, ...]:
-    """Read who gets a copy. Only a fixed address has to be there already. Raises TypeError, ValueError."""
+    """Read the recipients of copies. A copy to a fixed address must state the address. Raises TypeError, ValueError."""
     copies = read_copies(named)
     if any(each.role is CopyRole.ADDRESS and not each.email for each in copies):
         raise ValueError("a copy to an address needs its email")
@@ -311,7 +311,7 @@ def _copies(named: Any) -> tuple[CopyRecipient, ...]:
 
 
 def _custody(asked: Any) -> dict[Role, tuple[Custody, ...]]:
-    """Read a list of custodies for everybody, or a table of lists by role. Raises ValueError for anything else."""
+    """Read the accepted custodies: one list for everybody, or a table of lists by role. Raises ValueError otherwise."""
     by_role = asked if isinstance(asked, dict) else dict.fromkeys(Role, asked)
     if not all(isinstance(accepted, list) and accepted for accepted in by_role.values()):
         raise ValueError("custody is a list of what is accepted, or a table of such lists by role")

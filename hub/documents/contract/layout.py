@@ -33,7 +33,7 @@ _HEAD = 8.0  # mm: the line above the table; it names the contract if the page s
 _SEAL, _SEAL_CELL = 42.0, 52.0  # mm: a company seal is 38 to 42 mm wide
 MAX_SIGNERS = 4
 SEAL_SIZE = _SEAL * POINTS  # PDF points: the side of the seal's square
-# For a contract that is issued to try the hub out: shown before its title, and across each of its pages.
+# Marks a rehearsal: shown before the title and across each page.
 REHEARSAL_TITLE = {"zh": "【演练】{title}", "en": "Rehearsal: {title}"}
 REHEARSAL_MARK = {"zh": "演练", "en": "REHEARSAL"}
 # Width and height in PDF points of every signer's box.
@@ -94,7 +94,7 @@ class ContractPrinter:
         return self.lay_out_by(self.templates.get(template_id, language), data)
 
     def close(self) -> None:
-        """End the child that lays out texts without approval. The next such text starts a new one."""
+        """End the child that lays out unapproved texts. The next such text starts a new one."""
         self._child.close()
 
     def lay_out_by(self, template: ContractTemplate, data: ContractData, *, guarded: bool = False) -> LaidOut:
@@ -162,7 +162,7 @@ def _personal_pattern(data: ContractData, printed: Sequence[str]) -> str:
     """Return a regular expression that finds the personal texts among those that are printed.
 
     The others are left out because Typst refuses an expression that is too long, and a caller may send any number of
-    texts for the template. An empty expression would find everything.
+    texts for the template. An empty expression would match everything.
     """
     whole = "\n".join(printed)
     found = [text for text in data.personal_texts() if text in whole]

@@ -20,8 +20,7 @@ _CHILD = "hub.documents.contract.own_pdf_reading"  # by its name: the hub itself
 
 @dataclass(frozen=True)
 class AboutDocument:
-    """What is written into the file as its metadata: the contract's number, and the school. `language`: the
-    contract's."""
+    """The metadata of the file: the contract's number, and the school. `language`: the contract's."""
 
     number: str
     school: str

@@ -29,7 +29,7 @@ POINTS_PER_MM: Final = 72 / 25.4
 # Points by which a place may extend beyond the edge, because page sizes are rounded.
 EDGE: Final = 0.5
 
-# What is wrong with a place. The name of the field follows on the next line.
+# Faults of a place. The name of the field follows on the next line.
 NO_PLACE: Final = "a place is page:NUMBER,X,Y (in mm) or words of the PDF:"
 FAULTS: Final = {
     SealFault.KEYWORD_MISSING: "these words are not in the PDF:",
@@ -63,7 +63,7 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
             KeyError,
             TypeError,
             pikepdf.PdfError,
-        ):  # something is of another type than it has to be
+        ):  # a value has the wrong type
             raise ValueError("the PDF is damaged") from None
         plain = write_plain_form(document, about)
     try:

@@ -1,4 +1,4 @@
-"""Write any PDF anew in the narrow form that Qianda signs (docs/file-format.md): the same pages, and a fixed place for
+"""Rewrite any PDF in the narrow form that Qianda signs (docs/file-format.md): the same pages, and a fixed place for
 every byte. For limited children, because the PDF may come from a stranger."""
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import pikepdf
 HEAD: Final = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\n"
 # Keys whose value is only a font's readable name. Odd characters in it, which Chinese programs write, are replaced.
 FONT_NAMES: Final = ("/BaseFont", "/FontName", "/FontFamily")
-# Parts that do not belong to the pages, or are written anew.
+# Parts that do not belong to the pages, or are rewritten.
 LEFT_OUT: Final = "/AcroForm /OpenAction /AA /Perms /DSS /Metadata /Extensions /Names /Collection".split()
-# In place of a colour profile (ISO 32000-2 8.6.5.5), which not all programs heed, by its number of colours.
+# Replaces a colour profile (ISO 32000-2 8.6.5.5), which not all programs apply; by its number of components.
 DEVICE_COLOURS: Final = {1: b"/DeviceGray", 3: b"/DeviceRGB", 4: b"/DeviceCMYK"}
 MAX_NAME_LENGTH: Final = 120
 MAX_OBJECTS: Final = 20_000
 _FRACTION: Final = Decimal("0.0000001")
-# Characters that a name would need `#` for (ISO 32000-2 7.3.5).
+# Characters that must be written with `#` in a name (ISO 32000-2 7.3.5).
 _ODD: Final = re.compile(r"[^!-~]|[#%()/<>\[\]{}]")
 
 
@@ -35,7 +35,7 @@ def write_plain_form(document: pikepdf.Pdf, about: Mapping[str, str]) -> bytes:
 
 
 def _rename_roles(document: pikepdf.Pdf) -> None:
-    """Replace odd characters in names of structure types: the author's styles give them their names (`/Heading 1`)."""
+    """Replace odd characters in names of structure types, which come from the author's styles (`/Heading 1`)."""
     tree = document.Root.get("/StructTreeRoot")
     if not isinstance(tree, pikepdf.Dictionary):
         return
@@ -48,7 +48,8 @@ def _rename_roles(document: pikepdf.Pdf) -> None:
 
 
 def _plain_role(name: Any) -> Any:
-    """Return the name with the number of each odd character in its place. What is no name stays."""
+    """Return the name with each odd character replaced by its number. Anything that is not a name is returned
+    unchanged."""
     if not isinstance(name, str | pikepdf.Name):
         return name
     plain = "/" + _ODD.sub(lambda odd: f"_{ord(odd[0]):x}_", str(name)[1:])
@@ -56,7 +57,7 @@ def _plain_role(name: Any) -> Any:
 
 
 class _Writer:
-    """Number the objects in the order in which they are referred to. The catalog is the first one."""
+    """A writer that numbers the objects in the order in which they are referred to. The catalog is the first one."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, int], int] = {}

@@ -1,4 +1,4 @@
-"""Change the pages of a school's PDF so that all programs draw the same ones. For limited children, as `plain_form`."""
+"""Change the pages of a school's PDF so that all programs draw them alike. For limited children, as `plain_form`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pikepdf
 from hub.documents.contract.pdf_check import dictionaries
 
 SHOWN_DIFFERENTLY: Final = "the PDF has contents that programs show in different ways: print it into a PDF first"
-# Parts of the sheet that only some programs heed (ISO 32000-2 14.11.2).
+# Boxes of a page that only some programs respect (ISO 32000-2 14.11.2).
 OTHER_BOXES: Final = ("/CropBox", "/BleedBox", "/TrimBox", "/ArtBox")
-# Old ways of packing pictures, of which Flate alone is left (7.4).
+# Old filters for pictures; Flate replaces them (7.4).
 OLD_FILTERS: Final = {"/ASCIIHexDecode", "/ASCII85Decode", "/LZWDecode", "/RunLengthDecode"}
 # A photograph, written as text.
 TEXT_OF_JPEG: Final = ["/ASCII85Decode", "/DCTDecode"]
 
 
 def make_pages_plain(document: pikepdf.Pdf) -> None:
-    """Cut the sheets to what is seen of them, write each page's contents as one stream, all contents without unusual
-    packing and pictures without an old one, and leave out the borders of links.
+    """Crop each sheet to its visible part, write each page's contents as one stream, repack contents, and pictures with
+    old filters, by Flate, and remove the borders of links.
 
-    Raises ValueError for a page of which nothing is seen, and for what cannot be unpacked.
+    Raises ValueError for a page without a visible part, and for data that cannot be unpacked.
     """
     for each in document.objects:
         if isinstance(each, pikepdf.Stream) and _filters(each) == TEXT_OF_JPEG:
@@ -46,7 +46,7 @@ def make_pages_plain(document: pikepdf.Pdf) -> None:
 
 
 def _to_be_packed(document: pikepdf.Pdf) -> Iterator[pikepdf.Stream]:
-    """Yield the forms, patterns and letters that pages may draw, and pictures that are packed in an old way."""
+    """Yield the forms, patterns and letters that pages may draw, and pictures with old filters."""
     for each in document.objects:
         if isinstance(each, pikepdf.Stream):
             filters = set(_filters(each))

@@ -1,9 +1,9 @@
 """Contract templates as staff edit them in the console: the texts of a template, and the template for a version's
 texts.
 
-Staff edit title, consent and clauses. The rest of a template (its words, what it requires and demands) is copied from
-the files when a version is begun, even from an older version. Otherwise the older version could bring back its demands,
-unnoticed by the person who approves the text. The layout is always that of the files.
+Staff edit title, consent and clauses. The rest of a template (its words, requirements and demands) is copied from the
+files when a version is begun, even one that is based on an older version. Otherwise the older version could bring back
+its demands, unnoticed by the person who approves the text. The layout is always that of the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hub.model.contract.asked_field import read_asked_fields
 from hub.model.contract.contract_copy import read_copies, write_copies
 from hub.model.school.text_version import TextKind, TextVersion
 
-# In the rest of a version: the template that it was copied from, whose layout it has.
+# Key in the rest of a version: the template that it was copied from, which also supplies the layout.
 COPIED_FROM = "copied_from"
 EDITED = ("title", "consent", "clauses")
 

@@ -48,7 +48,7 @@ _PERMISSIONS: Final = 0o100644 << 16  # a regular file that everybody may read
 
 
 def signed_manifest(items: Mapping[str, bytes]) -> bytes:
-    """Return the manifest of these items, which is what gets signed."""
+    """Return the manifest of these items: the bytes that get signed."""
     return _manifest(SIGNATURE, _SIGNATURE_TYPE, items)
 
 

@@ -78,7 +78,7 @@ def last_timestamp_digest(record: bytes) -> bytes:
 
 
 def timestamp_digest(token: bytes, algorithm: str) -> bytes:
-    """Return the leaf for a timestamp that is renewed."""
+    """Return the leaf for a timestamp that is to be renewed."""
     return hashlib.new(algorithm, token).digest()
 
 

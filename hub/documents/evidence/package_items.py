@@ -41,7 +41,7 @@ _DELIVERY: Final = (
 
 @dataclass(frozen=True)
 class PackageFiles:
-    """What a package contains besides the facts.
+    """The files that a package contains besides the facts.
 
     `pdf`: the final file of a completed contract, otherwise the file as it was issued. `ofds`: its OFDs, if it has any,
     by the item's name; `sm2_chain`: the certificates (DER) with which the final OFD was sealed. `consents`: the texts
@@ -112,7 +112,7 @@ def _of_party(facts: PackageFacts, files: PackageFiles, party: Party) -> Iterato
 def _of_signature(
     facts: PackageFacts, files: PackageFiles, folder: str, part: str, request: SignatureRequest
 ) -> Iterator[tuple[str, bytes]]:
-    assert request.signature is not None  # it counts
+    assert request.signature is not None  # only signed requests get here
     yield f"{folder}signature-{part}.der", request.signature
     yield f"{folder}attributes-{part}.der", request.to_be_signed
     yield f"{folder}certificate-{part}.pem", _pem(request.chain[:1])
@@ -127,7 +127,7 @@ def _of_signature(
 
 
 def _application(facts: PackageFacts, request: SignatureRequest) -> tuple[bytes, bytes] | None:
-    """Return what the signer signed to apply for this certificate, and that signature; None for older certificates."""
+    """Return the signer's application for this certificate and the signature over it; None for older certificates."""
     entry = find_application(facts, request)
     if entry is None or "key_proof" not in entry.facts:
         return None

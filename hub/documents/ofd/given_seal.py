@@ -1,4 +1,4 @@
-"""Check what a seal maker made before it is installed: the maker's signature, and the certificates for the seal's key.
+"""Check a seal maker's seal before it is installed: the maker's signature, and the certificates for the seal's key.
 
 Without this check, a wrong seal would be noticed only at the first contract, which could not be completed. Pure.
 """
@@ -28,7 +28,7 @@ def check_roots(
     seal: ElectronicSeal, path: Sequence[bytes], given: Sequence[bytes], roots: Sequence[bytes], moment: datetime
 ) -> None:
     """Raise BadInput unless the path of the seal's certificate ends at one of these roots, and the maker's certificate
-    leads to one of them too, by any of the certificates that were given."""
+    leads to one of them too, through any of the given certificates."""
     maker, known = load_certificate(seal.maker), [one for each in (*given, *roots) if (one := load_certificate(each))]
     trust = Trust(authorities=tuple(one for one in known if one.dump() in roots))
     if path[-1] not in roots or maker is None or chain_fault(maker, known, trust, moment):
@@ -48,7 +48,7 @@ def order_certificates(own: bytes, given: Sequence[bytes], moment: datetime) -> 
     if fault := chain_fault(current, others, Trust(authorities=roots), moment):
         raise BadInput(f"the certificates do not belong together: {fault.en}", field="certificate")
     path = [own]
-    while all(path[-1] != root.dump() for root in roots):  # ends, because the path was found to lead to a root
+    while all(path[-1] != root.dump() for root in roots):  # terminates: a path to a root was found above
         named = (one for one in (*roots, *others) if may_have_issued(one, current) and signed_by(current, one))
         current = next(named)
         path.append(current.dump())

@@ -21,7 +21,7 @@ _END = struct.Struct("<4s4H2LH")
 _VERSION, _UTF8 = 20, 0x800
 _DATE: Final = (1 << 5) | 1  # 1 January 1980, the earliest day in ZIP
 _LEVEL = 6
-# Files that are already compressed, or too short to become shorter.
+# Files that are already compressed, or too short to gain from it.
 _STORED_ENDINGS = (".png", ".jpg", ".jpeg", ".dat", ".esl")
 _WORTH_PACKING = 128
 

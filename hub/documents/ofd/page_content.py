@@ -34,7 +34,7 @@ _HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 # How far glyphs reach above and below the line and beyond its ends, as multiples of the font size. No glyph of a
 # contract's fonts reaches further, and a larger boundary has no cost.
 _ABOVE, _BELOW, _BESIDE = 1.2, 0.5, 0.5
-# The most that the letters of a line reach up and down, to tell whether a clip hides the whole line.
+# How far the letters of a line reach up and down at most; shows whether a clip hides the whole line.
 _TALL, _DEEP = 0.9, 0.2
 _EVEN = 1e-6  # two scales whose relative difference is smaller count as the same
 _CAPS = ("Butt", "Round", "Square")
@@ -220,8 +220,8 @@ def _is_outside(box: Box, clip: Box) -> bool:
 
 
 def _clips(room: Box, box: Box) -> str:
-    """Return the clip of an object that is cut off. By the standard, the boundary cuts it off, but some readers ignore
-    that."""
+    """Return the clip of an object that is cut off. By the standard, the boundary alone cuts it off, but some readers
+    ignore that."""
     if room == box:
         return ""
     width, height = _number(box[2] - box[0]), _number(box[3] - box[1])

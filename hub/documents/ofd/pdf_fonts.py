@@ -1,4 +1,4 @@
-"""Read the fonts of a laid-out PDF: widths, which place the glyphs, the text of each glyph, and the subset as a file.
+"""Read the fonts of a laid-out PDF: the width and the text of each glyph, and the subset as a file.
 
 The subset is the one that the PDF embeds, and its glyphs keep the numbers of the PDF's codes, so the pages must look
 the same. A character map is made from the PDF's, so that text can be searched and copied.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pikepdf
 
 MAX_OUTLINE_ERROR = 0.5
-# A contract has 800 glyphs of three kilobytes each, and nearly all of them are in the next one, too.
+# A contract has 800 glyphs of 3 KB each, nearly all of which the next contract uses too.
 MAX_KEPT_GLYPHS = 4096
 # Seconds since 1904, the epoch of fonts: the first day of 2024. All font files get this moment.
 _MADE_AT = 3_786_912_000
@@ -88,7 +88,7 @@ def read_font(font: pikepdf.Object) -> PdfFont:
 
 
 def write_font_file(font: PdfFont) -> bytes:
-    """Return the subset as TrueType: the PDF's outlines, with the tables that a font file needs besides them.
+    """Return the subset as TrueType: the PDF's outlines, and the other tables that a font file needs.
 
     CFF outlines become quadratic, because many OFD readers know no others. They move by at most `MAX_OUTLINE_ERROR`
     thousandths of the size: a hundredth of a pixel on a screen.

@@ -1,9 +1,8 @@
 """Seal an OFD: prepare the file, have the key sign, insert the signature.
 
-The order matters. First, `OFD.xml` gets the path of the list of signatures. Then every member is hashed except the
-list, to which later signatures are added, and the new signature's own two files. Finally `Signature.xml` is hashed, and
-the key signs this hash.
-Sources: GB/T 33190, 18; GB/T 38540, 7.
+The order matters. First, `OFD.xml` gets the path of the list of signatures. Then every member is hashed, except the
+list (later signatures are added to it) and the new signature's own two files. Finally `Signature.xml` is hashed, and
+the key signs this hash. Sources: GB/T 33190, 18; GB/T 38540, 7.
 """
 
 from __future__ import annotations

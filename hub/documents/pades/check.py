@@ -1,11 +1,11 @@
-"""Check the hub's own finished file before the contract is marked completed. The check reads the bytes anew and does
+"""Check the hub's own finished file before the contract is marked completed. The check reads the bytes again and does
 not rely on the code that wrote them.
 
 It checks that the file consists of the issued bytes and the revisions of a contract's life, and nothing else; that each
-revision wrote exactly what it has to; that every signature covers everything up to the end of its revision; and that
+revision wrote exactly what it had to; that every signature covers everything up to the end of its revision; and that
 digests, signature values, certificates and timestamps match. What is expected comes from the database, not from the
-file. Whether a certificate is trusted is not checked here, but when it is issued or uploaded. Sources: ISO 32000-2
-7.5.6, 12.7.5.5 and 12.8.
+file. Trust in a certificate is checked when it is issued or uploaded, not here. Sources: ISO 32000-2 7.5.6, 12.7.5.5
+and 12.8.
 """
 
 from __future__ import annotations
@@ -288,15 +288,15 @@ def _references_of(body: bytes) -> set[int]:
 
 
 def _highest_reference(pdf: bytes) -> int:
-    """Return the greatest number before " 0 R". The bytes are split there, since that is ten times as fast as a
-    pattern."""
+    """Return the greatest number before " 0 R". Splitting the bytes there is ten times as fast as a regular
+    expression."""
     before = {piece[-_MAX_NUMBER_LENGTH:] for piece in pdf.split(b" 0 R")[:-1]}
     numbers = {piece[len(piece.rstrip(_DIGITS)) :] for piece in before}
     return max((int(number) for number in numbers if number), default=0)
 
 
 def _without_padding(contents: bytes) -> bytes:
-    """Return the one DER value, after which only zeros may follow."""
+    """Return the single DER value. Only zeros may follow it."""
     tag, first = contents[0], contents[1]
     count = first & 0x7F if first & 0x80 else 0
     length = int.from_bytes(contents[2 : 2 + count], "big") if count else first

@@ -38,7 +38,7 @@ _HASH_CLASSES: Final[dict[str, hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
-# Kind of key, and hash algorithm; None means that of the digest.
+# Kind of key, and hash algorithm; None: the same as the digest's.
 _ALGORITHMS: Final[dict[bytes, tuple[str, str | None]]] = {
     object_identifier("1.2.840.10045.4.3.2"): ("ec", "sha256"),
     object_identifier("1.2.840.10045.4.3.3"): ("ec", "sha384"),
@@ -56,8 +56,7 @@ Digest = Callable[[str], bytes]
 
 
 class OutsideProfile(Exception):
-    """This check does not know the algorithm or form, so it can call the file neither right nor wrong; another check
-    has to."""
+    """The algorithm or form is unknown to this check, so another check has to decide whether the file is right."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,8 @@ def _check_signed_data(
 
 
 def _certificates_inside(parts: list[DerElement], kind: bytes, certificates: Collection[bytes]) -> list[bytes]:
-    """Return the certificates in SignedData, which must all be among `certificates`, with nothing else beside them."""
+    """Return the certificates in SignedData, all of which must be among `certificates`. Nothing else may be beside
+    them."""
     inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
     if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
         if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or may have changed
@@ -168,7 +168,7 @@ def _certificates_inside(parts: list[DerElement], kind: bytes, certificates: Col
 
 
 def _check_identifier(identifier: DerElement, certificate: bytes) -> None:
-    """Check that the signer is identified by issuer and serial number of the certificate that was named."""
+    """Check that the signer is identified by the issuer and serial number of this certificate."""
     names = _names_of(certificate)
     if identifier.tag != SEQUENCE:
         raise OutsideProfile("a signer named by a key identifier")
@@ -216,7 +216,7 @@ def _named_certificate(values: dict[bytes, bytes], candidates: list[bytes], *, t
     for certificate in candidates:
         if hashlib.new(name, certificate, usedforsecurity=False).digest() == named:
             return certificate
-    if timestamp:  # an authority above the service's certificate is configured
+    if timestamp:  # perhaps an authority above it is configured instead
         raise OutsideProfile("a timestamp by a service whose certificate is not configured")
     raise FileIsWrong("the certificate that is named is not there")
 

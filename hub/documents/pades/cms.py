@@ -82,7 +82,7 @@ def signature_algorithm(names: CertificateNames) -> bytes:
 
 
 def attributes_to_sign(document_digest: bytes, certificate: bytes) -> bytes:
-    """Return `SignerTemplate.attributes_to_sign` for a certificate whose chain is not known here."""
+    """Return what `SignerTemplate.attributes_to_sign` would, for a certificate whose chain is not known here."""
     before, behind = _attributes_around_digest(certificate, CertificateNames.read(certificate))
     return before + document_digest + behind
 

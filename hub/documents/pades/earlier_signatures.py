@@ -1,5 +1,4 @@
-"""Determine whether the signatures and the form of a foreign file allow a further seal. If they forbid it, it is
-refused.
+"""Refuse a further seal in a foreign file whose signatures or form forbid it.
 
 Sources: ISO 32000-2, 12.8.2.2 (DocMDP), 12.8.2.4 (FieldMDP), 12.7.5.5 (signature fields, locks, seed values); ETSI EN
 319 142-1. A certification allows existing fields to be signed, but no new ones to be added.

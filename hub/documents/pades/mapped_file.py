@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     from hub.content_hash import Sha256State
 
-# How much is read and hashed at once. Hashing the mapping itself would count the whole file as memory of the process.
+# Bytes read and hashed at a time. Hashing the mapping itself would make the whole file count as the process's memory.
 CHUNK_BYTES: Final = 1 << 20
 
 
@@ -22,7 +22,7 @@ class MappedFile(mmap.mmap):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Map a file. Raises ValueError for an empty one, OSError."""
+        """Map a file. Raises OSError, and ValueError for an empty file."""
         with path.open("rb") as file:
             mapped = cls(file.fileno(), 0, access=mmap.ACCESS_READ)
         mapped.path = path

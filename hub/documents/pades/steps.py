@@ -62,7 +62,7 @@ class Reserved:
 
 
 def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
-    """Write empty signature fields. Raises WrongDocument if somebody has signed already, CannotUpdate."""
+    """Write empty signature fields. Raises CannotUpdate, and WrongDocument if somebody has signed already."""
     if plan.signed:
         raise WrongDocument("the file is signed: no field can be added")
     update, signatures, page_of = Update(plan), dict(plan.signatures), dict[int, list[int]]()
@@ -90,7 +90,7 @@ def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
 
 def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, details: SigningDetails) -> Reserved:
     """Write the place for a signature. `hashed`: SHA-256 after the file's last byte; it is not changed. Raises
-    WrongDocument for a field that is signed or a file that is locked, CannotUpdate."""
+    CannotUpdate, and WrongDocument for a field that is signed or a file that is locked."""
     field = plan.signatures.get(signature.field)
     if field is None:
         raise CannotUpdate(f"there is no field {signature.field!r}")
@@ -131,7 +131,7 @@ def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Pla
 def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, called: str = TIMESTAMP_FIELD) -> Reserved:
     """Write the evidence for the last signature and the place for a document timestamp, in one revision, because the
     seal allows no other changes. `hashed`: as in `reserve_signature`; `called`: the timestamp's field. Raises
-    WrongDocument if nobody has signed, CannotUpdate."""
+    CannotUpdate, and WrongDocument if nobody has signed."""
     signed = [each for each in plan.signed if each.value and not each.value.is_timestamp]
     if not signed or signed[-1].value is None:
         raise WrongDocument("the file has no signature to close")

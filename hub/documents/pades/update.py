@@ -71,8 +71,8 @@ class Update:
         return b"".join((*lines, b"trailer\n", dictionary({**trailer, "/Size": str(self._next)}), b"\n"))
 
     def _table_as_stream(self, trailer: Entries) -> bytes:
-        """Return the table as a stream, because the file's tables are streams (ISO 32000-2 7.5.8) and kinds must not be
-        mixed."""
+        """Return the table as a stream, because the file's tables are streams (ISO 32000-2 7.5.8) and the two kinds of
+        tables must not be mixed."""
         own = self.number()
         self._places[own] = self._at
         sections = self._sections()

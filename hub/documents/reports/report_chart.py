@@ -1,8 +1,8 @@
 """Draw charts of reports as SVG (1.1). A table with the same numbers is next to each chart.
 
 A bar has three shades, each a part of the one before: issued, reached, completed. The classes give them the colours of
-the page, light or dark. The attributes are for places without a style sheet, such as a mail. The shades can be told
-apart without colour, because they are nested and differ in lightness.
+the page, light or dark. The colour attributes are for places without a style sheet, such as an e-mail. The shades can
+be told apart without colour, because they are nested and differ in lightness.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_ROWS = 20
 FILLED = 0.8
 SHADES = {"issued": "#d5dfea", "reached": "#7fa9d6", "completed": "#0b5cad"}
 INK, LINE = "#1f2937", "#c9c5bb"
-# The only font of the renderer that makes the picture for a mail.
+# The only font that the renderer of e-mail pictures has.
 FONT = "Noto Serif CJK SC, sans-serif"
 
 

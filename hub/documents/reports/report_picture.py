@@ -1,4 +1,4 @@
-"""Draw the picture for a weekly report: its chart as PNG, because mail programs do not show SVG."""
+"""Draw the chart of a weekly report as PNG, because e-mail programs do not show SVG."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from hub.documents.drawing import Drawer
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "reports"
-# Two pixels for each point, so that it is sharp on screens of high resolution.
+# Two pixels for each point, so that the picture is sharp on high-resolution screens.
 PIXELS_PER_INCH: Final = 144.0
 
 

@@ -125,7 +125,7 @@ class UnknownTitle:
 class RosterHeader:
     """The row of titles. `columns`: the place of each column that was found, from 0.
 
-    `keys`: what each title is remembered by. If titles are ambiguous, this includes the group heading above.
+    `keys`: the text by which each title is remembered. If titles are ambiguous, it includes the group heading above.
     """
 
     row: int
@@ -136,7 +136,7 @@ class RosterHeader:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The columns without which nothing can be imported."""
+        """The missing columns that an import requires."""
         return tuple(each for each in REQUIRED if each not in self.columns)
 
     def place(self, column: str) -> int | None:

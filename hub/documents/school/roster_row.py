@@ -144,7 +144,7 @@ class RowChecker:
 
 
 class _Stop(Exception):
-    """A fault of a row, with its column. `offered`: what could be meant instead."""
+    """A fault of a row, with its column. `offered`: possible corrections."""
 
     def __init__(self, fault: Fault, column: str, value: str = "", **details: object) -> None:
         super().__init__(fault.name)
@@ -166,7 +166,7 @@ class _Line:
         language = self._language()
         name, document = self._name("student"), self._document("student")
         born = self._birth_date(document)
-        # Without a birth date it is not known whether a guardian is needed. If one is entered, the guardian is checked.
+        # Without a birth date it is unknown whether a guardian is needed. If a guardian is entered, they are checked.
         minor = is_minor(born, today) if born else self._any("guardian_name", "guardian_id_number")
         signers = tuple(self._signers(minor, name, document, language))
         if born is None or document is None:
@@ -205,7 +205,7 @@ class _Line:
         return self._named("campus", Fault.CAMPUS_MISSING, Fault.CAMPUS_UNKNOWN, self._names.find_campus)
 
     def _course(self, campus: str) -> str:
-        if not campus:  # without a campus, only a missing course can be noticed
+        if not campus:  # without a campus, a course can only be found missing
             return self._named("course", Fault.COURSE_MISSING, Fault.COURSE_UNKNOWN, str)
         find = partial(self._names.find_course, campus)
         return self._named("course", Fault.COURSE_MISSING, Fault.COURSE_UNKNOWN, find)
@@ -227,7 +227,7 @@ class _Line:
     # ---- people
 
     def check_twice(self, row: RosterRow, seen: dict[str, int]) -> None:
-        """Refuse a row whose student and course, or whose external id, an earlier row has. `seen`: rows by these
+        """Refuse a row that repeats an earlier row's student and course, or its external id. `seen`: rows by these
         values."""
         line = "\t".join((row.campus, row.course, row.student.id_type, row.student.id_number))
         keys = [(line, "student_id_number", row.student.id_number)]

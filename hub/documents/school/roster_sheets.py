@@ -52,7 +52,7 @@ class MarkedSheet(XlsxFile):
             self._sheet.write_string(number - 1, self._column, "\n".join(map(_sentence, problems)), self._words)
 
     def _write(self, number: int, cells: Sequence[Cell], marked: dict[int, Any], plain: Any) -> None:
-        """Write one row. A text stays text: what somebody typed never becomes a formula."""
+        """Write one row. A text stays text, so typed input never becomes a formula."""
         for index in range(self._column):
             cell, look = cells[index] if index < len(cells) else None, marked.get(index, plain)
             if isinstance(cell, float):

@@ -35,7 +35,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 DEFAULT_ZONE = "Asia/Shanghai"
 # The most characters of one value; this still fits on a page.
 MAX_TEXT_LENGTH = 200
-# The most dots of one key. The parser's time grows by the square of a key's parts.
+# The most dots of one key. The parser's time grows with the square of the number of a key's parts.
 MAX_KEY_DOTS = 8
 # Strings and comments, as TOML reads them. A string that is not closed reaches to the end of its line or, with three
 # quotation marks, of the text. Atomic groups here, and possessive sets here and in the next pattern, keep the time of a
@@ -74,7 +74,7 @@ ALL = ("origin", "templates", "school", "campus", "course", "configuration", "st
 
 
 def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
-    """Return the content of the file, and its faults. If there are faults, the content is what could be read."""
+    """Return the content of the file, and its faults. If there are faults, the content is incomplete."""
     too_deep = SchoolFile(), [SchoolFault("the file", "it is nested too deeply")]
     if _DEEP_KEY.search(_STRING_OR_COMMENT.sub("_", text)):
         return too_deep
@@ -83,7 +83,7 @@ def read_school(text: str) -> tuple[SchoolFile, list[SchoolFault]]:
         return reader.school(tomllib.loads(text)), reader.faults
     except tomllib.TOMLDecodeError as error:
         return SchoolFile(), [SchoolFault("the file", f"it is not valid TOML: {error}")]
-    except RecursionError:  # while it is parsed, or while a fault repeats a value
+    except RecursionError:  # in the parser, or when a fault quotes a value
         return too_deep
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 # Excel uses a semicolon where the decimal separator is a comma, and a tab in what it calls Unicode text.
 SEPARATORS = (",", ";", "\t")
-# From how many rows the separator is guessed.
+# Number of rows from which the separator is guessed.
 GUESS_ROWS = 20
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")

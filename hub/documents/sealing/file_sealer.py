@@ -51,8 +51,7 @@ class OfdSeal:
 @dataclass(frozen=True)
 class SealInHand:
     """A seal that may be used: its picture (a PDF page of the seal's size), its chain (DER, its own certificate first),
-    and the key that signs. `ofd`: what is needed to use it in an OFD; if it cannot be used there, `ofd_fault` says
-    why."""
+    and the key that signs. `ofd`: the seal for OFD files; if it cannot be used in them, `ofd_fault` says why."""
 
     picture: bytes
     chain: tuple[bytes, ...]
@@ -63,7 +62,7 @@ class SealInHand:
 
 @dataclass(frozen=True)
 class LongTerm:
-    """What keeps a seal verifiable (B-LTA): timestamps, and evidence about the certificates."""
+    """The sources that keep a seal verifiable (B-LTA): timestamps, and evidence about the certificates."""
 
     timestamps: TimestampSource
     evidence: Evidence
@@ -71,8 +70,8 @@ class LongTerm:
 
 @dataclass(frozen=True)
 class SealOrder:
-    """How files are to be sealed. `place`: see `hub.model.sealing.seal_place`; `long_term`: None for a plain one (B-B).
-    In an OFD, only the timestamp of `long_term` is used."""
+    """How files are to be sealed. `place`: see `hub.model.sealing.seal_place`; `long_term`: None for a plain seal
+    (B-B). In an OFD, only the timestamp of `long_term` is used."""
 
     place: str
     seal: SealInHand
@@ -163,7 +162,7 @@ class FileSealer:
     async def _make(
         self, child: LimitedChild, order: SealOrder, files: Sequence[FileToSeal]
     ) -> tuple[dict[int, SealedFile | CannotSeal], dict[int, NewFile]]:
-        """Return, by number, the files that cannot be sealed, and what the others become. Raises ChildFailed."""
+        """Return, by number, the files that cannot be sealed, and the new files for the others. Raises ChildFailed."""
         said, bodies = await _ask(child, _question(order, files, self._clock()), order.seal.picture)
         faults: dict[int, SealedFile | CannotSeal] = {}
         prepared: dict[str, list[_PreparedFile]] = {"pdf": [], "ofd": []}
@@ -183,7 +182,7 @@ class FileSealer:
         return faults, made
 
     async def _finish_pdfs(self, child: LimitedChild, order: SealOrder, files: list[_PreparedFile]) -> list[bytes]:
-        """Return what is appended to each file, with its signature."""
+        """Return the bytes to append to each file, with its signature."""
         if not files:
             return []
         chain, long_term = order.seal.chain, order.long_term
@@ -224,8 +223,8 @@ class FileSealer:
 
 
 async def all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:
-    """Return the results after every call has ended, so that none writes into a file of a later try. Raises the first
-    error."""
+    """Return the results after every call has ended, so that none can write into a later attempt's file. Raises the
+    first error."""
     results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -234,7 +233,7 @@ async def all_ended(calls: Iterable[Awaitable[Result]]) -> list[Result]:
 
 
 async def _ask(child: LimitedChild, asked: dict[str, Any], body: bytes) -> tuple[dict[str, Any], list[bytes]]:
-    """Return what the child says, and a part of the body for each file. Raises ChildFailed."""
+    """Return the head of the child's answer, and the part of its body for each file. Raises ChildFailed."""
     answer = await asyncio.to_thread(child.ask, json.dumps(asked).encode() + b"\n" + body)
     head, _, rest = answer.partition(b"\n")
     said = json.loads(head)

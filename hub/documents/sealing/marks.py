@@ -47,8 +47,8 @@ def choose_findings(place: OverKeyword, found: int) -> list[int]:
 
 
 def marks_over(spots: Sequence[Spot], size: Size, frames: Mapping[int, PageFrame]) -> tuple[SealMark, ...]:
-    """Return a mark over each spot. A mark that would extend beyond the edge is moved inside. Raises CannotSeal for a
-    page that is smaller than the seal."""
+    """Return a mark over each spot. A mark that would extend beyond the edge is moved onto the page. Raises CannotSeal
+    for a page that is smaller than the seal."""
     marks = []
     for page, x, y in spots:
         width, height = frames[page].size

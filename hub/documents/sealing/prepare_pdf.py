@@ -34,7 +34,7 @@ from hub.model.sealing.seal_place import AcrossPages, InField, OnPage, OverKeywo
 
 PDF_HEAD: Final = b"%PDF-"
 FIELD_NAME: Final = "Seal"
-# Files up to this size are read at once, which costs less than mapping them. Larger ones are hashed in chunks.
+# Files up to this size are read as a whole, which costs less than mapping them. Larger ones are hashed in chunks.
 MAX_HELD_BYTES: Final = 4 << 20
 
 

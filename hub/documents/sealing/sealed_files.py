@@ -1,4 +1,4 @@
-"""Write sealed files: the original, followed by the new bytes. A few at a time, so that they are synced together."""
+"""Write sealed files: the original, followed by the new bytes. Several at a time, so that they are synced together."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_files(files: Sequence[NewFile]) -> list[SealedFile | CannotSeal]:
 
 
 def _write(file: NewFile, opened: BinaryIO) -> SealedFile | CannotSeal:
-    """Copy the original, and append to it unless it is another file than the one that was hashed."""
+    """Copy the original, and append the new bytes, unless the original is not the file that was hashed."""
     hashed, left = hashlib.sha256(), file.original.size
     with file.source.open("rb") as source:
         while left and (chunk := source.read(min(COPY_BYTES, left))):

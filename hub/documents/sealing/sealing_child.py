@@ -1,7 +1,7 @@
 """The child's part of sealing: read files from unknown sources, and prepare the bytes to append.
 
-The hashes and the plans of the last files stay here until the signatures are there. Whatever a file does to this
-process, its parent lives on, and the next files get a fresh child.
+The hashes and plans of the last files are kept here until their signatures arrive. If a file crashes this process, its
+parent is not affected, and the next files get a new child.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Child:
         return self._close(asked, parts) if asked["do"] == "close" else self._finish(asked, parts)
 
     def _prepare(self, asked: dict[str, Any], picture: bytes) -> bytes:
-        """Prepare each file. One that cannot be sealed says so, and stops no other."""
+        """Prepare each file. A file that cannot be sealed is reported, and does not stop the others."""
         self._pdfs, self._ofds = {}, {}
         said, bodies = [], []
         for number, path in enumerate(asked["paths"]):
@@ -50,7 +50,7 @@ class Child:
                 facts, appended = {"fault": error.fault.value}, b""
             except MemoryError:
                 raise
-            except Exception:  # whatever the reader stumbled over: the message may hold personal data
+            except Exception:  # any fault of the reader; its message may hold personal data
                 facts, appended = {"fault": SealFault.UNSUITABLE.value}, b""
             said.append(facts)
             bodies.append(appended)

@@ -1,1 +1,1 @@
-"""What a signature needs of a file: its steps, its stamps, and what a signer uploads."""
+"""Signatures in files: the engines that write them, their stamps, and the files that signers upload."""

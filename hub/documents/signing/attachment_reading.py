@@ -1,6 +1,6 @@
 """The child's part of `hub.documents.signing.attachment_upload`: read an uploaded photo or PDF, and refuse other files.
 
-A photo is drawn anew: smaller, upright, and without the data that the phone wrote into it, such as where it was taken.
+A photo is redrawn: smaller, upright, and without the data that the phone wrote into it, such as where it was taken.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 class PdfEngine(Protocol):
-    """The steps that write into a file. All of them compute for milliseconds and do no I/O.
+    """The steps that write into a file. Each takes milliseconds of CPU time and does no I/O.
 
     The result begins with the bytes of the given file. Each step raises WrongDocument if the file cannot be signed in
     this way.

@@ -1,4 +1,4 @@
-"""Draw what a signature field shows: a signer's drawing or printed name, or the organisation's round seal.
+"""Draw the picture in a signature field: a signer's drawing or printed name, or the organisation's round seal.
 
 The stamps are one-page PDFs drawn by Typst; the same input gives the same bytes. Texts and strokes are only shown,
 never executed.

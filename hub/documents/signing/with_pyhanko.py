@@ -47,7 +47,7 @@ Result = TypeVar("Result")
 
 
 def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
-    """Do what `PdfEngine.with_signature_fields` says."""
+    """Implement `PdfEngine.with_signature_fields`."""
     # Typst writes no line end at the end, but the next object must begin on a new line (docs/file-format.md).
     writer = IncrementalPdfFileWriter(io.BytesIO(pdf if pdf.endswith(b"\n") else pdf + b"\n"))
     for box in boxes:
@@ -58,7 +58,7 @@ def with_signature_fields(pdf: bytes, boxes: Sequence[FieldBox]) -> bytes:
 
 
 def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) -> Prepared:
-    """Do what `PdfEngine.prepare` says."""
+    """Implement `PdfEngine.prepare`."""
     metadata = signers.PdfSignatureMetadata(
         field_name=signature.field,
         md_algorithm="sha256",
@@ -80,7 +80,7 @@ def prepare(document: bytes, signature: NewSignature, chain: Sequence[bytes]) ->
 
 
 def with_validation_data(signed: bytes, field: str, evidence: Evidence) -> bytes:
-    """Do what `PdfEngine.with_validation_data` says."""
+    """Implement `PdfEngine.with_validation_data`."""
     output = io.BytesIO(signed)
     writer = IncrementalPdfFileWriter(output)
     _supply(writer, _contents_of(signed, field), evidence)
@@ -89,7 +89,7 @@ def with_validation_data(signed: bytes, field: str, evidence: Evidence) -> bytes
 
 
 def reserve_timestamp(sealed: bytes, evidence: Evidence) -> ReservedTimestamp:
-    """Do what `PdfEngine.reserve_timestamp` says."""
+    """Implement `PdfEngine.reserve_timestamp`."""
     writer = IncrementalPdfFileWriter(io.BytesIO(sealed))
     last = PdfFileReader(io.BytesIO(sealed)).embedded_regular_signatures
     if not last:

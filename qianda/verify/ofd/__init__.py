@@ -70,7 +70,8 @@ def _findings(checked: Sequence[CheckedOfdSignature], trust: Trust) -> Iterator[
 def _unexpected(
     contract: ContractName, document: DocumentParts, ofd: bytes, expected: Expectation
 ) -> Iterator[Finding]:
-    """Yield what is not as expected. The expected hash of the issued document is that of a PDF, so no OFD has it."""
+    """Yield the differences from the expected values. The expected hash of the issued document is that of a PDF, so no
+    OFD has it."""
     numbers = tuple(part.number for part in document.signatures)
     if expected.fields is not None and tuple(expected.fields) != numbers:
         what = {"expected": ", ".join(expected.fields), "found": ", ".join(numbers) or "-"}

@@ -19,7 +19,7 @@ from qianda.verify.purpose import is_for_signing, serves_signing
 from qianda.verify.trust import Trust
 
 MAX_CHAIN_LENGTH = 8
-# What a certificate may demand of its reader. With any other critical extension it must be refused (RFC 5280 4.2).
+# The critical extensions that this check understands. A certificate with any other must be refused (RFC 5280 4.2).
 UNDERSTOOD = {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies"}
 KEPT_CERTIFICATES = 64
 

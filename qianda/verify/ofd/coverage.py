@@ -1,4 +1,4 @@
-"""Check what a signature of an OFD covers: each member that it names has its hash, and every member is covered."""
+"""Check the coverage of an OFD's signature: each member that it names matches its hash, and every member is covered."""
 
 from __future__ import annotations
 

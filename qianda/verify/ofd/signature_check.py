@@ -85,7 +85,7 @@ def _value_faults(
     elif certificate is None or not sm2.verify(certificate.public_key.dump(), value.signed, value.signature):
         yield shared.VALUE_WRONG
     if value.seal is None:
-        if part.seal:  # no signature would cover this member
+        if part.seal:  # no signature covers this member
             yield reasons.SEAL_FILE
         return
     if part.seal and read_seal(container.read(part.seal), part.seal).encoded != value.seal.encoded:

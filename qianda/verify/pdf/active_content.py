@@ -1,8 +1,8 @@
 """Find parts of a PDF that act by themselves, or may look different on paper than on a screen.
 
-They may have been there before the first signature, so that nothing was changed afterwards. The signer still need not
-have seen what a reader shows later. No document that Qianda issues has any. Source: ISO 32000-2 8.9 to 8.11, 10.5,
-12.5, 12.6, 14.11.7.
+They may have been there before the first signature, so no later change gives them away. Still, the signer may have seen
+something other than what a reader shows later. No document that Qianda issues has any. Source: ISO 32000-2 8.9 to 8.11,
+10.5, 12.5, 12.6, 14.11.7.
 """
 
 from __future__ import annotations
@@ -30,22 +30,24 @@ ACTIVE: Final = {
 }
 # Keys that only such parts have.
 ACTIVE_KEYS: Final = {"/JS", "/EmbeddedFiles", "/EF", "/XFA", "/AA"}
-# Those that a list of fonts may have: a font can have any name, and neither a program nor an embedded file is a font.
+# Those of them that a list of fonts may have, because a font can have any name, and no program or embedded file is a
+# font.
 NAMES_OF_FONTS: Final = {"/AA", "/EF", "/JS"}
-# The platforms of an embedded file (7.11.4). No font has them, so no file is hidden by calling it one.
+# Platform entries of an embedded file (7.11.4). No font has them, so no file can pass as a font.
 KEYS_OF_FILES: Final = {"/F", "/UF", "/DOS", "/Mac", "/Unix"}
 # Keys by which some programs replace a picture or form with another one: an alternate for printing (8.9.5.4), a
 # page of another file (8.10.4), a picture in another file (14.11.7), a program for printers (ISO 32000-1 8.8.2).
 REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI", "/Subtype2"}
-# Layers, which some programs hide on the screen or on paper although the catalog lists none (8.11.2), and when they
-# show (8.11.4.4).
+# Layers, and conditions for showing them (8.11.4.4). Some programs hide layers on the screen or on paper although the
+# catalog lists none (8.11.2).
 LAYERS: Final = {"/OCG", "/OCMD"}
 KEYS_OF_LAYERS: Final = {"/Usage"}
-# Functions for the colours of one device (10.5): some programs turn black into white with them, and others do not.
+# Transfer functions, for the colours of one device (10.5): with them, some programs turn black into white, and others
+# do not.
 COLOUR_FUNCTIONS: Final = {"/TR", "/TR2"}
 # Points. Some programs draw the border of a link, which could cover the text inside it; others draw none.
 MAX_LINK_BORDER: Final = 2
-# Flags of a field: printed; and invisible, hidden, not on the screen, or so until it is touched.
+# Flags of a field: printed; and invisible, hidden, not on the screen, or not there until it is touched.
 _PRINTED: Final = 1 << 2
 _HIDDEN: Final = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 8
 _OF_THE_CATALOG: Final = ("/OpenAction", "/OCProperties", "/Collection")
@@ -94,8 +96,8 @@ def _lists_fonts(document: Document, entries: Entries) -> bool:
 
 
 def _is_function(value: Value) -> bool:
-    """Return whether the value is a function (7.10) or a list of functions, and not the name of a usual one, or a
-    font of this name."""
+    """Return whether the value is a function (7.10) or a list of functions, and not the name of a standard function or
+    a font."""
     entries = value.entries if isinstance(value, Stream) else value
     return isinstance(entries, list) or (isinstance(entries, dict) and "/FunctionType" in entries)
 
@@ -113,8 +115,7 @@ def _shown(document: Document, item: Value) -> str:
 
 
 def _is_shown_alike(flags: Value) -> bool:
-    """Return whether the flags of a field (12.5.3) show it on paper and on the screen: print it, and neither hide it
-    nor show it to some only."""
+    """Return whether a field with these flags (12.5.3) appears both on paper and on the screen, always."""
     return type(flags) is int and flags & _PRINTED != 0 and not flags & _HIDDEN
 
 

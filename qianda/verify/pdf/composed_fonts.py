@@ -1,4 +1,4 @@
-"""Find composed fonts (ISO 32000-2 9.7) in which a code of a text is another letter for some programs."""
+"""Find composed fonts (ISO 32000-2 9.7) in which programs take different letters for the same code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from qianda.pdf import Stream, Value
 from qianda.verify.pdf.document import Document, Entries, as_dictionary
 from qianda.verify.pdf.unpacking import unpacked
 
-# The tables that programs have (9.7.5.2), with the direction of writing after a hyphen.
+# Names of the predefined tables (9.7.5.2), without the direction of writing (`-H` or `-V`).
 _KNOWN: Final = frozenset(
     (
         *("Identity", "GB-EUC", "GBpc-EUC", "GBK-EUC", "GBKp-EUC", "GBK2K", "UniGB-UCS2", "UniGB-UTF16", "B5pc"),
@@ -20,8 +20,8 @@ _KNOWN: Final = frozenset(
 
 
 def is_composed_alike(document: Document, font: Entries) -> bool:
-    """Return whether all programs take the same letter for each code. Of a table in the file that goes on in another
-    one (`/UseCMap`), only some read both."""
+    """Return whether all programs take the same letter for each code. If a table in the file continues another one
+    (`/UseCMap`), only some programs read both."""
     encoding = document.entry(font, "/Encoding")
     if isinstance(encoding, str):
         name, _, direction = encoding[1:].rpartition("-")

@@ -1,8 +1,8 @@
-"""Read contents of pages, forms, patterns and letters (ISO 32000-2 7.8.2) only if all programs read the same.
+"""Read contents of pages, forms, patterns and letters (ISO 32000-2 7.8.2) only if all programs read them alike.
 
-Of operands that are too many, some programs take the first, others the last; after an unknown operator, some go on, and
-others leave out the rest of the page. So a white area could cover a sum in one program only. Therefore contents have to
-be operators of the standard (annex A), each with its own operands, and numbers in their usual form.
+If there are too many operands, some programs take the first, others the last; after an unknown operator, some continue,
+and others skip the rest of the page. So a white area could cover a sum in one program only. Therefore contents may have
+only operators of the standard (annex A), each with exactly its operands, and numbers in their usual form.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
-# The kinds of resources that the names before these operators are of (7.8.3), and colour spaces that are in none.
+# The kind of resource that the name before each of these operators refers to (7.8.3).
 _NAMED_IN: Final = {
     b"Tf": "/Font",
     b"Do": "/XObject",
@@ -24,14 +24,14 @@ _NEEDS_NO_RESOURCE: Final = {"/DeviceGray", "/DeviceRGB", "/DeviceCMYK", "/Patte
 
 # Brackets in brackets in a text, without a backslash.
 MAX_NESTED_BRACKETS: Final = 4
-# A token ends at white space, a delimiter or the end. Some programs take integers of more digits for others.
+# A token ends at white space, a delimiter or the end. Some programs misread integers of more than nine digits.
 _SPACE = rb"[\0\t\n\f\r ]"
 _END = rb"(?=[\0\t\n\f\r ()<>\[\]/%]|\Z)"
 _GAP = rb"(?:" + _SPACE + rb"|%[^\r\n]*+[\r\n])*"
 _LENGTH = rb"(?:\d{1,9}(?:\.\d*+)?|\.\d++)" + _END + _GAP
 _NUMBER = rb"[+-]?" + _LENGTH
 _NAME = rb"/[!\"$&'*-.0-;=?-Z\\^-z|~]{1,127}+" + _END + _GAP
-# A mark may be named as the author's style is (`/Heading#201`): no other letters, so that none can be a hidden `/OC`.
+# A mark may have the name of the author's style (`/Heading#201`). Other escapes are refused: one could hide `/OC`.
 _TAG = rb"/(?:[!\"$&'*-.0-;=?-Z\\^-z|~]|#20|#[89A-Fa-f][0-9A-Fa-f]){1,127}" + _END + _GAP
 _HEX = rb"<(?:" + _SPACE + rb"*[0-9A-Fa-f]" + _SPACE + rb"*[0-9A-Fa-f])*" + _SPACE + rb"*>"
 _LITERAL = rb"\((?:[^()\\]++|\\.)*\)"
@@ -50,7 +50,8 @@ def _list(items: bytes) -> bytes:
 
 
 def _notes(depth: int) -> bytes:
-    """Return the pattern of a dictionary, as notes on contents have them (14.6), with others in it."""
+    """Return the pattern of a dictionary in marked content (14.6). `depth`: how deep dictionaries may be nested in
+    it."""
     inside = _STRING + rb"|[^\0-\x08\x0b\x0e-\x1f()<>%\x7f-\xff]++" + (rb"|" + _notes(depth - 1) if depth else b"")
     return rb"<<(?:" + inside + rb")*>>" + _GAP
 
@@ -66,7 +67,7 @@ def _operators(names: str) -> bytes:
 
 
 def _after_numbers() -> bytes:
-    """Return the pattern of the operators that have only numbers, by how many."""
+    """Return the pattern of the operators that take only numbers, by the number of operands."""
     pattern = _operators("c cm d1 Tm")
     for names in ("", "K k v y re", "RG rg", "d0 l m Td TD", "g G i j J M Tc TL Ts Tw Tz"):
         pattern = rb"(?:" + _NUMBER + pattern + (rb"|" + _operators(names) if names else rb"") + rb")"
@@ -90,18 +91,18 @@ _STATEMENT: Final = rb"|".join(
         _NUMBER + _NUMBER + _STRING + _operators('"'),
     )
 )
-# A pattern keeps a note of each repetition until it ends.
+# The most statements in one match, because the regular expression keeps state for each until it ends.
 MAX_STATEMENTS: Final = 1000
-# Possessive repetitions are of single characters alone: of others, Python 3.11 matches too much.
+# Only single characters are repeated possessively; with groups, Python 3.11 matches too much.
 _READABLE = re.compile(_GAP + rb"(?:(?:" + _STATEMENT + rb")" + _GAP + rb"){0,%d}" % MAX_STATEMENTS, re.DOTALL)
-# A picture in contents begins so, and ends at the first of these words in it (8.9.7).
+# The beginning of an inline picture, and the word that ends it at its first occurrence (8.9.7).
 _OF_PICTURE = _PLAIN + rb"|" + _notes(0)
 _PICTURE = re.compile(
     rb"BI" + _END + _GAP + rb"(?:" + _NAME + rb"(?:" + _OF_PICTURE + rb"|" + _list(_OF_PICTURE) + rb"))*ID" + _SPACE,
     re.DOTALL,
 )
 _PICTURE_END = re.compile(_SPACE + rb"EI" + _END)
-# In readable contents: names with the operator that looks for them, and `q` and `Q`, which are no part of another one.
+# In readable contents: names with the operator that looks them up, and `q` and `Q` as whole tokens.
 _MARK = re.compile(
     _STRING
     + rb"|%[^\r\n]*+|(?P<name>/[^\0\t\n\f\r ()<>\[\]/%]++)"
@@ -116,7 +117,7 @@ _MARK = re.compile(
     re.DOTALL,
 )
 
-# What sets a colour, with the numbers before it, or draws in colours of its own.
+# Operators that set a colour, with the numbers before them, or draw in colours of their own.
 _COLOUR = re.compile(
     _STRING
     + rb"|%[^\r\n]*+|(?P<numbers>(?:"
@@ -131,7 +132,7 @@ _COMMENT = re.compile(rb"%[^\r\n]*+")
 
 def colours_set(content: bytes) -> Iterator[tuple[str, list[float]]]:
     """Yield each operator that sets a colour, with its numbers (a pattern has none), or draws in colours of its own.
-    The name of the space whose numbers are of ink, not of light, is treated as such an operator."""
+    `/DeviceCMYK`, whose numbers mean ink rather than light, is treated as such an operator."""
     for found in _COLOUR.finditer(content):
         if found["operator"]:
             numbers = _COMMENT.sub(b" ", found["numbers"]).split()
@@ -141,8 +142,8 @@ def colours_set(content: bytes) -> Iterator[tuple[str, list[float]]]:
 def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[str] | None:
     """Return the names of the forms and pictures that the contents draw. None: programs may read them differently.
 
-    No `Q` may come before its `q`, and what is named has to be in the resources (`resources`: the names by kind).
-    Programs look in different places for what is missing.
+    No `Q` may come before its `q`, and every name has to be in the resources (`resources`: the names by kind), because
+    programs look in different places for missing ones.
     """
     names, depth, at = set[str](), 0, 0
     while at < len(content):
@@ -156,7 +157,7 @@ def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[
                 return None
             if operator == b"Do":
                 names.add(named)
-        if end == at:  # nothing but a picture can follow
+        if end == at:  # only a picture can follow
             picture = _PICTURE.match(content, at)
             closed = picture and _PICTURE_END.search(content, picture.end() - 1)
             if not closed:

@@ -1,6 +1,6 @@
-"""Find parts of a PDF that programs draw in different ways, so that one reader sees another text than the signers saw.
+"""Find parts of a PDF that programs draw in different ways, so that a reader may not see the text that the signers saw.
 
-No document that Qianda lays out has any, and a school's own PDF is written anew without them or refused. Source: ISO
+No document that Qianda lays out has any, and a school's own PDF is rewritten without them or refused. Source: ISO
 32000-2 7.4 (filters), 7.7.3.3 (pages), 7.8.2 (contents), 8.6 (colours), 9.6 to 9.8 (fonts); how pdfium, Poppler and
 MuPDF draw such parts.
 """
@@ -20,14 +20,14 @@ from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.truetype import is_read_alike
 from qianda.verify.pdf.unpacking import unpacked
 
-# Colours that some programs convert by a rule of the file, some by one of their own, and some leave out (8.6).
+# Colours that some programs convert by a rule in the file, others by their own rule or not at all (8.6).
 COLOURS: Final = {"/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab"}
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
 # Ways of mixing colours that only some programs know: overprinting (8.6.7), and a mask as the shape (11.6.4.3).
 MIXING: Final = {"/OP", "/op", "/AIS"}
-# Background and border of a field without a picture (12.5.6.19), which only Poppler paints, over what is below it.
+# Background and border of a field without a picture (12.5.6.19). Only Poppler paints them, over the page below.
 DECORATION: Final = {"/MK", "/BS", "/Border"}
-# Fonts that every program has, with the same letters in them (9.6.2.2).
+# Fonts that every program has, with the same letters (9.6.2.2).
 STANDARD_FONTS: Final = {
     f"/{name}"
     for name in (
@@ -38,7 +38,7 @@ STANDARD_FONTS: Final = {
 }
 FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
 STANDARD_ENCODINGS: Final = (None, "/StandardEncoding", "/WinAnsiEncoding", "/MacRomanEncoding")
-# Some programs draw what is nested deeper, others leave it out.
+# Some programs draw more deeply nested forms, others leave them out.
 MAX_FORM_DEPTH: Final = 15
 _TEXT_OR_COMMENT = re.compile(rb"[(%]")
 _IN_TEXT = re.compile(rb"\\.|[()]", re.DOTALL)
@@ -47,7 +47,7 @@ _INLINE_IMAGE = re.compile(rb"\bBI\b")
 
 
 def find_drawn_differently(document: Document) -> list[str]:
-    """Return the names of such parts, in order."""
+    """Return the names of parts that programs draw in different ways, in order."""
     found: set[str] = set()
     drawn = dict[int, set[int]]()
     for number in pages(document):
@@ -59,7 +59,7 @@ def find_drawn_differently(document: Document) -> list[str]:
 
 
 def _nests_deeply(forms: set[int], drawn: Mapping[int, set[int]]) -> bool:
-    """Return whether forms draw others too deep down. `forms`: those on the pages; `drawn`: what each draws."""
+    """Return whether forms are nested too deeply. `forms`: those on the pages; `drawn`: what each draws."""
     for _ in range(MAX_FORM_DEPTH):
         forms = set[int]().union(*(drawn.get(number, ()) for number in forms))
     return bool(forms)
@@ -98,7 +98,7 @@ def _corners(document: Document, levels: list[Entries], name: str) -> list[float
 
 
 def _joined(document: Document, contents: Value) -> bytes | None:
-    """Return the contents of a page, if they are streams that all programs unpack and join to the same text."""
+    """Return the contents of a page, or None unless all programs unpack and join its streams to the same text."""
     value = document.follow(contents)
     listed = value if isinstance(value, list) else [] if value is None else [contents]
     parts = [part for each in listed if (part := unpacked(document.follow(each))) is not None]
@@ -110,7 +110,7 @@ def _joined(document: Document, contents: Value) -> bytes | None:
 def _of_contents(
     document: Document, number: int, stream: Value, resources: Entries, drawn: dict[int, set[int]]
 ) -> Iterator[str]:
-    """Yield what is odd about the contents of a form, a pattern or a letter. `number`: the object that draws them."""
+    """Yield the faults in the contents of a form, a pattern or a letter. `number`: the object that draws them."""
     content = unpacked(stream)
     if content is None:
         yield "/Filter"
@@ -131,8 +131,8 @@ def _reads_alike(
 
 
 def _is_open(content: bytes) -> bool:
-    """Return whether contents may end inside a text or a comment: what programs put between two streams would be in
-    it. Pictures in contents may have any bytes, so nothing can be said after one."""
+    """Return whether contents may end inside a text or a comment, which would then include the white space that
+    programs put between two streams. An inline picture may have any bytes, so after one the answer is always yes."""
     at = 0
     while begun := _TEXT_OR_COMMENT.search(content, at):
         at = begun.end()
@@ -148,7 +148,7 @@ def _is_open(content: bytes) -> bool:
 
 
 def _of_object(document: Document, number: int, value: Value, drawn: dict[int, set[int]]) -> Iterator[str]:
-    """Yield such parts of an object, without those that it refers to."""
+    """Yield the parts of an object that programs draw in different ways, without the objects that it refers to."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -205,7 +205,7 @@ def _other_colours(document: Document, listed: list[Value]) -> Iterator[str]:
 
 
 def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
-    """Yield the names of the fonts in resources, or in a graphics state, for which programs take one of their own."""
+    """Yield the names of the fonts, in resources or a graphics state, that programs replace with their own."""
     fonts = listed[:1] if isinstance(listed, list) else as_dictionary(listed, "/Font").values()
     for font in (as_dictionary(document.follow(each), "a font") for each in fonts):
         if not _has_its_letters(document, font):

@@ -1,4 +1,4 @@
-"""Tell a PDF that another program wrote from one of Qianda's that was damaged or altered."""
+"""Distinguish a PDF that another program wrote from one of Qianda's that was damaged or altered."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tell pictures (ISO 32000-2 8.9) that all programs draw alike from those whose entries and data do not fit together.
+"""Distinguish pictures (ISO 32000-2 8.9) that all programs draw alike from those whose entries and data do not match.
 
-What is missing, some programs draw white, some black, and some leave out the picture: a white one could cover a sum in
-one program only.
+Some programs draw missing data white, some black, and some leave out the picture. So a white picture could cover a sum
+in one program only.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ MAX_SIDE: Final = 65_535
 _COLOURS: Final = {"/DeviceGray": 1, "/DeviceRGB": 3, "/DeviceCMYK": 4}
 _DEPTHS: Final = (1, 2, 4, 8, 16)
 _JPEG, _JPEG_2000 = "/DCTDecode", "/JPXDecode"
-# Packings for two colours.
+# Filters for pictures of two colours.
 _BILEVEL: Final = ("/CCITTFaxDecode", "/JBIG2Decode")
-# Each row of data for these predictors begins with one byte more (7.4.4.4).
+# With these predictors, each row of data begins with an additional byte (7.4.4.4).
 _PNG: Final = range(10, 16)
 _PREDICTION: Final = {"/Predictor": 1, "/Colors": 1, "/BitsPerComponent": 8, "/Columns": 1}
-# Markers of a JPEG (ITU-T T.81, B.1): the frames that programs draw, and the begin of the data.
+# Markers of a JPEG (ITU-T T.81, B.1): the frames that programs draw, and the start of the data.
 _FRAMES, _SCAN = (0xC0, 0xC1, 0xC2), 0xDA
 
 
@@ -40,7 +40,7 @@ def is_drawn_alike(document: Document, image: Stream) -> bool:
     """Return whether all programs draw this picture alike."""
     used = document.entry(image.entries, "/Filter")
     filters = used if isinstance(used, list) else [] if used is None else [used]
-    if filters == [_JPEG_2000]:  # it says everything itself
+    if filters == [_JPEG_2000]:  # the data of JPEG 2000 state all of this themselves
         return True
     layout = _layout(document, image.entries)
     if layout is None:
@@ -93,7 +93,7 @@ def _table(value: Value) -> bytes | None:
 
 
 def _predictor(document: Document, entries: Entries, layout: Layout) -> int | None:
-    """Return the predictor; None if its parameters are not those of the picture."""
+    """Return the predictor; None if its parameters do not match the picture."""
     stated = document.entry(entries, "/DecodeParms")
     parameters = document.follow(stated[0]) if isinstance(stated, list) and len(stated) == 1 else stated
     if parameters is None:

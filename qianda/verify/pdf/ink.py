@@ -1,8 +1,8 @@
-"""Tell a picture that only adds ink from one that could put another text in the place of what is below it.
+"""Distinguish a picture that only adds ink from one that could replace the text below it.
 
 The picture of a signature is added after others have signed the page. It may lie over text, as seals do; but a white
-area would hide the text without a trace, and could show another one. So nothing in it may be light, or make lighter.
-Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending).
+area would hide the text without a trace, and could show another text instead. So nothing in the picture may be light,
+or make the page lighter. Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qianda.verify.pdf.unpacking import unpacked
 # Of 1, which is white. An uploaded seal is darker than 215 of 255 (`hub.documents.sealing.picture_reading`).
 MAX_LIGHTNESS: Final = 0.85
 _SHARES: Final = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-# Ways of blending that leave what is below it, or darken it.
+# Blend modes that leave the page below as it is, or darken it.
 _BLENDING: Final = (None, "/Normal", "/Compatible", "/Multiply", "/Darken")
 # Patterns, and letters that are drawn in colours of their own.
 _OTHER_COLOURS: Final = {"/PatternType", "/ShadingType", "/CharProcs"}
@@ -26,13 +26,13 @@ _OTHER_COLOURS: Final = {"/PatternType", "/ShadingType", "/CharProcs"}
 _OTHER_SPACES: Final = {
     *("/DeviceCMYK", "/Indexed", "/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab", "/Pattern"),
 }
-# A profile can make any colour of any numbers. This is sRGB as Typst writes it, which draws the stamps (SHA-256).
+# A profile can map any numbers to any colour. This one (SHA-256) is sRGB as Typst writes it in the stamps.
 _PROFILES: Final = {"c56e1685d888f5edb92fe07f2750f387f8fe8e91b32ff8fb0b56bfbbb9458353"}
 _RANGE: Final[Value] = [0, 1, 0, 1, 0, 1]
 
 
 def is_only_ink(document: Document, picture: Stream) -> bool:
-    """Return whether nothing that the picture draws is light or makes lighter."""
+    """Return whether nothing in the picture is light, or makes the page lighter."""
     waiting, seen = list[Value]([picture]), set[int]()
     while waiting:
         one = waiting.pop()
@@ -69,7 +69,7 @@ def _is_dark(content: bytes | None) -> bool:
 
 
 def _lightness(operator: str, numbers: list[float]) -> float:
-    """Return how light a colour is: 0 for black, 1 for white, and for whatever cannot be known."""
+    """Return how light a colour is: 0 for black, 1 for white, and 1 if it is unknown."""
     match operator.lower(), numbers:
         case "g", [grey]:
             return grey
@@ -77,7 +77,7 @@ def _lightness(operator: str, numbers: list[float]) -> float:
             return sum(share * part for share, part in zip(_SHARES, numbers, strict=True))
         case "k", [*colours, black] if len(colours) == len(_SHARES):
             return (1 - black) * sum(share * (1 - part) for share, part in zip(_SHARES, colours, strict=True))
-        case "sc" | "scn", [_, *_]:  # programs differ in what they make of too many or too few numbers
+        case "sc" | "scn", [_, *_]:  # programs interpret too many or too few numbers differently
             return max(numbers)
     return 1.0
 

@@ -1,6 +1,6 @@
 """Recognise the usual case of long-term validity with our own readers, many times as fast as pyHanko.
 
-The answer is "yes" or "not sure", never "no": whatever is unusual, expired, revoked or wrong is left to
+The answer is "yes" or "not sure", never "no": anything unusual, expired, revoked or wrong is left to
 `qianda.verify.pdf.ades`, which then decides and gives the reason. Only files that pyHanko accepts get a "yes". The file
 must be one in which `examine` found nothing: the form, the changes from revision to revision, digests and signature
 values are right, and a document timestamp covers every byte. Sources: RFC 5280 6 (paths and lists), RFC 5035 (the named
@@ -134,7 +134,7 @@ def _check_path(path: list[x509.Certificate]) -> None:
         accepted_key(certificate)
         if certificate.version is not x509.Version.v3 or any(each.oid not in _KNOWN for each in certificate.extensions):
             raise UnusualChain("an extension that is not known here")
-    for certificate in path[:-1]:  # how a trusted authority has signed itself does not matter
+    for certificate in path[:-1]:  # the self-signature of a trusted authority does not matter
         if (used := certificate.signature_hash_algorithm) is None or used.name not in _HASHES:
             raise UnusualChain("an unusual signature in the path")
     usage = path[0].extensions.get_extension_for_class(x509.KeyUsage).value
@@ -157,10 +157,10 @@ def _can_issue(certificate: x509.Certificate) -> bool:
 
 
 def _check_time(path: list[x509.Certificate], lists: _Lists, times: tuple[datetime, datetime, datetime]) -> None:
-    """Check that every certificate was valid and not revoked at the moment that validation goes back to.
+    """Check that every certificate was valid and not revoked at the moment of validation, which may be in the past.
 
-    `times`: when it was signed, when the file was closed, and now. The moment is now, or the last moment of an expired
-    revocation list. That must be after the closing of the file, which proves that everything existed then.
+    `times`: when it was signed, when the file was closed, and now. The moment is now or, if a revocation list has
+    expired, its last moment. It must be after the file was closed, which proves that everything existed by then.
     """
     signed, closed, moment = times
     for certificate, authority in pairwise(path):

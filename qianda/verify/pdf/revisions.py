@@ -1,10 +1,10 @@
-"""Find what each revision after the issued one changed; only signatures, their evidence and timestamps may be added.
+"""Find the changes of each revision after the issued one. Only signatures, their evidence and timestamps may be added.
 
 A PDF grows by revisions, each of which may replace any earlier object. New objects do no harm unless an old one refers
 to them. So from the issued revision on, every reference must lead to an existing object. Only the few kinds of objects
 that signing has to replace may be replaced, and only in the few entries that signing has to change (see
 `revision_diff.py`). This is stricter than the usual difference analysis, which allows form fields to be filled in (some
-published attacks pass as that). Sources: ISO 32000-2 7.5.6, 12.7, 12.8; ETSI EN 319 142-1 5.4.
+published attacks look like that). Sources: ISO 32000-2 7.5.6, 12.7, 12.8; ETSI EN 319 142-1 5.4.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Find until when it is known that a certificate was not revoked: the time of the newest list of its authority in the
 file.
 
-A list is believed until it says that the next one comes (RFC 5280 5.1.2.5). What was revoked since then, for example
-because a key was stolen the day before it signed, it cannot know; so a reader should see how old it is.
+A list is believed until the time that it states for the next one (RFC 5280 5.1.2.5). It does not contain certificates
+that were revoked after it was made, for example because a key was stolen the day before it signed. So a reader should
+see how old it is.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from qianda.verify.pdf.unpacking import unpacked
 def listed_until(
     file: SignedFile, certificate: asn1_x509.Certificate, authorities: Iterable[asn1_x509.Certificate]
 ) -> datetime | None:
-    """Return the time of the newest list that one of `authorities` made and that could name this certificate. None:
-    there is none that can be read in the file, for example because its authority answers by OCSP."""
+    """Return the time of the newest list that one of `authorities` made and that could name this certificate. None: the
+    file contains no readable one, for example because the authority answers by OCSP."""
     try:
         issuers = [
             x509.load_der_x509_certificate(one.dump()) for one in authorities if one.subject == certificate.issuer

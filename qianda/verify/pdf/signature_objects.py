@@ -48,8 +48,8 @@ def check_box(corners: list[Value]) -> None:
 
 
 def check_was_empty(field: Entries, document: Document) -> None:
-    """Check that a field showed nothing before its signature, which replaces the picture: what earlier signers had read
-    there would be gone. Raises NotSigning."""
+    """Check that a field showed nothing before its signature. Otherwise the signature would replace a picture that
+    earlier signers had seen. Raises NotSigning."""
     for picture in document.dictionary(field, "/AP").values():
         content = unpacked(document.follow(picture))
         if content is None or content.strip():
@@ -72,8 +72,8 @@ def check_picture(picture: Value, document: Document) -> None:
 
 
 def is_timestamp_field(field: Value, document: Document) -> bool:
-    """Return whether this is an invisible field for a document timestamp. It has a place, of no size: without one,
-    MuPDF paints the whole page black."""
+    """Return whether this is an invisible field for a document timestamp. It must have a /Rect, of no size: without
+    one, MuPDF paints the whole page black."""
     if not isinstance(field, dict) or not set(field) <= _TIMESTAMP_ENTRIES:
         return False
     kind = (document.entry(field, "/FT"), document.entry(field, "/Subtype"))

@@ -1,6 +1,7 @@
 """Make our own quick check of a finished contract: its signatures, what they cover, and whether they are valid.
 
-It does not check trust (`qianda.verify.pdf.ades` does). The hub runs it on every contract before it marks it completed.
+It does not check trust (`qianda.verify.pdf.ades` does). The hub runs it on every contract before marking the contract
+completed.
 """
 
 from __future__ import annotations
@@ -230,8 +231,8 @@ def _revisions(file: SignedFile) -> Iterator[Finding]:
 
 
 def _drawing(file: SignedFile) -> Iterator[Finding]:
-    """Yield a finding for what programs draw in different ways. All objects have to be there, as `_revisions` checks
-    in a signed file."""
+    """Yield a finding if programs draw a part of the file in different ways. No object may be missing, which
+    `_revisions` checks in a signed file."""
     if found := find_drawn_differently(file.now):
         yield Finding(Element.TEXT, reasons.DRAWN_DIFFERENTLY.about(what=", ".join(found)))
 

@@ -1,6 +1,6 @@
-"""Find fonts (TrueType, ISO 32000-2 9.6.5.4) in which a code of a text is another letter for some programs.
+"""Find fonts (TrueType, ISO 32000-2 9.6.5.4) in which programs take different letters for the same code.
 
-Such a font has several tables from codes to letters. Where nothing says which one counts, or what the letters are
+Such a font has several tables from codes to letters. If nothing determines which table applies, or what the letters are
 called, programs choose differently.
 """
 
@@ -25,7 +25,7 @@ Letters = Callable[[int], int]
 
 
 def is_read_alike(document: Document, font: Entries) -> bool:
-    """Return whether all programs take the same letters for the codes of this font, if it is a simple one in the file.
+    """Return whether all programs take the same letters for the codes of this font, if it is a simple font in the file.
 
     All codes count, because a text may also use those for which the font states no width.
     """
@@ -42,7 +42,7 @@ def is_read_alike(document: Document, font: Entries) -> bool:
     try:
         tables = list(_tables(memoryview(data or b"")))
         return bool(tables) and all(len({letters(code) for letters in tables}) == 1 for code in _CODES)
-    except (struct.error, ValueError, IndexError):  # a font that is damaged
+    except (struct.error, ValueError, IndexError):  # a damaged font
         return False
 
 

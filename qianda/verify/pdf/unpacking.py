@@ -1,4 +1,4 @@
-"""Unpack streams (ISO 32000-2 7.4) only if all programs unpack the same bytes."""
+"""Unpack streams (ISO 32000-2 7.4) only if all programs get the same bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ MAX_UNPACKED_BYTES: Final = 64 << 20
 
 
 def unpacked(stream: Value) -> bytes | None:
-    """Return the bytes of a stream that is not packed, or by Flate alone. None: programs may unpack others."""
+    """Return the bytes of a stream that is unpacked or packed by Flate alone. None: programs may get different
+    bytes."""
     if not isinstance(stream, Stream) or "/DecodeParms" in stream.entries:
         return None
     used = stream.entries.get("/Filter")
@@ -22,7 +23,7 @@ def unpacked(stream: Value) -> bytes | None:
 
 
 def inflated(data: bytes) -> bytes | None:
-    """Return the bytes that were packed by Flate. None: it does not end, or more follows."""
+    """Return the bytes that were packed by Flate. None: the data are incomplete, or more data follow."""
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(data, MAX_UNPACKED_BYTES)
