@@ -25,7 +25,7 @@ from hub.installation.data_folder import (
     master_key,
     root_certificate,
 )
-from hub.installation.pki import load_pki, make_pki, one_at_a_time
+from hub.installation.pki import load_pki, lock_installation, make_pki
 from hub.installation.token import make_token, open_token
 from hub.settings import Settings
 from hub.store.encryption.cipher import Cipher
@@ -82,7 +82,7 @@ async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
     Raises WrongInstallation.
     """
     await _check_free(settings.data, owner_dsn)
-    async with one_at_a_time(settings):
+    async with lock_installation(settings):
         keys = Keys.load_or_create(master_key(settings.data))
     root, seal = await _make_certificates(settings, clock)
     installation = installation_of(settings.data) or uuid4()
@@ -91,7 +91,7 @@ async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
 
 async def _make_certificates(settings: Settings, clock: Clock) -> tuple[str, str]:
     """Make the missing ones, and return the fingerprints of root and seal."""
-    async with one_at_a_time(settings):
+    async with lock_installation(settings):
         make_token(settings)
         token = open_token(settings, clock)
         try:

@@ -19,7 +19,7 @@ from hub.authorities.request import accept_certificate, certificate_request, rea
 from hub.documents.signing.signature import certified_key
 from hub.errors import BadInput
 from hub.initialise import renew
-from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time, write_seal_certificate
+from hub.installation.pki import BuiltinPki, load_pki, lock_installation, write_seal_certificate
 from hub.installation.seal_keys import is_brought, keep_brought_key
 from hub.installation.token import open_token
 from hub.settings import Settings
@@ -109,7 +109,7 @@ async def install_seal(settings: Settings, owner_dsn: str, files: Sequence[tuple
         chain = await accept_certificate(certificates, spki, pki.authority.root, utc_now())
         if chain == pki.seal_chain:
             return UNCHANGED
-        async with one_at_a_time(settings):
+        async with lock_installation(settings):
             write_seal_certificate(settings, chain)
     return await renew(settings, owner_dsn)
 
@@ -150,7 +150,7 @@ async def install_pkcs12(settings: Settings, owner_dsn: str, file: Pkcs12File) -
         if chain == pki.seal_chain:
             return UNCHANGED
         # The key is kept first. If the process is killed afterwards, the key is there but unused.
-        async with one_at_a_time(settings):
+        async with lock_installation(settings):
             await keep_brought_key(settings, token, content.key)
             write_seal_certificate(settings, chain)
     return await renew(settings, owner_dsn)
@@ -170,7 +170,7 @@ async def renew_builtin_seal(settings: Settings, owner_dsn: str) -> str:
                 field="seal",
             )
         issued = await pki.authority.enrol_seal(pki.seal_key.spki, settings.school.name)
-        async with one_at_a_time(settings):
+        async with lock_installation(settings):
             write_seal_certificate(settings, issued.chain[:1])
     return await renew(settings, owner_dsn)
 
@@ -184,7 +184,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[BuiltinPki, Several
         )
     token = open_token(settings, utc_now)
     try:
-        async with one_at_a_time(settings):
+        async with lock_installation(settings):
             pki = await load_pki(settings, token, utc_now)
         yield pki, token
     finally:

@@ -56,9 +56,9 @@ def keys_command() -> None:
     """List all keys of seals: where each is, which seal uses it, and keys on the tokens that no seal uses."""
 
     async def act(hub: Hub) -> list[str]:
-        from hub.lifecycle.sealing.seals.list_seal_keys import say_seal_keys
+        from hub.lifecycle.sealing.seals.list_seal_keys import describe_seal_keys
 
-        return await say_seal_keys(hub.services, _keeper().scope)
+        return await describe_seal_keys(hub.services, _keeper().scope)
 
     with said_plainly():
         for line in with_hub(act):

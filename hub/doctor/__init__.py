@@ -15,7 +15,7 @@ from hub.doctor.providers import ask_provider
 from hub.documents.fonts import ContractFont
 from hub.documents.signing.signature import MAX_TOKEN_BYTES
 from hub.errors import QiandaError
-from hub.lifecycle.messaging.pause_sending import count_held_steps
+from hub.lifecycle.messaging.pause_sending import count_due_steps
 from hub.model.sealing.seal import KeyPlace
 from hub.model.staff.operator_figures import WORKER_SILENCE
 from hub.model.staff.scope import EVERYTHING
@@ -202,7 +202,7 @@ async def _sending(hub: Hub) -> str:
     if pause is None:
         return "goes on"
     why = f", restored from the backup of {pause.restored_from:%Y-%m-%d %H:%M}Z" if pause.restored_from else ""
-    due = await count_held_steps(hub.services)
+    due = await count_due_steps(hub.services)
     since = f"{pause.since:%Y-%m-%d %H:%M}Z"
     raise NeedsAttention(f"PAUSED since {since}{why}; steps due: {due}; `qianda resume` sends on")
 

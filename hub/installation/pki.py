@@ -49,7 +49,7 @@ class BuiltinPki:
 
 
 @asynccontextmanager
-async def one_at_a_time(settings: Settings) -> AsyncIterator[None]:
+async def lock_installation(settings: Settings) -> AsyncIterator[None]:
     """Hold the lock for making and loading keys. Two processes with one data folder wait for each other."""
     settings.data.mkdir(parents=True, exist_ok=True)
     with (settings.data / "provision.lock").open("a") as lock:

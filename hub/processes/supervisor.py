@@ -228,7 +228,7 @@ def _ending(code: int | None) -> str:
 def _start(job: ServiceJob) -> _Child:
     theirs, ours = _SPAWN.Pipe(duplex=False)
     process = _SPAWN.Process(target=_be_child, args=(job, theirs), name=f"qianda-{job.kind}")
-    with _deaf_to_ctrl_c():
+    with _ignore_ctrl_c():
         process.start()
     theirs.close()
     return _Child(job, process, ours)
@@ -241,7 +241,7 @@ def _be_child(job: ServiceJob, lifeline: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
+def _ignore_ctrl_c() -> Iterator[None]:
     """Block Ctrl-C for children that are started in this context.
 
     Ctrl-C reaches the whole process group, but the supervisor decides when to stop. Children inherit the blocked

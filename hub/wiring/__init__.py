@@ -14,7 +14,7 @@ import chats
 from channels.applink import AppLink
 from hub.documents.page_logo import read_logo
 from hub.installation.data_folder import check_folder, check_seal, master_key
-from hub.installation.pki import BuiltinPki, load_pki, one_at_a_time
+from hub.installation.pki import BuiltinPki, load_pki, lock_installation
 from hub.installation.token import open_token
 from hub.installation.trust import trust_seal_chain
 from hub.lifecycle.messaging.service_alerts import TokenAlerts
@@ -116,7 +116,7 @@ async def _build(settings: Settings, dsn: str, closing: AsyncExitStack, *, demo:
 
 
 async def _pki(settings: Settings, closing: AsyncExitStack, clock: Clock) -> BuiltinPki:
-    async with one_at_a_time(settings):
+    async with lock_installation(settings):
         token = open_token(settings, clock)
         closing.callback(token.close)
         return await load_pki(settings, token, clock)

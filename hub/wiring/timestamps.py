@@ -12,7 +12,7 @@ import aiohttp
 
 from hub.installation.pki import BuiltinPki
 from hub.installation.trust import trust_timestamps
-from hub.lifecycle.messaging.service_alerts import TimestampWarnings
+from hub.lifecycle.messaging.service_alerts import TimestampAlerts
 from hub.notaries import Notary, NotaryContext
 from hub.plugins import NOTARIES, connect_plugin
 from hub.settings import Settings
@@ -29,7 +29,7 @@ async def connect_timestamps(
     from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps  # imports the code that checks its answers
 
     session = await closing.enter_async_context(aiohttp.ClientSession())
-    warnings = TimestampWarnings(database)
+    warnings = TimestampAlerts(database)
     services: dict[str, TimestampAuthority] = {}
     for each in (settings.timestamps, *settings.timestamps.more):
         certificates = [ssl.PEM_cert_to_DER_cert(path.read_text()) for path in each.certificates]

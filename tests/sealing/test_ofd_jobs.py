@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from hub.errors import BadInput
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.seals.list_seal_keys import say_seal_keys
+from hub.lifecycle.sealing.seals.list_seal_keys import describe_seal_keys
 from hub.lifecycle.sealing.seals.manage_seals import Keeper
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.model.sealing.seal import Seal
@@ -110,7 +110,7 @@ async def test_console_makes_an_sm2_side_and_lists_the_keys(running: Running) ->
     assert "It is for trial: nobody outside trusts it." in (await console.get(page)).words
     keys = (await console.get("/staff/seals")).words
     assert f"{made.key_label} a software key, in the database {seal.name} OFD (SM2)" in keys
-    lines = await say_seal_keys(running.hub.services, EVERYTHING)
+    lines = await describe_seal_keys(running.hub.services, EVERYTHING)
     assert [line.split("  ")[:4] for line in lines if seal.name in line] == [
         [seal.key_label, f"on {running.hub.settings.token.label}", seal.name, "PDF"],
         [made.key_label, "a software key", seal.name, "OFD (SM2)"],

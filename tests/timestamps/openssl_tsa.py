@@ -39,7 +39,7 @@ class OpensslTsa:
     asked: int = 0
     before: asyncio.Event = field(default_factory=asyncio.Event)
     mishear: bytes = b""
-    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    lock_installation: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -75,7 +75,7 @@ class OpensslTsa:
         return web.Response(body=reply, content_type="application/timestamp-reply")
 
     async def reply(self, query: bytes) -> bytes:
-        async with self.one_at_a_time:  # required by its files
+        async with self.lock_installation:  # required by its files
             return await asyncio.to_thread(self._reply, query)
 
     def _reply(self, query: bytes) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pkcs11.exceptions import PKCS11Error
 
-from hub.installation.pki import load_pki, make_pki, one_at_a_time
+from hub.installation.pki import load_pki, lock_installation, make_pki
 from hub.installation.token import make_token, open_token
 from hub.settings import Settings
 from hub.tokens.module import Module
@@ -57,7 +57,7 @@ def first_start(data: Path) -> list[str]:
 
     async def start() -> list[str]:
         settings = Settings.load(data=data)
-        async with one_at_a_time(settings):
+        async with lock_installation(settings):
             make_token(settings)
             token = open_token(settings, lambda: datetime.now(UTC))
             await make_pki(settings, token, lambda: datetime.now(UTC))

@@ -135,7 +135,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
 @asynccontextmanager
 async def _erasing(owner: Database) -> AsyncIterator[Transaction]:
     async with owner.transaction(EVERYTHING) as tx:
-        await tx.person_erasure.erase_alone()  # so that a file of two contracts is deleted with the second one
+        await tx.person_erasure.lock_erasures()  # so that a file of two contracts is deleted with the second one
         yield tx
 
 

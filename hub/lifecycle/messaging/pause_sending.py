@@ -38,7 +38,7 @@ async def resume_sending(services: Services, actor: str) -> bool:
     return ended
 
 
-async def count_held_steps(services: Services) -> int:
+async def count_due_steps(services: Services) -> int:
     """Return how many steps are due now, counted up to MAX_COUNTED: reminders, invitations and expiries."""
     async with services.database.transaction(EVERYTHING) as tx:
         return await tx.tasks.count_overdue(tx.planning_now, MAX_COUNTED)

@@ -30,7 +30,7 @@ async def resend(services: Services, tx: Transaction, signers: Sequence[Signer])
     """Send the link again to each of these signers who still has to sign and is within the limits. Return the number of
     messages."""
     await tx.contracts.lock(signer.contract for signer in signers)
-    await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
+    await tx.sessions.lock_persons(*{signer.person for signer in signers})
     return sum([await _send_link(services, tx, signer) for signer in signers])
 
 

@@ -76,7 +76,7 @@ class TokenAlerts:
             await warn(self._database, "token-away", token, **stand_in(instead))
 
 
-class TimestampWarnings:
+class TimestampAlerts:
     """The warnings that `hub.timestamps.several` sends to staff."""
 
     def __init__(self, database: Database) -> None:

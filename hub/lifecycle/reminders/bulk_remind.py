@@ -163,7 +163,7 @@ async def _remind_contract(services: Services, act: UUID, contract_id: UUID) -> 
         contract = await tx.contracts.lock_contract(contract_id)
         left = set(await tx.bulk_reminders.list_tasks_left(act, contract_id))
         cases = [case for case in await _list_tasks_to_remind(services, tx, contract) if case.task.id in left]
-        await tx.sessions.one_at_a_time(*{case.signer.person for case in cases})
+        await tx.sessions.lock_persons(*{case.signer.person for case in cases})
         sent = 0
         for case in cases:
             verdict = await _carry_out(services, tx, act, case, await _judge(services, tx, case))

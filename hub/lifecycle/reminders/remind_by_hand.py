@@ -36,7 +36,7 @@ async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID,
     tasks = await _to_remind(tx, contract)
     signers = [await tx.contracts.get_signer(task.signer) for task in tasks]
     # Limits are counted by person, and another contract of the same person may be reminded at the same time.
-    await tx.sessions.one_at_a_time(*{signer.person for signer in signers})
+    await tx.sessions.lock_persons(*{signer.person for signer in signers})
     waits, tried = [], []
     for task, signer in zip(tasks, signers, strict=True):
         try:

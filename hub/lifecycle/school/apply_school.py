@@ -44,7 +44,7 @@ async def apply_school(
     """
     faults = await _find_faults(services, file, organisation)
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.school.change_alone()
+        await tx.school.lock_changes()
         compared = await _compare(tx, file, faults)
         if compared.faults or not compared.changes:
             return compared

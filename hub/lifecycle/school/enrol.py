@@ -126,7 +126,7 @@ async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enr
         if visitor.verified_at is None:
             raise NotVerified
         campus = await tx.school.get_campus(poster.campus)
-        await tx.sessions.one_at_a_time(visitor.person)
+        await tx.sessions.lock_persons(visitor.person)
         await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=False)
         if asked.course not in poster.courses:
             raise BadInput("this course is not offered here", field="course")

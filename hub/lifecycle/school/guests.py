@@ -132,7 +132,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
     """
     async with alert_if_spent(services), services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
-        await tx.sessions.one_at_a_time(visitor.person)
+        await tx.sessions.lock_persons(visitor.person)
         campus = await tx.school.get_campus(poster.campus)
         await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=True)
         code = await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
@@ -181,7 +181,7 @@ async def verify(services: Services, secret: str, code: str) -> Admitted:
     """Verify the code. Raises WrongAnswer; Locked after too many wrong codes."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret, lock=True)
-        await tx.sessions.one_at_a_time(visitor.person)
+        await tx.sessions.lock_persons(visitor.person)
         campus = await tx.school.get_campus(poster.campus)
         await refuse_persons(tx, [visitor.person], ZoneInfo(campus.zone), code=False)
         live = await tx.sessions.find_live_code(visitor.person, visitor.id, tx.now)

@@ -230,7 +230,7 @@ async def _add(tx: Transaction, rows: Sequence[RosterRow], options: ImportOption
         return await tx.school.count_new_enrolments([_line(tx, row) for row in rows], tx.now)
     if options.roster_import:
         await tx.roster_imports.lock_standing(options.roster_import)
-    await tx.roster_imports.add_alone()
+    await tx.roster_imports.lock_imports()
     added = await tx.school.add_enrolments([_line(tx, row, options.roster_import) for row in rows], tx.now)
     if options.roster_import and added:
         await tx.roster_imports.count_added(options.roster_import, added)

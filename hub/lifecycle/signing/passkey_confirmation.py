@@ -82,7 +82,7 @@ async def register(
     rp_id = _rp_id(services)
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         person = visiting.signer.person
-        await tx.sessions.one_at_a_time(person)
+        await tx.sessions.lock_persons(person)
         challenge = await _challenge(services, tx, visiting)
         try:
             made = read_registration(authenticator_data, client_data, challenge, services.origin)

@@ -68,7 +68,7 @@ async def add_staff(
     check_new_password(services, staff, password)
     password_hash = await hash_password(services.password_cost, password)
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.guess_alone(new.login)  # so that nobody else adds it meanwhile
+        await tx.accounts.lock_login(new.login)  # so that nobody else adds it meanwhile
         await _check_may_give(tx, by, new.role, new.campus)
         if await tx.accounts.lock(new.login):
             raise BadInput(f"there is an account {new.login} already", field="login")

@@ -96,7 +96,7 @@ async def send_answer(services: Services, scope: Scope, asked: AnswerRequest, ac
     async with alert_if_spent(services), services.database.transaction(scope) as tx:
         await tx.contracts.lock_contract(contract)
         question = await _question(tx, asked.staff_task)
-        await tx.sessions.one_at_a_time(question.signer.person)
+        await tx.sessions.lock_persons(question.signer.person)
         text = _check_text(services, question, asked.text)
         key = compute_answer_key(asked.staff_task, text)
         if before := next((each for each in question.answers if each.key == key), None):

@@ -35,7 +35,7 @@ async def add_key(services: Services, name: str, campus: str, actor: str, terms:
     terms = terms or KeyTerms()
     async with services.database.transaction(EVERYTHING) as tx:
         check_terms(terms, tx.now)
-        await tx.school.change_alone()  # otherwise two calls could both find the name free
+        await tx.school.lock_changes()  # otherwise two calls could both find the name free
         await tx.school.get_campus(campus)
         if await _list_live(tx, name):
             raise BadInput(f"there is a key {name} already: revoke it first, or take another name", field="name")
@@ -51,7 +51,7 @@ async def rotate_key(services: Services, name: str, overlap: timedelta, actor: s
     """
     check_overlap(overlap)
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.school.change_alone()  # otherwise two rotations could both find one key
+        await tx.school.lock_changes()  # otherwise two rotations could both find one key
         live = await _list_live(tx, name)
         if not live:
             raise BadInput(f"there is no valid key {name}", field="name")

@@ -88,7 +88,7 @@ async def begin_phone_change(
     """
     approval = approval or actor
     phone, reason = wanted.phone, wanted.reason
-    await tx.sessions.one_at_a_time((await tx.contracts.get_signer(wanted.signer)).person)
+    await tx.sessions.lock_persons((await tx.contracts.get_signer(wanted.signer)).person)
     signer = await tx.contracts.get_signer(wanted.signer)
     contract = await tx.contracts.get(signer.contract)
     if contract.state.final:

@@ -89,7 +89,7 @@ class PasswordGate:
 async def count_failures(services: Services, login: str) -> AsyncIterator[None]:
     """Count the block as a failed login, unless it ends without an error. Raises Locked after too many failures."""
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.guess_alone(login)
+        await tx.accounts.lock_login(login)
         if await tx.accounts.count_login_failures(login, tx.now - FAILURES_WITHIN) >= MAX_FAILURES:
             raise Locked("ten wrong passwords within a quarter of an hour", retry_after=FAILURES_WITHIN)
         attempt = await tx.accounts.add_login_failure(login, tx.now)

@@ -37,7 +37,7 @@ async def move_phone(services: Services, tx: Transaction, change: PhoneChange, a
     everywhere = [signer.id for signer in signers]
     revoked = await revoke_all(tx, change.person, actor, PHONE_CHANGED)
     await tx.sessions.lock(everywhere)
-    await tx.sessions.one_at_a_time(change.person)
+    await tx.sessions.lock_persons(change.person)
     for key in revoked:
         await note_revoked(tx, key, (change.contract, change.campus), actor, PHONE_CHANGED)
     await tx.links.renew(everywhere, tx.now)

@@ -17,7 +17,7 @@ import structlog
 
 from hub.alerts import Addressee, NotDelivered, Notice
 from hub.lifecycle.services import Services
-from hub.model.staff.alert import Bundle, compute_next_try, write_alert
+from hub.model.staff.alert import AlertBatch, compute_next_try, write_alert
 from hub.model.staff.scope import EVERYTHING
 
 TITLE = "签达告警 · Qianda alert"
@@ -47,21 +47,21 @@ async def alert_staff(services: Services, alert: UUID) -> None:
     if not services.messaging.addressees:
         return
     async with services.database.transaction(EVERYTHING) as tx:
-        bundle = await tx.alerts.begin(alert, tx.now)
-    if bundle is None:
+        batch = await tx.alerts.begin(alert, tx.now)
+    if batch is None:
         return
-    title = f"{TITLE}: {KINDS.get(bundle.kind, bundle.kind)}"
-    notices = [Notice(title, text) for text in _texts(services.origin, bundle)]
-    waiting = [each for each in services.messaging.addressees if each.mark not in bundle.reached]
+    title = f"{TITLE}: {KINDS.get(batch.kind, batch.kind)}"
+    notices = [Notice(title, text) for text in _texts(services.origin, batch)]
+    waiting = [each for each in services.messaging.addressees if each.mark not in batch.reached]
     answers = await asyncio.gather(*(_tell(each, notices) for each in waiting))
-    reached = bundle.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
+    reached = batch.reached | {each.mark for each, problem in zip(waiting, answers, strict=True) if problem is None}
     problems = [problem for problem in answers if problem is not None]
     failure = f"{len(problems)}/{len(services.messaging.addressees)} — {', '.join(problems)}" if problems else None
     async with services.database.transaction(EVERYTHING) as tx:
-        again = compute_next_try(bundle.tries, tx.now) if problems else None
-        await tx.alerts.end(bundle, reached, failure, tx.now, again)
+        again = compute_next_try(batch.tries, tx.now) if problems else None
+        await tx.alerts.end(batch, reached, failure, tx.now, again)
     if problems:
-        log.warning("alert not delivered to every address", kind=bundle.kind, tries=bundle.tries, reason=failure)
+        log.warning("alert not delivered to every address", kind=batch.kind, tries=batch.tries, reason=failure)
 
 
 async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
@@ -80,6 +80,6 @@ async def _tell(addressee: Addressee, notices: Sequence[Notice]) -> str | None:
     return None
 
 
-def _texts(origin: str, bundle: Bundle) -> list[str]:
-    query = f"?{urlencode({'campus': bundle.campus})}" if bundle.campus else ""
-    return write_alert(bundle.kind, bundle.lines, len(bundle.alerts), f"{origin}/staff/tasks{query}")
+def _texts(origin: str, batch: AlertBatch) -> list[str]:
+    query = f"?{urlencode({'campus': batch.campus})}" if batch.campus else ""
+    return write_alert(batch.kind, batch.lines, len(batch.alerts), f"{origin}/staff/tasks{query}")

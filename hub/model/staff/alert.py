@@ -53,7 +53,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Bundle:
+class AlertBatch:
     """An attempt to send the alerts of one kind, in order of creation, as one message.
 
     `reached`: marks of the addresses that got it in an earlier attempt. `tries`: number of attempts including this one.

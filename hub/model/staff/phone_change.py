@@ -23,7 +23,7 @@ OLD_PHONE = "old-phone"
 # Kind of staff task: a change waits for its second approval. Closed together with the change.
 PHONE_CHANGE = "phone-change"
 # If at least this many other people have the same number, the hub checks whether all of them are one family.
-MAX_SHARING = 2
+MIN_SHARING = 2
 
 
 class PhoneChangeState(StrEnum):
@@ -96,6 +96,6 @@ def count_families(ties: Iterable[frozenset[str]]) -> int:
 
 
 def is_shared_by_strangers(holder: frozenset[str], others: Iterable[frozenset[str]]) -> bool:
-    """Return whether the number of `holder` belongs to MAX_SHARING or more others who are not all one family."""
+    """Return whether the number of `holder` belongs to MIN_SHARING or more others who are not all one family."""
     there = list(others)
-    return len(there) >= MAX_SHARING and count_families([holder, *there]) > 1
+    return len(there) >= MIN_SHARING and count_families([holder, *there]) > 1

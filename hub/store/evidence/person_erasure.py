@@ -59,7 +59,7 @@ def _nobody() -> str:
 class PersonErasure(EncryptedRepository):
     # ---- in one contract
 
-    async def erase_alone(self) -> None:
+    async def lock_erasures(self) -> None:
         """Lock erasures until this transaction ends. Two that overlap would each leave a shared file to the other."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('erasure', 3))"))
 

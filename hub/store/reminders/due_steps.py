@@ -75,7 +75,7 @@ _TAKE = SqlStatement(
     .with_for_update(key_share=True, skip_locked=True, of=(CONTRACT, TASK))
 )
 _OTHERS_OF = SqlStatement(select(_OTHERS).where(TASK.c.id == any_(bindparam("ids", type_=ARRAY(Uuid())))))
-# The numbers of the locks are those of `Sessions.one_at_a_time` and `Record.lock_heads`.
+# The numbers of the locks are those of `Sessions.lock_persons` and `Record.lock_heads`.
 _LOCK = SqlStatement("""
 SELECT pg_advisory_xact_lock(number) FROM (
     SELECT DISTINCT 1 AS place, hashtext(person) AS number FROM unnest(CAST(:persons AS text[])) AS theirs (person)

@@ -46,7 +46,7 @@ class School(EncryptedRepository):
         found: UUID | None = await self._connection.scalar(select(INSTALLATION.c.installation_id))
         return found
 
-    async def change_alone(self) -> None:
+    async def lock_changes(self) -> None:
         """Lock changes of campuses, courses and API keys until this transaction ends, so that they do not overlap."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('school', 3))"))
 

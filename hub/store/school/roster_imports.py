@@ -47,7 +47,7 @@ class RosterImports(Repository):
         if found is None or found.undone_at:
             raise ImportUndone
 
-    async def add_alone(self) -> None:
+    async def lock_imports(self) -> None:
         """Lock the adding of many enrolments until this transaction ends: two lists may name the same students in
         different orders, and cause a deadlock."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('roster', 3))"))

@@ -26,7 +26,7 @@ from hub.store.tables.signing import (
 )
 
 # `hub.store.reminders.due_steps` computes the numbers of these locks in the same way.
-_ALONE = SqlStatement(
+_LOCK_PERSONS = SqlStatement(
     text("""
 SELECT pg_advisory_xact_lock(number)
 FROM (SELECT DISTINCT hashtext(person) AS number FROM unnest(:persons) AS theirs (person) ORDER BY 1) AS ordered
@@ -133,13 +133,13 @@ class Sessions(Repository):
 
     # ---- codes
 
-    async def one_at_a_time(self, *persons: str) -> None:
+    async def lock_persons(self, *persons: str) -> None:
         """Lock these persons until the transaction ends, so that concurrent requests cannot exceed a limit.
 
         Name several persons in one call: they are locked in the common order.
         """
         if persons:
-            await self._connection.execute(_ALONE, {"persons": list(persons)})
+            await self._connection.execute(_LOCK_PERSONS, {"persons": list(persons)})
 
     async def get_tries(self, persons: Sequence[str]) -> Tries:
         """Return the recent tries of these persons, together."""

@@ -174,7 +174,7 @@ class Accounts(EncryptedRepository):
 
     # ---- failed logins
 
-    async def guess_alone(self, login: str) -> None:
+    async def lock_login(self, login: str) -> None:
         """Lock a login until the transaction ends, so that simultaneous guesses are counted one after the other."""
         await self._connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:login, 2))"), {"login": login}

@@ -9,7 +9,15 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from hub.model.staff.alert import BUNDLED_WITHIN, RETRIES_AFTER, SENT_WITHIN, SHOWN_FOR, Alert, Bundle, compute_next_try
+from hub.model.staff.alert import (
+    BUNDLED_WITHIN,
+    RETRIES_AFTER,
+    SENT_WITHIN,
+    SHOWN_FOR,
+    Alert,
+    AlertBatch,
+    compute_next_try,
+)
 from hub.model.staff.alert_texts import Facts
 from hub.model.staff.scope import Scope
 from hub.store.kernel.connection import Connection, Row
@@ -59,7 +67,7 @@ class Alerts:
         statement = select(ROW.c.id).where(waiting).order_by(ROW.c.due_at).limit(limit)
         return await self._connection.scalars(statement)
 
-    async def begin(self, alert: UUID, now: datetime) -> Bundle | None:
+    async def begin(self, alert: UUID, now: datetime) -> AlertBatch | None:
         """Begin an attempt to send an alert, before anything is sent. Return it with the other alerts of its kind.
 
         Return None if it is not due any more, or if it has to wait because its kind was sent a short time ago. Other
@@ -79,9 +87,9 @@ class Alerts:
         if before is not None and before > now - BUNDLED_WITHIN:
             await self._put(alert, due_at=before + BUNDLED_WITHIN)
             return None
-        return await self._collect_bundle(row, now)
+        return await self._collect_batch(row, now)
 
-    async def _collect_bundle(self, head: Row, now: datetime) -> Bundle:
+    async def _collect_batch(self, head: Row, now: datetime) -> AlertBatch:
         """Add the alerts of this kind that have not been tried yet, and store that the attempt has begun."""
         tries = head["tries"] + 1
         waiting = (ROW.c.kind == head["kind"]) & (ROW.c.tries == 0) & ROW.c.due_at.is_not(None)
@@ -96,16 +104,16 @@ class Alerts:
         mine = or_(ROW.c.id == head["id"], ROW.c.bundle == head["id"])
         rows = await self._connection.execute(select(ROW).where(mine).order_by(ROW.c.created_at))
         reached = frozenset(head["reached"].split())
-        return Bundle(head["id"], head["kind"], tuple(_alert(row) for row in rows), tries, reached)
+        return AlertBatch(head["id"], head["kind"], tuple(_alert(row) for row in rows), tries, reached)
 
     async def end(
-        self, bundle: Bundle, reached: Collection[str], failure: str | None, now: datetime, again: datetime | None
+        self, batch: AlertBatch, reached: Collection[str], failure: str | None, now: datetime, again: datetime | None
     ) -> None:
         """Store the outcome of an attempt. `failure`: None if every address got the alert. `again`: when to try the
         other addresses."""
-        await self._put(bundle.head, due_at=again, reached=" ".join(sorted(reached)))
+        await self._put(batch.head, due_at=again, reached=" ".join(sorted(reached)))
         told = {"failure": failure} | ({"sent_at": now} if reached else {})
-        mine = or_(ROW.c.id == bundle.head, ROW.c.bundle == bundle.head)
+        mine = or_(ROW.c.id == batch.head, ROW.c.bundle == batch.head)
         await self._connection.execute(ROW.update().where(mine).values(**told))
 
     async def _put(self, alert: UUID, **values: object) -> None:

@@ -182,7 +182,7 @@ async def test_reminders_to_two_signers_wait_for_both_people_before_they_write_a
         services = running.hub.services
         act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.sessions.one_at_a_time(second.signer.person)
+            await tx.sessions.lock_persons(second.signer.person)
             reminding = asyncio.create_task(remind_many(services, act))
             await until(lambda: waiting(running, 1))
             await tx.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
@@ -239,7 +239,7 @@ async def test_a_phone_that_changes_waits_for_its_person_before_it_writes_anythi
             assert await tx.app_keys.add(key)
         change = await asked(running, guardian)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.sessions.one_at_a_time(signer.person)
+            await tx.sessions.lock_persons(signer.person)
             changing = asyncio.create_task(approve(running.hub.services, HEFEI, change.id, OTHER))
             await until(lambda: waiting(running, 1))
             await tx.record.append(contract.id, contract.campus, "passkey-registered", "hub", {})
@@ -257,6 +257,6 @@ async def test_a_student_who_is_on_file_in_two_contracts_holds_up_neither() -> N
             await tx.contracts.lock_contract(max(each.id for each in contracts))
             coming = asyncio.create_task(enrolled_by(running, ticket, replace(stranger, parent_id=GUARDIAN_ID)))
             await until(lambda: waiting(running, 1))
-            await tx.sessions.one_at_a_time(guardian.signer.person)
+            await tx.sessions.lock_persons(guardian.signer.person)
         with pytest.raises(AlreadyEnrolled):
             await coming

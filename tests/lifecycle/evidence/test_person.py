@@ -329,7 +329,7 @@ async def test_two_erasures_at_one_moment_leave_no_shared_file() -> None:
             await tx.connection.execute(versions.update().where(of_both).values(values))
         running.clock.advance(RETENTION)
         async with owner.transaction(EVERYTHING) as tx:
-            await tx.person_erasure.erase_alone()
+            await tx.person_erasure.lock_erasures()
             assert shared not in await tx.person_erasure.list_files(first.id)  # the second contract has it as well
             other = asyncio.create_task(erase_person(services, owner, about(MOTHER_ID)))
             await until(lambda: _waits_or_is_done(running, other))

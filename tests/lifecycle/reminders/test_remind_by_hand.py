@@ -90,7 +90,7 @@ async def test_two_contracts_of_one_parent_reminded_of_at_once_are_one_reminder(
         clock.advance(LATER)
         guardian = await person(running, contracts[0])
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.sessions.one_at_a_time(guardian.signer.person)
+            await tx.sessions.lock_persons(guardian.signer.person)
             both = [asyncio.create_task(by_hand(running, contract)) for contract in contracts]
 
             async def nobody_has_counted_yet() -> bool:

@@ -298,7 +298,7 @@ async def test_a_step_that_another_worker_has_taken_meanwhile_is_undone() -> Non
         clock.advance(timedelta(days=1))
         (slow,) = await _claimed(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.sessions.one_at_a_time((await tx.contracts.list_signers(contract.id))[0].person)
+            await tx.sessions.lock_persons((await tx.contracts.list_signers(contract.id))[0].person)
             running_late = asyncio.create_task(run_step(services, slow))
             await until(lambda: waiting(running, 1))
             clock.advance(LEASE)

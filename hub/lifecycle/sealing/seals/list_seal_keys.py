@@ -57,7 +57,7 @@ def list_key_uses(seals: list[Seal], sides: dict[UUID, Sm2Seal]) -> list[SealKey
     return uses
 
 
-async def say_seal_keys(services: Services, scope: Scope) -> list[str]:
+async def describe_seal_keys(services: Services, scope: Scope) -> list[str]:
     """Return a line for each key of a seal, and for each key on the tokens that no seal uses. Raises
     TokenUnavailable."""
     uses, held = await list_seal_keys(services, scope), await services.sealing.token.list_keys()

@@ -27,7 +27,7 @@ async def take_turn_at_phone(tx: Transaction, secret: str) -> None:
     """
     if is_pickup_secret(secret):
         _, signer = await signer_of_session(tx, secret)
-        await tx.sessions.one_at_a_time(tx.visitors.person(signer.phone))
+        await tx.sessions.lock_persons(tx.visitors.person(signer.phone))
 
 
 async def refuse(tx: Transaction, secret: str, signer: Signer, tries: Tries, *, code: bool) -> None:

@@ -64,7 +64,7 @@ async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
 
 async def _count_try(tx: Transaction, phone: str) -> None:
     counted = tx.sessions.pickups_of(tx.visitors.person(phone))
-    await tx.sessions.one_at_a_time(counted)
+    await tx.sessions.lock_persons(counted)
     begins, ends = local_day(tx.now, DAY_OF)
     if await tx.sessions.count_wrong_answers(counted, begins) >= MAX_DAILY_PICKUPS:
         raise Locked(retry_after=ends - tx.now, zone=DAY_OF.key)
@@ -99,7 +99,7 @@ async def send_no_code(services: Services, secret: str) -> None:
     decides which."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await visitor_of_code(tx, secret)
-        await tx.sessions.one_at_a_time(visitor.person)
+        await tx.sessions.lock_persons(visitor.person)
         await refuse_at_phone(tx, visitor.phone, code=True)
         await refuse_code(services, tx, visitor.phone, DAY_OF.key)
         await tx.sessions.add_code(visitor.person, visitor.id, tx.now)
@@ -109,7 +109,7 @@ async def refuse_unknown_code(services: Services, secret: str) -> None:
     """Behave as `verify_identity.verify` does after wrong answers. Raises WrongAnswer, Locked."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor = await visitor_of_code(tx, secret)
-        await tx.sessions.one_at_a_time(visitor.person)
+        await tx.sessions.lock_persons(visitor.person)
         await refuse_at_phone(tx, visitor.phone, code=False)
         await tx.sessions.add_wrong_answer(visitor.person, tx.now)
     raise WrongAnswer

@@ -42,7 +42,7 @@ async def running() -> AsyncIterator[Running]:
 async def password_under_check(running: Running, login: str) -> AsyncIterator[None]:
     """Let whoever checks a password or a code of this login wait until the block ends, and has begun to wait."""
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.guess_alone(login)
+        await tx.accounts.lock_login(login)
         yield
 
 
