@@ -19,7 +19,7 @@ import pytest
 
 from bench.ports import free_port
 
-# What `docs/operating.md` tells an operator to type, with passwords.
+# Roles and database like those of `qianda database create-roles`, with passwords.
 PREPARE = """
 CREATE ROLE owner LOGIN PASSWORD '{owner}'; CREATE ROLE app LOGIN PASSWORD '{app}';
 CREATE DATABASE qianda OWNER owner;

@@ -29,7 +29,7 @@ async def check_empty(owner_dsn: str) -> int:
     async with open_connection(owner_dsn, DATABASE_OWNER) as connection:
         if await connection.fetchval(_TABLES):
             raise DatabaseUnavailable(
-                "the database is not empty: a backup is restored into a new one (docs/operating.md has the statements)"
+                "the database is not empty: restore into a new one (`qianda database create-roles` makes it)"
             )
         return int(connection.get_server_version().major)
 

@@ -103,7 +103,7 @@ async def check_owner(dsn: str) -> None:
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = 'app'"):
             raise DatabaseUnavailable(
                 f"the server of the database {address_of(dsn)} has no role app, as which the product runs. Run "
-                "CREATE ROLE app LOGIN PASSWORD '…' there (docs/operating.md has all statements)"
+                "CREATE ROLE app LOGIN PASSWORD '…' there (`qianda database create-roles` prints all statements)"
             )
 
 
