@@ -66,6 +66,8 @@ COVERS = {
     "white after a comment": form(b"0 g % (\n1 % 0\n 1 1 RG 0 0 9 9 re S"),
     "white of four colours": form(b"0 0 0 0 k 0 0 9 9 re f"),
     "a light grey": form(b".9 g 0 0 9 9 re f"),
+    "a yellow that only seems dark": form(b"1 1 -5 rg 0 0 9 9 re f"),
+    "a white that only seems dark": form(b"0 0 0 -9 k -9 -9 9 0 k 0 0 9 9 re f"),
     "white in a space of its own": form(b"/DeviceRGB cs 1 1 1 scn 0 0 9 9 re f"),
     "white to those who take the first number": form(b"/DeviceGray cs 1 0 0 sc 0 0 9 9 re f"),
     "white to those who take another number": form(b"1 1 1 0 0 0 rg 0 0 9 9 re f"),

@@ -1,8 +1,9 @@
-"""Distinguish a picture that only adds ink from one that could replace the text below it.
+"""Distinguish a picture in dark ink from one that could replace the text below it without a trace.
 
 The picture of a signature is added after others have signed the page. It may lie over text, as seals do; but a white
 area would hide the text without a trace, and could show another text instead. So nothing in the picture may be light,
-or make the page lighter. Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending).
+or make the page lighter. An area of a darker colour may still cover text, but people see that it is there.
+Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending).
 """
 
 from __future__ import annotations
@@ -69,7 +70,11 @@ def _is_dark(content: bytes | None) -> bool:
 
 
 def _lightness(operator: str, numbers: list[float]) -> float:
-    """Return how light a colour is: 0 for black, 1 for white, and 1 if it is unknown."""
+    """Return how light a colour is: 0 for black, 1 for white, and 1 if it is unknown.
+
+    Programs take numbers outside of 0 to 1 for the nearest of the two (ISO 32000-2 8.6.4).
+    """
+    numbers = [min(max(number, 0.0), 1.0) for number in numbers]
     match operator.lower(), numbers:
         case "g", [grey]:
             return grey
