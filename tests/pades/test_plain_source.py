@@ -123,3 +123,11 @@ def test_a_file_of_pyhanko_is_read_by_qpdf() -> None:
     made = contract("one signer", "pyhanko")
     for file in made.revisions.values():
         assert read_plan(file) == read_any_plan(file, set(), table_of(file) or 0)
+
+
+def test_a_number_in_place_of_an_identifier_takes_no_memory() -> None:
+    """`bytes` of a number would be that many zeros."""
+    file = re.sub(rb"/ID ?\[<[0-9a-f]+>", lambda found: b"/ID [99999999999999".ljust(len(found[0])), good().final)
+    assert b"/ID [9999" in file
+    with pytest.raises(CannotUpdate, match="something else"):
+        read_any_plan(file, {0}, table_of(file) or 0)

@@ -96,7 +96,7 @@ class _PlanReader:
             size=int(trailer.Size),
             root=own_number(root),
             info=written(trailer["/Info"]) if "/Info" in trailer else "",
-            ids=(bytes(ids[0]).hex(), bytes(ids[1]).hex()) if ids is not None else ("", ""),
+            ids=(_bytes_of(ids[0]).hex(), _bytes_of(ids[1]).hex()) if ids is not None else ("", ""),
             catalog=entries_of(root),
             form=own_number(form) if form is not None and form.is_indirect else 0,
             form_entries=entries_of(form) if form is not None else {},
@@ -181,7 +181,7 @@ def _signatures(listed: list[Object], shown_on: dict[int, int]) -> dict[str, Fie
 
 def _signed_value(value: Object) -> SignedValue:
     start, length = (int(number) for number in list(value.ByteRange)[2:4])
-    contents = name_in_store(bytes(value.Contents).hex().encode("ascii"))
+    contents = name_in_store(_bytes_of(value.Contents).hex().encode("ascii"))
     limits = [limit.get("/TransformParams", Dictionary()) for limit in value.get("/Reference", ())]
     locks_all = any(limit.get("/P") == NO_CHANGES for limit in limits)
     return SignedValue(own_number(value), start + length, contents, locks_all, value.get("/Type") == "/DocTimeStamp")
@@ -222,3 +222,10 @@ def written(value: object) -> str:
     if value is None:
         return "null"
     return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _bytes_of(value: object) -> bytes:
+    """Return the bytes of a string. Raises CannotUpdate for a number, of which `bytes` would make as many zeros."""
+    if not isinstance(value, pikepdf.String):
+        raise CannotUpdate("something else stands where a string belongs")
+    return bytes(value)
