@@ -63,11 +63,14 @@ def filled_in(document: bytes, pictures: Mapping[str, bytes]) -> bytes:
 
 
 def picture_in(pdf: pikepdf.Pdf, page: bytes | None) -> pikepdf.Object:
-    """Return the page as the appearance of a field of this file. None: an empty appearance."""
+    """Return the page as the appearance of a field of this file, multiplied with what is below. None: an empty
+    appearance."""
     if page is None:
         return pdf.make_stream(b"", Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 1, 1])
     with pikepdf.open(io.BytesIO(page)) as picture:
-        return pdf.copy_foreign(picture.pages[0].as_form_xobject())
+        form = pdf.copy_foreign(picture.pages[0].as_form_xobject())
+        mixed = Dictionary(ExtGState=Dictionary(M=Dictionary(BM=Name.Multiply)), XObject=Dictionary(X=form))
+        return pdf.make_stream(b"/M gs /X Do", Type=Name.XObject, Subtype=Name.Form, BBox=form.BBox, Resources=mixed)
 
 
 def differences(one: Shown, other: Shown) -> list[str]:

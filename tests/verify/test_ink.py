@@ -50,14 +50,27 @@ def space(named: bytes, profile: bytes = b"\0" * 128) -> Objects:
     return form(b"/C cs 0 0 0 scn 0 0 9 9 re f", resources(b"/ColorSpace << /C %b >>" % named), other)
 
 
+def multiplied(
+    content: bytes = b"q /M gs 1 0 0 1 0 -2.5 cm /X Do Q", more: bytes = b"", inside: bytes = b""
+) -> Objects:
+    """Return a picture whose frame multiplies two colours with the page. `more`, `inside`: in frame and form."""
+    other = drawn(b"0.8 g 0 0 9 9 re f 0 g BT (x) Tj ET").replace(b"<<", b"<< /Subtype /Form " + inside, 1)
+    listed = b"/ExtGState << /M << /BM /Multiply >> /N << /ca 1 >> >> /XObject << /X %d 0 R >>" % (NEW + 1)
+    return form(content, resources(listed) + more, other)
+
+
 INK = {
     "red": form(b"0.8 0.1 0.2 rg 0 0 9 9 re f"),
     "pure red": form(b"1 0 0 rg 0 0 9 9 re f"),
-    "black": form(b"0 0 9 9 re f 0 0 0 1 k 0 G 0 0 9 9 re S"),
-    "a text with brackets and the names of colours": form(b"0 g BT (1 g \\) 1 g) Tj [<31> 1 (1 g)] TJ ET % 1 g\n/g gs"),
+    "black": form(b"0 0 9 9 re f 0 g 0 G 0 0 9 9 re S"),
+    "a text with brackets and the names of colours": form(
+        b"0 g BT (1 g \\) 1 g) Tj [<31> 1 (1 g)] TJ ET % 1 g\n/g gs", resources(b"/ExtGState << /g << >> >>")
+    ),
     "a stencil": image(b"/ImageMask true "),
     "half transparent": state(b"/ca 0.5 /BM /Normal /SMask /None"),
-    "printed over": state(b"/BM /Multiply"),
+    "two colours that are multiplied with the page": multiplied(),
+    "multiplied with the page in a frame of pyHanko's": multiplied(b"q q /N gs 0.9 0 0 0.9 0 0 cm /M gs /X Do Q Q"),
+    "one colour in another order": form(b"q 0.8 g 0 0 9 9 re f Q 0.8 G 0 0 9 9 re S 0.8 g BT 0 Tr (x) Tj ET"),
     "a plain colour space": space(b"/DeviceRGB"),
 }
 COVERS = {
@@ -87,6 +100,37 @@ COVERS = {
         resources(b"/XObject << /X %d 0 R >>" % (NEW + 1)),
         drawn(b"1 g 0 0 9 9 re f").replace(b"<<", b"<< /Subtype /Form ", 1),
     ),
+    "text on an area": form(b"0.8 g 0 0 9 9 re f 0 g BT (x) Tj ET"),
+    "text on a red area": form(b"1 0 0 rg 0 0 9 9 re f 0 0 0 rg BT (x) Tj ET"),
+    "an area on black": form(b"0 0 9 9 re f 0.8 g BT (x) Tj ET"),
+    "two kinds of black": form(b"0 g 0 0 9 9 re f 0 0 0 1 k BT (x) Tj ET"),
+    "text in black after a colour": form(b"q 0.8 g 0 0 9 9 re f Q BT (x) Tj ET"),
+    "lines in black": form(b"0.8 g 0 0 9 9 re f 0 0 9 9 re S"),
+    "an area with a line in black": form(b"0.8 g 0 0 9 9 re b"),
+    "letters with outlines in black": form(b"0.8 g 0 0 9 9 re f BT 1 Tr (x) Tj ET"),
+    "a text of several pieces": form(b"q 0.8 g 0 0 9 9 re f Q BT [(x)] TJ ET"),
+    "a text on the next line": form(b"q 0.8 g 0 0 9 9 re f Q BT (x)' ET"),
+    "a space that starts with black": form(b"/DeviceGray cs 0.8 scn 0 0 9 9 re f /DeviceGray cs BT (x) Tj ET"),
+    "a space of lines that starts with black": form(b"/DeviceGray CS 0.8 SCN /DeviceGray CS 0 0 9 9 re S"),
+    "a stencil in black": form(
+        b"q 0.8 g 0 0 9 9 re f Q /X Do",
+        resources(b"/XObject << /X %d 0 R >>" % (NEW + 1)),
+        drawn(bytes(8)).replace(b"<< ", MASK + b"/ImageMask true ", 1),
+    ),
+    "a colour that is only a note": form(b"/P<</A 0.8 g>> BDC 0 0 9 9 re f 0.8 g BT (x) Tj ET EMC"),
+    "a state that was not saved": form(b"Q 0 0 9 9 re f"),
+    "an operator that nobody knows": form(b"foo 0 0 9 9 re f"),
+    "made darker, but not by a frame": state(b"/BM /Multiply"),
+    "darker text on an area": form(
+        b"0.8 g 0 0 9 9 re f /G gs BT (x) Tj ET", resources(b"/ExtGState << /G << /BM /Multiply >> >>")
+    ),
+    "a frame that draws more": multiplied(b"q /M gs 1 0 0 1 0 0 cm /X Do Q 0 0 9 9 re f"),
+    "a frame that draws in another state": multiplied(b"q /N gs /X Do Q"),
+    "a frame that is a group": multiplied(more=b"/Group << /S /Transparency >> "),
+    "a group inside": multiplied(inside=b"/Group << /S /Transparency >> "),
+    "a mode that ends the multiplying": multiplied(inside=resources(b"/ExtGState << /G << /BM /Normal >> >>")),
+    "a mode of two names": multiplied(inside=resources(b"/ExtGState << /G << /BM [/Multiply /Normal] >> >>")),
+    "made darker in another way": multiplied(inside=resources(b"/ExtGState << /G << /BM /Darken >> >>")),
     "packed twice": form(b"", b"/Filter [/FlateDecode /FlateDecode] "),
 }
 

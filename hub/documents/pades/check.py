@@ -36,8 +36,10 @@ _VALUE = re.compile(
 _PICTURE = re.compile(rb"/AP<</N (\d+) 0 R>>")
 _APPEARANCE = re.compile(
     rb"<</BBox \[0 0 (?P<width>[\d.]+) (?P<height>[\d.]+)\]\n/Length \d+\n"
-    rb"/Resources <</XObject <</Stamp \d+ 0 R>>>>\n/Subtype /Form\n/Type /XObject>>\nstream\n"
-    rb"q [\d.]+ 0 0 [\d.]+ 0 0 cm /Stamp Do Q\nendstream"
+    # Version 0.3.0 wrote pictures that are not multiplied with the page; a contract under way may have some.
+    rb"/Resources <<(?P<state>/ExtGState <</Multiply <</BM /Multiply>>>>)?/XObject <</Stamp \d+ 0 R>>>>"
+    rb"\n/Subtype /Form\n/Type /XObject>>\nstream\n"
+    rb"q (?(state)/Multiply gs )[\d.]+ 0 0 [\d.]+ 0 0 cm /Stamp Do Q\nendstream"
 )
 _STORE = re.compile(
     rb"<<(?:/CRLs\[[\d R]*\])?(?:/Certs\[[\d R]*\])?(?:/OCSPs\[[\d R]*\])?"

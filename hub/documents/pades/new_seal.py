@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from hub.content_hash import Sha256State
 from hub.documents.pades.page_frame import MATRICES, Box, PageFrame
-from hub.documents.pades.picture import Picture
+from hub.documents.pades.picture import MULTIPLIED, Picture
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, Plan, SignedValue
 from hub.documents.pades.steps import (
     WIDGET,
@@ -157,12 +157,12 @@ class _Drawing:
             "/Type": "/XObject",
             "/Subtype": "/Form",
             "/BBox": f"[0 0 {_number(width)} {_number(height)}]",
-            "/Resources": f"<</XObject <</Stamp {self._form} 0 R>>>>",
+            "/Resources": f"<<{MULTIPLIED}/XObject <</Stamp {self._form} 0 R>>>>",
         }
         if MATRICES[frame.turned]:
             entries["/Matrix"] = MATRICES[frame.turned]
         shift = _number(-whole * strip[0])
-        return self._update.add(stream(f"q {scale} {shift} 0 cm /Stamp Do Q".encode("ascii"), entries))
+        return self._update.add(stream(f"q /Multiply gs {scale} {shift} 0 cm /Stamp Do Q".encode("ascii"), entries))
 
 
 def _shown_size(frame: PageFrame, box: Box) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from hub.content_hash import Sha256State
-from hub.documents.pades.picture import Picture
+from hub.documents.pades.picture import MULTIPLIED, Picture
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan, PagePlan, Plan, SignedValue, StorePlan
 from hub.documents.pades.update import Update, dictionary, format_date, looks_like_structure, references, stream
 from hub.documents.signing.signature import RESERVED_HEX_DIGITS, TIMESTAMP_FIELD, Evidence, FieldBox, NewSignature
@@ -250,8 +250,8 @@ def _put_appearance(update: Update, rect: str, picture: Picture) -> int:
     form = picture.write(update)
     scale = f"{width / picture.width:.5f} 0 0 {height / picture.height:.5f}"
     entries = {"/Type": "/XObject", "/Subtype": "/Form", "/BBox": f"[0 0 {width:g} {height:g}]"}
-    entries["/Resources"] = f"<</XObject <</Stamp {form} 0 R>>>>"
-    return update.add(stream(f"q {scale} 0 0 cm /Stamp Do Q".encode("ascii"), entries))
+    entries["/Resources"] = f"<<{MULTIPLIED}/XObject <</Stamp {form} 0 R>>>>"
+    return update.add(stream(f"q /Multiply gs {scale} 0 0 cm /Stamp Do Q".encode("ascii"), entries))
 
 
 def _put_evidence(update: Update, plan: Plan, vri: str, evidence: Evidence) -> tuple[Entries, StorePlan]:

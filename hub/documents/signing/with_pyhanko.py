@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 from asn1crypto import algos, crl, ocsp, x509
 from pyhanko.pdf_utils.content import PdfContent
+from pyhanko.pdf_utils.generic import DictionaryObject, pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.layout import AxisAlignment, BoxConstraints, InnerScaling, Margins, SimpleBoxLayoutRule
 from pyhanko.pdf_utils.misc import PdfReadError
@@ -121,7 +122,9 @@ class _DrawnPage(PdfContent):
         self.resources.xobject[STAMP_NAME] = form
         left, bottom, right, top = form.get_object()["/BBox"]
         self.box = BoxConstraints(width=abs(right - left), height=abs(top - bottom))
-        return STAMP_NAME.encode("ascii") + b" Do"
+        # The form is multiplied with the page, as by our own engine.
+        self.resources.ext_g_state[pdf_name("/Multiply")] = DictionaryObject({pdf_name("/BM"): pdf_name("/Multiply")})
+        return b"/Multiply gs " + STAMP_NAME.encode("ascii") + b" Do"
 
 
 def _stamp_style(appearance: bytes | None) -> StaticStampStyle:

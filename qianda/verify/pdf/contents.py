@@ -117,26 +117,59 @@ _MARK = re.compile(
     re.DOTALL,
 )
 
-# Operators that set a colour, with the numbers before them, or draw in colours of their own.
+# Operators that set a colour, with the numbers before them; that paint in it; or that draw in colours of their own.
 _COLOUR = re.compile(
     _STRING
-    + rb"|%[^\r\n]*+|(?P<numbers>(?:"
+    + rb"|%[^\r\n]*+|(?:(?P<numbers>(?:"
     + _NUMBER
-    + rb"){0,5})(?P<operator>/DeviceCMYK|SCN|scn|SC|sc|RG|rg|sh|BI|[gGkK])"
+    + rb"){0,5})|(?P<name>/[^\0\t\n\f\r ()<>\[\]/%]++)"
+    + _GAP
+    + rb")(?P<operator><<|/DeviceCMYK"
     + _END
-    + rb"|/[^\0\t\n\f\r ()<>\[\]/%]++",
+    + rb"|(?<![^\0\t\n\f\r ()<>\[\]/%])(?:SCN|scn|SC|sc|RG|rg|CS|cs|sh|BI|Tr|TJ|Tj|Do|[fbB]\*|[gGkKqQfFbBsS\"'])"
+    + _END
+    + rb")|/[^\0\t\n\f\r ()<>\[\]/%]++",
     re.DOTALL,
 )
 _COMMENT = re.compile(rb"%[^\r\n]*+")
+# Operators that paint in the colour for areas, and in that for lines (8.5.3, 9.4.3).
+_FILLS: Final = {"f", "F", "f*", "b", "b*", "B", "B*", "Tj", "TJ", "'", '"'}
+_STROKES: Final = {"S", "s", "b", "b*", "B", "B*"}
+_BLACK: Final = ("g", [0.0])
 
 
-def colours_set(content: bytes) -> Iterator[tuple[str, list[float]]]:
-    """Yield each operator that sets a colour, with its numbers (a pattern has none), or draws in colours of its own.
-    `/DeviceCMYK`, whose numbers mean ink rather than light, is treated as such an operator."""
+def colours_used(content: bytes, stencils: Container[str]) -> Iterator[tuple[str, list[float]]]:
+    """Yield each operator that sets a colour, in lower case with its numbers (a pattern has none), and black if
+    something is painted before a colour is set. `stencils`: the names of the pictures that are painted in the colour.
+
+    Also yield each operator that draws in colours of its own; `/DeviceCMYK`, whose numbers mean ink rather than light;
+    `<<`, because a dictionary in the contents could look like any operator; and a `Q` without its `q`.
+    """
+    saved, fills, strokes = list[tuple[bool, bool]](), False, False  # whether a colour for areas, lines is set
     for found in _COLOUR.finditer(content):
-        if found["operator"]:
-            numbers = _COMMENT.sub(b" ", found["numbers"]).split()
-            yield found["operator"].decode("ascii"), [float(number) for number in numbers]
+        if not found["operator"]:
+            continue
+        operator = found["operator"].decode("ascii")
+        numbers = [float(number) for number in _COMMENT.sub(b" ", found["numbers"] or b"").split()]
+        match operator:
+            case "q":
+                saved.append((fills, strokes))
+            case "Q" if saved:
+                fills, strokes = saved.pop()
+            case "cs":  # also sets the colour to black
+                fills = False
+            case "CS":
+                strokes = False
+            case "Tr":  # the outlines of letters could be in the other colour
+                yield from [] if numbers == [0.0] else [_BLACK]
+            case "Do":
+                yield from [_BLACK] if not fills and (found["name"] or b"").decode("ascii") in stencils else []
+            case _ if operator in _FILLS | _STROKES:
+                is_set = (fills or operator not in _FILLS) and (strokes or operator not in _STROKES)
+                yield from [] if is_set else [_BLACK]
+            case _:
+                fills, strokes = fills or operator.islower(), strokes or operator.isupper()
+                yield operator.lower(), numbers
 
 
 def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[str] | None:

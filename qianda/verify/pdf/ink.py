@@ -1,26 +1,35 @@
-"""Distinguish a picture in dark ink from one that could replace the text below it without a trace.
+"""Distinguish a picture that only adds ink from one that could replace the text below it.
 
-The picture of a signature is added after others have signed the page. It may lie over text, as seals do; but a white
-area would hide the text without a trace, and could show another text instead. So nothing in the picture may be light,
-or make the page lighter. An area of a darker colour may still cover text, but people see that it is there.
-Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending).
+The picture of a signature is added after others have signed the page. It may lie over text, as seals do; but it must
+not put another text in its place. So nothing in it may be light or make the page lighter, and either
+
+- all of it is multiplied with the page (11.3.5.2), so that the text below shows through; or
+- it has one colour. An area of it may cover text, but nothing could be read on that area. Files up to version 0.3.0
+  have such pictures.
+
+Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending), 11.6.6 (groups).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 from qianda.pdf import Reference, Stream, Value, is_equal
-from qianda.verify.pdf.contents import colours_set
+from qianda.verify.pdf.contents import colours_used, names_drawn
 from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.unpacking import unpacked
 
 # Of 1, which is white. An uploaded seal is darker than 215 of 255 (`hub.documents.sealing.picture_reading`).
 MAX_LIGHTNESS: Final = 0.85
 _SHARES: Final = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-# Blend modes that leave the page below as it is, or darken it.
-_BLENDING: Final = (None, "/Normal", "/Compatible", "/Multiply", "/Darken")
+# Blend modes that leave the page below as it is.
+_PLAIN: Final[set[Value]] = {None, "/Normal", "/Compatible"}
+_MULTIPLY: Final = "/Multiply"
+# A picture that does nothing but draw one form in certain graphics states.
+_FRAME = re.compile(rb"(?:q |/[A-Za-z]+ gs |(?:-?\d+(?:\.\d+)? ){6}cm )+/[A-Za-z]+ Do(?: Q)*")
+_STATE = re.compile(rb"(/[A-Za-z]+) gs ")
 # Patterns, and letters that are drawn in colours of their own.
 _OTHER_COLOURS: Final = {"/PatternType", "/ShadingType", "/CharProcs"}
 # Colour spaces in which small numbers may be light.
@@ -33,8 +42,8 @@ _RANGE: Final[Value] = [0, 1, 0, 1, 0, 1]
 
 
 def is_only_ink(document: Document, picture: Stream) -> bool:
-    """Return whether nothing in the picture is light, or makes the page lighter."""
-    waiting, seen = list[Value]([picture]), set[int]()
+    """Return whether the picture cannot put another text in the place of one below it."""
+    waiting, seen, inks = list[Value]([picture]), set[int](), _Inks()
     while waiting:
         one = waiting.pop()
         if isinstance(one, Reference):
@@ -46,27 +55,64 @@ def is_only_ink(document: Document, picture: Stream) -> bool:
             waiting += one
         elif isinstance(one, dict | Stream):
             entries = one.entries if isinstance(one, Stream) else one
-            if not _adds_ink(document, one, entries):
+            if not _adds_ink(document, one, entries) or not inks.add(document, one, entries):
                 return False
             waiting += entries.values()
         elif one in _OTHER_SPACES:
             return False
-    return True
+    if inks.modes <= _PLAIN:
+        return len(inks.colours) <= 1
+    return inks.modes <= {None, _MULTIPLY} and not inks.has_groups and _is_multiplied(document, picture)
+
+
+class _Inks:
+    """The colours and blend modes in the parts of a picture, and whether one of them is a group. In a group, what is
+    drawn is not mixed with the page, but first with the rest of the group."""
+
+    def __init__(self) -> None:
+        self.colours = set[tuple[str, tuple[float, ...]]]()
+        self.modes = set[Value]()
+        self.has_groups = False
+
+    def add(self, document: Document, one: Value, entries: Entries) -> bool:
+        """Add a part of the picture. Return False if something in it could be light, or be drawn in different ways."""
+        mode = document.entry(entries, "/BM")
+        if not isinstance(mode, str | None):
+            return False
+        self.modes.add(mode)
+        self.has_groups = self.has_groups or "/Group" in entries
+        if not isinstance(one, Stream) or document.entry(entries, "/Subtype") != "/Form":
+            return True
+        content, resources = unpacked(one), document.dictionary(entries, "/Resources")
+        kinds = {kind: document.dictionary(resources, kind) for kind in resources if kind != "/ProcSet"}
+        if content is None or names_drawn(content, kinds) is None:
+            return False
+        objects = kinds.get("/XObject", {})
+        stencils = {name for name, each in objects.items() if _subtype(document, document.follow(each)) == "/Image"}
+        colours = list(colours_used(content, stencils))
+        self.colours |= {(operator, tuple(numbers)) for operator, numbers in colours}
+        return all(_lightness(*each) <= MAX_LIGHTNESS for each in colours)
 
 
 def _adds_ink(document: Document, one: Value, entries: Entries) -> bool:
-    if _OTHER_COLOURS & entries.keys() or document.entry(entries, "/BM") not in _BLENDING:
+    if _OTHER_COLOURS & entries.keys() or document.entry(entries, "/SMask") not in (None, "/None"):
         return False
-    if document.entry(entries, "/SMask") not in (None, "/None"):
-        return False
-    kind = document.entry(entries, "/Subtype") if isinstance(one, Stream) else None
-    if kind == "/Image":
+    if isinstance(one, Stream) and document.entry(entries, "/Subtype") == "/Image":
         return document.entry(entries, "/ImageMask") is True
-    return kind != "/Form" or _is_dark(unpacked(one))
+    return True
 
 
-def _is_dark(content: bytes | None) -> bool:
-    return content is not None and all(_lightness(*each) <= MAX_LIGHTNESS for each in colours_set(content))
+def _is_multiplied(document: Document, picture: Stream) -> bool:
+    """Return whether the picture only draws one form that is multiplied with the page. Nothing in the form may end
+    that."""
+    content = unpacked(picture) or b""
+    states = document.dictionary(document.dictionary(picture.entries, "/Resources"), "/ExtGState")
+    named = [document.dictionary(states, name.decode("ascii")) for name in _STATE.findall(content)]
+    return _FRAME.fullmatch(content) is not None and any(document.entry(each, "/BM") == _MULTIPLY for each in named)
+
+
+def _subtype(document: Document, value: Value) -> Value:
+    return document.entry(value.entries, "/Subtype") if isinstance(value, Stream) else None
 
 
 def _lightness(operator: str, numbers: list[float]) -> float:

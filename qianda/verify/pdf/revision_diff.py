@@ -8,7 +8,7 @@ other reference to it, because metadata, for example, could also be a page's con
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from qianda.pdf import Reference, Stream, Value, is_equal
 from qianda.verify.pdf.back_references import BackReferences, referred
@@ -17,6 +17,7 @@ from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.signature_objects import (
     NotSigning,
     allow,
+    check_apart,
     check_box,
     check_picture,
     check_signature,
@@ -149,6 +150,7 @@ class RevisionDiff:
         if self._places(number) != (1, 1, 2):
             raise NotSigning("a form field that shows in more than one place")
         check_box(self.before.items(old, "/Rect"))
+        check_apart(self.before.items(old, "/Rect"), self._rectangles_beside(number))
         check_was_empty(old, self.before)
         check_signature(self._new(new, "/V"), "/Sig", self.before.root_number)
         self.signature = reference(new, "/V")
@@ -166,6 +168,14 @@ class RevisionDiff:
         ]
         on_pages = sum(annotations.count(number) for annotations in listed)
         return self.fields.count(number), on_pages, self.back_references.count(number)
+
+    def _rectangles_beside(self, number: int) -> Iterator[list[Value]]:
+        """Yield the rectangles of the other fields on the page of this one."""
+        for page in self.pages:
+            shown = references(self.before.array(as_dictionary(self.before.read(page), "a page"), "/Annots"))
+            for other in shown if number in shown else []:
+                if other != number and other in self.fields:
+                    yield self.before.items(as_dictionary(self.before.read(other), "a form field"), "/Rect")
 
     def _check_array(self, number: int, old: list[Value], new: list[Value]) -> None:
         """Check a replaced list of fields, annotations or evidence that is an object of its own. Raises NotSigning."""

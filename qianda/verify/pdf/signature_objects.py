@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qianda.pdf import Stream, Value, is_equal
 from qianda.verify.pdf.back_references import referred
 from qianda.verify.pdf.document import Document, Entries
@@ -47,6 +49,16 @@ def check_box(corners: list[Value]) -> None:
         raise NotSigning("a field too large for a signature")
 
 
+def check_apart(corners: list[Value], others: Iterable[list[Value]]) -> None:
+    """Check that a field's rectangle overlaps no other field's. Otherwise one picture could be the ground on which
+    another shows a text, and both would cover what is below. Raises NotSigning."""
+    left, bottom, right, top = _sorted_corners(corners)
+    for other in others:
+        from_left, from_bottom, to_right, to_top = _sorted_corners(other)
+        if left < to_right and from_left < right and bottom < to_top and from_bottom < top:
+            raise NotSigning("a field over another one")
+
+
 def check_was_empty(field: Entries, document: Document) -> None:
     """Check that a field showed nothing before its signature. Otherwise the signature would replace a picture that
     earlier signers had seen. Raises NotSigning."""
@@ -87,8 +99,13 @@ def written_list(parent: Entries, name: str) -> list[Value]:
 
 
 def _extent(corners: list[Value]) -> tuple[float, float]:
+    left, bottom, right, top = _sorted_corners(corners)
+    return right - left, top - bottom
+
+
+def _sorted_corners(corners: list[Value]) -> tuple[float, float, float, float]:
+    """Return left, bottom, right and top. Raises NotSigning for anything but four numbers."""
     numbers = [corner for corner in corners if isinstance(corner, int | float) and not isinstance(corner, bool)]
     if len(corners) != 4 or len(numbers) != 4:
         raise NotSigning("a place without four corners")
-    left, bottom, right, top = numbers
-    return abs(right - left), abs(top - bottom)
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
