@@ -23,19 +23,20 @@ from tests.browser.update_files import (
     body_of,
     content_of,
     drawn,
+    edit,
     form_of,
     last_revision,
     next_trailer,
     number_of,
     own_field,
     page_of,
-    picture_of,
     root_of,
     set_previous,
     startxref,
     with_byte_range,
 )
 from tests.browser.update_grounds import array_cases, prepared_ground_cases, resource_cases
+from tests.browser.update_pictures import picture_cases
 from tests.documents.contract_samples import TEMPLATES, minor
 from tests.pdf_steps import PYHANKO, with_signature_fields, with_validation_data
 from tests.signing_parts import Pki, boxes_for, pki_certificates, sample_pdf, sign
@@ -94,7 +95,6 @@ async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
 Change = Callable[[Revision], None]
 FIRST_CHANGES: dict[str, Change] = {}
 SECOND_CHANGES: dict[str, Change] = {}
-PICTURE_CHANGES: dict[str, Change] = {}
 
 
 def _first(change: Change) -> Change:
@@ -105,17 +105,6 @@ def _first(change: Change) -> Change:
 def _second(change: Change) -> Change:
     SECOND_CHANGES[change.__name__.strip("_").replace("_", " ")] = change
     return change
-
-
-def _picture(change: Change) -> Change:
-    PICTURE_CHANGES[change.__name__.strip("_").replace("_", " ")] = change
-    return change
-
-
-def edit(revision: Revision, number: int, old: bytes, new: bytes) -> None:
-    body = revision.objects.get(number) or body_of(revision.before, number)
-    assert old in body
-    revision.objects[number] = body.replace(old, new, 1)
 
 
 def to_catalog(revision: Revision, entries: bytes) -> None:
@@ -272,40 +261,6 @@ def new_object_refers_to_a_missing_one(revision: Revision) -> None:
     revision.objects[NEW] = b"<< /Later %d 0 R >>" % (NEW + 1)
 
 
-@_picture
-def picture_with_a_matrix(revision: Revision) -> None:
-    edit(revision, picture_of(revision), b"/BBox", b"/Matrix [9 0 0 9 0 0] /BBox")
-
-
-@_picture
-def picture_without_bounds(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"", revision.objects[number])
-
-
-@_picture
-def picture_of_no_width(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 7 0 7 60 ]", revision.objects[number])
-
-
-@_picture
-def picture_of_no_height(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 60 90 60.0 ]", revision.objects[number])
-
-
-@_picture
-def picture_with_three_corners(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 0 90 ]", revision.objects[number])
-
-
-@_picture
-def picture_that_depends_on_a_layer(revision: Revision) -> None:
-    edit(revision, picture_of(revision), b"/BBox", b"/OC << /Type /OCG /Name (a) >> /BBox")
-
-
 @_second
 def certification_withdrawn(revision: Revision) -> None:
     body = body_of(revision.before, root_of(revision.before))
@@ -340,12 +295,7 @@ def dishonest_cases(honest: list[Case]) -> Iterator[Case]:
     yield from prepared_ground_cases(cases[f"contract, {FIRST}, plain"])
     yield from resource_cases(cases[f"contract, {FIRST}, plain"])
     yield from array_cases(cases[f"contract, {FIRST}, plain"])
-    for what, change in PICTURE_CHANGES.items():
-        for name in (FIRST, SECOND, "seal"):
-            case = cases[f"contract, {name}, picture"]
-            revision = last_revision(case.shown, case.prepared)
-            change(revision)
-            yield Case(f"{what}, {name}", case.shown, revision.write())
+    yield from picture_cases([cases[f"contract, {name}, picture"] for name in (FIRST, SECOND, "seal")])
 
 
 def _whole_file_cases(case: Case) -> Iterator[Case]:

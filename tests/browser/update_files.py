@@ -111,6 +111,12 @@ def next_trailer(pdf: bytes) -> bytes:
     return re.sub(rb"/Size \d+", b"/Size 1000", entries) + b"/Prev %d" % startxref(pdf)
 
 
+def edit(revision: Revision, number: int, old: bytes, new: bytes) -> None:
+    body = revision.objects.get(number) or body_of(revision.before, number)
+    assert old in body
+    revision.objects[number] = body.replace(old, new, 1)
+
+
 @dataclass(frozen=True)
 class Case:
     name: str

@@ -5,17 +5,13 @@
 // that were there it may replace the few that signing has to, in the few entries that signing has to.
 
 import { RefusedToSign } from './checks.js';
-import { NotCanonical, Reference, canonical, isNumber, mentioned, textOf } from './pdf_objects.js';
+import { NotCanonical, Reference, canonical, mentioned, textOf } from './pdf_objects.js';
 import { readRevisions } from './pdf_revisions.js';
+import { checkApart, checkBox, checkPicture, refuse } from './picture.js';
 
 const MAX_FILE_BYTES = 64 << 20;
-// Points. A signature's picture covers what is below it, so its place must not be one that could hide much.
-const MAX_BOX = { side: 300, area: 25000 };
 const SIGNATURE_ENTRIES = new Set(
   ['Type', 'Filter', 'SubFilter', 'Contents', 'ByteRange', 'M', 'Name', 'Reference'].map((name) => `/${name}`),
-);
-const PICTURE_ENTRIES = new Set(
-  ['Type', 'Subtype', 'FormType', 'BBox', 'Resources', 'Group', 'Length', 'Filter'].map((name) => `/${name}`),
 );
 
 /**
@@ -166,7 +162,8 @@ class Update {
     if (!changed.has('/AP')) return;
     const pictures = fresh.get('/AP');
     if (!(pictures instanceof Map) || [...pictures.keys()].join() !== '/N') refuse('the field has other pictures');
-    checkPicture(this.#new(pictures.get('/N')));
+    const objects = new Map([...this.old, ...this.added.objects]);
+    checkPicture(this.#new(pictures.get('/N')), (number) => objects.get(number)?.value);
   }
 
   /** What the field showed would be gone with its signature's picture. @param {PdfValue | undefined} pictures */
@@ -183,15 +180,21 @@ class Update {
     /** @param {PdfValue} item */
     const isField = (item) => item instanceof Reference && item.number === number;
     const listed = this.#itemsAt(this.form?.get('/Fields')).filter(isField).length;
-    const shown = this.#annotations().filter(isField).length;
+    const pages = this.#annotations();
+    const shown = pages.flat().filter(isField).length;
     if (listed !== 1 || shown !== 1 || this.#mentionsOf(number) !== 2) refuse('the field shows in more than one place');
+    const beside = pages.find((annotations) => annotations.some(isField)) ?? [];
+    /** @param {PdfValue} item */
+    const place = (item) => dictionaryAt(item, this.old)?.get('/Rect');
+    const others = beside.filter((item) => item instanceof Reference && !isField(item) && this.#isField(item.number));
+    checkApart(place(new Reference(number)), others.map(place));
   }
 
-  /** Of all pages. Readers differ in what they make of a tree that is none, or counts wrongly, so it has to be one. */
+  /** Of each page. Readers differ in what they make of a tree that is none, or counts wrongly, so it has to be one. */
   #annotations() {
     /** @type {Set<number>} */
     const seen = new Set();
-    /** @type {PdfValue[]} */
+    /** @type {PdfValue[][]} */
     const found = [];
     /** How many pages are there. @param {PdfValue | undefined} reference @param {number | undefined} above @returns {number} */
     const count = (reference, above) => {
@@ -203,7 +206,7 @@ class Update {
       if (canonical(node.get('/Parent') ?? undefined) !== canonical(above && new Reference(above))) {
         refuse(`object ${number} is in another list of pages than its /Parent`);
       }
-      found.push(...this.#itemsAt(node.get('/Annots')));
+      found.push(this.#itemsAt(node.get('/Annots')));
       if (!node.has('/Kids')) return 1;
       let pages = 0;
       for (const kid of this.#itemsAt(node.get('/Kids'))) pages += count(kid, number);
@@ -278,11 +281,6 @@ class Update {
   }
 }
 
-/** @param {string} reason @returns {never} */
-function refuse(reason) {
-  throw new RefusedToSign(1, reason);
-}
-
 /**
  * The names of the entries that differ; refuses when others than `allowed` do.
  * @param {PdfDictionary} old
@@ -328,38 +326,4 @@ const refersAnywhere = (value) => !mentioned(value).next().done;
 function isMetadata(object) {
   if (!(object?.value instanceof Map) || object.stream === null) return false;
   return object.value.get('/Type') === '/Metadata' && object.value.get('/Subtype') === '/XML';
-}
-
-/** @param {PdfValue | undefined} corners */
-function checkBox(corners) {
-  const { width, height } = extent(corners);
-  if (Math.max(width, height) > MAX_BOX.side || width * height > MAX_BOX.area) {
-    refuse('the field is too large for a signature');
-  }
-}
-
-/**
- * A reader fits /BBox, turned by /Matrix, into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5).
- * With no area there is nothing to fit, and readers differ; the hub writes no /Matrix.
- * @param {PdfObject} picture
- */
-function checkPicture({ value, stream }) {
-  if (stream === null || !(value instanceof Map) || value.get('/Subtype') !== '/Form') refuse("the field's picture is none");
-  if (![...value.keys()].every((name) => PICTURE_ENTRIES.has(name))) refuse('the picture has unknown entries');
-  const { width, height } = extent(value.get('/BBox'));
-  if (!width || !height) refuse('the picture has no bounds');
-}
-
-/**
- * @typedef {number | import('./pdf_objects.js').Real} Measure
- * @param {PdfValue | undefined} value
- * @returns {value is [Measure, Measure, Measure, Measure]}
- */
-const isBox = (value) => Array.isArray(value) && value.length === 4 && value.every(isNumber);
-
-/** Width and height in points. @param {PdfValue | undefined} corners */
-function extent(corners) {
-  if (!isBox(corners)) refuse('a place without four corners');
-  const [left, bottom, right, top] = corners;
-  return { width: Math.abs(Number(right) - Number(left)), height: Math.abs(Number(top) - Number(bottom)) };
 }
