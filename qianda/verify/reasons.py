@@ -167,6 +167,10 @@ NOT_FOR_SIGNING: Final = Reason(
     "证书不是签名证书（用途不是签名，或属于证书机构）。",
     "The certificate is not one for signing: it is for another purpose, or that of an authority.",
 )
+AUTHORITY_NOT_FOR_SIGNING: Final = Reason(
+    "颁发证书的机构不签发签名证书（其证书注明了其他用途）。",
+    "An authority above the certificate issues none for signing: its own certificate states other purposes.",
+)
 CERTIFICATE_EXPIRED: Final = Reason(
     "签署时间 {time} 不在证书有效期 {start} 至 {end} 之内。",
     "Signed at {time}, outside the certificate's life from {start} to {end}.",

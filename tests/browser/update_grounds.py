@@ -43,11 +43,11 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
     whole = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body_of(case.shown, field_number))
     yield _signed_over("a field as large as the page", case, {field_number: whole}, {})
 
-    other = number_of(case.shown, rb"/T \(guardian\\0552\)")
+    beside = number_of(case.shown, rb"/T \(guardian\\0552\)")
     place = re.search(rb"/Rect \[.*?\]", body_of(case.shown, field_number))
     assert place
-    same = re.sub(rb"/Rect \[.*?\]", place[0], body_of(case.shown, other))
-    yield _signed_over("a field over another one", case, {other: same}, {})
+    same = re.sub(rb"/Rect \[.*?\]", place[0], body_of(case.shown, beside))
+    yield _signed_over("a field over another one", case, {beside: same}, {})
 
     empty = re.search(rb"/AP\s*<<\s*/N (\d+) 0 R", body_of(case.shown, field_number))
     assert empty

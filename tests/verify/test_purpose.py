@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.authorities import profile
+from hub.tokens.softkey import SoftKey
 from qianda.verify import reasons, verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import Element
@@ -40,6 +41,24 @@ async def _judged(folder: Path, extensions: list[profile.Extension]) -> Verifica
     file = await forge.close((leaf, above.root), [await above.revocation_list([])])
     trust = Trust.load([pki.write_trust(folder / "trust.pem")])
     return await asyncio.to_thread(verify_bytes, file, trust)
+
+
+@pytest.mark.parametrize(
+    ("purposes", "counts"),
+    [(["email_protection"], True), (["server_auth"], False), (["server_auth", "ocsp_signing"], False)],
+)
+async def test_an_authority_for_something_else(tmp_path: Path, purposes: list[str], counts: bool) -> None:
+    """The purposes of an authority limit those of the certificates below it, here of one that states none."""
+    pki, key = await deep_pki(), SoftKey.generate("between")
+    above = pki.authority
+    stated = [*profile.root_extensions(key.spki), ("extended_key_usage", False, purposes)]
+    name = profile.name(ORGANISATION, "between")
+    between = await certificate_for(key, (above._key, above._root.subject), name, stated)
+    file = await Forge(pki).issued_by(between, key)
+    trust = Trust.load([pki.write_trust(tmp_path / "trust.pem")])
+    report = await asyncio.to_thread(verify_bytes, file, trust)
+    assert failed(report) == (set() if counts else {Element.OWNED}), complaints(report)
+    assert counts or set(complaints(report).splitlines()) == {reasons.AUTHORITY_NOT_FOR_SIGNING.en}
 
 
 @pytest.mark.parametrize("kind", SIGNS)

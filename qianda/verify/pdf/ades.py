@@ -26,12 +26,14 @@ from pyhanko.sign.validation.policy_decl import (
 )
 from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
 from qianda.verify import reasons
 from qianda.verify.findings import Element, Finding
 from qianda.verify.pdf import issuers
+from qianda.verify.purpose import serves_signing
 from qianda.verify.trust import Trust
 
 _OF_THE_SIGNATURE = {
@@ -86,9 +88,17 @@ def _findings(name: str, result: AdESLTAValidationResult) -> Iterator[Finding]:
             yield Finding(Element.OWNED, reasons.CHAIN_WRONG.about(what=what), name)
     elif result.api_status is None or not result.api_status.docmdp_ok:
         yield Finding(Element.TEXT, reasons.CHANGED_AFTER, name)
+    elif not _leads_through_signing(result.api_status.validation_path):
+        yield Finding(Element.OWNED, reasons.AUTHORITY_NOT_FOR_SIGNING, name)
     stamp = result.signature_timestamp_status
     if result.ades_subindic == AdESPassed.OK and (stamp is None or stamp.ades_subindic != AdESPassed.OK):
         yield Finding(Element.TIME, reasons.TIME_UNTRUSTED, name)
+
+
+def _leads_through_signing(path: ValidationPath | None) -> bool:
+    """Return whether the authorities below the trusted one issue certificates for signing, which pyHanko does not
+    check."""
+    return path is not None and all(map(serves_signing, path.iter_certs(include_root=False)))
 
 
 def _offline_spec(trust: Trust) -> PdfSignatureValidationSpec:

@@ -140,6 +140,8 @@ def _check_path(path: list[x509.Certificate]) -> None:
     usage = path[0].extensions.get_extension_for_class(x509.KeyUsage).value
     if not usage.content_commitment or _can_issue(path[0]):
         raise UnusualChain("a certificate that is not for signing documents")
+    if any(each.oid == ExtensionOID.EXTENDED_KEY_USAGE for authority in path[1:-1] for each in authority.extensions):
+        raise UnusualChain("an authority for certain purposes")
     for below, authority in enumerate(path[1:]):
         usage = authority.extensions.get_extension_for_class(x509.KeyUsage).value
         length = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length

@@ -174,7 +174,7 @@ class RevisionDiff:
         for page in self.pages:
             shown = references(self.before.array(as_dictionary(self.before.read(page), "a page"), "/Annots"))
             for other in shown if number in shown else []:
-                if other != number and other in self.fields:
+                if other is not None and other != number and other in self.fields:
                     yield self.before.items(as_dictionary(self.before.read(other), "a form field"), "/Rect")
 
     def _check_array(self, number: int, old: list[Value], new: list[Value]) -> None:
