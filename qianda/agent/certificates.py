@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+
+from qianda.verify.purpose import is_for_signing
 
 MIN_RSA_BITS = 2048
 MAX_CHAIN_LENGTH = 10
@@ -96,8 +99,10 @@ def _key_fits(found: x509.Certificate) -> bool:
 
 
 def _is_for_signing(found: x509.Certificate) -> bool:
+    """Return whether the hub takes the certificate: it says that it is for signatures, and states no other purposes."""
     try:
-        usage = found.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
+        found.extensions.get_extension_for_class(x509.KeyUsage)
+        read = asn1_x509.Certificate.load(found.public_bytes(serialization.Encoding.DER))
+        return is_for_signing(read)
+    except (x509.ExtensionNotFound, TypeError):  # asn1crypto raises TypeError for malformed values
         return False
-    return usage.digital_signature or usage.content_commitment

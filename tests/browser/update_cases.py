@@ -251,6 +251,13 @@ def other_root(revision: Revision) -> None:
 
 
 @_first
+def another_identity(revision: Revision) -> None:
+    """The first part of /ID is what a file keeps in all its revisions (ISO 32000-2 14.4)."""
+    revision.trailer, count = re.subn(rb"/ID\s*\[\s*[<(][^<>()]*[>)]", b"/ID [ <00>", revision.trailer)
+    assert count == 1
+
+
+@_first
 def encrypted(revision: Revision) -> None:
     revision.trailer += b"/Encrypt << /Filter /Standard /V 1 /R 2 >>"
 

@@ -48,6 +48,9 @@ class RevisionDiff:
     def check(self, written: Sequence[int]) -> None:
         """Check the objects that the revision replaces. Raises NotSigning for any change that signing does not need."""
         allow(changed_entries(self.before.trailer, self.after.trailer), {"/Size", "/Prev", "/ID"}, "the trailer")
+        identity = written_list(self.before.trailer, "/ID")[:1]
+        if identity and not is_equal(identity, written_list(self.after.trailer, "/ID")[:1]):
+            raise NotSigning("the file has another identity")
         replaced = [
             (number, self.before.read(number), self.after.read(number))
             for number in written
