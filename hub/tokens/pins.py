@@ -57,7 +57,8 @@ class PinRefusal:
         return self.folder / hashlib.scrypt(self.pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=16).hex()
 
     def is_known(self) -> bool:
-        return self.file.exists()
+        # As long as no PIN was refused, there is no folder, and no process pays for the slow hash at its start.
+        return self.folder.exists() and self.file.exists()
 
     def note(self) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
