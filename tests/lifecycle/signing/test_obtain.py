@@ -126,12 +126,13 @@ async def test_a_contract_is_completed_with_the_certificate_of_a_licensed_author
 
 
 async def test_the_next_one_issues_when_the_first_is_away_and_staff_hear_of_it(school: School) -> None:
-    school.szca.answer = away
+    school.szca.answer, heard = away, await school.alerts()
     contract = await school.certified()
     issued = await school.issued(contract)
     assert (issued["authority"], issued["passed_over"]) == ("gdca", "szca")
     assert await school.attempts(contract) == [("failed", "szca"), ("done", "")]
-    assert await school.alerts() == ["The authority szca cannot issue certificates; gdca issues them instead"]
+    new = [each for each in await school.alerts() if each not in heard]
+    assert new == ["The authority szca cannot issue certificates; gdca issues them instead"]
     asked = len(school.szca.asked)
     await school.certified()  # szca is on cooldown: the other one is asked first
     assert len(school.szca.asked) == asked
