@@ -212,7 +212,7 @@ async def test_a_key_that_came_after_prepare_does_not_sign_for_the_earlier_certi
         await completed(running, contract)
 
 
-async def test_another_session_cannot_submit_for_this_request_or_read_its_file() -> None:
+async def test_another_session_cannot_submit_or_refuse_this_request_or_read_its_file() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor(signers=IN_ANY_ORDER)
         first, second = await person(running, contract, 0), await person(running, contract, 1)
@@ -224,6 +224,8 @@ async def test_another_session_cannot_submit_for_this_request_or_read_its_file()
             await second.accept(request, first.key.sign(request.to_be_signed))
         with pytest.raises(WrongSignature):
             await sign.prepared_file(running.hub.services, second.secret, request.id)
+        with pytest.raises(WrongSignature):
+            await sign.note_refusal(running.hub.services, second.secret, request.id, "not what was shown")
 
 
 async def test_nobody_signs_after_void_and_nobody_voids_after_a_signature() -> None:
