@@ -8,18 +8,42 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import bindparam, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.staff.accounts import CurrentSession, NewStaffSession, Staff, StaffAccount, StaffLogin, StaffSession
 from hub.model.staff.roles import StaffRole
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
+from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.staff import LOGIN_FAILURE as FAILURE, STAFF, STAFF_DIRECTORY, STAFF_SESSION as SESSION
 
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]
 # The time of a session's last use is stored this precisely.
 SEEN_EVERY = timedelta(minutes=1)
+# Each request of the console runs these two.
+_FIND_SESSION = SqlStatement(
+    select(
+        *_STAFF,
+        STAFF.c.password_expires_at,
+        STAFF.c.totp_since,
+        SESSION.c.pending,
+        SESSION.c.by_provider,
+        SESSION.c.id.label("session"),
+    )
+    .join(SESSION, SESSION.c.staff == STAFF.c.id)
+    .where(
+        SESSION.c.secret_hash == bindparam("secret_hash"),
+        SESSION.c.expires_at > bindparam("now"),
+        SESSION.c.seen_at > bindparam("used_since"),
+        STAFF.c.disabled_at.is_(None),
+    )
+)
+_NOTE_SEEN = SqlStatement(
+    SESSION.update()
+    .where(SESSION.c.id == bindparam("session"), SESSION.c.seen_at <= bindparam("seen_before"))
+    .values(seen_at=bindparam("now"))
+)
 
 
 def key_hash(secret: str) -> bytes:
@@ -103,11 +127,8 @@ class Accounts(EncryptedRepository):
 
     async def find_session(self, secret: str, now: datetime, idle: timedelta) -> CurrentSession | None:
         """Return the open session with this secret; None if it was not used for the time `idle`."""
-        live = (SESSION.c.expires_at > now) & (SESSION.c.seen_at > now - idle) & STAFF.c.disabled_at.is_(None)
-        columns = (*_STAFF, STAFF.c.password_expires_at, STAFF.c.totp_since, SESSION.c.pending, SESSION.c.by_provider)
-        statement = select(*columns, SESSION.c.id.label("session")).join(SESSION, SESSION.c.staff == STAFF.c.id)
-        found = await self._connection.execute(statement.where(SESSION.c.secret_hash == key_hash(secret), live))
-        row = found.first()
+        values = {"secret_hash": key_hash(secret), "now": now, "used_since": now - idle}
+        row = (await self._connection.execute(_FIND_SESSION, values)).first()
         if row is None:
             return None
         one_time, factor = row["password_expires_at"] is not None, row["totp_since"] is not None
@@ -115,8 +136,8 @@ class Accounts(EncryptedRepository):
 
     async def note_seen(self, session: UUID, now: datetime) -> None:
         """Note a request of this session, to the minute, so that most requests write nothing."""
-        stale = (SESSION.c.id == session) & (SESSION.c.seen_at <= now - SEEN_EVERY)
-        await self._connection.execute(SESSION.update().where(stale).values(seen_at=now))
+        values = {"session": session, "seen_before": now - SEEN_EVERY, "now": now}
+        await self._connection.execute(_NOTE_SEEN, values)
 
     async def end_session(self, secret: str) -> None:
         await self._connection.execute(SESSION.delete().where(SESSION.c.secret_hash == key_hash(secret)))
