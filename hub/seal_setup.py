@@ -15,7 +15,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from hub.authorities.request import accept_certificate, certificate_request, read_certificates
+from hub.authorities.request import accept_certificate, certificate_request, read_certificate_files
 from hub.documents.signing.signature import certified_key
 from hub.errors import BadInput
 from hub.initialise import renew
@@ -102,7 +102,7 @@ async def install_seal(settings: Settings, owner_dsn: str, files: Sequence[tuple
     sentence. Raises as `accept_certificate` does; then nothing was changed.
     """
     async with _opened(settings) as (pki, token):
-        certificates = read_certificates(files)
+        certificates = read_certificate_files(files)
         own = await token.key(settings.token.seal_key)
         certified = {certified_key(each) for each in certificates}
         spki = pki.seal_key.spki if pki.seal_key.spki in certified else own.spki
@@ -126,7 +126,7 @@ class Pkcs12File:
     def read(self) -> Pkcs12Content:
         """Return the key, and the certificates from all files. Raises BadInput."""
         content = read_pkcs12(self.name, self.data, self.password)
-        return replace(content, certificates=(*content.certificates, *read_certificates(self.above)))
+        return replace(content, certificates=(*content.certificates, *read_certificate_files(self.above)))
 
 
 async def check_pkcs12(file: Pkcs12File, own_root: bytes, now: datetime) -> tuple[Pkcs12Content, tuple[bytes, ...]]:

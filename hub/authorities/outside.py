@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.authorities import AuthorityContext, CertificateStatus, Issued, Revoked
 from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
-from hub.authorities.revocation import RevocationLists
+from hub.authorities.revocation import RevocationClient
 from hub.errors import AuthorityUnavailable
 from qianda.verify.purpose import is_for_signing
 from qianda.verify.trust import says_trial
@@ -53,7 +53,7 @@ class Outside:
             raise ValueError(f"authorities.{context.name}.chain: a certificate is not issued by the next one")
         self.trial = options.trial or any(says_trial(asn1_x509.Certificate.load(der)) for der in self.chain)
         self.context = context
-        self._lists = RevocationLists(context.http, context.clock)
+        self._lists = RevocationClient(context.http, context.clock)
 
     def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
         """Return the certificate for this key from those in an answer. Raises AuthorityUnavailable if none can be
@@ -94,13 +94,19 @@ class Outside:
 
 def read_certificates(content: bytes) -> list[bytes]:
     """Return every certificate (DER) in the content of a PEM or DER file. Raises ValueError if there is none."""
-    blocks = list(pem.unarmor(content, multiple=True)) if pem.detect(content) else [("CERTIFICATE", {}, content)]
-    found = [bytes(der) for kind, _, der in blocks if kind == "CERTIFICATE"]
+    found = split_certificates(content)
     for der in found:
         x509.load_der_x509_certificate(der)
     if not found:
         raise ValueError("there is no certificate in it")
     return found
+
+
+def split_certificates(content: bytes) -> list[bytes]:
+    """Return the certificates in PEM, or the content itself, which is then DER. Raises ValueError for invalid PEM."""
+    if not pem.detect(content):
+        return [content]
+    return [bytes(der) for kind, _, der in pem.unarmor(content, multiple=True) if kind == "CERTIFICATE"]
 
 
 def _spki(certificate: x509.Certificate) -> bytes:

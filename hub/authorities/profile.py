@@ -104,9 +104,12 @@ def issued_by(certificate: bytes, issuer: bytes) -> bool:
 
 @lru_cache(maxsize=MAX_KNOWN)
 def key_identifier(spki: bytes) -> bytes:
+    return hash_key_bits(acceptable_key(spki))
+
+
+def hash_key_bits(key: keys.PublicKeyInfo) -> bytes:
     """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It serves as a name, not as protection."""
-    bits = acceptable_key(spki)["public_key"].contents[1:]
-    return hashlib.sha1(bits, usedforsecurity=False).digest()
+    return hashlib.sha1(key["public_key"].contents[1:], usedforsecurity=False).digest()
 
 
 def root_extensions(spki: bytes) -> list[Extension]:

@@ -9,6 +9,7 @@ from asn1crypto import algos, csr, pem, x509
 
 from hub.authorities.brought import SignerTrust, check_chain
 from hub.authorities.builtin import AuthorityKey
+from hub.authorities.outside import split_certificates
 from hub.authorities.profile import acceptable_key, shorten_text, signing_extensions
 from hub.authorities.revocation import names_a_source
 from hub.errors import BadInput, CertificateNotTrusted
@@ -53,13 +54,12 @@ async def certificate_request(key: AuthorityKey, organisation: str, credit_code:
     return bytes(pem.armor("CERTIFICATE REQUEST", request.dump()))
 
 
-def read_certificates(files: Sequence[tuple[str, bytes]]) -> list[bytes]:
+def read_certificate_files(files: Sequence[tuple[str, bytes]]) -> list[bytes]:
     """Return the certificates (DER) in these PEM or DER files, given by name. Raises BadInput that names the file."""
     found = []
     for name, data in files:
         try:
-            blocks = list(pem.unarmor(data, multiple=True)) if pem.detect(data) else [("CERTIFICATE", {}, data)]
-            ders = [block for kind, _, block in blocks if kind == "CERTIFICATE"]
+            ders = split_certificates(data)
             for der in ders:
                 x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses all of it
         except (ValueError, TypeError) as error:

@@ -66,7 +66,7 @@ class _Said:
         return max(ends)[1]
 
 
-class RevocationLists:
+class RevocationClient:
     def __init__(self, http: aiohttp.ClientSession, clock: Callable[[], datetime]) -> None:
         self._http = http
         self._clock = clock

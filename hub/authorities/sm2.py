@@ -6,7 +6,6 @@ because an OFD has no place for one. Source: GB/T 20518, which is RFC 5280 with 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +14,7 @@ from asn1crypto import keys, x509
 
 from hub.authorities import Clock
 from hub.authorities.builtin import CLOCK_TOLERANCE, ROOT_LIFE, SEAL_LIFE, AuthorityKey, new_serial
-from hub.authorities.profile import KeyHolder, name, point_in_time, shorten_text
+from hub.authorities.profile import KeyHolder, hash_key_bits, name, point_in_time, shorten_text
 from hub.errors import BadInput
 from qianda import sm2
 from qianda.trust_marks import SEAL_MAKER_POLICY_OID, SEAL_POLICY_OID, TRIAL_POLICY_OID
@@ -106,6 +105,4 @@ def _extension(extn_id: str, value: Any, *, critical: bool = False) -> dict[str,
 
 
 def _key_identifier(spki: bytes) -> bytes:
-    """Return the SHA-1 over the key bits, as in RFC 5280, 4.2.1.2 (1). It serves as a name, not as protection."""
-    bits = keys.PublicKeyInfo.load(spki)["public_key"].contents[1:]
-    return hashlib.sha1(bits, usedforsecurity=False).digest()
+    return hash_key_bits(keys.PublicKeyInfo.load(spki))

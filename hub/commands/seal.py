@@ -13,7 +13,7 @@ from hub.commands.open_database import opened_database
 from hub.commands.with_hub import check_current, first_line, real_settings, said_plainly, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
-from hub.model.staff.scope import EVERYTHING
+from hub.model.staff.scope import EVERYTHING, Actor
 from qianda.seal_command import DEFAULT_COMMAND, SealGroup, seal_files
 
 if TYPE_CHECKING:
@@ -119,11 +119,11 @@ def renew(
 
 async def _renew_named(hub: Hub, name: str, files: list[Path]) -> str:
     from hub.lifecycle.sealing.seals.make_seal import renew_seal
-    from hub.lifecycle.sealing.seals.manage_seals import Keeper, find_seal
+    from hub.lifecycle.sealing.seals.manage_seals import find_seal
 
     seal = await find_seal(hub.services, EVERYTHING, name)
     given = [(str(file), file.read_bytes()) for file in files]
-    renewed = await renew_seal(hub.services, Keeper(COMMAND_LINE.actor, EVERYTHING), seal.id, given)
+    renewed = await renew_seal(hub.services, Actor(COMMAND_LINE.actor, EVERYTHING), seal.id, given)
     return f"{renewed.name}: its certificate is valid until {renewed.ends_at:%Y-%m-%d}."
 
 

@@ -14,9 +14,9 @@ import typer
 from hub.commands.with_hub import first_line, get_headquarters, said_plainly, say, uuid_of, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
+from hub.model.staff.scope import EVERYTHING, Actor
 
 if TYPE_CHECKING:
-    from hub.lifecycle.sealing.seals.manage_seals import Keeper
     from hub.model.sealing.seal import Seal
     from hub.model.sealing.sm2_seal import Sm2Seal
     from hub.wiring import Hub
@@ -30,6 +30,7 @@ Certificates = Annotated[
     typer.Option("--certificate", help="An outside authority's certificate and all above it. [default: built-in]"),
 ]
 DAY = ["%Y-%m-%d"]
+_KEEPER = Actor(COMMAND_LINE.actor, EVERYTHING)
 
 
 @app.command("list")
@@ -39,8 +40,8 @@ def list_command() -> None:
     async def act(hub: Hub) -> tuple[list[Seal], dict[UUID, Sm2Seal]]:
         from hub.lifecycle.sealing.seals.manage_seals import list_seals
 
-        seals = await list_seals(hub.services, _keeper().scope)
-        async with hub.database.transaction(_keeper().scope) as tx:
+        seals = await list_seals(hub.services, EVERYTHING)
+        async with hub.database.transaction(EVERYTHING) as tx:
             return seals, {side.seal: side for side in await tx.sm2_seals.list_all()}
 
     with said_plainly():
@@ -58,7 +59,7 @@ def keys_command() -> None:
     async def act(hub: Hub) -> list[str]:
         from hub.lifecycle.sealing.seals.list_seal_keys import describe_seal_keys
 
-        return await describe_seal_keys(hub.services, _keeper().scope)
+        return await describe_seal_keys(hub.services, EVERYTHING)
 
     with said_plainly():
         for line in with_hub(act):
@@ -71,7 +72,7 @@ def show_command(name: Name) -> None:
 
     async def act(hub: Hub) -> list[str]:
         seal = await _find(hub, name)
-        async with hub.database.transaction(_keeper().scope) as tx:
+        async with hub.database.transaction(EVERYTHING) as tx:
             request, grants = await tx.seals.get_request(seal.id), await tx.seals.list_grants(seal.id)
         lines = [
             f"{seal.name}: {seal.state.value}, {seal.registered_name}, {seal.registered_code}, key {seal.key_label}"
@@ -119,7 +120,7 @@ def apply_command(
             reason=reason,
             picture=picture.read_bytes() if picture else None,
         )
-        return await apply_for_seal(hub.services, _keeper(), asked)
+        return await apply_for_seal(hub.services, _KEEPER, asked)
 
     with said_plainly():
         seal = with_hub(act)
@@ -148,7 +149,7 @@ def reject_command(name: Name) -> None:
     async def act(hub: Hub) -> Seal:
         from hub.lifecycle.sealing.seals.manage_seals import reject_seal
 
-        return await reject_seal(hub.services, _keeper(), (await _find(hub, name)).id)
+        return await reject_seal(hub.services, _KEEPER, (await _find(hub, name)).id)
 
     _say_state(act)
 
@@ -164,12 +165,12 @@ def make_command(
     async def ask(hub: Hub) -> bytes:
         from hub.lifecycle.sealing.seals.make_seal import request_seal_certificate
 
-        return await request_seal_certificate(hub.services, _keeper(), (await _find(hub, name)).id)
+        return await request_seal_certificate(hub.services, _KEEPER, (await _find(hub, name)).id)
 
     async def act(hub: Hub) -> Seal:
         from hub.lifecycle.sealing.seals.make_seal import make_seal
 
-        return await make_seal(hub.services, _keeper(), (await _find(hub, name)).id, _read(certificate))
+        return await make_seal(hub.services, _KEEPER, (await _find(hub, name)).id, _read(certificate))
 
     if request:
         with said_plainly():
@@ -189,7 +190,7 @@ def make_sm2_command(
     async def act(hub: Hub) -> Sm2Seal:
         from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 
-        return await make_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, token_key, replaces=replace)
+        return await make_sm2_seal(hub.services, _KEEPER, (await _find(hub, name)).id, token_key, replaces=replace)
 
     _say_side(name, act)
 
@@ -207,7 +208,7 @@ def install_sm2_command(
         from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, install_sm2_seal
 
         given = GivenSm2Seal(str(file), file.read_bytes(), _read(certificate), token_key)
-        return await install_sm2_seal(hub.services, _keeper(), (await _find(hub, name)).id, given)
+        return await install_sm2_seal(hub.services, _KEEPER, (await _find(hub, name)).id, given)
 
     side = _say_side(name, act)
     say(
@@ -237,14 +238,14 @@ def grant_command(
         seal = await _find(hub, name)
         if end:
             grant = uuid_of(end, "a grant: `qianda seal show` lists them", "end")
-            await revoke_grant(hub.services, _keeper(), seal.id, grant)
+            await revoke_grant(hub.services, _KEEPER, seal.id, grant)
             return f"The grant has ended: {end}."
         if len(chosen) != 1:
             raise BadInput("give one of --client and --contracts", field="grantee")
         expires = end_of_day(until and until.date(), (await get_headquarters(hub)).zone)
         where = campus or seal.campus
         asked = NewGrant(chosen[0][0], chosen[0][1], where, template or (), expires, uses)
-        made = await grant_seal(hub.services, _keeper(), seal.id, asked)
+        made = await grant_seal(hub.services, _KEEPER, seal.id, asked)
         return f"Granted: {made.id} to {made.grantee} at {made.campus}."
 
     with said_plainly():
@@ -268,7 +269,7 @@ def _move(word: str) -> Callable[[str], None]:
             from hub.lifecycle.sealing.seals.manage_seals import move_seal
             from hub.model.sealing.seal import SealAct
 
-            return await move_seal(hub.services, _keeper(), (await _find(hub, name)).id, SealAct(word))
+            return await move_seal(hub.services, _KEEPER, (await _find(hub, name)).id, SealAct(word))
 
         _say_state(act)
 
@@ -296,25 +297,17 @@ def register_command(
         first = start_of_day(since.date(), zone) if since else now - timedelta(days=31)
         end = start_of_day(until.date() + timedelta(days=1), zone) if until else now + timedelta(seconds=1)
         form = RegisterForm.XLSX if file.suffix == ".xlsx" else RegisterForm.CSV
-        return await export_register(hub.services, _keeper(), (await _find(hub, name)).id, Period(first, end), form)
+        return await export_register(hub.services, _KEEPER, (await _find(hub, name)).id, Period(first, end), form)
 
     with said_plainly():
         file.write_bytes(with_hub(act))
         say(f"{file}: written, and noted in the school's record.")
 
 
-def _keeper() -> Keeper:
-    from hub.lifecycle.sealing.seals.manage_seals import Keeper
-    from hub.model.staff.scope import EVERYTHING
-
-    return Keeper(COMMAND_LINE.actor, EVERYTHING)
-
-
-async def _person(hub: Hub, login: str, password: str) -> Keeper:
+async def _person(hub: Hub, login: str, password: str) -> Actor:
     """Return the account that login and password identify. Raises WrongPassword, Locked, RoleNotAllowed; BadInput if it
     has a second factor, because only the console asks for that code."""
     from hub.errors import RoleNotAllowed
-    from hub.lifecycle.sealing.seals.manage_seals import Keeper
     from hub.lifecycle.staff.check_password import PasswordGate
     from hub.model.staff.roles import Permission, may
 
@@ -323,8 +316,8 @@ async def _person(hub: Hub, login: str, password: str) -> Keeper:
         raise BadInput("this account has a second factor: approve in the console", field="as")
     if known.one_time or not may(known.staff.role, Permission.APPROVE_SEAL):
         raise RoleNotAllowed
-    async with hub.database.transaction(_keeper().scope) as tx:
-        return Keeper(f"staff:{known.staff.id}", await tx.school.get_scope_below(known.staff.campus))
+    async with hub.database.transaction(EVERYTHING) as tx:
+        return Actor(f"staff:{known.staff.id}", await tx.school.get_scope_below(known.staff.campus))
 
 
 def _password(file: Path | None) -> str:
@@ -336,7 +329,7 @@ def _password(file: Path | None) -> str:
 async def _find(hub: Hub, name: str) -> Seal:
     from hub.lifecycle.sealing.seals.manage_seals import find_seal
 
-    return await find_seal(hub.services, _keeper().scope, name)
+    return await find_seal(hub.services, EVERYTHING, name)
 
 
 def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:

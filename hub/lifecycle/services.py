@@ -14,7 +14,7 @@ from hub.attestations import Attestors
 from hub.authorities import Authority
 from hub.authorities.brought import SignerTrust
 from hub.authorities.builtin import BuiltinAuthority
-from hub.authorities.revocation import RevocationLists
+from hub.authorities.revocation import RevocationClient
 from hub.documents.contract.contract_data import SchoolFacts
 from hub.documents.contract.layout import ContractPrinter
 from hub.documents.contract.own_pdf import OwnPdfReader
@@ -137,7 +137,7 @@ class SigningServices:
     real_names: IdentityProvider | None
     authorities: Authorities
     signer_trust: SignerTrust
-    revocation: RevocationLists
+    revocation: RevocationClient
     attestors: Attestors = field(default_factory=dict)
     plans: SignaturePlans = field(default_factory=SignaturePlans)
 

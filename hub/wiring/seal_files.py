@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from hub.authorities.request import read_certificates
+from hub.authorities.request import read_certificate_files
 from hub.lifecycle.services import SealFileServices
 from hub.model.sealing.webhook import WebhookAddress, read_webhook_key
 from hub.settings import Settings
@@ -39,5 +39,5 @@ def connect_seal_files(settings: Settings, closing: AsyncExitStack, clock: Clock
             name: WebhookAddress(name, hook.url, read_webhook_key(hook.secret_file.read_text("utf-8")))
             for name, hook in configured.webhooks.items()
         },
-        trusted_roots=read_certificates([(str(path), path.read_bytes()) for path in configured.trusted_roots]),
+        trusted_roots=read_certificate_files([(str(path), path.read_bytes()) for path in configured.trusted_roots]),
     )

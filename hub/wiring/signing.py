@@ -9,7 +9,7 @@ import aiohttp
 from hub import attestations, authorities, identity as identities
 from hub.attestations import Attestor
 from hub.authorities import Authority
-from hub.authorities.revocation import RevocationLists
+from hub.authorities.revocation import RevocationClient
 from hub.identity import IdentityProvider
 from hub.identity.roster import RosterIdentity
 from hub.installation.pki import BuiltinPki
@@ -34,7 +34,7 @@ def connect_signing(
         real_names=_real_names(settings, http, clock),
         authorities=authorities,
         signer_trust=signer_trust(settings, pki.authority.root, outside),
-        revocation=RevocationLists(http, clock),
+        revocation=RevocationClient(http, clock),
         attestors=_attestors(settings, http, clock),
     )
 

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from hub.authorities.revocation import RevocationLists
+from hub.authorities.revocation import RevocationClient
 from hub.errors import AuthorityUnavailable
 from tests.custody.outside_authority import OutsideAuthority, ec_key, outside_authority, person
 
@@ -46,7 +46,7 @@ async def asked(authority: OutsideAuthority, later: timedelta = timedelta(0)) ->
     certificate = authority.issue(ec_key().public_key(), person("陈建国"))
     chain = (*authority.chain(certificate), authority.root.public_bytes(Encoding.DER))
     async with aiohttp.ClientSession() as http:
-        return (await RevocationLists(http, lambda: datetime.now(UTC) + later).of(chain)).revoked
+        return (await RevocationClient(http, lambda: datetime.now(UTC) + later).of(chain)).revoked
 
 
 async def test_a_list_of_its_authority_and_of_today_speaks() -> None:

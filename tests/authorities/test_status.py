@@ -15,7 +15,7 @@ from asn1crypto import ocsp
 from cryptography import x509
 
 from hub.authorities.ocsp_client import OcspClient
-from hub.authorities.revocation import RevocationLists, Status
+from hub.authorities.revocation import RevocationClient, Status
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 from hub.tokens.softkey import SoftKey
 from tests.authorities.certomancer_pki import BOTH, CertomancerPki
@@ -51,7 +51,7 @@ def chain(pki: CertomancerPki, name: str = "person") -> tuple[bytes, ...]:
 async def status(
     http: aiohttp.ClientSession, certificates: tuple[bytes, ...], later: timedelta = timedelta(0)
 ) -> Status:
-    return await RevocationLists(http, lambda: utc_now() + later).of(certificates)
+    return await RevocationClient(http, lambda: utc_now() + later).of(certificates)
 
 
 @pytest.mark.parametrize("names", [BOTH, ("list",), ("ocsp",)])

@@ -30,12 +30,11 @@ from hub.errors import WrongAnswer
 from hub.initialise import initialise
 from hub.lifecycle.evidence.delete_files import delete_superseded
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
-from hub.lifecycle.sealing.seals.manage_seals import Keeper
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
-from hub.model.staff.scope import EVERYTHING
+from hub.model.staff.scope import EVERYTHING, Actor
 from hub.settings import PACKED, Settings
 from hub.web.app import make_app
 from hub.wiring import Hub, build
@@ -139,7 +138,7 @@ async def _give_sm2_side(hub: Hub) -> None:
         seal = await get_configured_seal(hub.services, tx)
         side = await tx.sm2_seals.get(seal.id)
     if side is None:
-        await make_sm2_seal(hub.services, Keeper("test", EVERYTHING), seal.id)
+        await make_sm2_seal(hub.services, Actor("test", EVERYTHING), seal.id)
 
 
 async def _live(running: Running, plan: Plan, channel: ProviderChannel) -> None:

@@ -72,7 +72,7 @@ async def round_of_work(running: Running) -> None:
     """Do what a worker does when it wakes up: due steps, then messages whose fate is open."""
     while await running.worker.due_steps.sweep():
         pass
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     await every_open_task_has_one_next_step(running)
 
 

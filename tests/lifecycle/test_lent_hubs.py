@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text
+from hub.lifecycle.school.edit_texts import TextPlace, begin_text
 from hub.model.messaging.message import Purpose
 from hub.model.school.text_version import TextKind, TextState
-from hub.model.staff.scope import EVERYTHING
+from hub.model.staff.scope import EVERYTHING, Actor
 from tests.connected_providers import carried_by
 from tests.everything_stored import fingerprint
 from tests.lent_hubs import lent_hub
@@ -72,7 +72,7 @@ async def test_texts_that_staff_approved_are_gone_with_their_rows() -> None:
     async with quiet_hub() as running:
         services, texts = running.hub.services, running.hub.services.messaging.texts
         new = texts.current.get(Purpose.REMINDER, "sms", "zh").text
-        draft = await begin_text(services, TextEditor("staff:ann", EVERYTHING), approved)
+        draft = await begin_text(services, Actor("staff:ann", EVERYTHING), approved)
         changed = {key: f"{words}!" for key, words in draft.texts.items()}
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.text_versions.save(replace(draft, texts=changed, state=TextState.IN_FORCE))

@@ -127,7 +127,7 @@ async def hub_rounds(running: Running, clock: StandingClock, until: datetime) ->
             clock.go_to(until)
             return
         clock.go_to(due)
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
 
 
 def minutes_between(moments: Sequence[datetime]) -> list[float]:

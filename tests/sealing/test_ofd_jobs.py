@@ -13,12 +13,11 @@ from sqlalchemy import text
 from hub.errors import BadInput
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seals.list_seal_keys import describe_seal_keys
-from hub.lifecycle.sealing.seals.manage_seals import Keeper
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.sm2_seal import Sm2KeyPlace
 from hub.model.staff.roles import StaffRole
-from hub.model.staff.scope import EVERYTHING
+from hub.model.staff.scope import EVERYTHING, Actor
 from hub.operator_metrics import render_hub_metrics
 from qianda.verify import verify_bytes
 from qianda.verify.trust import Trust
@@ -30,7 +29,7 @@ from tests.sealing.parts import pages
 from tests.web.staff_visit import add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-KEEPER = Keeper("test", EVERYTHING)
+KEEPER = Actor("test", EVERYTHING)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

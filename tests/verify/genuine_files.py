@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from hub.authorities.revocation import RevocationLists
+from hub.authorities.revocation import RevocationClient
 from hub.documents.signing.stamps import SignerStamp, seal_stamp, signature_stamp
 from hub.plugins import seal_key
 from hub.tokens import TokenContext
@@ -120,7 +120,7 @@ async def sealed_by_a_service(folder: Path, signed: FinishedParts) -> FinishedPa
             key = await seal_key(service.options(2, SEAL, pin=PIN), TokenContext(http))
             assert key is not None
             sealed = await sign(signed.final, SEAL, key, key.certificates, pki, final=True, appearance=pictures()[SEAL])
-            said = await RevocationLists(http, utc_now).of(key.certificates)
+            said = await RevocationClient(http, utc_now).of(key.certificates)
     lists = [await pki.authority.revocation_list([]), *said.lists]
     final = await close(sealed, pki.timestamps, [*pki_certificates(pki), *key.certificates], lists, said.answers)
     with signed.trust_pem.open("ab") as trusted:

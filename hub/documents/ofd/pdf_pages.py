@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MILLIMETRES: Final = 25.4 / 72
 IDENTITY: Final[Matrix] = (1, 0, 0, 1, 0, 0)
 BLACK: Final[Colour] = (0, 0, 0)
-MAX_FORM_DEPTH = 10
+MAX_CARRIED_FORM_DEPTH = 10
 _CLOSE = 1e-4  # mm
 _CODE_BYTES = 2
 _FILLED, _INVISIBLE = 0, 3
@@ -254,7 +254,7 @@ class _Interpreter:
             self._page.images[name] = shown
             self._page.drawn.append(DrawnImage(name, self._state.matrix, self._state.clip))
             return
-        if shown.get("/Subtype") != "/Form" or self._depth >= MAX_FORM_DEPTH:
+        if shown.get("/Subtype") != "/Form" or self._depth >= MAX_CARRIED_FORM_DEPTH:
             raise BadInput("The PDF draws in a way that cannot be carried over to OFD: Do", field="document")
         matrix = combine(_matrix(shown.get("/Matrix", IDENTITY)), self._state.matrix)
         inner = _Interpreter(self._page, shown.get("/Resources", self._resources), matrix, self._depth + 1)

@@ -38,20 +38,12 @@ from hub.model.school.text_version import (
     submit_text,
 )
 from hub.model.staff.roles import Permission
-from hub.model.staff.scope import Scope
+from hub.model.staff.scope import Actor, Scope
 from hub.router.message_texts import find_message_faults
 from hub.store.transaction import Transaction
 
 # The name of a message's text in the files, if the message has no version yet.
 FILES = "files"
-
-
-@dataclass(frozen=True)
-class TextEditor:
-    """A person who works on a text. `actor`: their name in the record."""
-
-    actor: str
-    scope: Scope
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ def find_file_text(services: Services, place: TextPlace) -> FileText | None:
     return FileText(FILES, order_texts(texts), {})
 
 
-async def begin_text(services: Services, editor: TextEditor, place: TextPlace, base: str = "") -> TextVersion:
+async def begin_text(services: Services, editor: Actor, place: TextPlace, base: str = "") -> TextVersion:
     """Begin a draft from the texts of a version, by default of the one in force. What a template demands is taken from
     the files (ADR 31).
 
@@ -112,9 +104,16 @@ def continue_text(files: FileText, found: TextVersion | None) -> FileText:
     return FileText(found.label, begin_texts(files.texts, found), begin_fixed(files.fixed, found))
 
 
-async def add_draft(tx: Transaction, editor: TextEditor, place: TextPlace, begun: FileText) -> TextVersion:
+async def add_draft(tx: Transaction, editor: Actor, place: TextPlace, begun: FileText) -> TextVersion:
     """Add a draft that begins with this text, and record it."""
-    draft = TextVersion(
+    added = await tx.text_versions.add(make_draft(place, begun, tx.now))
+    await record_text(tx, "text-begun", added, editor)
+    return added
+
+
+def make_draft(place: TextPlace, begun: FileText, now: datetime | None) -> TextVersion:
+    """Return a draft that begins with this text."""
+    return TextVersion(
         id=uuid4(),
         kind=place.kind,
         subject=place.subject,
@@ -123,42 +122,37 @@ async def add_draft(tx: Transaction, editor: TextEditor, place: TextPlace, begun
         base=begun.version,
         texts=begun.texts,
         fixed=begun.fixed,
-        changed_at=tx.now,
+        changed_at=now,
     )
-    added = await tx.text_versions.add(draft)
-    await record_text(tx, "text-begun", added, editor)
-    return added
 
 
 def _key(place: TextPlace) -> tuple[TextKind, str]:
     return place.kind, place.subject
 
 
-async def save_text(
-    services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
-) -> TextVersion:
+async def save_text(services: Services, editor: Actor, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     """Store the entered texts. They are checked only when the draft is submitted. Raises as `edit_text` does."""
     check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         before = await tx.text_versions.get(place.kind, place.subject, label, lock=True)
-        after = edit_text(before, edit, editor.actor, tx.now)
+        after = edit_text(before, edit, editor.name, tx.now)
         await tx.text_versions.save(after)
     return after
 
 
-async def submit(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
+async def submit(services: Services, editor: Actor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Submit a draft, after checking that it can be drawn or sent. Raises as `submit_text` and `check_text` do."""
     await _check_at(services, editor, place, label)
     return await _move(
-        services, editor, (place, label), "text-submitted", lambda it, at: submit_text(it, revision, editor.actor, at)
+        services, editor, (place, label), "text-submitted", lambda it, at: submit_text(it, revision, editor.name, at)
     )
 
 
-async def approve(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
+async def approve(services: Services, editor: Actor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Put a submitted version into force. Raises as `approve_text` and `check_text` do."""
     await _check_at(services, editor, place, label)  # courses and providers may have changed since it was submitted
     approved = await _move(
-        services, editor, (place, label), "text-approved", lambda it, at: approve_text(it, revision, editor.actor, at)
+        services, editor, (place, label), "text-approved", lambda it, at: approve_text(it, revision, editor.name, at)
     )
     if place.kind is TextKind.MESSAGE:
         async with services.database.transaction(editor.scope) as tx:
@@ -166,23 +160,21 @@ async def approve(services: Services, editor: TextEditor, place: TextPlace, labe
     return approved
 
 
-async def send_back(
-    services: Services, editor: TextEditor, place: TextPlace, label: str, edit: TextEdit
-) -> TextVersion:
+async def send_back(services: Services, editor: Actor, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     """Make a submitted version a draft again, with the reason. Raises as `send_back_text` does."""
     return await _move(
-        services, editor, (place, label), "text-sent-back", lambda it, at: send_back_text(it, edit, editor.actor, at)
+        services, editor, (place, label), "text-sent-back", lambda it, at: send_back_text(it, edit, editor.name, at)
     )
 
 
-async def discard(services: Services, editor: TextEditor, place: TextPlace, label: str, revision: int) -> TextVersion:
+async def discard(services: Services, editor: Actor, place: TextPlace, label: str, revision: int) -> TextVersion:
     """Discard a version that is not needed any more. Raises as `discard_text` does."""
     return await _move(
-        services, editor, (place, label), "text-discarded", lambda it, at: discard_text(it, revision, editor.actor, at)
+        services, editor, (place, label), "text-discarded", lambda it, at: discard_text(it, revision, editor.name, at)
     )
 
 
-async def _check_at(services: Services, editor: TextEditor, place: TextPlace, label: str) -> None:
+async def _check_at(services: Services, editor: Actor, place: TextPlace, label: str) -> None:
     check_editor(editor)
     async with services.database.transaction(editor.scope) as tx:
         version = await tx.text_versions.get(place.kind, place.subject, label)
@@ -191,7 +183,7 @@ async def _check_at(services: Services, editor: TextEditor, place: TextPlace, la
 
 async def _move(
     services: Services,
-    editor: TextEditor,
+    editor: Actor,
     named: tuple[TextPlace, str],
     kind: str,
     decide: Callable[[TextVersion, datetime], TextVersion],
@@ -204,7 +196,7 @@ async def _move(
         if moved.state is TextState.SUBMITTED:
             await _ask_for_approval(services, tx, moved)
         else:
-            await finish_approval_task(tx, APPROVE_TEXT, text_address(moved), editor.actor)
+            await finish_approval_task(tx, APPROVE_TEXT, text_address(moved), editor.name)
         await record_text(tx, kind, moved, editor)
     return moved
 
@@ -252,13 +244,13 @@ async def check_text(services: Services, scope: Scope, version: TextVersion) -> 
         raise BadInput("\n".join(faults), field="texts")
 
 
-def check_editor(editor: TextEditor) -> None:
+def check_editor(editor: Actor) -> None:
     """Raise NotAllowed unless the editor's scope is the whole school."""
     if editor.scope.campuses is not None:
         raise NotAllowed("texts apply to the whole school, so only accounts of headquarters can change them")
 
 
-async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: TextEditor) -> None:
+async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: Actor) -> None:
     """Append an act on a version to the school's record."""
     facts = {
         "kind": version.kind.value,
@@ -266,4 +258,4 @@ async def record_text(tx: Transaction, kind: str, version: TextVersion, editor: 
         "template_version": version.label,
         "text_sha256": version.sha256,
     }
-    await record_hub_act(tx, kind, editor.actor, facts)
+    await record_hub_act(tx, kind, editor.name, facts)

@@ -13,7 +13,6 @@ from hub.documents.contract.template_texts import COPIED_FROM
 from hub.errors import BadInput
 from hub.lifecycle.school.edit_texts import (
     FileText,
-    TextEditor,
     TextPlace,
     add_draft,
     check_editor,
@@ -23,13 +22,14 @@ from hub.lifecycle.school.edit_texts import (
 from hub.lifecycle.services import Services
 from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.school.text_version import TextKind, TextVersion
+from hub.model.staff.scope import Actor
 from hub.store.transaction import Transaction
 
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_NAME_LENGTH: Final = 40
 
 
-async def begin_template(services: Services, editor: TextEditor, name: str, source: str) -> TextVersion:
+async def begin_template(services: Services, editor: Actor, name: str, source: str) -> TextVersion:
     """Begin the first draft of a template. `source`: the template to copy, as it is in force.
 
     Raises BadInput (`name`, `source`), NotAllowed, and TextAlreadyOpen if somebody else has just begun the same one.

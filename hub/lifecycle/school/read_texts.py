@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hub.documents.contract.template_texts import build_templates
 from hub.errors import TextVersionNotFound
-from hub.lifecycle.school.edit_texts import FileText, TextPlace, find_file_text
+from hub.lifecycle.school.edit_texts import TextPlace, find_file_text, make_draft
 from hub.lifecycle.school.sample_contract import draw_sample, get_sample_place, make_sample
 from hub.lifecycle.services import Services
 from hub.model.messaging.message import Purpose
@@ -100,7 +100,7 @@ async def read_version(services: Services, scope: Scope, place: TextPlace, label
     async with services.database.transaction(scope) as tx:
         all_of_it = {version.label: version for version in await tx.text_versions.list_all(place.kind, place.subject)}
     if files is not None:
-        all_of_it[files.version] = _of_files(place, files)
+        all_of_it[files.version] = replace(make_draft(place, files, None), id=_NO_ROW, state=TextState.SUPERSEDED)
     found = all_of_it.get(label)
     if found is None:
         raise TextVersionNotFound
@@ -112,20 +112,6 @@ async def read_version(services: Services, scope: Scope, place: TextPlace, label
     changes = [(key, compare_lines(before.texts.get(key, ""), found.texts[key])) for key in keys if before]
     demands = compare_demands(before.fixed, found.fixed) if before else []
     return ReadText(label, found, label == of_files, in_force, compared if before else "", changes, demands)
-
-
-def _of_files(place: TextPlace, files: FileText) -> TextVersion:
-    return TextVersion(
-        id=_NO_ROW,
-        kind=place.kind,
-        subject=place.subject,
-        number=0,
-        state=TextState.SUPERSEDED,
-        base=files.version,
-        texts=files.texts,
-        fixed=dict(files.fixed),
-        changed_at=None,
-    )
 
 
 @dataclass(frozen=True)

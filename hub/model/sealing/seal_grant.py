@@ -22,7 +22,7 @@ class GranteeKind(StrEnum):
 
 # Who may be given a new grant. Staff cannot seal files by hand, so grants to accounts and roles would have no effect.
 # The register may name older grants of these kinds.
-GRANTABLE = (GranteeKind.CONTRACTS, GranteeKind.CLIENT)
+NEW_GRANTEE_KINDS = (GranteeKind.CONTRACTS, GranteeKind.CLIENT)
 
 
 class UseRefusal(StrEnum):

@@ -1,4 +1,4 @@
-"""The campuses that somebody may see."""
+"""Who acts, and the campuses that they may see."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ class Scope:
 
 
 EVERYTHING = Scope(None)
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person or client who acts. `name`: their name in the record. `scope`: the campuses whose rows they see."""
+
+    name: str
+    scope: Scope

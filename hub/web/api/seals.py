@@ -9,7 +9,6 @@ from uuid import UUID
 from hub.errors import SealNotFound
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, add_grant, end_one_grant
 from hub.lifecycle.sealing.seals.manage_seals import (
-    Keeper,
     NewSealRequest,
     add_seal_request,
     list_seals,
@@ -19,6 +18,7 @@ from hub.lifecycle.sealing.seals.manage_seals import (
 from hub.model.sealing.seal import Seal, SealAct
 from hub.model.sealing.seal_grant import SealGrant
 from hub.model.sealing.seal_use import SealUse
+from hub.model.staff.scope import Actor
 from hub.store.transaction import Transaction
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import pick
@@ -35,8 +35,8 @@ from hub.web.api.seal_schemas import (
 )
 
 
-def _keeper(call: ApiCall) -> Keeper:
-    return Keeper(call.actor, call.scope)
+def _keeper(call: ApiCall) -> Actor:
+    return Actor(call.actor, call.scope)
 
 
 def _id(call: ApiCall, name: str = "id") -> UUID:

@@ -21,7 +21,7 @@ from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
-from hub.lifecycle.sealing.seals.manage_seals import Keeper, move_seal
+from hub.lifecycle.sealing.seals.manage_seals import move_seal
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
@@ -29,7 +29,7 @@ from hub.model.sealing.finalise import FinaliseStep
 from hub.model.sealing.seal import SealAct, SealState
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.signing.signature_request import SEAL_FIELD
-from hub.model.staff.scope import EVERYTHING
+from hub.model.staff.scope import EVERYTHING, Actor
 from hub.settings import PACKED
 from hub.store.transaction import Transaction
 from hub.web.pages.doctor_words import say_found
@@ -45,7 +45,7 @@ from tests.running import Running, demanding_templates, running_hub
 from tests.web.staff_visit import COOKIE, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-KEEPER = Keeper("test", EVERYTHING)
+KEEPER = Actor("test", EVERYTHING)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

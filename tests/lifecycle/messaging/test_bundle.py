@@ -193,7 +193,7 @@ async def test_what_ends_while_the_message_waits_is_not_spoken_of(ended: int) ->
         (written,) = [each for claim in claimed if (each := await run_step(hub.running.hub.services, claim))]
         for contract in both[:ended]:
             await void(hub.running.hub.services, EVERYTHING, contract.id, "wrong course", "staff:test")
-        await hub.look_after(timedelta(minutes=2))  # the worker that was to send the message died
+        await hub.run_round(timedelta(minutes=2))  # the worker that was to send the message died
         told = [each.text for each in hub.twilio.accepted if "前签署" in each.text]
         assert [("2份" in text, "签署合同" in text) for text in told] == [(False, True)] * (2 - ended)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
@@ -212,7 +212,7 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
         await void(hub.running.hub.services, EVERYTHING, first.id, "wrong course", "staff:test")
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         (said,) = voice.texts
         assert "2份合同" in said.text
         for contract in (second, third):
@@ -221,5 +221,5 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.tasks.list_of_contract(third.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
-        await hub.look_after(timedelta(hours=25))
+        await hub.run_round(timedelta(hours=25))
         assert [each.purpose for each in email.texts] == ["withdrawn"]  # of the ended contract; no further channel

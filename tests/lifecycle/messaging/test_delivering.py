@@ -91,7 +91,7 @@ async def test_a_lost_reply_is_found_by_asking_and_never_sent_again() -> None:
             (delivery,) = await tx.deliveries.list_unsettled(clock() + LATER)
         assert (delivery.state, delivery.failure) == (DeliveryState.UNKNOWN, "the line broke")
         clock.advance(LATER)
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         assert (await look(running, delivery.id)).state is DeliveryState.DELIVERED
         assert (len(provider.taken), provider.asked) == (1, 1)
 
@@ -103,7 +103,7 @@ async def test_an_attempt_for_which_nobody_was_called_is_sent_without_asking() -
         await running.issue_minor()
         delivery = await committed_invitation(running)  # and the worker dies before the call
         clock.advance(LATER)
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         assert (await look(running, delivery)).state is DeliveryState.SENT
         assert (len(provider.taken), provider.asked) == (1, 0)
 
@@ -121,7 +121,7 @@ async def test_a_busy_provider_is_tried_again_and_a_refusal_is_final() -> None:
             await running.hub.services.messaging.router.send_delivery(delivery, fresh=True)
         for expected in (DeliveryState.SENDING, DeliveryState.REFUSED, DeliveryState.REFUSED):
             clock.advance(LATER)
-            await running.worker.periodic.look_after()
+            await running.worker.periodic.run_round()
             assert (await look(running, delivery)).state is expected
         assert (provider.taken, provider.trouble) == ([], [])
         assert (await look(running, delivery)).failure == "no such number"
@@ -141,7 +141,7 @@ async def test_a_provider_that_cannot_be_asked_is_asked_again_before_anything_is
         await running.worker.due_steps.sweep()
         for expected in (DeliveryState.UNKNOWN, DeliveryState.DELIVERED):
             clock.advance(LATER)
-            await running.worker.periodic.look_after()
+            await running.worker.periodic.run_round()
             assert await counted(running) == {expected.value: 1}
         assert len(provider.taken) == 1
 
@@ -159,7 +159,7 @@ async def test_an_invitation_that_did_not_get_out_before_the_signature_is_withdr
         await guardian.sign()
         served_by(running, provider)
         clock.advance(LATER)
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         found = await look(running, delivery)
         assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "signed-meanwhile")
         assert provider.taken == []
@@ -174,7 +174,7 @@ async def test_a_code_that_another_one_replaced_is_not_sent_late() -> None:
         for _ in range(2):
             await send_code(running.hub.services, guardian.secret)
             clock.advance(timedelta(minutes=1))
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         assert [message.purpose for message in provider.taken] == ["code"]
         assert await counted(running) == {"withdrawn": 1, "sent": 1}
 
@@ -186,7 +186,7 @@ async def test_workers_that_settle_at_the_same_moment_send_it_once() -> None:
         await running.issue_minor()
         await committed_invitation(running)
         clock.advance(LATER)
-        settling = [asyncio.create_task(running.worker.periodic.look_after()) for _ in range(4)]
+        settling = [asyncio.create_task(running.worker.periodic.run_round()) for _ in range(4)]
         done, _ = await asyncio.wait(settling, return_when=asyncio.FIRST_COMPLETED)
         assert done  # later workers leave the delivery to the first
         assert provider.gate
@@ -205,7 +205,7 @@ async def test_one_message_that_cannot_be_carried_does_not_hold_up_the_others() 
         await committed_invitation(running)
         served_by(running, provider)
         clock.advance(LATER)
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         assert len(provider.taken) == 1
         assert (await look(running, stranded)).state is DeliveryState.SENDING
 

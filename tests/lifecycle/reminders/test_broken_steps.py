@@ -109,7 +109,7 @@ async def test_a_contract_that_ends_is_stuck_no_longer() -> None:
 
 async def hours(hub: Routed, number: float) -> None:
     for _ in range(int(number * 30)):
-        await hub.look_after(timedelta(minutes=2))
+        await hub.run_round(timedelta(minutes=2))
 
 
 async def test_a_next_way_that_raises_is_seen_too_and_goes_on_when_it_is_mended() -> None:

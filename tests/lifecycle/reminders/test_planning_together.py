@@ -144,7 +144,7 @@ async def _queue_of(running: Running) -> AsyncIterator[None]:
 
 
 async def _round_leaves_no_job(running: Running) -> bool:
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     return await _found(running, "SELECT count(*) = 0 FROM pgqueuer")
 
 

@@ -122,7 +122,7 @@ class Reminders(RuleBasedStateMachine):
 
     @rule()
     def what_is_left_over(self) -> None:
-        self.stage.do(self.running.worker.periodic.look_after())
+        self.stage.do(self.running.worker.periodic.run_round())
 
     @precondition(lambda self: self.contracts)
     @rule(which=st.integers(0, 9), how=st.sampled_from(["sign", "decline", "question", "phone"]))

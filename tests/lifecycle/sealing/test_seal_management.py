@@ -15,7 +15,6 @@ from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
 from hub.lifecycle.sealing.seals.manage_seals import (
-    Keeper,
     NewSealRequest,
     apply_for_seal,
     approve_seal,
@@ -30,7 +29,7 @@ from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
 from hub.model.sealing.seal_use import SealUse, UseOutcome
 from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
-from hub.model.staff.scope import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Actor, Scope
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.signer import contract_now, signed, staff_tasks
 from tests.lifecycle.trouble import Overtaken
@@ -38,7 +37,7 @@ from tests.running import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ANN, BEN, CAI = (Keeper(f"staff:{name}", EVERYTHING) for name in ("ann", "ben", "cai"))
+ANN, BEN, CAI = (Actor(f"staff:{name}", EVERYTHING) for name in ("ann", "ben", "cai"))
 ASKED = NewSealRequest(
     name="合肥合同章",
     kind="contract",
@@ -146,9 +145,9 @@ async def test_a_grant_that_ends_while_the_last_signature_is_embedded_gives_way_
 async def test_who_made_the_key_that_applies_is_the_applicant() -> None:
     async with quiet_hub() as running:
         services = running.hub.services
-        await add_key(services, "seals-of-ann", "hq", ANN.actor, KeyTerms(ALL_SCOPES))
+        await add_key(services, "seals-of-ann", "hq", ANN.name, KeyTerms(ALL_SCOPES))
         (key,) = [each.key for each in await list_keys(services) if each.key.name == "seals-of-ann"]
-        seal = await apply_for_seal(services, Keeper(f"api:{key.id}", EVERYTHING), ASKED)
+        seal = await apply_for_seal(services, Actor(f"api:{key.id}", EVERYTHING), ASKED)
         with pytest.raises(SealApprovalTwice):
             await approve_seal(services, ANN, seal.id)
         await approve_seal(services, BEN, seal.id)
@@ -184,7 +183,7 @@ async def test_what_cannot_be_done_with_a_seal_changes_nothing() -> None:
         ):
             with pytest.raises(SealMoveNotAllowed):
                 await early
-        elsewhere = Keeper("staff:dan", Scope(frozenset({"beijing"})))
+        elsewhere = Actor("staff:dan", Scope(frozenset({"beijing"})))
         with pytest.raises(QiandaError, match="no such seal"):
             await approve_seal(services, elsewhere, seal.id)
         assert await list_seals(services, elsewhere.scope) == []

@@ -200,7 +200,7 @@ async def test_a_contract_whose_workers_die_before_they_can_say_so_shows_as_stuc
             assert (await contract_now(running, contract)).stuck_since is None
             assert await staff_tasks(running, contract.id) == []
             clock.go_to(await earliest_hub_step(running) or clock())
-            await running.worker.periodic.look_after()
+            await running.worker.periodic.run_round()
         now = await contract_now(running, contract)
         assert (now.stuck_since, now.stuck_reason) == (clock(), "not-finished")
         assert await staff_tasks(running, contract.id) == ["stuck"]

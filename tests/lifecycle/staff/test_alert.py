@@ -179,7 +179,7 @@ async def test_the_worker_tells_by_itself_and_again_when_it_is_due() -> None:
             assert (await known(running, alert)).sent_at is None
             there.status = 200
             running.clock.advance(RETRIES_AFTER[0] + timedelta(seconds=1))
-            await running.worker.periodic.look_after()
+            await running.worker.periodic.run_round()
 
             async def sent() -> bool:
                 return (await known(running, alert)).sent_at is not None
@@ -192,6 +192,6 @@ async def test_without_addresses_nothing_leaves_and_nothing_is_lost() -> None:
     async with running_hub(with_web=False) as running:
         alert = await raised(running, "alone")
         await alert_staff(running.hub.services, alert)
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         found = await known(running, alert)
         assert found.sent_at is None and found.failure is None

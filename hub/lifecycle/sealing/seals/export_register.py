@@ -10,10 +10,11 @@ from uuid import UUID
 
 from hub.documents.sealing.register_sheet import OUTCOMES, REASONS, RegisterLine, register_csv, register_xlsx
 from hub.errors import BadInput
-from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_use import SealUse
+from hub.model.staff.scope import Actor
 
 # Lines in one file: about 60 MB in memory.
 MAX_LINES = 200_000
@@ -33,7 +34,7 @@ class Period:
 
 
 async def export_register(
-    services: Services, keeper: Keeper, seal_id: UUID, period: Period, form: RegisterForm
+    services: Services, keeper: Actor, seal_id: UUID, period: Period, form: RegisterForm
 ) -> bytes:
     """Return a file with the uses of this seal that began in the period, oldest first.
 
@@ -47,7 +48,7 @@ async def export_register(
             if len(lines) > MAX_LINES:
                 raise BadInput(f"the period has more than {MAX_LINES} lines: choose a shorter one", field="until")
         facts = {"since": period.since.isoformat(), "until": period.until.isoformat(), "count": len(lines)}
-        await record_seal_act(tx, seal, "seal-register-exported", keeper.actor, facts)
+        await record_seal_act(tx, seal, "seal-register-exported", keeper.name, facts)
     return await asyncio.to_thread(register_csv if form is RegisterForm.CSV else register_xlsx, lines)
 
 

@@ -9,17 +9,18 @@ from uuid import UUID, uuid4
 
 from hub.errors import BadInput, NotFound, SealMoveNotAllowed
 from hub.lifecycle.contract.template_in_force import list_all_in_force
-from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.school.entered_day import LAST_YEAR
 from hub.model.sealing.seal import SealState
-from hub.model.sealing.seal_grant import GRANTABLE, Grantee, GranteeKind, SealGrant
+from hub.model.sealing.seal_grant import NEW_GRANTEE_KINDS, Grantee, GranteeKind, SealGrant
+from hub.model.staff.scope import Actor
 from hub.store.transaction import Transaction
 
 MAX_USES = 100_000_000
 MAX_TEMPLATES = 50
 # States in which a seal can be granted: from when it is made until it is revoked or archived.
-_GRANTABLE = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
+_STATES_TO_GRANT_IN = (SealState.MADE, SealState.ACTIVE, SealState.SUSPENDED)
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class NewGrant:
     max_uses: int | None = None
 
 
-async def grant_seal(services: Services, keeper: Keeper, seal_id: UUID, asked: NewGrant) -> SealGrant:
+async def grant_seal(services: Services, keeper: Actor, seal_id: UUID, asked: NewGrant) -> SealGrant:
     """Grant the use of a seal. Raises as `add_grant` does."""
     async with services.database.transaction(keeper.scope) as tx:
         return await add_grant(tx, services, keeper, seal_id, asked)
 
 
-async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id: UUID, asked: NewGrant) -> SealGrant:
+async def add_grant(tx: Transaction, services: Services, keeper: Actor, seal_id: UUID, asked: NewGrant) -> SealGrant:
     """Grant the use of a seal in this transaction. Raises SealNotFound, SealMoveNotAllowed, BadInput with the field."""
     known = [each.id for each in await list_all_in_force(services, tx)] if asked.templates else []
     templates = _check_templates(known, asked.templates)
@@ -52,7 +53,7 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
         raise BadInput(f"there is no campus {asked.campus}", field="campus")
     await tx.school.get_campus(asked.campus)
     seal = await tx.seals.lock(seal_id)
-    if seal.state not in _GRANTABLE:
+    if seal.state not in _STATES_TO_GRANT_IN:
         raise SealMoveNotAllowed(seal.state.value)
     grant = SealGrant(
         id=uuid4(),
@@ -60,28 +61,28 @@ async def add_grant(tx: Transaction, services: Services, keeper: Keeper, seal_id
         grantee=await _find_grantee(tx, asked),
         campus=asked.campus,
         templates=templates,
-        granted_by=keeper.actor,
+        granted_by=keeper.name,
         granted_at=tx.now,
         expires_at=asked.expires_at,
         max_uses=asked.max_uses,
     )
     await tx.seals.add_grant(grant)
-    await record_seal_act(tx, seal, "seal-granted", keeper.actor, _facts(grant))
+    await record_seal_act(tx, seal, "seal-granted", keeper.name, _facts(grant))
     return grant
 
 
-async def revoke_grant(services: Services, keeper: Keeper, seal_id: UUID, grant_id: UUID) -> None:
+async def revoke_grant(services: Services, keeper: Actor, seal_id: UUID, grant_id: UUID) -> None:
     """Revoke one grant of a seal, which then allows no new use. Raises SealNotFound, NotFound."""
     async with services.database.transaction(keeper.scope) as tx:
         await end_one_grant(tx, keeper, seal_id, grant_id)
 
 
-async def end_one_grant(tx: Transaction, keeper: Keeper, seal_id: UUID, grant_id: UUID) -> None:
+async def end_one_grant(tx: Transaction, keeper: Actor, seal_id: UUID, grant_id: UUID) -> None:
     """Revoke a grant in the caller's transaction. Raises as `revoke_grant` does."""
     seal = await tx.seals.lock(seal_id)
-    if not await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now, only=grant_id):
+    if not await tx.seals.revoke_grants(seal.id, keeper.name, tx.now, only=grant_id):
         raise NotFound
-    await record_seal_act(tx, seal, "seal-grant-revoked", keeper.actor, {"grant": str(grant_id)})
+    await record_seal_act(tx, seal, "seal-grant-revoked", keeper.name, {"grant": str(grant_id)})
 
 
 def _facts(grant: SealGrant) -> dict[str, object]:
@@ -102,8 +103,8 @@ def _check_templates(known: Collection[str], asked: Sequence[str]) -> tuple[str,
 
 async def _find_grantee(tx: Transaction, asked: NewGrant) -> Grantee:
     """Return the grantee that the input names. Raises BadInput if there is nobody of this name."""
-    if asked.grantee_kind not in GRANTABLE:
-        raise BadInput(f"one of {', '.join(GRANTABLE)}", field="grantee_kind")
+    if asked.grantee_kind not in NEW_GRANTEE_KINDS:
+        raise BadInput(f"one of {', '.join(NEW_GRANTEE_KINDS)}", field="grantee_kind")
     kind, name = GranteeKind(asked.grantee_kind), asked.grantee.strip()
     if kind is GranteeKind.CONTRACTS:
         return Grantee(kind)

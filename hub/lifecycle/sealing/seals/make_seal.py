@@ -13,12 +13,13 @@ from uuid import UUID
 
 from cryptography import x509
 
-from hub.authorities.request import accept_certificate, certificate_request, read_certificates
+from hub.authorities.request import accept_certificate, certificate_request, read_certificate_files
 from hub.errors import BadInput, SealMoveNotAllowed
 from hub.lifecycle.sealing.seals.contract_seal import end_of_certificate
-from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
+from hub.model.staff.scope import Actor
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.store.transaction import Transaction
 
@@ -33,7 +34,7 @@ def label_of(seal: Seal) -> str:
     return seal.key_label or f"seal-{seal.id.hex[:16]}"
 
 
-async def request_seal_certificate(services: Services, keeper: Keeper, seal_id: UUID) -> bytes:
+async def request_seal_certificate(services: Services, keeper: Actor, seal_id: UUID) -> bytes:
     """Return a PKCS#10 request (PEM) for the seal's key, which is generated if it does not exist.
 
     Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable.
@@ -44,7 +45,7 @@ async def request_seal_certificate(services: Services, keeper: Keeper, seal_id: 
     return await certificate_request(key, seal.registered_name, seal.registered_code)
 
 
-async def make_seal(services: Services, keeper: Keeper, seal_id: UUID, files: CertificateFiles = ()) -> Seal:
+async def make_seal(services: Services, keeper: Actor, seal_id: UUID, files: CertificateFiles = ()) -> Seal:
     """Make an approved seal. `files`: a certificate for its key with the chain above it; empty to have the built-in
     authority issue one.
 
@@ -53,28 +54,28 @@ async def make_seal(services: Services, keeper: Keeper, seal_id: UUID, files: Ce
     chain = await _certify(services, keeper, seal_id, (SealState.APPROVED,), files)
     async with services.database.transaction(keeper.scope) as tx:
         made = _with_chain((await tx.seals.lock(seal_id)).move(SealAct.MAKE, tx.now), chain)
-        await _save(services, tx, made, "seal-made", keeper.actor)
+        await _save(services, tx, made, "seal-made", keeper.name)
     return made
 
 
-async def renew_seal(services: Services, keeper: Keeper, seal_id: UUID, files: CertificateFiles = ()) -> Seal:
+async def renew_seal(services: Services, keeper: Actor, seal_id: UUID, files: CertificateFiles = ()) -> Seal:
     """Give a seal that was already made a new certificate for the same key. Raises as `make_seal` does."""
     chain = await _certify(services, keeper, seal_id, _MADE, files)
     async with services.database.transaction(keeper.scope) as tx:
         renewed = _with_chain(_checked_state(await tx.seals.lock(seal_id), _MADE), chain)
-        await _save(services, tx, renewed, "seal-renewed", keeper.actor)
+        await _save(services, tx, renewed, "seal-renewed", keeper.name)
     return renewed
 
 
 async def _certify(
-    services: Services, keeper: Keeper, seal_id: UUID, states: Sequence[SealState], files: CertificateFiles
+    services: Services, keeper: Actor, seal_id: UUID, states: Sequence[SealState], files: CertificateFiles
 ) -> tuple[bytes, ...]:
     """Return a certificate chain for the key of a seal, which must be in one of these states."""
     async with services.database.transaction(keeper.scope) as tx:
         seal = _checked_state(await tx.seals.get(seal_id), states)
     key, authority = await services.sealing.token.generate_key(label_of(seal)), services.sealing.authority
     if files:
-        chain = await accept_certificate(read_certificates(files), key.spki, authority.root, services.clock())
+        chain = await accept_certificate(read_certificate_files(files), key.spki, authority.root, services.clock())
     elif seal.chain and seal.chain[-1] != authority.root:
         raise BadInput("an outside authority issued its certificate: bring the new one with its chain", field="seal")
     else:

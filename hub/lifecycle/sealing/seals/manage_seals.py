@@ -21,7 +21,7 @@ from hub.lifecycle.sealing.seals.contract_seal import CONFIGURED_NAME, get_confi
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
-from hub.model.staff.scope import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Actor, Scope
 from hub.store.transaction import Transaction
 
 MAX_NAME_LENGTH = 40
@@ -36,15 +36,6 @@ _KINDS: Mapping[SealAct, str] = {
     SealAct.REVOKE: "seal-revoked",
     SealAct.ARCHIVE: "seal-archived",
 }
-
-
-@dataclass(frozen=True)
-class Keeper:
-    """A person or client who acts on seals. `actor`: their name in the record. `scope`: the campuses whose seals they
-    see."""
-
-    actor: str
-    scope: Scope
 
 
 @dataclass(frozen=True)
@@ -69,7 +60,7 @@ class PreparedSealRequest:
     picture: bytes
 
 
-async def apply_for_seal(services: Services, keeper: Keeper, asked: NewSealRequest) -> Seal:
+async def apply_for_seal(services: Services, keeper: Actor, asked: NewSealRequest) -> Seal:
     """Apply for a seal. Raises BadInput with the field, UndrawableText, SealNameTaken."""
     prepared = await prepare_seal_request(services, asked)
     async with services.database.transaction(keeper.scope) as tx:
@@ -82,7 +73,7 @@ async def prepare_seal_request(services: Services, asked: NewSealRequest) -> Pre
     return PreparedSealRequest(wanted, await asyncio.to_thread(_picture_of, services, wanted))
 
 
-async def add_seal_request(tx: Transaction, keeper: Keeper, prepared: PreparedSealRequest) -> Seal:
+async def add_seal_request(tx: Transaction, keeper: Actor, prepared: PreparedSealRequest) -> Seal:
     """Add the seal with its application. Raises BadInput for a campus outside the keeper's scope, SealNameTaken."""
     wanted = prepared.asked
     if not keeper.scope.covers(wanted.campus):
@@ -104,9 +95,9 @@ async def add_seal_request(tx: Transaction, keeper: Keeper, prepared: PreparedSe
     )
     if not await tx.seals.add(seal):
         raise SealNameTaken
-    await tx.seals.add_request(SealRequest(uuid4(), seal.id, seal.campus, wanted.reason, keeper.actor, tx.now))
+    await tx.seals.add_request(SealRequest(uuid4(), seal.id, seal.campus, wanted.reason, keeper.name, tx.now))
     facts = {"reason": wanted.reason, "kind": seal.kind.value}
-    await record_seal_act(tx, seal, "seal-applied", keeper.actor, facts)
+    await record_seal_act(tx, seal, "seal-applied", keeper.name, facts)
     return seal
 
 
@@ -148,30 +139,30 @@ def _picture_of(services: Services, wanted: NewSealRequest) -> bytes:
     return drawn if wanted.picture is None else services.documents.seal_pictures.read(wanted.picture, kind)
 
 
-async def approve_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
+async def approve_seal(services: Services, keeper: Actor, seal_id: UUID) -> Seal:
     """Give one of the two approvals. Raises SealNotFound, SealMoveNotAllowed, SealApprovalTwice, the last also for the
     person who made the API key that applied."""
     async with services.database.transaction(keeper.scope) as tx:
         seal, request = await _lock_request(tx, seal_id)
-        if await find_key_maker(tx, request.asked_by) == keeper.actor:
+        if await find_key_maker(tx, request.asked_by) == keeper.name:
             raise SealApprovalTwice
-        approved = request.approve(keeper.actor, tx.now)
+        approved = request.approve(keeper.name, tx.now)
         if approved.state is SealRequestState.APPROVED:
             seal = seal.move(SealAct.APPROVE, tx.now)
             await tx.seals.save(seal)
         await tx.seals.save_request(approved)
-        await record_seal_act(tx, seal, "seal-approved", keeper.actor, {"count": len(approved.given)})
+        await record_seal_act(tx, seal, "seal-approved", keeper.name, {"count": len(approved.given)})
     return seal
 
 
-async def reject_seal(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
+async def reject_seal(services: Services, keeper: Actor, seal_id: UUID) -> Seal:
     """Reject an application; the applicant withdraws it in this way. Raises SealNotFound, SealMoveNotAllowed."""
     async with services.database.transaction(keeper.scope) as tx:
         seal, request = await _lock_request(tx, seal_id)
         rejected = seal.move(SealAct.REJECT, tx.now)
         await tx.seals.save(rejected)
-        await tx.seals.save_request(request.reject(keeper.actor, tx.now))
-        await record_seal_act(tx, rejected, "seal-rejected", keeper.actor)
+        await tx.seals.save_request(request.reject(keeper.name, tx.now))
+        await record_seal_act(tx, rejected, "seal-rejected", keeper.name)
     return rejected
 
 
@@ -183,7 +174,7 @@ async def _lock_request(tx: Transaction, seal_id: UUID) -> tuple[Seal, SealReque
     return seal, request
 
 
-async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: SealAct) -> Seal:
+async def move_seal(services: Services, keeper: Actor, seal_id: UUID, act: SealAct) -> Seal:
     """Activate, suspend, resume, revoke or archive a seal.
 
     Revoking a seal also revokes its grants, and all certificates that the built-in authority issued for its key. Raises
@@ -193,15 +184,15 @@ async def move_seal(services: Services, keeper: Keeper, seal_id: UUID, act: Seal
         return await move_one_seal(services, tx, keeper, seal_id, act)
 
 
-async def move_one_seal(services: Services, tx: Transaction, keeper: Keeper, seal_id: UUID, act: SealAct) -> Seal:
+async def move_one_seal(services: Services, tx: Transaction, keeper: Actor, seal_id: UUID, act: SealAct) -> Seal:
     """Move a seal in the caller's transaction. Raises as `move_seal` does."""
     seal = (await tx.seals.lock(seal_id)).move(act, tx.now)
     await tx.seals.save(seal)
     facts: dict[str, Any] = {}
     if act is SealAct.REVOKE:
-        facts["count"] = await tx.seals.revoke_grants(seal.id, keeper.actor, tx.now)
+        facts["count"] = await tx.seals.revoke_grants(seal.id, keeper.name, tx.now)
         await _revoke_certificates(services, tx, seal)
-    await record_seal_act(tx, seal, _KINDS[act], keeper.actor, facts)
+    await record_seal_act(tx, seal, _KINDS[act], keeper.name, facts)
     return seal
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from asn1crypto import x509
 
-from hub.authorities.request import read_certificates
+from hub.authorities.request import read_certificate_files
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
 from hub.documents.ofd.given_seal import check_maker, check_roots, order_certificates
 from hub.documents.ofd.seal import NewSeal, SealPicture, finish_seal, seal_info
@@ -23,10 +23,11 @@ from hub.documents.sealing.file_sealer import OfdSeal
 from hub.documents.sealing.ofd_picture import picture_of, picture_size
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import BadInput, CertificateNotValid, SealMoveNotAllowed
-from hub.lifecycle.sealing.seals.manage_seals import Keeper, record_seal_act
+from hub.lifecycle.sealing.seals.manage_seals import record_seal_act
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealState
 from hub.model.sealing.sm2_seal import Sm2KeyPlace, Sm2Seal
+from hub.model.staff.scope import Actor
 from hub.tokens import SigningKey
 from hub.tokens.sm2_softkey import Sm2SoftKey
 from qianda import sm2
@@ -74,7 +75,7 @@ async def _open_key(services: Services, side: Sm2Seal) -> SigningKey:
 
 
 async def make_sm2_seal(
-    services: Services, keeper: Keeper, seal_id: UUID, key_label: str = "", *, replaces: bool = False
+    services: Services, keeper: Actor, seal_id: UUID, key_label: str = "", *, replaces: bool = False
 ) -> Sm2Seal:
     """Make a trial SM2 side with an authority of its own, whose key is not kept. `key_label`: the label of an SM2 key
     on the token; without it, a software key is made. `replaces`: replace even an SM2 side that a seal maker made.
@@ -99,7 +100,7 @@ async def make_sm2_seal(
     return await _put(services, keeper, _side(seal, read_seal(encoded, "seal.esl"), chain), (key, place, private_key))
 
 
-async def install_sm2_seal(services: Services, keeper: Keeper, seal_id: UUID, given: GivenSm2Seal) -> Sm2Seal:
+async def install_sm2_seal(services: Services, keeper: Actor, seal_id: UUID, given: GivenSm2Seal) -> Sm2Seal:
     """Install an SM2 side that a seal maker made for a key on the token.
 
     Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a file is not a seal that its maker signed,
@@ -123,7 +124,7 @@ def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, roots: Sequence[byt
     except NotAnOfd as error:
         raise BadInput(str(error.what), field="seal") from error
     check_maker(encoded)
-    certificates = read_certificates(given.certificates)
+    certificates = read_certificate_files(given.certificates)
     own = next((each for each in certificates if _spki_of(each) == spki), None)
     if own is None:
         raise BadInput(f"none of the certificates is for the key {given.key_label!r}", field="certificate")
@@ -134,7 +135,7 @@ def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, roots: Sequence[byt
     return side
 
 
-async def _get_made(services: Services, keeper: Keeper, seal_id: UUID) -> Seal:
+async def _get_made(services: Services, keeper: Actor, seal_id: UUID) -> Seal:
     async with services.database.transaction(keeper.scope) as tx:
         seal = await tx.seals.get(seal_id)
     if seal.state not in _MADE:
@@ -163,7 +164,7 @@ def _side(seal: Seal, encoded: ElectronicSeal, chain: tuple[bytes, ...]) -> Sm2S
 
 
 async def _put(
-    services: Services, keeper: Keeper, side: Sm2Seal, key: tuple[SigningKey, Sm2KeyPlace, bytes | None]
+    services: Services, keeper: Actor, side: Sm2Seal, key: tuple[SigningKey, Sm2KeyPlace, bytes | None]
 ) -> Sm2Seal:
     opened, place, private_key = key
     async with services.database.transaction(keeper.scope) as tx:
@@ -174,7 +175,7 @@ async def _put(
         await tx.sm2_seals.put(made)
         facts = {"certificate_sha256": hashlib.sha256(made.chain[0]).hexdigest(), "key": made.key_label}
         facts |= {"root_sha256": hashlib.sha256(made.chain[-1]).hexdigest()}
-        await record_seal_act(tx, seal, "seal-sm2-made", keeper.actor, facts | {"custody": made.custody})
+        await record_seal_act(tx, seal, "seal-sm2-made", keeper.name, facts | {"custody": made.custody})
     services.sealing.trust_seal(side.chain)  # only now: a refused seal must not become trusted
     return made
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from hub.documents.messaging.message_texts import check_message_texts, with_texts
 from hub.errors import BadInput, NotFound, QiandaError, TextVersionNotFound
 from hub.lifecycle.school import edit_texts
-from hub.lifecycle.school.edit_texts import TextEditor, TextPlace
+from hub.lifecycle.school.edit_texts import TextPlace
 from hub.lifecycle.school.new_template import begin_template
 from hub.lifecycle.school.read_texts import (
     ReadText,
@@ -178,7 +178,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, str]:
 
 async def begin(visit: StaffVisit) -> web.StreamResponse:
     place, base = _place(visit), await visit.read_text("base")
-    act = edit_texts.begin_text(visit.services, _editor(visit), place, base)
+    act = edit_texts.begin_text(visit.services, visit.person, place, base)
     return await carry_out(act, lambda draft: _address(place, draft.label, "text-begun"), partial(versions, visit))
 
 
@@ -187,7 +187,7 @@ async def begin_new(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.read_form()
     name, source = form["name"], form["source"]
     try:
-        draft = await begin_template(visit.services, _editor(visit), name, source)
+        draft = await begin_template(visit.services, visit.person, name, source)
     except QiandaError as error:
         return await texts(visit, error, Entered({"name": name, "source": source}))
     raise web.HTTPSeeOther(_address(TextPlace(draft.kind, draft.subject), draft.label, "text-begun"))
@@ -196,7 +196,7 @@ async def begin_new(visit: StaffVisit) -> web.StreamResponse:
 async def save(visit: StaffVisit) -> web.StreamResponse:
     """Save what was entered; with the button `submit`, submit it as well."""
     entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
-    editor, said = _editor(visit), "text-saved"
+    editor, said = visit.person, "text-saved"
     try:
         saved = await edit_texts.save_text(visit.services, editor, place, label, entered.edit)
     except NotFound:
@@ -224,15 +224,15 @@ def _act(
 
 
 async def _approve(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
-    return await edit_texts.approve(visit.services, _editor(visit), place, label, edit.revision)
+    return await edit_texts.approve(visit.services, visit.person, place, label, edit.revision)
 
 
 async def _send_back(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
-    return await edit_texts.send_back(visit.services, _editor(visit), place, label, edit)
+    return await edit_texts.send_back(visit.services, visit.person, place, label, edit)
 
 
 async def _discard(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
-    return await edit_texts.discard(visit.services, _editor(visit), place, label, edit.revision)
+    return await edit_texts.discard(visit.services, visit.person, place, label, edit.revision)
 
 
 approve, send_back = _act(_approve, "text-approved"), _act(_send_back, "text-sent-back")
@@ -247,10 +247,6 @@ def _place(visit: StaffVisit) -> TextPlace:
     with contextlib.suppress(ValueError):
         return TextPlace(TextKind(visit.request.match_info["kind"]), visit.request.match_info["subject"])
     raise TextVersionNotFound
-
-
-def _editor(visit: StaffVisit) -> TextEditor:
-    return TextEditor(visit.actor, visit.scope)
 
 
 def _may_edit(visit: StaffVisit) -> bool:

@@ -12,11 +12,11 @@ from hub.errors import QiandaError
 from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
-from hub.model.sealing.seal_grant import GRANTABLE, GranteeKind
+from hub.model.sealing.seal_grant import NEW_GRANTEE_KINDS, GranteeKind
 from hub.web.pages.i18n import language_of
 from hub.web.staff.forms import Entered, printable, read_limit, read_texts
 from hub.web.staff.render import carry_out, show
-from hub.web.staff.sealing.seals import keeper_of, seal_id, seal_page
+from hub.web.staff.sealing.seals import seal_id, seal_page
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_DIGITS = 9
@@ -41,7 +41,7 @@ async def _form(
         seal=seal,
         entered=Entered(entered),
         chosen=chosen,
-        kinds=GRANTABLE,
+        kinds=NEW_GRANTEE_KINDS,
         clients=clients,
         templates=[(each.id, _title(each.languages, language)) for each in templates],
     )
@@ -67,11 +67,11 @@ async def grant(visit: StaffVisit) -> web.StreamResponse:
         )
     except QiandaError as error:
         return await _form(visit, entered, chosen, error)
-    act = grant_seal(visit.services, keeper_of(visit), seal_id(visit), asked)
+    act = grant_seal(visit.services, visit.person, seal_id(visit), asked)
     return await carry_out(act, seal_page(visit), partial(_form, visit, entered, chosen))
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
     which = visit.read_id("grant")
-    await revoke_grant(visit.services, keeper_of(visit), seal_id(visit), which)
+    await revoke_grant(visit.services, visit.person, seal_id(visit), which)
     raise web.HTTPSeeOther(seal_page(visit))

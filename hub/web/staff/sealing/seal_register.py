@@ -12,7 +12,7 @@ from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.pages.files import XLSX, download
 from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.render import show
-from hub.web.staff.sealing.seals import keeper_of, seal_id
+from hub.web.staff.sealing.seals import seal_id
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_LINES = 200
@@ -44,5 +44,5 @@ async def export(visit: StaffVisit) -> web.Response:
     form = RegisterForm.XLSX if query.get("form") == RegisterForm.XLSX.value else RegisterForm.CSV
     first, last = (require_day(query.get(name, ""), name) for name in ("since", "until"))
     period = Period(start_of_day(first, visit.zone), start_of_day(last + timedelta(days=1), visit.zone))
-    data = await export_register(visit.services, keeper_of(visit), seal_id(visit), period, form)
+    data = await export_register(visit.services, visit.person, seal_id(visit), period, form)
     return download(data, f"seal-register-{first}-{last}.{form.value}", TYPES[form])

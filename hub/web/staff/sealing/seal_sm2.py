@@ -10,7 +10,7 @@ from hub.errors import QiandaError
 from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, install_sm2_seal, is_for_trial, make_sm2_seal
 from hub.web.staff.forms import printable
 from hub.web.staff.render import carry_out, show
-from hub.web.staff.sealing.seals import keeper_of, seal_id, seal_page
+from hub.web.staff.sealing.seals import seal_id, seal_page
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_CERTIFICATES = 10
@@ -28,7 +28,7 @@ async def make(visit: StaffVisit) -> web.StreamResponse:
     """Make an SM2 side for trial, with a software key."""
     sent = await visit.request.post()
     replaces = sent.get("replace") == "yes"
-    act = make_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), replaces=replaces)
+    act = make_sm2_seal(visit.services, visit.person, seal_id(visit), replaces=replaces)
     return await carry_out(act, seal_page(visit), partial(show_sm2_form, visit))
 
 
@@ -42,5 +42,5 @@ async def install(visit: StaffVisit) -> web.StreamResponse:
         certificates=[(each.filename, each.file.read()) for each in files if isinstance(each, web.FileField)],
         key_label=printable(str(sent.get("token_key", ""))),
     )
-    act = install_sm2_seal(visit.services, keeper_of(visit), seal_id(visit), given)
+    act = install_sm2_seal(visit.services, visit.person, seal_id(visit), given)
     return await carry_out(act, seal_page(visit), partial(show_sm2_form, visit))

@@ -15,7 +15,6 @@ from hub.errors import QiandaError, SealNotFound
 from hub.lifecycle.sealing.seals.list_seal_keys import list_seal_keys
 from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
 from hub.lifecycle.sealing.seals.manage_seals import (
-    Keeper,
     NewSealRequest,
     apply_for_seal,
     approve_seal,
@@ -27,6 +26,7 @@ from hub.lifecycle.sealing.seals.sm2_seals import is_for_trial
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal, SealAct, SealKind
 from hub.model.staff.roles import Permission
+from hub.model.staff.scope import Actor
 from hub.store.transaction import Transaction
 from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.forms import Entered
@@ -38,10 +38,6 @@ RENEW_BEFORE = timedelta(days=30)
 # The most lines of the register that are shown below a seal. A page of its own shows more.
 MAX_LINES = 10
 MAX_TEXT_LENGTH = 500
-
-
-def keeper_of(visit: StaffVisit) -> Keeper:
-    return Keeper(visit.actor, visit.scope)
 
 
 def seal_id(visit: StaffVisit) -> UUID:
@@ -142,7 +138,7 @@ async def apply(visit: StaffVisit) -> web.StreamResponse:
         picture=(upload.file.read() if isinstance(upload, web.FileField) else b"") or None,
     )
     try:
-        seal = await apply_for_seal(visit.services, keeper_of(visit), asked)
+        seal = await apply_for_seal(visit.services, visit.person, asked)
     except QiandaError as error:
         return await _form(visit, texts, error)
     raise web.HTTPSeeOther(f"/staff/seals/{seal.id}?said=seal-applied")
@@ -151,11 +147,11 @@ async def apply(visit: StaffVisit) -> web.StreamResponse:
 # ---- acts
 
 
-def _act(verb: Callable[[Services, Keeper, UUID], Awaitable[Seal]]) -> Handler:
+def _act(verb: Callable[[Services, Actor, UUID], Awaitable[Seal]]) -> Handler:
     """Return the handler of an act on a seal. It shows the seal with a confirmation or with the error."""
 
     async def handler(visit: StaffVisit) -> web.StreamResponse:
-        act = verb(visit.services, keeper_of(visit), seal_id(visit))
+        act = verb(visit.services, visit.person, seal_id(visit))
         return await carry_out(act, seal_page(visit), partial(show_seal, visit))
 
     return handler

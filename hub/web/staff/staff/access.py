@@ -16,7 +16,7 @@ from hub.model.school.course import Campus
 from hub.model.staff.accounts import CurrentSession, Staff
 from hub.model.staff.administration import Administrator
 from hub.model.staff.roles import SECOND_FACTOR_ROLES, Permission, may
-from hub.model.staff.scope import EVERYTHING, Scope
+from hub.model.staff.scope import EVERYTHING, Actor, Scope
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import cookie
 from hub.web.staff.forms import Entered, read_id, read_texts
@@ -56,6 +56,10 @@ class StaffVisit:
     @property
     def actor(self) -> str:
         return self.staff.actor
+
+    @property
+    def person(self) -> Actor:
+        return Actor(self.actor, self.scope)
 
     @property
     def administrator(self) -> Administrator:

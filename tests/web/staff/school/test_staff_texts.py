@@ -15,7 +15,7 @@ import pytest_asyncio
 from hub.documents.contract.template_texts import list_fixed, list_texts
 from hub.errors import BadInput
 from hub.lifecycle.school.apply_school import apply_school
-from hub.lifecycle.school.edit_texts import TextEditor, TextPlace, begin_text, check_text, find_file_text
+from hub.lifecycle.school.edit_texts import TextPlace, begin_text, check_text, find_file_text
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract
@@ -24,7 +24,7 @@ from hub.model.school.course import Course
 from hub.model.school.school_change import SchoolFile
 from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.staff.roles import StaffRole
-from hub.model.staff.scope import EVERYTHING
+from hub.model.staff.scope import EVERYTHING, Actor
 from hub.router.message_texts import MessageTexts
 from tests.database import tamper
 from tests.running import Running, running_hub
@@ -150,7 +150,7 @@ async def test_a_draft_takes_what_it_demands_from_the_files(story: Story) -> Non
     )
     async with services.database.transaction(EVERYTHING) as tx:
         added = await tx.text_versions.add(replace(old, changed_at=tx.now))
-    draft = await begin_text(services, TextEditor("staff:ann", EVERYTHING), place, added.label)
+    draft = await begin_text(services, Actor("staff:ann", EVERYTHING), place, added.label)
     assert (added.fixed["representative"], draft.fixed["representative"], draft.base) == (True, False, added.label)
 
 
