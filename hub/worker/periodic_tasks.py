@@ -62,13 +62,16 @@ class PeriodicTasks:
         self._worker_id = uuid4()
 
     @property
+    def _round(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        return self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep
+
+    @property
     def loops(self) -> list[Loop]:
         """One loop for each task, because a provider's rate limit may keep one task busy for long after an outage."""
-        rounds = (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep)
         return [
             self.heartbeat,
             self.watch_disks,
-            *(self._repeated(each) for each in rounds),
+            *(self._repeated(each) for each in self._round),
             self._repeated(self.count_rows, MIN_COUNT_INTERVAL, self._first_count_after),
             self._repeated(self.purge, PURGED_EVERY),
             self._repeated(self.build_hash_tree, TREE_LOOKED_AT_EVERY),
@@ -113,10 +116,10 @@ class PeriodicTasks:
         repeated.__name__ = work.__name__
         return repeated
 
-    async def look_after(self) -> None:
+    async def run_round(self) -> None:
         """Run all periodic tasks once, apart from those with an interval of their own."""
         await self._say_it_lives()
-        for work in (self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep):
+        for work in self._round:
             await work()
 
     async def purge(self) -> None:

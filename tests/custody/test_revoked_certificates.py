@@ -55,7 +55,7 @@ async def recorded(running: Running, contract: Contract) -> dict[str, Any]:
     """Have the worker look after what is due until there is a record entry about the revocation. Return its facts."""
 
     async def found() -> dict[str, Any] | None:
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
         entries = await facts_of(running, contract, "certificate-revoked")
         return entries[0] if entries else None
 
@@ -117,7 +117,7 @@ async def test_a_signature_that_is_on_its_way_is_waited_for(phones: Phones) -> N
         assert (await app.sign(phones.android(), str(contract.id))).state == "SIGNED"
         await lose(app)
     await running.completed(contract)
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     assert await revoked_serials(running) == set()
     running.clock.advance(AFTER_A_WHILE)
     await recorded(running, contract)
@@ -245,7 +245,7 @@ async def the_key(running: Running) -> UUID:
 
 async def tried(running: Running, key: UUID | None, times: int) -> bool:
     """Have the worker look after what is due. Return whether the authority was asked at least `times` times."""
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     key = key or await the_key(running)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         known = await tx.app_keys.get(key)

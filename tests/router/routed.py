@@ -74,9 +74,9 @@ class Routed:
         while await self.running.worker.due_steps.sweep():
             pass
 
-    async def look_after(self, later: timedelta = LATER) -> None:
+    async def run_round(self, later: timedelta = LATER) -> None:
         self.clock.advance(later)
-        await self.running.worker.periodic.look_after()
+        await self.running.worker.periodic.run_round()
 
     async def deliveries(self, contract: Contract) -> list[Delivery]:
         async with self.running.hub.database.transaction(EVERYTHING) as tx:

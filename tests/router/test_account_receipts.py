@@ -54,7 +54,7 @@ async def test_a_receipt_that_speaks_of_the_account_stops_it_until_a_message_arr
         await hub.invited(phone="+12025550603")
         assert len(hub.twilio.accepted) == 1  # they wait
 
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert len(hub.twilio.accepted) == 2  # one of them, to test whether it gets through
         assert (await health(hub)).broken_at is not None  # acceptance proves nothing: the first was accepted, too
         await hub.twilio.finish(hub.twilio.accepted[1].reference, "undelivered", 30034)
@@ -63,7 +63,7 @@ async def test_a_receipt_that_speaks_of_the_account_stops_it_until_a_message_arr
         await hub.heard()
         assert len(await alerts(hub)) == 1
 
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert len(hub.twilio.accepted) == 3
         await hub.twilio.finish(hub.twilio.accepted[2].reference, "delivered")
         await hub.heard()
@@ -79,11 +79,11 @@ async def test_an_account_works_again_with_a_message_that_is_found_to_have_arriv
         await hub.heard()
         await hub.invited(phone="+12025550622")
         hub.twilio.trouble = [Trouble.LOSE_REPLY]
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         for step in ("sending", "sent", "delivered"):
             hub.twilio.advance(hub.twilio.accepted[1].reference, step)
         assert (await health(hub)).broken_at is not None
-        await hub.look_after(MINUTES)  # the provider is asked, as no reply came
+        await hub.run_round(MINUTES)  # the provider is asked, as no reply came
         assert (await health(hub)).broken_at is None
 
 

@@ -15,7 +15,7 @@ async def said(hub: Routed, text: str, sender: str = PHONE) -> list[str]:
     assert await hub.twilio.write(sender, text, f"{hub.place.callbacks}/inbound") == 200
     hub.twilio.stopped.clear()
     await hub.heard()
-    await hub.look_after(timedelta(seconds=30))
+    await hub.run_round(timedelta(seconds=30))
     return [each.text for each in hub.twilio.accepted[before:]]
 
 
@@ -53,5 +53,5 @@ async def test_a_call_that_is_repeated_is_answered_once() -> None:
             ) as answer:
                 assert answer.status == 200
         await hub.heard()
-        await hub.look_after(timedelta(seconds=30))
+        await hub.run_round(timedelta(seconds=30))
         assert len(hub.twilio.accepted) == 2

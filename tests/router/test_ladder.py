@@ -72,14 +72,14 @@ async def test_an_undelivered_text_is_followed_by_a_voice_then_a_mail_then_a_sta
         contract = await hub.invited(channels=("sms", "voice", "email"))
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert [name for name, *_ in await get_channels(hub, contract)] == ["sms", "voice"]
         assert len(voice.texts) == 1
-        await hub.look_after(timedelta(hours=25))  # nobody opened it
+        await hub.run_round(timedelta(hours=25))  # nobody opened it
         assert [name for name, *_ in await get_channels(hub, contract)][:3] == ["sms", "voice", "email"]
         assert len(email.texts) == 1 and "/s/" in email.texts[0].text
         assert await hub.staff_tasks(contract) == []
-        await hub.look_after(timedelta(hours=25))
+        await hub.run_round(timedelta(hours=25))
         assert await hub.staff_tasks(contract) == ["unreached"]
 
 
@@ -87,9 +87,9 @@ async def test_no_receipt_in_ten_minutes_is_no_receipt() -> None:
     async with routed() as hub:
         (voice,) = with_more(hub, "voice")
         contract = await hub.invited(channels=("sms", "voice"))
-        await hub.look_after(timedelta(minutes=9))
+        await hub.run_round(timedelta(minutes=9))
         assert voice.texts == []
-        await hub.look_after(timedelta(minutes=2))
+        await hub.run_round(timedelta(minutes=2))
         assert len(voice.texts) == 1
         assert (await get_channels(hub, contract))[0][1] == "sent"
 
@@ -103,7 +103,7 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.tasks.list_of_contract(contract.id)
             await tx.tasks.opened(task.id, "sms", tx.now)
-        await hub.look_after(timedelta(hours=25))
+        await hub.run_round(timedelta(hours=25))
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
 
 
@@ -129,13 +129,13 @@ async def test_a_reminder_that_fails_goes_by_the_next_way_also_to_whoever_opened
         reminder = hub.twilio.accepted[2]
         await hub.twilio.finish(reminder.reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert [each.purpose for each in voice.texts] == ["reminder"]
         hub.twilio.trouble = [Trouble.BAD_NUMBER]
         hub.providers()
-        await hub.look_after(timedelta(days=5))
+        await hub.run_round(timedelta(days=5))
         await hub.sweep()
-        await hub.look_after()
+        await hub.run_round()
         assert "unreached" in await hub.staff_tasks(contract)
 
 
@@ -146,7 +146,7 @@ async def test_whoever_opens_after_a_message_needs_no_other_way_of_it_though_it_
         await opened(hub, contract)  # for example by a code at the desk
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
 
 
@@ -163,7 +163,7 @@ async def test_a_task_that_begins_anew_was_opened_by_nobody_yet() -> None:
             await hub.sweep()
             await hub.twilio.finish(hub.twilio.accepted[-1].reference, "delivered")
             await hub.heard()
-            await hub.look_after(timedelta(hours=25))
+            await hub.run_round(timedelta(hours=25))
         assert voice.texts and voice.texts[0].purpose == "invitation"
         await opened(hub, contract)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
@@ -175,11 +175,11 @@ async def test_a_late_receipt_of_an_earlier_way_moves_nothing_once_a_later_way_w
     async with routed() as hub:
         voice, email = with_more(hub, "voice", "email")
         contract = await hub.invited(channels=("sms", "voice", "email"))
-        await hub.look_after(timedelta(minutes=11))
+        await hub.run_round(timedelta(minutes=11))
         assert len(voice.texts) == 1  # there was no receipt in time, and the voice call reached them
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert email.texts == [] and await hub.staff_tasks(contract) == []
 
 
@@ -191,7 +191,7 @@ async def days_pass(hub: Routed, days: int) -> None:
             if hub.twilio.resources[each.reference].status == "queued":
                 await hub.twilio.finish(each.reference, "delivered")
         await hub.heard()
-        await hub.look_after(timedelta(hours=12))
+        await hub.run_round(timedelta(hours=12))
 
 
 async def test_whoever_opens_nothing_of_the_one_way_there_is_becomes_one_staff_task() -> None:
@@ -217,11 +217,11 @@ async def test_the_next_way_waits_for_the_morning() -> None:
         contract = await hub.invited(channels=("sms", "voice"))  # "now" answers a person's act, at any hour
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert voice.texts == []
         morning = (await hub.one(contract)).check_at
         assert morning and 9 <= morning.astimezone(SHANGHAI).hour < 21
-        await hub.look_after(morning - hub.clock())
+        await hub.run_round(morning - hub.clock())
         assert len(voice.texts) == 1
 
 
@@ -233,9 +233,9 @@ async def test_who_asks_for_an_invitation_at_night_gets_it_as_long_as_they_wait(
         await hub.invited()
         hub.twilio.url = address
         hub.providers()
-        await hub.look_after(timedelta(minutes=minutes))
+        await hub.run_round(timedelta(minutes=minutes))
         assert len(hub.twilio.accepted) == sent
-        await hub.look_after(timedelta(hours=21))
+        await hub.run_round(timedelta(hours=21))
         assert len(hub.twilio.accepted) == 1
 
 
@@ -251,9 +251,9 @@ async def test_that_a_deadline_has_passed_is_told_by_the_next_way_in_the_morning
         await services.messaging.router.send_delivery(news.id, fresh=True)  # it was day until just now
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert email.texts == []
-        await hub.look_after(timedelta(hours=21))
+        await hub.run_round(timedelta(hours=21))
         assert len(email.texts) == 1
 
 
@@ -263,10 +263,10 @@ async def test_a_code_that_does_not_arrive_is_read_by_a_voice() -> None:
         contract = await hub.issue(send="none")
         landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
         await send_code(hub.running.hub.services, landed.secret)
-        await hub.look_after()
+        await hub.run_round()
         await hub.twilio.finish(hub.twilio.accepted[0].reference, "undelivered", 30003)
         await hub.heard()
-        await hub.look_after(timedelta(seconds=10))
+        await hub.run_round(timedelta(seconds=10))
         (said,) = voice.texts
         assert said.purpose == "code" and said.variables["code"] in hub.twilio.accepted[0].text
 
@@ -285,19 +285,19 @@ async def test_whoever_asks_for_it_hears_the_code_and_any_other_wish_is_as_none(
                 return answer.status, await answer.text()
 
         answers = [await ask(channel="voice")]
-        await hub.look_after()
+        await hub.run_round()
         assert [each.purpose for each in voice.texts] == ["code"] and hub.twilio.accepted == []
         assert (await ask())[0] == 429  # one budget for all channels
         for wish in ("pigeon", "email", ""):
             hub.clock.advance(timedelta(minutes=2))
             answers.append(await ask(channel=wish))
-            await hub.look_after()
+            await hub.run_round()
         assert answers == [(202, "{}")] * 4
         assert len(hub.twilio.accepted) == 3 and len(voice.texts) == 1
         hub.providers()  # voice is not available any more
         hub.clock.advance(timedelta(minutes=2))
         assert await ask(channel="voice") == (202, "{}")
-        await hub.look_after()
+        await hub.run_round()
         assert len(hub.twilio.accepted) == 4
 
 
@@ -316,18 +316,18 @@ async def test_a_visitor_by_a_poster_hears_the_code_on_wish() -> None:
                     return answer.status
 
             assert await ask(channel="voice") == 202
-            await hub.look_after()
+            await hub.run_round()
             assert [each.purpose for each in voice.texts] == ["code"] and hub.twilio.accepted == []
             assert await ask() == 429  # one budget for both channels
             for wish in ({}, {"channel": "email"}):
                 hub.clock.advance(timedelta(minutes=2))
                 assert await ask(**wish) == 202
-                await hub.look_after()
+                await hub.run_round()
             assert (len(hub.twilio.accepted), len(voice.texts)) == (2, 1)
             hub.providers()  # voice is not available any more
             hub.clock.advance(timedelta(minutes=2))
             assert await ask(channel="voice") == 202
-            await hub.look_after()
+            await hub.run_round()
             assert len(hub.twilio.accepted) == 3
 
 
@@ -373,10 +373,10 @@ async def test_a_broken_account_gets_no_traffic_until_it_is_probed_and_staff_hea
         contract = await hub.invited()
         await hub.invited(phone="+12025550302")
         assert hub.twilio.requests == 1
-        await hub.look_after(timedelta(minutes=11))
+        await hub.run_round(timedelta(minutes=11))
         assert hub.twilio.requests == 2
-        await hub.look_after(timedelta(minutes=11))
-        await hub.look_after(timedelta(minutes=2))
+        await hub.run_round(timedelta(minutes=11))
+        await hub.run_round(timedelta(minutes=2))
         assert len(hub.twilio.accepted) == 2
         assert (await hub.one(contract)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:

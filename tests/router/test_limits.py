@@ -102,7 +102,7 @@ async def test_news_of_a_contract_waits_for_room_and_what_anybody_may_ask_for_is
         assert await write(hub, contract, Purpose.NEW_LINK, "link")
         assert await write(hub, contract, Purpose.NEW_LINK, "another") is None
         for sent in (2, 2, 3, 3, 4):
-            await hub.look_after(timedelta(minutes=30) if hub.clock() > began else timedelta(seconds=30))
+            await hub.run_round(timedelta(minutes=30) if hub.clock() > began else timedelta(seconds=30))
             assert len(hub.twilio.accepted) == sent
         assert await hub.staff_tasks(contract) == []
 
@@ -114,10 +114,10 @@ async def test_that_a_deadline_has_passed_is_told_by_day_also_where_it_waited_fo
         hub.clock.go_to(EVENING)
         for number in range(2):
             assert await write(hub, contract, Purpose.EXPIRED, f"news-{number}")
-        await hub.look_after(timedelta(seconds=30))
+        await hub.run_round(timedelta(seconds=30))
         assert len(hub.twilio.accepted) == 1
         while len(hub.twilio.accepted) == 1:  # the next hour has budget, but it is at night
-            await hub.look_after(timedelta(minutes=30))
+            await hub.run_round(timedelta(minutes=30))
             assert hub.clock() < EVENING + timedelta(days=1)
         assert 9 <= hub.clock().astimezone(SHANGHAI).hour < 21
 
@@ -206,7 +206,7 @@ async def test_signed_while_the_reminder_is_in_flight() -> None:
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.contracts.lock_contract(contract.id)
             await tx.tasks.end(claimed.task.id, TaskState.SIGNED, tx.now)
-        await hub.look_after()  # the worker died; the next one finds the attempt
+        await hub.run_round()  # the worker died; the next one finds the attempt
         found = await hub.one(contract)
         assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "signed-meanwhile")
         assert hub.twilio.accepted == []
@@ -221,11 +221,11 @@ async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_
         hub.providers(rate=40.0)
         await hub.sweep()
         for _ in range(24):
-            await hub.look_after(timedelta(minutes=5))
+            await hub.run_round(timedelta(minutes=5))
         assert hub.clock().astimezone(SHANGHAI).hour == 22
         hub.twilio.url = address
         hub.providers(rate=40.0)
-        await hub.look_after(timedelta(minutes=5))
+        await hub.run_round(timedelta(minutes=5))
         assert hub.twilio.accepted == []  # the provider is available again, but people sleep
         await _through_the_morning(hub)
         assert len(hub.twilio.accepted) == 12
@@ -237,7 +237,7 @@ async def test_two_hours_without_a_provider_are_made_up_for_at_its_rate_and_not_
 async def _through_the_morning(hub: Routed) -> None:
     """Let time pass until the messages are sent or the window closes, with few rounds of the worker."""
     for _ in range(69):
-        await hub.look_after(timedelta(minutes=20))
+        await hub.run_round(timedelta(minutes=20))
         if len(hub.twilio.accepted) == 12:
             return
 

@@ -30,7 +30,7 @@ async def test_a_number_that_opted_out_meanwhile_is_not_called_on() -> None:
         delivery = await committed(hub)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.opt_outs.add(PHONE, "sms", tx.now, "inbound")
-        await hub.look_after()
+        await hub.run_round()
         found = await known(hub, delivery)
         assert (found.state, found.failure_kind) == (DeliveryState.REFUSED, Failure.OPTED_OUT.value)
         assert hub.twilio.requests == 0
@@ -43,7 +43,7 @@ async def test_a_message_to_a_number_that_has_changed_meanwhile_is_withdrawn() -
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.list_signers(contract.id)
             await tx.contracts.put_phone([signer.id], "+12025550199")
-        await hub.look_after()
+        await hub.run_round()
         found = await known(hub, delivery)
         assert (found.state, found.failure) == (DeliveryState.WITHDRAWN, "phone-changed")
         assert hub.twilio.requests == 0
@@ -82,7 +82,7 @@ async def test_a_receipt_from_another_provider_than_the_one_called_counts_for_no
         )
         only(hub, (one, Provided(signed)), (other, Provided(signed)))
         made = await written(hub)
-        await hub.look_after()
+        await hub.run_round()
         undelivered = Receipt(Fate.UNDELIVERED, made.key, failure)
         await told(hub, "other", made.key, undelivered)
         assert (await known(hub, made.id)).state is DeliveryState.SENT
@@ -97,7 +97,7 @@ async def test_a_call_that_nobody_signed_is_believed_only_as_far_as_the_provider
         unsigned = Provided(Rules(receipts=True, queryable=True))
         only(hub, (ProviderSettings("one", "sms_one", "sms", rate=1000), unsigned))
         made = await written(hub)
-        await hub.look_after()
+        await hub.run_round()
         for answer in (None, Receipt(Fate.ACCEPTED, made.key)):
             unsigned.answer = answer
             await told(hub, "one", made.key, Receipt(Fate.DELIVERED, made.key))

@@ -32,7 +32,7 @@ async def test_what_has_arrived_without_a_receipt_needs_no_other_way() -> None:
         (voice,) = with_more(hub, "voice")
         contract = await hub.invited(channels=("sms", "voice"))
         told_to_nobody(hub, "sending", "sent", "delivered")
-        await hub.look_after(IN_VAIN)
+        await hub.run_round(IN_VAIN)
         assert await get_channels(hub, contract) == [("sms", "delivered", 0)]
         assert voice.texts == [] and await weight(hub) == 1.0
 
@@ -42,7 +42,7 @@ async def test_what_has_failed_without_a_receipt_goes_by_the_next_way_and_is_not
         (voice,) = with_more(hub, "voice")
         contract = await hub.invited(channels=("sms", "voice"))
         told_to_nobody(hub, "sending", "sent", "undelivered", code=30003)
-        await hub.look_after(IN_VAIN)
+        await hub.run_round(IN_VAIN)
         assert [name for name, *_ in await get_channels(hub, contract)] == ["sms", "voice"]
         assert (await get_channels(hub, contract))[0] == ("sms", "undelivered", 0)
         assert len(voice.texts) == 1 and await weight(hub) == 1.0
@@ -55,7 +55,7 @@ async def test_who_cannot_say_what_became_of_it_is_slow(answers: bool) -> None:
         contract = await hub.invited(channels=("sms", "voice"))
         if not answers:
             hub.twilio.resources.clear()
-        await hub.look_after(IN_VAIN)
+        await hub.run_round(IN_VAIN)
         assert (await get_channels(hub, contract))[0] == ("sms", "sent", 0)
         assert len(voice.texts) == 1 and await weight(hub) < 1.0
 
@@ -63,8 +63,8 @@ async def test_who_cannot_say_what_became_of_it_is_slow(answers: bool) -> None:
 async def test_the_one_way_there_is_is_asked_again_before_staff_hear_of_it() -> None:
     async with routed() as hub:
         contract = await hub.invited(channels=("sms",))
-        await hub.look_after(IN_VAIN)
+        await hub.run_round(IN_VAIN)
         told_to_nobody(hub, "sending", "sent", "delivered")
-        await hub.look_after(timedelta(hours=25))
+        await hub.run_round(timedelta(hours=25))
         assert (await get_channels(hub, contract))[0] == ("sms", "delivered", 0)
         assert await hub.staff_tasks(contract) == []

@@ -17,16 +17,16 @@ async def test_what_is_of_a_provider_that_only_others_know_is_left_to_them() -> 
     async with routed() as hub:
         hub.twilio.trouble = [Trouble.LOSE_REPLY]
         made = await written(hub)
-        await hub.look_after()
+        await hub.run_round()
         assert (await known(hub, made.id)).state is DeliveryState.UNKNOWN
         assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
         older = Second("voice")
         only(hub, (older.provider, older))
         for _ in range(3):
-            await hub.look_after(MINUTE)
+            await hub.run_round(MINUTE)
         await hub.running.hub.services.messaging.router.send_delivery(made.id, fresh=False)
         hub.providers()
-        await hub.look_after()
+        await hub.run_round()
         assert (await known(hub, made.id)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.opt_outs.list_channels(PHONE) == {"sms", "voice"}
@@ -39,7 +39,7 @@ async def test_nobody_is_waited_for_after_a_day() -> None:
         await hub.invited(channels=("sms", "voice"))
         await hub.told("sms_twilio", CallbackContent(reports=(ReceiptReport(Receipt(Fate.ACCEPTED, "x")),)))
         only(hub, (voice.provider, voice))
-        await hub.look_after(timedelta(hours=25))
+        await hub.run_round(timedelta(hours=25))
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.callbacks.list_due(tx.now + timedelta(days=1)) == []
             assert await tx.deliveries.list_unsettled(tx.now + timedelta(days=1)) == []

@@ -45,12 +45,12 @@ async def test_a_refused_credential_is_one_line_however_many_messages_wait_and_o
         with capture_logs() as logs:
             await hub.invited()
             await hub.invited(phone="+12025550302")
-            await hub.look_after(PROBE)  # the probe is refused as well
+            await hub.run_round(PROBE)  # the probe is refused as well
         assert lines(logs, "provider refuses everything") == ["HTTP 401, code 20003"]
         assert await scraped(hub, "qianda_provider_circuit_open") == 1
         with capture_logs() as logs:
-            await hub.look_after(PROBE)
-            await hub.look_after(timedelta(minutes=2))
+            await hub.run_round(PROBE)
+            await hub.run_round(timedelta(minutes=2))
         assert len(lines(logs, "provider works again")) == 1
         assert not lines(logs, "provider refuses everything")
         assert await scraped(hub, "qianda_provider_circuit_open") == 0
@@ -88,5 +88,5 @@ async def test_messages_whose_provider_does_not_answer_are_one_line_in_each_roun
         hub.twilio.url = f"http://127.0.0.1:{free_port()}"  # where nobody is
         hub.providers()
         with capture_logs() as logs:
-            await hub.look_after(timedelta(minutes=1))
+            await hub.run_round(timedelta(minutes=1))
         assert [line["number"] for line in logs if line["event"] == "deliveries not reconciled"] == [3]

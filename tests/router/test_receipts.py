@@ -34,7 +34,7 @@ async def test_the_reply_is_lost_after_acceptance() -> None:
     async with routed(trouble=[Trouble.LOSE_REPLY]) as hub:
         contract = await hub.invited()
         assert await state(hub, contract) is DeliveryState.UNKNOWN
-        await hub.look_after()
+        await hub.run_round()
         assert await state(hub, contract) is DeliveryState.SENT
         assert len(hub.twilio.accepted) == 1
 
@@ -116,8 +116,8 @@ async def test_a_burst_of_429_is_waited_out() -> None:
         contract = await hub.invited()
         for _ in range(3):
             assert await state(hub, contract) is DeliveryState.SENDING
-            await hub.look_after()
-        await hub.look_after(timedelta(minutes=1))
+            await hub.run_round()
+        await hub.run_round(timedelta(minutes=1))
         assert await state(hub, contract) is DeliveryState.SENT
         assert len(hub.twilio.accepted) == 1
 
@@ -129,7 +129,7 @@ async def test_a_number_that_opted_out_at_the_provider_is_remembered_here() -> N
         assert (delivery.state, delivery.failure_kind) == (DeliveryState.REFUSED, "opted-out")
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.opt_outs.list_channels(PHONE) == {"sms", "voice"}
-        await hub.look_after()
+        await hub.run_round()
         assert await hub.staff_tasks(contract) == ["unreached"]
 
 

@@ -57,10 +57,10 @@ async def test_nobody_calls_inside_the_rest_that_a_burst_of_429_asked_for() -> N
         assert asked(raw, start) == [0, 0, 0]
         for _ in range(RETRY_AFTER - 1):
             hub.providers()  # another worker: all it knows is in the database
-            await hub.look_after(SECOND)
+            await hub.run_round(SECOND)
         assert asked(raw, start) == [0, 0, 0]
         for _ in range(20):
-            await hub.look_after(SECOND)
+            await hub.run_round(SECOND)
         assert len(hub.twilio.accepted) == 3
         assert min(asked(raw, start)[3:]) >= RETRY_AFTER
         for contract in contracts:
@@ -76,7 +76,7 @@ async def test_a_message_that_waited_for_its_turn_meanwhile_is_not_sent_into_the
         await hub.sweep()
         assert asked(raw, start) == [0]
         for _ in range(4):
-            await hub.look_after(timedelta(seconds=RETRY_AFTER))
+            await hub.run_round(timedelta(seconds=RETRY_AFTER))
         assert len(hub.twilio.accepted) == 2
         assert min(asked(raw, start)[1:]) >= RETRY_AFTER
 
@@ -106,7 +106,7 @@ async def test_nobody_is_left_alone_for_days_and_staff_hear_of_a_long_rest_once_
         hub.running.hub.services.messaging.router.providers = ProviderSet([weary_one], random.Random(1).random)
         contract = await hub.invited()
         for minutes, asked_by_then in ((58, 1), (3, 2), (61, 3)):
-            await hub.look_after(timedelta(minutes=minutes))
+            await hub.run_round(timedelta(minutes=minutes))
             assert weary.asked == asked_by_then
         assert (await hub.one(contract)).state is DeliveryState.SENT
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:

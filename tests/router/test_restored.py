@@ -35,7 +35,7 @@ async def test_a_restored_message_is_asked_about_before_it_is_sent(restored: boo
         contract = await hub.invited()
         sent = await hub.one(contract)
         await go_back(hub, sent, restored=restored)
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert len(hub.twilio.accepted) == messages
         after = await hub.one(contract)
         assert after.provider == "sms_twilio" and after.state.value != "sending"
@@ -49,11 +49,11 @@ async def test_a_restored_message_that_nobody_has_is_sent_after_the_pause() -> N
         hub.twilio.by_number.clear()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.pause.begin(tx.now)
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert not hub.twilio.accepted
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.pause.end()
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert len(hub.twilio.accepted) == 1
 
 
@@ -65,7 +65,7 @@ async def test_a_step_that_the_hub_before_a_restore_carried_out_is_asked_about(r
         await as_before_the_step(hub, contract.id, restored=restored)
         hub.clock.advance(timedelta(minutes=1))
         await hub.sweep()
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert len(hub.twilio.accepted) == messages
         after = await hub.one(contract)
         assert after.provider == "sms_twilio" and after.state.value != "sending"
@@ -77,7 +77,7 @@ async def test_a_step_that_nobody_carried_out_is_sent_and_later_ones_at_once() -
         await tamper(hub.running.hub.database.dsn, UNTIL, hub.clock())
         await hub.sweep()
         assert not hub.twilio.accepted
-        await hub.look_after(MINUTES)
+        await hub.run_round(MINUTES)
         assert len(hub.twilio.accepted) == 1
         assert (await hub.one(contract)).provider == "sms_twilio"
         hub.clock.advance(timedelta(minutes=1))

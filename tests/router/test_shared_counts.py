@@ -142,7 +142,7 @@ async def test_a_message_that_reached_its_person_by_the_second_way_counts_once()
     async with routed(trouble=[Trouble.BAD_NUMBER]) as hub:
         with_more(hub, "email")
         contract = await hub.invited(channels=("sms", "email"))
-        await hub.look_after()
+        await hub.run_round()
         assert [each.state.value for each in await hub.deliveries(contract)] == ["refused", "delivered"]
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (signer,) = await tx.contracts.list_signers(contract.id)

@@ -44,7 +44,7 @@ async def test_after_a_stop_by_text_nobody_is_called_and_staff_get_the_task() ->
         assert await hub.staff_tasks(contract) == ["opted-out"]  # at once, not with the next reminder
         for _ in range(4 * 24):
             await hub.sweep()
-            await hub.look_after(timedelta(hours=1))
+            await hub.run_round(timedelta(hours=1))
         assert voice.texts == []
         assert set(await hub.staff_tasks(contract)) == {
             "opted-out",
@@ -65,6 +65,6 @@ async def test_a_stop_at_the_provider_itself_is_followed_by_no_call_either() -> 
     async with routed(trouble=[Trouble.OPTED_OUT]) as hub:
         (voice,) = with_more(hub, "voice")
         contract = await hub.invited(channels=("sms", "voice"))
-        await hub.look_after()
+        await hub.run_round()
         assert await get_channels(hub, contract) == [("sms", "refused", 0)]
         assert voice.texts == [] and await hub.staff_tasks(contract) == ["unreached"]

@@ -88,7 +88,7 @@ async def test_a_message_whose_fate_nobody_can_tell_moves_its_ladder_by_one_way_
             kannel.trouble = [Trouble.LOSE_REPLY] * 2
             contract = await hub.invited(channels=("sms", "voice", "email"))
             for _ in range(16):
-                await hub.look_after()
+                await hub.run_round()
             assert len(kannel.accepted) == 2  # once more, and never again
             assert (len(voice.texts), len(email.texts)) == (1, 0)
             assert await hub.staff_tasks(contract) == []
@@ -102,16 +102,16 @@ async def test_a_receipt_has_time_to_come_also_where_the_message_had_waited() ->
             kannel.trouble = [Trouble.BUSY] * 4
             contract = await hub.invited()
             for _ in range(3):
-                await hub.look_after(2 * MINUTE)
+                await hub.run_round(2 * MINUTE)
             assert kannel.accepted == []
             kannel.trouble = [Trouble.LOSE_REPLY]
-            await hub.look_after(2 * MINUTE)
+            await hub.run_round(2 * MINUTE)
             assert len(kannel.accepted) == 1
             assert hub.clock() - (await hub.one(contract)).created_at > 2 * MINUTE
-            await hub.look_after()
-            await hub.look_after()
+            await hub.run_round()
+            await hub.run_round()
             assert len(kannel.accepted) == 1
-            await hub.look_after(2 * MINUTE)
+            await hub.run_round(2 * MINUTE)
             assert len(kannel.accepted) == 2
 
 
@@ -218,10 +218,10 @@ async def test_a_message_that_waited_is_not_missing_from_a_list_that_lags_behind
             contract = await hub.issue(phone="+8613800000101")
             await committed(hub)
             aliyun.trouble = [Trouble.GATEWAY_ERROR]
-            await hub.look_after(2 * MINUTE)
+            await hub.run_round(2 * MINUTE)
             assert (await hub.one(contract)).state is DeliveryState.UNKNOWN
             for _ in range(4):
-                await hub.look_after(timedelta(seconds=21))
+                await hub.run_round(timedelta(seconds=21))
             assert len(aliyun.accepted) == 1
             assert (await hub.one(contract)).state is DeliveryState.SENT
 
@@ -236,8 +236,8 @@ async def test_messages_that_cannot_be_written_do_not_hold_up_the_others() -> No
         hub.clock.advance(timedelta(seconds=1))
         good = await written(hub)
         with capture_logs():
-            await hub.look_after()
-            await hub.look_after(timedelta(seconds=5))
+            await hub.run_round()
+            await hub.run_round(timedelta(seconds=5))
         assert (await known(hub, good.id)).state is DeliveryState.SENT
 
 
@@ -250,7 +250,7 @@ async def test_a_code_does_not_wait_behind_other_messages_and_all_have_their_tur
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             first, *_ = await tx.deliveries.list_unsettled(hub.clock() + MINUTE)
         assert first.id == code.id
-        await hub.look_after()
+        await hub.run_round()
         assert len(hub.twilio.accepted) == 61  # not fifty now and the rest five seconds later
 
 
@@ -264,7 +264,7 @@ async def test_a_look_that_fails_does_not_hold_up_the_others() -> None:
         await tamper(hub.running.hub.database.dsn, wrong, first.id)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
-        await hub.look_after()
+        await hub.run_round()
         assert [name for name, *_ in await get_channels(hub, second)] == ["sms", "voice"]
         assert (await hub.one(first)).check_at == hub.clock() + MINUTE  # the first of several tries, ever later
 
@@ -281,7 +281,7 @@ async def test_a_call_that_cannot_be_worked_on_does_not_hold_up_the_others() -> 
         hub.clock.advance(timedelta(seconds=1))
         assert await hub.twilio.call_back(hub.twilio.accepted[0].reference, "delivered") == 204
         with capture_logs():
-            await hub.look_after()
+            await hub.run_round()
         assert (await hub.one(contract)).state is DeliveryState.DELIVERED
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.callbacks.list_due(tx.now) == []
@@ -313,12 +313,12 @@ async def test_a_provider_that_answers_slowly_is_asked_about_many_reports_at_onc
         slow = Unhurried(6)
         only(hub, (ProviderSettings("slow", "sms_slow", "sms", rate=1000), slow))
         made = [await written(hub) for _ in range(6)]
-        await hub.look_after()
+        await hub.run_round()
         for each in made:
             await hub.told(
                 "slow", CallbackContent(reports=(ReceiptReport(Receipt(Fate.DELIVERED, each.key), each.key),))
             )
-        await hub.look_after()
+        await hub.run_round()
         assert {(await known(hub, each.id)).state for each in made} == {DeliveryState.DELIVERED}
 
 
@@ -354,7 +354,7 @@ async def test_a_number_that_says_stop_while_its_message_waits_hears_by_another_
         await committed(hub)
         assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
         await hub.heard()
-        await hub.look_after()
+        await hub.run_round()
         assert [each.text for each in hub.twilio.accepted if "/s/" in each.text.lower()] == []
         assert await get_channels(hub, contract) == [("sms", "refused", 0), ("email", "delivered", 1)]
         assert len(email.texts) == 1
@@ -366,7 +366,7 @@ async def test_somebody_who_says_that_they_are_not_meant_gets_no_message_that_wa
         delivery = await committed(hub)
         landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
         await ask(hub.running.hub.services, landed.secret, "not-me", "")
-        await hub.look_after()
+        await hub.run_round()
         assert (await known(hub, delivery)).failure == "paused" and hub.twilio.accepted == []
 
 
@@ -379,12 +379,12 @@ async def test_a_code_that_no_provider_takes_is_read_by_a_voice() -> None:
         contract = await hub.issue(send="none")
         landed = await open_ticket(hub.running.hub.services, await hub.running.ticket(contract, DoorKind.COPY))
         await send_code(hub.running.hub.services, landed.secret)
-        await hub.look_after()
+        await hub.run_round()
         assert voice.texts == []
-        await hub.look_after(MINUTE)
+        await hub.run_round(MINUTE)
         assert [each.purpose for each in voice.texts] == ["code"]
         assert (await get_channels(hub, contract))[0][:2] == ("sms", "withdrawn")
-        await hub.look_after(12 * MINUTE)
+        await hub.run_round(12 * MINUTE)
         assert hub.twilio.accepted == []
 
 
@@ -396,5 +396,5 @@ async def test_a_country_that_is_not_allowed_is_no_way() -> None:
         assert (len(hub.twilio.accepted), len(email.texts)) == (0, 1)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             await tx.connection.execute(text("UPDATE delivery SET state = 'refused', check_at = state_at"))
-        await hub.look_after()
+        await hub.run_round()
         assert await hub.staff_tasks(contract) == ["unreached"]

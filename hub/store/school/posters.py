@@ -24,9 +24,9 @@ from hub.store.encryption.keys import Keys
 from hub.store.kernel.connection import Connection, Row
 from hub.store.tables.school import ENROLMENT, POSTER, POSTER_SCAN as SCAN
 
-# The most scans of a poster within an hour that are added for visitors who have proved nothing yet. Anybody can send
-# them, and they are never deleted.
-MAX_OPENED_AN_HOUR = 2000
+# After this many scans of a poster within an hour, openings are not added any more. Anybody can cause them, and they
+# are never deleted.
+MAX_SCANS_AN_HOUR = 2000
 
 
 class Posters:
@@ -75,8 +75,8 @@ class Posters:
 
     async def add_scan(self, scan: PosterScan, at: datetime) -> bool:
         """Add a scan. Return False, and write nothing, if this student (`student_hash`) has already enrolled by this
-        poster. Openings beyond MAX_OPENED_AN_HOUR are not added either."""
-        if scan.step is ScanStep.OPENED and await self._count_recent(scan.poster.id, at) >= MAX_OPENED_AN_HOUR:
+        poster. An opening is not added either if there were MAX_SCANS_AN_HOUR scans within an hour."""
+        if scan.step is ScanStep.OPENED and await self._count_recent(scan.poster.id, at) >= MAX_SCANS_AN_HOUR:
             return False
         values = {"poster": scan.poster.id, "campus": scan.poster.campus, "step": scan.step.value, "at": at}
         values |= {"visitor": scan.visitor, "enrolment": scan.enrolment, "contract": scan.contract}
@@ -97,7 +97,7 @@ class Posters:
 
     async def _count_recent(self, poster: UUID, now: datetime) -> int:
         since = (SCAN.c.poster == poster) & (SCAN.c.at > now - timedelta(hours=1))
-        recent = select(SCAN.c.id).where(since).limit(MAX_OPENED_AN_HOUR).subquery()
+        recent = select(SCAN.c.id).where(since).limit(MAX_SCANS_AN_HOUR).subquery()
         return int(await self._connection.scalar(select(func.count()).select_from(recent)) or 0)
 
     async def has_student(self, poster: UUID, student_hash: bytes) -> bool:

@@ -43,7 +43,7 @@ async def scanned(running: Running, poster: Poster, step: ScanStep, **more: Any)
 
 
 async def test_who_only_opens_is_not_added_without_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posters, "MAX_OPENED_AN_HOUR", 2)
+    monkeypatch.setattr(posters, "MAX_SCANS_AN_HOUR", 2)
     (poster, _), (other, _) = await make_poster(running), await make_poster(running)
     assert [await scanned(running, poster, ScanStep.OPENED) for _ in range(4)] == [True, True, False, False]
     assert await scanned(running, other, ScanStep.OPENED)

@@ -34,7 +34,7 @@ async def test_it_is_ready_once_a_worker_lives_and_no_longer_when_none_does() ->
         status, found = await ready(running)
         assert status == 503
         assert found == {"ready": False, "migrations": True, "school": True, "token": True, "worker": False}
-        await running.worker.periodic.look_after()
+        await running.worker.periodic.run_round()
 
         async def is_ready() -> bool:
             return (await ready(running))[0] == 200

@@ -128,11 +128,11 @@ async def test_at_night_it_waits_for_the_morning(running: Running, console: Cons
     assert re.search(r"It is quiet time there: it goes out tomorrow 09:00", seen.words)
     assert (await night.post(path, {"text": ANSWER})).location == "/staff/tasks?said=answer-waits"
     await deliver(running)
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     (waiting,) = await asker.answers()
     assert waiting.state is DeliveryState.SENDING and waiting.not_before and waiting.called_at is None
     clock.go_to(waiting.not_before)
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     (sent,) = await asker.answers()
     assert sent.state is DeliveryState.DELIVERED
 
@@ -177,7 +177,7 @@ async def test_a_number_that_opts_out_while_an_answer_waits_gets_none(
     (waiting,) = await asker.answers()
     assert waiting.not_before
     clock.go_to(waiting.not_before)
-    await running.worker.periodic.look_after()
+    await running.worker.periodic.run_round()
     (dropped,) = await asker.answers()
     assert (dropped.state, dropped.failure, dropped.called_at) == (DeliveryState.REFUSED, "opted out meanwhile", None)
 
