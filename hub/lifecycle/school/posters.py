@@ -64,7 +64,7 @@ async def add_poster(services: Services, scope: Scope, asked: NewPoster, actor: 
     allowed = allowed_hashes(services.database.cipher, asked.allowed)
     async with services.database.transaction(scope) as tx:
         if not tx.now < asked.expires_at <= tx.now + MAX_LIFE:
-            raise BadInput("a day from today on, at most a year ahead", field="expires_at")
+            raise BadInput("a day from today on, at most 400 days ahead", field="expires_at")
         await _check_courses(tx, scope, asked)
         poster = Poster(
             id=uuid4(),

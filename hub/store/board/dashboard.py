@@ -77,6 +77,14 @@ class BoardRow:
     upcoming: Upcoming | None
     readable: bool = True
 
+    def get_sorted_by(self, sort: BoardSort) -> datetime | str:
+        values: dict[BoardSort, datetime | str] = {
+            BoardSort.NEWEST: self.created_at,
+            BoardSort.DEADLINE: self.deadline,
+            BoardSort.NAME: self.student_name,
+        }
+        return values[sort]
+
 
 class Board(EncryptedRepository):
     async def get_counts(self, now: datetime) -> tuple[Mapping[str, int], Mapping[str, int]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hub.documents.contract.wording import day
 from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import StaffTask
 from hub.web.http.problems import known_problems
@@ -335,6 +336,9 @@ class Speech:
         if self.lang == "en":
             return f"{local.day} {local:%b}{year} {local:%H:%M}"
         return f"{f'{local.year}年' if year else ''}{local.month}月{local.day}日 {local:%H:%M}"
+
+    def day(self, value: date) -> str:
+        return day(value, self.lang)
 
     def days(self, days: str) -> str:
         return self.translate("1 day") if days == "1" else self.translate("{days} days", days=days)

@@ -30,7 +30,7 @@ AGES = ("1", "3", "7", "30")
 VIEWS = {
     "pending": "to be signed",
     "reached": "reached",
-    "opened": "read",
+    "opened": "opened",
     "unreached": "not delivered",
     "overdue": "past the deadline",
     "stuck": "stuck",
@@ -67,7 +67,7 @@ class Bar:
 
 async def board(visit: StaffVisit) -> web.Response:
     query = visit.request.query
-    sort = BoardSort(query["sort"]) if query.get("sort") in set(BoardSort) else BoardSort.NEWEST
+    sort = read_sort(visit)
     after = _read_cursor(sort, query["cursor"]) if query.get("cursor") else None
     counted = await visit.request.app[COUNTS].get_or_count(visit.services.database, visit.shown)
     async with visit.services.database.transaction(visit.shown) as tx:
@@ -93,7 +93,7 @@ async def board(visit: StaffVisit) -> web.Response:
         deadlines=DEADLINES,
         channels=list(labels.CHANNELS),
         receipts=list(labels.DELIVERIES),
-        act_on=lambda path: link_to(path, kept, {"sort": ""}),
+        act_on=lambda path: link_to(path, kept, {}),
         may_pick=any(visit.may(permission) for permission in BULK_PERMISSIONS),
         acts=acts,
         courses=courses,
@@ -111,6 +111,11 @@ async def board(visit: StaffVisit) -> web.Response:
 def link_with_filters(visit: StaffVisit, path: str) -> str:
     """Return the path with the board's filters of this request."""
     return link_to(path, _keep_filters(visit.request.query), {})
+
+
+def read_sort(visit: StaffVisit) -> BoardSort:
+    wanted = visit.request.query.get("sort")
+    return BoardSort(wanted) if wanted in set(BoardSort) else BoardSort.NEWEST
 
 
 def _keep_filters(query: Mapping[str, str]) -> dict[str, str]:
@@ -147,12 +152,9 @@ def _days(now: datetime, days: str, sign: int) -> datetime | None:
 
 def _cursor(sort: BoardSort, row: BoardRow) -> str:
     """Return the cursor of the next page: the value by which this row is sorted, and its id."""
-    texts = {
-        BoardSort.NEWEST: row.created_at.isoformat(),
-        BoardSort.DEADLINE: row.deadline.isoformat(),
-        BoardSort.NAME: row.student_name,
-    }
-    return base64.urlsafe_b64encode(f"{row.id} {texts[sort]}".encode()).decode().rstrip("=")
+    value = row.get_sorted_by(sort)
+    text = value.isoformat() if isinstance(value, datetime) else value
+    return base64.urlsafe_b64encode(f"{row.id} {text}".encode()).decode().rstrip("=")
 
 
 def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -15,12 +14,12 @@ from hub.documents.board.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, f
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.scope import Scope
-from hub.store.board.board_filter import BoardFilter
+from hub.store.board.board_filter import BoardFilter, BoardSort
 from hub.store.board.dashboard import BoardRow
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.pages.files import XLSX
 from hub.web.staff import labels
-from hub.web.staff.board.dashboard import link_with_filters, wanted_of
+from hub.web.staff.board.dashboard import link_with_filters, read_sort, wanted_of
 from hub.web.staff.board.selection import FITTING, describe_filter, read_selected
 from hub.web.staff.render import show, speech
 from hub.web.staff.staff.access import StaffVisit
@@ -44,6 +43,7 @@ class Exported:
     the member of staff may see."""
 
     wanted: BoardFilter
+    sort: BoardSort
     scope: Scope
     number: int
 
@@ -97,7 +97,7 @@ async def _read(visit: StaffVisit) -> Exported:
         number = await tx.board.count(wanted)
     if wanted.ids is not None and number < len(wanted.ids):
         raise NotFound
-    return Exported(wanted, scope, number)
+    return Exported(wanted, read_sort(visit), scope, number)
 
 
 async def _send_csv(visit: StaffVisit, exported: Exported, response: web.StreamResponse) -> web.StreamResponse:
@@ -130,15 +130,15 @@ def _add_rows(table: XlsxTable, say: labels.Speech, rows: Sequence[BoardRow]) ->
 
 
 async def _rows(visit: StaffVisit, exported: Exported) -> AsyncIterator[Sequence[BoardRow]]:
-    """Yield the contracts, newest first, in batches with a transaction each. So there may be a few more or fewer than
-    were counted before."""
-    after: tuple[datetime, UUID] | None = None
+    """Yield the contracts, in the order of the board, in batches with a transaction each. So there may be a few more or
+    fewer than were counted before."""
+    sort, after = exported.sort, None
     while True:
         async with visit.services.database.transaction(exported.scope) as tx:
-            rows = await tx.board.list_rows(exported.wanted, after=after, limit=ROWS_AT_ONCE)
+            rows = await tx.board.list_rows(exported.wanted, sort=sort, after=after, limit=ROWS_AT_ONCE)
         if rows:
             yield rows
-            after = (rows[-1].created_at, rows[-1].id)
+            after = (rows[-1].get_sorted_by(sort), rows[-1].id)
         if len(rows) < ROWS_AT_ONCE:
             return
 

@@ -21,6 +21,8 @@ from hub.lifecycle.contract.end import expire, void
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
+from hub.store.board.board_filter import BoardSort
+from hub.web.staff.board import export
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
@@ -215,6 +217,19 @@ async def test_a_table_is_taken_out_without_numbers_and_formulas(story: Story, f
             sheet = book.read("xl/worksheets/sheet1.xml").decode()
         assert sheet.count("<row ") == int(number[1]) + 1 and "<f>" not in sheet and FORMULA in sheet + texts
     assert await story.school_acts("contracts-exported") >= 1
+
+
+@pytest.mark.parametrize("sort", BoardSort)
+async def test_a_table_has_the_order_of_the_board(
+    story: Story, sort: BoardSort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 2)
+    page = await story.console.get(f"/staff?sort={sort}")
+    (preview,) = set(re.findall(r'formaction="(/staff/export/preview[^"]*)"', page.text))
+    address = html.unescape(preview).replace("/preview", "")
+    content, _ = await raw(story, address, {"fitting": "1", "form": "csv"})
+    numbers = [row[0] for row in list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))[1:]]
+    assert len(numbers) >= 6 and numbers == sorted(numbers, key=page.words.index)
 
 
 async def raw(story: Story, path: str, form: dict[str, str]) -> tuple[bytes, dict[str, str]]:

@@ -204,7 +204,7 @@ async def test_a_calendar_is_brought_in_as_a_whole_or_not_at_all(running: Runnin
     assert await upload(b"2027-01-03,closed,x\n2027-13-01,closed,y\n") == 422
     assert await upload(b"2027-01-03,closed," + b"x" * 200_000) == 422
     page = await console.get("/staff/policies?at=hefei/")
-    assert "2027-01-02 · closed · 考试" in page.words and "2027-02-15 · open · 补课" in page.words
+    assert "2 January 2027 · closed · 考试" in page.words and "15 February 2027 · open · 补课" in page.words
 
 
 async def test_a_campus_changes_its_own_alone(running: Running) -> None:
