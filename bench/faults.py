@@ -67,7 +67,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
         people = await Population.gather(crowd, rounds, signing)
         office = await Office.of_school(crowd)
         await server.renew(**configured)  # from now on, the seal service signs
-        kills = _kills(rounds)
+        kills = max(1, min(MIN_KILLS, rounds // 3), rounds // KILL_EACH)
         length = max(rounds / PER_SECOND, kills * PAUSE)
         async with server.running("serve", "work", workers=WORKERS, **configured) as used:
             killer = Killer(stage, server, used.commands, kills, length)
@@ -85,10 +85,6 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
         stage.rows += [{"work": "refused", "what": what, "times": each} for what, each in office.refusals.items()]
         stage.figures |= await judge(server, people, stage)
     stage.figures["minutes"] = (time.monotonic() - started) / 60
-
-
-def _kills(rounds: int) -> int:
-    return max(1, min(MIN_KILLS, rounds // 3), rounds // KILL_EACH)
 
 
 @contextlib.asynccontextmanager

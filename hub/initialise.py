@@ -81,7 +81,7 @@ async def _make(settings: Settings, owner_dsn: str, clock: Clock) -> Binding:
 
     Raises WrongInstallation.
     """
-    await _check_free(settings.data, owner_dsn)
+    _check_unused(settings.data, await find_oldest_encrypted(owner_dsn))
     async with lock_installation(settings):
         keys = Keys.load_or_create(master_key(settings.data))
     root, seal = await _make_certificates(settings, clock)
@@ -111,12 +111,6 @@ async def _seal(settings: Settings, clock: Clock) -> bytes:
             return (await connect_seal(settings, pki, http, clock)).chain[0]
     finally:
         token.close()
-
-
-async def _check_free(data: Path, owner_dsn: str) -> None:
-    """Raise WrongInstallation if the folder's key cannot read the database's data, or the folder belongs to another
-    database."""
-    _check_unused(data, await find_oldest_encrypted(owner_dsn))
 
 
 def _check_unused(data: Path, encrypted: tuple[bytes, bytes] | None) -> None:

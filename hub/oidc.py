@@ -137,10 +137,7 @@ class OidcProvider:
             claims = CodeIDToken(
                 token.claims,
                 token.header,
-                options={
-                    "iss": {"essential": True, "value": issuer},
-                    "aud": {"essential": True, "value": client},
-                },
+                options={"iss": {"essential": True, "value": issuer}, "aud": {"essential": True, "value": client}},
                 params={"nonce": login.nonce, "client_id": client, "access_token": access_token},
             )
             claims.validate(now=self._clock().timestamp(), leeway=CLOCK_TOLERANCE.total_seconds())

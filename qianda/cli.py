@@ -138,8 +138,7 @@ def agent(
     origin: Annotated[str, typer.Option(help="The school's signing site, https://… [default: pinned, or asked]")] = "",
     module: Annotated[str, typer.Option(help="Your token's PKCS#11 module. [default: pinned, or asked]")] = "",
     config: Annotated[
-        Path | None,
-        typer.Option(help="Where both are pinned. [default: qianda/agent.toml in your configuration]"),
+        Path | None, typer.Option(help="Where both are pinned. [default: qianda/agent.toml in your configuration]")
     ] = None,
     language: Annotated[Language | None, typer.Option(help="[default: by LANG]", show_default=False)] = None,
 ) -> None:

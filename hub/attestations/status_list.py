@@ -57,10 +57,7 @@ class StatusList:
         return self._file.read_bytes()
 
     async def _fetched(self) -> bytes:
-        async with (
-            asyncio.timeout(self._deadline),
-            self._context.http.get(self._url, allow_redirects=False) as answer,
-        ):
+        async with asyncio.timeout(self._deadline), self._context.http.get(self._url, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise NotServed(f"HTTP {answer.status}")
             return await read_limited(answer.content, MAX_LIST_BYTES, NotServed)

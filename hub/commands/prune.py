@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.commands.with_hub import said_plainly, say, with_hub
-from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Prunable
+from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES
 from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def prune_command(dry_run: DryRun = False) -> None:
         say(f"{'kind':18}{'kept':>8}{'number':>12}{'bytes':>16}  what")
         number = size = 0
         async for each in list_prunable(hub.services):
-            say(_line(each))
+            say(f"{each.kind:18}{_age(each.kept):>8}{each.number:12,}{each.size:16,}  {_what(each.kind)}")
             number, size = number + each.number, size + each.size
         say(f"{'together':18}{'':8}{number:12,}{size:16,}  rows without their indexes")
         say("Nothing was deleted. `qianda prune` deletes it.")
@@ -48,10 +48,6 @@ def prune_command(dry_run: DryRun = False) -> None:
 
     with said_plainly():
         with_hub(show if dry_run else delete)
-
-
-def _line(found: Prunable) -> str:
-    return f"{found.kind:18}{_age(found.kept):>8}{found.number:12,}{found.size:16,}  {_what(found.kind)}"
 
 
 def _age(kept: timedelta) -> str:

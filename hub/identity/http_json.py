@@ -83,10 +83,7 @@ class HttpJsonIdentity:
         }
         try:
             answer = await self._service.call(self._options.ask, blanks)
-        except (
-            NotServed,
-            DecidedNo,
-        ) as error:
+        except (NotServed, DecidedNo) as error:
             # Only the fields of `not_matched` say that a person is not who they claim to be.
             raise IdentityUnavailable(f"{self.name}: {error}") from error
         reference = str(find_value(answer, self._options.reference))

@@ -64,14 +64,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The PKCS#11 module {module} cannot be loaded: {why}. It comes with the software of your token.",
         "无法加载 PKCS#11 模块 {module}：{why}。该模块随 USB Key 的驱动软件提供。",
     ),
-    "no-token": (
-        "No token was found. Please plug it in and start again.",
-        "没有找到 USB Key。请插好后重新开始。",
-    ),
-    "no-key": (
-        "The token has no private key for this certificate.",
-        "USB Key 上没有与该证书对应的私钥。",
-    ),
+    "no-token": ("No token was found. Please plug it in and start again.", "没有找到 USB Key。请插好后重新开始。"),
+    "no-key": ("The token has no private key for this certificate.", "USB Key 上没有与该证书对应的私钥。"),
     "other-key": (
         "The token's key does not belong to this certificate. Nothing was signed.",
         "USB Key 上的密钥与该证书不匹配。没有签署任何内容。",
@@ -106,10 +100,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "The token was removed. Nothing was signed. Please plug it in and start again.",
         "USB Key 已被拔出。没有签署任何内容。请插好后重新开始。",
     ),
-    "device": (
-        "The token answered: {what}. Nothing was signed.",
-        "USB Key 返回错误：{what}。没有签署任何内容。",
-    ),
+    "device": ("The token answered: {what}. Nothing was signed.", "USB Key 返回错误：{what}。没有签署任何内容。"),
     "read-only": (
         "The token is write-protected: no new key can be made on it.",
         "USB Key 处于写保护状态，无法生成新密钥。",

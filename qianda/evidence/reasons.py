@@ -62,8 +62,7 @@ ADDENDUM_BY_ANOTHER: Final = Reason(
     "制作者是 {found}，而证据包由 {expected} 制作", "it was made by {found}, and the package by {expected}"
 )
 ADDENDUM_ALONE: Final = Reason(
-    "这是补充材料，请与它所属的证据包一起检查",
-    "this is an addendum: check it together with its package",
+    "这是补充材料，请与它所属的证据包一起检查", "this is an addendum: check it together with its package"
 )
 NO_PAIR: Final = Reason(
     "一起检查时，须是一个证据包和它的最终文件或补充材料。",

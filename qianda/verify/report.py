@@ -40,8 +40,7 @@ _ISSUED_BY = Reason("证书由 {issuer} 签发", "certificate of {issuer}")
 _LISTED_UNTIL = Reason("吊销清单截至", "not revoked by the list of")
 _ARCHIVED = Reason("文档时间戳覆盖全文", "A document timestamp covers the whole file")
 _TRIAL = Reason(
-    "含内置机构签发的证书：仅供试用和内部使用。",
-    "Certificates of the built-in authority: for trial and internal use.",
+    "含内置机构签发的证书：仅供试用和内部使用。", "Certificates of the built-in authority: for trial and internal use."
 )
 # Long lines are left to the terminal, which breaks Chinese better.
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}

@@ -58,12 +58,7 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
         try:
             check_looks_alike(document)
             make_pages_plain(document)
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            pikepdf.PdfError,
-        ):  # a value has the wrong type
+        except (AttributeError, KeyError, TypeError, pikepdf.PdfError):  # a value has the wrong type
             raise ValueError("the PDF is damaged") from None
         plain = write_plain_form(document, about)
     try:

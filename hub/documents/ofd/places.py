@@ -46,9 +46,7 @@ def across_pages(pages: Sequence[OfdPage], size: tuple[float, float], top: float
     strip = width / len(pages)
     return [
         StampPlace(
-            page.number,
-            (page.width - strip * (index + 1), top, width, height),
-            (strip * index, 0.0, strip, height),
+            page.number, (page.width - strip * (index + 1), top, width, height), (strip * index, 0.0, strip, height)
         )
         for index, page in enumerate(pages)
     ]

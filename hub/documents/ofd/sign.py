@@ -14,13 +14,7 @@ from datetime import datetime
 from hub.documents.ofd.package import change_package
 from hub.documents.ofd.places import StampPlace, check_places
 from hub.documents.ofd.seal import SM2_WITH_SM3, VERSION, bits, integer, location, moment, octets, sequence
-from hub.documents.ofd.signature_files import (
-    NewOfdSignature,
-    list_signature,
-    name_list,
-    next_number,
-    signature_xml,
-)
+from hub.documents.ofd.signature_files import NewOfdSignature, list_signature, name_list, next_number, signature_xml
 from hub.errors import BadInput
 from qianda import der, sm2
 from qianda.ofd import NotAnOfd

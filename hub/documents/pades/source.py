@@ -36,11 +36,7 @@ from hub.documents.pades.plan import (
 _TAIL = re.compile(rb"startxref\s+(\d+)\s+%%EOF\s*\Z")
 HYBRID = b"/XRefStm"
 # Have qpdf show the file as written. Otherwise it copies inherited entries into the pages, under invented numbers.
-AS_WRITTEN: dict[str, Any] = {
-    "attempt_recovery": False,
-    "suppress_warnings": True,
-    "inherit_page_attributes": False,
-}
+AS_WRITTEN: dict[str, Any] = {"attempt_recovery": False, "suppress_warnings": True, "inherit_page_attributes": False}
 MAX_TREE_DEPTH = 100  # of the tree of pages
 _TAIL_LENGTH = 1024  # bytes at the end of a file, in which the offset of its last table has to be
 

@@ -32,11 +32,7 @@ _FIELD_LOCK: Final = b"<</Type /SigFieldLock\n/Action /All\n/P 1>>"
 WIDGET: Final = {"/FT": "/Sig", "/Type": "/Annot", "/Subtype": "/Widget", "/F": "132"}  # printed, locked
 SIGNATURES_EXIST_APPEND_ONLY: Final = "3"
 _BYTE_RANGE_LENGTH: Final = 60  # room for the four numbers
-_LISTS: Final = {
-    "/Certs": "/Cert",
-    "/CRLs": "/CRL",
-    "/OCSPs": "/OCSP",
-}  # names in the store, and in an entry of /VRI
+_LISTS: Final = {"/Certs": "/Cert", "/CRLs": "/CRL", "/OCSPs": "/OCSP"}  # names in the store, and in an entry of /VRI
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,7 @@ from hub.documents.pades.picture import Picture
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.profile import digits_for
 from hub.documents.pades.source import read_plan
-from hub.documents.pades.steps import (
-    SigningDetails,
-    add_evidence,
-    add_fields,
-    reserve_signature,
-    reserve_timestamp,
-)
+from hub.documents.pades.steps import SigningDetails, add_evidence, add_fields, reserve_signature, reserve_timestamp
 from hub.documents.signing.signature import Evidence, FieldBox, NewSignature, Prepared, ReservedTimestamp
 
 

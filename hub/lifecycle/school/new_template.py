@@ -11,14 +11,7 @@ from typing import Final
 
 from hub.documents.contract.template_texts import COPIED_FROM
 from hub.errors import BadInput
-from hub.lifecycle.school.edit_texts import (
-    FileText,
-    TextPlace,
-    add_draft,
-    check_editor,
-    continue_text,
-    find_file_text,
-)
+from hub.lifecycle.school.edit_texts import FileText, TextPlace, add_draft, check_editor, continue_text, find_file_text
 from hub.lifecycle.services import Services
 from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.school.text_version import TextKind, TextVersion

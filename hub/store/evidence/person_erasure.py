@@ -19,11 +19,7 @@ from hub.model.messaging.message import COPIES
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.contract import ATTACHMENT, CONTRACT, DOCUMENT_VERSION as VERSION, SIGNER, SIGNING_TASK as TASK
-from hub.store.tables.evidence import (
-    EVIDENCE_ADDENDUM as ADDENDUM,
-    EVIDENCE_PACKAGE as PACKAGE,
-    LEGAL_HOLD as HOLD,
-)
+from hub.store.tables.evidence import EVIDENCE_ADDENDUM as ADDENDUM, EVIDENCE_PACKAGE as PACKAGE, LEGAL_HOLD as HOLD
 from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
 from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE
 from hub.store.tables.school import ENROLMENT, POSTER_SCAN as SCAN, VISITOR

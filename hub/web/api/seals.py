@@ -17,7 +17,6 @@ from hub.lifecycle.sealing.seals.manage_seals import (
 )
 from hub.model.sealing.seal import Seal, SealAct
 from hub.model.sealing.seal_grant import SealGrant
-from hub.model.sealing.seal_use import SealUse
 from hub.model.staff.scope import Actor
 from hub.store.transaction import Transaction
 from hub.web.api.endpoint import ApiCall
@@ -48,7 +47,7 @@ def _id(call: ApiCall, name: str = "id") -> UUID:
 
 async def list_all(call: ApiCall) -> SealsGiven:
     await call.check_key()
-    return SealsGiven(seals=[_listed(seal) for seal in await list_seals(call.services, call.scope)])
+    return SealsGiven(seals=[pick(SealListed, seal) for seal in await list_seals(call.services, call.scope)])
 
 
 async def read(call: ApiCall) -> SealGiven:
@@ -96,7 +95,7 @@ async def uses(call: ApiCall) -> SealUsesGiven:
         seal = await tx.seals.get(_id(call))
         last = (await tx.seal_register.get_known([asked.before])).get(asked.before) if asked.before else None
         lines = await tx.seal_register.list_of_seal(seal.id, asked.limit, last)
-    return SealUsesGiven(uses=[_use(line) for line in lines])
+    return SealUsesGiven(uses=[pick(SealUseGiven, line, grant=line.seal_grant) for line in lines])
 
 
 async def _whole(tx: Transaction, seal: Seal) -> SealGiven:
@@ -107,14 +106,6 @@ async def _whole(tx: Transaction, seal: Seal) -> SealGiven:
     return pick(SealGiven, seal, approvals=approvals, grants=grants, **sm2)
 
 
-def _listed(seal: Seal) -> SealListed:
-    return pick(SealListed, seal)
-
-
 def _grant(grant: SealGrant) -> GrantGiven:
     grantee = grant.grantee
     return pick(GrantGiven, grant, grantee_kind=grantee.kind, grantee=grantee.name, templates=list(grant.templates))
-
-
-def _use(use: SealUse) -> SealUseGiven:
-    return pick(SealUseGiven, use, grant=use.seal_grant)

@@ -57,8 +57,7 @@ SIGNATURE_SHOWN: Final = Reason(
 
 # ---- exclusively owned --------------------------------------------------------------------------------------------
 NOT_IN_SEAL: Final = Reason(
-    "签章所用的证书不在印章的签章者名单中。",
-    "The certificate that sealed is not among those that the seal lists.",
+    "签章所用的证书不在印章的签章者名单中。", "The certificate that sealed is not among those that the seal lists."
 )
 SEAL_EXPIRED: Final = Reason(
     "签章时间 {time} 不在印章有效期 {start} 至 {end} 之内。",

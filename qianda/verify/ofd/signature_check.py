@@ -120,15 +120,11 @@ def _owner_faults(
         yield shared.CERTIFICATE_EXPIRED.about(time=_said(moment), start=_said(start), end=_said(end))
     if value.seal is not None:
         yield from _seal_faults(value.seal, trust, moment)
-    elif _belongs_to_seal(certificate, trust):
+    elif trust.is_seal(certificate) or has_policy(certificate, SEAL_MAKER_POLICY_OID):
         yield shared.SEAL_FOR_PERSON
     others = [one for encoded in value.others if (one := load_certificate(encoded)) is not None]
     if trust.authorities and (fault := chain_fault(certificate, others, trust, moment)):
         yield Reason(*(sentence.format(what=what) for sentence, what in _pairs(shared.CHAIN_WRONG, fault)))
-
-
-def _belongs_to_seal(certificate: x509.Certificate, trust: Trust) -> bool:
-    return trust.is_seal(certificate) or has_policy(certificate, SEAL_MAKER_POLICY_OID)
 
 
 def _may_use(seal: ElectronicSeal, certificate: x509.Certificate) -> bool:

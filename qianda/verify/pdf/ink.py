@@ -34,7 +34,7 @@ _STATE = re.compile(rb"(/[A-Za-z]+) gs ")
 _OTHER_COLOURS: Final = {"/PatternType", "/ShadingType", "/CharProcs"}
 # Colour spaces in which small numbers may be light.
 _OTHER_SPACES: Final = {
-    *("/DeviceCMYK", "/Indexed", "/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab", "/Pattern"),
+    *("/DeviceCMYK", "/Indexed", "/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab", "/Pattern")
 }
 # A profile can map any numbers to any colour. This one (SHA-256) is sRGB as Typst writes it in the stamps.
 _PROFILES: Final = {"c56e1685d888f5edb92fe07f2750f387f8fe8e91b32ff8fb0b56bfbbb9458353"}

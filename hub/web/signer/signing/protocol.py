@@ -19,7 +19,7 @@ from hub.lifecycle.school import guests
 from hub.lifecycle.signing import sign, signer_certificates
 from hub.lifecycle.signing.device_keys import ShownKey
 from hub.lifecycle.signing.entry import verify_identity
-from hub.lifecycle.signing.entry.open_link import Landed, open_ticket, resume_session
+from hub.lifecycle.signing.entry.open_link import open_ticket, resume_session
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.person import normalise_phone
@@ -82,7 +82,7 @@ async def _opened(request: web.Request, asked: schemas.Open) -> web.Response:
             **school_and_campus(request, landed.campus, landed.language),
         }
     )
-    _set(request, response, landed)
+    set_session(response, landed.secret, request.app[HUB].services.clock(), landed.session.expires_at)
     return response
 
 
@@ -141,10 +141,6 @@ async def session(request: web.Request) -> web.Response:
             **school_and_campus(request, campus, signer.language),
         }
     )
-
-
-def _set(request: web.Request, response: web.Response, landed: Landed) -> None:
-    set_session(response, landed.secret, request.app[HUB].services.clock(), landed.session.expires_at)
 
 
 # ---- signing

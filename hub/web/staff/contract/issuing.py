@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -19,7 +18,6 @@ from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.person import IdType
 from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import FirstSend
-from hub.model.school.course import Campus
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.store.staff.idempotency import ReservedKey
 from hub.web.http.app_keys import RATE_LIMITS
@@ -130,7 +128,7 @@ async def _asked(visit: StaffVisit, entered: Entered) -> NewContract:
         student=student,
         signers=_people(entered, student),
         send=read_send(entered["send"]),
-        deadline=_deadline(entered["deadline"], campus),
+        deadline=end_of_day(read_day(entered["deadline"], "deadline"), campus.zone),
         representative=entered["representative"] == "yes",
         document=read_own_document(visit.services, entered),
         copies=_copies(entered),
@@ -172,11 +170,6 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
 
 
 # ---- reading the form
-
-
-def _deadline(day: str, campus: Campus) -> datetime | None:
-    """Return the end of a day in the time zone of the campus; None (the default deadline) if nothing was entered."""
-    return end_of_day(read_day(day, "deadline"), campus.zone)
 
 
 def read_send(text: str) -> FirstSend:

@@ -24,7 +24,6 @@ from hub.model.messaging.message import (
 )
 from hub.model.messaging.message_rules import list_best_shapes
 from hub.model.messaging.sms_length import Size, measure_text
-from hub.model.school.course import Campus
 from hub.model.signing.session import CODE_LIFE
 from hub.router.providers import Provider
 from hub.settings.sections import SENDING_CHANNELS
@@ -111,7 +110,7 @@ async def messages(visit: StaffVisit) -> web.Response:
 
 
 def _samples(visit: StaffVisit, language: str, now: datetime) -> Mapping[str, str]:
-    campus = _campus(visit)
+    campus = visit.campus or next((each for each in visit.campuses if each.parent), visit.campuses[0])
     renderer = visit.services.messaging.router.renderer
     deadline = (now + SAMPLE_DAYS).astimezone(ZoneInfo(campus.zone)).replace(hour=SAMPLE_HOUR, minute=0)
     known = {
@@ -129,11 +128,6 @@ def _samples(visit: StaffVisit, language: str, now: datetime) -> Mapping[str, st
         "code": CODE,
     }
     return {name: SAMPLE_NUMBER for name, kind in KINDS.items() if kind is Kind.DIGITS} | known
-
-
-def _campus(visit: StaffVisit) -> Campus:
-    """Return the campus for the samples, preferably not headquarters."""
-    return visit.campus or next((each for each in visit.campuses if each.parent), visit.campuses[0])
 
 
 def _way(

@@ -55,7 +55,7 @@ async def _page(
         theirs = await list_plans(tx, found.here, place.contract) if place.contract else []
         colleagues = await tx.owners.list_at([place.campus])
     say = await speech(visit)
-    written = Entered(entered if entered is not None else _own(found))
+    written = Entered(entered if entered is not None else {key: _shown(value) for key, value in found.own.items()})
     above = {key: _shown(value) for key, value in found.above.to_dict().items()}
     owner = next((each.name for each in colleagues if each.login == found.here.escalate_to), found.here.escalate_to)
     return await show(
@@ -107,7 +107,7 @@ async def change(visit: StaffVisit) -> web.StreamResponse:
     form = await visit.request.post()
     at = str(form.get("at", ""))
     names = (*policy_labels.POLICY_KEYS, *(key + UNIT for key in DURATIONS))
-    entered = write_durations({name: _printable(str(form.get(name, ""))) for name in names})
+    entered = write_durations({name: without_unprintable(str(form.get(name, "")))[:MAX_INPUT_LENGTH] for name in names})
     if "preview" in form:
         return await _page(visit, at, entered)
     async with visit.services.database.transaction(visit.scope) as tx:
@@ -137,10 +137,6 @@ async def calendar(visit: StaffVisit) -> web.StreamResponse:
     except BadInput as error:
         return await _page(visit, at, problem=error)
     raise web.HTTPSeeOther(f"/staff/policies?at={at}&said=calendar-changed")
-
-
-def _printable(text: str) -> str:
-    return without_unprintable(text)[:MAX_INPUT_LENGTH]
 
 
 @dataclass(frozen=True)
@@ -198,10 +194,6 @@ def _parts(entered: Mapping[str, str], above: Mapping[str, str]) -> dict[str, tu
     """Return number and unit of each duration; if none was entered, the unit of the inherited duration."""
     usual = {key: policy_words.split_duration(above[key], "d")[1] for key in DURATIONS}
     return {key: policy_words.split_duration(entered[key], usual[key]) for key in DURATIONS}
-
-
-def _own(found: PolicyLevels) -> dict[str, str]:
-    return {key: _shown(value) for key, value in found.own.items()}
 
 
 def _shown(value: Any) -> str:
