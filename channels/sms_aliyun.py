@@ -175,7 +175,7 @@ class Aliyun:
         first = (message.at - SKEW).astimezone(ZONE).date()
         days = ((now + SKEW).astimezone(ZONE).date() - first).days + 1
         found = [
-            _receipt(row, reference)
+            _told(_FATES.get(str(row.get("SendStatus")), Fate.ACCEPTED), reference, row.get("ErrCode"))
             for day in range(min(days, KEPT_DAYS))
             for row in await self._listed(message.to, first + timedelta(max(days - KEPT_DAYS, 0) + day))
             if row.get("OutId") == out_id(message.key)
@@ -302,10 +302,6 @@ def _page(answered: ProviderAnswer) -> tuple[int, list[Mapping[str, Any]]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not total.isdecimal():
         raise CannotAsk("Aliyun's list cannot be read")
     return int(total), rows
-
-
-def _receipt(row: Mapping[str, Any], reference: str) -> Receipt:
-    return _told(_FATES.get(str(row.get("SendStatus")), Fate.ACCEPTED), reference, row.get("ErrCode"))
 
 
 def _told(fate: Fate, reference: str, code: Any) -> Receipt:

@@ -7,7 +7,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 
 from hub.settings import Settings
 
@@ -30,7 +29,7 @@ class MetricsAccess:
         if settings.metrics_token_file is not None:
             if token:
                 raise ValueError("metrics_token: give either this or metrics_token_file")
-            token = _first_line(settings.metrics_token_file)
+            token = (settings.metrics_token_file.read_text("utf-8").splitlines() or [""])[0].strip()
         elif not token:
             return cls()
         if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable() or " " in token:
@@ -48,10 +47,6 @@ class MetricsAccess:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
         # Digests are compared, so that the time reveals neither the length nor the beginning of the credential.
         return scheme.lower() == "bearer" and hmac.compare_digest(_digest(token.strip()), self.digest)
-
-
-def _first_line(path: Path) -> str:
-    return (path.read_text("utf-8").splitlines() or [""])[0].strip()
 
 
 def _digest(token: str) -> bytes:

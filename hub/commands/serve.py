@@ -71,7 +71,7 @@ def check_port(host: str, port: int) -> None:
     deadline = time.monotonic() + PORT_TIMEOUT
     while True:
         try:
-            with socket.create_server((host, port), family=_family(host)):
+            with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
                 return
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
@@ -80,7 +80,3 @@ def check_port(host: str, port: int) -> None:
                 reason = f"cannot listen on {host}:{port} ({error.strerror})"
                 raise BadInput(f"{reason}; {_OTHER_PORT}") from error
         time.sleep(0.1)
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

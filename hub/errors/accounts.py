@@ -1,7 +1,5 @@
 """What is refused about accounts of staff, and why."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import Conflict, NotAllowed, NotFound, Refused, Unavailable
 
 

@@ -1,7 +1,5 @@
 """Refusals about what a signer has to fill in."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import Conflict, TooMany
 
 

@@ -1,7 +1,5 @@
 """Refusals about enrolments, their imports, and the school's file."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import Conflict
 
 

@@ -1,7 +1,5 @@
 """What may be wrong with an uploaded file, or with its upload."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import BadInput, TooMany, Unavailable
 
 

@@ -1,7 +1,5 @@
 """Refusals about jobs that seal files of other systems."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import Conflict, NotFound, TooMany, Unavailable
 
 

@@ -1,7 +1,5 @@
 """Refusals about seals: their life, and their use."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import BadInput, Conflict, NotFound
 
 

@@ -1,7 +1,5 @@
 """Refusals about the versions of contract templates and messages."""
 
-from __future__ import annotations
-
 from hub.errors.kinds import Conflict, NotFound
 
 

@@ -1,7 +1,5 @@
 """The ASN.1 of electronic seals: GM/T 0031 (version 1), GB/T 38540 (versions 4 and 5)."""
 
-from __future__ import annotations
-
 from asn1crypto import core
 
 

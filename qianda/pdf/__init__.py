@@ -5,8 +5,6 @@ Here nothing is repaired: bytes that Qianda would not have written are a reason 
 (`docs/file-format.md`).
 """
 
-from __future__ import annotations
-
 from qianda.pdf.objects import HexString, Name, NotOurForm, Reference, Stream, Value, is_equal
 from qianda.pdf.revisions import MAX_OBJECTS, MAX_REVISIONS, Revision, TooComplex, WrittenObject, read_revisions
 

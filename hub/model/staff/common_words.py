@@ -1,7 +1,5 @@
 """Common parts of passwords: frequent words in leaked passwords, in English and pinyin, and rows of keys."""
 
-from __future__ import annotations
-
 COMMON_WORDS = tuple(
     sorted(
         set(

@@ -1,7 +1,5 @@
 """Acts of staff on many contracts."""
 
-from __future__ import annotations
-
 from sqlalchemy import Index, Table, text as sql
 
 from hub.store.tables.columns import bytes_, counter, day, flag, integer, metadata, moment, uuid, words

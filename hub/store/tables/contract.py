@@ -1,7 +1,5 @@
 """Contracts, their signers and tasks, and the versions of their files."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Computed, DateTime, Index, Table, Text, text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 

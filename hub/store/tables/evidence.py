@@ -1,7 +1,5 @@
 """The hash-chained record, and the erasable values behind its commitments."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Index, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 

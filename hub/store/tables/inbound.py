@@ -1,7 +1,5 @@
 """Inbound traffic: callbacks of providers, and messages that people sent."""
 
-from __future__ import annotations
-
 from sqlalchemy import Index, Table, text as sql
 
 from hub.store.tables.columns import bytes_, counter, metadata, moment, uuid, words

@@ -1,7 +1,5 @@
 """Providers, deliveries, budgets and opt-outs."""
 
-from __future__ import annotations
-
 from sqlalchemy import DateTime, Index, Table, func, text as sql
 
 from hub.store.tables.columns import bytes_, column, counter, flag, integer, json_, metadata, moment, real, uuid, words

@@ -1,7 +1,5 @@
 """Reminder policies, the ledger of reminders, and bulk reminders."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Index, Table, text as sql
 
 from hub.store.tables.columns import column, integer, json_, metadata, moment, uuid, words

@@ -1,7 +1,5 @@
 """Weekly reports by e-mail."""
 
-from __future__ import annotations
-
 from sqlalchemy import Table
 
 from hub.store.tables.columns import bytes_, counter, day, metadata, moment, uuid, words

@@ -1,7 +1,5 @@
 """Campuses, courses, enrolments and their imports, the school's calendar, posters and their visitors."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Table, Text, text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 

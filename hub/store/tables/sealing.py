@@ -1,7 +1,5 @@
 """Attempts to call outside services; seals, their grants, and the register of their uses."""
 
-from __future__ import annotations
-
 from sqlalchemy import ARRAY, BigInteger, Index, LargeBinary, Table, Text, text as sql
 
 from hub.store.tables.columns import bytes_, column, counter, integer, json_, metadata, moment, real, uuid, words

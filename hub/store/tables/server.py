@@ -1,7 +1,5 @@
 """The purpose of this database, heartbeats, and periodic tasks."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from sqlalchemy import CheckConstraint, Index, Interval, Table, text as sql

@@ -1,7 +1,5 @@
 """Links, sessions, codes, keys and signatures: from opening a link to an accepted signature."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Table, Text, UniqueConstraint, Uuid, text as sql
 from sqlalchemy.dialects.postgresql import ARRAY
 

@@ -1,7 +1,5 @@
 """Typed keys of the objects that the application provides to its handlers."""
 
-from __future__ import annotations
-
 from aiohttp import web
 
 from hub.lifecycle.staff.check_password import PasswordGate

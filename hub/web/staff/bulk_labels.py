@@ -1,7 +1,5 @@
 """Labels of acts on many contracts: what the act would do, or did, with each contract."""
 
-from __future__ import annotations
-
 MANY = {
     "sent": "will be sent now",
     "morning": "to be sent when messages may go out again",

@@ -1,7 +1,5 @@
 """Labels of enrolments, of imports, and of the outcomes when many contracts are issued."""
 
-from __future__ import annotations
-
 ENROLMENTS = {"waiting": "not issued", "issued": "issued", "changed": "changed in the console"}
 # Why an enrolment stays when its import is undone.
 KEPT = {

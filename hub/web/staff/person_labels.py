@@ -1,7 +1,5 @@
 """Labels of the data kept about a person, by kind of row, and of the scopes of API keys."""
 
-from __future__ import annotations
-
 PERSON_PARTS = {
     "enrolments": "enrolments",
     "replacements": "requests that this person signs instead of somebody else",

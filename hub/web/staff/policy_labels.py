@@ -1,7 +1,5 @@
 """Labels of the keys of a reminder policy, and the groups in which the form shows them."""
 
-from __future__ import annotations
-
 POLICY_GROUPS = {
     "When": ("reminders_after", "repeat_every", "last_call_before"),
     "On which days and at what hours": ("window_opens", "window_closes", "skip_holidays", "holidays_of"),

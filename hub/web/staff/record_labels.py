@@ -1,7 +1,5 @@
 """Labels of the kinds of entries in a contract's record."""
 
-from __future__ import annotations
-
 RECORDS = {
     "drawn": "contract drawn", "issued": "issued", "answered": "filled in",
     "task-opened": "turn came", "message-sending": "message handed over",

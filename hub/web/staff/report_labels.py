@@ -1,7 +1,5 @@
 """Labels of reports."""
 
-from __future__ import annotations
-
 # Why messages did not arrive: the kinds of `channels.Failure`.
 REASONS = {
     "address": "number or mailbox cannot be reached",

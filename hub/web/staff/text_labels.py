@@ -1,7 +1,5 @@
 """Words for the versions of contract templates and messages."""
 
-from __future__ import annotations
-
 TEXT_STATES = {
     "draft": "being written",
     "submitted": "waits for approval",

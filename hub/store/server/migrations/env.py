@@ -1,7 +1,5 @@
 """Alembic's environment: it uses the connection that `server.migrate` passes to it, never an address of its own."""
 
-from __future__ import annotations
-
 from alembic import context
 
 context.configure(connection=context.config.attributes["connection"], transaction_per_migration=True)
