@@ -29,7 +29,7 @@ from hub.commands import (
     setup,
     staff,
 )
-from hub.commands.with_hub import real_settings, said_plainly, say, uuid_of, with_hub
+from hub.commands.with_hub import Commands, real_settings, say, uuid_of, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
@@ -37,7 +37,7 @@ from hub.model.staff.scope import EVERYTHING
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
+app = Commands(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
 app.add_typer(school.app, name="school")
 seal.app.add_typer(seals.app)
 app.add_typer(seal.app, name="seal")
@@ -62,11 +62,10 @@ app.command("work")(serve.work_command)
 @app.command(name="migrate")
 def migrate_command() -> None:
     """Bring the database to the current schema. Running it again changes nothing."""
-    with said_plainly():
-        bound = init.migrate_database(real_settings())
-        say("The database is up to date.")
-        if not bound:
-            say("No data folder is bound to it yet: run `qianda init` next.")
+    bound = init.migrate_database(real_settings())
+    say("The database is up to date.")
+    if not bound:
+        say("No data folder is bound to it yet: run `qianda init` next.")
 
 
 @app.command(name="init")
@@ -87,22 +86,21 @@ def init_command(
     If a configuration exists, make the keys and certificates of the data folder and bind it to the database. This is
     done once, after `migrate`.
     """
-    with said_plainly():
-        if renew + bool(from_file) + by_page > 1:
-            raise BadInput("give one of --renew, --from and --page")
-        if from_file:
-            init.set_up(from_file)
-        elif by_page:
-            unset = setup.check_unset()
-            serve.check_port(unset.host, unset.port)
-            setup.set_up_by_page()
+    if renew + bool(from_file) + by_page > 1:
+        raise BadInput("give one of --renew, --from and --page")
+    if from_file:
+        init.set_up(from_file)
+    elif by_page:
+        unset = setup.check_unset()
+        serve.check_port(unset.host, unset.port)
+        setup.set_up_by_page()
+        serve.run_processes("web", "work")
+    elif not renew and setup.is_a_terminal() and setup.is_unset():
+        if setup.set_up_in_terminal():
             serve.run_processes("web", "work")
-        elif not renew and setup.is_a_terminal() and setup.is_unset():
-            if setup.set_up_in_terminal():
-                serve.run_processes("web", "work")
-        else:
-            setup.check_has_a_school()
-            say(init.bind_database(real_settings(), renew=renew))
+    else:
+        setup.check_has_a_school()
+        say(init.bind_database(real_settings(), renew=renew))
 
 
 @app.command(name="import")
@@ -114,8 +112,7 @@ def import_command(
     ] = None,
 ) -> None:
     """Load a roster. Bad rows are reported one by one, the others are loaded. Running it again adds nothing twice."""
-    with said_plainly():
-        school.import_roster(file, dry_run, marked)
+    school.import_roster(file, dry_run, marked)
 
 
 @app.command(name="issue")
@@ -132,8 +129,7 @@ def issue_command(
         contract = await issue(hub.services, EVERYTHING, new_contract(found), COMMAND_LINE.actor)
         return f"{contract.number} {contract.state}"
 
-    with said_plainly():
-        say(with_hub(act))
+    say(with_hub(act))
 
 
 @app.command()
@@ -144,9 +140,8 @@ def doctor(
     """Check every part that a contract needs; say what is wrong and how to correct it."""
     from hub.doctor.records import examine_all
 
-    with said_plainly():
-        if not with_hub(lambda hub: examine_all(hub, records, files, say)):
-            raise typer.Exit(1)
+    if not with_hub(lambda hub: examine_all(hub, records, files, say)):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -159,12 +154,11 @@ def erase(
     valid."""
     from hub.lifecycle.evidence.erase import erase_of_number
 
-    with said_plainly():
-        if (entry is None) is not bool(signer):
-            raise BadInput("give either --entry or --signer")
-        what = signer if entry is None else entry
-        with_hub(lambda hub: erase_of_number(hub.services, number, what, COMMAND_LINE.actor))
-        say("Erased.")
+    if (entry is None) is not bool(signer):
+        raise BadInput("give either --entry or --signer")
+    what = signer if entry is None else entry
+    with_hub(lambda hub: erase_of_number(hub.services, number, what, COMMAND_LINE.actor))
+    say("Erased.")
 
 
 if __name__ == "__main__":

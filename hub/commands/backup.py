@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hub.commands.open_database import opened_database
-from hub.commands.with_hub import first_line, load_settings, real_settings, said_plainly, say, with_hub
+from hub.commands.with_hub import first_line, load_settings, real_settings, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.settings import BACKUP_PASSPHRASE
@@ -26,18 +26,16 @@ def pause_command() -> None:
     """Pause sending: no invitation, reminder or notice is sent until `resume`. Pages and signatures keep working."""
     from hub.lifecycle.messaging.pause_sending import pause_sending
 
-    with said_plainly():
-        begun = with_hub(lambda hub: pause_sending(hub.services, COMMAND_LINE.actor))
-        say("Sending is paused. `qianda resume` releases the messages." if begun else "Sending was paused already.")
+    begun = with_hub(lambda hub: pause_sending(hub.services, COMMAND_LINE.actor))
+    say("Sending is paused. `qianda resume` releases the messages." if begun else "Sending was paused already.")
 
 
 def resume_command() -> None:
     """Resume sending after `pause` or `restore`. Messages that became due in the meantime are sent."""
     from hub.lifecycle.messaging.pause_sending import resume_sending
 
-    with said_plainly():
-        ended = with_hub(lambda hub: resume_sending(hub.services, COMMAND_LINE.actor))
-        say("Sending has resumed." if ended else "Sending was not paused.")
+    ended = with_hub(lambda hub: resume_sending(hub.services, COMMAND_LINE.actor))
+    say("Sending has resumed." if ended else "Sending was not paused.")
 
 
 def backup_command(
@@ -49,17 +47,16 @@ def backup_command(
     running."""
     from hub.maintenance.backup import back_up, delete_older, name_in
 
-    with said_plainly():
-        settings = real_settings()
-        folder = file if file.is_dir() else None
-        file = name_in(folder) if folder else file
-        passphrase = _passphrase(passphrase_file, new=True)
-        with opened_database(settings, as_owner=True) as (server, dsns):
-            about = back_up(settings, dsns, server, file, passphrase)
-        inside = "" if about.files else " Stored files are not in it: they are in the object store."
-        deleted = delete_older(folder, keep) if folder and keep else 0
-        inside += f" {deleted} older ones were deleted." if deleted else ""
-        say(f"Backed up: {file}, {file.stat().st_size:,} bytes.{inside} Without its passphrase it is useless.")
+    settings = real_settings()
+    folder = file if file.is_dir() else None
+    file = name_in(folder) if folder else file
+    passphrase = _passphrase(passphrase_file, new=True)
+    with opened_database(settings, as_owner=True) as (server, dsns):
+        about = back_up(settings, dsns, server, file, passphrase)
+    inside = "" if about.files else " Stored files are not in it: they are in the object store."
+    deleted = delete_older(folder, keep) if folder and keep else 0
+    inside += f" {deleted} older ones were deleted." if deleted else ""
+    say(f"Backed up: {file}, {file.stat().st_size:,} bytes.{inside} Without its passphrase it is useless.")
 
 
 def restore_command(
@@ -68,18 +65,17 @@ def restore_command(
     """Restore a backup into an empty data folder and an empty database. Sending is paused until `resume`."""
     from hub.maintenance.backup import restore_embedded, restore_into
 
-    with said_plainly():
-        settings = load_settings()
-        if not file.is_file():
-            raise BadInput(f"there is no file {file}", field="file")
-        passphrase = _passphrase(passphrase_file, new=False)
-        if settings.database:
-            with opened_database(settings, as_owner=True) as (_, dsns):
-                about = restore_into(settings.data, file, passphrase, dsns)
-        else:
-            about = restore_embedded(settings.data, file, passphrase)
-        say(f"Restored: everything as it was at {about.made_at}, in {settings.data.absolute()}. Sending is paused.")
-        say("Check `qianda doctor --records --files` and the console; then `qianda resume`.")
+    settings = load_settings()
+    if not file.is_file():
+        raise BadInput(f"there is no file {file}", field="file")
+    passphrase = _passphrase(passphrase_file, new=False)
+    if settings.database:
+        with opened_database(settings, as_owner=True) as (_, dsns):
+            about = restore_into(settings.data, file, passphrase, dsns)
+    else:
+        about = restore_embedded(settings.data, file, passphrase)
+    say(f"Restored: everything as it was at {about.made_at}, in {settings.data.absolute()}. Sending is paused.")
+    say("Check `qianda doctor --records --files` and the console; then `qianda resume`.")
 
 
 def _passphrase(file: Path | None, *, new: bool) -> str:

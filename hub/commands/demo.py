@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from hub.commands.open_database import made_database
 from hub.commands.serve import check_port
-from hub.commands.with_hub import load_settings, said_plainly
+from hub.commands.with_hub import load_settings
 from hub.demo.guard import check_demo, check_demo_database, lan_address
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
 from hub.model.staff.scope import EVERYTHING
@@ -27,18 +27,17 @@ DEMO_LOGIN = "demo"
 
 def demo_command() -> None:
     """Run everything on this machine with a demo school. For trial only: a real database or channel is refused."""
-    with said_plainly():
-        settings = at_its_own_address(load_settings())
-        check_demo(settings)
-        check_port(settings.host, settings.port)
-        with made_database(settings) as (_, dsns):
-            asyncio.run(_prepare_demo_database(dsns))
-            certificates = make_certificates(settings, datetime.now(UTC))
-            greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
-            web = ServiceJob("web", pickle.dumps(settings), dsns.app, True, settings.data, certificates)
-            jobs = (web, replace(web, kind="work", certificates=None))
-            address = (settings.host, settings.port)
-            become_supervisor(SupervisorPlan(jobs, settings.data, Greeting(address, greeting)))
+    settings = at_its_own_address(load_settings())
+    check_demo(settings)
+    check_port(settings.host, settings.port)
+    with made_database(settings) as (_, dsns):
+        asyncio.run(_prepare_demo_database(dsns))
+        certificates = make_certificates(settings, datetime.now(UTC))
+        greeting = _greeting(settings, *asyncio.run(_prepare_demo(settings, dsns)))
+        web = ServiceJob("web", pickle.dumps(settings), dsns.app, True, settings.data, certificates)
+        jobs = (web, replace(web, kind="work", certificates=None))
+        address = (settings.host, settings.port)
+        become_supervisor(SupervisorPlan(jobs, settings.data, Greeting(address, greeting)))
 
 
 async def _prepare_demo_database(dsns: Dsns) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import said_plainly, say, with_hub
+from hub.commands.with_hub import say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
@@ -46,12 +46,11 @@ def evidence(
             package = await (open_addendum if addendum else open_package)(tx, contract, COMMAND_LINE.actor, version)
         return await hub.services.files.get(package.sha256)
 
-    with said_plainly():
-        file = out or Path(f"{number}-{'addendum' if addendum else 'evidence'}.zip")
-        content = with_hub(act)
-        with file.open("xb") as new:
-            new.write(content)
-        say(f"{file}: {len(content)} bytes")
+    file = out or Path(f"{number}-{'addendum' if addendum else 'evidence'}.zip")
+    content = with_hub(act)
+    with file.open("xb") as new:
+        new.write(content)
+    say(f"{file}: {len(content)} bytes")
 
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what is due, and renew nothing.")]
@@ -83,7 +82,6 @@ def renew_command(dry_run: DryRun = False, algorithm: Algorithm = None) -> None:
         say(f"{number} timestamps obtained" if number else "nothing was due")
         return number
 
-    with said_plainly():
-        if algorithm not in (None, *ALGORITHMS):
-            raise BadInput(f"--hash is one of {', '.join(ALGORITHMS)}", field="hash")
-        with_hub(act)
+    if algorithm not in (None, *ALGORITHMS):
+        raise BadInput(f"--hash is one of {', '.join(ALGORITHMS)}", field="hash")
+    with_hub(act)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import said_plainly, say, with_hub
+from hub.commands.with_hub import Commands, say, with_hub
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
 
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="Keep contracts in dispute from being erased.")
+app = Commands(no_args_is_help=True, help="Keep contracts in dispute from being erased.")
 Number = Annotated[str, typer.Argument(help="The contract's number.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why. It is written into the contract's record.")]
 
@@ -38,8 +38,7 @@ def place(
         why = reason, end_of_day(until and until.date(), zone)
         return (await place_hold(hub.services, EVERYTHING, contract.id, why, COMMAND_LINE.actor)).describe(zone)
 
-    with said_plainly():
-        say(f"{number}: {with_hub(act)}")
+    say(f"{number}: {with_hub(act)}")
 
 
 @app.command()
@@ -52,9 +51,8 @@ def lift(number: Number, reason: Reason) -> None:
             contract = await tx.contracts.get_by_number(number)
         await lift_hold(hub.services, EVERYTHING, contract.id, reason, COMMAND_LINE.actor)
 
-    with said_plainly():
-        with_hub(act)
-        say(f"{number} is no longer held.")
+    with_hub(act)
+    say(f"{number} is no longer held.")
 
 
 @app.command("list")
@@ -68,9 +66,8 @@ def list_() -> None:
             numbers = [(await tx.contracts.get(each.contract)).number for each in holds]
         return [f"{n}: {hold.describe(zones[hold.campus])}" for n, hold in zip(numbers, holds, strict=True)]
 
-    with said_plainly():
-        held = with_hub(act)
-        for line in held:
-            say(line)
-        if not held:
-            say("No contract is held.")
+    held = with_hub(act)
+    for line in held:
+        say(line)
+    if not held:
+        say("No contract is held.")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import get_headquarters, said_plainly, say, say_time, with_hub
+from hub.commands.with_hub import Commands, get_headquarters, say, say_time, with_hub
 from hub.model.staff.administration import COMMAND_LINE
 
 if TYPE_CHECKING:
     from hub.model.staff.accounts import ApiKeyEntry
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="API keys of other systems.")
+app = Commands(no_args_is_help=True, help="API keys of other systems.")
 Name = Annotated[str, typer.Argument(help="The key's name.")]
 
 
@@ -42,9 +42,8 @@ def add_key_command(
         terms = KeyTerms(parse_scopes(scope or ()), end_of_day(expires and expires.date(), top.zone))
         return where, await add_key(hub.services, name, where, COMMAND_LINE.actor, terms)
 
-    with said_plainly():
-        where, secret = with_hub(act)
-        say(f"Added: {name}, for {where} and all below it. The key, which is not shown again:\n{secret}")
+    where, secret = with_hub(act)
+    say(f"Added: {name}, for {where} and all below it. The key, which is not shown again:\n{secret}")
 
 
 @app.command("list")
@@ -52,10 +51,9 @@ def list_keys_command() -> None:
     """List all API keys: name, campus, creation time, whether each is valid, and its scopes. Secrets are not stored."""
     from hub.lifecycle.staff.api_keys import list_keys
 
-    with said_plainly():
-        for each in with_hub(lambda hub: list_keys(hub.services)):
-            scopes = ", ".join(sorted(each.key.scopes))
-            say(f"{each.key.name}  {each.key.campus}  since {say_time(each.created_at)}  {_state(each)}  {scopes}")
+    for each in with_hub(lambda hub: list_keys(hub.services)):
+        scopes = ", ".join(sorted(each.key.scopes))
+        say(f"{each.key.name}  {each.key.campus}  since {say_time(each.created_at)}  {_state(each)}  {scopes}")
 
 
 @app.command("rotate")
@@ -65,9 +63,8 @@ def rotate_key_command(
     """Give a key a new secret, with the same campus, scopes and end, and print it. It is shown only once."""
     from hub.lifecycle.staff.api_keys import rotate_key
 
-    with said_plainly():
-        secret = with_hub(lambda hub: rotate_key(hub.services, name, timedelta(days=overlap), COMMAND_LINE.actor))
-        say(f"Rotated: {name}; the former secret stays valid for {overlap} days. The key, not shown again:\n{secret}")
+    secret = with_hub(lambda hub: rotate_key(hub.services, name, timedelta(days=overlap), COMMAND_LINE.actor))
+    say(f"Rotated: {name}; the former secret stays valid for {overlap} days. The key, not shown again:\n{secret}")
 
 
 @app.command("revoke")
@@ -75,9 +72,8 @@ def revoke_key_command(name: Name) -> None:
     """Revoke an API key, with its former secret if it is being rotated. The next request with it is refused."""
     from hub.lifecycle.staff.api_keys import revoke_key
 
-    with said_plainly():
-        with_hub(lambda hub: revoke_key(hub.services, name, COMMAND_LINE.actor))
-        say(f"Revoked: {name}.")
+    with_hub(lambda hub: revoke_key(hub.services, name, COMMAND_LINE.actor))
+    say(f"Revoked: {name}.")
 
 
 def _state(entry: ApiKeyEntry) -> str:

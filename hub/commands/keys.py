@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from hub.commands.open_database import opened_database
-from hub.commands.with_hub import check_current, real_settings, said_plainly, say
+from hub.commands.with_hub import Commands, check_current, real_settings, say
 from hub.installation.data_folder import check_folder, master_key
 from hub.store.encryption.keys import RETIRED, Keys
 from hub.store.server.installation import find_binding
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.store.encryption.encrypted_column import EncryptedColumn
     from hub.store.transaction import Database
 
-app = typer.Typer(no_args_is_help=True, help="The key that encrypts columns.")
+app = Commands(no_args_is_help=True, help="The key that encrypts columns.")
 Result = TypeVar("Result")
 
 
@@ -34,16 +34,15 @@ def rotate(
     """Encrypt everything with a new key, while the hub runs. If it is killed, run it again, and it continues."""
     from hub.maintenance.key_rotation import prepare_key, rotate_keys
 
-    with said_plainly():
-        if prepare:
-            folder = master_key(real_settings().data).parent
-            made = prepare_key(Keys.load(folder / "master.key"))
-            say(f"Made: {folder}/columns-{made}.key. Copy it to the other hosts; then run `qianda keys rotate`.")
-            return
-        with _progress() as progress:
-            current, faults = _with_database(lambda owner: rotate_keys(owner, progress), as_owner=True)
-        _say_faults(faults)
-        say(f"Everything is encrypted with {current}. Earlier keys that had their own files are in keys/{RETIRED}.")
+    if prepare:
+        folder = master_key(real_settings().data).parent
+        made = prepare_key(Keys.load(folder / "master.key"))
+        say(f"Made: {folder}/columns-{made}.key. Copy it to the other hosts; then run `qianda keys rotate`.")
+        return
+    with _progress() as progress:
+        current, faults = _with_database(lambda owner: rotate_keys(owner, progress), as_owner=True)
+    _say_faults(faults)
+    say(f"Everything is encrypted with {current}. Earlier keys that had their own files are in keys/{RETIRED}.")
 
 
 @app.command()
@@ -51,14 +50,13 @@ def check() -> None:
     """Decrypt every encrypted value. List those that cannot be decrypted by table, column and row, never by content."""
     from hub.maintenance.key_rotation import check_encrypted, list_encryption_keys
 
-    with said_plainly():
-        for key in _with_database(list_encryption_keys):
-            state = "current" if key.is_current else f"retired {key.retired_at:%Y-%m-%d}" if key.retired_at else "old"
-            say(f"{key.id}  {state}  since {key.current_since:%Y-%m-%d}")
-        with _progress() as progress:
-            faults = _with_database(lambda database: check_encrypted(database, progress))
-        _say_faults(faults)
-        say(f"{faults.checked} encrypted values are intact.")
+    for key in _with_database(list_encryption_keys):
+        state = "current" if key.is_current else f"retired {key.retired_at:%Y-%m-%d}" if key.retired_at else "old"
+        say(f"{key.id}  {state}  since {key.current_since:%Y-%m-%d}")
+    with _progress() as progress:
+        faults = _with_database(lambda database: check_encrypted(database, progress))
+    _say_faults(faults)
+    say(f"{faults.checked} encrypted values are intact.")
 
 
 def _say_faults(faults: EncryptionFaults) -> None:

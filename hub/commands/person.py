@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import said_plainly, say, with_hub, with_hub_and_owner
+from hub.commands.with_hub import Commands, say, with_hub, with_hub_and_owner
 from hub.errors import BadInput
 from hub.model.evidence.person_data import PersonData, SoughtPerson
 from hub.model.staff.administration import COMMAND_LINE
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hub.store.transaction import Database
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="What is kept about one person.")
+app = Commands(no_args_is_help=True, help="What is kept about one person.")
 # With this value the command asks for the real one, because everybody on the machine can see a command's arguments.
 ASK = "-"
 
@@ -38,13 +38,12 @@ def find(reason: Reason, phone: Phone = "", id_number: IdNumber = "", name: Name
     async def run(hub: Hub) -> list[PersonData]:
         return await find_persons(hub.services, await _act(hub, sought, campus, reason))
 
-    with said_plainly():
-        sought = _sought(phone, id_number, name)
-        found = with_hub(run)
-        for data in found:
-            _say_person(data)
-        if not found:
-            say("Nobody matches.")
+    sought = _sought(phone, id_number, name)
+    found = with_hub(run)
+    for data in found:
+        _say_person(data)
+    if not found:
+        say("Nobody matches.")
 
 
 @app.command()
@@ -63,13 +62,12 @@ def export(
     async def run(hub: Hub) -> bytes:
         return await export_person(hub.services, await _act(hub, sought, campus, reason))
 
-    with said_plainly():
-        if file.exists():
-            raise BadInput(f"{file} exists already: name another file", field="file")
-        sought = _sought(phone, id_number, name)
-        content = with_hub(run)
-        write_durably(file, content)
-        say(f"{file}, {len(content):,} bytes. Give it to nobody but this person.")
+    if file.exists():
+        raise BadInput(f"{file} exists already: name another file", field="file")
+    sought = _sought(phone, id_number, name)
+    content = with_hub(run)
+    write_durably(file, content)
+    say(f"{file}, {len(content):,} bytes. Give it to nobody but this person.")
 
 
 @app.command()
@@ -89,18 +87,17 @@ def erase(
         act = await _act(hub, sought, campus, reason)
         return await (plan_erasure(hub.services, act) if dry_run else erase_person(hub.services, owner, act))
 
-    with said_plainly():
-        sought = _sought(phone, id_number, name)
-        done = with_hub_and_owner(run)
-        say(f"{done.person.masked}:")
-        for number in done.contracts:
-            say(f"  {number}: {'would be ' if dry_run else ''}erased, with its files")
-        say(f"  {done.enrolments} enrolments, {done.messages} messages and visits")
-        for number, kept in done.kept.items():
-            say(f"  {number} stays: {kept}")
-        say("Nothing was changed (--dry-run)." if dry_run else "Erased, except what stays." if done.kept else "Erased.")
-        if done.kept:
-            raise typer.Exit(1)
+    sought = _sought(phone, id_number, name)
+    done = with_hub_and_owner(run)
+    say(f"{done.person.masked}:")
+    for number in done.contracts:
+        say(f"  {number}: {'would be ' if dry_run else ''}erased, with its files")
+    say(f"  {done.enrolments} enrolments, {done.messages} messages and visits")
+    for number, kept in done.kept.items():
+        say(f"  {number} stays: {kept}")
+    say("Nothing was changed (--dry-run)." if dry_run else "Erased, except what stays." if done.kept else "Erased.")
+    if done.kept:
+        raise typer.Exit(1)
 
 
 @app.command("erase-confirmed")
@@ -111,18 +108,17 @@ def erase_confirmed() -> None:
     async def run(hub: Hub, owner: Database) -> list[CarriedOut]:
         return await carry_out_erasures(hub.services, owner)
 
-    with said_plainly():
-        carried = with_hub_and_owner(run)
-        for each in carried:
-            if each.failure:
-                say(f"{each.request.masked}: not erased: {each.failure}")
-                continue
-            kept = f", {len(each.done.kept)} contracts stay" if each.done and each.done.kept else ""
-            say(f"{each.request.masked}: erased{kept}")
-        if not carried:
-            say("No erasure is confirmed.")
-        if any(each.failure for each in carried):
-            raise typer.Exit(1)
+    carried = with_hub_and_owner(run)
+    for each in carried:
+        if each.failure:
+            say(f"{each.request.masked}: not erased: {each.failure}")
+            continue
+        kept = f", {len(each.done.kept)} contracts stay" if each.done and each.done.kept else ""
+        say(f"{each.request.masked}: erased{kept}")
+    if not carried:
+        say("No erasure is confirmed.")
+    if any(each.failure for each in carried):
+        raise typer.Exit(1)
 
 
 async def _act(hub: Hub, sought: SoughtPerson, campus: str, reason: str) -> PersonAct:

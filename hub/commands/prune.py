@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import said_plainly, say, with_hub
+from hub.commands.with_hub import say, with_hub
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES
 from hub.model.staff.administration import COMMAND_LINE
 
@@ -46,8 +46,7 @@ def prune_command(dry_run: DryRun = False) -> None:
                 say(f"{kind:18}{number:12,} deleted")
         say("Done, and noted in the school's record (`qianda school record`).")
 
-    with said_plainly():
-        with_hub(show if dry_run else delete)
+    with_hub(show if dry_run else delete)
 
 
 def _age(kept: timedelta) -> str:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import typer
 
-from hub.commands.with_hub import said_plainly, say, with_hub
+from hub.commands.with_hub import Commands, say, with_hub
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.school.roster_import import RosterImport
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hub.model.school.school_change import SchoolComparison, SchoolFault
     from hub.wiring import Hub
 
-app = typer.Typer(no_args_is_help=True, help="Set up the school: campuses and courses from a file, and back.")
+app = Commands(no_args_is_help=True, help="Set up the school: campuses and courses from a file, and back.")
 FAULTS_FOUND = 1
 
 
@@ -46,17 +46,16 @@ def apply(
     from hub.documents.school.school_file import read_school
     from hub.lifecycle.school.apply_school import apply_school, compare_school
 
-    with said_plainly():
-        described, faults = read_school(file.read_text("utf-8"))
+    described, faults = read_school(file.read_text("utf-8"))
 
-        async def act(hub: Hub) -> SchoolComparison:
-            organisation = hub.settings.school.model_dump()
-            if dry_run or faults:
-                return await compare_school(hub.services, described, organisation)
-            return await apply_school(hub.services, described, organisation, COMMAND_LINE.actor)
+    async def act(hub: Hub) -> SchoolComparison:
+        organisation = hub.settings.school.model_dump()
+        if dry_run or faults:
+            return await compare_school(hub.services, described, organisation)
+        return await apply_school(hub.services, described, organisation, COMMAND_LINE.actor)
 
-        compared = with_hub(act)
-        say_comparison(compared, [*faults, *compared.faults], dry_run=dry_run)
+    compared = with_hub(act)
+    say_comparison(compared, [*faults, *compared.faults], dry_run=dry_run)
 
 
 def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry_run: bool) -> None:
@@ -90,8 +89,7 @@ def show() -> None:
             campuses, courses = await tx.school.list_campuses(), await tx.school.list_courses()
         return write_toml(describe_school(hub.settings.school.model_dump(), campuses, courses))
 
-    with said_plainly():
-        say(with_hub(act).rstrip("\n"))
+    say(with_hub(act).rstrip("\n"))
 
 
 @app.command()
@@ -106,9 +104,8 @@ def record() -> None:
         words = {commitment: value for commitment, (_, value) in values.items()}
         return [_line(each, words) for each in entries]
 
-    with said_plainly():
-        for line in with_hub(act) or ["Nothing is recorded yet."]:
-            say(line)
+    for line in with_hub(act) or ["Nothing is recorded yet."]:
+        say(line)
 
 
 def _line(entry: RecordEntry, words: Mapping[str, str]) -> str:

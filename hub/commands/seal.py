@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.commands.open_database import opened_database
-from hub.commands.with_hub import check_current, first_line, real_settings, said_plainly, say, with_hub
+from hub.commands.with_hub import Commands, check_current, first_line, real_settings, say, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING, Actor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.settings import Settings
     from hub.wiring import Hub
 
-app = typer.Typer(
+app = Commands(
     cls=SealGroup,
     no_args_is_help=True,
     help="Have files sealed (`qianda seal FILE…`); manage the certificate of the school's seal.",
@@ -37,9 +37,8 @@ def status() -> None:
     async def act(hub: Hub) -> list[str]:
         return seal_status(hub).lines()
 
-    with said_plainly():
-        for line in with_hub(act):
-            say(line)
+    for line in with_hub(act):
+        say(line)
 
 
 @app.command()
@@ -49,13 +48,12 @@ def request(
     """Make a request (PKCS#10) for the seal's key on the token, to send to a certificate authority."""
     from hub.seal_setup import request_seal
 
-    with said_plainly():
-        made = asyncio.run(request_seal(real_settings()))
-        if file is None:
-            say(made.decode().rstrip("\n"))
-            return
-        file.write_bytes(made)
-        say(f"{file}: send it to the authority; then `qianda seal install` its certificate, with its issuers.")
+    made = asyncio.run(request_seal(real_settings()))
+    if file is None:
+        say(made.decode().rstrip("\n"))
+        return
+    file.write_bytes(made)
+    say(f"{file}: send it to the authority; then `qianda seal install` its certificate, with its issuers.")
 
 
 @app.command()
@@ -76,17 +74,16 @@ def install(
     from hub.seal_setup import install_pkcs12, install_seal
     from hub.tokens.pkcs12 import NAMES
 
-    with said_plainly():
-        brought = [file for file in files if file.suffix.lower() in NAMES]
-        given = [(str(file), file.read_bytes()) for file in files if file not in brought]
-        if not brought:
-            _change(lambda settings, owner: install_seal(settings, owner, given))
-            return
-        if len(brought) > 1:
-            raise BadInput("a seal has one key: name one .p12", field="file")
-        file = _read_pkcs12(brought[0], password_file, given)
-        _change(lambda settings, owner: install_pkcs12(settings, owner, file))
-        say(f"{brought[0]} still contains the key: delete it, or lock it away.")
+    brought = [file for file in files if file.suffix.lower() in NAMES]
+    given = [(str(file), file.read_bytes()) for file in files if file not in brought]
+    if not brought:
+        _change(lambda settings, owner: install_seal(settings, owner, given))
+        return
+    if len(brought) > 1:
+        raise BadInput("a seal has one key: name one .p12", field="file")
+    file = _read_pkcs12(brought[0], password_file, given)
+    _change(lambda settings, owner: install_pkcs12(settings, owner, file))
+    say(f"{brought[0]} still contains the key: delete it, or lock it away.")
 
 
 def _read_pkcs12(path: Path, password_file: Path | None, above: list[tuple[str, bytes]]) -> Pkcs12File:
@@ -110,11 +107,10 @@ def renew(
     what to do."""
     from hub.seal_setup import renew_builtin_seal
 
-    with said_plainly():
-        if name:
-            say(with_hub(lambda hub: _renew_named(hub, name, certificate or [])))
-            return
-        _change(renew_builtin_seal)
+    if name:
+        say(with_hub(lambda hub: _renew_named(hub, name, certificate or [])))
+        return
+    _change(renew_builtin_seal)
 
 
 async def _renew_named(hub: Hub, name: str, files: list[Path]) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from hub.commands.with_hub import first_line, get_headquarters, said_plainly, say, uuid_of, with_hub
+from hub.commands.with_hub import Commands, first_line, get_headquarters, say, uuid_of, with_hub
 from hub.errors import BadInput
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING, Actor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.model.sealing.sm2_seal import Sm2Seal
     from hub.wiring import Hub
 
-app = typer.Typer()
+app = Commands()
 Name = Annotated[str, typer.Argument(help="The seal's name.")]
 Login = Annotated[str, typer.Option("--as", help="The login of the account that approves.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="Its first line is the password. [default: asked for]")]
@@ -44,12 +44,11 @@ def list_command() -> None:
         async with hub.database.transaction(EVERYTHING) as tx:
             return seals, {side.seal: side for side in await tx.sm2_seals.list_all()}
 
-    with said_plainly():
-        seals, sides = with_hub(act)
-        for seal in seals:
-            ends = f"until {seal.ends_at:%Y-%m-%d}" if seal.ends_at else ""
-            side = _said_of(sides[seal.id]) if seal.id in sides else ""
-            say("  ".join(filter(None, (seal.name, seal.kind.value, seal.campus, seal.state.value, ends, side))))
+    seals, sides = with_hub(act)
+    for seal in seals:
+        ends = f"until {seal.ends_at:%Y-%m-%d}" if seal.ends_at else ""
+        side = _said_of(sides[seal.id]) if seal.id in sides else ""
+        say("  ".join(filter(None, (seal.name, seal.kind.value, seal.campus, seal.state.value, ends, side))))
 
 
 @app.command("keys")
@@ -61,9 +60,8 @@ def keys_command() -> None:
 
         return await describe_seal_keys(hub.services, EVERYTHING)
 
-    with said_plainly():
-        for line in with_hub(act):
-            say(line)
+    for line in with_hub(act):
+        say(line)
 
 
 @app.command("show")
@@ -88,9 +86,8 @@ def show_command(name: Name) -> None:
             lines.append(f"{state}grant {grant.id} to {grant.grantee} at {grant.campus} for {what}, {limit}{until}")
         return lines
 
-    with said_plainly():
-        for line in with_hub(act):
-            say(line)
+    for line in with_hub(act):
+        say(line)
 
 
 @app.command("apply")
@@ -122,9 +119,8 @@ def apply_command(
         )
         return await apply_for_seal(hub.services, _KEEPER, asked)
 
-    with said_plainly():
-        seal = with_hub(act)
-        say(f"Applied for: {seal.name}. Two people approve it: `qianda seal approve {seal.name} --as LOGIN`.")
+    seal = with_hub(act)
+    say(f"Applied for: {seal.name}. Two people approve it: `qianda seal approve {seal.name} --as LOGIN`.")
 
 
 @app.command("approve")
@@ -137,9 +133,8 @@ def approve_command(name: Name, login: Login, password_file: PasswordFile = None
 
         return await approve_seal(hub.services, await _person(hub, login, password), (await _find(hub, name)).id)
 
-    with said_plainly():
-        seal = with_hub(act)
-        say(f"Approved by {login}: {seal.name} is {seal.state.value}.")
+    seal = with_hub(act)
+    say(f"Approved by {login}: {seal.name} is {seal.state.value}.")
 
 
 @app.command("reject")
@@ -173,8 +168,7 @@ def make_command(
         return await make_seal(hub.services, _KEEPER, (await _find(hub, name)).id, _read(certificate))
 
     if request:
-        with said_plainly():
-            say(with_hub(ask).decode().rstrip("\n"))
+        say(with_hub(ask).decode().rstrip("\n"))
         return
     _say_state(act)
 
@@ -248,8 +242,7 @@ def grant_command(
         made = await grant_seal(hub.services, _KEEPER, seal.id, asked)
         return f"Granted: {made.id} to {made.grantee} at {made.campus}."
 
-    with said_plainly():
-        say(with_hub(act))
+    say(with_hub(act))
 
 
 MOVES = {
@@ -299,9 +292,8 @@ def register_command(
         form = RegisterForm.XLSX if file.suffix == ".xlsx" else RegisterForm.CSV
         return await export_register(hub.services, _KEEPER, (await _find(hub, name)).id, Period(first, end), form)
 
-    with said_plainly():
-        file.write_bytes(with_hub(act))
-        say(f"{file}: written, and noted in the school's record.")
+    file.write_bytes(with_hub(act))
+    say(f"{file}: written, and noted in the school's record.")
 
 
 async def _person(hub: Hub, login: str, password: str) -> Actor:
@@ -337,9 +329,8 @@ def _read(files: list[Path] | None) -> list[tuple[str, bytes]]:
 
 
 def _say_side(name: str, act: Callable[[Hub], Coroutine[Any, Any, Sm2Seal]]) -> Sm2Seal:
-    with said_plainly():
-        side = with_hub(act)
-        say(f"{name} seals OFD files: {_said_of(side)}.")
+    side = with_hub(act)
+    say(f"{name} seals OFD files: {_said_of(side)}.")
     return side
 
 
@@ -357,6 +348,5 @@ def _said_of(side: Sm2Seal) -> str:
 
 
 def _say_state(act: Callable[[Hub], Coroutine[Any, Any, Seal]]) -> None:
-    with said_plainly():
-        seal = with_hub(act)
-        say(f"{seal.name} is {seal.state.value}.")
+    seal = with_hub(act)
+    say(f"{seal.name} is {seal.state.value}.")

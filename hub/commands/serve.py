@@ -10,7 +10,7 @@ import socket
 import time
 
 from hub.commands.open_database import opened_database
-from hub.commands.with_hub import check_current, real_settings, said_plainly
+from hub.commands.with_hub import check_current, real_settings
 from hub.demo.guard import check_elsewhere
 from hub.errors import BadInput
 from hub.installation.data_folder import check_folder
@@ -37,18 +37,17 @@ def work_command() -> None:
 
 def run_processes(*kinds: str) -> None:
     """Check settings, ports and database; then become the supervisor of these kinds of processes."""
-    with said_plainly():
-        settings = real_settings()
-        jobs = [(kind, each) for kind in kinds for each in _settings_of_jobs(kind, settings)]
-        for kind, each in jobs:
-            check_port(each.host, each.port) if kind == "web" else check_port(each.work_host, each.work_port)
-        with opened_database(settings) as (server, dsns):
-            check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
-            asyncio.run(check_current(dsns.app))
-            check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
-            data = settings.data if server else None
-            packed = [ServiceJob(kind, pickle.dumps(each), dsns.app, False, data) for kind, each in jobs]
-            become_supervisor(SupervisorPlan(tuple(packed), data))
+    settings = real_settings()
+    jobs = [(kind, each) for kind in kinds for each in _settings_of_jobs(kind, settings)]
+    for kind, each in jobs:
+        check_port(each.host, each.port) if kind == "web" else check_port(each.work_host, each.work_port)
+    with opened_database(settings) as (server, dsns):
+        check_elsewhere(os.environ, asyncio.run(kind_of(dsns.app)))
+        asyncio.run(check_current(dsns.app))
+        check_folder(settings.data, asyncio.run(find_binding(dsns.app)))
+        data = settings.data if server else None
+        packed = [ServiceJob(kind, pickle.dumps(each), dsns.app, False, data) for kind, each in jobs]
+        become_supervisor(SupervisorPlan(tuple(packed), data))
 
 
 def _settings_of_jobs(kind: str, settings: Settings) -> list[Settings]:

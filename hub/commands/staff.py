@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.commands.with_hub import first_line, said_plainly, say, say_time, with_hub
+from hub.commands.with_hub import Commands, first_line, say, say_time, with_hub
 from hub.errors import AccountNotFound
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
@@ -15,7 +15,7 @@ from hub.model.staff.roles import StaffRole
 if TYPE_CHECKING:
     from hub.wiring import Hub
 
-staff_app = typer.Typer(no_args_is_help=True, help="Accounts of staff.")
+staff_app = Commands(no_args_is_help=True, help="Accounts of staff.")
 ROLE_HELP = "The account's role. docs/operating.md says what each one may do."
 
 Login = Annotated[str, typer.Argument(help="The account's login.")]
@@ -35,12 +35,11 @@ def add_staff_command(
     """Add an account."""
     from hub.lifecycle.staff.accounts import NewStaff, add_staff
 
-    with said_plainly():
-        password = password_from(password_file)
-        new = NewStaff(login, name, campus, role)
-        with_hub(lambda hub: add_staff(hub.services, new, password, COMMAND_LINE, one_time=password_file is None))
-        say(f"Added: {login}, {role} at {campus}.")
-        say_password(password, password_file)
+    password = password_from(password_file)
+    new = NewStaff(login, name, campus, role)
+    with_hub(lambda hub: add_staff(hub.services, new, password, COMMAND_LINE, one_time=password_file is None))
+    say(f"Added: {login}, {role} at {campus}.")
+    say_password(password, password_file)
 
 
 @staff_app.command("list")
@@ -48,11 +47,10 @@ def list_staff_command() -> None:
     """List all accounts: login, name, campus, role, open sessions, and since when a disabled one is disabled."""
     from hub.lifecycle.staff.accounts import list_staff
 
-    with said_plainly():
-        for each in with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE)):
-            staff = each.staff
-            state = f"disabled since {say_time(each.disabled_at)}" if each.disabled_at else say_sessions(each.sessions)
-            say(f"{staff.login}  {staff.name}  {staff.campus}  {staff.role}  {state}")
+    for each in with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE)):
+        staff = each.staff
+        state = f"disabled since {say_time(each.disabled_at)}" if each.disabled_at else say_sessions(each.sessions)
+        say(f"{staff.login}  {staff.name}  {staff.campus}  {staff.role}  {state}")
 
 
 def say_sessions(number: int) -> str:
@@ -64,9 +62,8 @@ def disable_staff_command(login: Login) -> None:
     """Disable an account. Its sessions end at once."""
     from hub.lifecycle.staff.accounts import disable_staff
 
-    with said_plainly():
-        with_hub(lambda hub: disable_staff(hub.services, login, COMMAND_LINE))
-        say(f"Disabled: {login}.")
+    with_hub(lambda hub: disable_staff(hub.services, login, COMMAND_LINE))
+    say(f"Disabled: {login}.")
 
 
 @staff_app.command("enable")
@@ -74,9 +71,8 @@ def enable_staff_command(login: Login) -> None:
     """Let a disabled account log in again, with its former password."""
     from hub.lifecycle.staff.accounts import enable_staff
 
-    with said_plainly():
-        with_hub(lambda hub: enable_staff(hub.services, login, COMMAND_LINE))
-        say(f"Enabled: {login}.")
+    with_hub(lambda hub: enable_staff(hub.services, login, COMMAND_LINE))
+    say(f"Enabled: {login}.")
 
 
 @staff_app.command("reset")
@@ -84,13 +80,10 @@ def reset_staff_command(login: Login, password_file: PasswordFile = None) -> Non
     """Set a new password. All sessions end, and so does a lock after wrong passwords."""
     from hub.lifecycle.staff.accounts import reset_password
 
-    with said_plainly():
-        password = password_from(password_file)
-        with_hub(
-            lambda hub: reset_password(hub.services, login, password, COMMAND_LINE, one_time=password_file is None)
-        )
-        say(f"Password set, sessions ended: {login}.")
-        say_password(password, password_file)
+    password = password_from(password_file)
+    with_hub(lambda hub: reset_password(hub.services, login, password, COMMAND_LINE, one_time=password_file is None))
+    say(f"Password set, sessions ended: {login}.")
+    say_password(password, password_file)
 
 
 @staff_app.command("role")
@@ -98,9 +91,8 @@ def role_command(login: Login, role: Annotated[StaffRole, typer.Argument(help=RO
     """Give an account another role."""
     from hub.lifecycle.staff.accounts import change_role
 
-    with said_plainly():
-        with_hub(lambda hub: change_role(hub.services, login, role, COMMAND_LINE))
-        say(f"{login} is {role} now.")
+    with_hub(lambda hub: change_role(hub.services, login, role, COMMAND_LINE))
+    say(f"{login} is {role} now.")
 
 
 @staff_app.command("second-factor")
@@ -110,16 +102,15 @@ def second_factor_command(
     """Say whether an account has a second factor, or remove it if somebody has lost phone and recovery codes."""
     from hub.lifecycle.staff.accounts import list_staff, remove_second_factor
 
-    with said_plainly():
-        if remove:
-            with_hub(lambda hub: remove_second_factor(hub.services, login, COMMAND_LINE))
-            say(f"Second factor removed, sessions ended: {login}.")
-            return
-        found = with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE))
-        has = [each.second_factor for each in found if each.staff.login == login]
-        if not has:
-            raise AccountNotFound(f"there is no account {login}")
-        say("yes" if has[0] else "no")
+    if remove:
+        with_hub(lambda hub: remove_second_factor(hub.services, login, COMMAND_LINE))
+        say(f"Second factor removed, sessions ended: {login}.")
+        return
+    found = with_hub(lambda hub: list_staff(hub.services, COMMAND_LINE))
+    has = [each.second_factor for each in found if each.staff.login == login]
+    if not has:
+        raise AccountNotFound(f"there is no account {login}")
+    say("yes" if has[0] else "no")
 
 
 @staff_app.command("link")
@@ -136,9 +127,8 @@ def link_command(
             return await unlink_staff_login(hub.services, login, COMMAND_LINE)
         return await link_staff_login(hub.services, login, hub.settings.oidc.issuer, subject, COMMAND_LINE)
 
-    with said_plainly():
-        with_hub(act)
-        say(f"{'Link ended' if remove else 'Linked'}, sessions ended: {login}.")
+    with_hub(act)
+    say(f"{'Link ended' if remove else 'Linked'}, sessions ended: {login}.")
 
 
 @staff_app.command("unlock")
@@ -146,9 +136,8 @@ def unlock_command(login: Login) -> None:
     """End a lock after wrong passwords or codes. The password stays the same."""
     from hub.lifecycle.staff.accounts import unlock_staff
 
-    with said_plainly():
-        with_hub(lambda hub: unlock_staff(hub.services, login, COMMAND_LINE))
-        say(f"Unlocked: {login}.")
+    with_hub(lambda hub: unlock_staff(hub.services, login, COMMAND_LINE))
+    say(f"Unlocked: {login}.")
 
 
 @staff_app.command("sessions")
@@ -158,14 +147,13 @@ def sessions_command(
     """List the open sessions of an account."""
     from hub.lifecycle.staff.accounts import end_sessions, list_sessions
 
-    with said_plainly():
-        if end:
-            ended = with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))
-            say(f"{say_sessions(ended)} ended: {login}.")
-            return
-        for each in with_hub(lambda hub: list_sessions(hub.services, login, COMMAND_LINE)):
-            begun, seen, ends = (say_time(each.created_at), say_time(each.seen_at), say_time(each.expires_at))
-            say(f"begun {begun}, last seen {seen}, ends {ends}  {each.browser}".rstrip())
+    if end:
+        ended = with_hub(lambda hub: end_sessions(hub.services, login, COMMAND_LINE))
+        say(f"{say_sessions(ended)} ended: {login}.")
+        return
+    for each in with_hub(lambda hub: list_sessions(hub.services, login, COMMAND_LINE)):
+        begun, seen, ends = (say_time(each.created_at), say_time(each.seen_at), say_time(each.expires_at))
+        say(f"begun {begun}, last seen {seen}, ends {ends}  {each.browser}".rstrip())
 
 
 # ---- shared by the commands

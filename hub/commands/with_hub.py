@@ -30,8 +30,22 @@ if TYPE_CHECKING:
     from hub.wiring import Hub
 
 Result = TypeVar("Result")
+Command = TypeVar("Command", bound=Callable[..., None])
 # What pydantic says, in plain words.
 _PLAIN_REASONS = {"Extra inputs are not permitted": "there is no such setting"}
+
+
+class Commands(typer.Typer):
+    """Commands that end with a sentence instead of a traceback if an expected error occurs."""
+
+    def command(self, *names: Any, **options: Any) -> Callable[[Command], Command]:
+        add = super().command(*names, **options)
+
+        def added(command: Command) -> Command:
+            add(_said_plainly()(command))
+            return command
+
+        return added
 
 
 def with_hub(act: Callable[[Hub], Coroutine[Any, Any, Result]]) -> Result:
@@ -127,7 +141,7 @@ def _reason(message: str) -> str:
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
+def _said_plainly() -> Iterator[None]:
     """End the command with a sentence instead of a traceback if an expected error occurs. SIGTERM acts like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
