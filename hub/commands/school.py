@@ -18,8 +18,7 @@ import typer
 from hub.commands.with_hub import Commands, say, with_hub
 from hub.model.evidence.record_facts import list_commitments
 from hub.model.evidence.school_record import SCHOOL_KINDS
-from hub.model.school.roster_import import RosterImport
-from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH
+from hub.model.school.roster_import import MAX_FILE_NAME_LENGTH, RosterImport
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
 

@@ -36,7 +36,7 @@ _HASHES: Final = (der.encode(der.SEQUENCE, _SM3), der.encode(der.SEQUENCE, _SM3 
 
 @dataclass(frozen=True)
 class PlainValue:
-    """The content of a signature without a seal; the fields are those of `qianda.ofd.values.SignatureValue`."""
+    """The content of a signature without a seal."""
 
     certificate: bytes
     others: tuple[bytes, ...]

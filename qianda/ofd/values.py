@@ -21,7 +21,7 @@ from qianda.ofd.seal_syntax import (
     SealSignatureV1,
     SealV1,
 )
-from qianda.ofd.signed_data import read_signed_data
+from qianda.ofd.signed_data import PlainValue, read_signed_data
 
 VERSIONS: Final = (1, 4, 5)
 
@@ -49,18 +49,11 @@ class ElectronicSeal:
 
 
 @dataclass(frozen=True)
-class SignatureValue:
+class SignatureValue(PlainValue):
     """The content of a signature's value. `certificate` (DER) signed `signed`, which contains `data_hash`, the hash of
     `Signature.xml`. `moment`: the time by the signer's clock, or None. `timestamp`: DER of RFC 3161."""
 
-    certificate: bytes
-    others: tuple[bytes, ...]
-    algorithm: str
-    signed: bytes
-    data_hash: bytes
-    signature: bytes
-    moment: datetime | None
-    seal: ElectronicSeal | None
+    seal: ElectronicSeal | None = None
     timestamp: bytes | None = None
 
 
@@ -70,7 +63,7 @@ def read_value(data: bytes, name: str) -> SignatureValue:
     try:
         first = _first_part(data)
         if isinstance(first, core.ObjectIdentifier):
-            return _read_plain(data)
+            return SignatureValue(**vars(read_signed_data(data)))
         version = int(first[0].native)
         if version not in VERSIONS:
             raise NotAnOfd(f"{name}: a seal of the unknown version {version}")
@@ -90,20 +83,6 @@ def read_seal(data: bytes, name: str) -> ElectronicSeal:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise NotAnOfd(f"{name}: a seal that cannot be read") from error
-
-
-def _read_plain(data: bytes) -> SignatureValue:
-    signed = read_signed_data(data)
-    return SignatureValue(
-        certificate=signed.certificate,
-        others=signed.others,
-        algorithm=signed.algorithm,
-        signed=signed.signed,
-        data_hash=signed.data_hash,
-        signature=signed.signature,
-        moment=signed.moment,
-        seal=None,
-    )
 
 
 def _read_sealed(data: bytes) -> SignatureValue:

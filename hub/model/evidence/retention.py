@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from hub.model.school.roster_upload import ROSTER_RETENTION
+from hub.model.school.roster_import import ROSTER_RETENTION
 
 # Message counters. No budget has a period longer than a day.
 BUDGET_RETENTION = timedelta(days=7)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.errors import NotFound
-from hub.model.school.roster_upload import RosterUpload
+from hub.model.school.roster_import import RosterUpload
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.tables.school import ROSTER_TITLES as TITLES, ROSTER_UPLOAD as UPLOAD

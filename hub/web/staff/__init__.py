@@ -10,7 +10,6 @@ from hub.model.board.bulk_act import BulkKind
 from hub.model.staff.roles import Permission
 from hub.web.staff.board import board_stream, bulk_acts, dashboard, export
 from hub.web.staff.contract import (
-    attachments,
     contract,
     download_many,
     issuing,
@@ -18,7 +17,7 @@ from hub.web.staff.contract import (
     print_codes,
     reading,
     rehearsing,
-    revealing,
+    signers,
 )
 from hub.web.staff.evidence import holds, persons
 from hub.web.staff.inbound import chat_accounts
@@ -27,7 +26,6 @@ from hub.web.staff.reminders import bulk, policies
 from hub.web.staff.reports import report_tables, reports
 from hub.web.staff.school import enrolments, imports, issue_many, posters, roster, school_file, texts
 from hub.web.staff.sealing import seal_grants, seal_register, seal_sm2, seals
-from hub.web.staff.signing import device_keys
 from hub.web.staff.staff import accounts, answers, api_keys, doctor, own_account, phone_changes, school_record, tasks
 from hub.web.staff.staff.access import StaffRoute, staff_only
 from hub.web.staff.staff.log_in import login_routes
@@ -109,7 +107,7 @@ PAGES: dict[str, StaffRoute] = {
     f"{_ONE}/document.ofd": StaffRoute(Permission.READ_CONTRACT, reading.ofd),
     f"{_ONE}/links/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.links),
     f"{_ONE}/desk/{{signer}}": StaffRoute(Permission.HAND_OUT_LINK, contract.desk_code),
-    f"{_ONE}/attachments/{{attachment}}": StaffRoute(Permission.REVEAL_NUMBER, attachments.attachment),
+    f"{_ONE}/attachments/{{attachment}}": StaffRoute(Permission.REVEAL_NUMBER, reading.attachment),
     f"{_ONE}/evidence.zip": StaffRoute(Permission.READ_CONTRACT, reading.evidence),
     f"{_ONE}/addendum.zip": StaffRoute(Permission.READ_CONTRACT, reading.addendum),
 }
@@ -220,9 +218,9 @@ ACTS: dict[str, StaffRoute] = {
     f"{_ONE}/paper": StaffRoute(Permission.VOID, contract.paper),
     f"{_ONE}/reissue": StaffRoute(Permission.ISSUE, contract.reissue),
     f"{_ONE}/phone/{{signer}}": StaffRoute(Permission.CHANGE_PHONE, contract.change_phone),
-    f"{_ONE}/reveal/{{signer}}": StaffRoute(Permission.REVEAL_NUMBER, revealing.reveal),
+    f"{_ONE}/reveal/{{signer}}": StaffRoute(Permission.REVEAL_NUMBER, signers.reveal),
     f"{_ONE}/replace/{{signer}}": StaffRoute(Permission.ISSUE, contract.replace_person),
-    f"{_ONE}/devices/{{device}}/revoke": StaffRoute(Permission.REVOKE_DEVICE, device_keys.revoke),
+    f"{_ONE}/devices/{{device}}/revoke": StaffRoute(Permission.REVOKE_DEVICE, signers.revoke_device),
 }
 
 

@@ -19,7 +19,7 @@ from hub.installation.data_folder import check_folder
 from hub.maintenance.key_rotation import check_encrypted, list_encryption_keys, prepare_key, rotate_keys
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Enrolment
-from hub.model.school.roster_upload import RosterUpload
+from hub.model.school.roster_import import RosterUpload
 from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.encryption.keys import Keys, make_sealing_key

@@ -27,8 +27,7 @@ from hub.model.evidence.person_data import SoughtPerson
 from hub.model.evidence.tree import StoredTree, previous_leaf
 from hub.model.messaging.sms_commands import SmsCommand
 from hub.model.school.course import Campus
-from hub.model.school.roster_import import RosterImport
-from hub.model.school.roster_upload import RosterUpload
+from hub.model.school.roster_import import RosterImport, RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.signing.link import DoorKind
 from hub.model.signing.pairing import PAIRING_LIFE, Pairing

@@ -1,4 +1,4 @@
-"""Serve what staff can read of a contract: the pages of its present document as images, and the file itself.
+"""Serve what staff can read of a contract: the pages of its present document as images, its files and attachments.
 
 A contract outside of their campuses is answered like an unknown one.
 """
@@ -10,8 +10,10 @@ from aiohttp import web
 from hub.errors import ContractNotFound, NotFound
 from hub.lifecycle.contract.read_document import DOWNLOADED, READ, open_document, open_ofd, open_page
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
+from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.open_package import open_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
+from hub.model.contract.attachment import ENDINGS
 from hub.model.contract.contract import Contract, ContractState
 from hub.web.http.app_keys import PAGE_IMAGES, RATE_LIMITS
 from hub.web.http.security import refuse_other_sites
@@ -22,6 +24,7 @@ from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_DIGITS = 3
+ATTACHMENT_OPENED = "attachment-opened"
 
 
 async def pages(visit: StaffVisit) -> web.Response:
@@ -86,6 +89,18 @@ async def addendum(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         made = await open_addendum(tx, found, visit.actor)
     return await _file(visit, f"{found.number}-addendum.zip", PACKAGE, made.sha256)
+
+
+async def attachment(visit: StaffVisit) -> web.Response:
+    """Return an attachment, and record who has opened it. Scripts in it cannot act as our page."""
+    await _check(visit)
+    wanted = visit.read_id("attachment")
+    found = await get_contract(visit)
+    media_type, content = await read_attachment(visit.services, visit.scope, found.id, wanted)
+    async with visit.services.database.transaction(visit.scope) as tx:
+        await tx.record.append(found.id, found.campus, ATTACHMENT_OPENED, visit.actor, {"attachment": str(wanted)})
+    name = f"{found.number}-{str(wanted)[:8]}.{ENDINGS[media_type]}"
+    return download(content, name, media_type)
 
 
 async def _check(visit: StaffVisit) -> None:

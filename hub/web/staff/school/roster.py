@@ -20,8 +20,7 @@ from hub.lifecycle.school.import_roster import (
     read_titles,
     roster_template,
 )
-from hub.model.school.roster_import import RosterImport
-from hub.model.school.roster_upload import MAX_FILE_NAME_LENGTH, RosterUpload
+from hub.model.school.roster_import import MAX_FILE_NAME_LENGTH, RosterImport, RosterUpload
 from hub.web.pages.files import XLSX, download
 from hub.web.pages.i18n import language_of
 from hub.web.staff.actors import names_of

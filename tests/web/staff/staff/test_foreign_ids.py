@@ -27,8 +27,7 @@ from hub.model.board.bulk_act import BulkAct, BulkKind
 from hub.model.contract.signer import Role
 from hub.model.evidence.person_data import SoughtPerson
 from hub.model.school.issue_many import IssueAct
-from hub.model.school.roster_import import RosterImport
-from hub.model.school.roster_upload import RosterUpload
+from hub.model.school.roster_import import RosterImport, RosterUpload
 from hub.model.signing.device_key import AppKey, Attestation
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
 from hub.model.staff.scope import EVERYTHING

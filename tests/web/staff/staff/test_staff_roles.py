@@ -17,7 +17,7 @@ from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
-from hub.model.school.roster_upload import RosterUpload
+from hub.model.school.roster_import import RosterUpload
 from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission, StaffRole
 from hub.model.staff.scope import EVERYTHING
 from hub.web.staff import ACTS, PAGES
