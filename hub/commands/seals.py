@@ -313,9 +313,7 @@ async def _person(hub: Hub, login: str, password: str) -> Actor:
 
 
 def _password(file: Path | None) -> str:
-    if file is not None:
-        return first_line(file)
-    return str(typer.prompt("Password", hide_input=True))
+    return first_line(file) if file else str(typer.prompt("Password", hide_input=True))
 
 
 async def _find(hub: Hub, name: str) -> Seal:

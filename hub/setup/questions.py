@@ -63,6 +63,11 @@ class SetupStep:
         return [each for each in self.questions if each.is_asked(chosen)]
 
 
+def _ask_kind(words: str, *choices: SetupChoice) -> SetupQuestion:
+    """Return the question on which others of its step depend. The default is the first choice."""
+    return SetupQuestion("kind", words, kind="choice", required=True, default=choices[0].value, choices=choices)
+
+
 ORIGIN = SetupStep(
     "origin",
     "Address",
@@ -149,23 +154,17 @@ SEAL = SetupStep(
     "Seal",
     "The school's key stays on a token and seals every contract. Who certifies it decides what a contract proves.",
     (
-        SetupQuestion(
-            "kind",
+        _ask_kind(
             "Certificate of the seal",
-            kind="choice",
-            required=True,
-            default="builtin",
-            choices=(
-                SetupChoice("builtin", "Built-in authority, for a trial"),
-                SetupChoice("request", "A certificate of your own, for the key on the token"),
-                SetupChoice(
-                    "pkcs12",
-                    "A key with its certificate, in a file (PKCS#12)",
-                    "The token takes the key if it can; otherwise it is kept encrypted in the data folder. Whoever has "
-                    "a copy of the file can seal as well.",
-                ),
-                SetupChoice("csc", "A signing service (CSC)"),
+            SetupChoice("builtin", "Built-in authority, for a trial"),
+            SetupChoice("request", "A certificate of your own, for the key on the token"),
+            SetupChoice(
+                "pkcs12",
+                "A key with its certificate, in a file (PKCS#12)",
+                "The token takes the key if it can; otherwise it is kept encrypted in the data folder. Whoever has "
+                "a copy of the file can seal as well.",
             ),
+            SetupChoice("csc", "A signing service (CSC)"),
         ),
         SetupQuestion("pkcs12", "The file (.p12, .pfx)", kind="pkcs12", required=True, kinds=("pkcs12",)),
         SetupQuestion("password", "Its password", kind="secret", kinds=("pkcs12",)),
@@ -192,18 +191,10 @@ TIMESTAMPS = SetupStep(
     "Timestamps",
     "A timestamp shows when a contract was signed, as long as its service is trusted.",
     (
-        SetupQuestion(
-            "kind",
+        _ask_kind(
             "Timestamp service",
-            kind="choice",
-            required=True,
-            default="builtin",
-            choices=(
-                SetupChoice("builtin", "Built-in, for a trial", "`qianda verify` will say of the time: not shown."),
-                SetupChoice(
-                    "rfc3161", "A timestamp service (RFC 3161)", "`qianda verify` will say of the time: shown."
-                ),
-            ),
+            SetupChoice("builtin", "Built-in, for a trial", "`qianda verify` will say of the time: not shown."),
+            SetupChoice("rfc3161", "A timestamp service (RFC 3161)", "`qianda verify` will say of the time: shown."),
         ),
         SetupQuestion("url", "Address of the service", required=True, kinds=("rfc3161",)),
         SetupQuestion(
@@ -216,17 +207,11 @@ MESSAGES = SetupStep(
     "Reaching people",
     "One way to reach people. Others, and several of one kind, are added in the configuration.",
     (
-        SetupQuestion(
-            "kind",
+        _ask_kind(
             "Provider",
-            kind="choice",
-            required=True,
-            default="email",
-            choices=(
-                SetupChoice("email", "Mail (SMTP)"),
-                SetupChoice("sms_twilio", "SMS by Twilio", "Twilio carries no links to mainland China (+86)."),
-                SetupChoice("none", "None yet", "No messages can be sent: links can only be handed out."),
-            ),
+            SetupChoice("email", "Mail (SMTP)"),
+            SetupChoice("sms_twilio", "SMS by Twilio", "Twilio carries no links to mainland China (+86)."),
+            SetupChoice("none", "None yet", "No messages can be sent: links can only be handed out."),
         ),
         SetupQuestion("host", "Mail server", required=True, kinds=("email",)),
         SetupQuestion("port", "Port", "Left empty: the usual one.", kinds=("email",)),

@@ -122,7 +122,7 @@ _HELP = {
     "Replies contain numbers only. For the list, see the console: {console}",
 }
 _OF_THESE = {
-    "zh": "已送达 {delivered}，已打开 {opened}，已过截止时间 {overdue}，卡住 {stuck}",
+    "zh": "已送达 {delivered}，已读 {opened}，已过截止时间 {overdue}，卡住 {stuck}",
     "en": "{delivered} delivered, {opened} opened, {overdue} past the deadline, {stuck} stuck",
 }
 _UNSIGNED = {

@@ -102,9 +102,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 
 async def read(request: web.Request) -> web.Response:
     """Show the contract: on a phone, its text, which fits the screen, and then its pages; elsewhere the pages."""
-    place = await get_page_state(request)
-    if place.standing != "open":
-        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    place = await _get_open_page(request)
     _ask_first(place)
     text_first = recognised(request.headers.get("User-Agent", "")).system is not System.DESKTOP
     if text_first:
@@ -119,6 +117,14 @@ async def read(request: web.Request) -> web.Response:
         text_first=text_first,
         blocks=blocks,
     )
+
+
+async def _get_open_page(request: web.Request) -> PageState:
+    """Return the state of a page for signers who can still sign. Redirect others."""
+    place = await get_page_state(request)
+    if place.standing != "open":
+        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    return place
 
 
 def _ask_first(place: PageState) -> None:
@@ -187,9 +193,7 @@ def _has_ports(request: web.Request) -> bool:
 
 async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:
     """Show a signing page, or first the document again if it changed after it was read."""
-    place = await get_page_state(request)
-    if place.standing != "open":
-        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    place = await _get_open_page(request)
     _ask_first(place)
     if request.query.get("document", place.view.contract.document) != place.view.contract.document:
         raise web.HTTPSeeOther(f"/sign/contract?id={place.id}&changed")
@@ -210,9 +214,7 @@ async def done(request: web.Request) -> web.Response:
 
 
 async def decline(request: web.Request) -> web.Response:
-    place = await get_page_state(request)
-    if place.standing != "open":
-        raise web.HTTPSeeOther(f"/sign/done?id={place.id}")
+    place = await _get_open_page(request)
     return _show(request, "signer/decline.html", place)
 
 

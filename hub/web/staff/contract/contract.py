@@ -205,13 +205,10 @@ async def extend(visit: StaffVisit) -> web.StreamResponse:
             zone = (await tx.school.get_campus(found.campus)).zone
         deadline = end_of_day(require_day(day, "deadline"), zone)
         if found.state is ContractState.EXPIRED and visit.may(Permission.ISSUE):
-            return await anew(found.id, deadline)
+            fresh = await reissue_until(visit.services, visit.scope, found.id, deadline, visit.actor)
+            raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
         await move_deadline(visit.services, visit.scope, found.id, deadline, visit.actor)
         return "extended"
-
-    async def anew(expired: UUID, deadline: datetime) -> str:
-        fresh = await reissue_until(visit.services, visit.scope, expired, deadline, visit.actor)
-        raise web.HTTPSeeOther(f"/staff/contracts/{fresh.id}?said=reissued")
 
     return await _done(visit, act, "extend", {"deadline": printable(day)})
 
@@ -234,13 +231,8 @@ async def ask_void(visit: StaffVisit, problem: QiandaError | None = None, reason
 
 async def void(visit: StaffVisit) -> web.StreamResponse:
     reason = await visit.read_text("reason")
-    try:
-        await withdraw(visit.services, visit.scope, contract_id(visit), reason, visit.actor)
-    except BadInput as error:
-        return await ask_void(visit, error, reason)
-    except QiandaError as error:
-        return await show_contract(visit, error)
-    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=voided")
+    act = withdraw(visit.services, visit.scope, contract_id(visit), reason, visit.actor)
+    return await _end(visit, act, "voided", partial(ask_void, visit, reason=reason))
 
 
 async def ask_paper(visit: StaffVisit, problem: QiandaError | None = None, note: str = "") -> web.Response:
@@ -257,13 +249,21 @@ async def _ask_end(visit: StaffVisit, problem: QiandaError | None, act: str, fie
 
 async def paper(visit: StaffVisit) -> web.StreamResponse:
     note = await visit.read_text("note")
+    act = sign_on_paper(visit.services, visit.scope, contract_id(visit), note, visit.actor)
+    return await _end(visit, act, "paper", partial(ask_paper, visit, note=note))
+
+
+async def _end(
+    visit: StaffVisit, act: Awaitable[Contract], said: str, ask_again: Callable[[BadInput], Awaitable[web.Response]]
+) -> web.StreamResponse:
+    """End the contract, then show it with a confirmation or with the error. If the input is wrong, ask again."""
     try:
-        await sign_on_paper(visit.services, visit.scope, contract_id(visit), note, visit.actor)
+        await act
     except BadInput as error:
-        return await ask_paper(visit, error, note)
+        return await ask_again(error)
     except QiandaError as error:
         return await show_contract(visit, error)
-    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said=paper")
+    raise web.HTTPSeeOther(f"/staff/contracts/{contract_id(visit)}?said={said}")
 
 
 async def reissue(visit: StaffVisit) -> web.StreamResponse:
