@@ -60,8 +60,7 @@ class Target:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def kept(self) -> set[int]:
-        """Return the client ports of all connections that the server's system still keeps, whether the server closed
-        them or not."""
+        """Return the client ports of all connections that the server's system still keeps, closed by it or not."""
         found = set()
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, local, remote, state, *_ = line.split()
@@ -92,8 +91,7 @@ async def _status(reader: asyncio.StreamReader) -> int | None:
 
 
 class Stalled:
-    """A connection that sends a request and then reads little or nothing. Its receive buffer is as small as
-    possible."""
+    """A connection that sends a request and then reads little or nothing. Its receive buffer is tiny."""
 
     def __init__(self, target: Target, sent: bytes) -> None:
         self._socket = socket.socket()

@@ -1,5 +1,4 @@
-"""Measure signing while attackers keep the web server busy: slow uploads, page bombs, stalled readers, half-open
-sockets."""
+"""Measure signing while attackers keep the web server busy: uploads, page bombs, stalled readers, half-open sockets."""
 
 from __future__ import annotations
 
@@ -30,8 +29,7 @@ Rows = list[dict[str, Any]]
 
 
 def run(rounds: int) -> Result:
-    """Measure `rounds` contracts during the attacks, and as many without attacks, half of them before and half
-    after."""
+    """Measure `rounds` contracts during the attacks, and as many without, half before and half after."""
     rows = asyncio.run(_measured(rounds))
     return Result("busy", figures(rows), rows)
 

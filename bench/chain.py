@@ -1,5 +1,4 @@
-"""Measure the whole chain over HTTP (issued, invited, read, signed, sealed, completed), and the cost of each part
-alone."""
+"""Measure the whole chain over HTTP (issued, invited, read, signed, sealed, completed), and each part alone."""
 
 from __future__ import annotations
 

@@ -37,8 +37,7 @@ class DemoHub:
     folder: Path
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Return the CPU seconds that each part has used since it started: user and system time, including ended
-        children."""
+        """Return the CPU seconds of each part since it started: user and system time, including ended children."""
         used = dict.fromkeys(("web", "work", *CHILDREN, "database", "other"), 0.0)
         for process in tree(self.pid):
             used[self._part(process)] += process.cpu

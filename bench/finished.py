@@ -75,8 +75,7 @@ def read_package(content: bytes) -> SignedDigest:
 
 
 def _contents(file: bytes) -> Iterator[tuple[cms.SignedData, str]]:
-    """Yield each CMS object with the SHA-256 of the bytes that it covers; "" if no ByteRange in the file belongs to
-    it."""
+    """Yield each CMS object with the SHA-256 of the bytes that it covers; "" if no ByteRange belongs to it."""
     ranges = {numbers[1]: numbers for found in _RANGE.finditer(file) if (numbers := tuple(map(int, found.groups())))}
     for found in _CONTENTS.finditer(file):
         content = bytes.fromhex(found[1][1:-1].decode())

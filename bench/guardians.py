@@ -1,5 +1,4 @@
-"""Simulate guardians who sign or decline while the hub is being killed. They read their messages in the provider's
-ledger."""
+"""Simulate guardians who sign or decline while the hub is being killed. They read messages in the provider's ledger."""
 
 from __future__ import annotations
 

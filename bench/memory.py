@@ -41,8 +41,7 @@ class MemoryWatch:
             await asyncio.sleep(INTERVAL)
 
     def figures(self, contracts_per_s: float) -> dict[str, float]:
-        """Return the size of each part at the end and, given enough samples, its growth for every thousand
-        contracts."""
+        """Return the size of each part at the end and, given enough samples, its growth per thousand contracts."""
         found = {}
         for part in PARTS:
             samples = [sample for sample in self.samples if sample.part == part]

@@ -100,8 +100,7 @@ class PeersFolder:
 
 
 def _certificate_of(key: rsa.RSAPrivateKey) -> x509.Certificate:
-    """Return a certificate signed by the key itself, because node-forge cannot read a certificate that an EC key
-    signed."""
+    """Return a certificate signed by the key itself: node-forge cannot read a certificate that an EC key signed."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Seal")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     now = datetime.now(UTC)

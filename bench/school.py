@@ -133,8 +133,7 @@ class BenchSchool:
 
 
 class BenchPrinter:
-    """A printer that lays contracts out as the hub does. Close it, because a child process fills in the template
-    text."""
+    """A printer that lays contracts out as the hub does. Close it: a child process fills in the texts."""
 
     def __init__(self) -> None:
         self._writer = ClauseWriter()

@@ -98,8 +98,7 @@ class Wire:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port as a browser writes them (RFC 6454): in lower case, without the scheme's default
-    port."""
+    """Return scheme, host and port as a browser writes them (RFC 6454): in lower case, without the default port."""
     parts = urlsplit(url)
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
     if ":" in host:

@@ -138,8 +138,7 @@ def check_no_pdf(data: bytes, covered: Iterable[ZipMember] = ()) -> None:
 
 
 def _end_of_directory(data: bytes, rules: ZipRules) -> tuple[int, int]:
-    """Return the offset of the central directory, and its number of entries. The archive has to end with its end
-    record."""
+    """Return the central directory's offset and number of entries. The archive has to end with its end record."""
     at = len(data) - _END.size
     if at < 0 or data[at : at + 4] != b"PK\5\6":
         raise _malformed("it does not end with the end of its directory")

@@ -12,8 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice to staff. `text` contains no signer's name, number or ticket, and ends with the address of the
-    console."""
+    """A notice to staff. `text` contains no signer's name, number or ticket, and ends with the console's address."""
 
     title: str
     text: str

@@ -56,8 +56,7 @@ class Outside:
         self._lists = RevocationClient(context.http, context.clock)
 
     def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
-        """Return the certificate for this key from those in an answer. Raises AuthorityUnavailable if none can be
-        used."""
+        """Return an answer's certificate for this key. Raises AuthorityUnavailable if none can be used."""
         try:
             certificates = [x509.load_der_x509_certificate(der) for der in answered]
             mine = [each for each in certificates if _spki(each) == spki]

@@ -46,8 +46,7 @@ class Sm2Authority:
         self._key, self._clock, self._organisation = key, clock, organisation
 
     async def issue_seal(self, spki: bytes, common_name: str) -> bytes:
-        """Return the certificate (DER) for an organisation's seal key. Raises BadInput for a key that is not an SM2
-        key."""
+        """Return the certificate (DER) for an organisation's seal key. Raises BadInput for a key of another kind."""
         return await self._issue(spki, common_name, SEAL_POLICY_OID)
 
     async def issue_seal_maker(self, spki: bytes, common_name: str) -> bytes:

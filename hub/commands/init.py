@@ -84,8 +84,7 @@ class InstalledSchool:
 
 
 def set_up(path: Path) -> None:
-    """Set up a school from its file. Raises typer's Exit with 1 if the file has faults; then no part of the school was
-    made."""
+    """Set up a school from its file. Raises typer's Exit with 1 if the file has faults; then nothing was made."""
     from hub.documents.school.school_file import read_school
 
     check_environment(os.environ)
@@ -215,8 +214,7 @@ def _configuration(file: SchoolFile) -> dict[str, Any]:
 
 
 def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
-    """Write the configuration into the data folder. If there is one already, it must say the same. Raises BadInput if
-    not."""
+    """Write the configuration into the data folder. Raises BadInput if there is one already that differs."""
     from hub.documents.toml_text import write_toml
 
     wanted = _configuration(file)

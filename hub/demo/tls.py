@@ -48,8 +48,7 @@ def at_its_own_address(settings: Settings) -> Settings:
 
 
 def authority_file(data: Path) -> Path:
-    """Return the path of the authority's certificate (PEM). It exists once the demo was started on a private
-    address."""
+    """Return the path of the authority's certificate (PEM). It exists once the demo had a private address."""
     return data / "demo" / "lan" / "authority.crt"
 
 

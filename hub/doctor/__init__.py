@@ -75,8 +75,7 @@ async def _database(hub: Hub) -> str:
 
 
 async def _clock(hub: Hub) -> str:
-    """Compare our clock with the database's. On one machine they are the same; over a network this finds a wrong
-    clock."""
+    """Compare our clock with the database's. On one machine they agree; over a network this finds a wrong clock."""
     async with hub.database.transaction(EVERYTHING) as tx:
         theirs: datetime = (await tx.connection.fetch("SELECT clock_timestamp()")).one()[0]
     difference = abs(datetime.now(UTC) - theirs)
@@ -101,8 +100,7 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
-    """Let the seal's key sign on each token. Raises TokenUnavailable, and ValueError that names the tokens that
-    fail."""
+    """Let the seal's key sign on each token. Raises TokenUnavailable; ValueError names the tokens that fail."""
     seal = hub.services.sealing.seal
     begun = time.perf_counter()
     await seal.key.sign(b"qianda doctor")

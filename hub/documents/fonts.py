@@ -35,13 +35,11 @@ class ContractFont:
         self._files = files
 
     def undrawable(self, text: str) -> list[str]:
-        """Return the characters of `text` that must not be in a contract, each once, in the order of their code
-        points."""
+        """Return the characters of `text` that must not be in a contract, each once, by code point."""
         return sorted(map(chr, {ord(each) for each in set(text)} - _characters(*self._files)))
 
     def check(self, texts: Iterable[str], *, field: str = "") -> None:
-        """Raise UndrawableText, which names the characters with their code points, if the font cannot show all of the
-        texts."""
+        """Raise UndrawableText, which names the characters with their code points, if the font lacks any."""
         wrong = self.undrawable("".join(texts))
         if wrong:
             raise UndrawableText("The font cannot show: " + ", ".join(map(describe, wrong)), field=field)

@@ -105,8 +105,7 @@ async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
 
 @dataclass(frozen=True)
 class _Credential:
-    """The answer of `credentials/info`. `pin_id`: the name of the PIN in version 2. `needs_pin`: whether a PIN is
-    required."""
+    """The answer of `credentials/info`. `pin_id`: the name of the PIN in version 2. `needs_pin`: it needs a PIN."""
 
     id: str
     certificates: tuple[bytes, ...]

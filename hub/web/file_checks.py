@@ -97,8 +97,7 @@ def trust_files(hub: Hub) -> list[Path]:
 
 
 async def _received(request: web.Request, paths: Sequence[Path], upload: Upload) -> list[str]:
-    """Write the files of a request to `paths`, and return their names. Raises BadInput, or UploadTooSlow for a slow
-    upload."""
+    """Write the files of a request to `paths`, and return their names. Raises BadInput, UploadTooSlow."""
     try:
         async with upload.in_time():
             return await _receive(request, paths, upload)

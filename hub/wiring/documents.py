@@ -50,8 +50,7 @@ def _school_facts(settings: Settings) -> SchoolFacts:
 
 
 def _representatives(settings: Settings) -> tuple[Representative, ...]:
-    """Return the school's representatives. Raises BadInput for a name, number or document that contracts do not
-    accept."""
+    """Return the school's representatives. Raises BadInput for a name, number or document that no contract accepts."""
     found = []
     for number, each in enumerate(settings.representatives):
         values = each.model_dump() | {"channels": tuple(each.channels)}

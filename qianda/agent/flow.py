@@ -36,8 +36,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shown:
-    """The document that the person was shown (its bytes, whose hash was checked here), and the hub's description of
-    it."""
+    """The document that the person was shown (its bytes, whose hash was checked here), and what the hub says of it."""
 
     id: str
     contract: ShownContract

@@ -170,8 +170,7 @@ class OpenDevice:
             return self._holder(private, _spki(public))
 
     def keep(self, certificate: bytes, holder: TokenHolder) -> None:
-        """Store the certificate next to its key, in place of an earlier one. Raises AgentTrouble if the token
-        refuses."""
+        """Store the certificate next to its key, in place of an earlier one. Raises AgentTrouble."""
         identifier = holder.key[Attribute.ID]
         with self.device._troubles():
             old = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: identifier}

@@ -69,8 +69,7 @@ def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust
 
 
 def _entries(package: Mapping[str, bytes], addendum: Mapping[str, bytes]) -> list[LaterEntry]:
-    """Return the later entries. The first one has to follow the package's last entry, and each later one its
-    predecessor."""
+    """Return the later entries. The first has to follow the package's last entry, each later one its predecessor."""
     number, identity, entries, digest = _read_head(package[HEAD])
     previous, sequence, found = digest, entries, []
     for line in addendum[RECORD].decode().removesuffix("\n").split("\n"):

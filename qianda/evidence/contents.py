@@ -82,8 +82,7 @@ def _check_record(items: Mapping[str, bytes], contract: Mapping[str, Any]) -> li
 
 
 def _check_file(items: Mapping[str, bytes], contract: Mapping[str, Any], entries: list[dict[str, Any]]) -> None:
-    """Check that the file is the one that its versions name; for a completed contract, the record has to name it
-    too."""
+    """Check that the file is the one that its versions name; for a completed contract, the record as well."""
     completed = contract["state"] == "COMPLETED"
     sha256 = hashlib.sha256(items[FINAL_FILE if completed else ISSUED_FILE]).hexdigest()
     kind = "final" if completed else "issued"

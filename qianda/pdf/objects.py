@@ -81,16 +81,14 @@ class ObjectReader:
         self.at = 0
 
     def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """Return the match of the pattern at this position and move to its end. Return None if the pattern does not
-        match."""
+        """Return the match of the pattern at this position and move to its end; None if the pattern does not match."""
         match = pattern.match(self.file, self.at)
         if match:
             self.at = match.end()
         return match
 
     def need(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
-        """Return the match of the pattern at this position and move to its end. Raises NotOurForm, which names
-        `what`."""
+        """Return the match of the pattern here and move to its end. Raises NotOurForm, which names `what`."""
         match = self.take(pattern)
         if match is None:
             raise NotOurForm(f"{what} is not as Qianda writes it", self.at)

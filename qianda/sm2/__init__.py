@@ -97,8 +97,7 @@ def write_spki(point: bytes) -> bytes:
 
 
 def der_signature(signature: bytes) -> bytes | None:
-    """Return the signature as strict DER of two positive numbers; None if it is not one. Some programs write raw
-    r‖s."""
+    """Return the signature as strict DER of two positive numbers; None if it is not one. Some write raw r‖s."""
     if len(signature) == 2 * NUMBER_BYTES:
         return write_signature(signature)
     try:

@@ -99,8 +99,7 @@ def read_timestamp(token: bytes) -> CheckedTimestamp:
 
 
 def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
-    """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature, also if it is
-    missing."""
+    """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature also without one."""
     tokens = [
         value
         for attribute in checked.signer_info["unsigned_attrs"] or ()
@@ -272,8 +271,7 @@ def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPubl
 
 
 def accepted_key(certificate: Certificate) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
-    """Return the certificate's public key: P-256, P-384, or RSA from 2048 to 8192 bits. Raises BadCmsSignature for
-    others."""
+    """Return the certificate's public key: P-256, P-384, or RSA from 2048 to 8192 bits. Raises BadCmsSignature."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -286,8 +284,7 @@ def accepted_key(certificate: Certificate) -> ec.EllipticCurvePublicKey | rsa.RS
 
 
 def _hash_of(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:
-    """Return the hash that the signature algorithm names; if it names none (plain rsaEncryption), that of the
-    digest."""
+    """Return the hash that the signature algorithm names; if none (plain rsaEncryption), that of the digest."""
     try:
         return str(algorithm.hash_algo)
     except ValueError:

@@ -112,8 +112,7 @@ def _build(files: ContractTemplates, version: TextVersion, language: str) -> Con
 
 
 def _is_approval_needed(files: ContractTemplates, template_id: str) -> bool:
-    """Return whether the files now require approval. A version that was written earlier cannot remove this
-    requirement."""
+    """Return whether the files now require approval. An earlier version cannot remove this requirement."""
     return any(template.needs_approval for template in files.in_languages(template_id).values())
 
 

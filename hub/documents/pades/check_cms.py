@@ -61,8 +61,7 @@ class OutsideProfile(Exception):
 
 @dataclass(frozen=True)
 class CheckedSignature:
-    """A signature whose digest and value are right. `unsigned`: its unsigned attributes by kind, each with one
-    value."""
+    """A signature whose digest and value are right. `unsigned`: its unsigned attributes by kind, one value each."""
 
     certificate: bytes
     value: bytes

@@ -66,8 +66,7 @@ class SignerTemplate:
 
 @lru_cache(TEMPLATES_KEPT)
 def signer_template(chain: tuple[bytes, ...]) -> SignerTemplate:
-    """Build the template for these certificates (DER, the signer's first). Self-signed roots are left out of the
-    CMS."""
+    """Build the template for these certificates (DER, the signer's first). Self-signed roots are left out."""
     own = CertificateNames.read(chain[0])
     before, behind = _attributes_around_digest(chain[0], own)
     above = sorted(certificate for certificate in chain if not CertificateNames.read(certificate).is_self_issued)

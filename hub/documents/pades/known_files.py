@@ -49,8 +49,7 @@ class KnownFiles:
         self._put(file, _WrittenFile(plan, hash_content(file).digest()))
 
     def remember_reserved(self, file: bytes, reserved: Reserved) -> None:
-        """Note the plan of a file with an empty place. The file is still found after a signature has filled the
-        place."""
+        """Note the plan of a file with an empty place. It is still found once a signature fills the place."""
         self._put(file, _WrittenFile(reserved.plan, reserved.digest, reserved.gap))
 
     def look_up(self, file: bytes) -> tuple[Sha256State, Plan | None]:

@@ -121,8 +121,7 @@ class _PlanReader:
 
 
 def _leaves(root: Object) -> Iterator[Object]:
-    """Yield the pages in their order. qpdf's own list is not used, because it copies inherited entries into the
-    pages."""
+    """Yield the pages in their order. qpdf's own list is not used: it copies inherited entries into the pages."""
     waiting, seen = [root], set[int]()
     while waiting:
         node = waiting.pop()

@@ -1,5 +1,4 @@
-"""Read a list of numbers that staff upload: a text file with one number a line, or the first column of a
-spreadsheet."""
+"""Read a list of numbers that staff upload: a text file with one number a line, or a spreadsheet's first column."""
 
 from __future__ import annotations
 

@@ -21,8 +21,7 @@ _CONTENT = "content.xml"
 
 
 def find_merged_areas(data: bytes, place: int) -> list[Area]:
-    """Return the areas of more than one row in the sheet at this position (from 0). Raises ValueError for malformed
-    XML."""
+    """Return the areas of several rows in the sheet at this position (from 0). Raises ValueError for malformed XML."""
     with zipfile.ZipFile(BytesIO(data)) as archive:
         if _CONTENT not in archive.namelist():  # an .xlsx file, whose areas calamine reports
             return []

@@ -22,8 +22,7 @@ class OpenRoster:
         self._below = chain((row for row in first if row[0] > header.row), rest)
 
     def rows(self, language: str, *, given: frozenset[str] = frozenset()) -> Iterator[NumberedRow]:
-        """Yield the filled rows below the titles. Raises UnreadableFile if a column is missing that is not in
-        `given`."""
+        """Yield the filled rows below the titles. Raises UnreadableFile if a column is neither there nor in `given`."""
         missing = [COLUMNS[each][0 if language == "zh" else 1] for each in self.header.missing if each not in given]
         if missing:
             between = "、" if language == "zh" else ", "

@@ -192,8 +192,7 @@ class _Titles:
 
 
 def _groups(above: Sequence[Cell], width: int) -> Iterator[str]:
-    """Yield for each title the heading above it, or the nearest one to the left; empty if there are no such
-    headings."""
+    """Yield for each title the heading above it, or the nearest one to the left; empty if there is none."""
     if sum(bool(cell) for cell in above) < 2:
         above = ()
     group = ""

@@ -47,8 +47,7 @@ _NOTE_SEEN = SqlStatement(
 
 
 def key_hash(secret: str) -> bytes:
-    """Return the hash by which API keys and staff session secrets are stored. Both are random, so an unkeyed hash is
-    enough."""
+    """Return the hash by which API keys and staff session secrets are stored. Both are random: no key is needed."""
     return hashlib.sha256(b"desk:" + secret.encode()).digest()
 
 
@@ -116,8 +115,7 @@ class Accounts(EncryptedRepository):
         return True
 
     async def open_pending(self, secret: str, fresh: str, ends_at: datetime) -> bool:
-        """Open a session that waited for its second factor, with a fresh secret. Return False if it has ended
-        meanwhile."""
+        """Open a session that waited for its second factor, with a fresh secret. Return False if it has ended."""
         mine = (SESSION.c.secret_hash == key_hash(secret)) & SESSION.c.pending
         values = {"secret_hash": key_hash(fresh), "expires_at": ends_at, "pending": False}
         return (await self._connection.execute(SESSION.update().where(mine).values(values))).rowcount == 1
@@ -164,8 +162,7 @@ class Accounts(EncryptedRepository):
         return await self._connection.find(read_staff, statement)
 
     async def lock_owners(self) -> list[UUID]:
-        """Lock and return the owners who are not disabled. So if two owners remove each other, one waits for the
-        other."""
+        """Lock and return the owners who are not disabled. If two remove each other, one waits for the other."""
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('owners', 3))"))
         owners = STAFF.select().where(STAFF.c.role == StaffRole.OWNER, STAFF.c.disabled_at.is_(None))
         return [row["id"] for row in await self._connection.execute(owners)]

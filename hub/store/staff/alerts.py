@@ -44,8 +44,7 @@ class Alerts:
         return alert
 
     async def list_recent(self, scope: Scope, now: datetime, limit: int = 50) -> list[Alert]:
-        """Return the alerts of the scope, newest first. Alerts without a campus are only for those who see all
-        campuses."""
+        """Return the alerts of the scope, newest first. Those without a campus are for people who see all campuses."""
         mine = ROW.c.created_at > now - SHOWN_FOR
         if scope.campuses is not None:
             mine &= ROW.c.campus.in_(scope.campuses)

@@ -68,8 +68,7 @@ class RateLimits:
         return remote_address(request, self._proxies)
 
     def _warn_of_proxy(self, request: web.Request) -> None:
-        """Warn once about a private peer that seems to be an unconfigured proxy: its visitors all count as one
-        address."""
+        """Warn once about a private peer that seems to be an unconfigured proxy: its visitors count as one address."""
         if self._has_warned or "X-Forwarded-For" not in request.headers:
             return
         peer = _address(request.remote or "")

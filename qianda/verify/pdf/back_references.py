@@ -14,8 +14,7 @@ from qianda.verify.pdf.document import Document
 
 
 class BackReferences:
-    """The number of references to each object, from the objects and the trailer of a document in its current
-    revision."""
+    """The number of references to each object, from objects and trailer of a document in its current revision."""
 
     def __init__(self, document: Document) -> None:
         self._of_object = {number: referred(value) for number, value in document.objects.items()}
@@ -30,8 +29,7 @@ class BackReferences:
         return self._of_object.keys()
 
     def advance(self, after: Document, written: Iterable[int]) -> None:
-        """Move on to the next revision. `after` is the document in it, `written` the numbers of the objects that it
-        wrote."""
+        """Move on to the next revision. `after` is the document in it, `written` the numbers of its objects."""
         self._counts.subtract(self._of_trailer)
         self._of_trailer = referred(after.trailer)
         self._counts.update(self._of_trailer)

@@ -50,8 +50,7 @@ def _list(items: bytes) -> bytes:
 
 
 def _notes(depth: int) -> bytes:
-    """Return the pattern of a dictionary in marked content (14.6). `depth`: how deep dictionaries may be nested in
-    it."""
+    """Return the pattern of a dictionary in marked content (14.6). `depth`: how deep they may be nested."""
     inside = _STRING + rb"|[^\0-\x08\x0b\x0e-\x1f()<>%\x7f-\xff]++" + (rb"|" + _notes(depth - 1) if depth else b"")
     return rb"<<(?:" + inside + rb")*>>" + _GAP
 

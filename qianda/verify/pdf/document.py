@@ -10,8 +10,7 @@ Entries = dict[str, Value]
 
 
 class Document:
-    """The objects of a document by number, and its trailer. Methods raise NotOurForm if a referenced object is
-    missing."""
+    """The objects of a document by number, and its trailer. Methods raise NotOurForm if one is missing."""
 
     def __init__(self, objects: Mapping[int, Value], trailer: Entries) -> None:
         self.objects = objects
@@ -36,8 +35,7 @@ class Document:
         return self.follow(parent.get(name))
 
     def dictionary(self, parent: Entries, name: str) -> Entries:
-        """Return the dictionary in an entry; an empty one if the entry is missing. Raises NotOurForm for another
-        type."""
+        """Return the dictionary in an entry; an empty one if there is none. Raises NotOurForm for another type."""
         return as_dictionary(self.entry(parent, name), name)
 
     def array(self, parent: Entries, name: str) -> list[Value]:

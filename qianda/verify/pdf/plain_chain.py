@@ -178,8 +178,7 @@ def _is_valid(certificate: x509.Certificate, moment: datetime) -> bool:
 
 
 class _Lists:
-    """The revocation lists in the file. All lists of an authority must be valid, and none may contain the
-    certificate."""
+    """The revocation lists in the file. All of an authority must be valid, and none may contain the certificate."""
 
     def __init__(self, file: SignedFile, closed: datetime) -> None:
         store = file.now.dictionary(file.now.root, "/DSS")

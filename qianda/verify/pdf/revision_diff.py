@@ -190,8 +190,7 @@ class RevisionDiff:
             raise NotSigning(f"object {number}")
 
     def _check_added(self, old: list[Value], new: list[Value]) -> None:
-        """Check that only invisible fields of document timestamps were added, and only at the end. Raises
-        NotSigning."""
+        """Check that only invisible fields of document timestamps were added, at the end. Raises NotSigning."""
         if not is_equal(new[: len(old)], old):
             raise NotSigning("a field or annotation was removed or replaced")
         for item in new[len(old) :]:

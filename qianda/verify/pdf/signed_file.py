@@ -99,8 +99,7 @@ class SignedFile:
 
     @cached_property
     def contract(self) -> ContractName:
-        """Number, title and school from the document's information (ISO 32000-2 14.3.3), which signing may not
-        change."""
+        """Number, title and school from the document's information (ISO 32000-2 14.3.3), which no signing changes."""
         about = self.now.dictionary(self.now.trailer, "/Info")
         number, title, school = (text_of(self.now.entry(about, name)) for name in ("/Keywords", "/Title", "/Author"))
         return ContractName(number, title.removesuffix(number).rstrip(), school)

@@ -12,8 +12,7 @@ MAX_UNPACKED_BYTES: Final = 64 << 20
 
 
 def unpacked(stream: Value) -> bytes | None:
-    """Return the bytes of a stream that is unpacked or packed by Flate alone. None: programs may get different
-    bytes."""
+    """Return the bytes of a stream that is unpacked or packed by Flate alone. None: programs may differ."""
     if not isinstance(stream, Stream) or "/DecodeParms" in stream.entries:
         return None
     used = stream.entries.get("/Filter")
