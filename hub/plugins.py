@@ -81,8 +81,7 @@ def connect_plugin(sort: PluginKind[Context, Plugin], name: str, entry: Mapping[
 
 
 def connect_provider(name: str, settings: ChannelSettings, context: ChannelContext) -> Provider:
-    """Return one configured provider with its channel. Raises ValueError that names the entry and what is wrong with
-    it."""
+    """Return one configured provider with its channel. Raises ValueError that names the entry and its fault."""
     kind = settings.kind or name
     channel = connect_plugin(CHANNELS, name, {**settings.options, "kind": kind}, context)
     carries = settings.carries or (name if name in SENDING_CHANNELS else kind.split("_")[0])

@@ -135,8 +135,7 @@ def find_value(data: Any, path: str) -> Any:
 
 
 def explain_error(error: ValidationError, entry: str) -> ValueError:
-    """Return an error that says what is wrong with a configured entry, without its values, because they may be
-    secrets."""
+    """Return an error that says what is wrong with a configured entry, without its values, which may be secrets."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     return ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
 

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 
 class QiandaError(Exception):
-    """Base of all errors. `detail` tells the caller more, in plain words; it never contains secrets or personal
-    data."""
+    """Base of all errors. `detail` tells the caller more, in plain words; it has no secrets or personal data."""
 
     code = "error"
     sentence = "Something went wrong. Nothing was lost."

@@ -103,8 +103,7 @@ def delete_older(folder: Path, keep: int) -> int:
 
 @dataclass(frozen=True)
 class _Unpacked:
-    """A backup that was read and checked completely. `folder`: the future data folder, on the same file system as
-    `data`."""
+    """A backup that was read and checked completely. `folder`: the future data folder, on the file system of `data`."""
 
     data: Path
     folder: Path

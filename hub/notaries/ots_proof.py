@@ -29,8 +29,7 @@ class NotOtsProof(ValueError):
 
 @dataclass(frozen=True)
 class AttestedDigest:
-    """An attestation. `message`: the value at the end of the path, which is attested; `tag`: PENDING, BITCOIN or
-    another."""
+    """An attestation. `message`: the attested value at the end of the path; `tag`: PENDING, BITCOIN or another."""
 
     message: bytes
     tag: bytes

@@ -12,8 +12,7 @@ CANNOT_START = 78
 
 
 class NotConfigured(ValueError):
-    """Something that the configuration names does not exist or is impossible. The configuration has to be
-    corrected."""
+    """Something that the configuration names does not exist or is impossible. Correct the configuration."""
 
 
 @dataclass(frozen=True)

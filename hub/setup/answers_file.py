@@ -32,8 +32,7 @@ class AnswersFile:
         return (self._data / "keys").resolve()
 
     def read(self) -> dict[str, dict[str, str]]:
-        """Return the answers; empty before the first was kept. Raises BadInput if another master key encrypted the
-        file."""
+        """Return the answers; empty before the first was kept. Raises BadInput if another master key encrypted it."""
         if not self._path.exists():
             return {}
         try:

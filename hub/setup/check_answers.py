@@ -159,8 +159,7 @@ def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[Answe
 
 
 def _pkcs12_faults(given: Mapping[str, str]) -> list[AnswerFault]:
-    """Return the faults that can be found without the authority. The certificate is checked before anything is
-    installed."""
+    """Return the faults that can be found without the authority. The certificate is checked before installing."""
     try:
         read_pkcs12("the file", pkcs12_bytes(given["pkcs12"]), given.get("password", ""))
     except BadInput as error:

@@ -1,5 +1,4 @@
-"""A signing key in the memory of this process: for tests, for software custody, and for a seal key that no token
-accepts."""
+"""A signing key in the memory of this process: for tests, software custody, and a seal key that no token accepts."""
 
 from __future__ import annotations
 

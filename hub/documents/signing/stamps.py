@@ -82,8 +82,7 @@ def seal_stamp(organisation: str, size: float = SEAL_SIZE) -> bytes:
 
 
 def checked_strokes(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
-    """Return the strokes as plain numbers. Raises BadInput if there are too many, or a point is outside the unit
-    square."""
+    """Return the strokes as plain numbers. Raises BadInput if there are too many, or one leaves the unit square."""
     points = sum(len(stroke) if isinstance(stroke, list | tuple) else 1 for stroke in strokes)
     if not 0 < len(strokes) <= MAX_STROKES or points > MAX_POINTS:
         raise BadInput(f"a drawing has 1 to {MAX_STROKES} strokes and up to {MAX_POINTS} points", field="strokes")

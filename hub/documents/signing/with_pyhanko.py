@@ -1,5 +1,4 @@
-"""Do the steps of `PdfEngine` with pyHanko: for files that do not fit our own engine's profile, and for comparison in
-tests."""
+"""Do the steps of `PdfEngine` with pyHanko: for files that our own engine does not take, and to compare with."""
 
 from __future__ import annotations
 
@@ -156,8 +155,7 @@ async def _digested(signer: signers.PdfSigner, document: bytes) -> tuple[Prepare
 
 
 def _finished(work: Coroutine[Any, Any, Result]) -> Result:
-    """Return the result of a coroutine that never waits, without an event loop. pyHanko's layout is such a
-    coroutine."""
+    """Return the result of a coroutine that never waits, without an event loop. pyHanko's layout is one."""
     try:
         work.send(None)
     except StopIteration as end:

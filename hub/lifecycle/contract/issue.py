@@ -183,8 +183,7 @@ async def _take_enrolment(tx: Transaction, drawn: DrawnContract, contract: UUID)
 
 
 async def _end_replaced(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:
-    """End the contract that the new one replaces, in the same transaction, so that exactly one of them is always
-    valid."""
+    """End the contract that the new one replaces, in the same transaction, so that exactly one is valid."""
     if replaced is None:
         return
     old = await tx.contracts.lock_contract(replaced)
@@ -204,8 +203,7 @@ def _personal(signer: Signer) -> dict[str, str]:
 async def _write_signers(
     tx: Transaction, contract: Contract, drawn: DrawnContract
 ) -> tuple[list[Party], list[dict[str, str]]]:
-    """Write the signers. Return them with their tasks, which are not written yet, and the entry about each signer for
-    the record."""
+    """Write the signers. Return them with their tasks, which are not written yet, and the record's entry about each."""
     parties, values, entries = [], [], []
     for each in drawn.terms.signers:
         signer = draft_signer(tx, contract, drawn, each)

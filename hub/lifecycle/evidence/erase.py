@@ -59,8 +59,7 @@ async def erase_signer(services: Services, scope: Scope, contract_id: UUID, fiel
 
 
 async def forget_copies(tx: Transaction, contract: Contract, words: Sequence[str]) -> None:
-    """Erase the copies of these texts in the contract, staff tasks, phone changes, replies, and holds that have
-    ended."""
+    """Erase the copies of these texts in the contract, staff tasks, phone changes, replies and ended holds."""
     if contract.reason in words:
         await tx.contracts.change(contract, reason=None)
     await tx.staff_tasks.forget_words(contract.id, words)

@@ -162,8 +162,7 @@ def _walk(plan: ReminderPlan, first: NextStep) -> list[NextStep]:
 
 
 def read_calendar(data: bytes) -> list[SchoolDay]:
-    """Read lines like `2027-01-02,closed,name`; a heading and empty lines are skipped. Raises BadInput with the
-    line."""
+    """Read lines like `2027-01-02,closed,name`; headings and empty lines are skipped. Raises BadInput with the line."""
     lines = csv.reader(_text(data).splitlines())
     days: dict[date, SchoolDay] = {}
     try:

@@ -61,8 +61,7 @@ def opted_out_task(signer: Signer, now: datetime, *, by_mail: bool) -> StaffTask
 
 
 async def escalate_tasks(services: Services) -> None:
-    """Assign owners to staff tasks, pass on tasks that were not taken, and send digests. Several workers may do so at
-    once."""
+    """Assign owners to staff tasks, pass on tasks that were not taken, and send digests. Several workers may do so."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
         for task in await tx.owners.lock_tasks_without():
@@ -146,8 +145,7 @@ async def take(services: Services, scope: Scope, task: UUID, staff: Staff) -> No
 
 
 async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
-    """Give a task to the account with this login. Raises NotFound; BadInput for an account that may not finish the
-    task."""
+    """Give a task to the account with this login. Raises NotFound; BadInput for an account that may not finish it."""
     async with services.database.transaction(scope) as tx:
         task = await tx.staff_tasks.find_task(task_id)
         if task is None or task.done_at is not None:

@@ -168,8 +168,7 @@ async def _final_file(services: Services, work: Work) -> bytes:
 
 
 async def make_begun_package(services: Services, work: Work) -> Work:
-    """Notify the signers of a completed contract, and make its evidence package meanwhile. Failures are retried
-    later."""
+    """Notify the signers of a completed contract, and make its evidence package meanwhile. Failures are retried."""
     services.messaging.router.open_calls.start(work.calls)
     if work.package is not None:
         await finish_package(services, work.package)

@@ -358,8 +358,7 @@ async def _store_signature(
 
 
 async def note_refusal(services: Services, secret: str, request_id: UUID, reason: str) -> None:
-    """Handle the refusal of the signer's program to sign the prepared file: end the lease, write the record, and tell
-    staff."""
+    """Handle the refusal of the signer's program to sign the prepared file: end the lease, record it, tell staff."""
     async with services.database.transaction(EVERYTHING) as tx:
         session = await session_of(tx, secret, agent=True)
         request = await get_own_request(tx, session, request_id)

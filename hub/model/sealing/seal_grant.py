@@ -26,8 +26,7 @@ NEW_GRANTEE_KINDS = (GranteeKind.CONTRACTS, GranteeKind.CLIENT)
 
 
 class UseRefusal(StrEnum):
-    """Why a seal may not be used. If several grants are refused for different reasons, the last one in this order is
-    reported."""
+    """Why a seal may not be used. If grants are refused for several reasons, the last one in this order is reported."""
 
     NOT_GRANTED = "not-granted"
     OTHER_CAMPUS = "other-campus"

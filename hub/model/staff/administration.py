@@ -14,8 +14,7 @@ from hub.model.staff.scope import EVERYTHING, Scope
 
 @dataclass(frozen=True)
 class Administrator:
-    """A person who manages accounts. `actor`: their name in the record. `account`: their own account; None for a
-    command."""
+    """A person who manages accounts. `actor`: their name in the record. `account`: their own; None for a command."""
 
     actor: str
     role: StaffRole

@@ -120,8 +120,7 @@ class Contracts(EncryptedRepository):
         return await self._one(_LOCK_ONE, {"contract": contract})
 
     async def lock_many(self, contracts: Iterable[UUID], *, wait: bool = True) -> dict[UUID, Contract]:
-        """Lock several contracts in the common order, and return them by id. Without `wait`, locked ones are left
-        out."""
+        """Lock several contracts in the common order, and return them by id. Without `wait`, skip locked ones."""
         values = {"ids": sorted(set(contracts))}
         rows = await self._connection.execute(_LOCK if wait else _LOCK_FREE, values)
         return {row["id"]: self.read_contract(row) for row in rows}
@@ -199,8 +198,7 @@ class Contracts(EncryptedRepository):
         return await self.change(contract, state=after, **values)
 
     async def change(self, contract: Contract, **values: Any) -> Contract:
-        """Write fields by compare-and-set. Raises StaleVersion if another transaction wrote since `contract` was
-        read."""
+        """Write fields by compare-and-set. Raises StaleVersion if another transaction wrote meanwhile."""
         plain = {name: _plain(value) for name, value in values.items()} | {"version": contract.version + 1}
         mine = changed(contract.id, plain) | {"was": contract.version}
         row = (await self._connection.write_now(_change(*plain), mine)).first()
@@ -211,8 +209,7 @@ class Contracts(EncryptedRepository):
     # ---- the hub's own next step for a contract (embed, seal, close)
 
     async def plan_hub_step(self, contract: UUID, due_at: datetime | None, tries: int = 0) -> None:
-        """Write when to enqueue the contract's job again if it has not ended by then. None: the hub has nothing left to
-        do."""
+        """Write when to enqueue the contract's job again if it has not ended by then. None: nothing is left to do."""
         values = {"hub_due_at": due_at, "hub_tries": tries}
         await self._connection.write(_PLAN_HUB_STEP, changed(contract, values))
 
@@ -224,8 +221,7 @@ class Contracts(EncryptedRepository):
         return await self._connection.scalars(_HUB_DUE, {"now": now, "most": 100})
 
     async def show_stuck(self, contract: UUID, at: datetime, reason: str) -> None:
-        """Mark the contract as stuck without reading it, since its data may be what is broken. Does not change its
-        version."""
+        """Mark the contract as stuck without reading it, since its data may be broken. Does not change its version."""
         mine = (CONTRACT.c.id == contract) & CONTRACT.c.stuck_since.is_(None)
         await self._connection.execute(CONTRACT.update().where(mine).values(stuck_since=at, stuck_reason=reason))
 

@@ -107,8 +107,7 @@ class Tasks(Repository):
         await self.tell_workers()
 
     async def end(self, task: UUID, state: TaskState, at: datetime) -> None:
-        """End a task: signed (accepted), declined or closed. It has no next step, and a worker's lease on it becomes
-        void."""
+        """End a task: signed (accepted), declined or closed. It has no next step, and a worker's lease ends."""
         assert state.final
         accepted = {"accepted_at": at} if state is TaskState.SIGNED else {}
         await self._update(task, state=state.value, leased_until=None, **accepted, **_step_values(None))
@@ -117,8 +116,7 @@ class Tasks(Repository):
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """Store time and door of the first correct code since the task was (last) opened. Later codes change
-        nothing."""
+        """Store time and door of the first correct code since the task was (last) opened, no later ones."""
         await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(
@@ -172,8 +170,7 @@ class Tasks(Repository):
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
     async def put_back(self, claimed: ClaimedTask, until: datetime) -> bool:
-        """Let no worker claim the task before `until`; its due time stays. Return False if the claim is not valid any
-        more."""
+        """Let no worker claim the task before `until`; its due time stays. Return False if the claim has expired."""
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         statement = TASK.update().where(mine).values(leased_until=until)
         return (await self._connection.execute(statement)).rowcount == 1

@@ -63,8 +63,7 @@ class Cipher:
         return BOUND + key + nonce + self._key(key).encrypt(nonce, value, name)
 
     def decrypt_bytes(self, encrypted: bytes, name: bytes) -> bytes:
-        """Decrypt a value. Raises InvalidTag if it was changed, belongs to another row or column, or its key is
-        missing."""
+        """Decrypt a value. Raises InvalidTag if it was changed, belongs to another row or column, or lacks its key."""
         if encrypted.startswith(BOUND) and (aead := self._find(encrypted[len(BOUND) : PREFIX_BYTES])):
             body = encrypted[PREFIX_BYTES:]
             return aead.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], name)
@@ -105,8 +104,7 @@ class Cipher:
     # ---- keyed hashes. They have a key of their own, which does not change when the encryption keys change
 
     def found_by(self, kind: str, value: str) -> bytes:
-        """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`). Equal values have equal
-        hashes."""
+        """Return the keyed hash of a value of one kind (`phone`, `person`, `id-tail`). Equal values hash alike."""
         return hmac.digest(self._lookup, f"{kind}:{value}".encode(), hashlib.sha256)
 
     def person(self, id_type: str, id_number: str) -> str:

@@ -50,8 +50,7 @@ class Keys:
 
     @classmethod
     def load_or_create(cls, path: Path) -> Keys:
-        """Read the master key, or create it (mode 0600). Two processes that create it at once end up with the same
-        key."""
+        """Read the master key, or create it (mode 0600). Two processes that create it at once get the same key."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

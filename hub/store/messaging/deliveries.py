@@ -281,8 +281,7 @@ class Deliveries(EncryptedRepository):
         return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": 50})
 
     async def lock_to_look_at(self, delivery: UUID, now: datetime) -> Delivery | None:
-        """Lock a delivery and return it. Return None if its check is not due any more, or if another transaction has
-        it."""
+        """Lock a delivery and return it. None if its check is not due any more, or another transaction has it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
         return await self._connection.find(self.read_delivery, statement)
@@ -310,8 +309,7 @@ class Deliveries(EncryptedRepository):
         return await self._connection.count(DELIVERY, counted, DELIVERY.c.state_at >= since)
 
     async def list_of_contract(self, contract: UUID) -> list[Delivery]:
-        """Return the deliveries about a contract. One that is about several contracts appears with this contract's
-        part."""
+        """Return the deliveries about a contract. One about several contracts appears with this contract's part."""
         rows = await self._connection.execute(DELIVERIES, {"ids": [contract]})
         return _in_order(for_one(self.read_delivery(row), row) for row in rows)
 
@@ -332,8 +330,7 @@ class Deliveries(EncryptedRepository):
         return await self._connection.scalars(statement.having(first >= since).order_by(first))
 
     async def list_sent_for_task(self, task: UUID, key_prefix: str = "") -> list[datetime]:
-        """Return when planned messages about this task were sent by their first channel. `key_prefix`: of their
-        keys."""
+        """Return when planned messages about this task were sent by their first channel. `key_prefix`: their keys'."""
         shared = select(SHARE.c.delivery).where(SHARE.c.task == task)
         about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
         counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(PLANNED) & (DELIVERY.c.rung == 0)

@@ -113,8 +113,7 @@ _CAME_TO_NOTHING = [DeliveryState.REFUSED.value, DeliveryState.WITHDRAWN.value]
 
 @dataclass(frozen=True)
 class DueTask:
-    """A due task of a locked contract. `others`: other contracts of the same person about which a message is due
-    soon."""
+    """A due task of a locked contract. `others`: the person's other contracts about which a message is due soon."""
 
     task: UUID
     contract: Contract
@@ -154,8 +153,7 @@ class DueSteps:
         await self._connection.execute(_LOCK, {"persons": list(persons), "contracts": list(contracts)})
 
     async def get_facts(self, tasks: Sequence[UUID], now: datetime) -> dict[UUID, StepFacts]:
-        """Return by task the facts that its step needs besides its case. Contracts, persons and records must be
-        locked."""
+        """Return by task what its step needs besides its case. Contracts, persons and records must be locked."""
         values = {"tasks": list(tasks), "since": now - MAX_DAY, "planned": [each.value for each in PLANNED]}
         rows = await self._connection.execute(_FACTS, values | {"came_to_nothing": _CAME_TO_NOTHING})
         found = {}

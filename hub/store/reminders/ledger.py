@@ -34,8 +34,7 @@ def in_words(values: Iterable[str]) -> str:
 
 
 def note_receipts(source: str, condition: str) -> str:
-    """Return the INSERT of a receipt for each task that these messages were about. `source` contains their new
-    states."""
+    """Return the INSERT of a receipt for each task that these messages were about. `source`: their new states."""
     return f"""
     INSERT INTO reminder_entry (contract, task, campus, kind, at, reason, delivery, number)
     SELECT coalesce(share.contract, delivery.contract), coalesce(share.task, delivery.task), delivery.campus, 'receipt',

@@ -127,13 +127,11 @@ class OpenTask:
 
 class Plans(Repository):
     async def lock(self, contracts: Sequence[UUID], *, wait: bool) -> list[UUID]:
-        """Lock contracts, as `Contracts.lock_contract` does, and return their ids. Without `wait`, locked ones are left
-        out."""
+        """Lock contracts, as `Contracts.lock_contract` does, and return their ids. Without `wait`, skip locked ones."""
         return await self._connection.scalars(_HOLD if wait else _HOLD_FREE, {"ids": list(contracts)})
 
     async def list_open_tasks(self, contracts: Sequence[UUID]) -> list[OpenTask]:
-        """Return the open tasks of those contracts that are issued. Steps that only newer versions know are left
-        out."""
+        """Return the open tasks of those contracts that are issued, without steps that only newer versions know."""
         rows = await self._connection.execute(_OPEN, {"ids": list(contracts)})
         return [
             OpenTask(

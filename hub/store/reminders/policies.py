@@ -116,8 +116,7 @@ class Policies(Repository):
     async def list_above(
         self, campus: str, course: str | None = None, contract: UUID | None = None
     ) -> list[PolicyChange]:
-        """Return the changes that apply at a place, from headquarters down to the contract. Later ones override earlier
-        ones."""
+        """Return the changes that apply at a place, from headquarters down to the contract. Later ones win."""
         opening = opening_of_policy(campus, course, contract)
         rows = await self._connection.execute(opening.statement, opening.values)
         found = sorted(rows, key=lambda row: (-row["depth"], _RANK[row["kind"]]))

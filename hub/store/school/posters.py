@@ -44,8 +44,7 @@ class Posters:
         await self._connection.execute(insert(POSTER).values(values))
 
     async def find_by_ticket(self, ticket: str) -> Poster | None:
-        """Return the poster of a ticket, as `normalise_ticket` returns it, even if the poster has expired or was
-        revoked."""
+        """Return the poster of a ticket, as `normalise_ticket` returns it, even an expired or revoked one."""
         found = POSTER.c.ticket_hash == hash_poster_ticket(self._key, ticket)
         return await self._connection.find(_poster, select(POSTER).where(found))
 

@@ -166,8 +166,7 @@ class SealJobs(Repository):
         await self._connection.execute(_ANALYZE)
 
     async def begin(self, job: UUID, total: int, now: datetime) -> bool:
-        """Set a job with `total` files to running, or to stopped if it has none. Return False if it had already
-        begun."""
+        """Set a job with `total` files to running, or to stopped if it has none. Return False if it had begun."""
         return (await self._connection.execute(_BEGIN, {"job": job, "total": total, "now": now})).rowcount == 1
 
     async def stop(self, job: UUID, reason: str, now: datetime) -> None:
@@ -216,8 +215,7 @@ class SealJobs(Repository):
         return (await self._connection.execute(_RENEW, {"job": job, "held": held, "until": until})).rowcount
 
     async def release(self, job: UUID, held: datetime, until: datetime) -> None:
-        """Release the files of a lease until `until`, because a service that all need is unavailable. The try does not
-        count."""
+        """Release the files of a lease until `until`, because a service that all need is unavailable. It is no try."""
         await self._connection.execute(_RELEASE, {"job": job, "held": held, "until": until})
 
     async def put_back(self, job: UUID, held: datetime, numbers: Collection[int], until: datetime) -> None:

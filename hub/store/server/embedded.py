@@ -211,8 +211,7 @@ class EmbeddedPostgres:
                     return
 
     def _server_lines(self) -> list[str]:
-        """Return the lines of `postmaster.pid`: process id, folder, start, port, socket folder, address, memory,
-        state."""
+        """Return the lines of `postmaster.pid`: process, folder, start, port, socket folder, address, memory, state."""
         return (self.data / "postmaster.pid").read_text().splitlines()
 
     def _socket_folder(self) -> Path:
@@ -301,8 +300,7 @@ class EmbeddedPostgres:
             )
 
     def _lives(self) -> bool:
-        """Return whether the process named in `postmaster.pid` is the server of these files: ready, recovering or
-        hung."""
+        """Return whether the process named in `postmaster.pid` is the server of these files, ready or not."""
         try:
             return (Path("/proc") / str(self.server_pid()) / "cwd").readlink() == self.data
         except (OSError, ValueError, IndexError):

@@ -89,8 +89,7 @@ class DatabaseOwner:
         claim.write_text(str(folder))
 
     def reachable_programs(self, programs: Path) -> Path:
-        """Return the programs, or a copy in the state folder if this account cannot reach them, e.g. in a home
-        folder."""
+        """Return the programs, or a copy in the state folder if this account cannot reach them (in a home folder)."""
         if self.may_enter(programs / "postgres"):
             return programs
         if not self.is_root:

@@ -32,8 +32,7 @@ _CERTIFICATES_DUE = SqlStatement(
 
 class AppKeys(EncryptedRepository):
     async def find_by_public_key(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
-        """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked before this transaction
-        ends."""
+        """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked meanwhile."""
         return await self._one(_HOLD if hold else _FIND, {"spki": hash_spki(spki)})
 
     async def get(self, key: UUID, *, lock: bool = False) -> AppKey | None:
@@ -83,8 +82,7 @@ class AppKeys(EncryptedRepository):
         return await self._connection.scalars(_CERTIFICATES_DUE, {"now": now, "most": 20})
 
     async def plan_certificates(self, key: UUID, at: datetime | None, tries: int) -> None:
-        """Write when to ask the authorities again to revoke the key's certificates. `at`: None if nothing is left to
-        do."""
+        """Write when to ask the authorities again to revoke the key's certificates. `at`: None if nothing is left."""
         values = {"certificates_due_at": at, "certificate_tries": tries}
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(values))
 

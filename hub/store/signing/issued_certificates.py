@@ -103,8 +103,7 @@ class Certificates(Repository):
     async def list_revoked(
         self, authority: str, serials: Collection[int] | None = None
     ) -> list[tuple[int, datetime, str]]:
-        """Return serial, moment and reason of every revoked certificate of the authority, or of those among
-        `serials`."""
+        """Return serial, moment and reason of the authority's revoked certificates, or of those among `serials`."""
         if serials is None:
             rows = await self._connection.execute(REVOKED, {"authority": authority})
         else:

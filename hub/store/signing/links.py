@@ -163,8 +163,7 @@ class Links:
         return arrays_of(_COLUMNS, rows)
 
     async def find_by_ticket(self, ticket: str) -> SignLink | None:
-        """Return the link of a ticket, as `normalise_ticket` returns it, even if the link has expired or was
-        revoked."""
+        """Return the link of a ticket, as `normalise_ticket` returns it, even an expired or revoked one."""
         return await self._connection.find(_link, _BY_TICKET, {"ticket": hash_ticket(self._key, ticket)})
 
     async def find_shown(self, ticket: str) -> ShownLink | None:

@@ -47,8 +47,7 @@ class Pairings(EncryptedRepository):
         await self._update(pairing, certificate=certificate, confirmed_at=None)
 
     async def confirm(self, pairing: UUID, certificate: bytes, at: datetime) -> bool:
-        """Confirm the certificate. Return False if the pairing has ended, or if the program now has another
-        certificate."""
+        """Confirm the certificate. Return False if the pairing has ended, or the program has another certificate."""
         same = (PAIRING.c.id == pairing) & (PAIRING.c.certificate == certificate) & _LIVE
         return (await self._connection.execute(PAIRING.update().where(same).values(confirmed_at=at))).rowcount == 1
 

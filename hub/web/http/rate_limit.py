@@ -1,5 +1,4 @@
-"""Limit requests per address, in memory. This only slows bursts. Limits that protect codes and money are in
-PostgreSQL."""
+"""Limit requests per address, in memory. This only slows bursts. Limits for codes and money are in PostgreSQL."""
 
 from __future__ import annotations
 

@@ -36,8 +36,7 @@ class SealKeyUse:
 
 
 async def list_seal_keys(services: Services, scope: Scope) -> list[SealKeyUse]:
-    """Return the keys of the seals within the scope that are neither rejected, revoked nor archived. Does not ask the
-    tokens."""
+    """Return the keys of the seals within the scope that are neither rejected, revoked nor archived. Asks no token."""
     seals = [seal for seal in await list_seals(services, scope) if not seal.state.is_over]
     async with services.database.transaction(scope) as tx:
         sides = {side.seal: side for side in await tx.sm2_seals.list_all()}

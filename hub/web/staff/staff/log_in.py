@@ -135,8 +135,7 @@ def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
 
 
 async def begin_session(request: web.Request, known: StaffLogin, *, pending: bool, by_provider: bool = False) -> str:
-    """Begin a session in this browser. Return its secret. Raises LoginRequired if the account has changed since it was
-    read."""
+    """Begin a session in this browser. Return its secret. Raises LoginRequired if the account has changed since."""
     secret = secrets.token_urlsafe(32)
     life, browser = PENDING_LIFE if pending else SESSION_LIFE, browser_name(request.headers.get("User-Agent", ""))
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
