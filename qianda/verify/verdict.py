@@ -8,8 +8,7 @@ from qianda.verify import reasons
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import Reason, Word
 
-# The sentences, by whether there are signers and seals. A PDF that did not fail has both; an OFD may have only one of
-# them.
+# The sentences, by whether there are signers and seals. A PDF that did not fail has both; an OFD may have only one.
 _SENTENCES = {
     (True, True): reasons.VERDICT_GENUINE,
     (False, True): reasons.VERDICT_SEALED,

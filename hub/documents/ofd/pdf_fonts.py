@@ -108,8 +108,7 @@ def write_font_file(font: PdfFont) -> bytes:
         builder = FontBuilder(font=loaded)
     shown = {code: names[glyph] for code, glyph in font.characters().items() if glyph < len(names)}
     builder.setupCharacterMap(shown)
-    # Readers shift a glyph so that it begins at its left side bearing, so the bearing has to be where the outline
-    # begins.
+    # Readers shift a glyph so that it begins at its left side bearing, so that is where the outline has to begin.
     left = {name: getattr(builder.font["glyf"][name], "xMin", 0) for name in names}
     units = builder.font["head"].unitsPerEm
     builder.setupHorizontalMetrics({name: (round(font.width(i) * units), left[name]) for i, name in enumerate(names)})

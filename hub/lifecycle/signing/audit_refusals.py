@@ -16,8 +16,7 @@ from hub.model.signing.signature_request import SignatureRequest
 from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
-# For one contract and actor. Further attempts are refused as well, but add no entries to a record that others have to
-# read.
+# For one contract and actor. Further attempts are refused, but add no entries to a record that others have to read.
 MAX_REFUSALS_A_DAY: Final = 50
 DAY_OF: Final = ZoneInfo("UTC")
 

@@ -17,8 +17,7 @@ class SmsCommand(StrEnum):
     OTHER = "other"
 
 
-# If more STOPs than this arrive by unsigned callbacks within STOP_WINDOW, they may be forged: they opt nobody out, and
-# staff decide.
+# If more STOPs than this arrive by unsigned callbacks within STOP_WINDOW, they may be forged: staff decide.
 STOPS_A_MINUTE = 20
 STOP_WINDOW = timedelta(minutes=1)
 

@@ -18,8 +18,7 @@ LATEST = time(23)
 LATEST_FIRST_REMINDER = timedelta(days=7)
 # Maximum time between two reminders.
 MAX_GAP = timedelta(days=30)
-# Maximum time from the last call to the deadline. No reminder follows the last call, so an early one means a long
-# silence.
+# Maximum time from the last call to the deadline. Nothing follows the last call, so an early one means a long silence.
 EARLIEST_LAST_CALL = timedelta(days=14)
 # Maximum time for finishing or taking a staff task. With more, the deadline of the contract would pass first.
 MAX_STAFF_TIME = timedelta(days=30)

@@ -183,8 +183,7 @@ LEGAL_HOLD = Table(
 )
 
 
-# An erasure that staff have asked for. `sought_sealed`: who, and why. The row is deleted when the erasure has been
-# carried out.
+# An erasure that staff have asked for. `sought_sealed`: who, and why. The row is deleted once it is carried out.
 ERASURE_REQUEST = Table(
     "erasure_request",
     metadata,

@@ -104,8 +104,7 @@ class SlowClients:
         transport.set_write_buffer_limits(high=1)  # 0 would hold TLS forever
         if sys.platform == "linux":
             with contextlib.suppress(OSError), _socket_of(transport) as sock:  # not TCP
-                # This module no longer sees a connection that was closed with unsent data, so the kernel has to drop
-                # it.
+                # This module no longer sees a connection closed with unsent data, so the kernel has to drop it.
                 milliseconds = int(self.patience * LONGER * 1000)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

@@ -42,8 +42,7 @@ REPLACED_BY: Final = {"/Alternates", "/Ref", "/OPI", "/Subtype2"}
 # catalog lists none (8.11.2).
 LAYERS: Final = {"/OCG", "/OCMD"}
 KEYS_OF_LAYERS: Final = {"/Usage"}
-# Transfer functions, for the colours of one device (10.5): with them, some programs turn black into white, and others
-# do not.
+# Transfer functions, for the colours of one device (10.5): with them, only some programs turn black into white.
 COLOUR_FUNCTIONS: Final = {"/TR", "/TR2"}
 # Points. Some programs draw the border of a link, which could cover the text inside it; others draw none.
 MAX_LINK_BORDER: Final = 2

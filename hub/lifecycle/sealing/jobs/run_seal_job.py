@@ -22,8 +22,7 @@ from hub.model.sealing.seal_job import FILES_AT_FIRST, ItemOutcome, SealJobState
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.scope import EVERYTHING
 
-# Leases that one worker holds at a time: while the files of one are fetched, synced and stored, those of the other are
-# sealed.
+# Leases that a worker holds at a time: while the files of one are fetched, synced and stored, the other's are sealed.
 LEASES_AT_ONCE = 2
 # How long a dead worker keeps its files; a live one renews its lease after a third of this time.
 LEASE = timedelta(seconds=60)

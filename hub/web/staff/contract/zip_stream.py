@@ -10,8 +10,7 @@ from hub.web.pages.files import ZipSink
 
 # A larger ZIP needs other fields (ZIP64), which old programs cannot read.
 MAX_ZIP_BYTES = 2 << 30
-# Bytes around each file and at the end (APPNOTE 4.3): local header, data descriptor, central header, end of the
-# directory.
+# Bytes around each file and at the end (APPNOTE 4.3): local header, data descriptor, central header, directory's end.
 _LOCAL, _DESCRIPTOR, _CENTRAL, _END = 30, 16, 46, 22
 
 
