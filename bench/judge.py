@@ -1,5 +1,4 @@
-"""Check whether a finished file is valid, with pyHanko's long-term validation only, set up independently of
-`qianda.verify`."""
+"""Check whether a finished file is valid, with pyHanko's long-term validation only, independent of `qianda.verify`."""
 
 from __future__ import annotations
 

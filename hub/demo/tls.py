@@ -93,8 +93,7 @@ def how_to_try(origin: str) -> str:
 
 
 def code_on_terminal(text: str) -> str:
-    """Return a QR code for the terminal, two modules in each character. It is inverted: the printed blocks are the
-    light modules."""
+    """Return a QR code for the terminal, two modules in each character. It is inverted: printed blocks are light."""
     import qrcode
 
     code: qrcode.QRCode[Any] = qrcode.QRCode(border=2)

@@ -227,8 +227,7 @@ class _Service:
         return {names[0]: [base64.b64encode(digest).decode()], names[1]: SHA256_OID}
 
     async def _call(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Call the API; repeat the call with a new access token if the service refuses the old one. Raises
-        TokenUnavailable."""
+        """Call the API, with a new access token if the service refuses the old one. Raises TokenUnavailable."""
         status, answer = await self._post(f"{self._options.url}/{path}", await self._headers(), json=asked)
         if status == 401 and self._options.client_id:
             self._token = ""

@@ -100,8 +100,7 @@ class SeveralTokens:
         return SharedKey(label, made.spki, self, lambda token: token.key(label), {name: made})
 
     async def import_key(self, label: str, key: SealingPrivateKey) -> SharedKey | None:
-        """Store a key in every token. Return None if one of them does not accept this kind of key. Raises
-        TokenUnavailable."""
+        """Store a key in every token. Return None if one does not accept this kind of key. Raises TokenUnavailable."""
         stored = {name: await token.import_key(label, key) for name, token in self.tokens.items()}
         found = {name: each for name, each in stored.items() if each is not None}
         if len(found) < len(stored):

@@ -42,8 +42,7 @@ _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.Mechanis
 
 
 def plugged_in(module: str) -> list[TokenDevice]:
-    """Return the initialised tokens that are plugged in. Raises AgentTrouble if the module cannot be loaded, or if
-    there is no token."""
+    """Return the initialised tokens that are plugged in. Raises AgentTrouble without the module or a token."""
     try:
         slots = pkcs11.lib(module).get_slots(token_present=True)
     except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError as well

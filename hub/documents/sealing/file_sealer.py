@@ -105,8 +105,7 @@ class _PreparedFile:
 
 
 class FileSealer:
-    """A sealer with several children, each of which works on a few files at a time. `clock`: for the signing time that
-    a file claims."""
+    """A sealer with several children, each of which works on a few files at a time. `clock`: for the signing times."""
 
     def __init__(self, clock: Callable[[], datetime], children: int = 2, limits: Limits = LIMITS) -> None:
         self._clock = clock

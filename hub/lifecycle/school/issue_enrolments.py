@@ -83,8 +83,7 @@ async def begin_issuing(services: Services, tx: Transaction, selection: IssueSel
 async def begin_replacing(
     services: Services, tx: Transaction, replacement: SignerReplacement, enrolment: Enrolment, act: IssueAct
 ) -> None:
-    """Begin an act that replaces a signer once somebody else has approved it, and record it. Do nothing if it has
-    already begun."""
+    """Begin an act that replaces a signer once somebody else has approved it, and record it. Idempotent."""
     await _begin_act(services, tx, replace(act, needs_approval=True), [enrolment], replacement)
 
 

@@ -1,5 +1,4 @@
-"""Compare one-time codes, and limit codes and wrong answers. Several people at one phone number are counted together
-where necessary."""
+"""Compare one-time codes, and limit codes and wrong answers. People at one phone number may be counted together."""
 
 from __future__ import annotations
 
