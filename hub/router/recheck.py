@@ -26,6 +26,7 @@ async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -
     """Return whether a message that has not been sent yet may be sent now. `policy`: the configured policy."""
     now = tx.planning_now
     signer = await tx.contracts.get_signer(delivery.signer) if delivery.signer else None
+    contract = await tx.contracts.get(delivery.contract) if delivery.contract and signer else None
     is_awaited = now - delivery.created_at < INVITATION_AWAITED_FOR
     case = MessageCase(
         delivery.purpose,
@@ -37,9 +38,10 @@ async def recheck(tx: Transaction, delivery: Delivery, policy: ReminderPolicy) -
         phone=signer.phone if signer else None,
         silent=await _silent(tx, delivery),
         code_is_live=not delivery.code or await tx.sessions.is_code_live(delivery.code, tx.now),
+        replaced=contract is not None and contract.replaced_by is not None,
     )
-    if delivery.contract and signer:
-        policy = await get_policy(tx, policy, await tx.contracts.get(delivery.contract))
+    if contract:
+        policy = await get_policy(tx, policy, contract)
     # Closed days do not matter here: they were considered when the message was written.
     return may_send(case, delivery.channel, on_every_day(policy), now)
 

@@ -187,13 +187,14 @@ def _refund_step(step: Mapping[str, Any], language: str) -> RefundStep:
 def summary(data: ContractData, language: str) -> list[dict[str, str]]:
     """Return labels and values of the most important terms, for the summary above the pages."""
     english = language == "en"
+    names = [signer.name for signer in data.signers if not signer.field.startswith("rep")]
     rows = [("性质", "Kind", REHEARSAL_WORDS[language])] if data.rehearsal else []
     rows.append(("学员", "Student", data.student.name))
     if data.course:
         rows += _course_rows(data.course, data.campus.name, language)
     rows += [
         ("甲方", "Party A", data.school.name),
-        ("乙方", "Party B", ", ".join(signer.name for signer in data.signers if not signer.field.startswith("rep"))),
+        ("乙方", "Party B", (", " if english else "、").join(names)),
     ]
     return [{"label": en if english else zh, "value": value} for zh, en, value in rows]
 

@@ -57,7 +57,6 @@ async def write_message(
     planned messages, codes and replies. Any other message follows an act, which must not fail because of the message:
     if its budget is spent, staff are told and None is returned. The caller has locked the contract, so nobody else
     writes an attempt with the same key at the same moment.
-    attempt with the same key at the same moment.
     """
     purpose, key = message.purpose, message.key
     facts = await tx.message_facts.get(signer, key)

@@ -32,7 +32,7 @@ class ErasureRequest:
         """Name and numbers of the person, masked for display."""
         sought = self.sought
         parts = (mask_name(sought.name), mask_phone(sought.phone) if sought.phone else "", mask_id(sought.id_number))
-        return ", ".join(each for each in parts if each)
+        return " · ".join(each for each in parts if each)
 
 
 def check_may_confirm(request: ErasureRequest, actor: str, now: datetime) -> None:

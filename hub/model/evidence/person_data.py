@@ -94,7 +94,7 @@ class KnownPerson:
     def masked(self) -> str:
         """Name and numbers of the person, masked for display."""
         parts = [mask_name(name) for name in sorted(self.names)] + [mask_phone(phone) for phone in sorted(self.phones)]
-        return ", ".join(parts + ([mask_id(self.id_number)] if self.id_number else []))
+        return " · ".join(parts + ([mask_id(self.id_number)] if self.id_number else []))
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class SkipReason(StrEnum):
     NO_CHANNEL = "no-channel"
     PHONE_CHANGED = PHONE_CHANGED
     CODE_EXPIRED = "code-expired"
+    REPLACED = "replaced"
 
 
 # Reasons that may no longer hold when the next window opens.
@@ -90,6 +91,7 @@ class MessageCase:
     `crowded`: the message is late together with many others, after an outage.
     `to`, `phone`: the address of a message that was written earlier, and the person's current number.
     `silent`: channels that the number opted out of. `by_hand`: set for a manual reminder.
+    `replaced`: a new contract was issued in place of the one that the message is about.
     """
 
     purpose: str
@@ -104,6 +106,7 @@ class MessageCase:
     phone: str | None = None
     silent: Collection[str] = ()
     code_is_live: bool = True
+    replaced: bool = False
     by_hand: ByHand | None = None
 
 
@@ -172,6 +175,9 @@ def _dropped(case: MessageCase, channel: str | None) -> SkipReason | None:
     reasons = [settled(task) for task in case.tasks]
     if reasons and None not in reasons:
         return reasons[0]
+    # Next to the invitation to the new contract, "it has expired" would be taken for that one.
+    if case.replaced and case.purpose == Purpose.EXPIRED:
+        return SkipReason.REPLACED
     if case.purpose == Purpose.CODE or case.purpose in ANSWERS:
         return None
     if channel is None:

@@ -194,6 +194,7 @@ LEDGER_REASONS = {
     "overdue": "many were overdue",
     "too-soon": "got a message a short while ago",
     "code-expired": "the code is no longer valid",
+    "replaced": "a new contract was issued in its place",
     "budget": "a message limit is reached",
     "unpaused": "no longer paused",
     "step-failed": "raised an error, tried again",

@@ -12,6 +12,7 @@ import pytest
 from hub.errors import IllegalMove, TooSoon
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.new_contract import NewSigner
+from hub.lifecycle.contract.reissue import reissue_until
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.lifecycle.reminders.run_due import run_step
 from hub.lifecycle.sealing.finalise import advance
@@ -105,6 +106,20 @@ async def test_of_a_deadline_at_night_whoever_was_written_to_hears_in_the_mornin
         await round_of_work(running)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "expired"]
         assert await sent(running, MOTHER_PHONE) == []
+
+
+async def test_nobody_hears_of_the_end_of_a_contract_that_a_new_one_replaced_meanwhile() -> None:
+    clock = StandingClock()
+    deadline = MORNING + timedelta(hours=13, minutes=59)
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor(signers=(father(),), deadline=deadline)
+        await follow(running, clock, deadline)
+        assert (await contract_now(running, contract)).state is ContractState.EXPIRED
+        until_then = deadline + timedelta(days=9)
+        await reissue_until(running.hub.services, EVERYTHING, contract.id, until_then, "staff:test")
+        await follow(running, clock, deadline + timedelta(days=2))
+        purposes = [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)]
+        assert purposes[:2] == ["invitation", "invitation"] and "expired" not in purposes
 
 
 async def test_a_code_comes_at_any_hour() -> None:

@@ -51,6 +51,11 @@ def test_what_we_start_waits_for_the_window() -> None:
         assert verdict(NIGHT, purpose=purpose, tasks=()) == Wait(IN_THE_MORNING, SkipReason.QUIET_HOURS)
 
 
+def test_of_a_contract_that_was_replaced_only_the_news_of_its_deadline_is_dropped() -> None:
+    assert verdict(purpose=Purpose.EXPIRED, tasks=(), replaced=True) == Drop(SkipReason.REPLACED)
+    assert verdict(purpose=Purpose.REPLY, tasks=(), replaced=True) == Send()
+
+
 @pytest.mark.parametrize("purpose", [Purpose.CODE, Purpose.NEW_LINK, *sorted(ANSWERS)])
 def test_what_answers_an_act_goes_at_any_hour(purpose: Purpose) -> None:
     assert verdict(NIGHT, purpose=purpose, tasks=()) == Send()

@@ -171,5 +171,5 @@ def test_reminders_by_hand(
 def test_the_words_in_the_ledger_are_stable() -> None:
     assert {str(reason) for reason in SkipReason} == set(
         "quiet-hours closed-day signed-meanwhile cap opted-out paused budget closed overdue no-channel phone-changed "
-        "too-soon code-expired".split()
+        "too-soon code-expired replaced".split()
     )

@@ -12,7 +12,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import PACKED
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff.labels import Speech
-from hub.web.staff.reminders.policy_words import describe_policy
+from hub.web.staff.reminders.policy_words import describe_policy, list_countries
 
 CATALOGUES = Catalogues.read(PACKED / "templates" / "languages")
 
@@ -31,3 +31,9 @@ def test_a_sentence_fits_its_number(number: int) -> None:
     assert ("after every reminder without an answer" in said.lower()) is (number == 1)
     assert ("2 messages a day" in said and "2 times a day" in said) is (number == 2)
     assert all(re.search(r"[\u4e00-\u9fff]", each) for each in chinese) and len(chinese) == len(english)
+
+
+def test_countries_have_the_names_of_official_texts() -> None:
+    speech = Speech(CATALOGUES.translator("zh"), "zh", datetime(2026, 11, 27, tzinfo=UTC))
+    named = list_countries(speech, "CN")
+    assert (named["CN"], named["TW"], named["JP"]) == ("中国", "中国台湾", "日本")

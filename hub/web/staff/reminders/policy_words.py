@@ -25,6 +25,8 @@ DURATIONS, TIMES, NUMBERS, SWITCHES = (_keys_of(kind) for kind in (timedelta, ti
 UNIT = "_unit"
 UNITS: Mapping[str, str] = {"d": "days", "h": "hours", "m": "minutes"}
 COUNTRIES = ("CN", "HK", "MO", "TW", "SG", "MY", "JP", "KR", "US", "CA", "GB", "AU", "DE", "FR")
+# As official texts in mainland China write them, where the Unicode data of babel does not.
+_OTHER_NAMES = {"zh": {"TW": "中国台湾"}}
 _ONE = {"d": "1 day", "h": "1 hour", "m": "1 minute"}
 _MANY = {"d": "{n} days", "h": "{n} hours", "m": "{n} minutes"}
 _LENGTHS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -86,7 +88,7 @@ def list_ladders(say: Speech) -> dict[str, str]:
 
 def list_countries(say: Speech, *more: str) -> dict[str, str]:
     """Return countries by their two letters, with their names; `more`: countries that are already chosen."""
-    names = Locale(say.lang).territories
+    names = {**Locale(say.lang).territories, **_OTHER_NAMES.get(say.lang, {})}
     return {code: names.get(code, code) for code in dict.fromkeys((*COUNTRIES, *(each for each in more if each)))}
 
 
