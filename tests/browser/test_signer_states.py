@@ -149,6 +149,38 @@ async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, 
     assert kinds.count("certificate-issued") == 1  # the key of the first try was still there
 
 
+async def test_an_answer_that_got_lost_is_no_wrong_answer(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await land(page, await link(running, contract))
+
+    async def lose_answer(route: Route) -> None:
+        await route.fetch()  # the browser keeps the cookie that comes with it
+        await route.abort()
+
+    await page.route("**/sign/v1/verify*", lose_answer)
+    await identify(page, await code_of(running))
+    await heading(page, "没有网络连接")
+    await page.unroute("**/sign/v1/verify*")
+    await page.get_by_role("button", name="再试一次").click()
+    await page.wait_for_url("**/sign/contract?id=*")
+
+
+async def test_a_page_that_did_not_come_is_not_read(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await page.route("**/sign/v1/pages/2.png?*", lambda route: route.abort())
+    await come_in(page, running, await link(running, contract))
+    for sheet in await page.locator("[data-page]").all():
+        await sheet.evaluate("page => page.scrollIntoView({block: 'end'})")
+    await expect(page.get_by_role("alert")).to_contain_text("这一页没有加载出来")
+    await expect(page.locator("[data-progress] span")).to_have_text("已读 2 / 3 页")
+    await expect(page.get_by_role("link", name=ZH["read"])).to_be_hidden()
+    await page.unroute("**/sign/v1/pages/2.png?*")
+    await page.get_by_role("button", name="再试一次").click()
+    await read_to_the_end(page)
+
+
 @pytest.mark.real
 async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, shot: Shot) -> None:
     """It is said before a code is spent; who goes on all the same can read, and gets a code for another device."""

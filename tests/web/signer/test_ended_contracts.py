@@ -14,7 +14,7 @@ from tests.lifecycle.signer import Person, person, signed, tasks_of
 from tests.running import Running, running_hub, until
 from tests.web.signer_visits import asked
 
-NO_EFFECT, NEW_LINK = "Your signature on it has no effect any more.", 'href="/s">Get a new link'
+NO_EFFECT, NEW_LINK = "Your signature on it has no effect any more.", "<form data-relink"
 
 
 async def test_whoever_had_signed_reads_that_it_has_no_effect() -> None:

@@ -1,6 +1,6 @@
 // Code, name and the end of the document's number: who the visitor is.
 
-import { Problem, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, word } from './session.js';
+import { Offline, Problem, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, word } from './session.js';
 
 const NAMES = ['code', 'name', 'id_tail'];
 
@@ -33,17 +33,20 @@ export function bindCodes(send) {
 /** `over`: the session has ended, the visitor has to come in again. @param {Work} over */
 export function bindIdentity(over) {
   const form = needKind(HTMLFormElement, '[data-form="verify"]');
+  let lost = false; // the answer to an earlier try did not come, though the hub may have taken the code
   onSubmit(form, async (data) => {
     hideTrouble();
     if (missing(form)) return undefined;
     /** @param {string} name */
     const said = (name) => String(data.get(name)).trim();
     try {
-      const { contracts } = await json('verify', {
+      const known = lost ? await json('session') : null;
+      const { contracts } = known?.verified ? known : await json('verify', {
         body: { code: said('code'), name: said('name'), id_tail: said('id_tail') },
       });
       location.assign(`/sign/contract?id=${contracts[0].id}`);
     } catch (error) {
+      lost = error instanceof Offline;
       if (codeOf(error) === 'session-not-valid') over();
       if (codeOf(error) === 'wrong-answer') markAll(form);
       const field = error instanceof Problem && error.code === 'bad-input' && NAMES.includes(error.field)

@@ -13,6 +13,9 @@ const seen = new Set();
 /** @param {Element} page */
 const imageOf = (page) => needKind(HTMLImageElement, 'img', page);
 
+/** A broken image is `complete` too. @param {Element} page */
+const isHere = (page) => imageOf(page).complete && imageOf(page).naturalWidth > 0;
+
 function finish() {
   place.hidden = true;
   goOn.hidden = false;
@@ -30,7 +33,7 @@ function tell() {
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
     const bottomSeen = rootBounds && boundingClientRect.bottom <= rootBounds.bottom + 2;
-    if (imageOf(target).complete && (bottomSeen || !isIntersecting && boundingClientRect.bottom < 0)) {
+    if (isHere(target) && (bottomSeen || !isIntersecting && boundingClientRect.bottom < 0)) {
       seen.add(target);
       watcher.unobserve(target);
     }
@@ -38,12 +41,25 @@ const watcher = new IntersectionObserver((entries) => {
   tell();
 }, { rootMargin: '0px 0px -64px 0px', threshold: [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1] });
 
+/** What did not come is not read: say so below the page, with a button that loads it. @param {HTMLElement} page */
+function sayMissing(page) {
+  const said = needKind(HTMLTemplateElement, '[data-missing]').content.cloneNode(true);
+  page.after(said);
+  const note = page.nextElementSibling;
+  note?.querySelector('button')?.addEventListener('click', () => {
+    note.remove();
+    const { src } = imageOf(page);
+    imageOf(page).src = src;
+  });
+}
+
 goOn.hidden = true;
 for (const page of all('[data-page]')) {
   const image = imageOf(page);
-  if (image.complete) watcher.observe(page);
-  else image.addEventListener('load', () => watcher.observe(page), { once: true });
-  image.addEventListener('error', () => watcher.observe(page), { once: true });
+  if (isHere(page)) watcher.observe(page);
+  else if (image.complete) sayMissing(page);
+  image.addEventListener('load', () => watcher.observe(page));
+  image.addEventListener('error', () => sayMissing(page));
 }
 
 /** The text counts as read when its end was there, or is above. @param {HTMLElement} end */
