@@ -255,6 +255,12 @@ class NotConfirmed(Conflict):
     retry = True
 
 
+class BackupRunning(Conflict):
+    code = "backup-running"
+    sentence = "A backup is being written, and needs the files. Erase when it is done."
+    retry = True
+
+
 class NotCompleted(Conflict):
     code = "not-completed"
     sentence = "The contract is not completed yet."

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hub.errors import BadInput, NotFound, Refused
+from hub.errors import BackupRunning, BadInput, NotFound, Refused
 from hub.lifecycle.evidence.erase import forget_copies
 from hub.lifecycle.evidence.hold import refuse_if_held
 from hub.lifecycle.evidence.open_attachment import read_attachment
@@ -113,11 +113,12 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
 
     `owner`: the database opened as the role `owner`, since the hub's own role may not change evidence. A contract's
     files are deleted before the commit: after a crash between the commit and a later deletion, they would stay forever.
-    Raises NotFound, BadInput.
+    Raises NotFound, BadInput, and BackupRunning while a backup is written, whose database names those files.
     """
     data = await _get_one(services, act)
     plan = _planned(services, data)
-    await _record(services, act, "person-erased", [data], kept=len(plan.kept))
+    async with _erasing(services.database) as tx:
+        await _append(tx, act, "person-erased", [data], kept=len(plan.kept))
     erased: set[str] = set()
     # The last contract is erased with the rest: after a crash, another run finds the person by it.
     for part in [part for part in data.contracts if part.number not in plan.kept][:-1]:
@@ -133,9 +134,11 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
 
 
 @asynccontextmanager
-async def _erasing(owner: Database) -> AsyncIterator[Transaction]:
-    async with owner.transaction(EVERYTHING) as tx:
+async def _erasing(database: Database) -> AsyncIterator[Transaction]:
+    async with database.transaction(EVERYTHING) as tx:
         await tx.person_erasure.lock_erasures()  # so that a file of two contracts is deleted with the second one
+        if not await tx.stored_files.begin_deleting():
+            raise BackupRunning
         yield tx
 
 

@@ -31,6 +31,8 @@ class TaskState(StrEnum):
 
 # Prefix of `Signer.person` for a person who only declared their identity.
 DECLARED = "declared:"
+# Prefix of `Signer.person` for a person who was erased from the contract. A random value follows.
+ERASED_PERSON = "erased:"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class Signer:
         In that case `person` is a hash of the document and the verified phone, and matches nobody known to the school.
         """
         return self.person.startswith(DECLARED)
+
+    @property
+    def erased(self) -> bool:
+        return self.person.startswith(ERASED_PERSON)
 
     def address_for(self, channel: str) -> str | None:
         """Return the e-mail address or phone number for this channel."""

@@ -27,8 +27,7 @@ FOLDERS = ("token", "authority", "trust", "keys", "templates")
 TOKEN_LOCK = "in-use.lock"
 ID_FILE = "installation.id"
 CONFIGURATION = "qianda.toml"
-# Waits until no file is being deleted, then prevents deletions while its connection is open. Only the erasure of a
-# person still deletes files.
+# Waits until no file is being deleted, then prevents deletions while its connection is open.
 KEEP_FILES = "SELECT pg_advisory_lock(hashtextextended('backup', 3))"
 # The version of the format of the members. Another format gets another number.
 FORM = 1
@@ -143,7 +142,7 @@ def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
         with path.open("rb") as content:
             archive.add(name, os.fstat(content.fileno()).st_size, content)
     except FileNotFoundError:
-        return  # deleted meanwhile, because a person was erased
+        return  # a key that was retired meanwhile comes with its new folder
 
 
 def unpack(source: Path, passphrase: str, folder: Path, dump: Path) -> AboutBackup:

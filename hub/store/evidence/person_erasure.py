@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, func, or_, select, text
 
+from hub.model.contract.signer import ERASED_PERSON
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, redact, redact_people
 from hub.model.messaging.message import COPIES
 from hub.store.encryption.encrypted_column import EncryptedColumn
@@ -49,7 +50,7 @@ def _no_hash() -> bytes:
 
 
 def _nobody() -> str:
-    return f"erased:{uuid4().hex}"
+    return f"{ERASED_PERSON}{uuid4().hex}"
 
 
 class PersonErasure(EncryptedRepository):

@@ -7,17 +7,19 @@ from datetime import timedelta
 import pytest
 
 from hub.doctor.records import examine_records
-from hub.errors import LinkNotValid, SessionNotValid
+from hub.errors import IllegalMove, LinkNotValid, SessionNotValid
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.person import erase_person
+from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff import change_phone
 from hub.lifecycle.staff.change_phone import PhoneRequest
+from hub.model.signing.link import DoorKind
 from hub.model.staff.scope import EVERYTHING
 from hub.store.tables.columns import metadata
 from tests.lifecycle.clockwork import quiet_hub
-from tests.lifecycle.evidence.test_person import CHILD, FATHER, about, owner_of, stands
+from tests.lifecycle.evidence.test_person import CHILD, FATHER, RETENTION, about, family, owner_of, stands
 from tests.lifecycle.people import father, mother
 from tests.lifecycle.phone_changes import NEW, ONE
 from tests.lifecycle.signer import person
@@ -68,3 +70,18 @@ async def test_nobody_enters_any_more_as_an_erased_signer() -> None:
             await open_ticket(services, ticket)
         assert await stands(running, FATHER) == set()
         await ask(services, other.secret, "question", "Why was it withdrawn?")
+
+
+@pytest.mark.parametrize("door", [DoorKind.QR, DoorKind.DESK])
+async def test_no_link_of_an_erased_signer_is_handed_out(door: DoorKind) -> None:
+    """A completed contract has links for reading it: after an erasure, a new one would lead to nobody's data."""
+    async with quiet_hub() as running, owner_of(running) as owner:
+        done, _ = await family(running)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            signers = [signer.id for signer in await tx.contracts.list_signers(done.id)]
+        running.clock.advance(RETENTION)
+        await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(IllegalMove, match="erased"):
+                await hand_out_link(running.hub.services, tx, WantedLink(done.id, signers[0], door), "staff:x")
+            await hand_out_link(running.hub.services, tx, WantedLink(done.id, signers[1], door), "staff:x")

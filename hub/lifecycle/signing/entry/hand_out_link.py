@@ -39,8 +39,8 @@ class HandedLink:
 async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink, actor: str) -> HandedLink:
     """Return the signer's link for one door. Except for a desk code, further calls return the same link.
 
-    Raises ContractNotFound; IllegalMove if the contract has ended other than by completion; BadInput for a door that is
-    not configured, or for a signer who is not in the contract.
+    Raises ContractNotFound; IllegalMove if the contract has ended other than by completion, or the signer was erased;
+    BadInput for a door that is not configured, or for a signer who is not in the contract.
     """
     door = wanted.door
     if door.value not in services.messaging.doors:
@@ -51,6 +51,8 @@ async def hand_out_link(services: Services, tx: Transaction, wanted: WantedLink,
         raise IllegalMove(f"a contract in this state has no links:\n{contract.state}")
     if party is None:
         raise BadInput("the contract has no such signer", field="signer")
+    if party.signer.erased:
+        raise IllegalMove("this person was erased")
     link = await _make_link(tx, party.signer, door)
     facts = {"signer": str(party.signer.id), "door": door.value, "link": str(link.id)}
     await tx.record.append(contract.id, contract.campus, "link-handed-out", actor, facts)
