@@ -262,7 +262,8 @@ class OidcSettings(_Section):
     `name`: shown on the button. `client_secret`, or the first line of `client_secret_file`; a public client has none.
     `accounts`: how a login finds its account. `subject`: by a link to its subject; `mail`: the first time also by a
     login name that equals the verified mail address. `second_factor`: with `own`, our second factor follows that login
-    as it follows a password; with `provider`, the service is responsible for it. `deadline`: seconds for one call.
+    as it follows a password; with `provider`, the service is responsible for it. `session_minutes`: how long such a
+    login lasts, since only the next one shows that the service still knows the person. `deadline`: seconds for one call.
     """
 
     issuer: str = ""
@@ -272,6 +273,7 @@ class OidcSettings(_Section):
     name: str = ""
     accounts: Literal["subject", "mail"] = "subject"
     second_factor: Literal["own", "provider"] = "own"
+    session_minutes: int = Field(default=720, ge=5, le=720)
     deadline: float = Field(default=8, gt=0, le=30)
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ ISSUER = "https://login.school.example/realms/school"
         ({"second_factor": "none"}, "own"),
         ({"accounts": "name"}, "subject"),
         ({"deadline": 0}, "greater than 0"),
+        ({"session_minutes": 721}, "less than or equal to 720"),
     ],
 )
 def test_what_lets_in_whom_it_should_not_is_refused(changed: dict[str, object], reason: str) -> None:

@@ -96,11 +96,11 @@ async def enter_code(request: web.Request) -> web.StreamResponse:
     except QiandaError as problem:
         report_login(request, event_of(problem), session.staff.login)
         return _code_refused(request, problem)
-    secret = secrets.token_urlsafe(32)
+    secret, life = secrets.token_urlsafe(32), choose_life(request, by_provider=session.by_provider)
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-        if not await tx.accounts.open_pending(cookie(request, COOKIE), secret, tx.now + SESSION_LIFE):
+        if not await tx.accounts.open_pending(cookie(request, COOKIE), secret, tx.now + life):
             raise LoginRequired
-    raise with_cookie(web.HTTPSeeOther(inside(request.query.get("next", ""))), secret, SESSION_LIFE)
+    raise with_cookie(web.HTTPSeeOther(inside(request.query.get("next", ""))), secret, life)
 
 
 async def leave(request: web.Request) -> web.StreamResponse:
@@ -137,12 +137,20 @@ def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
 async def begin_session(request: web.Request, known: StaffLogin, *, pending: bool, by_provider: bool = False) -> str:
     """Begin a session in this browser. Return its secret. Raises LoginRequired if the account has changed since."""
     secret = secrets.token_urlsafe(32)
-    life, browser = PENDING_LIFE if pending else SESSION_LIFE, browser_name(request.headers.get("User-Agent", ""))
+    life = choose_life(request, pending=pending, by_provider=by_provider)
+    browser = browser_name(request.headers.get("User-Agent", ""))
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
         session = NewStaffSession(known, secret, life, browser, pending, by_provider)
         if not await tx.accounts.begin_session(session, tx.now):
             raise LoginRequired
     return secret
+
+
+def choose_life(request: web.Request, *, pending: bool = False, by_provider: bool = False) -> timedelta:
+    """Return how long a session lasts that begins now. `pending`, `by_provider`: see `NewStaffSession`."""
+    if pending:
+        return PENDING_LIFE
+    return timedelta(minutes=request.app[HUB].settings.oidc.session_minutes) if by_provider else SESSION_LIFE
 
 
 async def _end(request: web.Request) -> None:

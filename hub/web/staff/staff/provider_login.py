@@ -26,9 +26,8 @@ from hub.web.http.security import cookie
 from hub.web.http.security_events import report_login
 from hub.web.staff.staff.log_in import (
     CODE_PAGE,
-    PENDING_LIFE,
-    SESSION_LIFE,
     begin_session,
+    choose_life,
     inside,
     login_page,
     with_cookie,
@@ -82,7 +81,8 @@ async def come_back(request: web.Request) -> web.StreamResponse:
         return refused
     wanted = inside(unquote(held[SECRET_LENGTH:]))
     where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if pending else wanted
-    response = with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if pending else SESSION_LIFE)
+    life = choose_life(request, pending=pending, by_provider=True)
+    response = with_cookie(web.HTTPSeeOther(where), secret, life)
     _forget(response)
     raise response
 

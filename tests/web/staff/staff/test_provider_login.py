@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -31,7 +32,7 @@ from tests.running import QUICK, Running, running_hub
 from tests.web.oidc_server import CLIENT, SECRET, OidcServer
 from tests.web.serving import served
 from tests.web.staff.staff.test_own_account import with_factor
-from tests.web.staff_visit import COOKIE, add_staff, console_of
+from tests.web.staff_visit import COOKIE, ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -246,6 +247,38 @@ async def test_the_second_factor_is_the_services_only_where_that_is_configured(p
             assert (await place.get(f"{origin}/staff", {COOKIE: back.cookies[COOKIE]})).status == status
             console = await console_of(place.running, login)
             assert (await place.get(f"{origin}/staff", {COOKIE: console.cookie})).location == "/staff/account"
+
+
+@pytest.mark.parametrize("factor", [False, True])
+async def test_such_a_login_lasts_as_long_as_is_configured(place: Place, factor: bool) -> None:
+    """Afterwards the service is asked again, so whom it does not know any more has no session here."""
+    running, server, codes = place.running, place.server, [""]
+    login, subject = await place.linked(), dict(server.person)
+    if factor:
+        _, _, codes = await with_factor(running, login, running.password)
+        server.person = subject
+    oidc = running.hub.settings.oidc.model_copy(update={"session_minutes": 30})
+    changed = replace(running.hub, settings=running.hub.settings.model_copy(update={"oidc": oidc}))
+    async with served(make_app(changed)) as origin:
+        begun = await place.get(f"{origin}{BEGIN}")
+        there = await place.get(begun.location)
+        came = urlsplit(there.location)
+        back = await place.get(f"{origin}{came.path}?{came.query}", {LOGIN_COOKIE: begun.cookies[LOGIN_COOKIE]})
+        console = ConsoleBrowser(running, back.cookies[COOKIE])
+        if factor:
+            form, headers = {"code": codes[0]}, {"Host": urlsplit(running.origin).netloc, "Origin": running.origin}
+            headers["Cookie"] = f"{COOKIE}={back.cookies[COOKIE]}"
+            async with running.http.post(
+                f"{origin}/staff/login/code", data=form, headers=headers, allow_redirects=False
+            ) as entered:
+                console = ConsoleBrowser(running, entered.cookies[COOKIE].value)
+    try:
+        running.clock.advance(timedelta(minutes=29))
+        assert (await console.get("/staff/account")).status == 200
+        running.clock.advance(timedelta(minutes=2))
+        assert (await console.get("/staff/account")).location.startswith("/staff/login")
+    finally:
+        running.clock.advance(-timedelta(minutes=31))
 
 
 async def test_a_verified_mail_links_an_account_once(place: Place) -> None:
