@@ -263,7 +263,8 @@ class OidcSettings(_Section):
     `accounts`: how a login finds its account. `subject`: by a link to its subject; `mail`: the first time also by a
     login name that equals the verified mail address. `second_factor`: with `own`, our second factor follows that login
     as it follows a password; with `provider`, the service is responsible for it. `session_minutes`: how long such a
-    login lasts, since only the next one shows that the service still knows the person. `deadline`: seconds for one call.
+    login lasts, since only the next one shows that the service still knows the person. `deadline`: seconds for one
+    call.
     """
 
     issuer: str = ""

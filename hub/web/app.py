@@ -14,15 +14,15 @@ import aiohttp_jinja2
 import jinja2
 import structlog
 from aiohttp import web
-from aiohttp.log import server_logger
 
+from hub.client_faults import ignore_client_faults
 from hub.lifecycle.staff.check_password import PasswordGate
 from hub.settings import PACKED
 from hub.web import api, authority, demo, home, operations, public_verify, signer, staff
 from hub.web.file_checks import CHECKS, FileChecks
 from hub.web.http.access_log import AccessLog
 from hub.web.http.app_keys import HUB, PAGE_IMAGES, PASSWORDS, RATE_LIMITS
-from hub.web.http.disconnects import ClosingIsNoError, ignore_disconnects
+from hub.web.http.disconnects import ignore_disconnects
 from hub.web.http.problems import answer_errors
 from hub.web.http.rate_limit import RateLimits
 from hub.web.http.request_ids import name_request
@@ -45,7 +45,6 @@ MAX_BODY_BYTES = 21 << 20  # an uploaded file of 20 MB and its envelope; JSON is
 # The most fields of a form. To choose more lines than a page shows, people choose all that match a filter.
 MAX_FORM_FIELDS = 1000
 SHUTDOWN_TIMEOUT = 10.0
-CLOSING_IS_NO_ERROR = ClosingIsNoError()
 STATIC_FOLDER = Path(__file__).parent / "static"
 log = structlog.get_logger()
 
@@ -67,7 +66,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
         client_max_fields=MAX_FORM_FIELDS,
         handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
     )
-    server_logger.addFilter(CLOSING_IS_NO_ERROR)
+    ignore_client_faults()
     app[HUB] = hub
     add_pages(app, SiteFacts(hub.services.origin, hub.settings.school.named, hub.demo), logo_path(hub))
     app[PAGE_IMAGES] = PageImages(hub.services.documents.pages)

@@ -15,6 +15,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import Metric
 
+from hub.client_faults import ignore_client_faults
 from hub.errors import QiandaError
 from hub.measures import SecurityEvent
 from hub.model.staff.scope import EVERYTHING
@@ -65,6 +66,7 @@ def make_health_app(hub: Hub, watch: LoopWatch) -> web.Application:
             body=render_process_metrics(hub, list_loop_metrics(watch)), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
+    ignore_client_faults()
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     return app

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from hub.web.app import make_app
 from tests.running import API_KEY, Running
@@ -78,6 +79,25 @@ def odd_bodies() -> Iterator[tuple[Headers, bytes]]:
         yield parts, head + b"\r\n\xff\r\n--x--\r\n"
         yield parts, head + b"\r\n\xff"
     yield {**text, "Transfer-Encoding": "chunked"}, b"zz\r\nx\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "body"),
+    [
+        ("/s/SECRETSECRET1?name=\xe9", {}, b""),
+        ("/staff", {"Cookie": f"{COOKIE}=SECRET\x01"}, b""),
+        ("/staff/login", {"Transfer-Encoding": "chunked"}, b"password=SECRET\r\n"),
+        ("/staff/login", {"Content-Encoding": "gzip", "Content-Type": "application/x-www-form-urlencoded"}, b"SECRET"),
+    ],
+    ids=["ticket", "cookie", "password", "compressed"],
+)
+async def test_what_cannot_be_read_stands_in_no_log(
+    running: Running, caplog: pytest.LogCaptureFixture, target: str, headers: Headers, body: bytes
+) -> None:
+    with capture_logs() as lines:
+        status, _ = await raw(running, "POST" if body else "GET", target, {"Origin": running.origin, **headers}, body)
+    assert status == 400 and [line["status"] for line in lines if line["event"] == "request"] == [400]
+    assert "SECRET" not in str(lines) and caplog.records == []
 
 
 async def test_no_body_is_answered_as_our_fault(running: Running, console: ConsoleBrowser) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -23,15 +21,3 @@ async def ignore_disconnects(request: web.Request, handler: Handler) -> web.Stre
         if not has_left(request):
             raise
         return web.Response(status=CLIENT_LEFT)
-
-
-class ClosingIsNoError(logging.Filter):
-    """A filter for aiohttp's log.
-
-    When a client disconnects between the headers and the content of a file, asyncio raises a RuntimeError outside of
-    all middlewares. Without this filter it would be logged with its traceback.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        return not (isinstance(error, RuntimeError) and str(error) == "Transport is closing")

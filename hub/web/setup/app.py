@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from hub.client_faults import ignore_client_faults
 from hub.errors import AccessDenied
 from hub.setup.look_at_origin import MARK_PATH
 from hub.web.app import add_pages
@@ -27,6 +28,7 @@ SHUTDOWN_TIMEOUT = 5.0
 
 def make_setup_app(state: SetupState, address: str) -> web.Application:
     """Return the application. `address`: where it is served, as far as this is known before an origin is set."""
+    ignore_client_faults()
     app = web.Application(
         middlewares=[answer_errors, _require_own_site, _require_holder, compress], client_max_size=MAX_BODY_BYTES
     )
