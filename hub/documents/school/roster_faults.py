@@ -78,6 +78,12 @@ class Fault(Enum):
         "The student is under 18 and has no guardian",
         "Enter the guardian's name, document and mobile number",
     )
+    GUARDIAN_WRONG = (
+        "监护人须为成年人，且不能是学员本人",
+        "请核对监护人的证件号码",
+        "A guardian has to be an adult, and not the student",
+        "Check the guardian's document number",
+    )
     CAMPUS_MISSING = ("没有填写校区", "请填写校区名称或编号", "The campus is missing", "Enter its name or id")
     CAMPUS_UNKNOWN = (
         "没有这个校区{offered}",

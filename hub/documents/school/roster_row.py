@@ -158,6 +158,7 @@ class _Line:
     def __init__(self, number: int, cells: Mapping[str, Cell], font: ContractFont, names: SchoolNames) -> None:
         self._number, self._cells, self._font, self._names = number, cells, font, names
         self.stops: list[_Stop] = []
+        self._guardians: dict[str, IdDocument] = {}
 
     def read(self, today: date) -> RosterRow | None:
         """Return the row if it can be read as a whole; otherwise None. `stops` has its faults."""
@@ -169,6 +170,9 @@ class _Line:
         # Without a birth date it is unknown whether a guardian is needed. If a guardian is entered, they are checked.
         minor = is_minor(born, today) if born else self._any("guardian_name", "guardian_id_number")
         signers = tuple(self._signers(minor, name, document, language))
+        for who, guardian in self._guardians.items():
+            if guardian == document or (guardian.birth_date and is_minor(guardian.birth_date, today)):
+                self.stops.append(_Stop(Fault.GUARDIAN_WRONG, f"{who}_id_number", mask_id(guardian.number)))
         if born is None or document is None:
             return None
         student = RosterStudent(name, document.id_type, document.number, born)
@@ -190,6 +194,7 @@ class _Line:
     def _guardian(self, who: str, language: str) -> Iterator[RosterSigner]:
         guardian, own, phone = self._name(who), self._document(who), self._phone(who)
         if own is not None:
+            self._guardians[who] = own
             relation = self._text(f"{who}_relation")
             yield RosterSigner("guardian", guardian, phone, own.id_type, own.number, relation, language)
 

@@ -40,6 +40,7 @@ from hub.model.contract.contract_copy import CopyRecipient, read_copies, write_c
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Representative, Role, Signer
+from hub.model.reports.weekly_report import check_address
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import default_deadline
 from hub.model.signing.signature_request import SEAL_FIELD
@@ -243,6 +244,7 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
         raise BadInput("at least one channel is needed", field=f"{where}.channels")
     if "email" in signer.channels and not signer.email:
         raise BadInput("the channel email needs an e-mail address", field=f"{where}.email")
+    email = check_address(signer.email, field=f"{where}.email") if signer.email else None
     return DrawnSigner(
         role=signer.role,
         name=normalise_name(signer.name, field=f"{where}.name"),
@@ -252,7 +254,7 @@ def _checked_signer(signer: NewSigner, field_name: str, where: str) -> DrawnSign
         language=signer.language,
         channels=tuple(signer.channels),
         field=field_name,
-        email=signer.email,
+        email=email,
         relation=signer.relation,
     )
 

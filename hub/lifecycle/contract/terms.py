@@ -65,10 +65,14 @@ class DrawnStudent:
 
 
 def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -> None:
-    """Check that a guardian signs for a student under 18, and that student or guardian is a signer.
+    """Check that a guardian signs for a student under 18, that student or guardian is a signer, and that no guardian is
+    under 18 by their own document.
 
     Raises GuardianRequired; BadInput if the age is unknown.
     """
+    for number, each in enumerate(signers):
+        if each.role is Role.GUARDIAN and each.document.birth_date and is_minor(each.document.birth_date, on):
+            raise BadInput("a guardian must be an adult", field=f"signers[{number}].id_number")
     roles = {signer.role for signer in signers}
     if Role.GUARDIAN in roles:
         return

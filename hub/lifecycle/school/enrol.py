@@ -36,7 +36,6 @@ from hub.lifecycle.signing.entry.open_link import new_secret
 from hub.lifecycle.signing.entry.otp_limits import refuse_persons
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import (
-    is_minor,
     normalise_name,
     normalise_phone,
     parse_id_document,
@@ -177,8 +176,6 @@ def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
     if not same_name(name, visitor.name):
         raise BadInput("the signer must be the person who requested the code", field="signers[0].name")
     document = parse_id_document(asked.id_type, asked.id_number, field="signers[0].id_number")
-    if asked.role is Role.GUARDIAN and document.birth_date and is_minor(document.birth_date, on):
-        raise BadInput("a guardian must be an adult", field="signers[0].id_number")
     return DrawnSigner(
         role=asked.role,
         name=name,

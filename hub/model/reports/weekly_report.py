@@ -55,11 +55,11 @@ class WeeklyReport:
     failure: str | None = None
 
 
-def check_address(text: str) -> str:
+def check_address(text: str, *, field: str = "email") -> str:
     """Return an e-mail address without blanks around it. Raises BadInput."""
     address = text.strip()
     if not address.isprintable() or not _ADDRESS.fullmatch(address):
-        raise BadInput("this is not an e-mail address", field="email")
+        raise BadInput("this is not an e-mail address", field=field)
     return address
 
 

@@ -21,6 +21,7 @@ from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub, sent
 from tests.lifecycle.people import ADULT, adult, father, head
 from tests.lifecycle.signer import completed, contract_now, deliver, person, record_of, signed
+from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,6 +42,10 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     ),
     "a student of another name": ({"student": ADULT, "signers": (replace(adult(), name="林知秋"),)}, "signers[0].name"),
     "a minor as their own guardian": ({"signers": (replace(FATHER, id_number=MINOR_ID),)}, "signers[0].id_number"),
+    "a guardian under 18": (
+        {"signers": (FATHER, replace(FATHER, id_number=cn_id("20091201", 7)))},
+        "signers[1].id_number",
+    ),
     "twice the same": ({"signers": (FATHER, replace(FATHER, phone="+8619000000109"))}, "signers"),
     "a wrong check digit": ({"signers": (replace(FATHER, id_number="340104198501010018"),)}, "signers[0].id_number"),
     "no phone": ({"signers": (replace(FATHER, phone="12"),)}, "signers[0].phone"),
@@ -48,6 +53,11 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "an unknown language": ({"signers": (replace(FATHER, language="fr"),)}, "signers[0].language"),
     "an unknown channel": ({"signers": (replace(FATHER, channels=("pigeon",)),)}, "signers[0].channels"),
     "mail without address": ({"signers": (replace(FATHER, channels=("email",)),)}, "signers[0].email"),
+    "an address that is none": ({"signers": (replace(FATHER, email="father at home"),)}, "signers[0].email"),
+    "an address of two lines": (
+        {"signers": (replace(FATHER, email="a@home.example\u2028Bcc: b"),)},
+        "signers[0].email",
+    ),
     "an unknown campus": ({"campus": "atlantis"}, "campus"),
     "an unknown course": ({"course": "alchemy"}, "course"),
     "an unknown template": ({"template": "lease"}, "template"),
