@@ -12,11 +12,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from obstore.exceptions import BaseError
-
 from hub.doctor import DoctorFinding, examine
 from hub.doctor.trees import count_faults, examine_trees
-from hub.errors import UnreadableFile
+from hub.errors import FilesUnavailable, UnreadableFile
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.inspection import Inspection, NamedFile
@@ -166,8 +164,8 @@ async def _look(hub: Hub, file: NamedFile) -> str:
         content = await hub.services.files.get(file.sha256)
     except UnreadableFile as error:
         return str(error)
-    except (BaseError, OSError) as error:
-        return f"the stored file {file.file} cannot be read: {type(error).__name__}"
+    except FilesUnavailable as error:
+        return f"the stored file {file.file} cannot be read: {type(error.__cause__).__name__}"
     if file.size is not None and len(content) != file.size:
         return f"the stored file {file.sha256} has {len(content)} bytes, its row says {file.size}"
     return ""

@@ -8,6 +8,20 @@ class UnreadableFile(BadInput):
     sentence = "The file could not be read."
 
 
+class StoredFileUnreadable(UnreadableFile):
+    """A file that the hub has stored is missing or was changed."""
+
+    code = "stored-file-unreadable"
+    sentence = "This file cannot be read here. The operator of this service has to look into it."
+
+
+class FilesUnavailable(Unavailable):
+    """The folder or the object store of stored files does not answer, or refuses us."""
+
+    code = "files-unavailable"
+    sentence = "The stored files cannot be reached right now. Nothing was lost. Please try again later."
+
+
 class ManyChecks(Unavailable):
     code = "many-checks"
     sentence = "Many files are being checked right now. Please try again in a minute."

@@ -113,7 +113,8 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
 
     `owner`: the database opened as the role `owner`, since the hub's own role may not change evidence. A contract's
     files are deleted before the commit: after a crash between the commit and a later deletion, they would stay forever.
-    Raises NotFound, BadInput, and BackupRunning while a backup is written, whose database names those files.
+    Raises NotFound, BadInput, FilesUnavailable if a file cannot be deleted, and BackupRunning while a backup is
+    written, whose database names those files.
     """
     data = await _get_one(services, act)
     plan = _planned(services, data)
@@ -179,7 +180,7 @@ async def _erase_contract(
     contract = await tx.contracts.lock_contract(part.contract)
     await refuse_if_held(tx, part.contract)
     for sha256 in sorted(await tx.person_erasure.list_files(part.contract)):
-        await services.files.delete(sha256)
+        await services.files.erase(sha256)
     words = list_words(person)
     texts = await tx.record.erase(part.signer) if part.signer else []
     await forget_copies(tx, contract, texts + await tx.record.erase_texts(part.contract, words))

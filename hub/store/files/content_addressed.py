@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -25,7 +26,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from hub.content_hash import hash_content
-from hub.errors import UnreadableFile
+from hub.errors import FilesUnavailable, StoredFileUnreadable
 from hub.store.files.durable_files import make_folder, write_durably
 from hub.store.files.free_space import full_disk_told
 
@@ -36,7 +37,20 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{32}")
 # Threads of each store that read and write files. No other work uses them, so a slow disk delays nothing else.
 DISK_THREADS = 8
+# How often, and for how long, one call to an object store is repeated. Whoever waits for it tries again anyway.
+RETRIES, RETRY_TIMEOUT = 3, timedelta(seconds=20)
 log = structlog.get_logger()
+
+
+@contextmanager
+def _away_told() -> Iterator[None]:
+    """Raise FilesUnavailable in place of an error of the store, except for a missing file and a full disk."""
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError):
+        raise
+    except (BaseError, OSError) as error:
+        raise FilesUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
 
 
 @dataclass(frozen=True)
@@ -95,19 +109,22 @@ class Files:
         if address.startswith("file://"):
             address = url2pathname(urlsplit(address).path)
         if "://" in address:
-            return cls(from_url(address), find_part=find_part)
+            patience = {"max_retries": RETRIES, "retry_timeout": RETRY_TIMEOUT}
+            return cls(from_url(address, retry_config=patience), find_part=find_part)
         folder = Path(address).absolute()
         if not folder.is_dir():
             make_folder(folder)
         return cls(LocalStore(folder), folder, find_part)
 
     async def put(self, content: bytes) -> str:
-        """Store the content and return its SHA-256 (hex). The same content gives the same file. Raises DiskFull."""
+        """Store the content and return its SHA-256 (hex). The same content gives the same file. Raises DiskFull,
+        FilesUnavailable."""
         sha256 = hash_content(content).hexdigest()
         if self.folder is None:
-            await self._store.put_async(_path(sha256), content)
+            with _away_told():
+                await self._store.put_async(_path(sha256), content)
         else:
-            with full_disk_told():
+            with _away_told(), full_disk_told():
                 await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._write, self.folder / _path(sha256), content
                 )
@@ -123,7 +140,8 @@ class Files:
     async def get(self, sha256: str) -> bytes:
         """Return the content with this SHA-256: a whole file, the beginning of a file, or pieces of several files.
 
-        Raises UnreadableFile if it is missing or was changed. Opens a transaction of its own if there is no such file.
+        Raises StoredFileUnreadable if it is missing or was changed, FilesUnavailable if the store does not answer.
+        Opens a transaction of its own if there is no such file.
         """
         try:
             content = await self._read(_path(sha256))
@@ -132,34 +150,38 @@ class Files:
             if isinstance(part, JoinedFile):
                 return await self.join(part)
             if part is None or part.file == sha256:
-                raise UnreadableFile(f"the stored file {sha256} is missing") from error
+                raise StoredFileUnreadable(f"the stored file {sha256} is missing") from error
             return await self.get_part(part)
         if hash_content(content).hexdigest() != sha256:
-            raise UnreadableFile(f"the stored file {sha256} was changed")
+            raise StoredFileUnreadable(f"the stored file {sha256} was changed")
         return content
 
     async def _read(self, path: str) -> bytes:
         """Return a file of the store. In a folder it is read without obstore, whose threads take four times the CPU."""
-        if self.folder is not None:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, (self.folder / path).read_bytes)
-        return bytes(await (await self._store.get_async(path)).bytes_async())
+        with _away_told():
+            if self.folder is not None:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, (self.folder / path).read_bytes)
+            return bytes(await (await self._store.get_async(path)).bytes_async())
 
     async def get_part(self, part: FilePart) -> bytes:
-        """Return the beginning of a file after checking its hash. Raises UnreadableFile."""
+        """Return the beginning of a file after checking its hash. Raises StoredFileUnreadable."""
         try:
-            content = bytes(await self._store.get_range_async(_path(part.file), start=0, length=part.size))
+            with _away_told():
+                content = bytes(await self._store.get_range_async(_path(part.file), start=0, length=part.size))
         except (NotFoundError, FileNotFoundError) as error:
-            raise UnreadableFile(f"the stored file {part.file} is missing, which begins with {part.sha256}") from error
+            raise StoredFileUnreadable(
+                f"the stored file {part.file} is missing, which begins with {part.sha256}"
+            ) from error
         if hashlib.sha256(content).hexdigest() != part.sha256:
-            raise UnreadableFile(f"the stored file {part.file} was changed: it does not begin with {part.sha256}")
+            raise StoredFileUnreadable(f"the stored file {part.file} was changed: it does not begin with {part.sha256}")
         return content
 
     async def join(self, joined: JoinedFile) -> bytes:
-        """Return the content, joined from its pieces. Raises UnreadableFile."""
+        """Return the content, joined from its pieces. Raises StoredFileUnreadable."""
         contents = {file: await self.get(file) for file in dict.fromkeys(piece.file for piece in joined.pieces)}
         content = b"".join(contents[each.file][each.start : each.start + each.length] for each in joined.pieces)
         if hashlib.sha256(content).hexdigest() != joined.sha256:
-            raise UnreadableFile(f"the pieces of {joined.sha256} were changed")
+            raise StoredFileUnreadable(f"the pieces of {joined.sha256} were changed")
         return content
 
     async def get_size(self, sha256: str) -> int:
@@ -178,6 +200,11 @@ class Files:
             old = [each for each in some if each["last_modified"] < before]
             found = [_found(each["path"], each["size"]) for each in old]
             yield [each for each in found if each is not None]
+
+    async def erase(self, sha256: str) -> None:
+        """Delete a file whose content must not stay. Raises FilesUnavailable if it stays."""
+        if not await self.delete_found(_path(sha256)):
+            raise FilesUnavailable(f"the stored file {sha256} could not be deleted")
 
     async def delete(self, sha256: str) -> None:
         """Delete a file that no row names any more. If that fails, the file stays, which is harmless."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hub.doctor.records import examine_records
-from hub.errors import IllegalMove, LinkNotValid, SessionNotValid
+from hub.errors import FilesUnavailable, IllegalMove, LinkNotValid, SessionNotValid
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.person import erase_person
 from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
@@ -85,3 +85,21 @@ async def test_no_link_of_an_erased_signer_is_handed_out(door: DoorKind) -> None
             with pytest.raises(IllegalMove, match="erased"):
                 await hand_out_link(running.hub.services, tx, WantedLink(done.id, signers[0], door), "staff:x")
             await hand_out_link(running.hub.services, tx, WantedLink(done.id, signers[1], door), "staff:x")
+
+
+async def test_nobody_is_erased_whose_file_cannot_be_deleted() -> None:
+    async with quiet_hub() as running, owner_of(running) as owner:
+        done, _ = await family(running)
+        running.clock.advance(RETENTION)
+        assert done.document
+        file = running.hub.settings.data / "files" / done.document[:2] / done.document
+        content = file.read_bytes()
+        file.unlink()
+        file.mkdir()  # which no deletion of a file removes
+        with pytest.raises(FilesUnavailable):
+            await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+        assert "signer" in await stands(running, FATHER)
+        file.rmdir()
+        file.write_bytes(content)
+        await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
+        assert await stands(running, FATHER) == set() and not file.exists()

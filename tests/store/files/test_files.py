@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.errors import UnreadableFile
-from hub.store.files.content_addressed import Files
+from hub.errors import FilesUnavailable, UnreadableFile
+from hub.store.files.content_addressed import FilePart, Files
 from tests.running import until
 
 # More than there are threads for other work, whatever machine this is.
@@ -71,3 +71,38 @@ async def test_a_disk_that_hangs_keeps_no_other_work_waiting(tmp_path: Path) -> 
     finally:
         await until(all_are_read)
     assert {read.result() for read in reads} == {b""}
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Return files in an object store that nobody serves."""
+    for name, value in {"ENDPOINT": "http://127.0.0.1:9", "ALLOW_HTTP": "true", "REGION": "x"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "x")
+    return Files.at("s3://bucket")
+
+
+async def test_a_store_that_does_not_answer_is_away_and_not_broken(away: Files) -> None:
+    for work in (away.put(b"content"), away.get("0" * 64), away.get_part(FilePart("0" * 64, 1, "1" * 64))):
+        with pytest.raises(FilesUnavailable):
+            await work
+
+
+async def test_a_file_that_cannot_be_read_or_written_is_away(tmp_path: Path) -> None:
+    files = Files.at(str(tmp_path))
+    name = hashlib.sha256(b"content").hexdigest()
+    (tmp_path / name[:2] / name).mkdir(parents=True)
+    for work in (files.put(b"content"), files.get(name)):
+        with pytest.raises(FilesUnavailable):
+            await work
+
+
+async def test_an_erasure_is_told_that_a_file_stays(away: Files, tmp_path: Path) -> None:
+    with pytest.raises(FilesUnavailable, match="could not be deleted"):
+        await away.erase("0" * 64)
+    files = Files.at(str(tmp_path))
+    name = await files.put(b"content")
+    for _ in range(2):
+        await files.erase(name)
+    assert not (tmp_path / name[:2] / name).exists()

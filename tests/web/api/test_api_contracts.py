@@ -15,9 +15,11 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import TooSoon
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.staff.scope import EVERYTHING
 from hub.web.api.endpoint import MAX_BODY_BYTES
 from tests.database import tamper
+from tests.lifecycle.signer import signed
 from tests.running import GUARDIAN_ID, MINOR_ID, Running, running_hub, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -326,6 +328,30 @@ async def test_before_completion_there_is_no_final_file(api: Api) -> None:
     assert (await api("GET", f"{path}/final.pdf"))[:2][0] == 409
     assert (await api("GET", f"{path}/final.pdf"))[1]["code"] == "not-completed"
     assert (await api("GET", f"{path}/evidence.zip"))[0] == 404
+
+
+async def test_a_stored_file_that_is_damaged_is_our_fault_and_not_the_callers(running: Running, api: Api) -> None:
+    contract = await running.issue_minor()
+    await signed(running, contract)
+    await advance(running.hub.services, contract.id)
+    path = f"{CONTRACTS}/{contract.id}/final.pdf"
+    status, content, _ = await api("GET", path)
+    name = hashlib.sha256(content).hexdigest()
+    file = running.hub.settings.data / "files" / name[:2] / name
+    file.write_bytes(content[:-1])
+    damaged = await api("GET", path)
+    file.unlink()
+    missing = await api("GET", path)
+    file.mkdir()
+    unreadable = await api("GET", path)
+    file.rmdir()
+    file.write_bytes(content)
+    assert [(status, answer["code"]) for status, answer, _ in (damaged, missing, unreadable)] == [
+        (503, "stored-file-unreadable"),
+        (503, "stored-file-unreadable"),
+        (503, "files-unavailable"),
+    ]
+    assert (status, unreadable[1]["retry"], damaged[1]["retry"]) == (200, True, False)
 
 
 async def test_a_stranger_can_check_the_record(api: Api) -> None:
