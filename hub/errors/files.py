@@ -15,6 +15,11 @@ class StoredFileUnreadable(UnreadableFile):
     sentence = "This file cannot be read here. The operator of this service has to look into it."
 
 
+class FileErased(StoredFileUnreadable):
+    code = "file-erased"
+    sentence = "This file does not exist any more: a person was erased from this contract."
+
+
 class FilesUnavailable(Unavailable):
     """The folder or the object store of stored files does not answer, or refuses us."""
 

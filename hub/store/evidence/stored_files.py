@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Integer, Text, Uuid, bindparam, text
 
+from hub.errors import FileErased
 from hub.model.evidence.file_parts import ContractFiles, StoredVersion
 from hub.store.files.content_addressed import FilePart, FilePiece, JoinedFile
 from hub.store.kernel.repository import Repository
@@ -53,9 +54,10 @@ WHERE document_version.id = found.version AND whole.contract = document_version.
 """)
 )
 _FIND_PART = SqlStatement(
-    text("SELECT sha256, size, file FROM document_version WHERE sha256 = :sha256 AND file IS NOT NULL").bindparams(
-        bindparam("sha256", type_=Text())
-    )
+    text("""
+SELECT sha256, size, file, erased_at FROM document_version WHERE sha256 = :sha256 AND file IS NOT NULL
+ORDER BY erased_at NULLS FIRST LIMIT 1
+""").bindparams(bindparam("sha256", type_=Text()))
 )
 _FIND_PIECES = SqlStatement(
     text("SELECT pieces FROM evidence_package WHERE sha256 = :sha256 AND pieces IS NOT NULL LIMIT 1").bindparams(
@@ -133,10 +135,12 @@ class StoredFiles(Repository):
             await self._connection.execute(_PUT_PARTS, {"versions": list(parts), "files": list(parts.values())})
 
     async def find_part(self, sha256: str) -> FilePart | JoinedFile | None:
-        """Return where the version, or the evidence package, with this SHA-256 is stored."""
+        """Return where the version, or the evidence package, with this SHA-256 is stored. Raises FileErased."""
         row = (await self._connection.execute(_FIND_PART, {"sha256": sha256})).first()
+        if row and row["erased_at"]:
+            raise FileErased
         if row:
-            return FilePart(**row)
+            return FilePart(row["sha256"], row["size"], row["file"])
         pieces = await self._connection.scalar(_FIND_PIECES, {"sha256": sha256})
         return JoinedFile(sha256, [FilePiece(**piece) for piece in pieces]) if pieces else None
 

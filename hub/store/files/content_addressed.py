@@ -140,8 +140,8 @@ class Files:
     async def get(self, sha256: str) -> bytes:
         """Return the content with this SHA-256: a whole file, the beginning of a file, or pieces of several files.
 
-        Raises StoredFileUnreadable if it is missing or was changed, FilesUnavailable if the store does not answer.
-        Opens a transaction of its own if there is no such file.
+        Raises StoredFileUnreadable if it is missing or was changed, FileErased if that was on purpose, FilesUnavailable
+        if the store does not answer. Opens a transaction of its own if there is no such file.
         """
         try:
             content = await self._read(_path(sha256))

@@ -36,6 +36,7 @@ STATUSES: tuple[tuple[type[QiandaError], int], ...] = (
     (errors.LoginRequired, 401),
     (errors.SessionNotValid, 401),
     (errors.IdempotencyMismatch, 422),
+    (errors.FileErased, 404),
     (errors.StoredFileUnreadable, 503),
     (errors.BadInput, 422),
     (errors.NotFound, 404),

@@ -20,7 +20,7 @@ import pytest
 
 from channels import Inbound
 from hub.doctor.records import examine_files, examine_records
-from hub.errors import BadInput, NotFound, UnreadableFile
+from hub.errors import BadInput, FileErased, NotFound, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.hold import place_hold
 from hub.lifecycle.evidence.open_package import find_package
@@ -248,6 +248,8 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
         for sha256 in chain.from_iterable(files.values()):
             with pytest.raises(UnreadableFile):
                 await running.hub.services.files.get(sha256)
+        with pytest.raises(FileErased):
+            await running.hub.services.files.get(done.document or "")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             with pytest.raises(NotFound, match="was erased"):
                 await find_package(tx, done.id)
