@@ -109,8 +109,8 @@ class Files:
         if address.startswith("file://"):
             address = url2pathname(urlsplit(address).path)
         if "://" in address:
-            patience = {"max_retries": RETRIES, "retry_timeout": RETRY_TIMEOUT}
-            return cls(from_url(address, retry_config=patience), find_part=find_part)
+            store = from_url(address, retry_config={"max_retries": RETRIES, "retry_timeout": RETRY_TIMEOUT})
+            return cls(store, find_part=find_part)
         folder = Path(address).absolute()
         if not folder.is_dir():
             make_folder(folder)
