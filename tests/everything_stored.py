@@ -43,7 +43,7 @@ async def fingerprint_of_campus(database: Database, campus: str, tables: Iterabl
 
 async def _digests(connection: Connection, queries: Iterable[str]) -> dict[str, str]:
     """Run the queries as one statement, which is prepared once. One by one, they would take most of a test's time."""
-    return dict(await connection.fetch(" UNION ALL ".join(queries)))
+    return {name: digest for name, digest in await connection.fetch(" UNION ALL ".join(queries))}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
