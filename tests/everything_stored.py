@@ -23,7 +23,8 @@ _TABLES = (
     "AND has_table_privilege(oid, 'SELECT') ORDER BY 1"
 )
 _DIGEST = """
-SELECT '{0}', count(*) || md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"), '')) FROM "{0}" t"""
+SELECT '{0}' AS name, count(*) || md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text COLLATE "C"), '')) AS digest
+FROM "{0}" t"""
 
 
 async def fingerprint(database: Database) -> dict[str, str]:
@@ -43,7 +44,7 @@ async def fingerprint_of_campus(database: Database, campus: str, tables: Iterabl
 
 async def _digests(connection: Connection, queries: Iterable[str]) -> dict[str, str]:
     """Run the queries as one statement, which is prepared once. One by one, they would take most of a test's time."""
-    return {name: digest for name, digest in await connection.fetch(" UNION ALL ".join(queries))}
+    return {row.name: row.digest for row in await connection.fetch(" UNION ALL ".join(queries))}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
