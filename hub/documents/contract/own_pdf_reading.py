@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 from typing import Any, Final
 
 import pikepdf
@@ -78,7 +79,16 @@ def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:
     with pypdfium2.PdfDocument(pdf) as document:
         text = [document[number].get_textpage().get_text_range() for number in range(len(document))]
         frames = [document[number].get_cropbox() for number in range(len(document))]
-    return {"text": text, "boxes": [_box(pdf, frames, name, place) for name, place in places.items()]}
+    boxes = [_box(pdf, frames, name, place) for name, place in places.items()]
+    _check_apart(boxes)
+    return {"text": text, "boxes": boxes}
+
+
+def _check_apart(boxes: list[list[Any]]) -> None:
+    """Raise ValueError if two fields overlap, because nobody could sign the second one (docs/file-format.md, 5)."""
+    for (_, page, left, bottom, right, top), (name, other, *corners) in combinations(boxes, 2):
+        if page == other and left < corners[2] and corners[0] < right and bottom < corners[3] and corners[1] < top:
+            raise ValueError(f"the place overlaps another one:\n{name}")
 
 
 def _box(pdf: bytes, frames: list[Any], name: str, text: str) -> list[Any]:

@@ -225,6 +225,15 @@ def test_a_place_has_to_be_in_the_document(place: str, why: str, reader: OwnPdfR
     assert refused.value.field == "places"
 
 
+def test_no_place_overlaps_another(reader: OwnPdfReader) -> None:
+    pdf, about = reader.check(of_the_school()), AboutDocument("QD-1", "x", "zh")
+    places = {"guardian-1": "page:1,60,60", "seal": "page:1,100,60"}
+    with pytest.raises(BadInput, match="overlaps another one:\nseal") as refused:
+        reader.lay_out(pdf, OwnDocument("", "x", places), about)
+    assert refused.value.field == "places"
+    reader.lay_out(pdf, OwnDocument("", "x", places | {"seal": "page:1,120,60"}), about)
+
+
 async def own(running: Running) -> OwnDocument:
     services = running.hub.services
     reference = await keep_own_document(services, of_the_school())
