@@ -43,6 +43,7 @@ const watcher = new IntersectionObserver((entries) => {
 
 /** What did not come is not read: say so below the page, with a button that loads it. @param {HTMLElement} page */
 function sayMissing(page) {
+  if (page.nextElementSibling?.matches('.note')) return; // the event of what this script had found already
   const said = needKind(HTMLTemplateElement, '[data-missing]').content.cloneNode(true);
   page.after(said);
   const note = page.nextElementSibling;
