@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ARRAY, DateTime, Uuid, any_, bindparam, insert, select, update
 
-from hub.errors import NotFound, UnreadableFile
+from hub.errors import NotFound, StoredFileUnreadable
 from hub.model.contract.attachment import Attachment
 from hub.model.contract.contract import Contract
 from hub.store.contract.contracts import ANSWERS, Contracts
@@ -63,12 +63,12 @@ def seal_content(attachment: UUID, content: bytes) -> SealedContent:
 
 
 def open_content(attachment: UUID, encrypted: SealedContent) -> bytes:
-    """Return the content. Raises UnreadableFile if it was changed, or belongs to another attachment."""
+    """Return the content. Raises StoredFileUnreadable if it was changed, or belongs to another attachment."""
     nonce, body = encrypted.content[:NONCE_BYTES], encrypted.content[NONCE_BYTES:]
     try:
         return AESGCM(encrypted.key).decrypt(nonce, body, attachment.bytes)
     except (InvalidTag, ValueError) as error:
-        raise UnreadableFile(f"the attachment {attachment} was changed") from error
+        raise StoredFileUnreadable(f"the attachment {attachment} was changed") from error
 
 
 class ContractAnswers:
