@@ -154,7 +154,7 @@ def _checked(tx: Transaction, visitor: Visitor, asked: EnrolmentRequest, on: dat
     student = DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
     if len(asked.signers) != 1:
         raise BadInput("exactly one signer is required: the one whose phone received the code", field="signers")
-    signer = _signer(visitor, asked.signers[0], on)
+    signer = _signer(visitor, asked.signers[0])
     check_student(student, [signer])
     check_age(student, [signer], on)
     person = tx.cipher.person
@@ -166,7 +166,7 @@ def _checked(tx: Transaction, visitor: Visitor, asked: EnrolmentRequest, on: dat
     )
 
 
-def _signer(visitor: Visitor, asked: NewSigner, on: date) -> DrawnSigner:
+def _signer(visitor: Visitor, asked: NewSigner) -> DrawnSigner:
     if asked.email or asked.role is Role.REPRESENTATIVE:
         raise BadInput("must be a student or guardian, without an e-mail address", field="signers[0].role")
     phone = normalise_phone(asked.phone, field="signers[0].phone")
