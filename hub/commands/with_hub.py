@@ -157,7 +157,7 @@ def _said_plainly() -> Iterator[None]:
 def _say_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return str(error) if not isinstance(error, QiandaError) or error.detail else error.sentence
+    return str(error)
 
 
 def _interrupted(*_: object) -> None:

@@ -26,6 +26,11 @@ class FilesUnavailable(Unavailable):
     code = "files-unavailable"
     sentence = "The stored files cannot be reached right now. Nothing was lost. Please try again later."
 
+    def __init__(self, reason: str) -> None:
+        """Create the error. `reason`: for the log and the command line only, because it may name folders and hosts."""
+        super().__init__(reason)
+        self.detail = ""
+
 
 class ManyChecks(Unavailable):
     code = "many-checks"

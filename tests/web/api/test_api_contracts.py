@@ -352,6 +352,7 @@ async def test_a_stored_file_that_is_damaged_is_our_fault_and_not_the_callers(ru
         (503, "files-unavailable"),
     ]
     assert (status, unreadable[1]["retry"], damaged[1]["retry"]) == (200, True, False)
+    assert unreadable[1]["detail"] == ""  # the reason names a folder of the server
 
 
 async def test_a_stranger_can_check_the_record(api: Api) -> None:
