@@ -46,7 +46,7 @@ export function bindIdentity(over) {
       });
       location.assign(`/sign/contract?id=${contracts[0].id}`);
     } catch (error) {
-      lost = error instanceof Offline;
+      if (error instanceof Offline) lost = true;
       if (codeOf(error) === 'session-not-valid') over();
       if (codeOf(error) === 'wrong-answer') markAll(form);
       const field = error instanceof Problem && error.code === 'bad-input' && NAMES.includes(error.field)
