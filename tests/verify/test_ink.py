@@ -91,6 +91,7 @@ COVERS = {
     "a pattern": form(b"/Pattern cs /P scn 0 0 9 9 re f"),
     "a shading": form(b"/S sh", resources(b"/Shading << /S << /ShadingType 2 /Function %b >> >>" % WHITE)),
     "a picture in the contents": form(b"BI /W 1 /H 1 /CS /G /BPC 8 ID \xff EI"),
+    "a picture in the contents that looks like contents": form(b"BI /W 1 /H 1 /CS /G /BPC 8 ID /\xe9 Do EI"),
     "a picture": image(b"/ColorSpace /DeviceGray /BitsPerComponent 8 "),
     "letters of its own": form(b"", resources(b"/Font << /F << /CharProcs << /A %d 0 R >> >> >>" % (NEW + 1))),
     "made lighter": state(b"/BM /Screen"),

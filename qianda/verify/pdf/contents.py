@@ -162,7 +162,7 @@ def colours_used(content: bytes, stencils: Container[str]) -> Iterator[tuple[str
             case "Tr":  # the outlines of letters could be in the other colour
                 yield from [] if numbers == [0.0] else [_BLACK]
             case "Do":
-                yield from [_BLACK] if not fills and (found["name"] or b"").decode("ascii") in stencils else []
+                yield from [_BLACK] if not fills and (found["name"] or b"").decode("latin-1") in stencils else []
             case _ if operator in _FILLS | _STROKES:
                 is_set = (fills or operator not in _FILLS) and (strokes or operator not in _STROKES)
                 yield from [] if is_set else [_BLACK]
