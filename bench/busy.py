@@ -1,4 +1,4 @@
-"""Measure signing while attackers keep the web server busy: uploads, page bombs, stalled readers, half-open sockets."""
+"""Measure signing under attack by slow uploads, page bombs, stalled readers and half-open sockets."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ WAITING = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND next_step 
 
 
 async def codes(stage: Stage, crowd: Crowd, first: int, waiting: int, number: int) -> None:
-    """Let `waiting` invitations wait for a slow provider, while `number` of them open the page and request a code."""
+    """Let `waiting` invitations wait for a slow provider, while `number` of the people request a code."""
     people = (await crowd.invite(first, waiting))[:: max(1, waiting // number)][:number]
     visits = list(zip(await crowd.tickets(people), people, strict=True))
     server, ledger, asked = crowd.server, stage.ledger("codes"), dict[str, datetime]()

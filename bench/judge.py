@@ -1,4 +1,4 @@
-"""Check whether a finished file is valid, with pyHanko's long-term validation only, independent of `qianda.verify`."""
+"""Check whether a finished file is valid, with pyHanko's long-term validation alone, not with `qianda.verify`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Window:
 
 
 class GuardianLoad:
-    """The guardians of one demo. `stopwatch`: that of the session in which they sign. Each contract has a number."""
+    """The guardians of one demo. `stopwatch`: of the session in which they sign. Each contract has its own number."""
 
     def __init__(self, hub: DemoHub, people: People, stopwatch: Stopwatch, numbers: Iterator[int]) -> None:
         self._hub, self._people, self._stopwatch, self._numbers = hub, people, stopwatch, numbers

@@ -165,7 +165,7 @@ class _Bench:
         self._stage.figures["planned_per_s"] = number / took
 
 
-# The double sends no receipts. Without this statement, the hub would ask about messages of an earlier part later.
+# The double sends no receipts. Without this, the hub would later ask about the messages of an earlier part.
 _FORGET = "UPDATE delivery SET check_at = NULL WHERE check_at IS NOT NULL"
 _PLANNED = "SELECT count(*) FROM reminder_entry WHERE reason = 'policy-changed'"
 

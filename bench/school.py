@@ -133,7 +133,7 @@ class BenchSchool:
 
 
 class BenchPrinter:
-    """A printer that lays contracts out as the hub does. Close it: a child process fills in the texts."""
+    """A printer that lays contracts out as the hub does. Close it: a child process fills in the template text."""
 
     def __init__(self) -> None:
         self._writer = ClauseWriter()
