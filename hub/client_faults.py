@@ -10,11 +10,11 @@ from aiohttp.log import server_logger
 
 
 class NoClientFaults(logging.Filter):
-    """A filter without requests that cannot be read, and without clients that disconnect.
+    """A filter that drops entries about unreadable requests and about clients that disconnect.
 
-    aiohttp logs the first with the bytes that it could not read: perhaps a ticket, a cookie or a password. It answers
-    them with 400, and the access log has a line for each. When a client disconnects between the headers and the content
-    of a file, asyncio raises a RuntimeError outside of all middlewares.
+    aiohttp logs an unreadable request with its bytes: perhaps a ticket, a cookie or a password. It answers 400, and the
+    access log has a line for it. When a client disconnects between the headers and the content of a file, asyncio
+    raises a RuntimeError outside of all middlewares.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -27,5 +27,5 @@ _NO_CLIENT_FAULTS = NoClientFaults()
 
 
 def ignore_client_faults() -> None:
-    """Have the HTTP servers of this process log no faults of clients. Further calls change nothing."""
+    """Have the HTTP servers of this process log no faults of clients. Idempotent."""
     server_logger.addFilter(_NO_CLIENT_FAULTS)

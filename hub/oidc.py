@@ -36,7 +36,7 @@ SCOPE: Final = "openid email"
 
 @dataclass(frozen=True)
 class OidcLogin:
-    """One login in progress. All its values come from the secret that its browser holds, so no other can finish it."""
+    """One login in progress. All its values come from the secret that its browser holds: nobody else can finish it."""
 
     secret: str = field(repr=False)
 

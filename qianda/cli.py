@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """Return the whole command. For `verify` and `agent`, the server's commands are left out: they start quickly."""
+    """Return the whole command. For `verify` and `agent`, the server's commands are left out, for a quick start."""
     # With markup, text in square brackets would be missing from the help.
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, rich_markup_mode=None)
     app.command()(verify)

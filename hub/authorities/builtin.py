@@ -45,7 +45,7 @@ def new_serial() -> int:
 
 
 async def make_root(key: AuthorityKey, clock: Clock, organisation: str) -> bytes:
-    """Return the self-signed root certificate in DER, valid for 20 years. Each call makes another root."""
+    """Return the self-signed root certificate (DER), valid for 20 years. Call it once: each call makes another root."""
     subject = profile.name(organisation, f"{profile.shorten_text(organisation, 40)} Root")
     life = (clock() - CLOCK_TOLERANCE, clock() + ROOT_LIFE)
     body = profile.certificate_body(

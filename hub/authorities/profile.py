@@ -46,7 +46,7 @@ Extension = tuple[str, bool, Any]  # name, critical, value
 
 
 def organisation_name(organisation: str) -> str:
-    """Return the organisation with the notice that its certificates are for trial only, at most 64 characters."""
+    """Return the organisation and the notice that its certificates are for trial only, in all at most 64 characters."""
     notice = f" ({TRIAL_NOTICE})"
     return shorten_text(organisation, MAX_NAME_LENGTH - len(notice)) + notice
 

@@ -214,7 +214,7 @@ def _configuration(file: SchoolFile) -> dict[str, Any]:
 
 
 def _write_configuration(file: SchoolFile, tell: Callable[[str], None]) -> None:
-    """Write the configuration into the data folder. Raises BadInput if there is one already that differs."""
+    """Write the configuration into the data folder. Raises BadInput if it already has a different one."""
     from hub.documents.toml_text import write_toml
 
     wanted = _configuration(file)

@@ -48,7 +48,7 @@ def at_its_own_address(settings: Settings) -> Settings:
 
 
 def authority_file(data: Path) -> Path:
-    """Return the path of the authority's certificate (PEM). It exists once the demo had a private address."""
+    """Return the path of the authority's certificate (PEM). It exists once the demo has had a private address."""
     return data / "demo" / "lan" / "authority.crt"
 
 
@@ -93,7 +93,7 @@ def how_to_try(origin: str) -> str:
 
 
 def code_on_terminal(text: str) -> str:
-    """Return a QR code for the terminal, two modules in each character. It is inverted: printed blocks are light."""
+    """Return a QR code for the terminal, two modules in each character. Inverted: printed blocks are light modules."""
     import qrcode
 
     code: qrcode.QRCode[Any] = qrcode.QRCode(border=2)

@@ -100,7 +100,7 @@ async def _fonts(_: Hub) -> str:
 
 
 async def _token(hub: Hub) -> str:
-    """Let the seal's key sign on each token. Raises TokenUnavailable; ValueError names the tokens that fail."""
+    """Let the seal's key sign on each token. Raises TokenUnavailable, or ValueError that names those that fail."""
     seal = hub.services.sealing.seal
     begun = time.perf_counter()
     await seal.key.sign(b"qianda doctor")

@@ -62,7 +62,7 @@ class CertificateOfSomebodyElse(Refused):
 
 
 class CustodyTooLow(Refused):
-    """The key's custody is too low for the contract. `held`: where the key is, as proved; `accepted`: what suffices."""
+    """A key's custody is too low for the contract. `held`: where it is, as proved; `accepted`: what the template allows."""
 
     code = "custody-too-low"
     sentence = "This contract requires a different kind of key; the page lists the accepted kinds. Nothing was signed."

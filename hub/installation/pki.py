@@ -38,7 +38,7 @@ SEAL_FILE, SEAL_CHAIN_FILE = "seal.der", "seal-chain.pem"
 
 @dataclass(frozen=True)
 class BuiltinPki:
-    """The built-in authority, its timestamp service, and the school's seal with its chain, whoever issued it."""
+    """The built-in authority, its timestamp service, and the school's seal with its chain, from any authority."""
 
     authority: BuiltinAuthority
     timestamps: BuiltinTimestamps

@@ -17,7 +17,7 @@ from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 
 def trust_builtin(settings: Settings, root: bytes, timestamp: bytes) -> None:
-    """Make `qianda verify` trust the built-in authority, and the timestamp service's own certificate."""
+    """Make `qianda verify` trust the built-in authority, and the timestamp service's own certificate, pinned."""
     _trust(settings, "builtin-authority", root)
     _trust(settings, "builtin-timestamp", timestamp)
 

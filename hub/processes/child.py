@@ -78,7 +78,7 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
 
 
 def spare_lasting_objects() -> None:
-    """Exclude everything loaded so far from later searches for cycles: modules, templates and connections stay."""
+    """Exclude all that is loaded so far from later searches for cycles: modules, templates and connections stay."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)

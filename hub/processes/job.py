@@ -12,7 +12,7 @@ CANNOT_START = 78
 
 
 class NotConfigured(ValueError):
-    """Something that the configuration names does not exist or is impossible. Correct the configuration."""
+    """The configuration names something that does not exist or is impossible, and has to be corrected."""
 
 
 @dataclass(frozen=True)

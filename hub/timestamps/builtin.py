@@ -79,7 +79,7 @@ class BuiltinTimestamps:
         self._certificate_attribute = attribute(cms_parts.SIGNING_CERTIFICATE_V2, reference)
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return a token over a digest of one of DIGEST_SIZES. Raises TimestampUnavailable if the key is away."""
+        """Return a token over a digest of one of DIGEST_SIZES. Raises TimestampUnavailable if the key does not sign."""
         algorithm = next(
             encode(SEQUENCE, kind + cms_parts.NULL) for kind, size in DIGEST_SIZES.items() if size == len(digest)
         )

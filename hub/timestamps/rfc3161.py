@@ -31,7 +31,7 @@ async def _nobody(_difference: timedelta) -> None:
 
 @dataclass(frozen=True)
 class PinnedService:
-    """A service identified by `certificates`: its own, or that of an authority above it. `deadline`: seconds a call."""
+    """A service identified by `certificates`: its own, or an authority's above it. `deadline`: seconds for a call."""
 
     url: str
     certificates: Sequence[bytes]

@@ -45,7 +45,7 @@ class SeveralTimestamps:
         self._clock, self._warnings, self._cooldowns = clock, warnings, Cooldowns()
 
     async def timestamp(self, digest: bytes) -> bytes:
-        """Return a token of the first service that gives one. Raises TimestampUnavailable with every reason."""
+        """Return the first token that a service gives. Raises TimestampUnavailable, with every reason, if none does."""
         failures: dict[str, str] = {}
         for name in self._cooldowns.sort_by_cooldown(list(self.services), self._clock()):
             try:
@@ -61,7 +61,7 @@ class SeveralTimestamps:
         raise TimestampUnavailable("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
 
     async def check(self) -> str:
-        """Ask each service. Raises TimestampUnavailable that names those that fail, or whose clock differs."""
+        """Ask each service. Raises TimestampUnavailable that names those that fail, or have another time."""
         failures = []
         for name, service in self.services.items():
             asked_at = self._clock()

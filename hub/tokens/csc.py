@@ -105,7 +105,7 @@ async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
 
 @dataclass(frozen=True)
 class _Credential:
-    """The answer of `credentials/info`. `pin_id`: the name of the PIN in version 2. `needs_pin`: it needs a PIN."""
+    """The answer of `credentials/info`. `pin_id`: the name of the PIN in version 2. `needs_pin`: if it is required."""
 
     id: str
     certificates: tuple[bytes, ...]
@@ -227,7 +227,7 @@ class _Service:
         return {names[0]: [base64.b64encode(digest).decode()], names[1]: SHA256_OID}
 
     async def _call(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Call the API, with a new access token if the service refuses the old one. Raises TokenUnavailable."""
+        """Call the API, again with a new access token if it refuses the old one. Raises TokenUnavailable."""
         status, answer = await self._post(f"{self._options.url}/{path}", await self._headers(), json=asked)
         if status == 401 and self._options.client_id:
             self._token = ""

@@ -99,7 +99,7 @@ def _key_fits(found: x509.Certificate) -> bool:
 
 
 def _is_for_signing(found: x509.Certificate) -> bool:
-    """Return whether the hub takes the certificate: it says that it is for signatures, and states no other purposes."""
+    """Return whether the hub takes the certificate: it states a key usage, and is for signing (`is_for_signing`)."""
     try:
         found.extensions.get_extension_for_class(x509.KeyUsage)
         read = asn1_x509.Certificate.load(found.public_bytes(serialization.Encoding.DER))

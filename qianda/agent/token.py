@@ -42,7 +42,7 @@ _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.Mechanis
 
 
 def plugged_in(module: str) -> list[TokenDevice]:
-    """Return the initialised tokens that are plugged in. Raises AgentTrouble without the module or a token."""
+    """Return the initialised tokens, plugged in. Raises AgentTrouble if there are none, or the module does not load."""
     try:
         slots = pkcs11.lib(module).get_slots(token_present=True)
     except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError as well
@@ -169,7 +169,7 @@ class OpenDevice:
             return self._holder(private, _spki(public))
 
     def keep(self, certificate: bytes, holder: TokenHolder) -> None:
-        """Store the certificate next to its key, in place of an earlier one. Raises AgentTrouble."""
+        """Store the certificate next to its key, in place of another. Raises AgentTrouble if the token refuses."""
         identifier = holder.key[Attribute.ID]
         with self.device._troubles():
             old = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.ID: identifier}

@@ -84,7 +84,7 @@ def _manifests(items: Mapping[str, bytes], kind: str) -> dict[str, Manifest]:
 
 
 def _check_manifests(manifests: Mapping[str, Manifest]) -> None:
-    """Check that there are only manifests that Qianda writes. Otherwise a second signer could pass as the maker."""
+    """Check that there are only manifests that Qianda writes. Otherwise a second signer could pass as its maker."""
     for name, manifest in manifests.items():
         if (name, manifest.about) not in ((SIGNED_MANIFEST, SIGNATURE), *PROOFS):
             raise BadPackage(reasons.ITEM_UNLISTED.about(name=name))

@@ -54,5 +54,5 @@ def _with_custody(party: SigningParty, items: Mapping[str, bytes]) -> SigningPar
 
 
 def _raised(answer: ElementAnswer, shown: ElementAnswer) -> ElementAnswer:
-    """Return the better answer. Only `declared` is raised; one of the built-in authority stays `not shown`."""
+    """Return the better answer. Only `declared` is raised; with the built-in authority it stays `not shown`."""
     return shown if answer.element is shown.element and answer.word is Word.DECLARED else answer

@@ -90,7 +90,7 @@ def check_pair_files(paths: tuple[Path, Path], trust: Trust, expected: Expectati
 
 
 def with_addendum(report: PackageReport, package: bytes, addendum: bytes, trust: Trust) -> PackageReport:
-    """Return the report on a valid package, extended by that on its addendum. A fault of the addendum is separate."""
+    """Return the report on a valid package, extended by that on its addendum. `addendum_fault`: its fault."""
     try:
         checked = check_addendum(open_container(package), open_container(addendum), trust)
         _check_maker(report, checked.signer)

@@ -136,7 +136,7 @@ def _read_signature(container: OfdContainer, listed: str, entry: Element) -> Sig
 
 
 def _kind(entry: Element) -> str:
-    """Return Seal or Sign; empty if the type is missing, as several programs do. Then the value decides."""
+    """Return Seal or Sign; empty if the type is missing, as in files of several programs. Then the value decides."""
     kind = entry.get("Type", "")
     if kind not in (SEAL, SIGN, ""):
         raise NotAnOfd(f"a signature of the unknown type {kind!r}")

@@ -36,7 +36,7 @@ _HASHES: Final = (der.encode(der.SEQUENCE, _SM3), der.encode(der.SEQUENCE, _SM3 
 
 @dataclass(frozen=True)
 class PlainValue:
-    """The content of a signature without a seal."""
+    """The content of a signature without a seal. Fields: as in `qianda.ofd.values.SignatureValue`."""
 
     certificate: bytes
     others: tuple[bytes, ...]

@@ -55,7 +55,7 @@ def children(parent: ElementTree.Element, name: str) -> list[ElementTree.Element
 
 
 def only_child(parent: ElementTree.Element, name: str) -> ElementTree.Element | None:
-    """Return the child with this name, or None. Raises NotAnOfd if there are two: readers would differ."""
+    """Return the child with this name, or None. Raises NotAnOfd if there are two: readers would choose differently."""
     found = children(parent, name)
     if len(found) > 1:
         raise NotAnOfd(f"{name} occurs twice")

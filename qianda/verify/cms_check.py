@@ -99,7 +99,7 @@ def read_timestamp(token: bytes) -> CheckedTimestamp:
 
 
 def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
-    """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature also without one."""
+    """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature, also if missing."""
     tokens = [
         value
         for attribute in checked.signer_info["unsigned_attrs"] or ()
@@ -271,7 +271,7 @@ def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPubl
 
 
 def accepted_key(certificate: Certificate) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
-    """Return the certificate's public key: P-256, P-384, or RSA from 2048 to 8192 bits. Raises BadCmsSignature."""
+    """Return the certificate's public key: P-256, P-384, or RSA of 2048 to 8192 bits. Others raise BadCmsSignature."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -223,7 +223,7 @@ class ContractTemplates:
         return {language: self._templates[template_id, language] for language in self.languages(template_id)}
 
     def as_kept(self, template_id: str, language: str, kept: Mapping[str, Any]) -> ContractTemplate:
-        """Return a template that lays out a contract with the text that `keep` saved, even if the files changed."""
+        """Return a template that lays out a contract with the text that `keep` saved, even if the files differ now."""
         layout_from = kept["layout"]
         layout, root = self.layout_of(layout_from, language)
         return ContractTemplate(

@@ -108,7 +108,7 @@ def write_font_file(font: PdfFont) -> bytes:
         builder = FontBuilder(font=loaded)
     shown = {code: names[glyph] for code, glyph in font.characters().items() if glyph < len(names)}
     builder.setupCharacterMap(shown)
-    # Readers shift a glyph so that it begins at its left side bearing, so that is where the outline has to begin.
+    # Readers shift a glyph to begin at its left side bearing, so its outline has to begin there.
     left = {name: getattr(builder.font["glyf"][name], "xMin", 0) for name in names}
     units = builder.font["head"].unitsPerEm
     builder.setupHorizontalMetrics({name: (round(font.width(i) * units), left[name]) for i, name in enumerate(names)})

@@ -224,7 +224,7 @@ class _Interpreter:
         self._show_parts(values[0])
 
     def _show_parts(self, parts: Any) -> None:
-        """Show strings with numbers between them. A number moves the next glyph back, in 1/1000 of the size."""
+        """Show strings with numbers between them. A number moves the next glyph back by thousandths of a font size."""
         state, font = self._state, self._page.fonts[self._state.font]
         x, glyphs = 0.0, []
         for part in parts:

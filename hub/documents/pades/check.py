@@ -203,7 +203,7 @@ class _FinalCheck:
             raise FileIsWrong(f"{signer.field}: the certificate was not valid at the time of its timestamp")
 
     def _check_evidence(self, revision: WrittenRevision, vri: str, others: set[int]) -> None:
-        """Check the store and its new objects. `others`: the revision's objects that are checked elsewhere."""
+        """Check the store and its new objects. `others`: numbers of objects that are checked elsewhere."""
         number = self._store or self._new_store(revision)
         store = _STORE.fullmatch(squeezed(revision.objects.get(number, b"")))
         if store is None:

@@ -209,7 +209,7 @@ def with_extension(catalog: Entries) -> Entries:
 
 
 def _limits(plan: Plan, field: FieldPlan, signature: NewSignature) -> Entries:
-    """Return what the signature allows from now on: a certification only signatures, a locking field nothing."""
+    """Return what the signature allows from now on: a certification only other signatures, a locking field nothing."""
     limits = []
     if signature.certify:
         limits.append(CERTIFICATION[1:-1])

@@ -28,7 +28,7 @@ _NOTES = {
 
 
 class MarkedSheet(XlsxFile):
-    """The original sheet, with all rows in their places, its faults in a last column and their cells in red."""
+    """The original sheet, with all rows in their places, its faults in an added last column and their cells in red."""
 
     def __init__(self, header: RosterHeader, above: Sequence[NumberedRow]) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def _sentence(problem: RowProblem) -> str:
 
 
 def template_sheet(courses: Sequence[tuple[Campus, Course]], language: str) -> bytes:
-    """Return an empty roster and a list of the courses. Its columns are texts, so that no number loses digits."""
+    """Return an empty roster and a list of the courses. Its columns are text, so that no number loses digits."""
     which = 0 if language == "zh" else 1
     with tempfile.TemporaryDirectory(prefix="qianda-roster-") as folder:
         path = Path(folder) / "roster.xlsx"

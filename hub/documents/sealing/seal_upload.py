@@ -29,7 +29,7 @@ class PictureReader(LimitedChild):
         super().__init__(_CHILD, limits)
 
     def read(self, png: bytes, kind: SealKind) -> bytes:
-        """Return an uploaded picture as a stencil in PDF. Raises BadInput for a picture that is no seal."""
+        """Return an uploaded picture as a stencil in PDF. Raises BadInput, with the reason, if it is no seal."""
         if len(png) > MAX_PICTURE_BYTES:
             raise BadInput(f"the picture has more than {MAX_PICTURE_BYTES // 1024} KB", field="picture")
         try:

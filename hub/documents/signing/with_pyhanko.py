@@ -1,4 +1,4 @@
-"""Do the steps of `PdfEngine` with pyHanko: for files that our own engine does not take, and to compare with."""
+"""Do the steps of `PdfEngine` with pyHanko: for files outside our own engine's profile, and for comparison in tests."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class _DrawnPage(PdfContent):
         self.resources.xobject[STAMP_NAME] = form
         left, bottom, right, top = form.get_object()["/BBox"]
         self.box = BoxConstraints(width=abs(right - left), height=abs(top - bottom))
-        # The form is multiplied with the page, as by our own engine.
+        # The form is multiplied with the page, as in our own engine (`hub.documents.pades.picture`).
         self.resources.ext_g_state[pdf_name("/Multiply")] = DictionaryObject({pdf_name("/BM"): pdf_name("/Multiply")})
         return b"/Multiply gs " + STAMP_NAME.encode("ascii") + b" Do"
 

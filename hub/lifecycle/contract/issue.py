@@ -183,7 +183,7 @@ async def _take_enrolment(tx: Transaction, drawn: DrawnContract, contract: UUID)
 
 
 async def _end_replaced(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:
-    """End the contract that the new one replaces, in the same transaction, so that exactly one is valid."""
+    """End the contract that the new one replaces, in the same transaction, so that one is always valid, never both."""
     if replaced is None:
         return
     old = await tx.contracts.lock_contract(replaced)

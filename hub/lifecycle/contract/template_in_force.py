@@ -66,7 +66,7 @@ async def get_template_in_force(services: Services, tx: Transaction, template_id
 
 
 async def list_all_in_force(services: Services, tx: Transaction) -> list[TemplateInForce]:
-    """Return every template from which contracts can be drawn, by id: from files and console."""
+    """Return every template from which contracts can be drawn, by id: of the files and of the console."""
     files = services.documents.printer.templates
     approved = {each.subject: each for each in await tx.text_versions.list_in_force(TextKind.CONTRACT)}
     return [

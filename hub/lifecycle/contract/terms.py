@@ -68,7 +68,7 @@ def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -
     """Check that a guardian signs for a student under 18, that student or guardian is a signer, and that no guardian is
     under 18 by their own document.
 
-    Raises GuardianRequired; BadInput if the age is unknown.
+    Raises GuardianRequired for a minor without a guardian; BadInput otherwise, and if the age is unknown.
     """
     for number, each in enumerate(signers):
         if each.role is Role.GUARDIAN and each.document.birth_date and is_minor(each.document.birth_date, on):

@@ -114,7 +114,7 @@ async def erase_person(services: Services, owner: Database, act: PersonAct) -> E
     `owner`: the database opened as the role `owner`, since the hub's own role may not change evidence. A contract's
     files are deleted before the commit: after a crash between the commit and a later deletion, they would stay forever.
     Raises NotFound, BadInput, FilesUnavailable if a file cannot be deleted, and BackupRunning while a backup is
-    written, whose database names those files.
+    written, because its copy of the database names those files.
     """
     data = await _get_one(services, act)
     plan = _planned(services, data)

@@ -25,7 +25,7 @@ from hub.model.evidence.retention import FILE_RETENTION, ORPHAN_FILES, SUPERSEDE
 from hub.model.staff.scope import EVERYTHING
 from hub.store.files.content_addressed import FOLDERS
 
-# The most batches of rows in one hourly round. The rest, e.g. after a shorter retention, follows in the next.
+# The most batches of rows in one hourly round. The next takes the rest, e.g. after the retention time was shortened.
 MAX_BATCHES = 100
 log = structlog.get_logger()
 

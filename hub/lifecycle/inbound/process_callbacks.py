@@ -129,7 +129,7 @@ async def _apply_callback(
 async def _confirm_reports(
     services: Services, provider: Provider, reports: Sequence[ReceiptReport]
 ) -> list[ReceiptReport | None]:
-    """Return the confirmed reports. None: the provider does not confirm it, or its message is not known (yet)."""
+    """Return the confirmed reports; None for one that the provider does not confirm, or whose message is unknown."""
     return list(await asyncio.gather(*(_confirm_report(services, provider, each) for each in reports)))
 
 

@@ -61,7 +61,7 @@ def opted_out_task(signer: Signer, now: datetime, *, by_mail: bool) -> StaffTask
 
 
 async def escalate_tasks(services: Services) -> None:
-    """Assign owners to staff tasks, pass on tasks that were not taken, and send digests. Several workers may do so."""
+    """Assign owners to staff tasks, pass on tasks not taken, and send digests. Several workers may do so at once."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
         for task in await tx.owners.lock_tasks_without():

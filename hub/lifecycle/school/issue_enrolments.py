@@ -198,7 +198,7 @@ async def approve_issuing(services: Services, scope: Scope, act_id: UUID, actor:
 
 
 async def refuse_issuing(services: Services, scope: Scope, act_id: UUID, actor: str) -> None:
-    """Refuse an act before anything is issued; whoever asked for it takes it back so. Raises NotFound, ActDecided."""
+    """Refuse an act before anything is issued, or take back one's own. Raises NotFound, ActDecided."""
     async with services.database.transaction(scope) as tx:
         await refuse_issue_act(tx, await _lock_act(tx, act_id), actor)
 

@@ -40,7 +40,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class PairingView:
-    """The state of a pairing. `certificate` (DER) and the proved `custody` of its key are None until it has them."""
+    """The state of a pairing. `certificate` (DER) and proved `custody` of its key: None until the program has them."""
 
     pairing: Pairing
     state: PairingState

@@ -69,7 +69,7 @@ def _list_due(case: Case) -> set[UUID]:
 
 
 def open_party(contract: Contract, party: Party, invitation: Invitation, now: datetime) -> Party:
-    """Return a party whose turn has come, with its task open and the first step planned. `now`: planning clock."""
+    """Return a party whose turn has come, its task open and the first step planned. `now`: of the planning clock."""
     policy, task = invitation.policy, party.task
     plan = ReminderPlan(policy, now, contract.deadline, ZoneInfo(party.signer.zone), spread_of(task.id))
     step = first_step(plan, invitation.send)

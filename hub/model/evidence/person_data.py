@@ -171,7 +171,7 @@ def redact(value: Any, words: Sequence[str]) -> Any:
 
 
 def redact_people(people: Mapping[str, Any], person: KnownPerson, words: Sequence[str]) -> dict[str, Any]:
-    """Return the people (`student`, `signers`) of an enrolment or contract, with this person's values as a dash."""
+    """Return the people (`student`, `signers`) of an enrolment or contract, with dashes for this person's values."""
 
     def without(values: Mapping[str, Any]) -> Mapping[str, Any]:
         if str(values.get("id_number", "")).upper() != person.id_number:

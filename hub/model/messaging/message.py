@@ -224,7 +224,7 @@ def summarise_contracts(deadlines: Sequence[datetime], now: datetime, zone: str,
     """Return the variables `contracts` (how many) and `deadline` (the earliest) for contracts with these deadlines."""
     first, count = min(deadlines), len(deadlines)
     until = format_moment(first, zone, language)
-    # For several contracts in Chinese, the date alone keeps to one segment. A near deadline keeps its time.
+    # For several contracts in Chinese, the date alone fits into one segment. A near deadline keeps its time.
     if count > 1 and language != "en" and first - now > timedelta(days=1):
         until = until.partition(" ")[0]
     return {"contracts": format_contract_count(count, language), "deadline": until}

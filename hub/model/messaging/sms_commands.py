@@ -17,7 +17,7 @@ class SmsCommand(StrEnum):
     OTHER = "other"
 
 
-# If more STOPs than this arrive by unsigned callbacks within STOP_WINDOW, they may be forged: staff decide.
+# More STOPs than this by unsigned callbacks within STOP_WINDOW may be forged: they opt nobody out, and staff decide.
 STOPS_A_MINUTE = 20
 STOP_WINDOW = timedelta(minutes=1)
 

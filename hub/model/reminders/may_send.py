@@ -175,7 +175,7 @@ def _dropped(case: MessageCase, channel: str | None) -> SkipReason | None:
     reasons = [settled(task) for task in case.tasks]
     if reasons and None not in reasons:
         return reasons[0]
-    # Next to the invitation to the new contract, "it has expired" would be taken for that one.
+    # Next to the invitation to the new contract, "it has expired" would seem to mean that one.
     if case.replaced and case.purpose == Purpose.EXPIRED:
         return SkipReason.REPLACED
     if case.purpose == Purpose.CODE or case.purpose in ANSWERS:

@@ -204,7 +204,7 @@ class Undelivered:
 
 
 def sum_spend(messages: Iterable[CountedMessages], providers: Mapping[str, ProviderSettings]) -> list[Spend]:
-    """Return the messages that each provider accepted, the most segments first. `providers`: those configured."""
+    """Return the messages that each provider accepted, the most segments first. `providers`: by name."""
     counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for each in messages:
         if each.provider and each.state in _TAKEN:

@@ -201,7 +201,7 @@ def group_files(sizes: Sequence[tuple[SealItem, int]]) -> list[list[SealItem]]:
 
 
 def plan_lease(files: int, seconds: float) -> int:
-    """Return how many files the next lease takes. `files`: of the last lease. `seconds`: the time they took."""
+    """Return how many files the next lease takes. `files`, `seconds`: what the last one took."""
     wanted = int(files * SECONDS_AT_ONCE / max(seconds, 0.001))
     return max(1, min(wanted, 2 * files, MAX_FILES_AT_ONCE))
 

@@ -38,7 +38,7 @@ class RowCounts:
 
 
 def is_count_due(last: RowCounts | None, now: datetime) -> bool:
-    """Return whether to count the rows again. A last count in the future, before the clock was set back, is ignored."""
+    """Return whether to count the rows again. A last count in the future (the clock was set back) is ignored."""
     if last is None or last.counted_at > now:
         return True
     pause = max(MIN_COUNT_INTERVAL, timedelta(seconds=last.seconds / COUNTING_SHARE))

@@ -142,7 +142,7 @@ def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
         with path.open("rb") as content:
             archive.add(name, os.fstat(content.fileno()).st_size, content)
     except FileNotFoundError:
-        return  # a key that was retired meanwhile comes with its new folder
+        return  # a key that was retired meanwhile: it is found in `keys/retired`
 
 
 def unpack(source: Path, passphrase: str, folder: Path, dump: Path) -> AboutBackup:

@@ -242,7 +242,7 @@ class Cases:
         self._record = record
 
     async def get(self, contract: UUID) -> Case:
-        """Return the case of a contract. Raises ContractNotFound for unknown contracts and those outside the scope."""
+        """Return the case of a contract. Raises ContractNotFound if it is unknown, and the same outside the scope."""
         rows = await self._connection.execute(GET_CASE, {"contract": contract})
         if not rows:
             raise ContractNotFound

@@ -198,7 +198,7 @@ class Contracts(EncryptedRepository):
         return await self.change(contract, state=after, **values)
 
     async def change(self, contract: Contract, **values: Any) -> Contract:
-        """Write fields by compare-and-set. Raises StaleVersion if another transaction wrote meanwhile."""
+        """Write fields by compare-and-set. Raises StaleVersion if it changed since `contract` was read."""
         plain = {name: _plain(value) for name, value in values.items()} | {"version": contract.version + 1}
         mine = changed(contract.id, plain) | {"was": contract.version}
         row = (await self._connection.write_now(_change(*plain), mine)).first()

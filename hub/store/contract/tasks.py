@@ -116,7 +116,7 @@ class Tasks(Repository):
         await self._update(task, signed_at=at)
 
     async def opened(self, task: UUID, door: str, at: datetime) -> None:
-        """Store time and door of the first correct code since the task was (last) opened, no later ones."""
+        """Store time and door of the first correct code since the task was (last) opened, and of no later one."""
         await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
     async def plan(
@@ -170,7 +170,7 @@ class Tasks(Repository):
         return [ClaimedTask(read_task(row), row["leased_until"]) for row in rows]
 
     async def put_back(self, claimed: ClaimedTask, until: datetime) -> bool:
-        """Let no worker claim the task before `until`; its due time stays. Return False if the claim has expired."""
+        """Let no worker claim the task before `until`; its due time stays. Return False if the claim is not valid."""
         mine = (TASK.c.id == claimed.task.id) & (TASK.c.leased_until == claimed.leased_until) & _OPEN
         statement = TASK.update().where(mine).values(leased_until=until)
         return (await self._connection.execute(statement)).rowcount == 1

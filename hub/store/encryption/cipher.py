@@ -63,7 +63,7 @@ class Cipher:
         return BOUND + key + nonce + self._key(key).encrypt(nonce, value, name)
 
     def decrypt_bytes(self, encrypted: bytes, name: bytes) -> bytes:
-        """Decrypt a value. Raises InvalidTag if it was changed, belongs to another row or column, or lacks its key."""
+        """Decrypt a value. Raises InvalidTag if it was changed, is of another row or column, or its key is missing."""
         if encrypted.startswith(BOUND) and (aead := self._find(encrypted[len(BOUND) : PREFIX_BYTES])):
             body = encrypted[PREFIX_BYTES:]
             return aead.decrypt(body[:NONCE_BYTES], body[NONCE_BYTES:], name)

@@ -37,7 +37,7 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 _HALF_WRITTEN = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{32}")
 # Threads of each store that read and write files. No other work uses them, so a slow disk delays nothing else.
 DISK_THREADS = 8
-# How often, and for how long, one call to an object store is repeated. Whoever waits for it tries again anyway.
+# The most retries of one call to an object store, and the most time for them. The caller tries again later anyway.
 RETRIES, RETRY_TIMEOUT = 3, timedelta(seconds=20)
 log = structlog.get_logger()
 
@@ -140,8 +140,8 @@ class Files:
     async def get(self, sha256: str) -> bytes:
         """Return the content with this SHA-256: a whole file, the beginning of a file, or pieces of several files.
 
-        Raises StoredFileUnreadable if it is missing or was changed, FileErased if that was on purpose, FilesUnavailable
-        if the store does not answer. Opens a transaction of its own if there is no such file.
+        Raises StoredFileUnreadable if it is missing or was changed, FileErased if it was erased with a person,
+        FilesUnavailable if the store does not answer. Opens a transaction of its own if there is no such file.
         """
         try:
             content = await self._read(_path(sha256))

@@ -74,7 +74,7 @@ class ObjectPlace:
         return hashed.hexdigest()
 
     async def put(self, key: str, path: Path) -> None:
-        """Store a file under a key. An existing object is replaced as a whole, never in part. Raises StoreDenied."""
+        """Store a file under a key. An existing object is replaced as a whole. Raises StoreDenied if it is refused."""
         try:
             await self._store.put_async(key, path, max_concurrency=MAX_PARTS)
         except PermissionDeniedError as error:

@@ -30,7 +30,7 @@ class BatchItem(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """A batcher. `handle` gives every item of a batch its result; if it raises, the others get the error."""
+    """A batcher. `handle` gives every item its result; if it raises, the items without a result get the error."""
 
     def __init__(self, handle: Callable[[list[BatchItem[Item, Result]]], Awaitable[None]]) -> None:
         self._handle = handle

@@ -15,7 +15,7 @@ TAKE_TIMEOUT = 30.0
 
 @dataclass
 class PoolWaits:
-    """How many transactions are waiting for a connection now, how many did since the start, and how long in total."""
+    """How many transactions wait for a connection now, how many have waited since the start, and how long in total."""
 
     waiting: int = 0
     number: int = 0

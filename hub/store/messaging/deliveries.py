@@ -330,7 +330,7 @@ class Deliveries(EncryptedRepository):
         return await self._connection.scalars(statement.having(first >= since).order_by(first))
 
     async def list_sent_for_task(self, task: UUID, key_prefix: str = "") -> list[datetime]:
-        """Return when planned messages about this task were sent by their first channel. `key_prefix`: their keys'."""
+        """Return when planned messages about this task went out by their first channel. `key_prefix`: of their keys."""
         shared = select(SHARE.c.delivery).where(SHARE.c.task == task)
         about = select(DELIVERY.c.id).where(DELIVERY.c.task == task).union(shared)
         counted = DELIVERY.c.id.in_(about) & DELIVERY.c.purpose.in_(PLANNED) & (DELIVERY.c.rung == 0)

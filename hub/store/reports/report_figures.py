@@ -27,7 +27,8 @@ def _half(column: str) -> str:
     return f"(CAST(:lower AS boolean) IS NULL OR ({column} < '80000000-0000-0000-0000-000000000000') = :lower)"
 
 
-# The row of a message about several contracts names the first; `delivery_share` names all. Whoever signed was reached.
+# The row of a message about several contracts names the first; `delivery_share` names all. A signer who signed was
+# reached.
 _REACHED = f"""
   state IN ('SIGNED', 'COMPLETED')
   OR id IN (SELECT contract FROM delivery WHERE created_at >= :begin AND state = 'delivered' AND {_TO_SIGNERS}

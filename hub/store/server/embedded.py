@@ -300,7 +300,7 @@ class EmbeddedPostgres:
             )
 
     def _lives(self) -> bool:
-        """Return whether the process named in `postmaster.pid` is the server of these files, ready or not."""
+        """Return whether the process in `postmaster.pid` is the server of these files: ready, recovering or hung."""
         try:
             return (Path("/proc") / str(self.server_pid()) / "cwd").readlink() == self.data
         except (OSError, ValueError, IndexError):

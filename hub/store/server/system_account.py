@@ -89,7 +89,7 @@ class DatabaseOwner:
         claim.write_text(str(folder))
 
     def reachable_programs(self, programs: Path) -> Path:
-        """Return the programs, or a copy in the state folder if this account cannot reach them (in a home folder)."""
+        """Return the programs, or a copy in the state folder if this account cannot reach them (a home folder, say)."""
         if self.may_enter(programs / "postgres"):
             return programs
         if not self.is_root:

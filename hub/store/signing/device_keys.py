@@ -32,7 +32,7 @@ _CERTIFICATES_DUE = SqlStatement(
 
 class AppKeys(EncryptedRepository):
     async def find_by_public_key(self, spki: bytes, *, hold: bool = False) -> AppKey | None:
-        """Return the key with this SubjectPublicKeyInfo (DER). `hold`: it cannot be revoked meanwhile."""
+        """Return the key with this SubjectPublicKeyInfo (DER). `hold`: no revocation until the commit."""
         return await self._one(_HOLD if hold else _FIND, {"spki": hash_spki(spki)})
 
     async def get(self, key: UUID, *, lock: bool = False) -> AppKey | None:

@@ -34,7 +34,7 @@ class Passkeys(Repository):
         return await self._connection.count(PASSKEY, PASSKEY.c.person == person)
 
     async def lock(self, credential_id: bytes, person: str, rp_id: str) -> Passkey | None:
-        """Lock a valid passkey and return it, or None. Concurrent answers of one passkey wait for each other."""
+        """Lock a valid passkey and return it, or None. Of concurrent answers, each sees the counter of the last."""
         found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))
         return await self._connection.find(_passkey, found.with_for_update())
 

@@ -21,7 +21,7 @@ from hub.store.tables.staff import LOGIN_FAILURE as FAILURE, STAFF, STAFF_DIRECT
 _STAFF = [STAFF.c[name] for name in Staff.__dataclass_fields__]
 # The time of a session's last use is stored this precisely.
 SEEN_EVERY = timedelta(minutes=1)
-# Each request of the console runs these two.
+# Each request of the console runs these two, so they are compiled once.
 _FIND_SESSION = SqlStatement(
     select(
         *_STAFF,
@@ -47,7 +47,7 @@ _NOTE_SEEN = SqlStatement(
 
 
 def key_hash(secret: str) -> bytes:
-    """Return the hash by which API keys and staff session secrets are stored. Both are random: no key is needed."""
+    """Return the hash by which API keys and staff session secrets are stored. Both are random, so it needs no key."""
     return hashlib.sha256(b"desk:" + secret.encode()).digest()
 
 

@@ -39,7 +39,7 @@ class Owners(Repository):
         return await self._one(STAFF_DIRECTORY.c.id == staff)
 
     async def find_manager(self, campuses: Sequence[str]) -> Staff | None:
-        """Return the manager of the first of these campuses that has one. At headquarters, other leaders count."""
+        """Return the manager of the first of these campuses that has one. At headquarters, other leaders count too."""
         for campus in campuses:
             for role in LEADING_ROLES:
                 if found := await self._one((STAFF_DIRECTORY.c.campus == campus) & (STAFF_DIRECTORY.c.role == role)):

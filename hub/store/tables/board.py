@@ -4,7 +4,7 @@ from sqlalchemy import Index, Table, text as sql
 
 from hub.store.tables.columns import bytes_, counter, day, flag, integer, metadata, moment, uuid, words
 
-# An act of staff on many contracts. `deadline`: a day, at each campus. `reason_sealed`: empty once all is done.
+# An act of staff on many contracts. `deadline`: a day by each campus's clock. `reason_sealed`: empty once all is done.
 BULK_ACT = Table(
     "bulk_act",
     metadata,

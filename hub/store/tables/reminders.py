@@ -36,7 +36,7 @@ REMINDER_ENTRY = Table(
 )
 
 
-# One task of a bulk reminder (`act`). Its `outcome` is written in the transaction of its message, which is sent once.
+# One task of a bulk reminder (`act`). `outcome`: written in the transaction of its message, so that it is sent once.
 MANY_REMINDED = Table(
     "many_reminded",
     metadata,

@@ -167,7 +167,7 @@ ALERT = Table(
 )
 
 
-# A request to change the phone number of a person in all contracts. It needs two approvals, e.g. the old phone's code.
+# A request to change a person's phone number in all contracts. It needs two approvals; the old phone's code is one.
 PHONE_CHANGE = Table(
     "phone_change",
     metadata,

@@ -67,7 +67,7 @@ class Upload:
             self._timeout.reschedule(asyncio.get_running_loop().time() + BLOCK_TIMEOUT)
 
     def store(self, size: int) -> None:
-        """Count bytes that are about to be written to the disk. Raises ManyFiles or ManyChecks if they are too many."""
+        """Count bytes that are to be written to the disk. Raises ManyFiles or ManyChecks if there are too many."""
         if self.share.size + size > MAX_BYTES_OF_ONE:
             raise ManyFiles(retry_after=RETRY_AFTER)
         if self.limits.size + size > MAX_BYTES:

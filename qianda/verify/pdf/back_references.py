@@ -29,7 +29,7 @@ class BackReferences:
         return self._of_object.keys()
 
     def advance(self, after: Document, written: Iterable[int]) -> None:
-        """Move on to the next revision. `after` is the document in it, `written` the numbers of its objects."""
+        """Move on to the next revision. `after` is the document in it, `written` the objects that it wrote."""
         self._counts.subtract(self._of_trailer)
         self._of_trailer = referred(after.trailer)
         self._counts.update(self._of_trailer)

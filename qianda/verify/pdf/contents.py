@@ -144,7 +144,7 @@ def colours_used(content: bytes, stencils: Container[str]) -> Iterator[tuple[str
     Also yield each operator that draws in colours of its own; `/DeviceCMYK`, whose numbers mean ink rather than light;
     `<<`, because a dictionary in the contents could look like any operator; and a `Q` without its `q`.
     """
-    saved, fills, strokes = list[tuple[bool, bool]](), False, False  # whether a colour for areas, lines is set
+    saved, fills, strokes = list[tuple[bool, bool]](), False, False  # whether colours for areas and lines are set
     for found in _COLOUR.finditer(content):
         if not found["operator"]:
             continue

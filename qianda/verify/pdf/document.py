@@ -10,7 +10,7 @@ Entries = dict[str, Value]
 
 
 class Document:
-    """The objects of a document by number, and its trailer. Methods raise NotOurForm if one is missing."""
+    """The objects of a document by number, and its trailer. Methods raise NotOurForm if a reference leads nowhere."""
 
     def __init__(self, objects: Mapping[int, Value], trailer: Entries) -> None:
         self.objects = objects

@@ -42,7 +42,7 @@ _RANGE: Final[Value] = [0, 1, 0, 1, 0, 1]
 
 
 def is_only_ink(document: Document, picture: Stream) -> bool:
-    """Return whether the picture cannot put another text in the place of one below it."""
+    """Return whether the picture cannot put another text in place of one below it."""
     waiting, seen, inks = list[Value]([picture]), set[int](), _Inks()
     while waiting:
         one = waiting.pop()
@@ -66,8 +66,8 @@ def is_only_ink(document: Document, picture: Stream) -> bool:
 
 
 class _Inks:
-    """The colours and blend modes in the parts of a picture, and whether one of them is a group. In a group, what is
-    drawn is not mixed with the page, but first with the rest of the group."""
+    """The colours and blend modes in the parts of a picture, and whether one part is a group. What a group draws is
+    first mixed with the rest of the group, not with the page."""
 
     def __init__(self) -> None:
         self.colours = set[tuple[str, tuple[float, ...]]]()
@@ -75,7 +75,7 @@ class _Inks:
         self.has_groups = False
 
     def add(self, document: Document, one: Value, entries: Entries) -> bool:
-        """Add a part of the picture. Return False if something in it could be light, or be drawn in different ways."""
+        """Add a part of the picture. Return False if it could be light, or programs could draw it in different ways."""
         mode = document.entry(entries, "/BM")
         if not isinstance(mode, str | None):
             return False
@@ -103,8 +103,8 @@ def _adds_ink(document: Document, one: Value, entries: Entries) -> bool:
 
 
 def _is_multiplied(document: Document, picture: Stream) -> bool:
-    """Return whether the picture only draws one form that is multiplied with the page. Nothing in the form may end
-    that."""
+    """Return whether the picture does nothing but draw one form, in a graphics state that multiplies it with the page.
+    Whether something in the form sets another blend mode, the caller checks."""
     content = unpacked(picture) or b""
     states = document.dictionary(document.dictionary(picture.entries, "/Resources"), "/ExtGState")
     named = [document.dictionary(states, name.decode("ascii")) for name in _STATE.findall(content)]

@@ -12,7 +12,7 @@ MAX_UNPACKED_BYTES: Final = 64 << 20
 
 
 def unpacked(stream: Value) -> bytes | None:
-    """Return the bytes of a stream that is unpacked or packed by Flate alone. None: programs may differ."""
+    """Return the bytes of a stream that is unpacked or packed by Flate alone. None: programs may get other bytes."""
     if not isinstance(stream, Stream) or "/DecodeParms" in stream.entries:
         return None
     used = stream.entries.get("/Filter")

@@ -130,7 +130,7 @@ def _add_rows(table: XlsxTable, say: labels.Speech, rows: Sequence[BoardRow]) ->
 
 
 async def _rows(visit: StaffVisit, exported: Exported) -> AsyncIterator[Sequence[BoardRow]]:
-    """Yield the contracts, in the order of the board, in batches with a transaction each. So there may be a few more or
+    """Yield the contracts in the order of the board, in batches with a transaction each. So there may be a few more or
     fewer than were counted before."""
     sort, after = exported.sort, None
     while True:

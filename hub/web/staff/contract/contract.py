@@ -125,7 +125,7 @@ def _wording(visit: StaffVisit, found: Contract, deliveries: Sequence[Delivery])
 
 
 async def _name_actors(visit: StaffVisit, tx: Transaction, actors: set[str]) -> dict[str, str]:
-    """Return the names of those who did something, by actor. A key of another campus is only called a key."""
+    """Return the names of those who did something, by actor. A key whose name is not visible here is "an API key"."""
     translate = translator(visit.request)
     keys = {actor: translate("an API key") for actor in actors if actor.startswith("api:")}
     named = await names_of(tx, actors) | await names_of_keys(tx)

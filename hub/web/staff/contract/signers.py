@@ -1,4 +1,4 @@
-"""What staff do about one signer of a contract: show the full number, revoke a device."""
+"""Show staff the full number of a contract's signer, and let them revoke a signer's device."""
 
 from __future__ import annotations
 

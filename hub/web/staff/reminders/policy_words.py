@@ -69,7 +69,7 @@ def write_durations(sent: Mapping[str, str]) -> dict[str, str]:
 
 
 def split_duration(written: str, unit: str) -> tuple[str, str]:
-    """Return number and unit of a written duration. What is no duration is returned unchanged, with `unit`."""
+    """Return number and unit of a written duration. A text that is none is returned unchanged, with `unit`."""
     match = _WRITTEN.fullmatch(written)
     return (match[1], match[2]) if match else (written, unit)
 

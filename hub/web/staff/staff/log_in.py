@@ -135,7 +135,7 @@ def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
 
 
 async def begin_session(request: web.Request, known: StaffLogin, *, pending: bool, by_provider: bool = False) -> str:
-    """Begin a session in this browser. Return its secret. Raises LoginRequired if the account has changed since."""
+    """Begin a session in this browser; return its secret. Raises LoginRequired if the account has changed meanwhile."""
     secret = secrets.token_urlsafe(32)
     life = choose_life(request, pending=pending, by_provider=by_provider)
     browser = browser_name(request.headers.get("User-Agent", ""))
@@ -147,7 +147,7 @@ async def begin_session(request: web.Request, known: StaffLogin, *, pending: boo
 
 
 def choose_life(request: web.Request, *, pending: bool = False, by_provider: bool = False) -> timedelta:
-    """Return how long a session lasts that begins now. `pending`, `by_provider`: see `NewStaffSession`."""
+    """Return how long a new session lasts. `pending`, `by_provider`: see `NewStaffSession`."""
     if pending:
         return PENDING_LIFE
     return timedelta(minutes=request.app[HUB].settings.oidc.session_minutes) if by_provider else SESSION_LIFE
