@@ -62,7 +62,7 @@ class CertificateOfSomebodyElse(Refused):
 
 
 class CustodyTooLow(Refused):
-    """A key's custody is too low for the contract. `held`: where it is, as proved; `accepted`: what the template allows."""
+    """A key's custody is too low for the contract. `held`: where it is, as proved; `accepted`: by the template."""
 
     code = "custody-too-low"
     sentence = "This contract requires a different kind of key; the page lists the accepted kinds. Nothing was signed."
