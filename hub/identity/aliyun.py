@@ -44,7 +44,7 @@ _SAID: Final = {"1": True, "2": False, "3": False}  # the same, not the same, no
 
 
 class AliyunIdentityOptions(BaseModel):
-    """`factors`: 2 (name, document) or 3 (and the mobile number on file). `deadline`: seconds for a whole call."""
+    """Options. `factors`: 2 (name, document) or 3 (and the mobile number). `deadline`: seconds for a whole call."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
