@@ -61,7 +61,7 @@ class SeveralTimestamps:
         raise TimestampUnavailable("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
 
     async def check(self) -> str:
-        """Ask each service. Raises TimestampUnavailable that names those that fail, or have another time."""
+        """Ask each service. Raises TimestampUnavailable that names those that fail, or whose clock is off."""
         failures = []
         for name, service in self.services.items():
             asked_at = self._clock()

@@ -58,7 +58,8 @@ class Sm2TokenKey(SignsEach):
         return cls(label, sm2.write_spki(point), token, mechanism)
 
     async def sign(self, message: bytes) -> bytes:
-        """Return an SM2 signature with SM3 in DER. Raises TokenUnavailable if the token fails, or gives another answer."""
+        """Return an SM2 signature with SM3 in DER. Raises TokenUnavailable if the token fails, or answers anything
+        else."""
         point = self.spki[-2 * sm2.NUMBER_BYTES :]
         data = sm2.message_digest(point, message) if self._mechanism.takes_hash else message
         answer = await self._token.sign_as_vendor(self.label, data, self._mechanism.number)

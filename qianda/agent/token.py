@@ -42,7 +42,7 @@ _NOT_SO = (errors.MechanismInvalid, errors.FunctionNotSupported, errors.Mechanis
 
 
 def plugged_in(module: str) -> list[TokenDevice]:
-    """Return the initialised tokens, plugged in. Raises AgentTrouble if there are none, or the module does not load."""
+    """Return the initialised tokens present. Raises AgentTrouble if there is none, or the module does not load."""
     try:
         slots = pkcs11.lib(module).get_slots(token_present=True)
     except (OSError, RuntimeError) as error:  # PKCS11Error is a RuntimeError as well

@@ -129,7 +129,8 @@ async def _apply_callback(
 async def _confirm_reports(
     services: Services, provider: Provider, reports: Sequence[ReceiptReport]
 ) -> list[ReceiptReport | None]:
-    """Return the confirmed reports; None for one that the provider does not confirm, or whose message is unknown."""
+    """Return the confirmed reports: None for one that the provider does not confirm, or whose message is not known
+    (yet)."""
     return list(await asyncio.gather(*(_confirm_report(services, provider, each) for each in reports)))
 
 

@@ -1,4 +1,4 @@
-"""Embed a signer's accepted signature. If its certificate ended or was revoked, the signer signs again."""
+"""Embed a signer's accepted signature. If its certificate was revoked or expired by then, the signer signs again."""
 
 from __future__ import annotations
 
