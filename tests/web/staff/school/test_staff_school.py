@@ -81,7 +81,7 @@ async def test_all_faults_are_named_in_the_readers_language_and_nothing_changes(
     misread = before.replace("lessons = ", "lessons = -", 1).replace('name = "合肥校区"', 'name = "合肥老校区"')
     assert (await console.post("/staff/school/apply", {"text": misread})).status == 422
     broken = await console.post("/staff/school", {"text": "= no TOML"})
-    assert broken.status == 422 and "文件 : 不是有效的 TOML 文件" in broken.words
+    assert broken.status == 422 and "文件 ：不是有效的 TOML 文件" in broken.words
     assert (await console.get("/staff/school/school.toml")).text == before
 
 
