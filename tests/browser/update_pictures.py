@@ -77,6 +77,13 @@ def picture_in_another_mode(revision: Revision) -> None:
 
 
 @_picture
+def picture_whose_colours_are_turned_round(revision: Revision) -> None:
+    """What is dark comes out light (ISO 32000-2 10.5)."""
+    turned = b"<< /FunctionType 2 /Domain [ 0 1 ] /N 1 /C0 [ 1 ] /C1 [ 0 ] >>"
+    edit(revision, picture_of(revision), b"/BM /Multiply", b"/BM /Multiply /TR " + turned)
+
+
+@_picture
 def picture_that_is_a_group(revision: Revision) -> None:
     edit(revision, picture_of(revision), b"/BBox", b"/Group << /S /Transparency >> /BBox")
 

@@ -12,6 +12,8 @@ const PICTURE_ENTRIES = new Set(
 // Contents that do nothing but draw one form in certain graphics states, and contents that draw nothing.
 const FRAME = /^(?:q |\/[A-Za-z]+ gs |(?:-?\d+(?:\.\d+)? ){6}cm )+\/[A-Za-z]+ Do(?: Q)*$/;
 const EMPTY = /^[qQ \n]*$/;
+// A group, and functions that make dark colours light.
+const BANNED = ['/Group', '/TR', '/TR2'];
 
 /** @param {string} reason @returns {never} */
 export function refuse(reason) {
@@ -78,7 +80,8 @@ function checkMultiplied(picture, stream, read) {
       waiting.push(read(one.number));
     } else if (Array.isArray(one)) waiting.push(...one);
     else if (one instanceof Map) {
-      if (one.has('/Group') || (one.get('/BM') ?? '/Multiply') !== '/Multiply') refuse('the picture could hide what is below it');
+      const isBanned = BANNED.some((name) => one.has(name)) || (one.get('/BM') ?? '/Multiply') !== '/Multiply';
+      if (isBanned) refuse('the picture could hide what is below it');
       waiting.push(...one.values());
     }
   }
