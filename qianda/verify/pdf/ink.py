@@ -30,8 +30,8 @@ _MULTIPLY: Final = "/Multiply"
 # A picture that does nothing but draw one form in certain graphics states.
 _FRAME = re.compile(rb"(?:q |/[A-Za-z]+ gs |(?:-?\d+(?:\.\d+)? ){6}cm )+/[A-Za-z]+ Do(?: Q)*")
 _STATE = re.compile(rb"(/[A-Za-z]+) gs ")
-# Patterns, and letters that are drawn in colours of their own.
-_OTHER_COLOURS: Final = {"/PatternType", "/ShadingType", "/CharProcs"}
+# Patterns, letters that are drawn in colours of their own, and functions that make dark colours light (10.5).
+_OTHER_COLOURS: Final = {"/PatternType", "/ShadingType", "/CharProcs", "/TR", "/TR2"}
 # Colour spaces in which small numbers may be light.
 _OTHER_SPACES: Final = {
     *("/DeviceCMYK", "/Indexed", "/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab", "/Pattern")
