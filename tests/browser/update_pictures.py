@@ -21,28 +21,20 @@ def picture_with_a_matrix(revision: Revision) -> None:
     edit(revision, picture_of(revision), b"/BBox", b"/Matrix [9 0 0 9 0 0] /BBox")
 
 
-@_picture
-def picture_without_bounds(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"", revision.objects[number])
+def _with_bounds(bounds: bytes) -> Change:
+    def change(revision: Revision) -> None:
+        number = picture_of(revision)
+        revision.objects[number] = re.sub(rb"/BBox \[.*?\]", bounds, revision.objects[number])
+
+    return change
 
 
-@_picture
-def picture_of_no_width(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 7 0 7 60 ]", revision.objects[number])
-
-
-@_picture
-def picture_of_no_height(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 60 90 60.0 ]", revision.objects[number])
-
-
-@_picture
-def picture_with_three_corners(revision: Revision) -> None:
-    number = picture_of(revision)
-    revision.objects[number] = re.sub(rb"/BBox \[.*?\]", b"/BBox [ 0 0 90 ]", revision.objects[number])
+CHANGES |= {
+    "picture without bounds": _with_bounds(b""),
+    "picture of no width": _with_bounds(b"/BBox [ 7 0 7 60 ]"),
+    "picture of no height": _with_bounds(b"/BBox [ 0 60 90 60.0 ]"),
+    "picture with three corners": _with_bounds(b"/BBox [ 0 0 90 ]"),
+}
 
 
 @_picture

@@ -24,6 +24,7 @@ from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify.findings import UnreadablePdf
 from qianda.verify.pdf.drawing import find_drawn_differently
+from qianda.verify.pdf.signature_objects import NotSigning, check_apart
 from qianda.verify.pdf.signed_file import SignedFile
 
 POINTS_PER_MM: Final = 72 / 25.4
@@ -85,10 +86,12 @@ def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:
 
 
 def _check_apart(boxes: list[list[Any]]) -> None:
-    """Raise ValueError if two fields overlap, because nobody could sign the second one (docs/file-format.md, 5)."""
-    for (_, page, left, bottom, right, top), (name, other, *corners) in combinations(boxes, 2):
-        if page == other and left < corners[2] and corners[0] < right and bottom < corners[3] and corners[1] < top:
-            raise ValueError(f"the place overlaps another one:\n{name}")
+    """Raise ValueError if two fields overlap: the verifier's rule, so nobody could sign the second one."""
+    for (_, page, *corners), (name, other, *others) in combinations(boxes, 2):
+        try:
+            check_apart(corners, [others] if page == other else [])
+        except NotSigning:
+            raise ValueError(f"the place overlaps another one:\n{name}") from None
 
 
 def _box(pdf: bytes, frames: list[Any], name: str, text: str) -> list[Any]:
