@@ -150,6 +150,20 @@ BAD: dict[str, tuple[str, Mapping[str, object]]] = {
     "id type": ("id-type", {"guardian_id_type": "驾驶证"}),
     "no birth date": ("birth-date", {"student_id_type": "护照", "student_id_number": "X0000001"}),
     "birth date unreadable": ("birth-date", {"student_birth_date": "last spring"}),
+    "birth date in the future": (
+        "birth-date-impossible",
+        {"student_id_type": "护照", "student_id_number": "X0000001", "student_birth_date": "2099-01-01"},
+    ),
+    "birth date of two hundred years ago": (
+        "birth-date-impossible",
+        {
+            "student_id_type": "护照",
+            "student_id_number": "X0000001",
+            "student_birth_date": "1826-01-01",
+            "student_phone": "19000000002",
+        },
+    ),
+    "born in the future by the ID number": ("birth-date-impossible", {"student_id_number": "340104209912010073"}),
     "birth date differs": ("birth-date-differs", {"student_birth_date": "2014-03-06"}),
     "phone missing": ("phone-missing", {"guardian_phone": None}),
     "phone wrong": ("phone-wrong", {"guardian_phone": "1900000000"}),

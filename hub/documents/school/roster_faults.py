@@ -53,6 +53,12 @@ class Fault(Enum):
         "The birth date is missing or cannot be read",
         "Write it like 2014-03-05; it is required without a Chinese ID number",
     )
+    BIRTH_DATE_IMPOSSIBLE = (
+        "出生日期不在 1900 年至今天之间",
+        "请核对出生日期和证件号码",
+        "The birth date is not between 1900 and today",
+        "Check the birth date and the document number",
+    )
     BIRTH_DATE_DIFFERS = (
         "出生日期与证件号码不一致",
         "请核对两者，以证件为准",

@@ -17,6 +17,7 @@ from hub.errors import BadInput
 from hub.model.contract.person import (
     IdDocument,
     IdType,
+    can_be_birth_date,
     is_minor,
     mask_id,
     mask_name,
@@ -166,7 +167,7 @@ class _Line:
         course = self._course(campus)
         language = self._language()
         name, document = self._name("student"), self._document("student")
-        born = self._birth_date(document)
+        born = self._birth_date(document, today)
         # Without a birth date it is unknown whether a guardian is needed. If a guardian is entered, they are checked.
         minor = is_minor(born, today) if born else self._any("guardian_name", "guardian_id_number")
         signers = tuple(self._signers(minor, name, document, language))
@@ -290,7 +291,7 @@ class _Line:
             fault = Fault.ID_LOST_ZEROS if _lost_zeros(cell, id_type) else Fault.ID_WRONG
             raise _Stop(fault, column, mask_id(strip_separators(text))) from None
 
-    def _birth_date(self, document: IdDocument | None) -> date | None:
+    def _birth_date(self, document: IdDocument | None, today: date) -> date | None:
         column = "student_birth_date"
         cell, said = self._cells.get(column), document.birth_date if document else None
         written = _date(cell)
@@ -299,7 +300,10 @@ class _Line:
             return None
         if written is not None and said is not None and written != said:
             self.stops.append(_Stop(Fault.BIRTH_DATE_DIFFERS, column, str(written)))
-        return said or written
+        born = said or written
+        if born is not None and not can_be_birth_date(born, today):
+            self.stops.append(_Stop(Fault.BIRTH_DATE_IMPOSSIBLE, column if said is None else "student_id_number"))
+        return born
 
     def _phone(self, who: str) -> str:
         column = f"{who}_phone"

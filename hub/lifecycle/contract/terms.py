@@ -24,7 +24,15 @@ from hub.documents.contract.contract_data import (
 from hub.documents.contract.wording import day, minute
 from hub.errors import BadInput, GuardianRequired
 from hub.model.contract.contract import Contract
-from hub.model.contract.person import IdDocument, format_id_type, is_minor, mask_id, mask_phone, same_name
+from hub.model.contract.person import (
+    IdDocument,
+    can_be_birth_date,
+    format_id_type,
+    is_minor,
+    mask_id,
+    mask_phone,
+    same_name,
+)
 from hub.model.contract.signer import Role
 from hub.model.school.course import Campus, Course
 
@@ -32,6 +40,14 @@ ROLE_WORDS = {
     Role.STUDENT: {"zh": "学员", "en": "Student"},
     Role.GUARDIAN: {"zh": "监护人", "en": "Guardian"},
     Role.REPRESENTATIVE: {"zh": "校方代表", "en": "School representative"},
+}
+MUST_BE_ADULT = {
+    Role.GUARDIAN: "a guardian must be an adult",
+    Role.REPRESENTATIVE: "the school's representative must be an adult",
+}
+MUST_NOT_BE_STUDENT = {
+    Role.GUARDIAN: "the guardian must not be the student",
+    Role.REPRESENTATIVE: "the school's representative must not be the student",
 }
 DEFAULT_RELATION = {"zh": "监护人", "en": "guardian"}
 REHEARSAL_WORDS = {"zh": "演练，不产生任何效力", "en": "A rehearsal, without any effect"}
@@ -65,14 +81,17 @@ class DrawnStudent:
 
 
 def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -> None:
-    """Check that a guardian signs for a student under 18, that student or guardian is a signer, and that no guardian is
-    under 18 by their own document.
+    """Check that a guardian signs for a student under 18, that student or guardian is a signer, and that nobody who
+    signs for others is under 18 by their own document.
 
-    Raises GuardianRequired for a minor without a guardian; BadInput otherwise, and if the age is unknown.
+    Raises GuardianRequired for a minor without a guardian; BadInput otherwise, and if the age is unknown or impossible.
     """
+    if student.birth_date is not None and not can_be_birth_date(student.birth_date, on):
+        field = "student.id_number" if student.document.birth_date else "student.birth_date"
+        raise BadInput("the birth date must be between 1900 and today", field=field)
     for number, each in enumerate(signers):
-        if each.role is Role.GUARDIAN and each.document.birth_date and is_minor(each.document.birth_date, on):
-            raise BadInput("a guardian must be an adult", field=f"signers[{number}].id_number")
+        if each.role in MUST_BE_ADULT and each.document.birth_date and is_minor(each.document.birth_date, on):
+            raise BadInput(MUST_BE_ADULT[each.role], field=f"signers[{number}].id_number")
     roles = {signer.role for signer in signers}
     if Role.GUARDIAN in roles:
         return
@@ -87,15 +106,16 @@ def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -
 
 
 def check_student(student: DrawnStudent, signers: Sequence[DrawnSigner]) -> None:
-    """Check that a signing student is the student of the contract, and that no guardian is. Raises BadInput."""
+    """Check that a signing student is the student of the contract, and that nobody else who signs is. Raises
+    BadInput."""
     for number, each in enumerate(signers):
         where, themselves = f"signers[{number}]", each.document == student.document
         if each.role is Role.STUDENT and not themselves:
             raise BadInput("a student who signs must be the student of the contract", field=f"{where}.id_number")
         if each.role is Role.STUDENT and not same_name(each.name, student.name):
             raise BadInput("a student who signs must be the student of the contract", field=f"{where}.name")
-        if each.role is Role.GUARDIAN and themselves:
-            raise BadInput("the guardian must not be the student", field=f"{where}.id_number")
+        if each.role in MUST_NOT_BE_STUDENT and themselves:
+            raise BadInput(MUST_NOT_BE_STUDENT[each.role], field=f"{where}.id_number")
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,10 @@ def compute_age(birth_date: date, day: date) -> int:
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
 
 
+def can_be_birth_date(birth_date: date, day: date) -> bool:
+    return _EARLIEST_BIRTH <= birth_date <= day
+
+
 def is_minor(birth_date: date, day: date) -> bool:
     return compute_age(birth_date, day) < ADULT_AGE
 

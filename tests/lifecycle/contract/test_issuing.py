@@ -68,6 +68,26 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
         },
         "student.birth_date",
     ),
+    "a birth date in the future": (
+        {"student": NewStudent("Anna Lind", "passport", "P1234567", date(2099, 1, 1))},
+        "student.birth_date",
+    ),
+    "a birth date of two hundred years ago": (
+        {"student": NewStudent("Anna Lind", "passport", "P1234567", date(1826, 1, 1))},
+        "student.birth_date",
+    ),
+    "an ID number of somebody not born yet": (
+        {"student": NewStudent("陈小满", "cn-id", cn_id("20991201", 7))},
+        "student.id_number",
+    ),
+    "a representative who is the student": (
+        {"signers": (FATHER, replace(head(), id_number=MINOR_ID))},
+        "signers[1].id_number",
+    ),
+    "a representative under 18": (
+        {"signers": (FATHER, replace(head(), id_number=cn_id("20091201", 7)))},
+        "signers[1].id_number",
+    ),
     "a deadline that has passed": ({"deadline": datetime(2020, 1, 1).astimezone()}, "deadline"),
     "a deadline without a zone": ({"deadline": datetime(2027, 1, 1)}, "deadline"),  # noqa: DTZ001 - that is the point
 }
