@@ -63,7 +63,7 @@ class PeriodicTasks:
 
     @property
     def _round(self) -> tuple[Callable[[], Awaitable[None]], ...]:
-        return self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep
+        return self.reconcile, self.reroute, self.process_remaining_callbacks, self.upkeep, self.call_webhooks
 
     @property
     def loops(self) -> list[Loop]:
@@ -201,7 +201,7 @@ class PeriodicTasks:
             await asyncio.gather(*(work(each) for each in new))
 
     async def upkeep(self) -> None:
-        """Give everything that is due another try, from stuck contracts to webhooks, and see to the staff tasks."""
+        """Give everything that is due another try, and see to the staff tasks."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.claim_hub_steps(tx.now)):
                 await ask_again(tx, contract)
@@ -213,4 +213,7 @@ class PeriodicTasks:
             await plan_due_packages(tx)
         await log_errors(finish_moot_tasks(self._services))
         await log_errors(escalate_tasks(self._services))
+
+    async def call_webhooks(self) -> None:
+        """Call the webhooks that are due. A receiver that does not answer holds up no other task."""
         await log_errors(tell_of_ended_jobs(self._services))

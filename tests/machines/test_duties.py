@@ -14,7 +14,17 @@ from hub.worker.periodic_tasks import PeriodicTasks
 from tests.running import running_hub, until
 from tests.statements import noted_statements
 
-DUTIES = {"settle", "reroute", "hear_again", "upkeep", "count_rows", "purge", "build_hash_tree", "mail_reports"}
+DUTIES = {
+    "settle",
+    "reroute",
+    "hear_again",
+    "upkeep",
+    "call_webhooks",
+    "count_rows",
+    "purge",
+    "build_hash_tree",
+    "mail_reports",
+}
 
 
 class Counting(PeriodicTasks):
@@ -33,6 +43,9 @@ class Counting(PeriodicTasks):
 
     async def upkeep(self) -> None:
         self.rounds["upkeep"] += 1
+
+    async def call_webhooks(self) -> None:
+        self.rounds["call_webhooks"] += 1
 
     async def count_rows(self) -> None:
         self.rounds["count_rows"] += 1

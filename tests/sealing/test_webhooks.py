@@ -90,6 +90,17 @@ async def test_told_until_it_is_taken(running: Running, receiver: Receiver) -> N
     assert (told["data"]["job"], told["data"]["sealed"], told["data"]["state"]) == (job["id"], 1, "done")
 
 
+async def test_upkeep_waits_for_no_receiver(running: Running, receiver: Receiver) -> None:
+    client, periodic = await granted_client(running), running.worker.periodic
+    _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60", webhook="registry")
+    await run_seal_job(running.hub.services, UUID(job["id"]), lambda: True)
+    before = len(receiver.calls)
+    await periodic.upkeep()
+    assert len(receiver.calls) == before
+    await periodic.call_webhooks()
+    assert len(receiver.calls) == before + 1
+
+
 async def test_files_are_deleted_after_their_time(running: Running) -> None:
     client, services = await granted_client(running), running.hub.services
     _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60")
