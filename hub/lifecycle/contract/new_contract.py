@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from hub.errors import BadInput
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
 from hub.model.contract.signer import Representative, Role, Signer
 from hub.model.reminders.schedule import FirstSend
+from hub.model.reports.weekly_report import check_address
 
 # The template if neither the input nor the course names one.
 DEFAULT_TEMPLATE = "course"
@@ -95,6 +97,16 @@ def student_of(values: Mapping[str, Any]) -> NewStudent:
 
 
 def signer_of(values: Mapping[str, Any]) -> NewSigner:
-    return NewSigner(
-        **(dict(values) | {"role": Role(values["role"]), "channels": tuple(values.get("channels", ("sms",)))})
-    )
+    channels = tuple(values.get("channels", ("sms",)))
+    return drop_wrong_email(NewSigner(**(dict(values) | {"role": Role(values["role"]), "channels": channels})))
+
+
+def drop_wrong_email(signer: NewSigner) -> NewSigner:
+    """Return a signer on file, without an e-mail address that is none: version 0.3.0 checked none, and what it stored
+    must not stop a reissue."""
+    try:
+        check_address(signer.email or "")
+    except BadInput:
+        others = tuple(each for each in signer.channels if each != "email")
+        return replace(signer, email=None, channels=others or ("sms",))
+    return signer

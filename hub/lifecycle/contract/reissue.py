@@ -13,7 +13,7 @@ from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
 from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, opening_issue, prepare_contract
-from hub.lifecycle.contract.new_contract import NewContract, NewSigner, signer_of, student_of
+from hub.lifecycle.contract.new_contract import NewContract, NewSigner, drop_wrong_email, signer_of, student_of
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import read_copies
@@ -126,7 +126,7 @@ async def plan_replacement(
         )
     by = replacement.by
     here = replace(by, role=leaving.role, order=leaving.order, channels=_channels(leaving, by))
-    people = [here if each is leaving else NewSigner.of(each) for each in signers]
+    people = [here if each is leaving else drop_wrong_email(NewSigner.of(each)) for each in signers]
     return await plan_again(services, scope, contract_id, people)
 
 

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from hub.errors import BadInput, ContractNotFound, GuardianRequired, UndrawableText
+from hub.lifecycle.contract import draw
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewStudent
-from hub.lifecycle.contract.reissue import reissue
+from hub.lifecycle.contract.reissue import Replacement, plan_replacement, reissue
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.signer import Role
 from hub.model.school.entered_day import default_deadline
 from hub.model.staff.scope import EVERYTHING, Scope
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub, sent
-from tests.lifecycle.people import ADULT, adult, father, head
+from tests.lifecycle.people import ADULT, adult, father, head, mother
 from tests.lifecycle.signer import completed, contract_now, deliver, person, record_of, signed
 from tests.poster_visits import cn_id
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, minor_with_guardian
@@ -207,6 +209,26 @@ async def test_issuing_anew_ends_the_old_one_without_telling_the_signer_twice() 
         assert (ended.state, ended.replaced_by, new.replaces) == (ContractState.VOIDED, new.id, old.id)
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation"] * 2
         assert (await record_of(running, old))[-2:] == ["voided", "replaced"]
+
+
+async def test_an_address_that_was_not_checked_before_stops_no_reissue(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with quiet_hub() as running:
+        parents = (
+            replace(FATHER, email="father at home", channels=("email",)),
+            replace(mother(), email="mother at home", channels=("email", "sms")),
+        )
+        with monkeypatch.context() as as_before:
+            as_before.setattr(draw, "check_address", lambda text, field: text)
+            old = await running.issue_minor(signers=parents)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            leaving, _ = await tx.contracts.list_signers(old.id)
+        by = Replacement(leaving.id, replace(adult(), role=Role.GUARDIAN))
+        wanted = await plan_replacement(running.hub.services, EVERYTHING, old.id, by)
+        new = await reissue(running.hub.services, EVERYTHING, old.id, "staff:test")
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            signers = await tx.contracts.list_signers(new.id)
+        assert [(each.email, each.channels) for each in wanted.signers] == [(None, ("sms",))] * 2
+        assert [(each.email, each.channels) for each in signers] == [(None, ("sms",))] * 2
 
 
 async def test_a_deadline_moves_only_to_where_one_may_be() -> None:
