@@ -43,12 +43,15 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def _away_told() -> Iterator[None]:
-    """Raise FilesUnavailable in place of an error of the store, except for a missing file and a full disk."""
+def _away_told(*, writes: bool = False) -> Iterator[None]:
+    """Raise FilesUnavailable in place of an error of the store, except for a missing file and a full disk. `writes`: a
+    file is written, so what is missing is the bucket."""
     try:
         yield
-    except (NotFoundError, FileNotFoundError):
-        raise
+    except (NotFoundError, FileNotFoundError) as error:
+        if not writes:
+            raise
+        raise FilesUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
     except (BaseError, OSError) as error:
         raise FilesUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
 
@@ -121,7 +124,7 @@ class Files:
         FilesUnavailable."""
         sha256 = hash_content(content).hexdigest()
         if self.folder is None:
-            with _away_told():
+            with _away_told(writes=True):
                 await self._store.put_async(_path(sha256), content)
         else:
             with _away_told(), full_disk_told():
@@ -185,21 +188,24 @@ class Files:
         return content
 
     async def get_size(self, sha256: str) -> int:
-        """Return the size of a file in bytes, 0 if there is no file of this name."""
+        """Return the size of a file in bytes, 0 if there is no file of this name. Raises FilesUnavailable."""
         try:
-            return int((await self._store.head_async(_path(sha256)))["size"])
+            with _away_told():
+                return int((await self._store.head_async(_path(sha256)))["size"])
         except (NotFoundError, FileNotFoundError):
             return 0
 
     async def list_old(self, folder: str, before: datetime) -> AsyncIterator[list[FoundFile]]:
         """Yield the files of one of FOLDERS that were last written before this moment, in batches.
 
-        Only files that this class has written are returned. Other files in the folder belong to somebody else.
+        Only files that this class has written are returned. Other files in the folder belong to somebody else. Raises
+        FilesUnavailable.
         """
-        async for some in self._store.list(folder):
-            old = [each for each in some if each["last_modified"] < before]
-            found = [_found(each["path"], each["size"]) for each in old]
-            yield [each for each in found if each is not None]
+        with _away_told():
+            async for some in self._store.list(folder):
+                old = [each for each in some if each["last_modified"] < before]
+                found = [_found(each["path"], each["size"]) for each in old]
+                yield [each for each in found if each is not None]
 
     async def erase(self, sha256: str) -> None:
         """Delete a file whose content must not stay. Raises FilesUnavailable if it stays."""

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from hub.errors import FilesUnavailable, UnreadableFile
 from hub.store.files.content_addressed import FilePart, Files
@@ -76,7 +78,11 @@ async def test_a_disk_that_hangs_keeps_no_other_work_waiting(tmp_path: Path) -> 
 @pytest.fixture
 def away(monkeypatch: pytest.MonkeyPatch) -> Files:
     """Return files in an object store that nobody serves."""
-    for name, value in {"ENDPOINT": "http://127.0.0.1:9", "ALLOW_HTTP": "true", "REGION": "x"}.items():
+    return object_store_at(monkeypatch, "http://127.0.0.1:9")
+
+
+def object_store_at(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Files:
+    for name, value in {"ENDPOINT": endpoint, "ALLOW_HTTP": "true", "REGION": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
         monkeypatch.setenv(f"AWS_{name}", "x")
@@ -84,9 +90,19 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Files:
 
 
 async def test_a_store_that_does_not_answer_is_away_and_not_broken(away: Files) -> None:
-    for work in (away.put(b"content"), away.get("0" * 64), away.get_part(FilePart("0" * 64, 1, "1" * 64))):
+    name = "0" * 64
+    reads = (away.get(name), away.get_part(FilePart(name, 1, "1" * 64)), away.get_size(name))
+    for work in (away.put(b"content"), *reads, anext(away.list_old("00", datetime.now(UTC)))):
         with pytest.raises(FilesUnavailable):
             await work
+
+
+async def test_a_missing_bucket_takes_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with TestServer(web.Application()) as server:  # answers 404 to everything
+        files = object_store_at(monkeypatch, f"http://127.0.0.1:{server.port}")
+        with pytest.raises(FilesUnavailable):
+            await files.put(b"content")
+        assert await files.get_size("0" * 64) == 0
 
 
 async def test_a_file_that_cannot_be_read_or_written_is_away(tmp_path: Path) -> None:
