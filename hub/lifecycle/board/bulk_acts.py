@@ -123,7 +123,7 @@ async def _read_and_change(services: Services, act: BulkAct, contract_id: UUID) 
         return await _change_as_it_is(services, act, contract_id, deadline)
     prepared = await prepare_again(services, EVERYTHING, contract_id, deadline=deadline)
     try:
-        await _replace(services, _Change(act, contract_id, verdict), prepared)
+        await _replace(services, _Change(act, contract_id, verdict, deadline), prepared)
     except Conflict:
         async with services.database.transaction(EVERYTHING) as tx:
             if judge(act, await tx.contracts.get(contract_id), deadline) is verdict:
@@ -137,14 +137,19 @@ class _Change:
     act: BulkAct
     contract: UUID
     verdict: BulkVerdict
+    deadline: datetime | None
 
 
 async def _replace(services: Services, change: _Change, prepared: PreparedContract) -> None:
-    """Issue a new contract in place of the old one, which `issue_prepared` locks after the enrolment. Raises what
-    `issue_prepared` raises."""
-    act = change.act
+    """Issue a new contract in place of the old one. Raises what `issue_prepared` raises, and Conflict if the verdict on
+    the old one is another by now: it may have been withdrawn or declined while the new one was drawn."""
+    act, enrolment = change.act, prepared.drawn.asked.enrolment
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.bulk_acts.lock_item(act.id, change.contract):
+            if enrolment is not None:  # in the order in which `issue_prepared` locks
+                await tx.school.get_enrolment(enrolment, lock=True)
+            if judge(act, await tx.contracts.lock_contract(change.contract), change.deadline) is not change.verdict:
+                raise Conflict
             case = await issue_prepared(services, tx, prepared, act.asked_by)
             ending = BulkEnding(change.verdict, replaced_by=case.contract.id)
             await tx.bulk_acts.end(act.id, change.contract, ending, tx.now)

@@ -126,6 +126,20 @@ async def test_what_somebody_reissues_meanwhile_is_read_again(running: Running) 
     assert await moves_of(running, contract, "replaced") == 1
 
 
+async def test_what_is_withdrawn_while_it_is_drawn_again_stays_withdrawn(running: Running) -> None:
+    contract = await running.issue_minor()
+    act = await begun(running, BulkKind.REISSUE, [contract])
+
+    async def somebody_withdraws(commit: int) -> None:
+        if commit == 3:  # it was read, and is drawn next
+            await void(running.hub.services, EVERYTHING, contract.id, REASON, "staff:y")
+
+    with before_commits(running.hub.database, somebody_withdraws):
+        await run_bulk_act(running.hub.services, act)
+    assert (await progress(running, act)).counts == {BulkVerdict.ENDED: 1}
+    assert (await state_of(running, contract)).replaced_by is None
+
+
 async def test_what_crashes_its_process_each_time_is_given_up(running: Running) -> None:
     contract = await running.issue_minor()
     act = await begun(running, BulkKind.VOID, [contract])
