@@ -78,6 +78,12 @@ class ApiCall:
             async with self.transaction(KEY_ALONE):
                 pass
 
+    async def check_key_again(self) -> None:
+        """Look up a key again that was looked up before a long upload: it may have been revoked meanwhile."""
+        if self._caller is not None:
+            self._caller = None
+            await self.check_key()
+
     @property
     def services(self) -> Services:
         """The services. Like key and scope, they are available only once the key was looked up."""
@@ -183,6 +189,7 @@ class Operation:
                 call.check = partial(request.app[CHECKS].check, request)
                 return await self._answer(call)
             async with self.received(request) as received:
+                await call.check_key_again()
                 call.asked, call.attached = received.asked, received.attached
                 once = None if self.method == "GET" else request.headers.get("Idempotency-Key")
                 if once is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from hub.lifecycle.staff.api_keys import add_key, list_keys, revoke_key, rotate_
 from hub.model.staff.key_scopes import USUAL_SCOPES, KeyScope, KeyTerms, parse_scopes
 from hub.web.api import OPERATIONS
 from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES
+from tests.commits import before_commits
 from tests.running import Running, running_hub
 
 ACTOR = "command-line"
@@ -55,6 +58,26 @@ async def test_a_key_ends_on_its_day() -> None:
         assert await status(running, await add_key(running.hub.services, "crm", "hq", ACTOR)) == 200
         with pytest.raises(BadInput, match="must expire on a future day"):
             await add_key(running.hub.services, "late", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
+
+
+async def test_a_key_that_is_revoked_during_an_upload_changes_nothing() -> None:
+    async with running_hub(with_worker=False) as running:
+        secret = await add_key(running.hub.services, "crm", "hq", ACTOR)
+        looked_up = asyncio.Event()
+
+        async def note_commit(number: int) -> None:
+            looked_up.set()
+
+        async def document() -> AsyncIterator[bytes]:
+            yield b"%PDF-1.7"
+            await asyncio.wait_for(looked_up.wait(), 30)
+            await revoke_key(running.hub.services, "crm", ACTOR)
+            yield b"\n%%EOF"
+
+        headers = {"Authorization": f"Bearer {secret}"}
+        with before_commits(running.hub.database, note_commit):
+            async with running.http.post(f"{running.origin}/api/v1/documents", data=document(), headers=headers) as got:
+                assert got.status == 401
 
 
 async def test_a_rotated_key_counts_with_both_secrets_for_a_while() -> None:
