@@ -7,6 +7,7 @@ body.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import select
@@ -16,14 +17,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeVar
 
 DONE, REFUSED, OUT_OF_MEMORY = 0, 1, 2
 _HEAD = struct.Struct(">BI")
 # glibc keeps memory that a child has used, instead of giving it back after each question: a page's bitmap alone costs
 # a thousand page faults. RLIMIT_AS still limits it. Bytes; 32 MiB is the most that glibc takes (mallopt(3)).
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "33554432"}
+Result = TypeVar("Result")
 
 
 class ChildFailed(Exception):
@@ -51,6 +54,7 @@ class LimitedChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._module, self._limits = module, limits
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, module)  # it starts with the first step
 
     def ask(self, question: bytes) -> bytes:
         """Return the child's answer. Raises ChildFailed if the child refused, exceeded a limit or died.
@@ -71,6 +75,14 @@ class LimitedChild:
         if status == DONE:
             return body
         raise ChildFailed(body.decode("utf-8", "replace"), refused=status == REFUSED)
+
+    async def in_turn(self, step: Callable[[], Result]) -> Result:
+        """Return the result of a step that asks this child.
+
+        The steps of a child share one thread of their own: while a stranger's file takes long, those who wait for this
+        child hold no thread in which others check a password or sign.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
 
     def close(self) -> None:
         """End the child. The next question starts a new one."""

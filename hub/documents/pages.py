@@ -4,6 +4,7 @@ hub."""
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import Final
 
 from hub.documents.child import ChildFailed, LimitedChild, Limits
@@ -30,6 +31,10 @@ class PagePainter(LimitedChild):
             return _unpack(self.ask(pdf))
         except ChildFailed as error:
             raise UnreadableFile(f"The PDF could not be read: {error}") from None
+
+    async def draw(self, pdf: bytes) -> list[bytes]:
+        """Do the same for a caller in the event loop."""
+        return await self.in_turn(partial(self.page_images, pdf))
 
 
 def _unpack(body: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,7 @@ from hub.web.pages.logo import LOGO, logo_path
 from hub.web.pages.page_images import PageImages
 from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, as_heading, below_heading, with_code
 from hub.web.pages.scripts import SCRIPTS, Scripts, publish_hashes
+from hub.web.signer.signing.answering import UPLOADS
 from hub.web.staff.board.board_counts import COUNTS, KeptCounts
 from hub.web.staff.board.board_stream import add_board_stream
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer
@@ -76,6 +77,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
     app[RATE_LIMITS] = rate_limits or RateLimits(proxies=hub.settings.trusted_proxies)
     app[PASSWORDS] = PasswordGate(hub.services.password_cost)
     app[CHECKS] = FileChecks()
+    app[UPLOADS] = Counter()
     app.cleanup_ctx.append(slow.watch)
     app.add_routes(_routes(hub))
     return app

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -85,7 +86,8 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
     fields = {each.name for each in asked_fields(visiting.contract) if each.kind is FieldKind.ATTACHMENT}
     if name not in fields:
         raise BadInput("this is not asked for", field="name")
-    media_type, content = await asyncio.to_thread(services.documents.attachments.read, uploaded, name)
+    reader = services.documents.attachments
+    media_type, content = await reader.in_turn(partial(reader.read, uploaded, name))
     attachment_id = uuid4()
     sealed = await asyncio.to_thread(seal_content, attachment_id, content)
     file = await services.files.put(sealed.content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from hub.documents.contract.layout import LaidOut
@@ -38,13 +39,14 @@ async def lay_out(services: Services, drawn: DrawnContract) -> tuple[LaidOut, by
         laid_out = services.documents.own_pdfs.lay_out(pdf, own, about)
         return laid_out, add_signature_fields(services, laid_out)
 
-    return await asyncio.to_thread(written)
+    return await services.documents.own_pdfs.in_turn(written)
 
 
 async def keep_own_document(services: Services, uploaded: bytes) -> str:
     """Check a PDF and store it. Return the reference for `NewContract.document`. A file that no contract uses is
     deleted after a day. Raises BadInput (`document`)."""
-    plain = await asyncio.to_thread(services.documents.own_pdfs.check, uploaded)
+    reader = services.documents.own_pdfs
+    plain = await reader.in_turn(partial(reader.check, uploaded))
     sha256 = await services.files.put(plain)
     return f"{sha256}-{_mark(services, sha256)}"
 

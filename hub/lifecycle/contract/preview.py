@@ -5,7 +5,6 @@ Nothing is stored, sent or counted, and no number is taken.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -58,7 +57,7 @@ async def preview_contract(services: Services, scope: Scope, asked: NewContract)
     async with services.database.transaction(scope, opening_of_campus(asked.campus, asked.course)) as tx:
         drawn, *others = await draw_documents(services, tx, asked, UNNUMBERED)
     laid_out, document = await lay_out(services, drawn)
-    images = await asyncio.to_thread(services.documents.pages.page_images, document)
+    images = await services.documents.pages.draw(document)
     contract = draft_contract(drawn, laid_out)
     async with services.database.transaction(scope) as tx:
         invited = await _invited(services, tx, contract, drawn)

@@ -134,11 +134,8 @@ async def try_template(
         raise TextVersionNotFound
     values = make_sample(services, place, template, adult=adult).values()
 
-    def images() -> list[bytes]:
-        laid_out = draw_sample(services, place, template, adult=adult)
-        return services.documents.pages.page_images(laid_out.pdf)
-
-    return TriedTemplate(await asyncio.to_thread(images), values)
+    laid_out = await asyncio.to_thread(draw_sample, services, place, template, adult=adult)
+    return TriedTemplate(await services.documents.pages.draw(laid_out.pdf), values)
 
 
 def with_entered(version: TextVersion, texts: Mapping[str, str]) -> TextVersion:

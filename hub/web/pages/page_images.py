@@ -34,7 +34,7 @@ class PageImages:
 
     async def _draw(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
         pdf = await load(sha256)
-        images = await asyncio.to_thread(self._painter.page_images, pdf)
+        images = await self._painter.draw(pdf)
         self._keep(sha256, images)
         return images
 

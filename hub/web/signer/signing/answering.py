@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
 
 from aiohttp import web
 
+from hub.errors import TooMany
 from hub.lifecycle.contract.give_answers import asked_fields, attach, give_answers, newest_attachments
 from hub.lifecycle.signing.entry.open_link import get_visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
@@ -18,6 +23,12 @@ from hub.web.signer import schemas
 from hub.web.signer.answers import contract_id
 from hub.web.signer.schemas import body
 
+# The page sends one file after the other.
+MAX_UPLOADS_AT_ONCE: Final = 2
+UPLOAD_PAUSE: Final = timedelta(seconds=10)
+# How many uploads each contract has at this moment.
+UPLOADS: Final = web.AppKey("uploads", Counter[UUID])
+
 
 def routes() -> Iterable[web.AbstractRouteDef]:
     return [web.post("/sign/v1/attachment", attachment), web.post("/sign/v1/answers", answers)]
@@ -26,17 +37,28 @@ def routes() -> Iterable[web.AbstractRouteDef]:
 async def attachment(request: web.Request) -> web.Response:
     """Store the body, a photo or PDF, for the field `?name=`."""
     await request.app[RATE_LIMITS].slow_down(request, "attachment")
+    secret, asked = session_secret(request), contract_id(request)
     # Refuse an invalid session before the body is received.
-    await get_visit(request.app[HUB].database, session_secret(request), contract_id(request))
-    uploaded = await schemas.read_body(request, MAX_ATTACHMENT_BYTES)
-    given = await attach(
-        request.app[HUB].services,
-        session_secret(request),
-        contract_id(request),
-        request.query.get("name", ""),
-        uploaded,
-    )
+    visiting = await get_visit(request.app[HUB].database, secret, asked)
+    with _uploading(request, visiting.contract.id):
+        uploaded = await schemas.read_body(request, MAX_ATTACHMENT_BYTES)
+        given = await attach(request.app[HUB].services, secret, asked, request.query.get("name", ""), uploaded)
     return web.json_response({"media_type": given.media_type, "size": given.size, "sha256": given.sha256}, status=201)
+
+
+@contextmanager
+def _uploading(request: web.Request, contract: UUID) -> Iterator[None]:
+    """Count an upload while it is received and read: files that take long must not queue up in memory. Raises TooMany
+    if the contract has MAX_UPLOADS_AT_ONCE."""
+    uploads = request.app[UPLOADS]
+    if uploads[contract] >= MAX_UPLOADS_AT_ONCE:
+        raise TooMany(retry_after=UPLOAD_PAUSE)
+    uploads[contract] += 1
+    try:
+        yield
+    finally:
+        uploads[contract] -= 1
+        uploads += Counter()  # forgets the contracts that have none
 
 
 async def answers(request: web.Request) -> web.Response:

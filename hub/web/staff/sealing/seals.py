@@ -103,7 +103,7 @@ async def picture(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
     pdf = seal.picture if seal.picture is not None else await asyncio.to_thread(seal_stamp, seal.registered_name)
-    images = await asyncio.to_thread(visit.services.documents.pages.page_images, pdf)
+    images = await visit.services.documents.pages.draw(pdf)
     kept = {"Cache-Control": "private, max-age=3600"}
     return web.Response(body=images[0], content_type="image/png", headers=kept)
 

@@ -1,0 +1,148 @@
+"""A stranger's file that takes long to be read delays those who wait for the same reader, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from hub.documents.contract.own_pdf import OwnPdfReader
+from hub.documents.pages import PagePainter
+from hub.documents.signing.attachment_upload import AttachmentReader
+from hub.lifecycle.contract.lay_out import keep_own_document
+from hub.web.app import make_app
+from hub.web.pages.page_images import PageImages
+from hub.web.signer.signing.answering import MAX_UPLOADS_AT_ONCE
+from tests.changed_services import change_services
+from tests.lifecycle.contract.test_give_answers import pdf
+from tests.lifecycle.people import two_guardians
+from tests.lifecycle.signer import person
+from tests.running import Running, until
+from tests.web.serving import served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Held:
+    """A reader whose child gets no question before `go`. `begun`: somebody asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def ask(self, question: bytes) -> bytes:
+        self.begun.set()
+        assert self.go.wait(120)
+        return super().ask(question)  # type: ignore[misc, no-any-return]
+
+
+class HeldAttachments(Held, AttachmentReader):
+    pass
+
+
+class HeldPdfs(Held, OwnPdfReader):
+    pass
+
+
+class HeldPainter(Held, PagePainter):
+    pass
+
+
+@pytest.fixture
+def attachments() -> Iterator[HeldAttachments]:
+    reader = HeldAttachments()
+    yield reader
+    reader.go.set()
+    reader.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def one_thread() -> AsyncIterator[None]:
+    """Leave the process a single thread for all that may block."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    yield
+    loop.set_default_executor(ThreadPoolExecutor())
+
+
+Upload = Callable[[], Awaitable[aiohttp.ClientResponse]]
+
+
+@asynccontextmanager
+async def uploading(running: Running, reader: AttachmentReader) -> AsyncIterator[Upload]:
+    """Yield an upload by a guardian whose contract asks for a file."""
+    running.clock.advance(timedelta(minutes=2))  # a person gets one code a minute
+    signers = two_guardians(1, 1)
+    contract = await running.issue_minor(template="safety-notice", companions=(), send="none", signers=signers)
+    guardian = await person(running, contract)
+    await guardian.enter()
+    hub = replace(running.hub, services=change_services(running.hub.services, "documents", attachments=reader))
+    headers = {"Authorization": f"Bearer {guardian.secret}"}
+    async with served(make_app(hub)) as origin, aiohttp.ClientSession(origin, headers=headers) as http:
+        yield lambda: http.post(f"/sign/v1/attachment?id={contract.id}&name=certificate", data=pdf())
+
+
+async def has_begun(reader: Held) -> None:
+    async def begun() -> bool:
+        return reader.begun.is_set()
+
+    await until(begun)
+
+
+async def others_go_on() -> None:
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: True), 20)
+
+
+@pytest.mark.usefixtures("one_thread")
+async def test_nobody_waits_for_an_attachment_of_somebody_else(running: Running, attachments: HeldAttachments) -> None:
+    async with uploading(running, attachments) as upload:
+        sent = asyncio.ensure_future(upload())
+        await has_begun(attachments)
+        await others_go_on()
+        attachments.go.set()
+        assert (await sent).status == 201
+
+
+@pytest.mark.usefixtures("one_thread")
+async def test_nobody_waits_for_a_pdf_of_the_schools_own(running: Running) -> None:
+    reader = HeldPdfs()
+    services = change_services(running.hub.services, "documents", own_pdfs=reader)
+    kept = asyncio.ensure_future(keep_own_document(services, pdf()))
+    await has_begun(reader)
+    await others_go_on()
+    reader.go.set()
+    assert await kept
+    reader.close()
+
+
+@pytest.mark.usefixtures("one_thread")
+async def test_nobody_but_who_reads_pages_waits_for_pages() -> None:
+    async def load(_: str) -> bytes:
+        return pdf()
+
+    painter = HeldPainter()
+    drawn = asyncio.ensure_future(PageImages(painter).of("x", load))
+    await has_begun(painter)
+    await others_go_on()
+    painter.go.set()
+    assert len(await drawn) == 1
+    painter.close()
+
+
+async def test_a_contract_has_few_uploads_at_once(running: Running, attachments: HeldAttachments) -> None:
+    async with uploading(running, attachments) as upload:
+        sent = [asyncio.ensure_future(upload()) for _ in range(MAX_UPLOADS_AT_ONCE + 1)]
+        done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=120)
+        (refused,) = [each.result() for each in done]
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
+        attachments.go.set()
+        assert [answer.status for answer in await asyncio.gather(*waiting)] == [201] * MAX_UPLOADS_AT_ONCE
+        assert (await upload()).status == 201
