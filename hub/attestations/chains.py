@@ -37,7 +37,7 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
     try:
         for der in chain:
             x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses all of it
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return [x509.Certificate.load(der) for der in chain]
 

@@ -90,7 +90,7 @@ def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certifica
         certificates = [x509.Certificate.load(der, strict=True) for der in chain]
         for certificate in certificates:
             certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadInput("a certificate cannot be read", field="certificate_chain") from error
     fresh = [x509.Certificate.load(der) for der in chain]
     return fresh[0], fresh[1:]

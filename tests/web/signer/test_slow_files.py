@@ -140,7 +140,7 @@ async def test_nobody_but_who_reads_pages_waits_for_pages() -> None:
 async def test_a_contract_has_few_uploads_at_once(running: Running, attachments: HeldAttachments) -> None:
     async with uploading(running, attachments) as upload:
         sent = [asyncio.ensure_future(upload()) for _ in range(MAX_UPLOADS_AT_ONCE + 1)]
-        done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=120)
+        done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=30)
         (refused,) = [each.result() for each in done]
         assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
         attachments.go.set()
