@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from cryptography import x509
 from hub.doctor.providers import ask_provider
 from hub.documents.fonts import ContractFont
 from hub.documents.signing.signature import MAX_TOKEN_BYTES
-from hub.errors import QiandaError
+from hub.errors import FilesUnavailable, QiandaError
 from hub.lifecycle.messaging.pause_sending import count_due_steps
 from hub.model.sealing.seal import KeyPlace
 from hub.model.staff.operator_figures import WORKER_SILENCE
@@ -92,6 +93,23 @@ async def _disk(hub: Hub) -> str:
     return f"free: {', '.join(map(str, found))}"
 
 
+async def _stored_files(hub: Hub) -> str:
+    """Store a file, read and delete it, and look for the newest document, which a folder that is not mounted lacks."""
+    files = hub.services.files
+    try:
+        name = await files.put(secrets.token_bytes(32))
+        await files.get(name)
+        await files.erase(name)
+    except FilesUnavailable as error:
+        raise ValueError(f"cannot be stored, read or deleted: check `files` and its credentials ({error})") from error
+    async with hub.database.transaction(EVERYTHING) as tx:
+        newest = "SELECT file FROM document_version WHERE file = sha256 AND erased_at IS NULL ORDER BY id DESC LIMIT 1"
+        found = (await tx.connection.fetch(newest)).first()
+    if found and not await files.get_size(found[0]):
+        raise ValueError("the newest document is missing: is the folder mounted, and is `files` the right address?")
+    return "can be stored, read and deleted"
+
+
 async def _fonts(_: Hub) -> str:
     missing = ContractFont().undrawable("签达合同㛃𠮷䶮")
     if missing:
@@ -120,6 +138,8 @@ async def _token(hub: Hub) -> str:
 async def _seal_certificate(hub: Hub) -> str:
     certificate = x509.load_der_x509_certificate(hub.services.sealing.seal.chain[0])
     left = certificate.not_valid_after_utc - hub.services.clock()
+    if left < timedelta(0):
+        raise ValueError(f"ended on {certificate.not_valid_after_utc:%Y-%m-%d}, and nothing can be sealed: renew it")
     if left < RENEW_BEFORE:
         raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
     until = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
@@ -210,6 +230,7 @@ CHECKS: Mapping[str, Callable[[Hub], Awaitable[str]]] = {
     "database": _database,
     "clock": _clock,
     "disk": _disk,
+    "stored files": _stored_files,
     "fonts": _fonts,
     "token": _token,
     "seal certificate": _seal_certificate,

@@ -1,0 +1,60 @@
+"""`qianda doctor` notices a store of files that is away or another one, and a seal certificate that has ended."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.doctor import DoctorFinding, examine
+from hub.store.files.content_addressed import Files
+from hub.wiring import Hub
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.sealing.s3_double import ACCESS, BUCKET, REGION, object_store
+
+
+async def find(hub: Hub, part: str) -> DoctorFinding:
+    return next(each for each in await examine(hub) if each.part == part)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+async def test_a_folder_that_is_another_one_is_noticed(tmp_path: Path) -> None:
+    async with quiet_hub() as running:
+        files = running.hub.services.files
+        assert str(await find(running.hub, "stored files")) == "ok   stored files: can be stored, read and deleted"
+        assert files.folder
+        await running.issue_minor()
+        kept = files_in(files.folder)
+        assert (await find(running.hub, "stored files")).well
+        assert files_in(files.folder) == kept != []
+        away = tmp_path / "away"
+        shutil.move(files.folder, away)
+        files.folder.mkdir()
+        found = await find(running.hub, "stored files")
+        assert not found.well and "is the folder mounted" in found.words
+
+
+async def test_an_object_store_that_refuses_the_key_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with quiet_hub() as running, object_store() as store:
+        options = {"ENDPOINT": store.origin, "REGION": REGION, "ACCESS_KEY_ID": ACCESS, "ALLOW_HTTP": "true"}
+        for name, value in (options | {"SECRET_ACCESS_KEY": "a wrong one"}).items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        services = replace(running.hub.services, files=Files.at(f"s3://{BUCKET}"))
+        found = await find(replace(running.hub, services=services), "stored files")
+        assert not found.well and "check `files` and its credentials (PermissionDeniedError" in found.words
+        assert store.refused and not store.objects
+
+
+async def test_a_seal_certificate_that_has_ended_is_said_to_have_ended() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        for days, words in ((365 * 3 - 30, "ends on "), (60, "ended on ")):
+            clock.advance(timedelta(days=days))
+            found = await find(running.hub, "seal certificate")
+            assert not found.well and found.words.startswith(words)
