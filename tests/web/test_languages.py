@@ -13,10 +13,14 @@ from hub.settings import PACKED
 from hub.web.http.problems import known_problems
 from hub.web.pages.i18n import Catalogues, language_of
 from tests.running import running_hub
-from tests.web.page_texts import texts_of
+from tests.web.page_texts import texts_and_what_follows, texts_of
 
 PAGES = PACKED / "templates" / "pages"
 CATALOGUES = Catalogues.read(PACKED / "templates" / "languages")
+# A space or line break, and then words or an element inside the line.
+SPACE_AND_WORDS = re.compile(
+    r"(</(?:a|b|span|strong|small)>)?\s+(?:$|[^<\s]|<(?:a|b|code|em|q|small|span|strong|time)\b)",
+)
 MINE = [*PAGES.glob("*.html"), *(PAGES / "signer").glob("*.html")]
 
 
@@ -42,6 +46,18 @@ def test_translations_keep_their_blanks() -> None:
     blanks = re.compile(r"\{\w+\}")
     for english, other in [*CATALOGUES.texts["zh"].items(), *CATALOGUES.texts["en"].items()]:
         assert sorted(blanks.findall(english)) == sorted(blanks.findall(other)), english
+
+
+def test_no_space_follows_a_full_width_colon() -> None:
+    """The space belongs to the English text, as in "Reason given: ", so that the Chinese one has none."""
+    spaced = [
+        f"{path.name}:{line}: {chinese}"
+        for path in PAGES.rglob("*.html")
+        for text, line, after in texts_and_what_follows(path)
+        if (chinese := CATALOGUES.texts["zh"].get(text, "")).rstrip().endswith("：")
+        if chinese[-1:].isspace() or SPACE_AND_WORDS.match(after)
+    ]
+    assert spaced == []
 
 
 def test_english_speaks_of_one_thing_in_the_singular() -> None:

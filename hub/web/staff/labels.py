@@ -323,7 +323,7 @@ class Speech:
         if line["kind"] == "opened":
             return self.word(DOORS, reason)
         if line["kind"] == "sent" and first in CHANNELS:
-            return f"{self.word(CHANNELS, first)}: {self.word(NEXT_WAYS, more)}"
+            return self.word(CHANNELS, first) + self.translate(": ") + self.word(NEXT_WAYS, more)
         return self.word(LEDGER_REASONS, reason) if reason else ""
 
     def when(self, moment: datetime, zone: str) -> str:

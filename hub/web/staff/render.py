@@ -72,7 +72,8 @@ SAID = {
     "seal-applied": "Applied for. Two other people have to approve it now.",
     "seal-done": "Done. It is in the school's record.",
 }
-
+# Marks that are as wide as a letter: no space follows them.
+FULL_WIDTH = ("：", "。", "；", "！", "？", "”", "）")
 
 Done = TypeVar("Done")
 
@@ -144,7 +145,7 @@ def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
         sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
-    return " ".join(sentences)
+    return "".join(each if each.endswith(FULL_WIDTH) else f"{each} " for each in sentences).rstrip()
 
 
 def failure_words(say: labels.Speech, failure: ActFailure | None, zone: str) -> str:

@@ -167,7 +167,7 @@ def test_a_value_in_a_line_of_its_own_is_said_by_its_word_or_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("language", "columns"),
-    [("zh", "表格缺少以下列： 学员姓名、学员证件号码"), ("en", "columns: student name, student id number")],
+    [("zh", "表格缺少以下列：学员姓名、学员证件号码"), ("en", "columns: student name, student id number")],
 )
 def test_missing_columns_are_named_in_the_language_of_the_page(language: str, columns: str) -> None:
     with pytest.raises(UnreadableFile) as caught:
@@ -179,7 +179,7 @@ def test_a_state_in_an_error_is_said_by_its_word() -> None:
     with pytest.raises(IllegalMove) as caught:
         check_move(ContractState.COMPLETED, ContractState.VOIDED)
     said = problem_words(speech(), caught.value, "Asia/Shanghai")
-    assert said.endswith("合同不能从前一种状态变为后一种状态： 已完成 已撤回") and "COMPLETED" not in said
+    assert said.endswith("合同不能从前一种状态变为后一种状态：已完成 已撤回") and "COMPLETED" not in said
 
 
 def refusals(path: Path) -> set[str]:
