@@ -169,6 +169,11 @@ class Delivery:
         return (self.state_at is None or self.state_at < before) and (self.not_before is None or self.not_before <= at)
 
     @property
+    def waits_until(self) -> datetime | None:
+        """The moment before which it is not sent; None if it is being sent or was."""
+        return self.not_before if self.state is DeliveryState.SENDING else None
+
+    @property
     def earliest_start(self) -> datetime | None:
         """Earliest moment (real time) at which the last call can have begun."""
         return earliest_start(self.called_at)

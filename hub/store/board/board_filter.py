@@ -43,7 +43,7 @@ MIN_NUMBER_DIGITS = 3
 MIN_PHONE_DIGITS = 7
 _FAILED = tuple(state.value for state in (DeliveryState.UNDELIVERED, DeliveryState.REFUSED))
 _DELIVERED = DeliveryState.DELIVERED.value
-_SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at")]
+_SEEN = [DELIVERY.c[name] for name in ("channel", "state", "state_at", "created_at", "not_before")]
 _OWN = select(DELIVERY.c.contract, DELIVERY.c.purpose, *_SEEN).where(DELIVERY.c.purpose != "code")
 _SHARED = (
     select(SHARE.c.contract, SHARE.c.purpose, *_SEEN)

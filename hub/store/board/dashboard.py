@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, true, tuple_
+from sqlalchemy import Select, case, func, select, true, tuple_
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
+from hub.model.messaging.delivery import DeliveryState
 from hub.store.board.board_counts import count_board
 from hub.store.board.board_filter import MESSAGE, SORT_COLUMNS, BoardFilter, BoardSort
 from hub.store.contract.contracts import CONTRACT_DATA
@@ -34,6 +35,7 @@ class LastMessage:
     purpose: str
     state: str
     at: datetime
+    waits_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ class Board(EncryptedRepository):
 def _last_message() -> LateralFromClause:
     at = func.coalesce(MESSAGE.c.state_at, MESSAGE.c.created_at).label("message_at")
     state = MESSAGE.c.state.label("message_state")
-    statement = select(MESSAGE.c.channel, MESSAGE.c.purpose, state, at).where(MESSAGE.c.contract == CONTRACT.c.id)
+    waits = (MESSAGE.c.state == DeliveryState.SENDING.value, MESSAGE.c.not_before)
+    columns = (MESSAGE.c.channel, MESSAGE.c.purpose, state, at, case(waits).label("message_waits"))
+    statement = select(*columns).where(MESSAGE.c.contract == CONTRACT.c.id)
     return statement.order_by(MESSAGE.c.created_at.desc()).limit(1).lateral("message")
 
 
@@ -185,7 +189,8 @@ _PLAIN = (
     *("id", "number", "campus", "course", "title", "state", "student_name", "created_at", "deadline"),
     *("stuck_since", "stuck_reason", "external_id", "data_sealed"),
 )
-# In the order of the fields of `Upcoming`.
+# In the order of the fields of `LastMessage` and of `Upcoming`.
+_MESSAGE = ("channel", "purpose", "message_state", "message_at", "message_waits")
 _UPCOMING = ("next_step", "step_number", "next_due_at", "paused", "signer_name", "signer_role", "signer_id")
 
 
@@ -195,7 +200,7 @@ _MADE = ("message", "upcoming", "state", "readable")
 def _row(row: Row | Mapping[str, Any]) -> BoardRow:
     message = upcoming = None
     if row["channel"]:
-        message = LastMessage(row["channel"], row["purpose"], row["message_state"], row["message_at"])
+        message = LastMessage(*(row[name] for name in _MESSAGE))
     if row["next_step"]:
         upcoming = Upcoming(*(row[name] for name in _UPCOMING))
     own = {name: row[name] for name in BoardRow.__dataclass_fields__ if name not in _MADE}

@@ -326,6 +326,12 @@ class Speech:
             return self.word(CHANNELS, first) + self.translate(": ") + self.word(NEXT_WAYS, more)
         return self.word(LEDGER_REASONS, reason) if reason else ""
 
+    def delivery(self, state: str, waits_until: datetime | None, zone: str) -> str:
+        """Return how far a message is. One that is sent later, because of the hour or of a limit, says from when."""
+        if waits_until and waits_until > self.now:
+            return self.translate("waits until {when}", when=self.when(waits_until, zone))
+        return self.word(DELIVERIES, state)
+
     def when(self, moment: datetime, zone: str) -> str:
         """Return a moment in the time zone `zone`, for example "today 18:02". Days other than yesterday, today and
         tomorrow are shown by date, with the year if it is another one."""

@@ -17,6 +17,8 @@ from hub.model.messaging.delivery import Delivery
 TOLD_ELSEWHERE = {"sent", "receipt", "opened"}
 # Kinds of record entries that are not shown, because messages and ledger say more.
 IN_OTHER_WORDS = {"message-sending", "copy-sending", "task-opened"}
+# What is shown of a message.
+_SHOWN = ("channel", "purpose", "failure", "text", "waits_until")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,6 @@ def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistor
 
 
 def _delivery(each: Delivery, names: Mapping[str, str]) -> Happening:
-    facts = {"channel": each.channel, "purpose": each.purpose, "failure": each.failure, "text": each.text}
+    facts: dict[str, object] = {name: getattr(each, name) for name in _SHOWN}
     name = names.get(str(each.signer), "")
     return Happening(each.state_at or each.created_at, "message", each.state.value, name, facts)

@@ -127,6 +127,8 @@ async def test_at_night_it_waits_for_the_morning(running: Running, console: Cons
     seen = await night.post(f"{path}/preview", {"text": ANSWER})
     assert re.search(r"It is quiet time there: it goes out tomorrow 09:00", seen.words)
     assert (await night.post(path, {"text": ANSWER})).location == "/staff/tasks?said=answer-waits"
+    for page in ("/staff/tasks", "/staff", f"/staff/contracts/{asker.contract.id}"):
+        assert "waits until tomorrow 09:00" in (await night.get(page)).words, page
     await deliver(running)
     await running.worker.periodic.run_round()
     (waiting,) = await asker.answers()
