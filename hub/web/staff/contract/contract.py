@@ -25,7 +25,7 @@ from hub.lifecycle.staff.change_phone import PhoneRequest, ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
-from hub.model.contract.signer import Role, Signer
+from hub.model.contract.signer import Role, Signer, TaskState
 from hub.model.evidence.addendum import has_later_entries
 from hub.model.evidence.record import RecordEntry, find_broken_entry
 from hub.model.messaging.delivery import Delivery
@@ -240,10 +240,13 @@ async def ask_paper(visit: StaffVisit, problem: QiandaError | None = None, note:
 
 async def _ask_end(visit: StaffVisit, problem: QiandaError | None, act: str, field: str, entered: str) -> web.Response:
     """Show the page that asks why, or where the paper is. It is a page of its own, because this cannot be undone."""
-    contract = await get_contract(visit)
-    return await show(
-        visit, "staff/end.html", contract=contract, problem=problem, act=act, field=field, entered=entered
-    )
+    async with visit.services.database.transaction(visit.scope) as tx:
+        contract = await tx.contracts.get(contract_id(visit))
+        signers = await tx.contracts.list_signers(contract.id)
+        done = {each.signer for each in await tx.tasks.list_of_contract(contract.id) if each.state is TaskState.SIGNED}
+    signed = [each.name for each in signers if each.id in done]
+    facts: dict[str, Any] = {"act": act, "field": field, "entered": entered, "signed": signed}
+    return await show(visit, "staff/end.html", contract=contract, problem=problem, **facts)
 
 
 async def paper(visit: StaffVisit) -> web.StreamResponse:

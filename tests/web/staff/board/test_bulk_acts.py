@@ -9,13 +9,14 @@ import re
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
+from hub.documents.contract.wording import day as date_in_words
 from hub.lifecycle.board.bulk_acts import run_bulk_act
 from hub.lifecycle.contract.end import expire, void
 from hub.model.contract.contract import Contract, ContractState
@@ -125,6 +126,7 @@ async def test_deadlines_move_for_whoever_may(story: Story) -> None:
     assert (await legal.post("/staff/extend", form)).location == begun.location  # a second click
     shown = await story.run(begun)
     assert "Extend the deadline: done with all 2" in shown.words and "1 with the new deadline" in shown.words
+    assert f"New deadline: {date_in_words(date.fromisoformat(day), 'en')}" in shown.words
     assert await story.school_acts("contracts-extended") == 1
     assert (await story.kinds(story.due[0])).count("deadline-moved") == 1
     assert (await story.state(story.past)).replaced_by is None

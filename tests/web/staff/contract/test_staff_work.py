@@ -15,6 +15,7 @@ import pytest_asyncio
 from hub.doctor.records import examine_records
 from hub.lifecycle.school.import_roster import load_roster
 from hub.lifecycle.school.issue_enrolments import issue_enrolments
+from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.entry.open_link import open_ticket
 from hub.model.contract.contract import Contract
 from hub.model.signing.link import DoorKind
@@ -22,6 +23,7 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
 from hub.web.staff.school import enrolments
+from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import completed, person, record_of, signed, tasks_of
 from tests.running import ADULT_ID, GUARDIAN_ID, MINOR_ID, Running, minor_with_guardian, running_hub, until
 from tests.web.staff_visit import ISSUE_FORM, ConsoleBrowser, console_of
@@ -206,6 +208,17 @@ async def test_acting_on_a_contract(running: Running, console: ConsoleBrowser) -
     assert (await console.post(f"{fresh}/void", {"reason": "Wrong course"})).location == f"{fresh}?said=voided"
     assert "Wrong course" in (await console.get(fresh)).words
     assert (await console.post(f"{fresh}/void", {"reason": "again"})).status == 303
+
+
+async def test_who_has_signed_already_is_said_before_a_contract_ends(running: Running, console: ConsoleBrowser) -> None:
+    contract = await running.issue_minor(signers=two_guardians(1, 2), send="none")
+    path = f"/staff/contracts/{contract.id}"
+    assert "Signed already" not in (await console.get(f"{path}/void")).words
+    await signed(running, contract)
+    await advance(running.hub.services, contract.id)
+    withdrawing, on_paper = [(await console.get(f"{path}/{act}")).words for act in ("void", "paper")]
+    assert "Signed already: 陈建国. Their signatures have no effect then." in withdrawing
+    assert "Signed already: 陈建国." in on_paper and "no effect" not in on_paper
 
 
 async def test_a_contract_that_was_signed_on_paper_ends_here(running: Running, console: ConsoleBrowser) -> None:
