@@ -18,7 +18,7 @@ from hub.model.messaging.sms_length import measure_text
 from hub.store.transaction import Transaction
 
 # While several hubs are restarted with a new configuration, some know a provider that others do not. For this time, a
-# hub leaves the messages of a provider that it does not know to the other hubs.
+# hub that does not know a message's provider leaves the message to the other hubs.
 OTHER_HUBS_TIMEOUT = timedelta(days=1)
 
 
@@ -140,9 +140,9 @@ class ProviderSet:
         return sorted(self._providers)
 
     def is_left_to_others(self, name: str | None, since: datetime, now: datetime) -> bool:
-        """Return whether this hub leaves a message or callback of this provider, dating from `since`, to other hubs.
+        """Return whether another hub has to handle a message or callback of this provider, which dates from `since`.
 
-        It does if it does not know the provider and `since` is less than OTHER_HUBS_TIMEOUT ago.
+        That is the case if this hub does not know the provider, and `since` is less than OTHER_HUBS_TIMEOUT ago.
         """
         return name is not None and name not in self._providers and now - since < OTHER_HUBS_TIMEOUT
 

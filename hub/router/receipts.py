@@ -70,7 +70,7 @@ def is_plain(provider: Provider, reports: Sequence[ReceiptReport], inbound: Sequ
 
 
 async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
-    """Apply the reports in order. Return, for each report, whether its message is known here (already)."""
+    """Apply the reports in order. Return, for each report, whether its message is known here yet."""
     if not reported:
         return []
     locked = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))

@@ -17,7 +17,7 @@ from hub.router.policy import get_policy
 from hub.router.rendering import Renderer
 from hub.store.transaction import Transaction
 
-# A younger invitation is still expected by its reader, so it is tried again at any hour.
+# The reader of a younger invitation is still waiting for it, so it is tried again at any hour.
 INVITATION_AWAITED_FOR = timedelta(minutes=10)
 UTC = ZoneInfo("UTC")
 
