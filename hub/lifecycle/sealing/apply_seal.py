@@ -91,9 +91,9 @@ async def discard_seal(services: Services, work: Work) -> Work:
 async def sign_seal(services: Services, work: Work) -> Work:
     """Sign with the seal's key. Return the step that closes the file, in the same run: nothing is written in between.
 
-    The attempt rows and the line in the seal's register were committed before. The signature is stored with the
-    finished file, or with what prevented it (`end_run`), so that the key does not sign again. Raises SealUseRefused,
-    CertificateNotValid, CertificateRevoked, and what the key and the authority raise.
+    The attempt rows and the line in the seal's register were committed before. The signature is stored when the run
+    ends (`end_run`), even if the file could not be finished, so that the key does not sign again. Raises
+    SealUseRefused, CertificateNotValid, CertificateRevoked, and what the key and the authority raise.
     """
     request = work.about
     assert work.seal is not None

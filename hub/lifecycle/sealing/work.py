@@ -31,7 +31,7 @@ from hub.store.signing.issued_certificates import opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
 
-# Up to this difference between the clocks of an authority and the hub, waiting helps: nobody has to check a clock.
+# If the clocks of an authority and the hub differ by no more than this, the hub waits: nobody has to correct a clock.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -40,7 +40,7 @@ class Facts:
     """The facts by which a step is chosen, besides the case.
 
     `requests`: of the contract, oldest first. `revoked`: the revocations of the built-in authority at this time.
-    `seal`: the contract's seal, and `issued_size`: that of its issued file in bytes, once all have signed.
+    Once all have signed: `seal`: the contract's seal; `issued_size`: the size of its issued file in bytes.
     """
 
     requests: Sequence[SignatureRequest]

@@ -28,12 +28,12 @@ from hub.store.transaction import Transaction
 MAX_FAILURES = 10
 FAILURES_WITHIN = timedelta(minutes=15)
 HASHES_AT_ONCE = 2  # each takes 64 MB, and one core for a fifth of a second
-# The most checks at once, including those that wait. Anybody can cause one, and it goes on if the visitor leaves.
+# The most checks at once, including those that wait. Anybody can start one, and it goes on when the visitor leaves.
 MAX_CHECKS = 50
 QUEUE_PAUSE = timedelta(seconds=5)
 
 
-@cache  # a hash takes a fifth of a second: make one in each process
+@cache  # once in each process, since it takes a fifth of a second
 def _hash_of_nobody(cost: PasswordCost) -> str:
     """Return the hash of a password that nobody knows."""
     return _hasher(cost).hash(secrets.token_hex(16))

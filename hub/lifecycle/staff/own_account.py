@@ -29,7 +29,7 @@ class PasswordChange:
 @asynccontextmanager
 async def _change_own(services: Services, session: CurrentSession) -> AsyncIterator[Transaction]:
     """Lock the account of this session for a change. Raises LoginRequired if the session has ended since the request
-    came: the account was reset, perhaps because a stranger knows its former password or code."""
+    came, for example because the account was reset: a stranger may know its former password or code."""
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.accounts.lock(session.staff.login)
         if not await tx.accounts.is_open(session.id):

@@ -24,7 +24,7 @@ CHOICES = ("call", "check", "compare", OTHER)
 # The reason in the entry when both numbers are shown to decide about a phone change.
 PHONE_CHANGE_REASON = "phone-change"
 MAX_REASON_LENGTH = 500
-# More than one person needs for a day's calls, but far too few to copy a school's numbers.
+# Enough for all calls that one person makes in a day, but far too few to copy a school's numbers.
 MAX_REVEALS_A_DAY = 40
 # A second click for the same reason within this time is neither recorded nor counted again.
 SAME_LOOK = timedelta(minutes=1)

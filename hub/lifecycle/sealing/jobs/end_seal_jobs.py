@@ -1,5 +1,4 @@
-"""Stop a seal job that does not end. After a job has ended: call its webhook, and delete its files when their retention
-time is over."""
+"""Stop seal jobs that take too long. Call the webhooks of jobs that have ended, and later delete their files."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 class Chunk:
     """Files of one lease. `held`: when the lease ends; the same time in the rows shows that this worker holds them.
     `denied`: numbers of the files that the object store refused. `postponed`: numbers of the files for which the grant
-    has no use left now, but may get one back from another file. `waits_for_others`: that other file is in another
+    has no use left now, but may get one back from another file. `waits_for_others`: such another file is in another
     lease. `is_lost`: another worker has claimed some of the files; this one begins nothing more."""
 
     job: SealJob

@@ -72,8 +72,8 @@ def check_terms(services: Services, client: SealClient, terms: SealTerms) -> Non
 async def begin_seal_job(
     services: Services, tx: Transaction, client: SealClient, terms: SealTerms, files: UploadedFiles | NamedFiles | None
 ) -> SealJob:
-    """Begin a job with uploaded files, with files of an object store by their keys, or (None) with all below the
-    source's prefix, which a worker lists later.
+    """Begin a job. `files`: uploaded files, or files of the source by their keys; None for all files below the source's
+    prefix, which a worker lists later.
 
     The transaction's scope must be all campuses. Grants are not checked here but at each use of the seal. Raises
     BadInput, SealNotFound, ManySealFiles.

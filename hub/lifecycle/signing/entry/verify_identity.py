@@ -115,10 +115,8 @@ class _Entered:
 async def _check_entered(
     services: Services, tx: Transaction, secret: str, entered: _Entered
 ) -> tuple[LockedAnswer, UUID | None]:
-    """Lock what an answer needs, and return it with the contracts that the session may show once it is verified.
-
-    Return also the id of the one-time code if everything that was entered is correct, else None.
-    """
+    """Lock the rows that an answer needs. Return them, with the contracts that the verified session may show, and the
+    id of the one-time code if everything that was entered is correct, else None."""
     await take_turn_at_phone(tx, secret)
     locked = await tx.cases.lock_for_answer(secret)
     session = check_session(tx, locked.session if locked else None)
