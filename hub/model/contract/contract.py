@@ -76,7 +76,7 @@ def compute_backoff(tries: int) -> timedelta:
 
 
 def compute_error_backoff(since: datetime, now: datetime) -> timedelta:
-    """Return the pause after a step raised an error: as long as the step has been due, from 1 minute up to an hour."""
+    """Return the pause after an error: as long as the step has been due, but at least 1 minute and at most an hour."""
     return min(max(now - since, FIRST_RETRY), MAX_RETRY_INTERVAL)
 
 

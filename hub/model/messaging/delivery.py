@@ -37,7 +37,7 @@ PHONE_CHANGED = "phone-changed"
 
 
 class DeliveryState(StrEnum):
-    """State of a delivery. A later member says more than an earlier one: it replaces it, never the reverse.
+    """State of a delivery. A later member says more than an earlier one and replaces it, never the reverse.
 
     `sending` is committed before the provider is called. `unknown`: the provider's reply was lost, so the provider
     has to be asked before the message is sent again.

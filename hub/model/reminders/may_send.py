@@ -135,7 +135,7 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
 
 
 def may_send_step(case: MessageCase, channel: str | None, policy: ReminderPolicy, now: datetime) -> Verdict:
-    """Decide about a due step as `may_send` does, but let it wait in place of a drop whose reason may pass.
+    """Decide about a due step as `may_send` does, with one exception.
 
     Outside the window, a step that would be dropped for one of MAY_PASS waits for the next window.
     """

@@ -240,17 +240,17 @@ class ReminderPlan:
             max(day_before, first_reminder)
         )
 
-    def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, promised: bool = False) -> NextStep:
+    def after(self, done: NextStep | None, *, now: datetime, free_from: datetime, skips: bool = True) -> NextStep:
         """Return the first step after `now` and after `done`, with a new number and no message before `free_from`.
 
-        If `done` was brought forward, the reminder in whose place it was sent is skipped, unless `promised`.
+        `skips`: if `done` was brought forward, skip the reminder in whose place it was sent.
         """
         last_call = self.last_call_at
         if last_call is not None and last_call <= now:
             return self.expiry
         passed = max(now, done.due_at) if done else now
         following = self._place_after(passed)
-        if done is not None and not promised and self._was_brought_forward(done, following):
+        if done is not None and skips and self._was_brought_forward(done, following):
             following += 1
         while self.has_room(due := self._reminder_at(following)):
             if due > passed and due >= free_from:
@@ -287,10 +287,10 @@ class ReminderPlan:
         if done is not None and done.kind is StepKind.LAST_CALL:
             return self.expiry
         free_from = done.due_at + APART if done else now
-        # Keep a reminder that is the same under this policy: `promised` could repeat one that was brought forward.
+        # Keep a reminder that is the same under this policy: without `skips`, one sent early could be repeated.
         if old.kind is StepKind.REMINDER and old == self.after(done, now=now, free_from=free_from):
             return old
-        return self.after(done, now=now, free_from=free_from, promised=True)
+        return self.after(done, now=now, free_from=free_from, skips=False)
 
     def in_any_window(self, moment: datetime) -> datetime | None:
         """Return a moment as `in_window` does, but on a closed day if no open day is left before the deadline."""
