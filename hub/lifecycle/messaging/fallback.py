@@ -41,8 +41,8 @@ NOT_REACHED = "A message did not reach this signer by any channel. The last chan
 NONE_OPENED = "Messages arrive, but this signer opens none of them. There is no other way than this one:"
 NO_RECEIPT, NOT_OPENED, NO_PROVIDER = "no-receipt", "not-opened", "no-provider"
 # After this many unopened messages, staff get a task about a signer who has only one channel: on the fifth day by the
-# default policy. Tasks after the first message would number hundreds at a campus with a thousand signers, although most
-# signers open the second message.
+# default policy. With a task after the first unopened message, a campus with a thousand signers would have hundreds of
+# tasks, although most of these signers open the second message.
 UNOPENED_MESSAGES = 3
 log = structlog.get_logger()
 
