@@ -26,7 +26,7 @@ from qianda.verify.validation_report import (
 
 _REFUSED = Reason("不可信：{why}", "Not to be believed: {why}")
 _UNTRUSTED_MAKER = Reason(
-    "此证据包由谁制作、何时制作，未能核对：这里没有受信任的证书机构（可用 --trust 指定）。"
+    "此证据包由谁制作、何时制作，未能核对：这里没有受信任的认证机构（可用 --trust 指定）。"
     "已核对的是：条目与已签名的清单相符。",
     "Who made this evidence package, and when, could not be checked: no authority is trusted here (name one with "
     "--trust). What was checked: its items are those of the signed manifest.",

@@ -9,7 +9,7 @@ from qianda.verify.findings import Reason
 # ---- the verdict --------------------------------------------------------------------------------------------------
 VERDICT_FAILED: Final = Reason("请不要依据此文件：{reason}", "Do not rely on this file: {reason}")
 VERDICT_UNTRUSTED: Final = Reason(
-    "此文件由谁签署、何时签署，未能核对：这里没有受信任的证书机构（可用 --trust 指定）。"
+    "此文件由谁签署、何时签署，未能核对：这里没有受信任的认证机构（可用 --trust 指定）。"
     "已核对的是：其中的签名完好，签署之后文件未被改动。",
     "Who signed this file, and when, could not be checked: no authority is trusted here (name one with --trust). What "
     "was checked: its signatures are intact, and it has not been changed since it was signed.",
@@ -109,7 +109,7 @@ SAME_CERTIFICATE: Final = Reason(
     "印章与某位签署人使用了同一张证书。", "The seal was made with the certificate of one of the signers."
 )
 SEAL_UNKNOWN: Final = Reason(
-    "此证书不是已知的机构印章证书：既未列入信任（可用 --trust 指定），其证书机构也未注明它是印章。",
+    "此证书不是已知的机构印章证书：既未列入信任（可用 --trust 指定），其认证机构也未注明它是印章。",
     "This is not known as the certificate of the organisation's seal: it is not among those trusted (name it with "
     "--trust), and its authority does not say that it is a seal.",
 )
@@ -160,11 +160,11 @@ ADES_SIGNATURE: Final = Reason("签名未通过完整校验（{what}）。", "Th
 
 # ---- exclusively owned, exclusively used --------------------------------------------------------------------------
 CHAIN_WRONG: Final = Reason(
-    "证书不能追溯到受信任的证书机构，或在签署时无效、已被吊销（{what}）。",
+    "证书不能追溯到受信任的认证机构，或在签署时无效、已被吊销（{what}）。",
     "The certificate does not lead to a trusted authority, or was not valid, or is revoked ({what}).",
 )
 NOT_FOR_SIGNING: Final = Reason(
-    "证书不是签名证书（用途不是签名，或属于证书机构）。",
+    "证书不是签名证书（用途不是签名，或属于认证机构）。",
     "The certificate is not one for signing: it is for another purpose, or that of an authority.",
 )
 AUTHORITY_NOT_FOR_SIGNING: Final = Reason(
@@ -176,7 +176,7 @@ CERTIFICATE_EXPIRED: Final = Reason(
     "Signed at {time}, outside the certificate's life from {start} to {end}.",
 )
 NO_TRUST: Final = Reason(
-    "没有可信任的证书机构：请用 --trust 指定。", "No authority is trusted here: name one with --trust."
+    "没有可信任的认证机构：请用 --trust 指定。", "No authority is trusted here: name one with --trust."
 )
 OWNED_TRIAL: Final = Reason(
     "证书由内置机构签发，仅供试用和内部使用。",

@@ -64,12 +64,12 @@ SEAL_EXPIRED: Final = Reason(
     "Sealed at {time}, outside the seal's life from {start} to {end}.",
 )
 MAKER_UNKNOWN: Final = Reason(
-    "制章者未知：其证书既未列入信任（可用 --trust 指定），其证书机构也未注明它可以制章。",
+    "制章者未知：其证书既未列入信任（可用 --trust 指定），其认证机构也未注明它可以制章。",
     "The maker of the seal is unknown: its certificate is not among those trusted (name it with --trust), and its "
     "authority does not say that it makes seals.",
 )
 MAKER_CHAIN: Final = Reason(
-    "制章者的证书不能追溯到受信任的证书机构（{what}）。",
+    "制章者的证书不能追溯到受信任的认证机构（{what}）。",
     "The certificate of the seal's maker does not lead to a trusted authority ({what}).",
 )
 NO_ISSUER: Final = Reason("找不到签发者 {issuer}", "no trusted issuer {issuer}")
@@ -89,7 +89,7 @@ TRUST_MISSING_TIME: Final = Reason(
     "The signature states no time: whether certificate and seal were valid cannot be told.",
 )
 OWNED_DECLARED: Final = Reason(
-    "证书由受信任的证书机构签发；OFD 本身不能证明密钥由谁保管，也不含吊销信息：证书是否已被吊销，未作查询。",
+    "证书由受信任的认证机构签发；OFD 本身不能证明密钥由谁保管，也不含吊销信息：证书是否已被吊销，未作查询。",
     "The certificate is of a trusted authority; an OFD alone does not prove who keeps the key, and says nothing about "
     "revocation: whether the certificate was revoked was not asked.",
 )
