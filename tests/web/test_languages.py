@@ -37,7 +37,9 @@ def test_no_text_is_translated_twice() -> None:
     """Of two translations the one in the later file would count, whatever the page."""
     found = Counter[tuple[str, str]]()
     for path in (PACKED / "templates" / "languages").glob("*.po"):
-        for entry in re.findall(r'^msgid ((?:".*"\n)+)', path.read_text("utf-8"), re.MULTILINE):
+        text = path.read_text("utf-8")
+        assert len(re.findall(r"^msgid ", text, re.M)) == len(re.findall(r"^msgstr ", text, re.M)), path.name
+        for entry in re.findall(r'^msgid ((?:".*"\n)+)', text, re.MULTILINE):
             found[path.suffixes[-2], "".join(re.findall(r'^"(.*)"$', entry, re.MULTILINE))] += 1
     assert [text for (_, text), times in found.items() if times > 1 and text] == []
 

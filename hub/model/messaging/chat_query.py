@@ -117,12 +117,12 @@ _UNKNOWN = {
 }
 _HELP = {
     "zh": "您可以问：\n· 合肥还有谁没签\n· 合肥进度\n· 进度（您名下全部校区）\n"
-    "只回复数量，名单请登录控制台查看：{console}",
+    "只回复数量，名单请登录工作台查看：{console}",
     "en": "You can ask:\n· who is still unsigned at Hefei\n· status Hefei\n· status (all your campuses)\n"
     "Replies contain numbers only. For the list, see the console: {console}",
 }
 _OF_THESE = {
-    "zh": "已送达 {delivered}，已读 {opened}，已过截止时间 {overdue}，卡住 {stuck}",
+    "zh": "已送达 {delivered}，已打开 {opened}，已过截止时间 {overdue}，卡住 {stuck}",
     "en": "{delivered} delivered, {opened} opened, {overdue} past the deadline, {stuck} stuck",
 }
 _UNSIGNED = {

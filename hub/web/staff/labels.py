@@ -266,7 +266,7 @@ STAFF_ROLE_HINTS = {
 }
 YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS | SEAL_FIELDS | TASK_FIELDS | TEXT_FIELDS
-POSTERS = {"open": "takes people", "full": "full", "expired": "over", "revoked": "revoked"}
+POSTERS = {"open": "open for enrolment", "full": "full", "expired": "over", "revoked": "revoked"}
 POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}
 POSTER_MODE_HINTS = {
     "contract": "The contract is drawn from the course, and is read and signed there and then.",

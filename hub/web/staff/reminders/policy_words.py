@@ -35,12 +35,12 @@ _WRITTEN = re.compile(r"\s*(\d{1,5})([dhm])\s*")
 _MESSAGES = ("One person gets at most {messages_per_day} messages a day.", "One person gets at most one message a day.")
 _BY_HAND = (
     (
-        "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "
-        "and at most {manual_per_day} times a day."
+        "Staff can remind by hand {manual_after_message} after a message, {manual_apart} after the last reminder by "
+        "hand, and at most {manual_per_day} times a day."
     ),
     (
-        "By hand one may remind {manual_after_message} after a message, {manual_apart} after another one by hand, "
-        "and at most once a day."
+        "Staff can remind by hand {manual_after_message} after a message, {manual_apart} after the last reminder by "
+        "hand, and at most once a day."
     ),
 )
 _TASKS = (

@@ -82,7 +82,7 @@ async def asked(running: Running, person: str, text: str) -> str:
 async def test_a_clerk_hears_how_their_campus_stands(running: Running) -> None:
     answer = await asked(running, "wang", "合肥还有谁没签")
     assert answer == (
-        "合肥校区：待签 2 份。已送达 2，已读 0，已过截止时间 0，卡住 0。\n"
+        "合肥校区：待签 2 份。已送达 2，已打开 0，已过截止时间 0，卡住 0。\n"
         f"名单：{running.origin}/staff?campus=hefei&view=pending"
     )
     status = await asked(running, "wang", "status")

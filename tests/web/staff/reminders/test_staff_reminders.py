@@ -168,7 +168,7 @@ async def test_a_policy_is_entered_and_read_in_words(running: Running, console: 
     page = await console.get("/staff/policies?at=hefei/math-a")
     sentences = (
         "then again every 5 days.",
-        "2 hours after another one by hand",
+        "2 hours after the last reminder by hand",
         "Last reminder: call, then text message.",
     )
     for words in sentences:
