@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hub.documents.board.board_sheet import format_csv_file, format_xlsx
-from hub.model.sealing.seal_fault import SENTENCES
+from hub.model.sealing.seal_fault import SealFault
 from hub.model.sealing.seal_use import UseOutcome
 
 TITLES: Final = (
@@ -45,7 +45,7 @@ REASONS: Final = {
     "revoked": "已吊销 revoked for good",
     "job-stopped": "任务超过一天未完成，已停止 its job was stopped after a day",
     "certificate-expired": "证书已过期 its certificate has expired",
-} | {fault.value: f"{chinese} {english}" for fault, (english, chinese) in SENTENCES.items()}
+} | {fault.value: f"{fault.chinese} {fault.english}" for fault in SealFault}
 RegisterLine = Sequence[str | int]
 
 

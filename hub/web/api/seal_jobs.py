@@ -17,7 +17,6 @@ from hub.errors import BadInput, ResultNotReady, SealJobNotFound, SealNotFound
 from hub.lifecycle.sealing.jobs.seal_jobs import NamedFiles, UploadedFiles, begin_seal_job
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.services import Services
-from hub.model.sealing.seal_fault import SENTENCES
 from hub.model.sealing.seal_job import SealClient, SealItem, SealItemState, SealJob, SealTerms, StorePrefix
 from hub.model.staff.scope import EVERYTHING
 from hub.store.sealing.job_files import CHUNK_BYTES
@@ -145,6 +144,6 @@ def _prefix(place: StorePlace | None) -> StorePrefix | None:
 
 
 def _item(item: SealItem) -> SealItemGiven:
-    english, chinese = SENTENCES[item.fault] if item.fault else (None, None)
+    english, chinese = (item.fault.english, item.fault.chinese) if item.fault else (None, None)
     hashed = {"sha256": item.result_sha256, "size": item.result_size}
     return pick(SealItemGiven, item, **hashed, fault_en=english, fault_zh=chinese)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.model.sealing.seal_fault import SENTENCES, SealFault
+from hub.model.sealing.seal_fault import SealFault
 
 SEAL_KINDS = {
     "company": "company seal",
@@ -89,5 +89,5 @@ def fault_text(reason: str, language: str) -> str | None:
     """Return the sentence for a reason that concerns the file itself; None for other reasons."""
     if reason not in set(SealFault):
         return None
-    english, chinese = SENTENCES[SealFault(reason)]
-    return chinese if language == "zh" else english
+    fault = SealFault(reason)
+    return fault.chinese if language == "zh" else fault.english
