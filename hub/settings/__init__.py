@@ -16,15 +16,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from hub.model.contract.signer import Representative
+from hub.model.messaging.budget import BudgetLimits
 from hub.settings.sections import (
     AppLinkSettings,
     AuthorityRuleSettings,
-    BudgetSettings,
     ChannelSettings,
     MailAddress,
     ObjectIdentifier,
     OidcSettings,
-    RepresentativeSettings,
     RetentionSettings,
     SchoolSettings,
     SealFilesSettings,
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     authority: str = "builtin"
     authorities: dict[str, dict[str, Any]] = Field(default_factory=dict)
     authority_rules: list[AuthorityRuleSettings] = Field(default_factory=list)
-    representatives: list[RepresentativeSettings] = Field(default_factory=list)
+    representatives: list[Representative] = Field(default_factory=list)
     offices: dict[str, MailAddress] = Field(default_factory=dict)
     identity: str = "roster"
     identities: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     pdf_engine: Literal["own", "pyhanko"] = "own"
     full_check_every: int = Field(default=50, ge=1)
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
-    budgets: BudgetSettings = BudgetSettings()
+    budgets: BudgetLimits = BudgetLimits()
     retention: RetentionSettings = RetentionSettings()
     seal_files: SealFilesSettings = SealFilesSettings()
     staff: StaffSettings = StaffSettings()

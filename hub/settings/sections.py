@@ -141,20 +141,6 @@ class AuthorityRuleSettings(_Section):
     keys: list[Literal["ec", "rsa"]] = Field(default_factory=list)
 
 
-class RepresentativeSettings(_Section):
-    """A person who signs for the school at a campus and all below it: see
-    `hub.model.contract.signer.Representative`."""
-
-    campus: str
-    name: str
-    phone: str
-    id_number: str
-    id_type: str = "cn-id"
-    email: str | None = None
-    language: Literal["zh", "en"] = "zh"
-    channels: list[Literal["sms", "voice", "email"]] = Field(default=["sms"], min_length=1)
-
-
 class AndroidAppSettings(_Section):
     """An Android app of the school. `fingerprints`: the SHA-256 of each certificate that signs the app: upload key and
     the store's key."""
@@ -207,32 +193,6 @@ class ChannelSettings(BaseModel):
     @property
     def options(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
-
-
-class BudgetSettings(_Section):
-    """The most messages that may be sent, whoever causes them.
-
-    `countries`: allowed prefixes of numbers; empty: all. Messages that we start are limited by `per_number`, per hour
-    and per day; by `per_prefix`, per hour, for all numbers that differ only in their last four digits; and by
-    `per_campus`, per day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately other replies
-    (a requested link, the reply to STOP). `per_poster`, per day, and `guest_codes_per_prefix` limit codes to people who
-    use a poster. `certificates_per_person`: certificates for new keys, per hour and per day; `prepared_per_task`: files
-    prepared for one signer's task, per hour.
-    """
-
-    countries: list[str] = Field(default_factory=list)
-    per_number_hour: int = Field(default=12, ge=1)
-    per_number_day: int = Field(default=30, ge=1)
-    per_prefix_hour: int = Field(default=200, ge=1)
-    per_campus_day: int = Field(default=20_000, ge=1)
-    per_poster_day: int = Field(default=500, ge=1)
-    codes_per_number_hour: int = Field(default=12, ge=1)
-    codes_per_number_day: int = Field(default=30, ge=1)
-    codes_per_prefix_hour: int = Field(default=1000, ge=1)
-    guest_codes_per_prefix_hour: int = Field(default=200, ge=1)
-    certificates_per_person_hour: int = Field(default=20, ge=1)
-    certificates_per_person_day: int = Field(default=50, ge=1)
-    prepared_per_task_hour: int = Field(default=12, ge=1)
 
 
 class RetentionSettings(_Section):

@@ -53,12 +53,11 @@ def _representatives(settings: Settings) -> tuple[Representative, ...]:
     """Return the school's representatives. Raises BadInput for a name, number or document that no contract accepts."""
     found = []
     for number, each in enumerate(settings.representatives):
-        values = each.model_dump() | {"channels": tuple(each.channels)}
         where = f"representatives[{number}]"
-        values["name"] = normalise_name(each.name, field=f"{where}.name")
-        values["phone"] = normalise_phone(each.phone, field=f"{where}.phone")
+        name = normalise_name(each.name, field=f"{where}.name")
+        phone = normalise_phone(each.phone, field=f"{where}.phone")
         parse_id_document(each.id_type, each.id_number, field=f"{where}.id_number")
-        found.append(Representative(**values))
+        found.append(each.model_copy(update={"name": name, "phone": phone}))
     return tuple(found)
 
 

@@ -135,10 +135,9 @@ def _policy(settings: Settings, providers: ProviderSet) -> ReminderPolicy:
 
 
 def _budgets(settings: Settings, demo: bool) -> BudgetLimits:
-    values = settings.budgets.model_dump()
     if demo and "per_prefix_hour" not in settings.budgets.model_fields_set:
-        values["per_prefix_hour"] = DEMO_PER_PREFIX_HOUR
-    return BudgetLimits(**(values | {"countries": tuple(values["countries"])}))
+        return settings.budgets.model_copy(update={"per_prefix_hour": DEMO_PER_PREFIX_HOUR})
+    return settings.budgets
 
 
 def _doors(settings: Settings, app_link: AppLink) -> dict[str, Door]:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from hub.model.reminders.schedule import NextStep
 
@@ -80,12 +83,13 @@ class Signer:
         return self.email if channel == "email" else self.phone
 
 
-@dataclass(frozen=True)
-class Representative:
-    """The person who signs for the school at a campus and all campuses below it, as configured.
+class Representative(BaseModel):
+    """The person who signs for the school at a campus and all campuses below it: an entry of `[[representatives]]`.
 
     If several entries cover a campus, the entry of the nearest campus applies.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     campus: str
     name: str
@@ -93,8 +97,8 @@ class Representative:
     id_number: str
     id_type: str = "cn-id"
     email: str | None = None
-    language: str = "zh"
-    channels: tuple[str, ...] = ("sms",)
+    language: Literal["zh", "en"] = "zh"
+    channels: Annotated[tuple[Literal["sms", "voice", "email"], ...], Field(min_length=1)] = ("sms",)
 
 
 @dataclass(frozen=True)

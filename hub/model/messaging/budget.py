@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
 from hub.model.messaging.message import ANSWERS, Purpose
 
 # If the daily budget of a campus is at least this, its counter is split into STRIPES rows.
@@ -42,23 +44,32 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True)
-class BudgetLimits:
-    """The limits from the configuration. `countries`: allowed number prefixes such as `+86`; empty allows all."""
+class BudgetLimits(BaseModel):
+    """The most messages that may be sent, whoever causes them: the section `[budgets]` of the settings.
+
+    `countries`: allowed prefixes of numbers such as `+86`; empty: all. Messages that we start are limited by
+    `per_number`, per hour and per day; by `per_prefix`, per hour, for all numbers that differ only in their last four
+    digits; and by `per_campus`, per day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately
+    other replies (a requested link, the reply to STOP). `per_poster`, per day, and `guest_codes_per_prefix` limit codes
+    to people who use a poster. `certificates_per_person`: certificates for new keys, per hour and per day;
+    `prepared_per_task`: files prepared for one signer's task, per hour.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     countries: tuple[str, ...] = ()
-    per_number_hour: int = 12
-    per_number_day: int = 30
-    per_prefix_hour: int = 200
-    per_campus_day: int = 20_000
-    per_poster_day: int = 500
-    codes_per_number_hour: int = 12
-    codes_per_number_day: int = 30
-    codes_per_prefix_hour: int = 1000
-    guest_codes_per_prefix_hour: int = 200
-    certificates_per_person_hour: int = 20
-    certificates_per_person_day: int = 50
-    prepared_per_task_hour: int = 12
+    per_number_hour: PositiveInt = 12
+    per_number_day: PositiveInt = 30
+    per_prefix_hour: PositiveInt = 200
+    per_campus_day: PositiveInt = 20_000
+    per_poster_day: PositiveInt = 500
+    codes_per_number_hour: PositiveInt = 12
+    codes_per_number_day: PositiveInt = 30
+    codes_per_prefix_hour: PositiveInt = 1000
+    guest_codes_per_prefix_hour: PositiveInt = 200
+    certificates_per_person_hour: PositiveInt = 20
+    certificates_per_person_day: PositiveInt = 50
+    prepared_per_task_hour: PositiveInt = 12
 
 
 @dataclass(frozen=True)

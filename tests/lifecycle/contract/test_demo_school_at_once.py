@@ -9,6 +9,7 @@ import pytest
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.import_roster import load_roster, new_contract
 from hub.model.contract.contract import Contract
+from hub.model.messaging.budget import BudgetLimits
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
@@ -51,7 +52,7 @@ async def test_all_two_hundred_contracts_at_once_and_a_code_for_any_of_them() ->
         assert all(messages and messages[0][0] == "invitation" for messages in invited)
         await code_goes_out(running, contracts[0])
         services = running.hub.services  # the limit of production, which the invitations have used up
-        tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_prefix_hour=100))
+        tight = change_services(services, "messaging", budgets=BudgetLimits(per_prefix_hour=100))
         running.hub = replace(running.hub, services=tight)
         for contract in (contracts[ALL // 2], contracts[-1]):
             await code_goes_out(running, contract)

@@ -14,6 +14,7 @@ from hub.errors import BudgetSpent
 from hub.lifecycle.school import guests
 from hub.lifecycle.school.posters import revoke_poster
 from hub.model.contract.contract import Contract
+from hub.model.messaging.budget import BudgetLimits
 from hub.model.school.enrolment_list import EnrolmentFilter, EnrolmentState
 from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
@@ -244,7 +245,7 @@ async def test_the_codes_of_a_poster_have_a_budget(running: Running) -> None:
     running.clock.advance_to_noon()
     _, ticket = await make_poster(running)
     services = running.hub.services
-    tight = change_services(services, "messaging", budgets=replace(services.messaging.budgets, per_poster_day=2))
+    tight = change_services(services, "messaging", budgets=BudgetLimits(per_poster_day=2))
     for number in range(3):
         family = Family()
         secret = (await guests.open_poster(tight, ticket, family.phone, family.parent, "zh")).secret
