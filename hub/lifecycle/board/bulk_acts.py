@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-import structlog
-
-from hub.errors import BadInput, Conflict, ContractNotFound, QiandaError, Unavailable
+from hub.errors import BadInput, Conflict, ContractNotFound, QiandaError
+from hub.lifecycle.contract.act_items import AT_A_TIME, carry_out_item
 from hub.lifecycle.contract.end import check_deadline, check_reason, void_locked
 from hub.lifecycle.contract.issue import PreparedContract, issue_prepared
 from hub.lifecycle.contract.reissue import prepare_again
@@ -28,16 +28,11 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import BULK_ACT
 from hub.store.transaction import Transaction
 
-# Contracts that one job changes: a worker that has to stop waits for its job to end.
-AT_A_TIME = 20
-# A contract that was tried more often than this probably crashes the process that tries it.
-MAX_TRIES = 5
 _RECORDED = {
     BulkKind.EXTEND: "contracts-extended",
     BulkKind.REISSUE: "contracts-reissued",
     BulkKind.VOID: "contracts-withdrawn",
 }
-log = structlog.get_logger()
 
 
 async def judge_many(tx: Transaction, act: BulkAct, contracts: Sequence[UUID]) -> list[tuple[Contract, BulkVerdict]]:
@@ -83,8 +78,9 @@ async def run_bulk_act(services: Services, act_id: UUID, most: int = AT_A_TIME) 
     if act is None:
         return False
     for contract in left[:most]:
-        while not await _change_one(services, act, contract):
-            pass  # somebody else changed it meanwhile, so try again; MAX_TRIES ends this
+        attempt = partial(_read_and_change, services, act, contract)
+        give_up = partial(_give_up, services, act, contract)
+        await carry_out_item(services, lambda tx: tx.bulk_acts, (act_id, contract), attempt, give_up)
     if len(left) > most:
         return True
     async with services.database.transaction(EVERYTHING) as tx:
@@ -92,29 +88,8 @@ async def run_bulk_act(services: Services, act_id: UUID, most: int = AT_A_TIME) 
     return False
 
 
-async def _change_one(services: Services, act: BulkAct, contract: UUID) -> bool:
-    """Change one contract, or note why not. Return False if the contract must be read again. Raises Unavailable."""
-    try:
-        async with services.database.transaction(EVERYTHING) as tx:
-            tries = await tx.bulk_acts.count_try(act.id, contract)
-        if tries is None:
-            return True
-        if tries > MAX_TRIES:
-            raise QiandaError
-        return await _read_and_change(services, act, contract)
-    except Unavailable:  # the job goes on later
-        async with services.database.transaction(EVERYTHING) as tx:
-            await tx.bulk_acts.forget_try(act.id, contract)
-        raise
-    except QiandaError as error:
-        await _give_up(services, act, contract, ActFailure(error.code, error.detail))
-    except Exception:
-        log.exception("one of many contracts not changed", act=str(act.id), contract=str(contract))
-        await _give_up(services, act, contract, ActFailure(QiandaError.code))
-    return True
-
-
 async def _read_and_change(services: Services, act: BulkAct, contract_id: UUID) -> bool:
+    """Change one contract. Return False if it must be read again."""
     async with services.database.transaction(EVERYTHING) as tx:
         contract = await tx.contracts.get(contract_id)
         deadline = await _get_deadline(tx, act, contract.campus)
@@ -177,6 +152,7 @@ async def _get_deadline(tx: Transaction, act: BulkAct, campus: str) -> datetime 
     return end_of_day(act.deadline, (await tx.school.get_campus(campus)).zone)
 
 
-async def _give_up(services: Services, act: BulkAct, contract: UUID, failure: ActFailure) -> None:
+async def _give_up(services: Services, act: BulkAct, contract: UUID, error: QiandaError) -> None:
+    ending = BulkEnding(BulkVerdict.FAILED, ActFailure(error.code, error.detail))
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.bulk_acts.end(act.id, contract, BulkEnding(BulkVerdict.FAILED, failure), tx.now)
+        await tx.bulk_acts.end(act.id, contract, ending, tx.now)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from uuid import UUID
 
-import structlog
-
-from hub.errors import BadInput, ChangedSinceAsked, EnrolmentsChanged, NotFound, QiandaError, Unavailable
+from hub.errors import BadInput, ChangedSinceAsked, EnrolmentsChanged, NotFound, QiandaError
+from hub.lifecycle.contract.act_items import AT_A_TIME, carry_out_item
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, signer_of
 from hub.lifecycle.contract.reissue import Replacement, plan_replacement
@@ -45,12 +45,6 @@ from hub.model.staff.roles import Permission
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.operation.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
-
-# Contracts that one job issues: a worker that has to stop waits for its job to end.
-AT_A_TIME = 20
-# An enrolment that was tried more often than this probably crashes the process that tries it.
-MAX_TRIES = 5
-log = structlog.get_logger()
 
 
 async def list_selected(tx: Transaction, selection: IssueSelection) -> list[Enrolment]:
@@ -219,44 +213,22 @@ async def issue_enrolments(services: Services, act_id: UUID, most: int = AT_A_TI
         return False
     for number, enrolment in enumerate(left[:most]):
         following = left[number + 1] if number + 1 < len(left) else None
-        while not await _issue_one(services, act, enrolment, following):
-            pass  # staff changed it while its contract was drawn, so try again; MAX_TRIES ends this
+        attempt = partial(_draw_and_issue, services, act, enrolment, following)
+        give_up = partial(_give_up, services, act, enrolment)
+        await carry_out_item(services, lambda tx: tx.issue_acts, (act_id, enrolment), attempt, give_up)
     return len(left) > most
 
 
-async def _issue_one(services: Services, act: IssueAct, enrolment_id: UUID, following: UUID | None) -> bool:
-    """Issue one contract, or note why not. Return False if the enrolment has to be read again. Raises Unavailable."""
-    try:
-        async with services.database.transaction(EVERYTHING) as tx:
-            tries = await tx.issue_acts.count_try(act.id, enrolment_id)
-        if tries is None:
-            return True
-        if tries > MAX_TRIES:
-            raise QiandaError
-        return await _draw_and_issue(services, act, enrolment_id, following)
-    except Unavailable:  # the job goes on later
-        async with services.database.transaction(EVERYTHING) as tx:
-            await tx.issue_acts.forget_try(act.id, enrolment_id)
-        raise
-    except NotFound:
-        await _end(services, act, enrolment_id, IssueOutcome.GONE)
-    except QiandaError as error:
-        failure = ActFailure(error.code, error.detail, error.field if isinstance(error, BadInput) else "")
-        await _end(services, act, enrolment_id, IssueOutcome.FAILED, failure)
-    except Exception:
-        log.exception("one of many contracts not issued", act=str(act.id), enrolment=str(enrolment_id))
-        await _end(services, act, enrolment_id, IssueOutcome.FAILED, ActFailure(QiandaError.code))
-    return True
-
-
 async def _draw_and_issue(services: Services, act: IssueAct, enrolment_id: UUID, following: UUID | None) -> bool:
+    """Issue one contract. Return False if staff changed the enrolment while its contract was drawn."""
     async with services.database.transaction(EVERYTHING) as tx:
         read = await tx.school.get_enrolment(enrolment_id)
         campus = await tx.school.get_campus(read.campus)
         after = await tx.enrolments.list_chosen([following] if following else [])
     planned = await plan_act(services, EVERYTHING, act.id)
     if read.contract != (planned.replaces if planned else None):
-        await _end(services, act, enrolment_id, IssueOutcome.ALREADY)
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.issue_acts.end(act.id, enrolment_id, IssueOutcome.ALREADY, tx.now)
         return True
     asked = planned or new_contract(read, deadline=end_of_day(act.deadline, campus.zone), send=act.send)
     prepared = await prepare_contract(services, EVERYTHING, replace(asked, approved=act.needs_approval))
@@ -292,8 +264,10 @@ async def _check_approved(
         raise EnrolmentsChanged
 
 
-async def _end(
-    services: Services, act: IssueAct, enrolment: UUID, outcome: IssueOutcome, failure: ActFailure | None = None
-) -> None:
+async def _give_up(services: Services, act: IssueAct, enrolment: UUID, error: QiandaError) -> None:
+    failure = ActFailure(error.code, error.detail, error.field if isinstance(error, BadInput) else "")
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.issue_acts.end(act.id, enrolment, outcome, tx.now, failure)
+        if isinstance(error, NotFound):
+            await tx.issue_acts.end(act.id, enrolment, IssueOutcome.GONE, tx.now)
+        else:
+            await tx.issue_acts.end(act.id, enrolment, IssueOutcome.FAILED, tx.now, failure)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import exists, not_, select
 
-from hub.model.board.act_progress import ActFailure
 from hub.model.board.bulk_act import BulkAct, BulkEnding, BulkKind, BulkProgress, BulkResult, BulkVerdict
 from hub.model.contract.contract import Contract
 from hub.store.encryption.encrypted_column import EncryptedColumn
@@ -19,7 +17,6 @@ from hub.store.tables.board import BULK_ACT as ACT, BULK_ITEM as ITEM
 from hub.store.tables.contract import CONTRACT
 
 _REASON = EncryptedColumn.of(ACT.c.reason_sealed)
-_FAILURE = EncryptedColumn.of(ITEM.c.failure_sealed)
 OF_BULK = ActTables(ACT, ITEM, "contract", "verdict")
 _PLAIN = ("id", "campus", "asked_by", "asked_at", "deadline", "may_issue")
 
@@ -60,10 +57,7 @@ class BulkActs(ActItems):
         return [self._result(act, row) for row in await self._connection.execute(statement)]
 
     def _result(self, act: UUID, row: Row) -> BulkResult:
-        encrypted = row["failure_sealed"]
-        name = _FAILURE.at(act, row["contract"])
-        failure = ActFailure(**self._cipher.decrypt_json(encrypted, name)) if encrypted else None
-        ending = BulkEnding(BulkVerdict(row["verdict"]), failure, row["replaced_by"])
+        ending = BulkEnding(BulkVerdict(row["verdict"]), self._failure(act, row), row["replaced_by"])
         return BulkResult(row["contract"], row["number"], row["student_name"], ending)
 
     def _act(self, row: Row) -> BulkAct:
@@ -78,8 +72,5 @@ class BulkActs(ActItems):
 
     async def end(self, act: UUID, contract: UUID, ending: BulkEnding, at: datetime) -> None:
         """Write the result for a contract, in the transaction that changed it."""
-        mine = self.tables.is_item(act, contract) & self.tables.left
-        failure = ending.failure
-        encrypted = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, contract)) if failure else None
-        values = {"verdict": ending.verdict.value, "failure_sealed": encrypted, "replaced_by": ending.replaced_by}
-        await self._connection.execute(ITEM.update().where(mine).values(values | {"ended_at": at}))
+        more = {"replaced_by": ending.replaced_by, "ended_at": at}
+        await self._end(act, contract, ending.verdict.value, ending.failure, more)

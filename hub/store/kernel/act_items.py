@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, exists, func, not_, select, true
 from sqlalchemy.dialects.postgresql import insert
 
+from hub.model.board.act_progress import ActFailure
+from hub.store.encryption.encrypted_column import EncryptedColumn
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
 from hub.store.kernel.rows import arrays_of, insert_many
@@ -36,6 +38,10 @@ class ActTables:
     def columns(self) -> tuple[str, ...]:
         """The columns of an item with which an act begins."""
         return ("act", self.subject, "campus", "ordinal")
+
+    @cached_property
+    def failure(self) -> EncryptedColumn:
+        return EncryptedColumn.of(self.item.c.failure_sealed)
 
     @cached_property
     def add_items(self) -> SqlStatement:
@@ -113,3 +119,19 @@ class ActItems(EncryptedRepository):
         mine = self.tables.is_item(act, subject) & self.tables.left
         locked = select(self.tables.item.c.ordinal).where(mine).with_for_update()
         return await self._connection.scalar(locked) is not None
+
+    async def _end(
+        self, act: UUID, subject: UUID, verdict: str, failure: ActFailure | None, more: Mapping[str, Any]
+    ) -> None:
+        """Write the verdict on an item that has none. `more`: the values of further columns."""
+        of, encrypted = self.tables, None
+        if failure:
+            encrypted = self._cipher.encrypt_json(asdict(failure), of.failure.at(act, subject))
+        values = {of.verdict: verdict, "failure_sealed": encrypted, **more}
+        await self._connection.execute(of.item.update().where(of.is_item(act, subject) & of.left).values(values))
+
+    def _failure(self, act: UUID, row: Row) -> ActFailure | None:
+        """Return why the item of this row failed; None if it did not."""
+        encrypted = row["failure_sealed"]
+        name = self.tables.failure.at(act, row[self.tables.subject])
+        return ActFailure(**self._cipher.decrypt_json(encrypted, name)) if encrypted else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -20,7 +19,7 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.school import ENROLMENT, ISSUE_ACT as ACT, ISSUE_ITEM as ITEM
 
-_FAILURE, _REPLACEMENT = EncryptedColumn.of(ITEM.c.failure_sealed), EncryptedColumn.of(ITEM.c.replacement_sealed)
+_REPLACEMENT = EncryptedColumn.of(ITEM.c.replacement_sealed)
 OF_ISSUE = ActTables(ACT, ITEM, "enrolment", "outcome")
 _KEEP_APPROVED = SqlStatement(
     "UPDATE issue_item SET approved_digest = given.digest"
@@ -113,19 +112,14 @@ class IssueActs(ActItems):
         return [self._failed(act, row) for row in await self._connection.execute(statement)]
 
     def _failed(self, act: UUID, row: Row) -> FailedItem:
-        encrypted = row["failure_sealed"]
-        name = _FAILURE.at(act, row["enrolment"])
-        failure = ActFailure(**self._cipher.decrypt_json(encrypted, name)) if encrypted else None
-        return FailedItem(row["enrolment"], row["student_name"], IssueOutcome(row["outcome"]), failure)
+        outcome, failure = IssueOutcome(row["outcome"]), self._failure(act, row)
+        return FailedItem(row["enrolment"], row["student_name"], outcome, failure)
 
     async def end(
         self, act: UUID, enrolment: UUID, outcome: IssueOutcome, at: datetime, failure: ActFailure | None = None
     ) -> None:
         """Write the outcome, in the transaction of the contract."""
-        mine = self.tables.is_item(act, enrolment) & self.tables.left
-        encrypted = self._cipher.encrypt_json(asdict(failure), _FAILURE.at(act, enrolment)) if failure else None
-        values = {"outcome": outcome.value, "ended_at": at, "failure_sealed": encrypted, "replacement_sealed": None}
-        await self._connection.execute(ITEM.update().where(mine).values(values))
+        await self._end(act, enrolment, outcome.value, failure, {"ended_at": at, "replacement_sealed": None})
 
 
 def _act(row: Row) -> IssueAct:

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import BadInput, ContractNotFound
-from hub.lifecycle.board.bulk_acts import MAX_TRIES, begin_bulk_act, run_bulk_act
+from hub.lifecycle.board.bulk_acts import begin_bulk_act, run_bulk_act
+from hub.lifecycle.contract.act_items import MAX_TRIES
 from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.reissue import reissue
 from hub.model.board.bulk_act import BulkAct, BulkKind, BulkProgress, BulkResult, BulkVerdict

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from hub.errors import BadInput, DatabaseUnavailable, NotFound
+from hub.lifecycle.contract.act_items import MAX_TRIES
 from hub.lifecycle.contract.issue import issue, prepare_contract
 from hub.lifecycle.school import issue_enrolments as issuing
 from hub.lifecycle.school.change_enrolment import change_enrolment
 from hub.lifecycle.school.import_roster import new_contract
-from hub.lifecycle.school.issue_enrolments import MAX_TRIES, begin_issuing, issue_enrolments
+from hub.lifecycle.school.issue_enrolments import begin_issuing, issue_enrolments
 from hub.lifecycle.school.preview_issuing import forecast_issuing
 from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
