@@ -25,19 +25,19 @@ from bench.school import BenchSchool
 from qianda.verify.trust import Trust
 
 
-class DoesNotHold(Exception):
+class FileNotValid(Exception):
     """A finished file is not valid, so the figures of the bench mean nothing."""
 
 
 async def check_by_pyhanko(file: bytes, spec: PdfSignatureValidationSpec, fields: list[str]) -> None:
-    """Raise DoesNotHold unless exactly these fields are signed, with long-term validity."""
+    """Raise FileNotValid unless exactly these fields are signed, with long-term validity."""
     signatures = PdfFileReader(io.BytesIO(file)).embedded_regular_signatures
     if [signature.field_name for signature in signatures] != fields:
-        raise DoesNotHold("other fields are signed")
+        raise FileNotValid("other fields are signed")
     for signature in signatures:
         result = await ades_lta_validation(signature, spec)
         if result.ades_subindic != AdESPassed.OK:
-            raise DoesNotHold(f"{signature.field_name}: {result.ades_subindic}")
+            raise FileNotValid(f"{signature.field_name}: {result.ades_subindic}")
 
 
 def trust_in(school: BenchSchool) -> Trust:

@@ -64,7 +64,7 @@ def seal_files(
         _give_up(f"Sealing needs the extra 'client'; not available here: {error}.")
     output.mkdir(parents=True, exist_ok=True)
     options = SealOptions(where, "lasting" if lasting else "plain", seal)
-    results = asyncio.run(_seal(_Errand(server, key, output, again), files, options))
+    results = asyncio.run(_seal(_FilePlaces(server, key, output, again), files, options))
     chinese = language_of_environment() == "zh"
     for result in results:
         if result.target is None:
@@ -77,7 +77,7 @@ def seal_files(
 
 
 @dataclass(frozen=True)
-class _Errand:
+class _FilePlaces:
     """Where files are sent, and where results are written. `again`: see `SealingClient.seal`."""
 
     server: str
@@ -86,7 +86,7 @@ class _Errand:
     again: bool
 
 
-async def _seal(errand: _Errand, files: list[Path], options: SealOptions) -> list[SealedResult]:
+async def _seal(errand: _FilePlaces, files: list[Path], options: SealOptions) -> list[SealedResult]:
     import aiohttp
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -28,7 +28,7 @@ from asn1crypto import pem
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from hub.authorities import Authority, AuthorityContext, Issued
-from hub.authorities.outside import Outside, OutsideOptions, read_certificates
+from hub.authorities.outside import OutsideAuthority, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key, shorten_text
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.rest_mapping import explain_error
@@ -85,7 +85,7 @@ def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
         raise explain_error(error, f"authorities.{context.name}") from None
 
 
-class CmpAuthority(Outside):
+class CmpAuthority(OutsideAuthority):
     def __init__(self, options: CmpOptions, context: AuthorityContext) -> None:
         super().__init__(options, context)
         self._cmp = options

@@ -33,7 +33,7 @@ from cryptography import x509
 from pydantic import ValidationError
 
 from hub.authorities import Authority, AuthorityContext, Issued
-from hub.authorities.outside import Outside, OutsideOptions, read_certificates
+from hub.authorities.outside import OutsideAuthority, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explain_error, find_value
@@ -68,7 +68,7 @@ def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     return HttpJsonAuthority(read, context)
 
 
-class HttpJsonAuthority(Outside):
+class HttpJsonAuthority(OutsideAuthority):
     def __init__(self, options: HttpJsonAuthorityOptions, context: AuthorityContext) -> None:
         super().__init__(options, context)
         self._mapping = options

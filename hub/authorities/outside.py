@@ -40,7 +40,7 @@ class OutsideOptions(BaseModel):
     deadline: float = Field(default=15, gt=0, le=60)
 
 
-class Outside:
+class OutsideAuthority:
     """The part of an authority that does not depend on its protocol."""
 
     def __init__(self, options: OutsideOptions, context: AuthorityContext) -> None:

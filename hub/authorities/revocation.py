@@ -48,7 +48,7 @@ class Status:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _RevocationState:
     """What the authority states about one certificate."""
 
     list: x509.CertificateRevocationList | None
@@ -85,7 +85,7 @@ class RevocationClient:
         ends = said[0].next_update if said else self._clock()
         return Status(tuple(lists), any(each.revoked for each in said), ends, tuple(answers))
 
-    async def _said_of(self, certificate: x509.Certificate, issuer: x509.Certificate) -> _Said:
+    async def _said_of(self, certificate: x509.Certificate, issuer: x509.Certificate) -> _RevocationState:
         points, responders = list(_addresses(certificate)), list(ocsp_addresses(certificate))
         if not points and not responders:
             raise CertificateNotTrusted("nobody can ask whether it was revoked: it names neither list nor OCSP by HTTP")
@@ -101,7 +101,7 @@ class RevocationClient:
         if found is None and answer is None:
             raise AuthorityUnavailable("; ".join(reasons)[:500])
         on_list = found is not None and found.get_revoked_certificate_by_serial_number(certificate.serial_number)
-        return _Said(found, answer, bool(on_list) or (answer is not None and answer.revoked))
+        return _RevocationState(found, answer, bool(on_list) or (answer is not None and answer.revoked))
 
     async def _fetched(self, address: str) -> bytes:
         timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT)

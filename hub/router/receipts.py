@@ -24,7 +24,7 @@ from hub.model.messaging.delivery import (
 from hub.model.reminders.may_send import SkipReason
 from hub.router.circuit_breaker import record_arrival
 from hub.router.providers import Provider
-from hub.store.messaging.reported_deliveries import Learnt, ReportedDelivery
+from hub.store.messaging.reported_deliveries import DeliveryUpdate, ReportedDelivery
 from hub.store.transaction import Transaction
 
 FATES = {
@@ -75,13 +75,13 @@ async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[
         return []
     locked = await tx.reported_deliveries.lock_by_keys(sorted({each.report.key for each in reported}))
     deliveries = [_find_called(each, locked) for each in reported]
-    at, learnt = tx.planning_now, dict[str, Learnt]()
+    at, learnt = tx.planning_now, dict[str, DeliveryUpdate]()
     arrivals: dict[str, datetime] = {}
     for each, delivery in zip(reported, deliveries, strict=True):
         if delivery is None:
             continue
         key = each.report.key
-        before = learnt.get(key) or Learnt(delivery.id, delivery.state, delivery.provider_reference)
+        before = learnt.get(key) or DeliveryUpdate(delivery.id, delivery.state, delivery.provider_reference)
         after = _merge_receipt(before, delivery.purpose, each, at)
         if after != before:
             learnt[key] = after
@@ -113,7 +113,7 @@ def _find_called(reported: Reported, locked: Mapping[str, ReportedDelivery]) -> 
     return delivery if delivery and delivery.provider == reported.provider.name else None
 
 
-def _merge_receipt(before: Learnt, purpose: str, reported: Reported, at: datetime) -> Learnt:
+def _merge_receipt(before: DeliveryUpdate, purpose: str, reported: Reported, at: datetime) -> DeliveryUpdate:
     """Return what is known about a delivery after one more receipt. `at`: on the planning clock."""
     receipt = reported.report.receipt
     known, state = before.naming(receipt.reference), merge_states(before.state, FATES[receipt.fate])

@@ -17,7 +17,7 @@ from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.staff.scope import EVERYTHING
 from hub.router.failing import FailingMessage, show_failing
 from hub.router.providers import OTHER_HUBS_TIMEOUT
-from hub.store.messaging.providers import OfProviders
+from hub.store.messaging.providers import ProviderCondition
 from hub.store.transaction import Database
 
 BUSY_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 30, 60, 120))
@@ -26,7 +26,7 @@ MAX_BATCHES = 20
 log = structlog.get_logger()
 
 
-class Carry(Protocol):
+class SendDelivery(Protocol):
     """The type of `Router.send_delivery`."""
 
     async def __call__(
@@ -35,7 +35,7 @@ class Carry(Protocol):
         """Send a committed attempt. Raises Unavailable."""
 
 
-async def reconcile(database: Database, send_delivery: Carry, before: datetime, known: Sequence[str]) -> int:
+async def reconcile(database: Database, send_delivery: SendDelivery, before: datetime, known: Sequence[str]) -> int:
     """Reconcile messages whose outcome has been unknown since `before` or longer. Return how many were tried.
 
     Stop after a batch without any progress. `known`: the names of the providers that are configured here.
@@ -43,7 +43,7 @@ async def reconcile(database: Database, send_delivery: Carry, before: datetime, 
     seen: set[UUID] = set()
     for _ in range(MAX_BATCHES):
         async with database.transaction(EVERYTHING) as tx:
-            ours = OfProviders(known, tx.now - OTHER_HUBS_TIMEOUT)
+            ours = ProviderCondition(known, tx.now - OTHER_HUBS_TIMEOUT)
             open_ones = await tx.deliveries.list_unsettled(before, tx.planning_now, ours=ours)
         new = [each for each in open_ones if each.id not in seen]
         seen.update(each.id for each in new)
@@ -56,7 +56,7 @@ async def reconcile(database: Database, send_delivery: Carry, before: datetime, 
 
 
 async def _reconcile_one(
-    database: Database, send_delivery: Carry, delivery: Delivery, before: datetime
+    database: Database, send_delivery: SendDelivery, delivery: Delivery, before: datetime
 ) -> bool | Unavailable:
     """Reconcile one message. Return whether its outcome is now known, or the error if it cannot be found out now."""
     try:

@@ -16,7 +16,7 @@ from hub.router.providers import Provider
 from hub.router.receipts import SAY_MORE, convert_receipt
 from hub.store.kernel.batcher import Batcher, BatchItem
 from hub.store.messaging.deliveries import opening_report
-from hub.store.messaging.reported_deliveries import KnownOutcome, Learnt, opening_outcomes
+from hub.store.messaging.reported_deliveries import DeliveryUpdate, KnownOutcome, opening_outcomes
 from hub.store.operation.jobs import RUNNING_JOB, Job
 from hub.store.transaction import Database, Transaction
 
@@ -49,7 +49,7 @@ class MessageOutcome:
         """Return the outcome in the form to be written. `now`: real time."""
         report = convert_receipt(self.receipt, self.state, receipts=self.provider.channel.rules.receipts)
         look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
-        learnt = Learnt(self.delivery.id, report.state, report.reference)
+        learnt = DeliveryUpdate(self.delivery.id, report.state, report.reference)
         learnt = learnt.moved(report.state, look, report.failure, report.failure_kind)
         return KnownOutcome(self.delivery.state, learnt, self.began, self.job.id if self.job else None)
 

@@ -19,7 +19,7 @@ INSTALL: Final = "SoftHSM2 is not installed: apt-get install softhsm2"
 DEADLINE: Final = 30.0  # seconds
 
 
-class _Undisturbed:
+class _ProcessLock:
     """A lock that only one thread of all processes holds at a time. The same thread may acquire it again."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class _Undisturbed:
 # logging in, generating a key. SoftHSM rewrites the token's file in place at every login. A process that initialises at
 # that moment does not find the token (measured: one time in four while another process kept logging in). The lock does
 # nothing for a token that `create_token` did not make.
-undisturbed = _Undisturbed()
+undisturbed = _ProcessLock()
 
 
 def module_path() -> Path:

@@ -35,7 +35,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownDocument:
     """The document that the person was shown (its bytes, whose hash was checked here), and what the hub says of it."""
 
     id: str
@@ -94,15 +94,15 @@ async def _sign_at(terminal: Terminal, client: SigningClient, origin: str, devic
 # ---- what is signed
 
 
-async def _downloaded(client: SigningClient, contract_id: str) -> Shown:
+async def _downloaded(client: SigningClient, contract_id: str) -> ShownDocument:
     contract = await client.contract(contract_id)
     document = await client.document(contract_id)
     if hashlib.sha256(document).hexdigest() != contract.document_sha256:
         raise AgentTrouble("changed")
-    return Shown(contract_id, contract, document)
+    return ShownDocument(contract_id, contract, document)
 
 
-def _show(terminal: Terminal, shown: Shown, file: Path) -> None:
+def _show(terminal: Terminal, shown: ShownDocument, file: Path) -> None:
     contract = shown.contract
     terminal.say("contract", title=contract.title)
     for row in _rows(contract.summary):
@@ -165,7 +165,7 @@ def _pin(terminal: Terminal, device: TokenDevice) -> str:
 
 
 async def _certified(
-    terminal: Terminal, client: SigningClient, shown: Shown, choice: Choice, opened: OpenDevice
+    terminal: Terminal, client: SigningClient, shown: ShownDocument, choice: Choice, opened: OpenDevice
 ) -> TokenHolder:
     """Prove to the hub that the key is here, and tell the person to confirm its certificate on the page.
 
@@ -209,7 +209,7 @@ async def _confirmed(client: SigningClient) -> None:
     raise AgentTrouble("not-confirmed")
 
 
-async def _signed(client: SigningClient, shown: Shown, holder: TokenHolder) -> None:
+async def _signed(client: SigningClient, shown: ShownDocument, holder: TokenHolder) -> None:
     """Sign the document that the person saw. Raises AgentTrouble if the hub's document or consent has changed in the
     meantime."""
     now = await client.contract(shown.id)

@@ -11,7 +11,7 @@ from uuid import UUID
 from hub.errors import TooSoon
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import sign, signer_certificates
-from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.device_keys import KeyEvidence, ShownKey
 from hub.lifecycle.signing.entry import open_link, verify_identity
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask, TaskState
@@ -89,7 +89,7 @@ class Person:
             self.secret,
             self.contract.id,
             ShownKey(self.key.spki, self.proof(), "browser"),
-            Presented(),
+            KeyEvidence(),
         )
         self.chain = certified.chain
         return self.chain

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from hub.documents.sealing.file_sealer import FileToSeal, SealOrder
-from hub.documents.sealing.sealed_files import NewFile, Original, SealedFile, write_files
+from hub.documents.sealing.sealed_files import NewFile, SealedFile, SourceStart, write_files
 from hub.errors import Unavailable
 from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, REST, renew_lease, run_seal_job
 from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
@@ -155,7 +155,7 @@ async def test_a_seal_that_is_suspended_seals_no_further_file_of_a_lease(
 async def test_a_result_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(b"original")
-    original = Original(8, hashlib.sha256(b"original").hexdigest())
+    original = SourceStart(8, hashlib.sha256(b"original").hexdigest())
     (first,) = write_files([NewFile(source, target, original, b" once")])
     assert write_files([NewFile(source, target, original, b" and again")]) == [first]
     assert target.read_bytes() == b"original once"

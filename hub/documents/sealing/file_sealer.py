@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 from hub.documents.child import ChildFailed, LimitedChild, Limits
 from hub.documents.pades.cms import assembled
 from hub.documents.sealing.parts_of_body import split_body
-from hub.documents.sealing.sealed_files import NOTHING, NewFile, Original, SealedFile, write_files
+from hub.documents.sealing.sealed_files import NOTHING, NewFile, SealedFile, SourceStart, write_files
 from hub.documents.signing.signature import Evidence, TimestampSource, filled
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_job import MAX_FILE_BYTES
@@ -174,7 +174,7 @@ class FileSealer:
                 prepared[facts["kind"]].append(_PreparedFile(number, file, facts, appended))
         made = dict[int, NewFile]()
         for one, added in zip(prepared["pdf"], await self._finish_pdfs(child, order, prepared["pdf"]), strict=True):
-            original = Original(one.facts["length"], one.facts["sha256"])
+            original = SourceStart(one.facts["length"], one.facts["sha256"])
             made[one.number] = NewFile(one.file.source, one.file.target, original, added)
         for one, whole in zip(prepared["ofd"], await self._finish_ofds(child, order, prepared["ofd"]), strict=True):
             made[one.number] = NewFile(one.file.source, one.file.target, NOTHING, whole)

@@ -17,14 +17,14 @@ COPY_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
-class Original:
+class SourceStart:
     """The part of the source with which the result begins: this many bytes, with this SHA-256 (hex)."""
 
     size: int
     sha256: str
 
 
-NOTHING: Final = Original(0, hashlib.sha256().hexdigest())
+NOTHING: Final = SourceStart(0, hashlib.sha256().hexdigest())
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class NewFile:
 
     source: Path
     target: Path
-    original: Original
+    original: SourceStart
     added: bytes
 
 

@@ -22,7 +22,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
 from hub.router.receipts import Reported, apply_receipts, find_reported, is_plain
 from hub.store.inbound.callbacks import Callback
-from hub.store.messaging.providers import OfProviders
+from hub.store.messaging.providers import ProviderCondition
 from hub.store.transaction import Transaction
 
 # Pauses between retries: a receipt can arrive before our call has returned, or before the provider can be asked.
@@ -40,7 +40,7 @@ async def process_callback_batch(services: Services) -> tuple[int, list[UUID]]:
     Return the number of callbacks that were claimed, and the ids of those that `process_callback` has to process alone.
     """
     async with services.database.transaction(EVERYTHING) as tx:
-        ours = OfProviders(services.messaging.router.providers.names, tx.now - OTHER_HUBS_TIMEOUT)
+        ours = ProviderCondition(services.messaging.router.providers.names, tx.now - OTHER_HUBS_TIMEOUT)
         due = list(await tx.callbacks.list_due(tx.now, MAX_TOGETHER, ours))
     if not due:
         return 0, []

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, LinkNotValid, PosterFull, SessionNotValid, WrongAnswer
 from hub.lifecycle.messaging.quotas import alert_if_spent, consume_message_quota
-from hub.lifecycle.school.posters import Offer, get_offer
+from hub.lifecycle.school.posters import PosterOffer, get_offer
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import CHALLENGE_BYTES, new_secret
 from hub.lifecycle.signing.entry.otp_limits import count_wrong_answer, is_same_code, refuse_persons
@@ -40,17 +40,17 @@ class PosterVisit:
 
 
 @dataclass(frozen=True)
-class Admitted:
+class GuestSession:
     """A session of a visitor. `secret`: its bearer secret, stored only as a hash. `enrolled`: the visitor's enrolment
     is waiting for staff."""
 
     secret: str
     visitor: Visitor
-    offer: Offer
+    offer: PosterOffer
     enrolled: bool = False
 
 
-async def get_open_offer(services: Services, text: str) -> tuple[Offer, bool]:
+async def get_open_offer(services: Services, text: str) -> tuple[PosterOffer, bool]:
     """Return the offer of a poster, and whether it is full.
 
     Raises LinkNotValid for unknown, expired and revoked posters alike.
@@ -60,7 +60,7 @@ async def get_open_offer(services: Services, text: str) -> tuple[Offer, bool]:
         return await get_offer(tx, poster), poster.full(await tx.posters.count_enrolled(poster.id))
 
 
-async def open_poster(services: Services, text: str, phone: str, name: str, language: str) -> Admitted:
+async def open_poster(services: Services, text: str, phone: str, name: str, language: str) -> GuestSession:
     """Start a session and count a scan. The answer does not depend on whose phone it is.
 
     Raises LinkNotValid, PosterFull, BadInput for an invalid name or mobile number.
@@ -86,7 +86,7 @@ async def open_poster(services: Services, text: str, phone: str, name: str, lang
         await tx.visitors.forget_ended(tx.now)
         await tx.visitors.add(visitor, secret)
         await tx.posters.add_scan(PosterScan(poster, ScanStep.OPENED, visitor.id), tx.now)
-        return Admitted(secret, visitor, await get_offer(tx, poster))
+        return GuestSession(secret, visitor, await get_offer(tx, poster))
 
 
 async def _poster(tx: Transaction, text: str) -> Poster:
@@ -112,14 +112,14 @@ async def visitor_of(tx: Transaction, secret: str, *, lock: bool = False) -> tup
     return visitor, poster
 
 
-async def resume_guest(services: Services, secret: str) -> Admitted:
+async def resume_guest(services: Services, secret: str) -> GuestSession:
     """Return the state of the session, with a new key challenge."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret)
         challenge = services.signing.randomness(CHALLENGE_BYTES)
         await tx.visitors.new_challenge(visitor.id, challenge)
         enrolled = await tx.posters.has_enrolled(poster.id, visitor.id)
-        return Admitted(secret, replace(visitor, key_challenge=challenge), await get_offer(tx, poster), enrolled)
+        return GuestSession(secret, replace(visitor, key_challenge=challenge), await get_offer(tx, poster), enrolled)
 
 
 # ---- the code
@@ -177,7 +177,7 @@ async def _write_code(services: Services, tx: Transaction, came: PosterVisit, co
     await tx.jobs.enqueue(DELIVER_CODE, {"delivery": str(delivery.id)}, f"deliver-{delivery.id}")
 
 
-async def verify(services: Services, secret: str, code: str) -> Admitted:
+async def verify(services: Services, secret: str, code: str) -> GuestSession:
     """Verify the code. Raises WrongAnswer; Locked after too many wrong codes."""
     async with services.database.transaction(EVERYTHING) as tx:
         visitor, poster = await visitor_of(tx, secret, lock=True)
@@ -192,12 +192,12 @@ async def verify(services: Services, secret: str, code: str) -> Admitted:
     raise WrongAnswer
 
 
-async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> Admitted:
+async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> GuestSession:
     secret = new_secret()
     await tx.visitors.verified(visitor.id, secret, tx.now)
     if visitor.verified_at is None:
         await tx.posters.add_scan(PosterScan(poster, ScanStep.VERIFIED, visitor.id), tx.now)
-    return Admitted(secret, replace(visitor, verified_at=tx.now), await get_offer(tx, poster))
+    return GuestSession(secret, replace(visitor, verified_at=tx.now), await get_offer(tx, poster))
 
 
 async def count_wrong(tx: Transaction, visitor: Visitor, campus: Campus) -> None:

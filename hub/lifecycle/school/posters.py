@@ -44,7 +44,7 @@ class NewPoster:
 
 
 @dataclass(frozen=True)
-class Offer:
+class PosterOffer:
     """A poster with its campus and courses."""
 
     poster: Poster
@@ -117,11 +117,11 @@ def build_poster_doorway(services: Services, ticket: str) -> Doorway:
     )
 
 
-async def get_offer(tx: Transaction, poster: Poster) -> Offer:
+async def get_offer(tx: Transaction, poster: Poster) -> PosterOffer:
     """Return the offer of a poster, without courses that no longer exist."""
     campus = await tx.school.get_campus(poster.campus)
     known = {course.id: course for course in await tx.school.list_courses(poster.campus)}
-    return Offer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
+    return PosterOffer(poster, campus, tuple(known[each] for each in poster.courses if each in known))
 
 
 # ---- on paper
@@ -147,7 +147,7 @@ async def print_poster(services: Services, scope: Scope, poster: UUID, print_: C
     return Paper(found.poster, await asyncio.to_thread(print_, _facts(services, found, ticket)))
 
 
-def _facts(services: Services, found: Offer, ticket: str) -> PosterFacts:
+def _facts(services: Services, found: PosterOffer, ticket: str) -> PosterFacts:
     campus = found.campus
     until = found.poster.expires_at.astimezone(ZoneInfo(campus.zone))
     last = [campus.address, campus.phone, f"报名截止 {until:%Y-%m-%d}", f"Enrol until {until.day} {until:%B %Y}"]

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Obtained:
+class ObtainedCertificate:
     """An issued certificate and the name of the authority that issued it.
 
     `attempt` is still open: the transaction that stores the certificate ends it. `passed_over`: the names of the
@@ -70,7 +70,7 @@ async def begin_order(
     return CertificateOrder(spki, life, names, attempt, passkey)
 
 
-async def obtain_certificate(services: Services, visiting: Visit, order: CertificateOrder) -> Obtained:
+async def obtain_certificate(services: Services, visiting: Visit, order: CertificateOrder) -> ObtainedCertificate:
     """Ask the authorities one after the other until one issues a certificate. Each call has an attempt row before it.
 
     Raises AuthorityUnavailable or TokenUnavailable if none of them can be reached. Raises AuthorityRefused as soon as
@@ -95,7 +95,7 @@ async def obtain_certificate(services: Services, visiting: Visit, order: Certifi
         services.signing.authorities.cooldowns.record_success(name)
         passed_over = tuple(failed for failed, _ in failures)
         await _tell_staff(services, passed_over, name)
-        return Obtained(name, issued, attempt, passed_over)
+        return ObtainedCertificate(name, issued, attempt, passed_over)
     await _tell_staff(services, [name for name, _ in failures], "")
     raise failures[-1][1]
 

@@ -36,7 +36,7 @@ class ShownKey:
 
 
 @dataclass(frozen=True)
-class Presented:
+class KeyEvidence:
     """What an app presents together with a key: the platform's attestation statement and a name for the device.
 
     `passkey`: the id of the person's passkey that will confirm what the key signs.
@@ -61,7 +61,7 @@ class HeldKey:
 
 
 async def judge_key(
-    services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: Presented
+    services: Services, visiting: Visit, shown: ShownKey, challenge: bytes, presented: KeyEvidence
 ) -> HeldKey:
     """Return the custody of a key and, for an app's key, the app key to bind. Writes nothing.
 

@@ -32,7 +32,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused
 from hub.lifecycle.signing.certificate_issuance import CertificateOrder, begin_order, obtain_certificate
 from hub.lifecycle.signing.custody import accepted_custody, check_custody, note_refused_custody
-from hub.lifecycle.signing.device_keys import HeldKey, Presented, ShownKey, bind_key, judge_key
+from hub.lifecycle.signing.device_keys import HeldKey, KeyEvidence, ShownKey, bind_key, judge_key
 from hub.lifecycle.signing.entry.open_link import Visit, begin_visit, session_of
 from hub.lifecycle.signing.passkey_confirmation import find_passkey
 from hub.lifecycle.signing.sign import consent_for, plan_signature
@@ -75,7 +75,7 @@ class BroughtCertificate:
 
 
 async def certify_key(
-    services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented
+    services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: KeyEvidence
 ) -> Certified:
     """Get a certificate for a key, after checking the proof of possession: a new key, or an app key bound earlier.
 
@@ -140,7 +140,7 @@ class _Proof:
 
 
 async def _proved(
-    services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: Presented | None
+    services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: KeyEvidence | None
 ) -> _Proof:
     """Check the proof of possession, and that the key belongs to no other person. `presented`: for a fresh key.
 
@@ -166,7 +166,7 @@ async def _proved(
     return proof
 
 
-def _is_plain(services: Services, visiting: Visit, shown: ShownKey, presented: Presented) -> bool:
+def _is_plain(services: Services, visiting: Visit, shown: ShownKey, presented: KeyEvidence) -> bool:
     """Return whether nothing has to be asked or noted before the certificate of this key is ordered."""
     if shown.custody == Custody.APP_KEYSTORE or presented.passkey is not None:
         return False

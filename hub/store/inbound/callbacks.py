@@ -14,7 +14,7 @@ from channels import Failure, Fate, Inbound, Receipt, ReceiptReport, Unread
 from hub.store.inbound.callback_writer import CALL
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import EncryptedRepository
-from hub.store.messaging.providers import OfProviders
+from hub.store.messaging.providers import ProviderCondition
 from hub.store.tables.inbound import CALLBACK
 
 
@@ -48,7 +48,7 @@ class Callbacks(EncryptedRepository):
             row["id"], row["provider"], tuple(reports), tuple(inbound), row["received_at"], row["tries"], unread
         )
 
-    async def list_due(self, now: datetime, limit: int = 50, ours: OfProviders | None = None) -> Sequence[UUID]:
+    async def list_due(self, now: datetime, limit: int = 50, ours: ProviderCondition | None = None) -> Sequence[UUID]:
         statement = select(CALLBACK.c.id).where(CALLBACK.c.due_at <= now).order_by(CALLBACK.c.due_at).limit(limit)
         if ours:
             statement = statement.where(ours.among(CALLBACK.c.provider, CALLBACK.c.received_at))

@@ -23,7 +23,7 @@ from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
 from hub.store.messaging.delivery_items import PARTS, for_one
 from hub.store.messaging.pause import is_not_paused
-from hub.store.messaging.providers import OfProviders
+from hub.store.messaging.providers import ProviderCondition
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS
 from hub.store.signing.links import JOINED_LINK, read_joined_link
 from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE, OUTBOX_MESSAGE as OUTBOX
@@ -245,7 +245,7 @@ class Deliveries(EncryptedRepository):
         await self._connection.execute(forgotten.values(text="–", variables={"reply": "–"}, state=state))
 
     async def list_unsettled(
-        self, before: datetime, now: datetime | None = None, *, ours: OfProviders | None = None
+        self, before: datetime, now: datetime | None = None, *, ours: ProviderCondition | None = None
     ) -> list[Delivery]:
         """Return attempts whose outcome is unknown, to be asked about or sent: those not claimed since `before`, and
         those whose wait is over.

@@ -46,7 +46,7 @@ _CLOSE_BREAKER = SqlStatement(
 
 
 @dataclass(frozen=True)
-class OfProviders:
+class ProviderCondition:
     """A condition on rows of providers: those in `known` match, and those of other providers if older than
     `forgotten`."""
 

@@ -80,7 +80,7 @@ class ReportedDelivery:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class DeliveryUpdate:
     """What is known of a delivery after reports. `has_moved`: whether the state is new, and with it `check_at` and the
     failure."""
 
@@ -92,12 +92,12 @@ class Learnt:
     failure: str | None = None
     failure_kind: str | None = None
 
-    def naming(self, reference: str) -> Learnt:
+    def naming(self, reference: str) -> DeliveryUpdate:
         return replace(self, reference=reference or self.reference)
 
     def moved(
         self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
-    ) -> Learnt:
+    ) -> DeliveryUpdate:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
 
 
@@ -115,7 +115,7 @@ class KnownOutcome:
     moment (real time) at which the call can have begun. `job`: the job that ends with it."""
 
     known: DeliveryState
-    learnt: Learnt
+    learnt: DeliveryUpdate
     began: datetime | None
     job: int | None = None
 
@@ -131,7 +131,7 @@ def opening_outcomes(outcomes: Sequence[KnownOutcome], at: datetime) -> Opening:
     return Opening(_OUTCOMES, values, True, (_NOTE_OUTCOMES, _CLOSE_BREAKERS, END_NAMED))
 
 
-def _values_of(learnt: Sequence[Learnt]) -> dict[str, Any]:
+def _values_of(learnt: Sequence[DeliveryUpdate]) -> dict[str, Any]:
     return {
         "ids": [each.id for each in learnt],
         "references": [each.reference for each in learnt],
@@ -148,7 +148,7 @@ class ReportedDeliveries(Repository):
         rows = await self._connection.execute(_BY_KEYS, {"keys": list(keys)})
         return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
 
-    async def learn(self, learnt: Sequence[Learnt], at: datetime) -> None:
+    async def learn(self, learnt: Sequence[DeliveryUpdate], at: datetime) -> None:
         """Write what reports said about deliveries that this transaction has locked."""
         if not learnt:
             return

@@ -15,7 +15,7 @@ from hub.lifecycle.contract.decline import decline
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.erase import erase_of_number, erase_signer, erase_words
 from hub.lifecycle.signing import signer_certificates
-from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.device_keys import KeyEvidence, ShownKey
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.staff import change_phone
@@ -66,7 +66,7 @@ async def _with_a_device(running: Running, guardian: Person) -> None:
     """Certify an app's key on a device to which its person gave a name."""
     shown, presented = (
         ShownKey(guardian.key.spki, guardian.proof(), "app-keystore"),
-        Presented(label=WROTE[:60]),
+        KeyEvidence(label=WROTE[:60]),
     )
     certified = await signer_certificates.certify_key(
         running.hub.services, guardian.secret, guardian.contract.id, shown, presented

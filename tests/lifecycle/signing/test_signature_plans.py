@@ -10,7 +10,7 @@ import pytest
 
 from hub.errors import DocumentBusy
 from hub.lifecycle.signing import signer_certificates
-from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.device_keys import KeyEvidence, ShownKey
 from hub.model.signing.signature_plan import SignaturePlans
 from hub.model.staff.scope import Scope
 from hub.store.kernel.opening import Opening
@@ -56,7 +56,7 @@ async def test_a_file_is_not_prepared_for_a_key_that_another_process_has_replace
         await other_tab.fresh_challenge()
         elsewhere = change_services(running.hub.services, "signing", plans=SignaturePlans())
         shown = ShownKey(other_tab.key.spki, other_tab.proof(), "browser")
-        certified = await signer_certificates.certify_key(elsewhere, guardian.secret, contract.id, shown, Presented())
+        certified = await signer_certificates.certify_key(elsewhere, guardian.secret, contract.id, shown, KeyEvidence())
         other_tab.chain = certified.chain
         with pytest.raises(DocumentBusy):
             await other_tab.prepare()

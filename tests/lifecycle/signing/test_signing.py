@@ -27,7 +27,7 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import sign, signer_certificates
-from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.device_keys import KeyEvidence, ShownKey
 from hub.lifecycle.signing.entry import open_link
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.staff.signer_questions import finish_staff_task
@@ -170,7 +170,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
             await guardian.certify()
         with pytest.raises(SessionNotValid):
             await signer_certificates.certify_key(
-                services, "nobody", None, ShownKey(guardian.key.spki, b"", "browser"), Presented()
+                services, "nobody", None, ShownKey(guardian.key.spki, b"", "browser"), KeyEvidence()
             )
         await guardian.verify(await guardian.ask_code())
         shown = await guardian.shown()
@@ -180,7 +180,7 @@ async def test_what_does_not_fit_is_refused_and_nothing_changes() -> None:
         await guardian.certify()
         with pytest.raises(WrongProof):  # a replayed proof
             await signer_certificates.certify_key(
-                services, guardian.secret, None, ShownKey(guardian.key.spki, proof, "browser"), Presented()
+                services, guardian.secret, None, ShownKey(guardian.key.spki, proof, "browser"), KeyEvidence()
             )
         with pytest.raises(WrongDocument):
             await guardian.prepare(shown + b" ")

@@ -18,7 +18,7 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.signing import sign
 from hub.lifecycle.signing.audit_refusals import MAX_REFUSALS_A_DAY
-from hub.lifecycle.signing.device_keys import Presented, ShownKey
+from hub.lifecycle.signing.device_keys import KeyEvidence, ShownKey
 from hub.lifecycle.signing.signer_certificates import certify_key
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.kernel.opening import Opening
@@ -207,7 +207,7 @@ async def test_who_is_refused_again_and_again_does_not_fill_the_record() -> None
             await somebody.fresh_challenge()
             wrong = ShownKey(somebody.key.spki, somebody.key.sign(b"another"), "browser")
             with pytest.raises(WrongProof):
-                await certify_key(services, somebody.secret, contract.id, wrong, Presented())
+                await certify_key(services, somebody.secret, contract.id, wrong, KeyEvidence())
 
         for _ in range(MAX_REFUSALS_A_DAY - 1):
             await refused(first)

@@ -10,7 +10,7 @@ from hub.errors import BadInput, SessionNotValid
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.contract.terms import course_facts
 from hub.lifecycle.school import enrol as enrolment, guests
-from hub.lifecycle.school.guests import Admitted
+from hub.lifecycle.school.guests import GuestSession
 from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.school.course import Course
 from hub.model.staff.scope import EVERYTHING
@@ -94,7 +94,7 @@ def _signer(asked: SignerAsked) -> NewSigner:
     )
 
 
-def courses_json(request: web.Request, admitted: Admitted) -> list[dict[str, Any]]:
+def courses_json(request: web.Request, admitted: GuestSession) -> list[dict[str, Any]]:
     language = language_of(request, admitted.visitor.language)
     return [course_json(each, language) for each in admitted.offer.courses]
 
@@ -116,7 +116,7 @@ def course_json(course: Course, language: str) -> dict[str, Any]:
     }
 
 
-def _with_session(request: web.Request, admitted: Admitted, answer: dict[str, Any]) -> web.Response:
+def _with_session(request: web.Request, admitted: GuestSession, answer: dict[str, Any]) -> web.Response:
     response = web.json_response({"session": admitted.secret, **answer})
     set_session(response, admitted.secret, request.app[HUB].services.clock(), admitted.visitor.expires_at)
     return response

@@ -17,7 +17,7 @@ from aiohttp import web
 from hub.documents.contract.wording import day
 from hub.errors import QiandaError
 from hub.lifecycle.school import guests
-from hub.lifecycle.school.posters import Offer
+from hub.lifecycle.school.posters import PosterOffer
 from hub.lifecycle.signing.entry.open_link import session_of
 from hub.model.contract.person import IdType, format_id_type
 from hub.model.school.poster import PosterMode
@@ -72,7 +72,7 @@ def _written(course: dict[str, Any], language: str) -> dict[str, Any]:
     return course | {each: day(date.fromisoformat(course[each]), language) for each in ("starts", "ends")}
 
 
-async def _standing(request: web.Request, offer: Offer) -> PosterState:
+async def _standing(request: web.Request, offer: PosterOffer) -> PosterState:
     secret = request.cookies.get(COOKIE)
     if not secret:
         return PosterState()
@@ -83,7 +83,7 @@ async def _standing(request: web.Request, offer: Offer) -> PosterState:
         return PosterState()
 
 
-async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState | None:
+async def _visiting(tx: Transaction, secret: str, offer: PosterOffer) -> PosterState | None:
     visitor = await tx.visitors.find_by_secret(secret)
     if visitor is None or not visitor.live(tx.now) or visitor.poster != offer.poster.id:
         return None
@@ -93,7 +93,7 @@ async def _visiting(tx: Transaction, secret: str, offer: Offer) -> PosterState |
     return PosterState("asked" if enrolled else "course", opened=True, verified=True)
 
 
-async def _signing(tx: Transaction, secret: str, offer: Offer) -> PosterState:
+async def _signing(tx: Transaction, secret: str, offer: PosterOffer) -> PosterState:
     """Return the state of a visitor who became a signer by this poster."""
     session = await session_of(tx, secret)
     mine = session.verified_at is not None and await tx.posters.has_drawn(offer.poster.id, session.contract)

@@ -16,7 +16,7 @@ from aiohttp import web
 from hub.attestations import Statement
 from hub.errors import NotFound
 from hub.lifecycle.signing import device_keys
-from hub.lifecycle.signing.device_keys import HeldKey, Presented
+from hub.lifecycle.signing.device_keys import HeldKey, KeyEvidence
 from hub.model.signing.device_key import AppKey
 from hub.web.http.app_keys import HUB
 from hub.web.http.security import session_secret
@@ -29,9 +29,9 @@ def routes() -> Iterable[web.AbstractRouteDef]:
     return [web.get("/sign/v1/devices", devices), web.post("/sign/v1/devices/revoke", revoke)]
 
 
-def presented(asked: schemas.Key) -> Presented:
+def presented(asked: schemas.Key) -> KeyEvidence:
     passkey = b64decode(asked.passkey) if asked.passkey is not None else None
-    return Presented(_statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
+    return KeyEvidence(_statement(asked.attestation), asked.device.replace("\x00", ""), passkey)
 
 
 def _statement(said: schemas.AndroidKeyBody | schemas.AppAttestBody | None) -> Statement | None:

@@ -22,7 +22,7 @@ _SHOWN = ("channel", "purpose", "failure", "text", "waits_until")
 
 
 @dataclass(frozen=True)
-class Happening:
+class HistoryEvent:
     """One line of the history.
 
     `source`: record, message or reminder. `kind`: key of its label. `name`: name of the signer, if it is about one.
@@ -53,7 +53,7 @@ class ContractHistory:
 
 def timeline(
     history: ContractHistory, signers: Sequence[Signer], signer_of_task: Mapping[UUID, UUID]
-) -> list[Happening]:
+) -> list[HistoryEvent]:
     """Return the history, oldest first. Lines of the same moment are in the order record, messages, reminders."""
     names = {str(signer.id): signer.name for signer in signers}
     happenings = [_entry(entry, names, history) for entry in history.entries if entry.kind not in IN_OTHER_WORDS]
@@ -62,15 +62,15 @@ def timeline(
     for line in history.ledger:
         name = names.get(str(signer_of_task.get(line["task"])), "")
         if line["kind"] not in TOLD_ELSEWHERE:
-            happenings.append(Happening(line["at"], "reminder", line["kind"], name, line))
+            happenings.append(HistoryEvent(line["at"], "reminder", line["kind"], name, line))
     return sorted(happenings, key=lambda each: each.at)
 
 
-def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistory) -> Happening:
+def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistory) -> HistoryEvent:
     values = history.values
     words = [values[behind][1] if behind in values else None for _, behind in list_commitments(entry.facts)]
     about = str(entry.facts.get("signer", entry.actor.partition(":")[2]))
-    return Happening(
+    return HistoryEvent(
         entry.at,
         "record",
         entry.kind,
@@ -82,7 +82,7 @@ def _entry(entry: RecordEntry, names: Mapping[str, str], history: ContractHistor
     )
 
 
-def _delivery(each: Delivery, names: Mapping[str, str]) -> Happening:
+def _delivery(each: Delivery, names: Mapping[str, str]) -> HistoryEvent:
     facts: dict[str, object] = {name: getattr(each, name) for name in _SHOWN}
     name = names.get(str(each.signer), "")
-    return Happening(each.state_at or each.created_at, "message", each.state.value, name, facts)
+    return HistoryEvent(each.state_at or each.created_at, "message", each.state.value, name, facts)
