@@ -175,5 +175,5 @@ async def test_another_campus_sees_nobody(running: Running) -> None:
 async def test_it_is_there_in_chinese(running: Running) -> None:
     console = await console_of(running, "clerk", language="zh")
     page = await console.post("/staff/issue/preview", FORM)
-    assert "合同在签署人眼中的样子" in page.words and "陈建国 最先收到的信息" in page.words
+    assert "合同在签署人眼中的样子" in page.words and "陈建国 最先收到的消息" in page.words
     assert "目前尚未保存或发送任何内容" in page.words
