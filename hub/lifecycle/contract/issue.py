@@ -15,7 +15,7 @@ from hub.lifecycle.contract.contract_ofd import StoredOfd, store_contract_ofd
 from hub.lifecycle.contract.draw import DrawnContract, draft_contract, draft_signer, draw_contract
 from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.contract.lay_out import lay_out
-from hub.lifecycle.contract.new_contract import NewContract
+from hub.lifecycle.contract.new_contract import NewContract, refuse_erased
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import Invitation, add_tasks
 from hub.model.contract.case import Case, Party
@@ -187,6 +187,7 @@ async def _end_replaced(services: Services, tx: Transaction, replaced: UUID | No
     if replaced is None:
         return
     old = await tx.contracts.lock_contract(replaced)
+    refuse_erased(old)  # the new one was drawn before it was locked
     if old.replaced_by is not None:
         raise Conflict("this contract has already been reissued")
     if old.state not in REPLACEABLE:

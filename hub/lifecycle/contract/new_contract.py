@@ -8,10 +8,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from hub.errors import BadInput
+from hub.errors import BadInput, IllegalMove
+from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
 from hub.model.contract.signer import Representative, Role, Signer
+from hub.model.evidence.person_data import ERASED
 from hub.model.reminders.schedule import FirstSend
 from hub.model.reports.weekly_report import check_address
 
@@ -99,6 +101,13 @@ def student_of(values: Mapping[str, Any]) -> NewStudent:
 def signer_of(values: Mapping[str, Any]) -> NewSigner:
     channels = tuple(values.get("channels", ("sms",)))
     return drop_wrong_email(NewSigner(**(dict(values) | {"role": Role(values["role"]), "channels": channels})))
+
+
+def refuse_erased(old: Contract) -> None:
+    """Raise IllegalMove for a contract from which a person was erased: it cannot be issued again."""
+    asked = old.data.get("asked") or {}
+    if any(each.get("id_number") == ERASED for each in (asked.get("student", {}), *asked.get("signers", ()))):
+        raise IllegalMove("a person was erased from this contract: issue a separate contract")
 
 
 def drop_wrong_email(signer: NewSigner) -> NewSigner:

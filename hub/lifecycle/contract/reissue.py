@@ -13,7 +13,14 @@ from uuid import UUID
 
 from hub.errors import BadInput, ContractNotFound, IllegalMove
 from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, opening_issue, prepare_contract
-from hub.lifecycle.contract.new_contract import NewContract, NewSigner, drop_wrong_email, signer_of, student_of
+from hub.lifecycle.contract.new_contract import (
+    NewContract,
+    NewSigner,
+    drop_wrong_email,
+    refuse_erased,
+    signer_of,
+    student_of,
+)
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import read_copies
@@ -74,11 +81,12 @@ async def plan_again(
 ) -> NewContract:
     """Return the input for issuing a contract again. `signers`, `deadline`: see `prepare_again`.
 
-    Raises IllegalMove if both sides are bound (signed, completed, on paper), BadInput if a signer already on file gets
-    another phone number (two people must approve such a change).
+    Raises IllegalMove if both sides are bound (signed, completed, on paper) or a person was erased, BadInput if a signer
+    already on file gets another phone number (two people must approve such a change).
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)
+        refuse_erased(old)
         deadline = deadline or _deadline(old, await tx.record.list_entries(old.id), tx.planning_now)
     before = await _signers_now(services, old)
     if old.state in (ContractState.SIGNED, ContractState.COMPLETED, ContractState.SIGNED_ON_PAPER):

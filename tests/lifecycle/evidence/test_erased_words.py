@@ -9,6 +9,8 @@ import pytest
 from hub.doctor.records import examine_records
 from hub.errors import FilesUnavailable, IllegalMove, LinkNotValid, SessionNotValid
 from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import issue_prepared
+from hub.lifecycle.contract.reissue import prepare_again, reissue
 from hub.lifecycle.evidence.person import erase_person
 from hub.lifecycle.signing.entry.hand_out_link import WantedLink, hand_out_link
 from hub.lifecycle.signing.entry.open_link import open_ticket
@@ -103,3 +105,18 @@ async def test_nobody_is_erased_whose_file_cannot_be_deleted() -> None:
         file.write_bytes(content)
         await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
         assert await stands(running, FATHER) == set() and not file.exists()
+
+
+async def test_a_contract_of_an_erased_person_is_not_issued_again() -> None:
+    async with quiet_hub() as running, owner_of(running) as owner:
+        services = running.hub.services
+        contract = await running.issue_minor(signers=(father(), mother()))
+        await void(services, EVERYTHING, contract.id, "mistyped", "staff:x")
+        drawn = await prepare_again(services, EVERYTHING, contract.id)
+        await erase_person(services, owner, about(GUARDIAN_ID))
+        with pytest.raises(IllegalMove, match="erased"):
+            async with services.database.transaction(EVERYTHING) as tx:
+                await issue_prepared(services, tx, drawn, "staff:x")
+        with pytest.raises(IllegalMove, match="erased"):
+            await reissue(services, EVERYTHING, contract.id, "staff:x")
+        assert not await stands(running, FATHER, GUARDIAN_PHONE, GUARDIAN_ID)
