@@ -48,11 +48,9 @@ def _away_told(*, writes: bool = False) -> Iterator[None]:
     file is written, so what is missing is the bucket."""
     try:
         yield
-    except (NotFoundError, FileNotFoundError) as error:
-        if not writes:
-            raise
-        raise FilesUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
     except (BaseError, OSError) as error:
+        if not writes and isinstance(error, (NotFoundError, FileNotFoundError)):
+            raise
         raise FilesUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
 
 
