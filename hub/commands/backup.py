@@ -41,7 +41,9 @@ def resume_command() -> None:
 def backup_command(
     file: Annotated[Path, typer.Argument(help="The file to write, which must not exist; or a folder.")],
     passphrase_file: PassphraseFile = None,
-    keep: Annotated[int, typer.Option(min=0, help="In a folder: keep this many of the newest. [default: all]")] = 0,
+    keep: Annotated[
+        int, typer.Option(min=0, show_default="all", help="Keep this many of the newest in the folder.")
+    ] = 0,
 ) -> None:
     """Write one encrypted file with everything: database, files, keys, token, configuration. The hub may keep
     running."""
@@ -49,6 +51,8 @@ def backup_command(
 
     settings = real_settings()
     folder = file if file.is_dir() else None
+    if keep and folder is None:
+        raise BadInput(f"--keep is for a folder, and there is no folder {file}: make or mount it", field="file")
     file = name_in(folder) if folder else file
     passphrase = _passphrase(passphrase_file, new=True)
     with opened_database(settings, as_owner=True) as (server, dsns):

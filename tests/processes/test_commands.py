@@ -62,6 +62,13 @@ def test_doctor_names_what_is_wrong(data: Path) -> None:
     assert "for trial and internal use" in verdicts["ok   timestamp service"]
 
 
+def test_a_backup_that_keeps_the_newest_is_made_in_a_folder(data: Path) -> None:
+    folder = data.parent / "not-mounted"
+    refused = run(data, "backup", "--keep", "2", str(folder), QIANDA_BACKUP_PASSPHRASE="an owl in the belfry")
+    assert refused.returncode == 2 and "there is no folder" in refused.stderr
+    assert not folder.exists()
+
+
 def test_import_names_bad_rows(data: Path) -> None:
     """No campus is loaded here, so every row is bad, and each is named."""
     refused = run(data, "import", str(PACKED / "demo" / "seeds" / "roster.xlsx"))
