@@ -52,6 +52,13 @@ def test_units_run_commands_that_exist(unit: Path) -> None:
     assert command in commands()
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_units_whose_file_system_is_read_only_have_a_tmp(unit: Path) -> None:
+    """`qianda doctor` writes there what it gives to `openssl` when it asks an authority of the kind `cmp`."""
+    lines = unit.read_text("utf-8").splitlines()
+    assert "ProtectSystem=strict" in lines and "PrivateTmp=yes" in lines
+
+
 def test_containers_run_commands_that_exist_with_settings_that_exist() -> None:
     known = commands()
     services = {name: each for name, each in compose()["services"].items() if each.get("image") == "qianda"}
