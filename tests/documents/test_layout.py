@@ -84,6 +84,18 @@ def test_each_signer_has_a_box_on_the_last_page_below_their_name(printer: Contra
         assert name in page_text(laid_out.pdf, box.page, caption)
 
 
+@pytest.mark.parametrize(
+    "name", ["阿卜杜热西提·阿卜杜克里木江·麦麦提", "Wolfeschlegelsteinhausenbergerdorff Maximiliana Konstantinov"]
+)
+def test_a_long_name_stands_whole_in_one_line_above_its_box(printer: ContractPrinter, name: str) -> None:
+    short = minor()
+    data = dataclasses.replace(short, signers=tuple(dataclasses.replace(each, name=name) for each in short.signers))
+    laid_out = printer.lay_out("course", "zh", data)
+    (box,) = (each for each in laid_out.boxes if each.name != "seal")
+    line = dataclasses.replace(box, y1=box.y2 + 2 * 72 / 25.4, y2=box.y2 + 8 * 72 / 25.4)
+    assert f"乙方（监护人签名） {name}" in " ".join(page_text(laid_out.pdf, box.page, line).split())
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_boxes_do_not_touch_each_other_nor_the_clauses(printer: ContractPrinter, case: str) -> None:
     language, data = CASES[case]
