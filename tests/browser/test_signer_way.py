@@ -43,6 +43,11 @@ async def test_from_the_link_to_the_sealed_contract(
     await sign(page, words)
     await expect(page.get_by_role("heading", name=words["completed"])).to_be_visible()
     await shot(page, f"{name}-done")
+    await page.emulate_media(media="print", color_scheme="dark")
+    await expect(page.get_by_role("link", name="PDF")).to_be_hidden()  # nothing that can only be pressed
+    await expect(page.get_by_role("navigation")).to_be_hidden()
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    await page.emulate_media(media="screen", color_scheme="light")
     async with page.expect_download() as download:
         await page.get_by_role("link", name="PDF").click()
     path = await (await download.value).path()
