@@ -44,6 +44,7 @@ async def test_a_roster_is_checked_mended_and_imported(
     await page.set_input_files("#roster", FilePayload(name="寒假班.csv", mimeType="text/csv", buffer=data))
     await page.get_by_role("button", name="检查文件").click()
     await expect(page.get_by_role("alert")).to_contain_text("课程")
+    await expect(page.get_by_role("alert")).to_be_focused()  # the keyboard goes on from there
     await shot(page, "staff-import-columns")
     await page.get_by_label("所报项目").select_option("course")
     await page.get_by_role("button", name="按此设置").click()

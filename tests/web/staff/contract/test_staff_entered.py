@@ -34,6 +34,7 @@ async def page_of(running: Running) -> tuple[str, str]:
 async def test_when_the_first_message_goes(console: ConsoleBrowser, send: str) -> None:
     page = await console.post("/staff/issue", ISSUE_FORM | {"phone": "123", "send": send})
     assert page.status == 422 and f'value="{send}" selected' in page.text
+    assert '<p class="note wrong" role="alert" tabindex="-1" autofocus>' in page.text
     assert (
         "selected" not in (await console.get("/staff/issue")).text.partition('id="send"')[2].partition("</select>")[0]
     )
