@@ -15,7 +15,7 @@ from hub.errors import Unavailable
 from hub.model.contract.contract import compute_error_backoff
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.staff.scope import EVERYTHING
-from hub.router.failing import FailingMessage, show_failing
+from hub.router.failing_messages import FailingMessage, show_failing
 from hub.router.providers import OTHER_HUBS_TIMEOUT
 from hub.store.messaging.providers import ProviderCondition
 from hub.store.transaction import Database

@@ -35,7 +35,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.model.signing.link import SignLink
 from hub.model.staff.scope import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
-from hub.router.held import find_holder, hold_back
+from hub.router.held_messages import find_holder, hold_back
 from hub.router.open_calls import OpenCalls
 from hub.router.providers import Begun, Booked, Provider, ProviderSet, send_measured
 from hub.router.receipts import convert_receipt, dropped_report, find_reported
@@ -43,7 +43,7 @@ from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
 from hub.router.rendering import Renderer
 from hub.router.reports import MessageOutcome, OutcomeBatcher, log_state
-from hub.store.messaging.to_send import opening_to_send
+from hub.store.messaging.deliveries_to_send import opening_to_send
 from hub.store.transaction import Database, Transaction
 
 # Claims older than this have expired. The leases of workers are longer.

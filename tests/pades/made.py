@@ -17,7 +17,7 @@ import pytest
 from asn1crypto import cms
 
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
-from hub.documents.pades.written import FileIsWrong
+from hub.documents.pades.written_revisions import FileIsWrong
 from hub.documents.signing.stamps import SignerStamp, signature_stamp
 from tests.pdf_steps import OWN_ALONE
 from tests.signing_parts import SEAL, FinishedParts, Pki, finished_contract

@@ -16,7 +16,7 @@ from hub.documents.pades.check import check_finished_file
 from hub.documents.pades.check_cms import OutsideProfile
 from hub.documents.pades.source import read_plan
 from hub.documents.pades.update import Update
-from hub.documents.pades.written import FileIsWrong
+from hub.documents.pades.written_revisions import FileIsWrong
 from hub.tokens.softkey import SoftKey
 from qianda.confirmation import packed
 from qianda.verify.pdf.structure import check_finished

@@ -12,7 +12,7 @@ import pytest
 
 from hub.documents.pades.check import Expected, check_finished_file
 from hub.documents.pades.check_cms import OutsideProfile
-from hub.documents.pades.written import FileIsWrong
+from hub.documents.pades.written_revisions import FileIsWrong
 from tests.pades.expected import expected_of
 from tests.pades.made import good
 

@@ -11,7 +11,7 @@ from hub.documents.pades import writer
 from hub.documents.pades.known_files import KnownFiles
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.source import read_plan
-from hub.documents.pades.written import squeezed
+from hub.documents.pades.written_revisions import squeezed
 from hub.documents.signing.engine import OwnEngine
 from hub.documents.signing.signature import Evidence, NewSignature
 from tests.pades.made import GUARDIAN, picture, pki

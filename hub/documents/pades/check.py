@@ -22,7 +22,7 @@ from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan
 from hub.documents.pades.source import read_plan
 from hub.documents.pades.steps import CERTIFICATION, SIGNATURES_EXIST_APPEND_ONLY, WIDGET, field_lock, with_extension
 from hub.documents.pades.update import references
-from hub.documents.pades.written import FileIsWrong, WrittenRevision, is_written_as, read_written, squeezed
+from hub.documents.pades.written_revisions import FileIsWrong, WrittenRevision, is_written_as, read_written, squeezed
 from hub.documents.signing.signature import TIMESTAMP_FIELD
 from qianda import der
 from qianda.cms_parts import SIGNATURE_TIMESTAMP

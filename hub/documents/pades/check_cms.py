@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from hub.documents.pades.written import FileIsWrong
+from hub.documents.pades.written_revisions import FileIsWrong
 from qianda import cms_parts, der
 from qianda.cms_parts import CONTEXT_0, CONTEXT_1, CertificateNames, object_identifier
 from qianda.der import NULL, OCTET_STRING, OID, SEQUENCE, SET, DerElement, encode

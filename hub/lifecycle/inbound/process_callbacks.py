@@ -16,7 +16,7 @@ import structlog
 from channels import CALL_TIMEOUT, CannotAsk, Fate, ReceiptReport
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.inbound_sms import take_inbound
-from hub.lifecycle.inbound.unread import show_unread
+from hub.lifecycle.inbound.unreadable_callbacks import show_unread
 from hub.lifecycle.services import Services
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider

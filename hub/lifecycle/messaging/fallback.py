@@ -31,7 +31,7 @@ from hub.model.reminders.may_send import Drop, MessageCase, Verdict, Wait, may_s
 from hub.model.reminders.schedule import spread_of
 from hub.model.staff.accounts import UNREACHED, StaffTask
 from hub.model.staff.scope import EVERYTHING
-from hub.router.failing import FailingMessage, show_failing, show_recovered
+from hub.router.failing_messages import FailingMessage, show_failing, show_recovered
 from hub.router.policy import get_policy
 from hub.store.messaging.deliveries import NEVER
 from hub.store.reminders.ledger import LedgerNote

@@ -24,7 +24,7 @@ from hub.model.reminders.due_step import Due, put_off
 from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.scope import EVERYTHING
-from hub.router.failing import FailingMessage, show_failing
+from hub.router.failing_messages import FailingMessage, show_failing
 from hub.router.providers import Begun
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.due_steps import opening_due

@@ -32,7 +32,7 @@ from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send_
 from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import StaffTask
-from hub.router.failing import show_recovered
+from hub.router.failing_messages import show_recovered
 from hub.router.policy import PlacePolicies, get_policies
 from hub.router.providers import Begun
 from hub.store.contract.cases import opening_of_parties

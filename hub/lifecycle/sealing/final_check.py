@@ -19,7 +19,7 @@ from hub.content_hash import hash_content
 from hub.documents.computing import compute
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from hub.documents.pades.check_cms import OutsideProfile
-from hub.documents.pades.written import FileIsWrong
+from hub.documents.pades.written_revisions import FileIsWrong
 from hub.errors import FileFailedCheck
 from hub.lifecycle.sealing.work import Work
 from hub.lifecycle.services import Services
