@@ -12,8 +12,7 @@ from sqlalchemy import text
 
 from hub.errors import BadInput, DatabaseUnavailable, NotFound
 from hub.lifecycle.contract.act_items import MAX_TRIES
-from hub.lifecycle.contract.issue import issue, prepare_contract
-from hub.lifecycle.school import issue_enrolments as issuing
+from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.change_enrolment import change_enrolment
 from hub.lifecycle.school.import_roster import new_contract
 from hub.lifecycle.school.issue_enrolments import begin_issuing, issue_enrolments
@@ -25,7 +24,7 @@ from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, Issu
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.school.enrolments import PEOPLE
 from hub.worker.periodic_tasks import MANY_AGAIN
-from tests.commits import failing_before_commit
+from tests.commits import before_commits, failing_before_commit
 from tests.lifecycle.clockwork import MORNING, NIGHT
 from tests.poster_visits import Family
 from tests.running import Running
@@ -142,24 +141,20 @@ async def test_a_deadline_that_cannot_be_is_a_failure_of_each(running: Running) 
     assert not await contracts_of(running, enrolments)
 
 
-async def test_a_change_while_the_contract_is_drawn_is_in_the_contract(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_while_the_contract_is_drawn_is_in_the_contract(running: Running) -> None:
     enrolment = await enrolled(running, "改名前")
     act = await begun(running, [enrolment])
+    changed: list[int] = []
 
-    async def prepare_while_somebody_changes(*arguments: object) -> object:
-        prepared = await prepare_contract(*arguments)  # type: ignore[arg-type]
-        if not changed:
-            changed.append(1)
+    async def somebody_changes(commit: int) -> None:
+        if commit == 3:  # it was read, and is drawn next
+            changed.append(commit)
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 wanted = EnrolmentChange(student=PersonChange(name="改名后"))
                 await change_enrolment(tx, enrolment.id, wanted, "staff:x")
-        return prepared
 
-    changed: list[int] = []
-    monkeypatch.setattr(issuing, "prepare_contract", prepare_while_somebody_changes)
-    await issue_enrolments(running.hub.services, act)
+    with before_commits(running.hub.database, somebody_changes):
+        await issue_enrolments(running.hub.services, act)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         issued = await tx.school.get_enrolment(enrolment.id)
         assert issued.contract
@@ -178,18 +173,13 @@ async def test_what_crashes_its_process_each_time_is_given_up(running: Running) 
     assert await outcomes(running, act) == {IssueOutcome.FAILED: 1} and not await contracts_of(running, [enrolment])
 
 
-async def test_an_outage_costs_no_try(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_costs_no_try(running: Running) -> None:
     enrolment = await enrolled(running)
     act = await begun(running, [enrolment])
-
-    async def away(*_: object) -> None:
-        raise DatabaseUnavailable
-
-    monkeypatch.setattr(issuing, "prepare_contract", away)
     for _ in range(MAX_TRIES + 1):
-        with pytest.raises(DatabaseUnavailable):
+        # Commit 3 is the first of the attempt: the act was read, and the try counted.
+        with failing_before_commit(running.hub.database, 3, DatabaseUnavailable()), pytest.raises(DatabaseUnavailable):
             await issue_enrolments(running.hub.services, act)
-    monkeypatch.undo()
     await issue_enrolments(running.hub.services, act)
     assert await outcomes(running, act) == {IssueOutcome.ISSUED: 1}
 
