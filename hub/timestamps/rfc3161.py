@@ -79,8 +79,9 @@ class Rfc3161Timestamps:
                     raise TimestampUnavailable(f"the timestamp authority answered with status {response.status}")
                 return await read_limited(response.content, MAX_ANSWER_BYTES, TimestampUnavailable)
         except (aiohttp.ClientError, OSError) as error:
-            # TimeoutError is an OSError
-            raise TimestampUnavailable(f"the timestamp authority did not answer: {error!r}") from error
+            # TimeoutError is an OSError, and says nothing.
+            reason = str(error) or type(error).__name__
+            raise TimestampUnavailable(f"the timestamp authority did not answer: {reason}") from error
 
     async def _checked_token(self, answer: bytes, digest: bytes, nonce: int) -> bytes:
         response = tsp.TimeStampResp.load(answer, strict=True)
