@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -13,7 +15,8 @@ from argon2 import PasswordHasher
 from hub.errors import TooMany
 from hub.lifecycle.staff.check_password import MAX_CHECKS, PasswordGate
 from hub.model.staff.scope import EVERYTHING
-from tests.running import Running, running_hub
+from hub.web.http.app_keys import PASSWORDS
+from tests.running import CHEAP, Running, running_hub, until
 from tests.store.evidence.test_record import dumped
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -89,14 +92,37 @@ async def test_ten_wrong_passwords_lock_the_name_for_a_quarter_of_an_hour(runnin
     assert (await ConsoleBrowser(running).log_in("clumsy")).status == 303
 
 
-async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(running: Running) -> None:
+class HeldHasher(PasswordHasher):
+    """A hasher that checks no password before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(CHEAP.passes, CHEAP.memory, CHEAP.lanes)
+        self.go_on = threading.Event()
+
+    def verify(self, *words: Any) -> Literal[True]:
+        assert self.go_on.wait(120)
+        return super().verify(*words)
+
+
+async def test_nothing_of_the_database_is_held_while_a_password_is_hashed(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The attempt counts from its beginning, and no longer once it has succeeded."""
-    await add_staff(running, "patient", "hefei", PasswordHasher(time_cost=12))
+    await add_staff(running, "patient", "hefei")
+    assert running.app
+    hasher = HeldHasher()
+    monkeypatch.setattr(running.app[PASSWORDS], "_hasher", hasher)
     coming = asyncio.ensure_future(ConsoleBrowser(running).log_in("patient"))
-    # Its commit can be seen a moment before it gives its connection back.
-    while not await failures(running, "patient") or running.hub.database.pool.in_use:
-        await asyncio.sleep(0.005)
-        assert not coming.done(), "it was not counted, or it kept its connection"
+
+    async def is_counted_and_holds_nothing() -> bool:
+        # Its commit can be seen a moment before it gives its connection back.
+        return await failures(running, "patient") == 1 and not running.hub.database.pool.in_use
+
+    try:
+        await until(is_counted_and_holds_nothing, 30)
+        assert not coming.done()
+    finally:
+        hasher.go_on.set()
     assert (await coming).status == 303
     assert await failures(running, "patient") == 0
 
