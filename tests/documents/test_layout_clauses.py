@@ -18,7 +18,7 @@ from hub.web.pages.i18n import Catalogues
 
 @pytest.fixture(scope="module")
 def writer() -> Iterator[ClauseWriter]:
-    writer = ClauseWriter(Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=1, seconds=10))
+    writer = ClauseWriter(Limits(memory_bytes=256 * 1024 * 1024, cpu_seconds=1, seconds=120))
     yield writer
     writer.close()
 

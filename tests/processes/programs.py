@@ -20,7 +20,7 @@ from tests.checkout import ROOT
 from tests.commands import run_command
 
 QIANDA = Path(sys.executable).with_name("qianda")
-UP_TIMEOUT, DOWN_TIMEOUT = 180.0, 60.0
+UP_TIMEOUT, DOWN_TIMEOUT, ANSWER_TIMEOUT = 180.0, 60.0, 60.0
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -131,7 +131,7 @@ def ask(url: str, *, key: str = "", body: Any = None, headers: Mapping[str, str]
     for name, value in (headers or {}).items():
         request.add_header(name, value)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT) as answer:
             return int(answer.status), _content(answer.read())
     except HTTPError as error:
         with error:
