@@ -53,8 +53,7 @@ ALIKE: dict[str, Objects] = {
     "an embedded font of many letters": font(COMPOSED % DESCRIBED, b"/Type0", WITH_FILE),
     "a usual code of letters": font(b"/BaseFont /Times-Roman /Encoding /WinAnsiEncoding"),
     "a drawn font": font(b"/CharProcs << >> /Encoding << >>", b"/Type3"),
-    "colours of a profile": coloured(b"[/ICCBased %d 0 R]" % CONTENT),
-    "a font in a graphics state": beside(b"/ExtGState << /G << /Font [%d 0 R 9] >> >>" % FONT),
+    "colours of a profile": coloured(b"[/ICCBased %d 0 R]" % NEW) | {NEW: drawn(b"?").replace(b"<<", b"<< /N 1", 1)},
 }
 DIFFERENT: dict[str, tuple[str, Objects]] = {
     "a smaller visible part": ("/CropBox", page(b"/CropBox [0 0 595 750]")),
@@ -94,7 +93,10 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     "ink of a name": ("/Separation", coloured(b"[/Separation /Black /DeviceGray %b]" % WHITE)),
     "several inks": ("/DeviceN", coloured(b"[/DeviceN [/None] /DeviceGray %b]" % BLACK)),
     "measured grays": ("/CalGray", coloured(b"[/CalGray << /WhitePoint [0.95 1 1.09] /Gamma 0.01 >>]")),
-    "measured colours": ("/CalRGB", coloured(b"[/Indexed [/CalRGB << /WhitePoint [0.95 1 1.09] >>] 0 <000000>]")),
+    "measured colours": (
+        "/CalRGB",
+        beside(b"/ColorSpace << /C [/Indexed [/CalRGB << /WhitePoint [0.95 1 1.09] >>] 0 <000000>] >>"),
+    ),
     "other colours by default": ("/DefaultGray", beside(b"/ColorSpace << /DefaultGray /DeviceGray >>")),
     "a font of the reader's": ("/Font /SimSun", font(b"/BaseFont /SimSun", b"/TrueType")),
     "a font without a file": ("/Font /Song", font(DESCRIBED, b"/TrueType", WITHOUT_FILE)),
@@ -116,10 +118,7 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     ),
     "letters by odd names": ("/Font /Courier", font(b"/BaseFont /Courier /Encoding << /Differences [49 /g9] >>")),
     "a font of pictures": ("/Font /ZapfDingbats", font(b"/BaseFont /ZapfDingbats")),
-    "a reader's font in a graphics state": (
-        "/Font /Song",
-        beside(b"/ExtGState << /G << /Font [<< /Subtype /Type1 /BaseFont /Song >> 9] >> >>"),
-    ),
+    "a font in a graphics state": ("/ExtGState", beside(b"/ExtGState << /G << /Font [%d 0 R 9] >> >>" % FONT)),
     "a field with a background": (
         "/MK",
         page(FIELD % b"[50 690 300 730] /MK << /BG [1 1 1] >>") | {CONTENT: drawn(TEXT)},

@@ -11,6 +11,8 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
+from qianda.verify.pdf.content_steps import ContentSteps
+
 # The kind of resource that the name before each of these operators refers to (7.8.3).
 _NAMED_IN: Final = {
     b"Tf": "/Font",
@@ -115,6 +117,14 @@ _MARK = re.compile(
     + rb")?|(?P<state>[qQ])",
     re.DOTALL,
 )
+# In readable contents: numbers, names and operators.
+_TOKEN = re.compile(
+    _STRING
+    + rb"|%[^\r\n]*+|"
+    + _notes(2)
+    + rb"|(?P<number>[+-]?[\d.]++)|(?P<name>/[^\0\t\n\f\r ()<>\[\]/%]++)|(?P<operator>[A-Za-z'\"][A-Za-z\d]*+\*?)",
+    re.DOTALL,
+)
 
 # Operators that set a colour, with the numbers before them; that paint in it; or that draw in colours of their own.
 _COLOUR = re.compile(
@@ -171,11 +181,13 @@ def colours_used(content: bytes, stencils: Container[str]) -> Iterator[tuple[str
                 yield operator.lower(), numbers
 
 
-def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[str] | None:
+def names_drawn(
+    content: bytes, resources: Mapping[str, Container[str]], steps: ContentSteps | None = None
+) -> set[str] | None:
     """Return the names of the forms and pictures that the contents draw. None: programs may read them differently.
 
     No `Q` may come before its `q`, and every name has to be in the resources (`resources`: the names by kind), because
-    programs look in different places for missing ones.
+    programs look in different places for missing ones. `steps` takes each operator, and may refuse it.
     """
     names, depth, at = set[str](), 0, 0
     while at < len(content):
@@ -184,16 +196,33 @@ def names_drawn(content: bytes, resources: Mapping[str, Container[str]]) -> set[
         for name, operator, state in _MARK.findall(content, at, end):
             depth += (state == b"q") - (state == b"Q")
             named = name.decode("ascii")
-            is_known = named in _NEEDS_NO_RESOURCE or not operator or named in resources.get(_NAMED_IN[operator], ())
+            is_listed = bool(operator) and named in resources.get(_NAMED_IN[operator], ())
+            # To some programs, a colour space in the resources with one of these names is another one.
+            is_known = not operator or is_listed != (named in _NEEDS_NO_RESOURCE)
             if depth < 0 or not is_known:
                 return None
             if operator == b"Do":
                 names.add(named)
+        if steps and not all(steps.take(*each) for each in _operators_in(content, at, end)):
+            return None
         if end == at:  # only a picture can follow
             picture = _PICTURE.match(content, at)
             closed = picture and _PICTURE_END.search(content, picture.end() - 1)
-            if not closed:
+            if not closed or (steps and not steps.take("BI", (), "")):
                 return None
             end = closed.end()
         at = end
     return names
+
+
+def _operators_in(content: bytes, at: int, end: int) -> Iterator[tuple[str, list[float], str]]:
+    """Yield the operators of readable contents, each with its numbers and its last name."""
+    numbers, name = list[float](), ""
+    for number, named, operator in _TOKEN.findall(content, at, end):
+        if operator:
+            yield operator.decode("ascii"), numbers, name
+            numbers, name = [], ""
+        elif number:
+            numbers.append(float(number))
+        elif named:
+            name = named.decode("ascii")

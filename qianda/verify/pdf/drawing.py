@@ -13,15 +13,15 @@ from typing import Final
 
 from qianda.pdf import Reference, Stream, Value
 from qianda.verify.pdf.composed_fonts import is_composed_alike
+from qianda.verify.pdf.content_steps import ContentSteps
 from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
+from qianda.verify.pdf.mixing import COLOURS, blends_anew, find_mixed_differently, looks_of
 from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.truetype import is_read_alike
 from qianda.verify.pdf.unpacking import unpacked
 
-# Colours that some programs convert by a rule in the file, others by their own rule or not at all (8.6).
-COLOURS: Final = {"/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab"}
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
 # Ways of mixing colours that only some programs know: overprinting (8.6.7), and a mask as the shape (11.6.4.3).
 MIXING: Final = {"/OP", "/op", "/AIS"}
@@ -123,11 +123,14 @@ def _reads_alike(
 ) -> bool:
     """Return whether all programs read the contents alike. Adds the objects that they draw to those of `number`."""
     kinds = {kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)}
-    names = names_drawn(content, kinds)
+    steps = ContentSteps(looks_of(document, kinds))
+    names = names_drawn(content, kinds, steps)
     listed = kinds.get("/XObject", {})
-    shown = {one.number for name in names or () if isinstance(one := listed[name], Reference)}
-    drawn.setdefault(number, set()).update(shown)
-    return names is not None
+    numbers = {name: one.number for name in names or () if isinstance(one := listed[name], Reference)}
+    drawn.setdefault(number, set()).update(numbers.values())
+    if names is None:
+        return False
+    return not any(blends_anew(document, numbers[name]) for name in steps.blended & numbers.keys())
 
 
 def _is_open(content: bytes) -> bool:
@@ -173,6 +176,7 @@ def _of_object(document: Document, number: int, value: Value, drawn: dict[int, s
 
 def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
     yield from KEYS_OF_COLOURS & entries.keys()
+    yield from find_mixed_differently(document, entries)
     if "/Font" in entries:
         yield from _other_fonts(document, document.entry(entries, "/Font"))
     if document.entry(entries, "/Subtype") == "/Widget":
@@ -205,9 +209,12 @@ def _other_colours(document: Document, listed: list[Value]) -> Iterator[str]:
 
 
 def _other_fonts(document: Document, listed: Value) -> Iterator[str]:
-    """Yield the names of the fonts, in resources or a graphics state, that programs replace with their own."""
-    fonts = listed[:1] if isinstance(listed, list) else as_dictionary(listed, "/Font").values()
-    for font in (as_dictionary(document.follow(each), "a font") for each in fonts):
+    """Yield the names of the fonts that programs replace with their own, and `/ExtGState` for one in a graphics state,
+    which only some programs take."""
+    if isinstance(listed, list):
+        yield "/ExtGState"
+        return
+    for font in (as_dictionary(document.follow(each), "a font") for each in as_dictionary(listed, "/Font").values()):
         if not _has_its_letters(document, font):
             yield f"/Font{_name_of(document, font)}"
 
