@@ -144,6 +144,9 @@ async def digest_each(
     """Return, for each enrolment of an act, a keyed digest of everything that its documents would be drawn from now.
     `planned`: as `plan_act` returns it."""
     courses = {(course.campus, course.id): course for course in await tx.school.list_courses()}
+    drawn_from = asdict(planned) if planned else None
+    if planned and planned.replaces and drawn_from:  # it may be withdrawn after it was shown to the approver
+        drawn_from |= {"state": (await tx.contracts.get(planned.replaces)).state}
     templates: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     digests = {}
     for each in enrolments:
@@ -155,7 +158,7 @@ async def digest_each(
                 for found in await _list_templates(services, tx, course, planned)
                 for language, one in sorted(found.languages.items())
             ]
-        described = describe_item(each, course, templates[place], asdict(planned) if planned else None)
+        described = describe_item(each, course, templates[place], drawn_from)
         digests[each.id] = tx.cipher.found_by("issue-item", described)
     return digests
 

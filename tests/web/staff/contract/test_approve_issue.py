@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from hub.errors import ApprovalNeeded
 from hub.lifecycle.contract.draw import draw_contract
+from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.reissue import Replacement, reissue, replace_person
 from hub.lifecycle.contract.template_in_force import needs_approval
@@ -172,6 +173,24 @@ async def test_another_guardian_signs_once_somebody_else_has_approved(story: Sto
     assert (await story.clerk.post(f"{asked.location}/take-back")).status == 303
     async with story.running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.issue_acts.get_replacement(act_of(asked)) is None
+
+
+async def test_what_is_withdrawn_after_it_was_shown_is_not_replaced(story: Story) -> None:
+    one = await enrolled(story.running, "陈小川")
+    act = await ask(story.clerk, one.id)
+    assert (await story.ben.post(f"{act}/approve", seen(await story.ben.get(act)))).status == 303
+    await story.run(act)
+    contract = await story.contract_of(one.id)
+    assert contract is not None
+    page = await story.clerk.get(f"/staff/contracts/{contract}")
+    (address,) = re.findall(r'action="(/staff/contracts/[\w-]+/replace/[\w-]+)"', page.text)
+    by = mother()
+    form = {"act": str(uuid4()), "name": by.name, "phone": by.phone, "id_type": by.id_type, "id_number": by.id_number}
+    asked = await story.clerk.post(address, form)
+    shown = seen(await story.ben.get(asked.location))
+    await void(story.running.hub.services, EVERYTHING, contract, "the course is cancelled", "staff:y")
+    refused = await story.ben.post(f"{asked.location}/approve", shown)
+    assert refused.status == 409 and await story.contract_of(one.id) == contract
 
 
 def act_of(asked: Page) -> UUID:
