@@ -72,11 +72,11 @@ class StudentAsked(ApiRequest):
     name: Name
     id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
     id_number: Words
-    birth_date: date | None = Field(None, description="Required if the document number does not contain it.")
+    birth_date: date | None = Field(None, description="From 1900 to today. Required if the document number lacks it.")
 
 
 class SignerAsked(ApiRequest):
-    role: Role = Field(description="A `student` must be the student of the contract, a guardian must not.")
+    role: Role = Field(description="A `student` must be the student of the contract. Others must not, and are adults.")
     name: Name
     phone: Words = Field(description="Mobile number; Chinese if it has no country code.", examples=["+8619000000101"])
     email: Words | None = Field(None, description="Required for the channel `email`.")
