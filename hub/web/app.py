@@ -26,7 +26,7 @@ from hub.web.http.disconnects import ignore_disconnects
 from hub.web.http.problems import answer_errors
 from hub.web.http.rate_limit import RateLimits
 from hub.web.http.request_ids import name_request
-from hub.web.http.security import add_headers, redirect_to_public_address, require_same_origin
+from hub.web.http.security import add_headers, redirect_to_public_address, refuse_packed_bodies, require_same_origin
 from hub.web.http.slow_clients import PATIENCE, SlowClients
 from hub.web.inbound import callbacks, chat
 from hub.web.pages import logo
@@ -61,11 +61,17 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
             answer_errors,
             redirect_to_public_address,
             require_same_origin,
+            refuse_packed_bodies,
             compress,
         ],
         client_max_size=MAX_BODY_BYTES,
         client_max_fields=MAX_FORM_FIELDS,
-        handler_args={"keepalive_timeout": slow.keepalive, "access_log_class": AccessLog, "lingering_time": 5.0},
+        handler_args={
+            "keepalive_timeout": slow.keepalive,
+            "access_log_class": AccessLog,
+            "lingering_time": 5.0,
+            "auto_decompress": False,  # see `refuse_packed_bodies`
+        },
     )
     ignore_client_faults()
     app[HUB] = hub

@@ -67,7 +67,7 @@ def make_health_app(hub: Hub, watch: LoopWatch) -> web.Application:
         )
 
     ignore_client_faults()
-    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app = web.Application(client_max_size=MAX_BODY_BYTES, handler_args={"auto_decompress": False})
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     return app
 

@@ -86,7 +86,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             remember_choice(request, answered)  # the page behind the redirect does not get `?lang=`
             raise
         return _bare(request, answered)
-    except web.RequestPayloadError:  # for example, the body does not match its Content-Encoding
+    except web.RequestPayloadError:  # for example, its chunks are broken
         return _bare(request, web.HTTPBadRequest())
     except (ConnectionResetError, TimeoutError):
         raise
@@ -112,8 +112,9 @@ def _bare(request: web.Request, answered: web.HTTPException) -> web.Response:
     error = QiandaError()
     error.code, error.sentence = code, sentence
     response = _answer(request, answered.status, error)
-    if "Allow" in answered.headers:
-        response.headers["Allow"] = answered.headers["Allow"]
+    for name in ("Allow", "Accept-Encoding"):
+        if name in answered.headers:
+            response.headers[name] = answered.headers[name]
     return response
 
 
