@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 
 from hub.commands.setup import SchoolInstaller
 from hub.web.app import make_app
+from hub.web.http.security import MAX_PREAMBLE_LINES
 from hub.web.setup.app import make_setup_app
 from hub.web.setup.state import SetupState
 from hub.worker.health import make_health_app
@@ -214,6 +215,16 @@ async def test_no_body_is_unpacked_not_even_one_that_nobody_reads(
     async with served(made[app]()) as origin, aiohttp.ClientSession(headers={"Content-Encoding": "gzip"}) as http:
         answer = await http.post(f"{origin}/nothing", data=body)
         assert answer.status in (404, 415) and unpacked == []
+
+
+@pytest.mark.parametrize("path", ["/staff/login", "/copy/x/y", "/verify"])
+async def test_a_form_begins_with_its_first_part(running: Running, path: str) -> None:
+    """An endless preamble would stop the event loop."""
+    multipart = {"Content-Type": "multipart/form-data; boundary=x", "Origin": running.origin, "Accept-Language": "en"}
+    part = b'--x\r\nContent-Disposition: form-data; name="login"\r\n\r\nx\r\n--x--\r\n'
+    for lines, is_read in ((1, True), (MAX_PREAMBLE_LINES, False)):
+        status, answer = await raw(running, "POST", path, multipart, b"\r\n" * lines + part)
+        assert (status == 400 or b"the form cannot be read" in answer) is not is_read, (lines, answer)
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/x", "http://evil.example/verify", "https://evil.example"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from aiohttp import web, web_response
+from aiohttp import MultipartReader, web, web_response
 from aiohttp.typedefs import Handler
 
 from hub.errors import AccessDenied
@@ -37,6 +37,23 @@ HEADERS = {
 }
 # No version number, even in responses by aiohttp itself.
 setattr(web_response, "SERVER_SOFTWARE", "Qianda")  # noqa: B010 - aiohttp has no setting for it
+# Lines before the first part of a form (RFC 2046, 5.1.1, preamble). Browsers send none, a few programs an empty one.
+MAX_PREAMBLE_LINES = 16
+
+
+async def _read_first_boundary(form: MultipartReader) -> None:
+    """Read up to the first part of a form. Raises ValueError if too many lines come before it: aiohttp reads lines
+    without end there, and a megabyte of empty ones would stop the event loop for seconds."""
+    for _ in range(MAX_PREAMBLE_LINES):
+        line = (await form._readline()).rstrip()
+        if line in (form._boundary, form._boundary + b"--"):
+            form._at_eof = line != form._boundary
+            return
+    raise ValueError("the form does not begin with a part")
+
+
+# For all forms, also those that `request.post` reads. aiohttp has no setting for it.
+setattr(MultipartReader, "_read_until_first_boundary", _read_first_boundary)  # noqa: B010 - mypy takes it for a method
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
