@@ -40,7 +40,7 @@ async def answer_chat_question(services: Services, chat: str, person: str, text:
         if query.campus:
             scope = await tx.school.get_scope_below(query.campus.id)
     if query.topic is Topic.HELP or query.unknown_campus:
-        return render_chat_help(query, f"{services.origin}/staff")
+        return render_chat_help(query, campuses[-1], f"{services.origin}/staff")
     return render_contract_counts(
         query, await _count_contracts(services, scope), _console_address(services.origin, query)
     )

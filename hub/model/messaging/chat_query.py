@@ -116,9 +116,9 @@ _UNKNOWN = {
     "en": "No campus available to you has this name. Send “status” to see all your campuses, or “help”.",
 }
 _HELP = {
-    "zh": "您可以问：\n· 合肥还有谁没签\n· 合肥进度\n· 进度（您名下全部校区）\n"
+    "zh": "您可以问：\n· {campus}还有谁没签\n· {campus}进度\n· 进度（您名下全部校区）\n"
     "只回复数量，名单请登录工作台查看：{console}",
-    "en": "You can ask:\n· who is still unsigned at Hefei\n· status Hefei\n· status (all your campuses)\n"
+    "en": "You can ask:\n· who is still unsigned at {campus}\n· status {campus}\n· status (all your campuses)\n"
     "Replies contain numbers only. For the list, see the console: {console}",
 }
 _OF_THESE = {
@@ -137,9 +137,11 @@ _STATUS = {
 }
 
 
-def render_chat_help(query: ChatQuery, console: str) -> str:
-    """Return the reply that explains what can be asked, or says that the campus is unknown. `console`: a URL."""
-    return (_UNKNOWN if query.unknown_campus else _HELP)[query.language].format(console=console)
+def render_chat_help(query: ChatQuery, example: Campus, console: str) -> str:
+    """Return the reply that explains what can be asked, or says that the campus is unknown. `example`: a campus that
+    this person may ask about. `console`: a URL."""
+    words = (_UNKNOWN if query.unknown_campus else _HELP)[query.language]
+    return words.format(console=console, campus=example.named(query.language))
 
 
 def render_contract_counts(query: ChatQuery, counts: ContractCounts, console: str) -> str:

@@ -84,8 +84,19 @@ def test_a_name_that_is_not_among_them_is_unknown(text: str) -> None:
 def test_a_campus_of_others_is_as_unknown_as_one_that_is_nowhere() -> None:
     mine = (HEFEI, SHUSHAN)
     for there, nowhere in (("人民路进度", "火星路进度"), ("status of people's road", "status of Mars's road")):
-        answers = [render_chat_help(parse_chat_query(text, mine), "https://x/staff") for text in (there, nowhere)]
+        answers = [
+            render_chat_help(parse_chat_query(text, mine), HEFEI, "https://x/staff") for text in (there, nowhere)
+        ]
         assert answers[0] == answers[1] and "x/staff" not in answers[0]
+
+
+@pytest.mark.parametrize("language", ["help", "帮助"])
+def test_each_example_of_the_help_is_understood(language: str) -> None:
+    said = render_chat_help(parse_chat_query(language, (SHUSHAN,)), SHUSHAN, "https://x/staff")
+    examples = [line.removeprefix("· ") for line in said.splitlines() if line.startswith("· ")]
+    read = [parse_chat_query(example, (SHUSHAN,)) for example in examples]
+    assert [each.topic for each in read] == [Topic.UNSIGNED, Topic.STATUS, Topic.STATUS]
+    assert read[0].campus == read[1].campus == SHUSHAN
 
 
 ANYTHING = st.text(st.characters(codec=None, categories=("L", "N", "P", "S", "Z", "C", "M")))
@@ -101,7 +112,7 @@ def test_reading_never_fails_and_finds_only_what_may_be_asked(text: str, campuse
     assert read.language in ("zh", "en") and (read.campus is None or read.campus in campuses)
     assert not (read.campus and read.unknown_campus)
     console = "https://sign.example.org/staff"
-    assert render_chat_help(read, console) and console in render_contract_counts(read, STANDING, console)
+    assert render_chat_help(read, HEFEI, console) and console in render_contract_counts(read, STANDING, console)
 
 
 @given(ANYTHING, st.text(min_size=1), st.text(min_size=1))

@@ -88,6 +88,8 @@ async def wanted(running: Running) -> Contract:
 async def test_people_are_found(wanted: Contract, console: ConsoleBrowser, search: str, found: bool) -> None:
     page = await console.get(f"/staff?q={quote(search)}")
     assert page.status == 200 and (wanted.number in page.text) == found
+    led_on = f'href="/staff/enrolments?state=all&amp;q={quote(search)}"' in page.text
+    assert led_on != found, "who has no contract yet may have an enrolment"
 
 
 async def test_filters_and_pages_hold_together(running: Running, console: ConsoleBrowser) -> None:
