@@ -76,6 +76,7 @@ async def test_the_page_draws_what_its_table_says(reported: Reported) -> None:
     assert page.status == 200 and page.text.count("<svg xmlns") == 1
     assert 'aria-label="Contracts issued each day"' in page.text and "<tfoot>" in page.text
     assert "outbox-sms" in page.words and "no price configured" in page.words
+    assert re.search(r"issued from \d+ \w+ 20\d\d until \d+ \w+ 20\d\d, and", page.words)
     by_channel = await reported.console.get("/staff/reports?by=channel")
     assert "Contracts with a message by each channel" in by_channel.text and "text message" in by_channel.words
 
