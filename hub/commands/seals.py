@@ -283,13 +283,14 @@ def register_command(
     """Write the register of the seal's uses into a file."""
 
     async def act(hub: Hub) -> bytes:
-        from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
+        from hub.documents.table_file import TableForm
+        from hub.lifecycle.sealing.seals.export_register import Period, export_register
         from hub.model.school.entered_day import start_of_day
 
         now, zone = hub.services.clock(), (await get_headquarters(hub)).zone
         first = start_of_day(since.date(), zone) if since else now - timedelta(days=31)
         end = start_of_day(until.date() + timedelta(days=1), zone) if until else now + timedelta(seconds=1)
-        form = RegisterForm.XLSX if file.suffix == ".xlsx" else RegisterForm.CSV
+        form = TableForm.XLSX if file.suffix == ".xlsx" else TableForm.CSV
         return await export_register(hub.services, _KEEPER, (await _find(hub, name)).id, Period(first, end), form)
 
     file.write_bytes(with_hub(act))

@@ -13,9 +13,10 @@ from PIL import Image, ImageDraw
 
 from hub.documents.pades.picture import Picture
 from hub.documents.school.spreadsheet import SpreadsheetReader
-from hub.documents.sealing.register_sheet import register_csv, register_xlsx
+from hub.documents.sealing.register_sheet import TITLES
 from hub.documents.sealing.seal_pictures import SealDrawing, draw_seal, name_columns
 from hub.documents.sealing.seal_upload import MAX_PICTURE_BYTES, PictureReader
+from hub.documents.table_file import TableForm, format_table
 from hub.errors import BadInput
 from hub.model.sealing.seal import SealKind
 
@@ -89,11 +90,11 @@ def test_what_is_no_seal_is_refused_with_the_reason(reader: PictureReader, data:
 
 def test_no_text_of_the_register_becomes_a_formula() -> None:
     line: list[str | int] = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", " =1", "＝1", "plain", 3]
-    (_, cells) = register_csv([line]).decode("utf-8-sig").splitlines()
+    (_, cells) = format_table(TableForm.CSV, TITLES, [line]).decode("utf-8-sig").splitlines()
     assert cells == "'=1+1,'+1,'-1,'@SUM(1),'\t=1,' =1,'＝1,plain,3"
     reader = SpreadsheetReader()
     try:
-        assert reader.rows(register_xlsx([line]))[1] == [
+        assert reader.rows(format_table(TableForm.XLSX, TITLES, [line]))[1] == [
             "=1+1",
             "+1",
             "-1",

@@ -9,10 +9,10 @@ from typing import Any
 
 import xlsxwriter
 
-from hub.documents.board.board_sheet import XlsxFile
 from hub.documents.school.roster_columns import COLUMNS, REQUIRED, RosterHeader
 from hub.documents.school.roster_row import RowProblem
 from hub.documents.school.spreadsheet import Cell, NumberedRow
+from hub.documents.table_file import XlsxFile
 from hub.model.school.course import Campus, Course
 
 # The title of the last column in a marked sheet. An import ignores this column, so it need not be removed.

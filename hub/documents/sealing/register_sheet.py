@@ -1,11 +1,9 @@
-"""Write the register of seals as a file: CSV or a spreadsheet, in which no text becomes a formula."""
+"""Titles and words of the register of seals, as a file has them: in Chinese and English."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hub.documents.board.board_sheet import format_csv_file, format_xlsx
 from hub.model.sealing.seal_fault import SealFault
 from hub.model.sealing.seal_use import UseOutcome
 
@@ -46,14 +44,3 @@ REASONS: Final = {
     "job-stopped": "任务超过一天未完成，已停止 its job was stopped after a day",
     "certificate-expired": "证书已过期 its certificate has expired",
 } | {fault.value: f"{fault.chinese} {fault.english}" for fault in SealFault}
-RegisterLine = Sequence[str | int]
-
-
-def register_csv(lines: Iterable[RegisterLine]) -> bytes:
-    """Return the lines as CSV."""
-    return format_csv_file(TITLES, lines)
-
-
-def register_xlsx(lines: Iterable[RegisterLine]) -> bytes:
-    """Return the lines as a spreadsheet."""
-    return format_xlsx(TITLES, lines)

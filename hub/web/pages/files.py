@@ -11,7 +11,6 @@ from zipfile import ZIP_STORED, ZipFile
 from aiohttp import web
 
 PDF, OFD, PACKAGE = "application/pdf", "application/ofd", "application/vnd.etsi.asic-e+zip"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _PLAIN_NAME = re.compile("[A-Za-z0-9._-]+")
 
 

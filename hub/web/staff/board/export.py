@@ -10,14 +10,13 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.documents.board.board_sheet import BYTE_ORDER_MARK, Value, XlsxTable, format_csv
+from hub.documents.table_file import BYTE_ORDER_MARK, TableForm, Value, XlsxTable, format_csv
 from hub.errors import BadInput, NotFound
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.model.staff.scope import Scope
 from hub.store.board.board_filter import BoardFilter, BoardSort
 from hub.store.board.dashboard import BoardRow
 from hub.web.http.app_keys import RATE_LIMITS
-from hub.web.pages.files import XLSX
 from hub.web.staff import labels
 from hub.web.staff.board.dashboard import link_with_filters, read_sort, wanted_of
 from hub.web.staff.board.selection import FITTING, describe_filter, read_selected
@@ -30,7 +29,6 @@ MAX_XLSX_ROWS = 20_000
 MAX_CHOSEN = 5000
 # Rows of one statement.
 ROWS_AT_ONCE = 500
-FORMS = {"xlsx": XLSX, "csv": "text/csv"}
 TITLES = (
     "Contract number", "Student", "Course", "Campus", "State", "Issued", "Deadline", "Signers", "Signed by",
     "Last message by", "Receipt", "Last message at", "Opened", "Last signature", "Next step", "Next step at", "Your id",
@@ -68,21 +66,26 @@ async def ask(visit: StaffVisit) -> web.Response:
 async def export(visit: StaffVisit) -> web.StreamResponse:
     """Send the table. The school's record gets an entry with the filters and the number of contracts."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
-    form = str((await visit.request.post()).get("form", ""))
-    if form not in FORMS:
-        raise BadInput("xlsx or csv", field="form")
+    form = read_form(str((await visit.request.post()).get("form", "")))
     exported = await _read(visit)
     if not exported.number:
         raise BadInput("no contract matches", field="contracts")
-    if form == "xlsx" and exported.number > MAX_XLSX_ROWS:
+    if form is TableForm.XLSX and exported.number > MAX_XLSX_ROWS:
         raise BadInput(f"at most {MAX_XLSX_ROWS} contracts fit into one XLSX file", field="contracts")
     async with visit.services.database.transaction(visit.scope) as tx:
-        facts = {"count": exported.number, "form": form} | describe_filter(exported.wanted)
+        facts = {"count": exported.number, "form": form.value} | describe_filter(exported.wanted)
         await record_act(tx, visit.staff.campus, "contracts-exported", visit.actor, facts)
         name = f"qianda-{tx.now.astimezone(ZoneInfo(visit.zone)):%Y%m%d-%H%M}.{form}"
     response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{name}"'})
-    response.content_type = FORMS[form]
-    return await (_send_xlsx if form == "xlsx" else _send_csv)(visit, exported, response)
+    response.content_type = form.content_type
+    return await (_send_xlsx if form is TableForm.XLSX else _send_csv)(visit, exported, response)
+
+
+def read_form(word: str) -> TableForm:
+    """Return the chosen form of a file. Raises BadInput."""
+    if word not in set(TableForm):
+        raise BadInput("xlsx or csv", field="form")
+    return TableForm(word)
 
 
 async def _read(visit: StaffVisit) -> Exported:

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from hub.documents.board.board_sheet import Value, format_csv_file, format_xlsx
+from hub.documents.table_file import TableForm, Value, format_table
 from hub.errors import BadInput
 from hub.model.reports.report import list_undelivered, sum_spend
 from hub.web.http.app_keys import RATE_LIMITS
 from hub.web.staff import labels
-from hub.web.staff.board.export import FORMS
+from hub.web.staff.board.export import read_form
 from hub.web.staff.render import speech
 from hub.web.staff.report_labels import REASONS
 from hub.web.staff.reports.reports import KEPT, Report, list_providers, read_report
@@ -40,18 +40,17 @@ async def table(visit: StaffVisit) -> web.Response:
     """Send one table of the report that the URL describes."""
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     query = visit.request.query
-    name, form = query.get("table", ""), query.get("form", "")
+    name = query.get("table", "")
     if name not in TABLES:
         raise BadInput("contracts, spend or undelivered", field="table")
-    if form not in FORMS:
-        raise BadInput("xlsx or csv", field="form")
+    form = read_form(query.get("form", ""))
     report = await read_report(visit, {kept: query[kept] for kept in KEPT if query.get(kept)})
     titles, rows = _table(visit, report, name, await speech(visit))
-    content = await asyncio.to_thread(format_xlsx if form == "xlsx" else format_csv_file, titles, rows)
+    content = await asyncio.to_thread(format_table, form, titles, rows)
     file = f"qianda-{name}-{report.period.first}-{report.period.last}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
-    charset = "utf-8" if form == "csv" else None
-    return web.Response(body=content, headers=headers, content_type=FORMS[form], charset=charset)
+    charset = "utf-8" if form is TableForm.CSV else None
+    return web.Response(body=content, headers=headers, content_type=form.content_type, charset=charset)
 
 
 def _table(visit: StaffVisit, report: Report, name: str, say: labels.Speech) -> tuple[list[str], list[list[Value]]]:

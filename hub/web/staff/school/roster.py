@@ -10,6 +10,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from hub.documents.school.roster_columns import ALIASES, COLUMNS, IGNORED, RosterHeader, fold_title
+from hub.documents.table_file import TableForm
 from hub.errors import BadInput, ImportUndone, NotFound, QiandaError, UnreadableFile
 from hub.lifecycle.school.import_roster import (
     ImportOptions,
@@ -21,7 +22,7 @@ from hub.lifecycle.school.import_roster import (
     roster_template,
 )
 from hub.model.school.roster_import import MAX_FILE_NAME_LENGTH, RosterImport, RosterUpload
-from hub.web.pages.files import XLSX, download
+from hub.web.pages.files import download
 from hub.web.pages.i18n import language_of
 from hub.web.staff.actors import names_of
 from hub.web.staff.forms import printable
@@ -118,13 +119,13 @@ async def marked(visit: StaffVisit) -> web.Response:
     """Send the sheet with an added last column for the faults of each row."""
     roster, options = await _roster(visit)
     sheet = await mark_roster(visit.services.database, visit.services.clock, roster.data, visit.scope, options)
-    return download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx", XLSX)
+    return download(sheet, f"{PurePath(roster.name).stem}-checked.xlsx", TableForm.XLSX.content_type)
 
 
 async def template(visit: StaffVisit) -> web.Response:
     language = language_of(visit.request)
     sheet = await roster_template(visit.services.database, visit.scope, language)
-    return download(sheet, "报名名单.xlsx" if language == "zh" else "roster.xlsx", XLSX)
+    return download(sheet, "报名名单.xlsx" if language == "zh" else "roster.xlsx", TableForm.XLSX.content_type)
 
 
 async def _roster(visit: StaffVisit, *, dry_run: bool = False) -> tuple[RosterUpload, ImportOptions]:

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from hub.lifecycle.sealing.seals.export_register import Period, RegisterForm, export_register
+from hub.documents.table_file import TableForm
+from hub.lifecycle.sealing.seals.export_register import Period, export_register
 from hub.model.school.entered_day import require_day, start_of_day
-from hub.web.pages.files import XLSX, download
+from hub.web.pages.files import download
 from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.render import show
 from hub.web.staff.sealing.seals import seal_id
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_LINES = 200
-TYPES = {RegisterForm.CSV: "text/csv", RegisterForm.XLSX: XLSX}
 USUAL_PERIOD = timedelta(days=31)
 
 
@@ -41,8 +41,8 @@ async def register(visit: StaffVisit) -> web.Response:
 async def export(visit: StaffVisit) -> web.Response:
     """Return the lines of a period of whole days, in the time zone of the account's campus. The export is recorded."""
     query = visit.request.query
-    form = RegisterForm.XLSX if query.get("form") == RegisterForm.XLSX.value else RegisterForm.CSV
+    form = TableForm.XLSX if query.get("form") == TableForm.XLSX else TableForm.CSV
     first, last = (require_day(query.get(name, ""), name) for name in ("since", "until"))
     period = Period(start_of_day(first, visit.zone), start_of_day(last + timedelta(days=1), visit.zone))
     data = await export_register(visit.services, visit.person, seal_id(visit), period, form)
-    return download(data, f"seal-register-{first}-{last}.{form.value}", TYPES[form])
+    return download(data, f"seal-register-{first}-{last}.{form.value}", form.content_type)

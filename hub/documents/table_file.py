@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 
 import xlsxwriter
@@ -19,6 +20,18 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # full-width forms are included, because some programs treat them like the others.
 _BEGIN_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _WIDTH = 18
+
+
+class TableForm(StrEnum):
+    """The form of a file, which is also the ending of its name."""
+
+    CSV = "csv"
+    XLSX = "xlsx"
+
+    @property
+    def content_type(self) -> str:
+        sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        return "text/csv" if self is TableForm.CSV else sheet
 
 
 class XlsxFile:
@@ -63,17 +76,14 @@ class XlsxTable(XlsxFile):
                 self._sheet.write_string(self._row, column, value)
 
 
-def format_xlsx(titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
-    """Return a whole table as XLSX."""
+def format_table(form: TableForm, titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
+    """Return a whole table as a file: CSV in UTF-8 with a byte order mark, or XLSX."""
+    if form is TableForm.CSV:
+        return BYTE_ORDER_MARK + format_csv([titles, *rows])
     table = XlsxTable(titles)
     for row in rows:
         table.add(row)
     return table.finish()
-
-
-def format_csv_file(titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> bytes:
-    """Return a whole table as CSV in UTF-8, with a byte order mark."""
-    return BYTE_ORDER_MARK + format_csv([titles, *rows])
 
 
 def format_csv(rows: Iterable[Sequence[Value]]) -> bytes:

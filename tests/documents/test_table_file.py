@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.documents.board.board_sheet import Value, XlsxTable, format_csv
+from hub.documents.table_file import Value, XlsxTable, format_csv
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "＝1+1", "\r=1")
 AT = datetime(2026, 11, 27, 18, 2, tzinfo=ZoneInfo("Asia/Shanghai"))
