@@ -58,16 +58,15 @@ def test_both_refuse_a_wrong_file() -> None:
 
 
 @pytest.mark.parametrize("which", ["quick", "full"])
-def test_where_they_differ_the_file_is_refused(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = contract("one signer", "own")
+def test_where_they_differ_the_file_is_refused(which: str) -> None:
+    made, fields = contract("one signer", "own"), FIELDS
     expected: Expected = expected_of(made)
     if which == "quick":
         expected = replace(expected, issued_sha256="0" * 64)
     else:
-        found = [Finding(Element.TEXT, reasons.NO_SEAL)]
-        monkeypatch.setattr(final_check, "check_finished", lambda *_: found)
-    verdict = judge_final_file(made.final, expected, FIELDS, 1)
-    assert verdict.differ and verdict.findings
+        fields = [*FIELDS, "guardian-2"]  # only the full check is told which fields there have to be
+    verdict = judge_final_file(made.final, expected, fields, 1)
+    assert verdict.differ and verdict.findings and bool(verdict.quick) == (which == "quick")
 
 
 def test_the_sample_has_one_file_in_so_many() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
-from hub.documents.sealing.file_sealer import FileToSeal, SealOrder
+from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, SealOrder
 from hub.documents.sealing.sealed_files import NewFile, SealedFile, SourceStart, write_files
 from hub.errors import Unavailable
 from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, REST, renew_lease, run_seal_job
@@ -24,11 +26,13 @@ from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_job import JOB_DEADLINE, MAX_FILES_TOGETHER, ItemOutcome
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.scope import EVERYTHING
+from tests.changed_services import change_services
 from tests.database import tamper
 from tests.lifecycle.sealing.test_seal_management import ASKED, CAI, active_seal
 from tests.running import Running, running_hub
 from tests.sealing.clients import SealClientDouble, configured_seal, grant, granted_client, new_client
 from tests.sealing.parts import pages
+from tests.signing_parts import utc_now
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BREAK_STOP = """
@@ -123,30 +127,35 @@ async def test_who_lost_a_file_begins_nothing_more(shelf: Shelf) -> None:
     assert (mine.is_lost, list(mine.outcomes), list(theirs.outcomes)) == (True, [], [1])
 
 
-async def test_a_seal_that_is_suspended_seals_no_further_file_of_a_lease(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class InterruptedSealer(FileSealer):
+    """A sealer that awaits `interrupt` once as many groups of files as are sealed at the same time have begun."""
+
+    def __init__(self, interrupt: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(utc_now, children=1)
+        self.at_once = self.children + 2
+        self._interrupt, self._begun, self._interrupted = interrupt, 0, asyncio.Event()
+
+    async def seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
+        self._begun += 1
+        if self._begun == self.at_once:
+            await self._interrupt()
+            self._interrupted.set()
+        await self._interrupted.wait()
+        return await super().seal(order, files)
+
+
+async def test_a_seal_that_is_suspended_seals_no_further_file_of_a_lease(shelf: Shelf) -> None:
     """The uses of all files of a lease are begun together, and the files sealed a few at a time."""
     running, services = shelf.running, shelf.running.hub.services
     seal, client = await active_seal(running, replace(ASKED, name="not for long")), await new_client(running)
     await grant(client, seal.id)
-    sealer = services.seal_files.sealer
-    seal_group, at_once, begun = sealer.seal, sealer.children + 2, []
-    suspended = asyncio.Event()
-
-    async def seal_when_suspended(order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
-        begun.append(files)
-        if len(begun) == at_once:  # as many as are sealed at the same time have begun
-            await move_seal(services, CAI, seal.id, SealAct.SUSPEND)
-            suspended.set()
-        await suspended.wait()
-        return await seal_group(order, files)
-
-    monkeypatch.setattr(sealer, "seal", seal_when_suspended)
-    goes_on = at_once * MAX_FILES_TOGETHER
+    sealer = InterruptedSealer(partial(move_seal, services, CAI, seal.id, SealAct.SUSPEND))
+    services = change_services(services, "seal_files", make_sealer=lambda: sealer)
+    goes_on = sealer.at_once * MAX_FILES_TOGETHER
     names = [f"f{number}" for number in range(goes_on + 2)]
     job = await shelf.ask(client, to="suspended", seal=seal.name, **{name: pages(name) for name in names})
-    assert not await shelf.run(job)
+    with closing(sealer):
+        assert not await run_seal_job(services, job, lambda: True)
     items = await client.items(str(job), f"?limit={len(names)}")
     assert [item["state"] for item in items] == ["sealed"] * goes_on + ["failed"] * 2
     assert {(item["fault"], item["detail"]) for item in items[goes_on:]} == {("seal-refused", "suspended")}
