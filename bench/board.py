@@ -14,10 +14,10 @@ from uuid import uuid4
 import aiohttp
 from argon2 import PasswordHasher
 
-from bench.asleep import put_to_sleep
-from bench.crowd import Crowd
+from bench.programs.server import Server, made_server
 from bench.results import Result, median, percentile
-from bench.server import Server, made_server
+from bench.simulated.asleep import put_to_sleep
+from bench.simulated.crowd import Crowd
 from hub.model.staff.accounts import Staff
 from hub.model.staff.password import new_password
 from hub.model.staff.roles import StaffRole

@@ -16,9 +16,9 @@ from typing import Any
 
 import aiohttp
 
-from bench.demo import API_KEY, DemoHub, running_demo
-from bench.people import People, Stopwatch
+from bench.programs.demo import API_KEY, DemoHub, running_demo
 from bench.results import Result, median, percentile
+from bench.simulated.people import People, Stopwatch
 
 ROUNDS = 60
 AT_ONCE, WARM_UP = 2, 4
@@ -87,7 +87,7 @@ async def _siege(hub: DemoHub, genuine: bytes) -> AsyncIterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         file, ledger = Path(folder) / "genuine.pdf", Path(tempfile.mkstemp(suffix=".jsonl")[1])
         file.write_bytes(genuine)
-        command = [sys.executable, "-m", "bench.siege", hub.origin, str(file), "--ledger", str(ledger)]
+        command = [sys.executable, "-m", "bench.simulated.siege", hub.origin, str(file), "--ledger", str(ledger)]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL)
         try:
             yield ledger

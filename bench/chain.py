@@ -11,11 +11,11 @@ from typing import Any
 import aiohttp
 
 from bench import parts
-from bench.demo import DemoHub, running_demo
 from bench.load import GUARDIANS, GuardianLoad, Window
-from bench.memory import MemoryWatch
-from bench.people import People, Stopwatch, phone_of
+from bench.programs.demo import DemoHub, running_demo
+from bench.programs.memory import MemoryWatch
 from bench.results import Result, percentile
+from bench.simulated.people import People, Stopwatch, phone_of
 from bench.statements import count_statements
 
 ROUNDS = 60

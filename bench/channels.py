@@ -18,11 +18,11 @@ import aiohttp
 from twilio.request_validator import RequestValidator
 from yarl import URL
 
-from bench.codes import codes
-from bench.crowd import Crowd, CrowdPerson
-from bench.providers import TWILIO_ACCOUNT, TWILIO_SENDER, TWILIO_TOKEN, Taken, judged, provider, read_ledger
+from bench.programs.server import Server, made_server
 from bench.results import Result, percentile
-from bench.server import Server, made_server
+from bench.simulated.codes import codes
+from bench.simulated.crowd import Crowd, CrowdPerson
+from bench.simulated.providers import TWILIO_ACCOUNT, TWILIO_SENDER, TWILIO_TOKEN, Taken, judged, provider, read_ledger
 from bench.stage import FAST, PATIENCE, PLENTY, Stage, pace, paced, until
 
 ROUNDS = 10_000

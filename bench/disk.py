@@ -19,9 +19,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.demo import DemoHub, running_demo
-from bench.people import People
+from bench.programs.demo import DemoHub, running_demo
 from bench.results import Result
+from bench.simulated.people import People
 from hub.store.server.embedded import EmbeddedPostgres
 
 ROUNDS = 150

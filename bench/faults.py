@@ -23,17 +23,17 @@ from typing import Any
 
 import aiohttp
 
-from bench.crowd import Crowd
-from bench.endings import Endings
-from bench.fault_judge import judge, unsettled
-from bench.guardians import Guardian, Messages
-from bench.killer import Killer
-from bench.office import Office
-from bench.outside import outside
-from bench.population import TAIL_OF_COPIES, Population
-from bench.providers import provider
+from bench.judges.fault_judge import judge, unsettled
+from bench.programs.endings import Endings
+from bench.programs.killer import Killer
+from bench.programs.outside import outside
+from bench.programs.server import Server, made_server
 from bench.results import Result
-from bench.server import Server, made_server
+from bench.simulated.crowd import Crowd
+from bench.simulated.guardians import Guardian, Messages
+from bench.simulated.office import Office
+from bench.simulated.population import TAIL_OF_COPIES, Population
+from bench.simulated.providers import provider
 from bench.stage import FAST, PLENTY, Stage
 
 ROUNDS, MIN_ROUNDS = 10_000, 10

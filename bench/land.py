@@ -18,10 +18,10 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.demo import DemoHub, running_demo
-from bench.people import People
-from bench.ports import free_port
+from bench.programs.demo import DemoHub, running_demo
+from bench.programs.ports import free_port
 from bench.results import Result, median
+from bench.simulated.people import People
 from hub.model.signing.session import hash_secret
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.web.http.security import COOKIE
@@ -92,7 +92,9 @@ async def _opened(hub: DemoHub, http: aiohttp.ClientSession) -> tuple[_Page, str
 async def _bare_server(hub: DemoHub, ticket: str, secret: str, shown: str) -> AsyncIterator[_Page]:
     postgres, port = EmbeddedPostgres(hub.folder / "database"), free_port()
     postgres.start()
-    process = subprocess.Popen([sys.executable, "-m", "bench.bare", str(port)], stdin=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.programs.bare", str(port)], stdin=subprocess.PIPE, text=True
+    )
     try:
         dsn, session = postgres.dsn("owner"), hash_secret(secret)
         database = await asyncpg.connect(dsn)

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.demo import DemoHub
-from bench.people import People, Stopwatch, Story
+from bench.programs.demo import DemoHub
+from bench.simulated.people import People, Stopwatch, Story
 
 # Number of guardians. Half as many keep two cores busy.
 GUARDIANS = 24

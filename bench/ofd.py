@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from asn1crypto import x509
 
+from bench.pieces.school import issued_contract
+from bench.pieces.trials import Ledger, Work, interleaved, typical
 from bench.results import Result
-from bench.school import issued_contract
-from bench.trials import Ledger, Work, interleaved, typical
 from hub.authorities.sm2 import Sm2Authority, make_sm2_root
 from hub.documents.ofd.package import write_package
 from hub.documents.ofd.places import StampPlace

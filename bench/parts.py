@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from bench.final_check import quick_check
-from bench.page_images import draw_all, draw_all_in_colour_first
-from bench.school import (
+from bench.judges.final_check import quick_check
+from bench.pieces.page_images import draw_all, draw_all_in_colour_first
+from bench.pieces.school import (
     ENGINE,
     GUARDIAN,
     GUARDIAN_NAME,
@@ -18,9 +18,9 @@ from bench.school import (
     raw_signature,
     with_fields,
 )
+from bench.pieces.stock import SEAL
+from bench.pieces.trials import Ledger, Work, interleaved, typical
 from bench.seal import ProductSeal
-from bench.stock import SEAL
-from bench.trials import Ledger, Work, interleaved, typical
 from hub.documents.signing.engine import close_file
 from hub.documents.signing.signature import Evidence, NewSignature, embed
 from hub.documents.signing.stamps import seal_stamp

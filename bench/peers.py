@@ -23,12 +23,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from cryptography.x509.oid import NameOID
 
+from bench.pieces.school import BenchSchool, RsaSoftKey, issued_contract, private_der
+from bench.pieces.stock import SEAL
+from bench.pieces.trials import Ledger, UsedElsewhere, Work, interleaved, typical
+from bench.pieces.warm_signer import warm_signer
 from bench.results import Result
-from bench.school import BenchSchool, RsaSoftKey, issued_contract, private_der
 from bench.seal import ProductSeal
-from bench.stock import SEAL
-from bench.trials import Ledger, UsedElsewhere, Work, interleaved, typical
-from bench.warm_signer import warm_signer
 
 ROUNDS = 10
 PROGRAMS = Path(__file__).with_name("peer_programs")

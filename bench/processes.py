@@ -15,10 +15,10 @@ from typing import Any
 
 import aiohttp
 
-from bench.demo import DemoHub, running_demo
-from bench.people import People
+from bench.programs.demo import DemoHub, running_demo
+from bench.programs.server import made_server
 from bench.results import Result, median
-from bench.server import made_server
+from bench.simulated.people import People
 
 ROUNDS = 3
 # Number of contracts that a demo completes before it is measured again.

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.asleep import put_to_sleep
-from bench.codes import codes
-from bench.crowd import Crowd, CrowdPerson
-from bench.night import a_day_in_small, overnight
-from bench.providers import provider, read_ledger
+from bench.programs.server import made_server
 from bench.results import Result, percentile
-from bench.server import made_server
+from bench.simulated.asleep import put_to_sleep
+from bench.simulated.codes import codes
+from bench.simulated.crowd import Crowd, CrowdPerson
+from bench.simulated.night import a_day_in_small, overnight
+from bench.simulated.providers import provider, read_ledger
 from bench.stage import FAST, PATIENCE, PLENTY, Stage, pace, until
 from hub.lifecycle.reminders.reschedule import replan_later
 from hub.model.staff.scope import EVERYTHING

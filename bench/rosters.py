@@ -18,9 +18,9 @@ from typing import Any
 
 import xlsxwriter
 
-from bench.people import person_number
+from bench.programs.server import LOOK_EVERY, QIANDA, ROOT, Server, made_server
 from bench.results import Result
-from bench.server import LOOK_EVERY, QIANDA, ROOT, Server, made_server
+from bench.simulated.people import person_number
 
 ROUNDS = 50_000
 # The share of the rows in the short roster, whose memory use is compared with that of the whole roster.

@@ -13,11 +13,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench import pdfbox
-from bench.final_check import quick_check
-from bench.judge import check_by_pyhanko, offline_spec
-from bench.results import Result
-from bench.school import (
+from bench.judges.final_check import quick_check
+from bench.judges.judge import check_by_pyhanko, offline_spec
+from bench.pieces import pdfbox
+from bench.pieces.school import (
     ENGINE,
     FORGETFUL,
     GUARDIAN,
@@ -32,8 +31,9 @@ from bench.school import (
     raw_signature,
     utc_now,
 )
-from bench.stock import SEAL, StockSeal
-from bench.trials import Ledger, Limit, Work, interleaved, typical
+from bench.pieces.stock import SEAL, StockSeal
+from bench.pieces.trials import Ledger, Limit, Work, interleaved, typical
+from bench.results import Result
 from hub.documents.pades.cms import assembled
 from hub.documents.pades.source import read_plan
 from hub.documents.signing.engine import OwnEngine, close_file

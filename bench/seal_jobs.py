@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from bench.demo import tree
+from bench.pieces.school import BenchPrinter
+from bench.programs.demo import tree
+from bench.programs.server import Server, Usage, made_server
 from bench.results import Result
-from bench.school import BenchPrinter
-from bench.server import Server, Usage, made_server
 from hub.lifecycle.sealing.jobs.seal_jobs import begin_seal_job
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.model.school.course import Campus

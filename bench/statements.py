@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.people import People, phone_of
+from bench.simulated.people import People, phone_of
 from hub.store.server.embedded import EmbeddedPostgres
 
 # A column whose name shows that a join reads whole rows of the table.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 
-from bench.evidence import LEAVES, items_around, make, measure_tree, prove
-from bench.judge import check_by_pyhanko, offline_spec, trust_in
+from bench.judges.judge import check_by_pyhanko, offline_spec, trust_in
+from bench.pieces.evidence import LEAVES, items_around, make, measure_tree, prove
+from bench.pieces.school import GUARDIAN, BenchSchool, issued_contract
+from bench.pieces.stock import SEAL
+from bench.pieces.trials import Ledger, Work, interleaved, typical
 from bench.results import Result
-from bench.school import GUARDIAN, BenchSchool, issued_contract
 from bench.seal import ProductSeal, guardian_signed
-from bench.stock import SEAL
-from bench.trials import Ledger, Work, interleaved, typical
 from qianda.evidence.package_check import check_package
 from qianda.verify import verify_bytes
 from qianda.verify.expectation import Expectation

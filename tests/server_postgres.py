@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 
 # Roles and database like those of `qianda database create-roles`, with passwords.
 PREPARE = """

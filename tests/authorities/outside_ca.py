@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from asn1crypto import pem
 from cryptography import x509
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 
 SECRET = "not-for-the-logs"
 CONFIG = """

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.memory import PARTS, MemorySample, MemoryWatch
-from bench.people import person_number
-from bench.providers import LedgerVerdict, Taken, judged, read_ledger
+from bench.programs.memory import PARTS, MemorySample, MemoryWatch
 from bench.results import Result, median, percentile
+from bench.simulated.people import person_number
+from bench.simulated.providers import LedgerVerdict, Taken, judged, read_ledger
 from bench.statements import Counted, count_entries
 from hub.model.contract.person import parse_id_document
 from tests.bench.measuring import Rows, measured, qianda

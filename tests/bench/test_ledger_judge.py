@@ -10,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from bench.crowd import CrowdPerson
-from bench.fault_judge import at_night, not_reached
-from bench.finished import Finished, SignedDigest, Stamp
-from bench.ledger_judge import Ledgers, is_sealed_once, judge_files
-from bench.population import Population
-from bench.providers import Taken
+from bench.judges.fault_judge import at_night, not_reached
+from bench.judges.finished import Finished, SignedDigest, Stamp
+from bench.judges.ledger_judge import Ledgers, is_sealed_once, judge_files
+from bench.simulated.crowd import CrowdPerson
+from bench.simulated.population import Population
+from bench.simulated.providers import Taken
 
 SEAL, ANA, BEN = "1", "2", "3"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.demo import DemoHub
 from bench.load import GuardianLoad
-from bench.people import People, Stopwatch, Story
+from bench.programs.demo import DemoHub
+from bench.simulated.people import People, Stopwatch, Story
 
 
 class QuickPeople(People):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.providers import read_ledger
 from bench.results import percentile
+from bench.simulated.providers import read_ledger
 from tests.bench.measuring import measured
 
 

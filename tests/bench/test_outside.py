@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from bench.finished import Finished, read_finished
-from bench.ledger_judge import Ledgers, SignedPackages, is_sealed_once, judge_files
-from bench.outside import outside
+from bench.judges.finished import Finished, read_finished
+from bench.judges.ledger_judge import Ledgers, SignedPackages, is_sealed_once, judge_files
+from bench.programs.outside import outside
 from bench.stage import Stage
 from hub.errors import Unavailable
 from hub.lifecycle.contract.new_contract import NewSigner

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.pdfbox import missing, warm_pdfbox
-from bench.school import BenchSchool, issued_contract, private_der
-from bench.stock import SEAL
+from bench.pieces.pdfbox import missing, warm_pdfbox
+from bench.pieces.school import BenchSchool, issued_contract, private_der
+from bench.pieces.stock import SEAL
 from tests.judges import pdfsig
 
 pytestmark = pytest.mark.real

@@ -10,7 +10,7 @@ from pathlib import Path
 MANY = 600
 PROGRAM = f"""
 import sys
-from bench.ports import free_port
+from bench.programs.ports import free_port
 print(*(free_port() for _ in range({MANY})), flush=True)
 sys.stdin.read()
 """

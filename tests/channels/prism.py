@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 VERSION = "5.14.2"

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from channels import Fate, MessageRefused, ReplyLost
 from tests.channels.conformance import Setting, at_place
 from tests.channels.doubles import Trouble, sms_twilio, voice

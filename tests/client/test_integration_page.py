@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.lifecycle.sealing.jobs.end_seal_jobs import tell_of_ended_jobs
 from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.webhook import WebhookAddress, notice_headers

@@ -24,7 +24,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.documents.toml_text import write_toml
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem

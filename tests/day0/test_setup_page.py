@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Error as PlaywrightError, Page, async_playwright, expect
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from tests.authorities.certomancer_pki import CertomancerPki
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, PHONE, page_in
 from tests.browser.signer_steps import ZH, draw_name, identify, land, read_to_the_end, sign

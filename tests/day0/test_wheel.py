@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from tests.checkout import ROOT
 from tests.processes.programs import SCHOOL, ask, eventually
 from tests.wheel import InstalledWheel, packed_files

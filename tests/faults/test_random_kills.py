@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.providers import read_ledger
+from bench.simulated.providers import read_ledger
 from tests.bench.measuring import measured
 
 # Figures that must be 0.

@@ -13,7 +13,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.worker.health import serving_health
 from hub.worker.worker import Pace, Worker
 from tests.running import Running, running_hub, until

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.documents.toml_text import write_toml
 from hub.store.server.embedded import EmbeddedPostgres
 from qianda.client import SigningClient

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.documents.school.roster_sheets import PROBLEMS
 from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED

@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 import asyncpg
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder

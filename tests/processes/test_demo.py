@@ -19,7 +19,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT

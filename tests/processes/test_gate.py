@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.demo.guard import check_demo, check_demo_database, check_elsewhere
 from hub.demo.tls import at_its_own_address
 from hub.errors import DatabaseUnavailable, DemoRefused

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.commands.setup import SchoolInstaller
 from hub.commands.with_hub import with_hub
 from hub.model.staff.scope import EVERYTHING

@@ -15,7 +15,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub import initialise as steps
 from hub.errors import DatabaseUnavailable, WrongInstallation
 from hub.initialise import initialise, renew

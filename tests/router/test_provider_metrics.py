@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.measures import DUE_TO_SENT_SECONDS, PROVIDER_CALLS, CallOutcome
 from hub.operator_metrics import render_hub_metrics
 from tests.channels.doubles import Trouble

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.store.server.embedded import EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.database import scratch_folder

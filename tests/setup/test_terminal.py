@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from rich.console import Console
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 from hub.commands.setup_terminal import TerminalQuestions, terminal_language
 from hub.setup.answers_file import AnswersFile
 from hub.setup.check_answers import find_first_faulty_step

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from asn1crypto import pem
 
-from bench.evidence import items_around
+from bench.pieces.evidence import items_around
 from hub.documents.evidence.container import covered_items, with_proofs
 from hub.documents.evidence.hash_tree import (
     HashTree,

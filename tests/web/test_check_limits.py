@@ -11,7 +11,7 @@ from io import BytesIO
 import pytest
 import pytest_asyncio
 
-from bench.attackers import Target, drip, page_bomb
+from bench.simulated.attackers import Target, drip, page_bomb
 from hub.errors import ManyChecks, ManyFiles
 from hub.web.file_checks import TOO_LITTLE_TIME
 from hub.web.http import upload_limits

@@ -25,7 +25,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from structlog.testing import capture_logs
 
-from bench.attackers import Stalled, Target, drop_seconds
+from bench.simulated.attackers import Stalled, Target, drop_seconds
 from hub.demo.tls import make_certificates, server_context
 from hub.settings import Settings
 from hub.web.app import make_app

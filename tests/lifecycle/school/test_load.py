@@ -14,7 +14,7 @@ import pytest
 import xlsxwriter
 from sqlalchemy import text
 
-from bench.people import person_number
+from bench.simulated.people import person_number
 from hub.errors import KeyNotValid, UnreadableFile
 from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.contract.terms import course_facts

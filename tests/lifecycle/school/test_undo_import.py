@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bench.people import person_number
+from bench.simulated.people import person_number
 from hub.errors import ImportUndone, NotFound
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.school.change_enrolment import change_enrolment

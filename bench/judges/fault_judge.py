@@ -10,14 +10,14 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.crowd import CrowdPerson
-from bench.endings import ask
-from bench.finished import Finished, read_finished, read_package
-from bench.ledger_judge import Ledgers, SignedPackages, is_sealed_once, judge_files
-from bench.night import CLOSES, OPENS
-from bench.population import Population
-from bench.providers import Taken, read_ledger
-from bench.server import Server
+from bench.judges.finished import Finished, read_finished, read_package
+from bench.judges.ledger_judge import Ledgers, SignedPackages, is_sealed_once, judge_files
+from bench.programs.endings import ask
+from bench.programs.server import Server
+from bench.simulated.crowd import CrowdPerson
+from bench.simulated.night import CLOSES, OPENS
+from bench.simulated.population import Population
+from bench.simulated.providers import Taken, read_ledger
 from bench.stage import Stage
 from hub.model.messaging.delivery import PLANNED
 

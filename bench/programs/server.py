@@ -21,13 +21,13 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from bench.demo import START_TIMEOUT, STOP_TIMEOUT, tree
-from bench.ports import free_port
+from bench.programs.demo import START_TIMEOUT, STOP_TIMEOUT, tree
+from bench.programs.ports import free_port
 from hub.settings import Settings
 from hub.store.server.embedded import EmbeddedPostgres
 
 QIANDA = (sys.executable, "-c", "from qianda.cli import main; main()")
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOOK_EVERY = 0.2
 SCHOOL = """[school]
 name = "合肥市明德培训学校"

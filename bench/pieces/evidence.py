@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from bench.school import GUARDIAN, BenchSchool
+from bench.pieces.school import GUARDIAN, BenchSchool
 from hub.documents.evidence.container import (
     covered_items,
     signed_attributes,

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.server import Server
+from bench.programs.server import Server
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
 

@@ -18,7 +18,7 @@ from pyhanko.stamp import StaticStampStyle
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from bench.school import BenchSchool, MeteredTimestamps, private_der
+from bench.pieces.school import BenchSchool, MeteredTimestamps, private_der
 
 SEAL = "seal"
 

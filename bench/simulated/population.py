@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bench.crowd import Crowd, CrowdPerson
-from bench.endings import ask
-from bench.night import night_zone
+from bench.programs.endings import ask
+from bench.simulated.crowd import Crowd, CrowdPerson
+from bench.simulated.night import night_zone
 
 # Shares of all contracts: issued by the product during the kills, and signed; declined; left to expire; with a reminder
 # due where it is night. The other contracts that are signed are copies of one that the product issued. All the rest are

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from bench.asleep import put_to_sleep
-from bench.crowd import Crowd
-from bench.providers import provider, read_ledger
+from bench.simulated.asleep import put_to_sleep
+from bench.simulated.crowd import Crowd
+from bench.simulated.providers import provider, read_ledger
 from bench.stage import PATIENCE, PLENTY, Stage, pace, until
 from hub.model.reminders.schedule import spread_of
 

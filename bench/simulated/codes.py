@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.crowd import Crowd
-from bench.providers import Taken, provider, read_ledger
 from bench.results import percentile
+from bench.simulated.crowd import Crowd
+from bench.simulated.providers import Taken, provider, read_ledger
 from bench.stage import PATIENCE, PLENTY, Stage, pace, paced, until
 from qianda.client import SigningClient
 

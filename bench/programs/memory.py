@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import linear_regression
 
-from bench.demo import DemoHub
 from bench.processes import kept_mb
+from bench.programs.demo import DemoHub
 
 PARTS = ("web", "work")
 INTERVAL = 5.0  # seconds between two samples

@@ -1,6 +1,6 @@
 """Serve a prepared page after two SELECTs by hash, with only aiohttp and asyncpg. It uses no code of the product.
 
-`bench.land` starts it as a program: `python -m bench.bare PORT`, with DSN, hashes and page as JSON on its input.
+`bench.land` starts it as a program: `python -m bench.programs.bare PORT`, with DSN, hashes and page as JSON on input.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Literal
 
 import aiohttp
 
-from bench.people import NAME, STROKES
+from bench.simulated.people import NAME, STROKES
 from qianda.client import SigningClient
 from qianda.wire import BadAnswer, ProtocolProblem
 

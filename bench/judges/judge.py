@@ -21,7 +21,7 @@ from pyhanko_certvalidator.context import CertValidationPolicySpec
 from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from bench.school import BenchSchool
+from bench.pieces.school import BenchSchool
 from qianda.verify.trust import Trust
 
 

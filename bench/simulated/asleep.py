@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.crowd import GENERATED, Crowd
+from bench.simulated.crowd import GENERATED, Crowd
 
 AT_ONCE = 100_000
 _NEW = """

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.demo import API_KEY
+from bench.programs.demo import API_KEY
 from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from uuid import UUID
 
-from bench.demo import tree
-from bench.endings import ask
-from bench.server import Server
+from bench.programs.demo import tree
+from bench.programs.endings import ask
+from bench.programs.server import Server
 from bench.stage import Stage
 from hub.model.sealing.finalise import ATTEMPTS
 

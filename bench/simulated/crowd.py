@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from bench.providers import Taken
-from bench.server import Server
+from bench.programs.server import Server
+from bench.simulated.providers import Taken
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.school.import_roster import load_school

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from bench.server import ROOT
+from bench.programs.server import ROOT
 from bench.services import SEAL_ACCESS, SEAL_CREDENTIAL
 from bench.stage import Stage
 from hub.settings import Settings

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from bench.crowd import Crowd
-from bench.people import CHILD, NAME
+from bench.simulated.crowd import Crowd
+from bench.simulated.people import CHILD, NAME
 from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Database
 

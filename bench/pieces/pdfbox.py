@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.warm_signer import WarmSigner, warm_signer
+from bench.pieces.warm_signer import WarmSigner, warm_signer
 
 JARS = Path("/usr/share/java")
 NAMES = ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")

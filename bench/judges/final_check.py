@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from bench.school import GUARDIAN, BenchSchool
-from bench.stock import SEAL
-from bench.trials import Work
+from bench.pieces.school import GUARDIAN, BenchSchool
+from bench.pieces.stock import SEAL
+from bench.pieces.trials import Work
 from hub.documents.pades.check import Expected, ExpectedSignature, check_finished_file
 from qianda.verify.cms_check import check_detached
 from qianda.verify.pdf.signed_file import SignedFile

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.trials import UsedElsewhere
+from bench.pieces.trials import UsedElsewhere
 
 
 class WarmSigner:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.ports import free_port
+from bench.programs.ports import free_port
 
 API_KEY = "bench-api-key"
 START_TIMEOUT = 300
@@ -78,7 +78,7 @@ async def running_demo() -> AsyncIterator[DemoHub]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
         )
     try:
         hub = DemoHub(f"http://127.0.0.1:{port}", process.pid, folder)

@@ -1,6 +1,6 @@
 """Make all attacks on a web server at once, as a separate program that records their outcome.
 
-python -m bench.siege ORIGIN GENUINE.pdf --ledger LEDGER      # until it is told to end
+python -m bench.simulated.siege ORIGIN GENUINE.pdf --ledger LEDGER      # until it is told to end
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.attackers import Stalled, Target, drip, drop_seconds, page_bomb
+from bench.simulated.attackers import Stalled, Target, drip, drop_seconds, page_bomb
 
 DRIPS, BOMBERS, READERS, HALF_OPEN = 10, 3, 200, 100
 # Seconds until the same client tries again. The rate limit allows 30 checks per minute and address.

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.server import ROOT
+from bench.programs.server import ROOT
 
 TWILIO_ACCOUNT, TWILIO_TOKEN, TWILIO_SENDER = "AC" + "0123456789abcdef" * 2, "auth-token-of-the-double", "+15005550006"
 # The same values as in `tests/channels/doubles`.

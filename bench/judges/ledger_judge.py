@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.finished import Finished, SignedDigest, Stamp
+from bench.judges.finished import Finished, SignedDigest, Stamp
 
 
 @dataclass(frozen=True)

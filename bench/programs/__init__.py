@@ -1,0 +1,1 @@
+"""The programs that a bench starts, watches and kills."""

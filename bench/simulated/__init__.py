@@ -1,0 +1,1 @@
+"""The people, systems, providers and attackers that a bench invents."""
