@@ -9,6 +9,8 @@ from __future__ import annotations
 from qianda.checks import RefusedToSign
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.verify.findings import UnreadablePdf
+from qianda.verify.pdf.active_content import can_be_hidden
+from qianda.verify.pdf.drawing import DECORATION
 from qianda.verify.pdf.revisions import find_changes
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import range_is_right
@@ -37,6 +39,9 @@ def _check(shown: bytes, prepared: bytes) -> None:
         raise RefusedToSign(1, "the prepared file is not one revision further than what was shown")
     for finding in find_changes(after, last - 1):
         raise RefusedToSign(1, finding.reason.en)
+    for _, field in after.fields:
+        if DECORATION & field.keys() or can_be_hidden(after.now.entry(field, "/F")):
+            raise RefusedToSign(1, "programs show a field of the prepared file in different ways")
     added = [signature for signature in after.signatures if signature.revision == last]
     if len(added) != 1 or added[0].is_timestamp:
         raise RefusedToSign(1, "the prepared file does not add exactly one signature")

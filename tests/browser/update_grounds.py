@@ -67,9 +67,26 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
     }
     yield _signed_over("a field on two pages by one list", case, one_list, {})
 
+    yield from _field_cases(case, field_number)
     yield _signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
     for name, ground in tree_grounds(case.shown):
         yield _signed_over(name, case, ground, {})
+
+
+def _field_cases(case: Case, field: int) -> Iterator[Case]:
+    """Yield cases in which only some readers show the field, or paint something else in its place."""
+    signed = last_revision(case.shown, case.prepared).objects[field]
+    for name, old, new in (
+        ("a field that is only printed", b"/F 132", b"/F 164"),
+        ("a field that is hidden", b"/F 132", b"/F 134"),
+        ("a field with flags that are no number", b"/F 132", b"/F (x)"),
+        ("a field with a background", b"/F 132", b"/F 132 /MK << /BG [1 1 1] >>"),
+        ("a field with a border", b"/F 132", b"/F 132 /Border [0 0 99]"),
+        ("a field with a style of border", b"/F 132", b"/F 132 /BS << /W 99 >>"),
+    ):
+        assert old in signed
+        ground = {field: body_of(case.shown, field).replace(old, new, 1)}
+        yield _signed_over(name, case, ground, {field: signed.replace(old, new, 1)})
 
 
 def tree_grounds(shown: bytes) -> Iterator[tuple[str, Objects]]:

@@ -113,9 +113,14 @@ def _shown(document: Document, item: Value) -> str:
     return "" if is_plain else f"/Annots {kind!s}"
 
 
+def can_be_hidden(flags: Value) -> bool:
+    """Return whether a field with these flags (12.5.3) may be missing on the screen. Without flags, it is there."""
+    return flags is not None and (type(flags) is not int or flags & _HIDDEN != 0)
+
+
 def _is_shown_alike(flags: Value) -> bool:
     """Return whether a field with these flags (12.5.3) appears both on paper and on the screen, always."""
-    return type(flags) is int and flags & _PRINTED != 0 and not flags & _HIDDEN
+    return type(flags) is int and flags & _PRINTED != 0 and not can_be_hidden(flags)
 
 
 def _has_thin_border(document: Document, link: Entries) -> bool:

@@ -10,6 +10,10 @@ import { readRevisions } from './pdf_revisions.js';
 import { checkApart, checkBox, checkPicture, refuse } from './picture.js';
 
 const MAX_FILE_BYTES = 64 << 20;
+// Flags of a field: invisible, hidden, not on the screen, or not there until it is touched (ISO 32000-2 12.5.3).
+const HIDDEN = 1 + 2 + 32 + 256;
+// Background and border, which only some readers paint over the page.
+const DECORATION = ['/MK', '/BS', '/Border'];
 const SIGNATURE_ENTRIES = new Set(
   ['Type', 'Filter', 'SubFilter', 'Contents', 'ByteRange', 'M', 'Name', 'Reference'].map((name) => `/${name}`),
 );
@@ -155,6 +159,10 @@ class Update {
     const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
     const changed = allow(old, fresh, ['/V', '/AP'], 'a form field');
     if (old.get('/FT') !== '/Sig' || old.has('/V')) refuse('the field cannot be signed');
+    const flags = old.get('/F') ?? 0;
+    if (!Number.isInteger(flags) || Number(flags) & HIDDEN || DECORATION.some((name) => old.has(name))) {
+      refuse('readers show the field in different ways');
+    }
     this.#checkPlaces(object.number);
     checkBox(old.get('/Rect'));
     this.#checkEmpty(old.get('/AP'));
