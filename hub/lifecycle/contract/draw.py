@@ -18,7 +18,14 @@ from hub.documents.signing.signature import FieldBox
 from hub.errors import ApprovalNeeded, BadInput
 from hub.lifecycle.contract.end import check_deadline
 from hub.lifecycle.contract.name_copies import name_copies
-from hub.lifecycle.contract.new_contract import DEFAULT_TEMPLATE, NewContract, NewSigner, signer_of, student_of
+from hub.lifecycle.contract.new_contract import (
+    DEFAULT_TEMPLATE,
+    NewContract,
+    NewSigner,
+    drop_wrong_email,
+    signer_of,
+    student_of,
+)
 from hub.lifecycle.contract.template_in_force import TemplateInForce, get_template_in_force, needs_approval
 from hub.lifecycle.contract.terms import (
     COURSE_TERMS,
@@ -181,7 +188,7 @@ def repeats(asked: NewContract, old: Contract, template: TemplateInForce) -> boo
 
 
 def _people_of(signers: Sequence[NewSigner]) -> list[NewSigner]:
-    return [dataclasses.replace(each, phone="") for each in signers]
+    return [dataclasses.replace(drop_wrong_email(each), phone="") for each in signers]
 
 
 def check_people(asked: NewContract, on: date) -> None:

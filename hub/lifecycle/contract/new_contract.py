@@ -100,13 +100,16 @@ def student_of(values: Mapping[str, Any]) -> NewStudent:
 
 def signer_of(values: Mapping[str, Any]) -> NewSigner:
     channels = tuple(values.get("channels", ("sms",)))
-    return drop_wrong_email(NewSigner(**(dict(values) | {"role": Role(values["role"]), "channels": channels})))
+    return NewSigner(**(dict(values) | {"role": Role(values["role"]), "channels": channels}))
 
 
 def refuse_erased(old: Contract) -> None:
     """Raise IllegalMove for a contract from which a person was erased: it cannot be issued again."""
     asked = old.data.get("asked") or {}
-    if any(each.get("id_number") == ERASED for each in (asked.get("student", {}), *asked.get("signers", ()))):
+    if any(
+        ERASED in (each.get("id_number"), each.get("name"))
+        for each in (asked.get("student", {}), *asked.get("signers", ()))
+    ):
         raise IllegalMove("a person was erased from this contract: issue a separate contract")
 
 

@@ -189,7 +189,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
         template=asked["template"],
         data=asked["data"],
         student=student_of(asked["student"]),
-        signers=tuple(_as_now(signer_of(each), signers) for each in asked["signers"]),
+        signers=tuple(drop_wrong_email(_as_now(signer_of(each), signers)) for each in asked["signers"]),
         deadline=deadline,
         external_id=asked["external_id"],
         send=asked["send"],

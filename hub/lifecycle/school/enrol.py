@@ -36,11 +36,11 @@ from hub.lifecycle.signing.entry.open_link import new_secret
 from hub.lifecycle.signing.entry.otp_limits import refuse_persons
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.person import (
+    normalise_id_number,
     normalise_name,
     normalise_phone,
     parse_id_document,
     same_name,
-    strip_separators,
 )
 from hub.model.contract.signer import Role, SigningTask
 from hub.model.school.course import Enrolment
@@ -236,7 +236,7 @@ async def _contracts(tx: Transaction, poster: Poster, course: str, people: _Peop
     for contract in {signer.contract for signer in signers if signer.campus == poster.campus}:
         known = await tx.contracts.get(contract)
         asked = known.data.get("asked", {}).get("student", {})
-        same = strip_separators(str(asked.get("id_number", ""))).upper() == people.student.document.number
+        same = normalise_id_number(str(asked.get("id_number", ""))) == people.student.document.number
         if same and known.course == course and known.state not in ENDED_UNSIGNED:
             found.add(contract)
     return found

@@ -16,7 +16,7 @@ from hub.lifecycle.contract.reissue import Replacement, plan_replacement, replac
 from hub.lifecycle.school.issue_enrolments import begin_replacing
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import Contract
-from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document, strip_separators
+from hub.model.contract.person import normalise_id_number, normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Role
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import IssueAct, SignerReplacement
@@ -31,16 +31,16 @@ async def list_adults_on_file(tx: Transaction, contract: Contract) -> Mapping[st
     if asked is None:
         return {}
     student = asked["student"]
-    person = tx.cipher.person(student["id_type"], strip_separators(student["id_number"]).upper())
+    person = tx.cipher.person(student["id_type"], normalise_id_number(student["id_number"]))
     lines = await tx.enrolments.list_of_student(contract.campus, student["name"], person)
     found = {
-        strip_separators(each["id_number"]).upper(): await _with_phone_now(tx, signer_of(each), line)
+        normalise_id_number(each["id_number"]): await _with_phone_now(tx, signer_of(each), line)
         for line in lines
         for each in line.people["signers"]
         if each["role"] == Role.GUARDIAN
     }
     for each in asked["signers"]:
-        found.pop(strip_separators(each["id_number"]).upper(), None)
+        found.pop(normalise_id_number(each["id_number"]), None)
     return {_digest_adult(tx, contract, each): each for each in found.values()}
 
 
@@ -51,7 +51,7 @@ def _digest_adult(tx: Transaction, contract: Contract, adult: NewSigner) -> str:
 
 async def _with_phone_now(tx: Transaction, adult: NewSigner, line: Enrolment) -> NewSigner:
     """Return the adult with the phone number that has replaced the one in the roster."""
-    person = tx.cipher.person(adult.id_type, strip_separators(adult.id_number).upper())
+    person = tx.cipher.person(adult.id_type, normalise_id_number(adult.id_number))
     return replace(
         adult, phone=await tx.phone_changes.get_present_number(person, adult.phone, line.created_at or tx.now)
     )

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from hub.errors import BadInput
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.person import strip_separators
+from hub.model.contract.person import normalise_id_number
 from hub.model.contract.signer import Role
 from hub.model.messaging.message import Purpose
 from hub.model.reports.weekly_report import check_address
@@ -179,8 +179,8 @@ def find_copy(key: bytes, contract: Contract, ticket: str, now: datetime) -> int
 def is_answer_right(id_number: str, answer: str) -> bool:
     """Return whether `answer` is the end of the student's document number. Case, blanks, hyphens and full-width
     characters do not matter, in either of them: `id_number` may be as it was typed."""
-    wanted = strip_separators(id_number).upper()[-ASKED_CHARACTERS:]
-    given = strip_separators(answer).upper()
+    wanted = normalise_id_number(id_number)[-ASKED_CHARACTERS:]
+    given = normalise_id_number(answer)
     return bool(wanted) and hmac.compare_digest(wanted.encode(), given.encode())
 
 

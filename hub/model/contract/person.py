@@ -72,7 +72,7 @@ def parse_id_document(id_type: str, number: str, *, field: str = "") -> IdDocume
         kind = IdType(id_type)
     except ValueError:
         raise BadInput("Unknown kind of identity document.", field=field) from None
-    normal = strip_separators(number).upper()
+    normal = normalise_id_number(number)
     if not normal:
         raise BadInput("The document number is missing.", field=field)
     if kind is IdType.CN_ID:
@@ -165,6 +165,16 @@ def format_phone(e164: str) -> str:
     return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+def is_phone(typed: str, phone: str) -> bool:
+    """Return whether what was typed is this mobile number (E.164)."""
+    if typed == phone or strip_separators(typed)[-4:] != phone[-4:]:  # parsing takes long
+        return typed == phone
+    try:
+        return normalise_phone(typed) == phone
+    except BadInput:
+        return False
+
+
 def mask_id(number: str) -> str:
     """Mask all but the last four characters, or all characters of a number with five or fewer."""
     shown = 4 if len(number) > 5 else 0
@@ -181,6 +191,11 @@ def mask_name(name: str) -> str:
 def strip_separators(text: str) -> str:
     """Return a typed number without spaces and hyphens, in half-width characters."""
     return "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "")
+
+
+def normalise_id_number(text: str) -> str:
+    """Return a document number as it is compared: as `strip_separators` returns it, in capitals."""
+    return strip_separators(text).upper()
 
 
 def _check_cn_id(number: str, field: str) -> None:

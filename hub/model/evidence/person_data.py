@@ -17,14 +17,15 @@ from hub.model.contract.contract import ContractState
 from hub.model.contract.person import (
     IdType,
     format_phone,
+    is_phone,
     mask_id,
     mask_name,
     mask_phone,
+    normalise_id_number,
     normalise_name,
     normalise_phone,
     parse_id_document,
     same_name,
-    strip_separators,
 )
 from hub.model.evidence.legal_hold import LegalHold
 from hub.model.evidence.retention import Retention
@@ -49,7 +50,7 @@ class SoughtPerson:
         """Return the typed values, normalised. Raises BadInput, which never quotes a number."""
         if not (phone or id_number or name):
             raise BadInput("give a phone number, an ID number or a name")
-        number = strip_separators(id_number).upper()
+        number = normalise_id_number(id_number)
         if number and not any(_is_number(kind, number) for kind in IdType):
             raise BadInput("This is not a valid number of any identity document.", field="id_number")
         return cls(normalise_phone(phone) if phone else "", number, normalise_name(name) if name else "")
@@ -57,8 +58,8 @@ class SoughtPerson:
     def fits(self, values: Mapping[str, Any]) -> bool:
         """Return whether these values of a person match all given values."""
         return (
-            (not self.phone or values.get("phone") == self.phone)
-            and (not self.id_number or str(values.get("id_number", "")).upper() == self.id_number)
+            (not self.phone or is_phone(str(values.get("phone") or ""), self.phone))
+            and (not self.id_number or normalise_id_number(str(values.get("id_number", ""))) == self.id_number)
             and (not self.name or same_name(str(values.get("name", "")), self.name))
         )
 
@@ -174,7 +175,7 @@ def redact_people(people: Mapping[str, Any], person: KnownPerson, words: Sequenc
     """Return the people (`student`, `signers`) of an enrolment or contract, with dashes for this person's values."""
 
     def without(values: Mapping[str, Any]) -> Mapping[str, Any]:
-        if str(values.get("id_number", "")).upper() != person.id_number:
+        if normalise_id_number(str(values.get("id_number", ""))) != person.id_number:
             return values
         return dict(values) | {name: ERASED for name in _OF_PERSON if values.get(name)}
 

@@ -14,7 +14,9 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import ARRAY, BindParameter, LargeBinary, Text, Uuid, any_, bindparam, select, text
 from sqlalchemy.types import TypeEngine
 
+from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
+from hub.model.contract.person import is_phone, normalise_id_number, normalise_phone
 from hub.model.evidence.person_data import ERASED, KnownPerson, PersonInContract, SoughtPerson, list_people
 from hub.store.contract.contracts import Contracts
 from hub.store.encryption.cipher import Cipher
@@ -154,7 +156,10 @@ class PersonRows:
                 return True
         async for people in self._people():
             for _, named in list_people(people):
-                if named.get("phone") == phone and str(named.get("id_number")).upper() != id_number:
+                if (
+                    is_phone(str(named.get("phone") or ""), phone)
+                    and normalise_id_number(str(named.get("id_number"))) != id_number
+                ):
                     return True
         return False
 
@@ -274,19 +279,28 @@ def _number(sought: SoughtPerson) -> dict[str, str]:
 
 
 def _is(values: Mapping[str, Any], id_type: str, id_number: str) -> bool:
-    return values.get("id_type") == id_type and str(values.get("id_number", "")).upper() == id_number
+    return values.get("id_type") == id_type and normalise_id_number(str(values.get("id_number", ""))) == id_number
 
 
 def _collect(documents: dict[tuple[str, str], None], sought: SoughtPerson, people: Mapping[str, Any]) -> None:
     for _, values in list_people(people):
         if values.get("id_number") not in (None, "", ERASED) and sought.fits(values):
-            documents[str(values.get("id_type")), str(values["id_number"]).upper()] = None
+            documents[str(values.get("id_type")), normalise_id_number(str(values["id_number"]))] = None
 
 
 def _add(theirs: dict[str, set[str]], values: Mapping[str, Any], id_type: str) -> None:
     if values.get("id_type") == id_type:
         for name, known in theirs.items():
-            known.add(str(values.get(name) or ""))
+            value = str(values.get(name) or "")
+            known.add(_normal_phone(value) if name == "phone" else value)
+
+
+def _normal_phone(typed: str) -> str:
+    """Return the number as E.164; empty if it is none."""
+    try:
+        return normalise_phone(typed)
+    except BadInput:
+        return ""
 
 
 def _add_all(theirs: dict[str, set[str]], people: Mapping[str, Any], id_type: str, id_number: str) -> None:

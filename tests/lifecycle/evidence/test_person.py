@@ -20,8 +20,10 @@ import pytest
 
 from channels import Inbound
 from hub.doctor.records import examine_files, examine_records
-from hub.errors import BadInput, FileErased, NotFound, UnreadableFile
+from hub.errors import BadInput, FileErased, IllegalMove, NotFound, UnreadableFile
 from hub.lifecycle.contract.end import void
+from hub.lifecycle.contract.issue import issue_prepared
+from hub.lifecycle.contract.reissue import prepare_again
 from hub.lifecycle.evidence.hold import place_hold
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person, find_persons, plan_erasure
@@ -45,7 +47,7 @@ from tests.evidence.ended_contracts import package_of
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import MOTHER_ID, MOTHER_PHONE, father, mother
 from tests.lifecycle.signer import deliver, person, signed
-from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, running_hub, until
+from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, Running, minor_with_guardian, running_hub, until
 from tests.store.evidence.test_record import dumped, superuser
 from tests.web.staff_visit import console_of
 
@@ -188,6 +190,24 @@ async def test_whoever_is_to_sign_instead_is_found_given_out_and_erased(approved
             assert ended is not None and ended.refused is not approved
             _, outcomes = await tx.issue_acts.count_verdicts(asked.id)
         assert outcomes == ({IssueOutcome.GONE: 1} if approved else {})
+
+
+async def test_who_was_typed_with_spaces_and_hyphens_is_erased_as_well() -> None:
+    guardian, child = (f"{number[:6]} {number[6:14]}-{number[14:]}" for number in (GUARDIAN_ID, MINOR_ID))
+    async with quiet_hub() as running:
+        student = replace(minor_with_guardian().student, id_number=child)
+        signers = (replace(father(), id_number=guardian, phone="190 0000 0101"),)
+        contract = await running.issue_minor(student=student, signers=signers)
+        await void(running.hub.services, EVERYTHING, contract.id, WHY, "staff:x")
+        prepared = await prepare_again(running.hub.services, EVERYTHING, contract.id)
+        async with owner_of(running) as owner:
+            for number in (GUARDIAN_ID, MINOR_ID):
+                plan = await erase_person(running.hub.services, owner, about(number))
+                assert list(plan.contracts) == [contract.number]
+        assert await stands(running, GUARDIAN_ID, guardian, MINOR_ID, child, GUARDIAN_PHONE, "190 0000 0101") == set()
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            with pytest.raises(IllegalMove, match="a person was erased"):
+                await issue_prepared(running.hub.services, tx, prepared, "staff:x")
 
 
 async def test_whoever_shares_a_phone_is_told_apart_by_the_document() -> None:
