@@ -262,6 +262,8 @@ async def _check_approved(
     """
     if not act.needs_approval:
         return
+    if planned and planned.replaces:
+        await tx.contracts.lock_contract(planned.replaces)  # it must not be withdrawn between this check and the end
     now = await digest_each(services, tx, [enrolment], planned)
     if await tx.issue_acts.get_approved(act.id, enrolment.id) != now[enrolment.id]:
         raise EnrolmentsChanged
