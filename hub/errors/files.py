@@ -42,6 +42,11 @@ class ManyFiles(TooMany):
     sentence = "Several files from your network are being checked already. Please try again in a minute."
 
 
+class ManyUploads(TooMany):
+    code = "many-uploads"
+    sentence = "Two of your files are being received already. Please wait a moment, then try again."
+
+
 class DiskFull(Unavailable):
     code = "disk-full"
     sentence = "The server has no space left on its disk. Nothing was lost. Please try again later."

@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 import aiohttp
 import pytest
@@ -16,14 +17,17 @@ import pytest_asyncio
 
 from hub.documents.contract.own_pdf import OwnPdfReader
 from hub.documents.pages import PagePainter
+from hub.documents.sealing.seal_upload import PictureReader
 from hub.documents.signing.attachment_upload import AttachmentReader
 from hub.lifecycle.contract.lay_out import keep_own_document
+from hub.lifecycle.sealing.seals.manage_seals import prepare_seal_request
 from hub.web.app import make_app
 from hub.web.pages.page_images import PageImages
 from hub.web.signer.signing.answering import MAX_UPLOADS_AT_ONCE
 from tests.changed_services import change_services
 from tests.lifecycle.contract.test_give_answers import pdf
 from tests.lifecycle.people import two_guardians
+from tests.lifecycle.sealing.test_seal_management import ASKED, red_ring
 from tests.lifecycle.signer import person
 from tests.running import Running, until
 from tests.web.serving import served
@@ -56,21 +60,36 @@ class HeldPainter(Held, PagePainter):
     pass
 
 
+class HeldSealPictures(Held, PictureReader):
+    pass
+
+
+HeldReader = TypeVar("HeldReader", HeldAttachments, HeldPdfs, HeldPainter, HeldSealPictures)
+
+
+@contextmanager
+def held(reader: HeldReader) -> Iterator[HeldReader]:
+    try:
+        yield reader
+    finally:
+        reader.go.set()
+        reader.close()
+
+
 @pytest.fixture
 def attachments() -> Iterator[HeldAttachments]:
-    reader = HeldAttachments()
-    yield reader
-    reader.go.set()
-    reader.close()
+    with held(HeldAttachments()) as reader:
+        yield reader
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def one_thread() -> AsyncIterator[None]:
     """Leave the process a single thread for all that may block."""
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(1))
-    yield
-    loop.set_default_executor(ThreadPoolExecutor())
+    with ThreadPoolExecutor(1) as one:
+        loop.set_default_executor(one)
+        yield
+        loop.set_default_executor(ThreadPoolExecutor())
 
 
 Upload = Callable[[], Awaitable[aiohttp.ClientResponse]]
@@ -113,14 +132,13 @@ async def test_nobody_waits_for_an_attachment_of_somebody_else(running: Running,
 
 @pytest.mark.usefixtures("one_thread")
 async def test_nobody_waits_for_a_pdf_of_the_schools_own(running: Running) -> None:
-    reader = HeldPdfs()
-    services = change_services(running.hub.services, "documents", own_pdfs=reader)
-    kept = asyncio.ensure_future(keep_own_document(services, pdf()))
-    await has_begun(reader)
-    await others_go_on()
-    reader.go.set()
-    assert await kept
-    reader.close()
+    with held(HeldPdfs()) as reader:
+        services = change_services(running.hub.services, "documents", own_pdfs=reader)
+        kept = asyncio.ensure_future(keep_own_document(services, pdf()))
+        await has_begun(reader)
+        await others_go_on()
+        reader.go.set()
+        assert await kept
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -128,13 +146,24 @@ async def test_nobody_but_who_reads_pages_waits_for_pages() -> None:
     async def load(_: str) -> bytes:
         return pdf()
 
-    painter = HeldPainter()
-    drawn = asyncio.ensure_future(PageImages(painter).of("x", load))
-    await has_begun(painter)
-    await others_go_on()
-    painter.go.set()
-    assert len(await drawn) == 1
-    painter.close()
+    with held(HeldPainter()) as painter:
+        drawn = asyncio.ensure_future(PageImages(painter).of("x", load))
+        await has_begun(painter)
+        await others_go_on()
+        painter.go.set()
+        assert len(await drawn) == 1
+
+
+@pytest.mark.usefixtures("one_thread")
+async def test_nobody_waits_for_a_seal_picture(running: Running) -> None:
+    with held(HeldSealPictures()) as reader:
+        services = change_services(running.hub.services, "documents", seal_pictures=reader)
+        asked = replace(ASKED, picture=red_ring())
+        prepared = asyncio.ensure_future(prepare_seal_request(services, asked))
+        await has_begun(reader)
+        await others_go_on()
+        reader.go.set()
+        assert (await prepared).picture
 
 
 async def test_a_contract_has_few_uploads_at_once(running: Running, attachments: HeldAttachments) -> None:

@@ -5,9 +5,9 @@ Each act is one transaction: it locks the seal, decides by `hub.model.sealing`, 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -70,7 +70,8 @@ async def apply_for_seal(services: Services, keeper: Actor, asked: NewSealReques
 async def prepare_seal_request(services: Services, asked: NewSealRequest) -> PreparedSealRequest:
     """Check an application and draw its picture, or read the uploaded one. Raises BadInput, UndrawableText."""
     wanted = check_seal_request(asked)
-    return PreparedSealRequest(wanted, await asyncio.to_thread(_picture_of, services, wanted))
+    picture = await services.documents.seal_pictures.in_turn(partial(_picture_of, services, wanted))
+    return PreparedSealRequest(wanted, picture)
 
 
 async def add_seal_request(tx: Transaction, keeper: Actor, prepared: PreparedSealRequest) -> Seal:

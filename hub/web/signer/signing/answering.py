@@ -11,7 +11,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import TooMany
+from hub.errors import ManyUploads
 from hub.lifecycle.contract.give_answers import asked_fields, attach, give_answers, newest_attachments
 from hub.lifecycle.signing.entry.open_link import get_visit
 from hub.model.contract.attachment import MAX_ATTACHMENT_BYTES, Attachment
@@ -26,7 +26,7 @@ from hub.web.signer.schemas import body
 # The page sends one file after the other.
 MAX_UPLOADS_AT_ONCE: Final = 2
 UPLOAD_PAUSE: Final = timedelta(seconds=10)
-# How many uploads each contract has at this moment.
+# How many uploads there are at this moment for each signing task.
 UPLOADS: Final = web.AppKey("uploads", Counter[UUID])
 
 
@@ -40,25 +40,25 @@ async def attachment(request: web.Request) -> web.Response:
     secret, asked = session_secret(request), contract_id(request)
     # Refuse an invalid session before the body is received.
     visiting = await get_visit(request.app[HUB].database, secret, asked)
-    with _uploading(request, visiting.contract.id):
+    with _uploading(request, visiting.task.id):
         uploaded = await schemas.read_body(request, MAX_ATTACHMENT_BYTES)
         given = await attach(request.app[HUB].services, secret, asked, request.query.get("name", ""), uploaded)
     return web.json_response({"media_type": given.media_type, "size": given.size, "sha256": given.sha256}, status=201)
 
 
 @contextmanager
-def _uploading(request: web.Request, contract: UUID) -> Iterator[None]:
-    """Count an upload while it is received and read: files that take long must not queue up in memory. Raises TooMany
-    if the contract has MAX_UPLOADS_AT_ONCE."""
+def _uploading(request: web.Request, task: UUID) -> Iterator[None]:
+    """Count an upload while it is received and read: files that take long must not queue up in memory. Raises
+    ManyUploads if the signer has MAX_UPLOADS_AT_ONCE."""
     uploads = request.app[UPLOADS]
-    if uploads[contract] >= MAX_UPLOADS_AT_ONCE:
-        raise TooMany(retry_after=UPLOAD_PAUSE)
-    uploads[contract] += 1
+    if uploads[task] >= MAX_UPLOADS_AT_ONCE:
+        raise ManyUploads(retry_after=UPLOAD_PAUSE)
+    uploads[task] += 1
     try:
         yield
     finally:
-        uploads[contract] -= 1
-        uploads += Counter()  # forgets the contracts that have none
+        uploads[task] -= 1
+        uploads += Counter()  # forgets the tasks that have none
 
 
 async def answers(request: web.Request) -> web.Response:
