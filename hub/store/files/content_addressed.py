@@ -43,13 +43,13 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def _away_told(*, writes: bool = False) -> Iterator[None]:
-    """Raise FilesUnavailable in place of an error of the store, except for a missing file and a full disk. `writes`: a
-    file is written, so what is missing is the bucket."""
+def _away_told(*, needs_file: bool = False) -> Iterator[None]:
+    """Raise FilesUnavailable in place of an error of the store, except for a full disk. `needs_file`: a file that is
+    missing keeps its error; without one, what is missing is the bucket or folder."""
     try:
         yield
     except (BaseError, OSError) as error:
-        if not writes and isinstance(error, (NotFoundError, FileNotFoundError)):
+        if needs_file and isinstance(error, (NotFoundError, FileNotFoundError)):
             raise
         raise FilesUnavailable(f"{type(error).__name__}: {error}"[:300]) from error
 
@@ -122,7 +122,7 @@ class Files:
         FilesUnavailable."""
         sha256 = hash_content(content).hexdigest()
         if self.folder is None:
-            with _away_told(writes=True):
+            with _away_told():
                 await self._store.put_async(_path(sha256), content)
         else:
             with _away_told(), full_disk_told():
@@ -159,7 +159,7 @@ class Files:
 
     async def _read(self, path: str) -> bytes:
         """Return a file of the store. In a folder it is read without obstore, whose threads take four times the CPU."""
-        with _away_told():
+        with _away_told(needs_file=True):
             if self.folder is not None:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, (self.folder / path).read_bytes)
             return bytes(await (await self._store.get_async(path)).bytes_async())
@@ -167,7 +167,7 @@ class Files:
     async def get_part(self, part: FilePart) -> bytes:
         """Return the beginning of a file after checking its hash. Raises StoredFileUnreadable."""
         try:
-            with _away_told():
+            with _away_told(needs_file=True):
                 content = bytes(await self._store.get_range_async(_path(part.file), start=0, length=part.size))
         except (NotFoundError, FileNotFoundError) as error:
             raise StoredFileUnreadable(
@@ -188,7 +188,7 @@ class Files:
     async def get_size(self, sha256: str) -> int:
         """Return the size of a file in bytes, 0 if there is no file of this name. Raises FilesUnavailable."""
         try:
-            with _away_told():
+            with _away_told(needs_file=True):
                 return int((await self._store.head_async(_path(sha256)))["size"])
         except (NotFoundError, FileNotFoundError):
             return 0
