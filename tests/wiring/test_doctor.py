@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -38,6 +39,18 @@ async def test_a_folder_that_is_another_one_is_noticed(tmp_path: Path) -> None:
         files.folder.mkdir()
         found = await find(running.hub, "stored files")
         assert not found.well and "is the folder mounted" in found.words
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another account")
+async def test_root_makes_no_folder_among_the_files_of_another_account() -> None:
+    async with quiet_hub() as running:
+        folder = running.hub.services.files.folder
+        assert folder
+        os.chown(folder, 65534, -1)
+        before = list(folder.iterdir())
+        found = await find(running.hub, "stored files")
+        assert found.attention and "as the owner of the files" in found.words
+        assert list(folder.iterdir()) == before
 
 
 async def test_an_object_store_that_refuses_the_key_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

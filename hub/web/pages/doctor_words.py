@@ -24,6 +24,7 @@ SHAPES: tuple[str, ...] = (
     "free: {disks}",
     "little space is left: {disks}: make space, or nothing can be signed any more",
     "can be stored, read and deleted",
+    "not tried, because root must make no folder there: run it as the owner of the files",
     "cannot be stored, read or deleted: check `files` and its credentials ({reason})",
     "the newest document is missing: is the folder mounted, and is `files` the right address?",
     "the contract font draws rare characters",
