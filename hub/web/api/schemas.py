@@ -76,7 +76,7 @@ class StudentAsked(ApiRequest):
 
 
 class SignerAsked(ApiRequest):
-    role: Role = Field(description="A `student` must be the student of the contract. Others must not, and are adults.")
+    role: Role = Field(description="A `student` is the contract's student. Others are adults, and not the student.")
     name: Name
     phone: Words = Field(description="Mobile number; Chinese if it has no country code.", examples=["+8619000000101"])
     email: Words | None = Field(None, description="Required for the channel `email`.")

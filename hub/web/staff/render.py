@@ -145,6 +145,8 @@ def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
         sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
+    if say.lang != "zh":
+        return " ".join(sentences)
     return "".join(each if each.endswith(FULL_WIDTH) else f"{each} " for each in sentences).rstrip()
 
 

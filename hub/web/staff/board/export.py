@@ -163,7 +163,7 @@ def _values(say: labels.Speech, row: BoardRow) -> list[Value]:
         row.signers,
         row.signed,
         say.word(labels.CHANNELS, message.channel) if message else None,
-        say.delivery(message.state, message.waits_until, row.zone) if message else None,
+        say.word(labels.DELIVERIES, message.state) if message else None,
         local(message.at) if message else None,
         local(row.opened_at),
         local(row.last_signed_at),
