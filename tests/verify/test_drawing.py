@@ -87,7 +87,7 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     ),
     "a pattern in odd digits": (
         "/Filter",
-        {NEW: drawn(b"41>").replace(b"<<", b"<< /PatternType 1 /Filter /AHx", 1)},
+        {NEW: drawn(b"41>").replace(b"<<", b"<< /PatternType 1 /PaintType 1 /Filter /AHx", 1)},
     ),
     "no ink": ("/Separation", coloured(b"[/Separation /None /DeviceGray %b]" % BLACK)),
     "ink of a name": ("/Separation", coloured(b"[/Separation /Black /DeviceGray %b]" % WHITE)),

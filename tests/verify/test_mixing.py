@@ -116,6 +116,14 @@ def test_what_programs_draw_differently_is_found(what: str, objects: Objects) ->
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("objects", ALIKE.values(), ids=ALIKE)
+def test_they_are_no_attacks(objects: Objects, tmp_path: Path) -> None:
+    file = tmp_path / "usual.pdf"
+    file.write_bytes(written(objects))
+    assert not is_drawn_apart(file)
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("objects", [objects for _, objects in DIFFERENT.values()], ids=DIFFERENT)
 def test_they_are_attacks(objects: Objects, tmp_path: Path) -> None:
     """One of these programs shows something that another one does not show."""

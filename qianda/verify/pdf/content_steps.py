@@ -1,154 +1,308 @@
 """Follow readable contents operator by operator, and find what programs draw in different ways although they read it.
 
-Some programs draw a form in the middle of a text or a path, others do not; a form begins with the font, the spacing or
-the blend mode of the page in some programs only. So a text could be visible in one program and not in another. Source:
-ISO 32000-2 8.2 (the order of operators), 8.4 (graphics state), 8.6 (colours), 8.10 (forms), 9.3 (text state); how
-pdfium, Poppler and MuPDF draw.
+Some programs draw a form in the middle of a text or a path, others do not; a form, a pattern or a letter begins with
+the font, the spacing or the blend mode of the page in some programs only. So a text could be visible in one program and
+not in another. Source: ISO 32000-2 8.2 (the order of operators), 8.4 (graphics state), 8.6 (colours), 8.7 (patterns),
+8.10 (forms), 9.3 (text state), 9.6.4 (Type 3 fonts); how pdfium, Poppler and MuPDF draw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from math import hypot, inf
 from typing import Final
 
-# How many numbers a colour has. A pattern has a name instead, and of some spaces the number is not known here.
-PATTERN, UNKNOWN = 0, -1
-_DEVICE: Final = {"/DeviceGray": 1, "/DeviceRGB": 3, "/DeviceCMYK": 4, "/Pattern": PATTERN}
-_COUNTED: Final = {"g": 1, "rg": 3, "k": 4}
-_COLOURS: Final = {"cs", "sc", "scn", *_COUNTED}
 _TEXTS: Final = {"Tj", "TJ", "'", '"'}
 _NOT_IN_TEXT: Final = {"BT", "q", "Q", "Do", "sh", "BI"}
 _NOT_IN_PATH: Final = {"BT", "Do", "sh", "BI"} | _TEXTS
-_POINTS: Final = {"m", "l", "c", "v", "y"}
+_POINTS: Final = {"m", "l", "c", "v", "y", "re", "h"}
 _OPEN_STROKES: Final = {"S", "B", "B*"}
 _STROKES: Final = {"s", "b", "b*"} | _OPEN_STROKES
-_PAINTS: Final = {"n", "f", "F", "f*"} | _STROKES
+_FILLS: Final = {"f", "F", "f*", "b", "b*", "B", "B*"}
+_PAINTS: Final = {"n"} | _FILLS | _STROKES
 # Widths of letters in percent, and sizes and lengths in units. Programs draw what is smaller in different ways.
-MIN_SCALE, USUAL_SCALE = 10, 100
+MIN_SCALE: Final = 10
 MIN_SIZE: Final = 0.001
 MIN_DASHES: Final = 0.5
 # Programs count the dashes up to the first one only so far.
 MAX_PHASE: Final = 1000
-# A line of a smaller part of its width is a dot.
+# A line of a smaller part of its width is a dot. One without ends, wider than this, is a thin line in some programs.
 _DOT: Final = 0.001
+MAX_DOT: Final = 1
 # Ends of lines (8.4.3.3). Programs draw a dot with square ends, or one that is closed, in different ways or not at all.
 _BUTT, _ROUND, _SQUARE = 0, 1, 2
+# Parts of the state, by the operators that set them, with the value at the beginning of a page. `BM` and `SMask` are
+# set by graphics states: whether one blends or masks.
+_USUAL: Final = {"Tz": 100, "Ts": 0, "Tc": 0, "Tw": 0, "Tr": 0, "w": 1, "J": 0, "BM": 0, "SMask": 0}
+# Further parts that may be unusual: dashes that are dots, or too short; a pattern as the colour; letters not shown.
+_DOTS, _SHORT, _PATTERN, _HIDDEN = "dots", "short", "pattern", "hidden"
+_COLOURS: Final = {"fill": "cs", "stroke": "CS"}
+_COUNTED: Final = {"g": 1, "rg": 3, "k": 4}
+_COLOUR_SETTERS: Final = {"cs", "sc", "scn", *_COUNTED}
+
+
+class Part(Enum):
+    """What has contents. A stencil is a pattern without colours (PaintType 2)."""
+
+    PAGE = auto()
+    FORM = auto()
+    PATTERN = auto()
+    STENCIL = auto()
+    LETTER = auto()
+
+
+# What contents have without setting it; only of a page is all of it known.
+_OWN: Final = {
+    Part.PAGE: frozenset({*_USUAL, "d", "TL", "cs", "CS"}),
+    Part.FORM: frozenset[str](),
+    Part.PATTERN: frozenset[str](),
+    Part.STENCIL: frozenset({"cs", "CS"}),
+    Part.LETTER: frozenset({"cs"}),
+}
+_DRAWN_IN_CELLS: Final = (Part.PATTERN, Part.STENCIL, Part.LETTER)
+
+
+@dataclass(frozen=True)
+class ColourSpace:
+    """How many numbers a colour has, and whether it has the name of a pattern. `highest`: a colour is a whole number
+    up to this one."""
+
+    count: int
+    is_pattern: bool = False
+    highest: int | None = None
+
+    def has(self, numbers: Sequence[float], name: str) -> bool:
+        if len(numbers) != self.count or bool(name) != self.is_pattern:
+            return False
+        return self.highest is None or numbers[0] in range(self.highest + 1)
+
+
+_GRAY: Final = ColourSpace(1)
+PATTERN: Final = ColourSpace(0, is_pattern=True)
+_DEVICE: Final = {
+    "/DeviceGray": _GRAY,
+    "/DeviceRGB": ColourSpace(3),
+    "/DeviceCMYK": ColourSpace(4),
+    "/Pattern": PATTERN,
+}
+# Of some spaces the number is not known here.
+UNKNOWN: Final = ColourSpace(-1)
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What names in the resources stand for. `spaces`: the numbers that a colour of a space has, None if programs
-    understand the space in different ways. `blending`: the graphics states that do not just paint over the page.
-    `ending`: those that set the ends of lines. `forms`: the forms among the objects that can be drawn."""
+    """What names in the resources stand for. `spaces`: None if programs understand the space in different ways.
+    `states`: the operators that would do the same as the graphics state. `stencils`: patterns without colours.
+    `masks`: pictures that are painted in the colour. `letters`: fonts whose letters the file draws itself."""
 
-    spaces: Mapping[str, int | None] = field(default_factory=dict)
-    blending: Collection[str] = ()
-    ending: Collection[str] = ()
-    forms: Collection[str] = ()
+    spaces: Mapping[str, ColourSpace | None] = field(default_factory=dict)
+    states: Mapping[str, Sequence[tuple[str, Sequence[float]]]] = field(default_factory=dict)
+    stencils: Collection[str] = ()
+    masks: Collection[str] = ()
+    letters: Collection[str] = ()
 
 
 @dataclass(frozen=True)
+class Use:
+    """A form, font or pattern that contents draw. `unusual`: the parts of the state that are not as at the beginning of
+    a page; `own`: those that the contents have set."""
+
+    kind: str
+    name: str
+    unusual: frozenset[str]
+    own: frozenset[str]
+
+
+@dataclass
 class _State:
-    """What `q` saves. `scaled`, `raised`: letters are. `fill`, `stroke`: how many numbers a colour has. `ends`:
-    those of lines. `dotted`: some dashes have no length.
+    """What `q` saves. `fill`, `stroke`: the spaces of colours, None if not known, and the patterns in use. `ends`:
+    those of lines. `dashes`: how long they are together."""
 
-    What these contents have not set is False, None or the worst, because a form has it from the page that draws it.
-    """
-
-    has_font: bool = False
-    has_leading: bool = False
-    scaled: bool = False
-    raised: bool = False
-    blended: bool = False
-    fill: int | None = None
-    stroke: int | None = None
+    own: frozenset[str]
+    unusual: frozenset[str] = frozenset()
+    font: str = ""
+    fill: ColourSpace | None = None
+    stroke: ColourSpace | None = None
+    fill_pattern: str = ""
+    stroke_pattern: str = ""
     ends: int = _SQUARE
-    dotted: bool = False
+    width: float = 1
+    dashes: float = inf
+    matrix: tuple[float, float, float, float] = (1, 0, 0, 1)
+
+    def set(self, part: str, is_usual: bool) -> None:
+        if part not in self.own:
+            self.own |= {part}
+        self.mark(part, is_usual)
+
+    def mark(self, part: str, is_usual: bool) -> None:
+        if is_usual == (part in self.unusual):
+            self.unusual ^= {part}
 
 
 class ContentSteps:
-    """The steps of one page, form, pattern or letter. `blended`: the names of what was drawn in a graphics
-    state that blends."""
+    """The steps of one page, form, pattern or letter. `uses`: what they draw. `needs`: the parts of the state that they
+    draw with, or end, although they have not set them; what draws them must have left these as they usually are."""
 
-    def __init__(self, looks: Looks) -> None:
-        self.blended = set[str]()
-        self._looks = looks
-        self._now, self._saved = _State(), list[_State]()
-        self._in_text = False
-        self._width = 1.0
+    def __init__(self, looks: Looks, part: Part) -> None:
+        self.uses, self.needs = set[Use](), set[str]()
+        self._looks, self._part = looks, part
+        self._now, self._saved = _State(_OWN[part]), list[_State]()
+        if part is Part.PAGE:
+            self._now.fill = self._now.stroke = _GRAY
+            self._now.ends = _BUTT
+        self._has_begun, self._in_text = False, False
         self._path: list[_Subpath] = []
 
     def take(self, operator: str, numbers: Sequence[float], name: str) -> bool:
-        """Take one operator with its operands. Return False if programs draw it in different ways."""
+        """Take one operator with its operands. Return False if programs draw it in different ways. A picture in the
+        contents (`BI`) has a number: whether it is painted in the colour."""
         if (self._in_text and operator in _NOT_IN_TEXT) or (self._path and operator in _NOT_IN_PATH):
             return False
-        if operator in _POINTS or operator in ("re", "h"):
+        if not self._has_begun:
+            self._has_begun = True
+            if self._part is Part.LETTER:
+                return self._begin_letter(operator)
+        if operator in _POINTS:
             self._extend(operator, numbers)
         elif operator in _PAINTS:
             return self._paint(operator)
         elif operator in _TEXTS:
-            return self._in_text and self._now.has_font and (operator[0] == "T" or self._now.has_leading)
+            return self._show(operator, numbers)
         elif operator in ("BT", "ET"):
             self._in_text = operator == "BT"
-        elif operator == "q":
-            self._saved.append(self._now)
-        elif operator == "Q":
-            self._now = self._saved.pop() if self._saved else _State()
-        elif operator == "Do":
-            self.blended |= {name} if self._now.blended else set()
-            return name not in self._looks.forms or not (self._now.scaled or self._now.raised or self._draws_squares)
+        elif operator in ("q", "Q"):
+            self._save(operator)
+        elif operator in ("Do", "BI"):
+            return self._draw(operator, numbers, name)
         else:
             return self._set(operator, numbers, name)
         return True
 
-    def _set(self, operator: str, numbers: Sequence[float], name: str) -> bool:
+    def _begin_letter(self, operator: str) -> bool:
+        self.needs.add(_HIDDEN)
+        if operator == "d1":  # the letter is a stencil
+            self._now.own |= {"CS"}
+        return operator in ("d0", "d1")
+
+    def _save(self, operator: str) -> None:
+        if operator == "q":
+            self._saved.append(copy(self._now))
+        else:
+            self._now = self._saved.pop()
+
+    def _draw(self, operator: str, numbers: Sequence[float], name: str) -> bool:
+        """Draw a form or picture. A mask is painted in the colour."""
+        if operator == "Do":
+            self._use("/XObject", name)
+        return not (name in self._looks.masks or any(numbers)) or self._use_colour("fill")
+
+    def _set(self, operator: str, numbers: Sequence[float], name: str = "") -> bool:
         """Set a part of the state. Return False if programs understand it in different ways."""
+        if operator in _USUAL:
+            self._now.set(operator, numbers[-1] == _USUAL[operator])
+        if operator in ("J", "j", "w", "d"):
+            return self._set_line(operator, numbers)
+        if operator.lower() in _COLOUR_SETTERS:
+            return self._set_colour(operator, numbers, name)
         match operator:
-            case "J":
-                self._now = replace(self._now, ends=int(numbers[-1]))
-                return numbers[-1] in (_BUTT, _ROUND, _SQUARE)
-            case "j":
-                return numbers[-1] in (_BUTT, _ROUND, _SQUARE)
-            case "w":
-                self._width = numbers[-1]
-            case "d":
-                self._now = replace(self._now, dotted=0 in numbers[:-1])
-                return are_usual_dashes(numbers[:-1], numbers[-1])
+            case "cm":
+                self._now.matrix = _multiply(numbers, self._now.matrix)
             case "gs":
-                is_blended = self._now.blended or name in self._looks.blending
-                ends = _SQUARE if name in self._looks.ending else self._now.ends
-                self._now = replace(self._now, blended=is_blended, ends=ends)
-            case _ if operator.lower() in _COLOURS:
-                return self._set_colour(operator, numbers, name)
+                return all(self._set(*each) for each in self._looks.states.get(name, ()))
+            case "BM" | "SMask":
+                self.needs |= {"BM", "SMask"}  # programs end in different ways what began outside
+                return self._part is not Part.LETTER or numbers[-1] == 0
+            case "d0" | "d1":
+                return False
             case _:
-                return self._set_text(operator, numbers)
+                return self._set_text(operator, numbers, name)
         return True
 
-    def _set_text(self, operator: str, numbers: Sequence[float]) -> bool:
+    def _set_line(self, operator: str, numbers: Sequence[float]) -> bool:
+        now = self._now
+        if operator == "w":
+            now.width = numbers[-1]
+        elif operator == "d":
+            now.set("d", is_usual=len(numbers) == 1)
+            now.set(_DOTS, 0 not in numbers[:-1])
+            now.dashes = sum(numbers[:-1]) or inf
+            return are_usual_dashes(numbers[:-1], numbers[-1])
+        else:
+            now.ends = int(numbers[-1]) if operator == "J" else now.ends
+            return numbers[-1] in (_BUTT, _ROUND, _SQUARE)
+        return True
+
+    def _set_text(self, operator: str, numbers: Sequence[float], name: str) -> bool:
+        now = self._now
         match operator:
             case "Tf":
-                self._now = replace(self._now, has_font=True)
+                now.font = name
                 return numbers[-1] == 0 or abs(numbers[-1]) >= MIN_SIZE
             case "TL" | "TD":
-                self._now = replace(self._now, has_leading=True)
+                now.set("TL", is_usual=True)
             case "T*":
-                return self._now.has_leading
+                return "TL" in now.own
             case "Tz":
-                self._now = replace(self._now, scaled=numbers[-1] != USUAL_SCALE)
                 return abs(numbers[-1]) >= MIN_SCALE
-            case "Ts":
-                self._now = replace(self._now, raised=numbers[-1] != 0)
+            case "Tr":
+                now.set(_HIDDEN, numbers[-1] in (0, 1, 2))
         return True
 
     def _set_colour(self, operator: str, numbers: Sequence[float], name: str) -> bool:
         which, kind = "fill" if operator.islower() else "stroke", operator.lower()
-        count: int | None = getattr(self._now, which)
+        space: ColourSpace | None = getattr(self._now, which)
         if kind in ("sc", "scn"):
-            return count == UNKNOWN or (bool(name) if count == PATTERN else len(numbers) == count and not name)
-        count = _COUNTED.get(kind, _DEVICE.get(name, self._looks.spaces.get(name, UNKNOWN)))
-        self._now = replace(self._now, **{which: count})  # type: ignore[arg-type]  # mypy: of any field
-        return count is not None
+            pattern, is_black = name, _is_black(numbers)
+            is_stencil = name in self._looks.stencils and space is not None and space.count == 0
+            fits = space is UNKNOWN or (space is not None and space.has(numbers, name) and not is_stencil)
+        else:
+            pattern, is_black = "", kind == "cs" or _is_black(numbers)
+            space = ColourSpace(_COUNTED[kind]) if kind in _COUNTED else _DEVICE.get(name, UNKNOWN)
+            space = self._looks.spaces.get(name, space) if kind == "cs" else space
+            fits = space is not None
+        setattr(self._now, which, space)
+        setattr(self._now, f"{which}_pattern", pattern)
+        self._now.set(_COLOURS[which], is_black or bool(pattern))
+        self._now.mark(_PATTERN, not (self._now.fill_pattern or self._now.stroke_pattern))
+        return fits
+
+    def _need(self, *parts: str) -> None:
+        self.needs.update(part for part in parts if part not in self._now.own)
+
+    def _use(self, kind: str, name: str) -> None:
+        self._now.mark(_SHORT, not self._has_short_dashes)
+        self.uses.add(Use(kind, name, self._now.unusual, self._now.own))
+
+    @property
+    def _has_short_dashes(self) -> bool:
+        return self._now.dashes * _scale(self._now.matrix) < MIN_DASHES
+
+    def _use_colour(self, which: str) -> bool:
+        """Paint in a colour. Return False if it has to be a pattern, and none was set."""
+        space: ColourSpace | None = getattr(self._now, which)
+        pattern: str = getattr(self._now, f"{which}_pattern")
+        if _COLOURS[which] not in self._now.own:
+            self.needs.add(_COLOURS[which] if self._part in _DRAWN_IN_CELLS else _PATTERN)
+        if pattern:
+            self._use("/Pattern", pattern)
+        return bool(pattern) or space is None or not space.is_pattern
+
+    def _show(self, operator: str, numbers: Sequence[float]) -> bool:
+        """Show a text."""
+        now = self._now
+        if not self._in_text or not now.font or (operator[0] != "T" and "TL" not in now.own):
+            return False
+        if operator == '"':
+            now.set("Tw", numbers[0] == 0)
+            now.set("Tc", numbers[1] == 0)
+        if now.font in self._looks.letters:
+            self._use("/Font", now.font)
+        self._need("Tz", "Ts", *(("Tc", "Tw", "Tr") if self._part in _DRAWN_IN_CELLS else ()))
+        return self._use_colour("fill") and ("Tr" not in now.unusual or self._strokes_alike("S", []))
 
     def _extend(self, operator: str, numbers: Sequence[float]) -> None:
         if operator in ("m", "re") or not self._path:
@@ -158,18 +312,29 @@ class ContentSteps:
             numbers = (x, y, x + width, y + height)
         self._path[-1].add(operator, numbers)
 
-    @property
-    def _draws_squares(self) -> bool:
-        """Return whether lines have dashes that are dots, with square ends."""
-        return self._now.dotted and self._now.ends == _SQUARE
-
     def _paint(self, operator: str) -> bool:
         path, self._path = self._path, []
-        if operator not in _STROKES or self._now.ends == _BUTT:
-            return True
-        dots = [each for each in path if each.extent() <= _DOT * max(1.0, self._width)]
-        are_round = self._now.ends == _ROUND and operator in _OPEN_STROKES and all(each.is_line for each in dots)
-        return (are_round or not dots) and not self._draws_squares
+        if operator in _FILLS and not self._use_colour("fill"):
+            return False
+        return operator not in _STROKES or self._strokes_alike(operator, path)
+
+    def _strokes_alike(self, operator: str, path: list[_Subpath]) -> bool:
+        now = self._now
+        if "d" not in now.own:
+            self.needs.add(_SHORT)
+        if self._part in _DRAWN_IN_CELLS:
+            self._need("w", "J", "d")
+        if not self._use_colour("stroke") or self._has_short_dashes:
+            return False
+        dots = [each for each in path if each.extent() <= _DOT * max(1.0, now.width)]
+        if now.ends == _BUTT:
+            lines = any(each.is_line for each in dots)
+            self._need(*(("w",) if lines else ()))
+            return not lines or now.width * _scale(now.matrix) <= MAX_DOT
+        if now.ends == _SQUARE:
+            self._need(_DOTS)
+        are_round = now.ends == _ROUND and operator in _OPEN_STROKES and all(each.is_line for each in dots)
+        return (are_round or not dots) and not (_DOTS in now.unusual and now.ends == _SQUARE)
 
 
 class _Subpath:
@@ -177,22 +342,42 @@ class _Subpath:
 
     def __init__(self) -> None:
         self.is_line = True
-        self._x, self._y = list[float](), list[float]()
+        self._points = 0
+        self._left = self._low = inf
+        self._right = self._high = -inf
 
     def add(self, operator: str, numbers: Sequence[float]) -> None:
         self.is_line = self.is_line and operator in "ml"
-        self._x += numbers[::2]
-        self._y += numbers[1::2]
+        for x in numbers[::2]:
+            self._left, self._right = (x if x < self._left else self._left), (x if x > self._right else self._right)
+        for y in numbers[1::2]:
+            self._low, self._high = (y if y < self._low else self._low), (y if y > self._high else self._high)
+        self._points += len(numbers) // 2
 
     def extent(self) -> float:
         """Return the greater of width and height. A point alone, of which nothing is drawn, has any."""
-        if len(self._x) < 2 and self.is_line:
-            return float("inf")
-        return max(max(self._x) - min(self._x), max(self._y) - min(self._y)) if self._x else float("inf")
+        if not self._points or (self._points == 1 and self.is_line):
+            return inf
+        return max(self._right - self._left, self._high - self._low)
 
 
 def are_usual_dashes(lengths: Sequence[float], phase: float) -> bool:
-    """Return whether all programs draw lines of these dashes and gaps alike."""
-    if not lengths:
-        return True
-    return min(lengths) >= 0 and sum(lengths) >= MIN_DASHES and 0 <= phase <= MAX_PHASE
+    """Return whether all programs read these dashes and gaps alike."""
+    return not lengths or (min(lengths) >= 0 and sum(lengths) > 0 and 0 <= phase <= MAX_PHASE)
+
+
+def _is_black(numbers: Sequence[float]) -> bool:
+    return list(numbers) == [0, 0, 0, 1] if len(numbers) == len("CMYK") else not any(numbers)
+
+
+def _multiply(numbers: Sequence[float], matrix: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    a, b, c, d = numbers[:4]
+    e, f, g, h = matrix
+    return a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h
+
+
+def _scale(matrix: tuple[float, float, float, float]) -> float:
+    """Return how long a unit becomes, at least."""
+    a, b, c, d = matrix
+    longest = max(hypot(a, b), hypot(c, d))
+    return abs(a * d - b * c) / longest if longest else 0

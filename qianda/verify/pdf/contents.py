@@ -102,6 +102,7 @@ _PICTURE = re.compile(
     rb"BI" + _END + _GAP + rb"(?:" + _NAME + rb"(?:" + _OF_PICTURE + rb"|" + _list(_OF_PICTURE) + rb"))*ID" + _SPACE,
     re.DOTALL,
 )
+_IS_MASK = re.compile(rb"/(?:IM|ImageMask)" + _END)
 _PICTURE_END = re.compile(_SPACE + rb"EI" + _END)
 # In readable contents: names with the operator that looks them up, and `q` and `Q` as whole tokens.
 _MARK = re.compile(
@@ -198,7 +199,7 @@ def names_drawn(
             named = name.decode("ascii")
             is_listed = bool(operator) and named in resources.get(_NAMED_IN[operator], ())
             # To some programs, a colour space in the resources with one of these names is another one.
-            is_known = not operator or is_listed != (named in _NEEDS_NO_RESOURCE)
+            is_known = not operator or is_listed != (operator in (b"cs", b"CS") and named in _NEEDS_NO_RESOURCE)
             if depth < 0 or not is_known:
                 return None
             if operator == b"Do":
@@ -208,7 +209,8 @@ def names_drawn(
         if end == at:  # only a picture can follow
             picture = _PICTURE.match(content, at)
             closed = picture and _PICTURE_END.search(content, picture.end() - 1)
-            if not closed or (steps and not steps.take("BI", (), "")):
+            is_mask = picture and _IS_MASK.search(picture[0])
+            if not closed or (steps and not steps.take("BI", [float(bool(is_mask))], "")):
                 return None
             end = closed.end()
         at = end

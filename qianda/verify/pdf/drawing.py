@@ -8,16 +8,16 @@ MuPDF draw such parts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from qianda.pdf import Reference, Stream, Value
+from qianda.pdf import Stream, Value
 from qianda.verify.pdf.composed_fonts import is_composed_alike
-from qianda.verify.pdf.content_steps import ContentSteps
-from qianda.verify.pdf.contents import names_drawn
+from qianda.verify.pdf.content_steps import Part
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
+from qianda.verify.pdf.drawn_parts import DrawnParts
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
-from qianda.verify.pdf.mixing import COLOURS, blends_anew, find_mixed_differently, looks_of
+from qianda.verify.pdf.mixing import COLOURS, find_mixed_differently
 from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.truetype import is_read_alike
 from qianda.verify.pdf.unpacking import unpacked
@@ -38,8 +38,6 @@ STANDARD_FONTS: Final = {
 }
 FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
 STANDARD_ENCODINGS: Final = (None, "/StandardEncoding", "/WinAnsiEncoding", "/MacRomanEncoding")
-# Some programs draw more deeply nested forms, others leave them out.
-MAX_FORM_DEPTH: Final = 15
 _TEXT_OR_COMMENT = re.compile(rb"[(%]")
 _IN_TEXT = re.compile(rb"\\.|[()]", re.DOTALL)
 _LINE_END = re.compile(rb"[\r\n]")
@@ -49,23 +47,17 @@ _INLINE_IMAGE = re.compile(rb"\bBI\b")
 def find_drawn_differently(document: Document) -> list[str]:
     """Return the names of parts that programs draw in different ways, in order."""
     found: set[str] = set()
-    drawn = dict[int, set[int]]()
-    for number in pages(document):
+    numbers = list(pages(document))
+    drawn = DrawnParts(document, numbers)
+    for number in numbers:
         found |= set(_of_page(document, number, drawn))
-    on_pages = set[int]().union(*drawn.values())
     for number, value in document.objects.items():
         found |= set(_of_object(document, number, value, drawn))
-    return sorted(found | ({"/XObject"} if _nests_deeply(on_pages, drawn) else set()))
+    found |= {"/XObject"} if drawn.nest_deeply() else set()
+    return sorted(found | ({"/Contents"} if drawn.begin_differently() else set()))
 
 
-def _nests_deeply(forms: set[int], drawn: Mapping[int, set[int]]) -> bool:
-    """Return whether forms are nested too deeply. `forms`: those on the pages; `drawn`: what each draws."""
-    for _ in range(MAX_FORM_DEPTH):
-        forms = set[int]().union(*(drawn.get(number, ()) for number in forms))
-    return bool(forms)
-
-
-def _of_page(document: Document, number: int, drawn: dict[int, set[int]]) -> Iterator[str]:
+def _of_page(document: Document, number: int, drawn: DrawnParts) -> Iterator[str]:
     page = as_dictionary(document.read(number), "a page")
     levels = [page]
     while (above := reference(levels[-1], "/Parent")) is not None:
@@ -83,7 +75,7 @@ def _of_page(document: Document, number: int, drawn: dict[int, set[int]]) -> Ite
         yield "/CropBox"
     resources = next((document.dictionary(level, "/Resources") for level in levels if "/Resources" in level), {})
     content = _joined(document, page.get("/Contents"))
-    if content is None or not _reads_alike(document, number, content, resources, drawn):
+    if content is None or not drawn.add(number, content, resources, Part.PAGE):
         yield "/Contents"
 
 
@@ -107,32 +99,6 @@ def _joined(document: Document, contents: Value) -> bytes | None:
     return b"\n".join(parts)
 
 
-def _of_contents(
-    document: Document, number: int, stream: Value, resources: Entries, drawn: dict[int, set[int]]
-) -> Iterator[str]:
-    """Yield the faults in the contents of a form, a pattern or a letter. `number`: the object that draws them."""
-    content = unpacked(stream)
-    if content is None:
-        yield "/Filter"
-    elif not _reads_alike(document, number, content, resources, drawn):
-        yield "/Contents"
-
-
-def _reads_alike(
-    document: Document, number: int, content: bytes, resources: Entries, drawn: dict[int, set[int]]
-) -> bool:
-    """Return whether all programs read the contents alike. Adds the objects that they draw to those of `number`."""
-    kinds = {kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)}
-    steps = ContentSteps(looks_of(document, kinds))
-    names = names_drawn(content, kinds, steps)
-    listed = kinds.get("/XObject", {})
-    numbers = {name: one.number for name in names or () if isinstance(one := listed[name], Reference)}
-    drawn.setdefault(number, set()).update(numbers.values())
-    if names is None:
-        return False
-    return not any(blends_anew(document, numbers[name]) for name in steps.blended & numbers.keys())
-
-
 def _is_open(content: bytes) -> bool:
     """Return whether contents may end inside a text or a comment, which would then include the white space that
     programs put between two streams. An inline picture may have any bytes, so after one the answer is always yes."""
@@ -150,7 +116,7 @@ def _is_open(content: bytes) -> bool:
     return _INLINE_IMAGE.search(content) is not None
 
 
-def _of_object(document: Document, number: int, value: Value, drawn: dict[int, set[int]]) -> Iterator[str]:
+def _of_object(document: Document, number: int, value: Value, drawn: DrawnParts) -> Iterator[str]:
     """Yield the parts of an object that programs draw in different ways, without the objects that it refers to."""
     waiting = [value]
     while waiting:
@@ -162,16 +128,24 @@ def _of_object(document: Document, number: int, value: Value, drawn: dict[int, s
             entries = one.entries if isinstance(one, Stream) else one
             yield from _odd_entries(document, entries)
             kind = document.entry(entries, "/Subtype")
-            if isinstance(one, Stream) and (kind == "/Form" or "/PatternType" in entries):
-                yield from _of_contents(document, number, one, document.dictionary(entries, "/Resources"), drawn)
+            for part in _parts(document, entries) if isinstance(one, Stream) else ():
+                yield from drawn.add_stream(number, one, document.dictionary(entries, "/Resources"), part)
             if isinstance(one, Stream) and kind == "/Form" and not _corners(document, [entries], "/BBox"):
                 yield "/BBox"
             if isinstance(one, Stream) and kind == "/Image" and not is_drawn_alike(document, one):
                 yield "/Image"
             for letter in document.dictionary(entries, "/CharProcs").values():
                 resources = document.dictionary(entries, "/Resources")
-                yield from _of_contents(document, number, document.follow(letter), resources, drawn)
+                yield from drawn.add_stream(number, document.follow(letter), resources, Part.LETTER)
             waiting += entries.values()
+
+
+def _parts(document: Document, entries: Entries) -> Iterator[Part]:
+    """Yield what a stream is drawn as."""
+    if document.entry(entries, "/Subtype") == "/Form":
+        yield Part.FORM
+    if "/PatternType" in entries:
+        yield Part.STENCIL if document.entry(entries, "/PaintType") == 2 else Part.PATTERN
 
 
 def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
@@ -188,6 +162,8 @@ def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
         yield "/BM"
     if "/ShadingType" in entries and "/Background" in entries:
         yield "/Background"
+    if document.entry(entries, "/PatternType") == 1 and document.entry(entries, "/PaintType") not in (1, 2):
+        yield "/PaintType"
     if not is_read_alike(document, entries):
         yield f"/TrueType{_name_of(document, entries)}"
     if "/DescendantFonts" in entries and not is_composed_alike(document, entries):

@@ -7,11 +7,12 @@ pdfium, Poppler and MuPDF draw.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from qianda.pdf import Stream, Value
-from qianda.verify.pdf.content_steps import PATTERN, UNKNOWN, Looks, are_usual_dashes
-from qianda.verify.pdf.document import Document, Entries, references
+from qianda.verify.pdf.content_steps import PATTERN, UNKNOWN, ColourSpace, Looks, are_usual_dashes
+from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.images import count_colours
 
 # Colours that some programs convert by a rule in the file, others by their own rule or not at all (8.6).
@@ -43,53 +44,56 @@ def find_mixed_differently(document: Document, entries: Entries) -> Iterator[str
 
 def looks_of(document: Document, kinds: dict[str, Entries]) -> Looks:
     """Return what the names in these resources stand for. `kinds`: the resources by kind."""
-    spaces = {name: _numbers(document, document.follow(each)) for name, each in kinds.get("/ColorSpace", {}).items()}
+
+    def having(kind: str, key: str, value: Value) -> set[str]:
+        listed = ((name, document.follow(each)) for name, each in kinds.get(kind, {}).items())
+        entries = ((name, each.entries if isinstance(each, Stream) else each) for name, each in listed)
+        return {name for name, each in entries if isinstance(each, dict) and document.entry(each, key) == value}
+
+    spaces = {name: _space(document, document.follow(each)) for name, each in kinds.get("/ColorSpace", {}).items()}
     states = {name: document.follow(each) for name, each in kinds.get("/ExtGState", {}).items()}
-    forms = {name: document.follow(each) for name, each in kinds.get("/XObject", {}).items()}
     return Looks(
         spaces,
-        blending={name for name, each in states.items() if isinstance(each, dict) and _is_blending(document, each)},
-        ending={name for name, each in states.items() if isinstance(each, dict) and "/LC" in each},
-        forms={name for name, each in forms.items() if isinstance(each, Stream) and is_form(document, each)},
+        {name: list(_operators(document, each)) for name, each in states.items() if isinstance(each, dict)},
+        stencils=having("/Pattern", "/PaintType", 2),
+        masks=having("/XObject", "/ImageMask", True),
+        letters=having("/Font", "/Subtype", "/Type3"),
     )
-
-
-def blends_anew(document: Document, number: int) -> bool:
-    """Return whether an XObject is a form that is no group and sets the blend mode or the mask, itself or in such a
-    form inside. If it is drawn blended, some programs blend it as a whole, and others only what comes before that."""
-    waiting, seen = [number], set[int]()
-    while waiting:
-        form = document.read(one := waiting.pop())
-        if one in seen or not isinstance(form, Stream) or not is_form(document, form) or "/Group" in form.entries:
-            continue
-        seen.add(one)
-        resources = document.dictionary(form.entries, "/Resources")
-        states = [document.follow(each) for each in document.dictionary(resources, "/ExtGState").values()]
-        if any(isinstance(each, dict) and {"/BM", "/SMask"} & each.keys() for each in states):
-            return True
-        waiting += [number for number in references([*document.dictionary(resources, "/XObject").values()]) if number]
-    return False
 
 
 def is_form(document: Document, stream: Stream) -> bool:
     return document.entry(stream.entries, "/Subtype") == "/Form"
 
 
-def _is_blending(document: Document, state: Entries) -> bool:
-    mode, mask = document.entry(state, "/BM"), document.entry(state, "/SMask")
-    return mode not in (None, *_PLAIN_MODES) or mask not in (None, "/None")
+def _operators(document: Document, state: Entries) -> Iterator[tuple[str, list[float]]]:
+    """Yield the operators that would do the same as this graphics state, of those that `content_steps` follows."""
+    for name in state:
+        value = document.entry(state, name)
+        if not _is_usual(document, name, value):  # is found elsewhere
+            continue
+        match name, value:
+            case "/LW" | "/LC", int() | float():
+                yield "w" if name == "/LW" else "J", [value]
+            case "/D", [lengths, phase]:
+                yield "d", _numbers(document, lengths, phase)
+            case "/BM", str():
+                yield "BM", [value not in _PLAIN_MODES]
+            case "/SMask", _:
+                yield "SMask", [value != "/None"]
 
 
-def _numbers(document: Document, space: Value) -> int | None:
-    """Return how many numbers a colour of this space has; None if programs may not know the space."""
-    kind = document.follow(space[0]) if isinstance(space, list) and space else space
+def _space(document: Document, space: Value) -> ColourSpace | None:
+    """Return how a colour of this space is stated; None if programs may not know the space."""
+    kind, *parts = [document.follow(each) for each in space] if isinstance(space, list) and space else [space]
     if isinstance(kind, str) and kind in COLOURS:
         return UNKNOWN
-    if kind == "/Indexed":  # a number may be that of no colour
-        return None
     if kind == "/Pattern":
-        return UNKNOWN if isinstance(space, list) and len(space) > 1 else PATTERN
-    return count_colours(document, kind if isinstance(space, list) and len(space) == 1 else space)
+        base = _space(document, parts[0]) if parts else None
+        return PATTERN if not parts else replace(base, is_pattern=True) if base and not base.is_pattern else None
+    count = count_colours(document, space if parts else kind)
+    if count is not None and kind == "/Indexed" and isinstance(parts[1], int):
+        return ColourSpace(count, highest=parts[1])
+    return None if count is None else ColourSpace(count)
 
 
 def _odd_entries(document: Document, state: Entries) -> Iterator[str]:
@@ -109,7 +113,7 @@ def _is_usual(document: Document, name: str, value: Value) -> bool:
         case "/LC" | "/LJ", int():
             return type(value) is not bool and value in _SHAPES
         case "/D", [lengths, phase]:
-            return _are_dashes(document, document.follow(lengths), document.follow(phase))
+            return _are_dashes(document, lengths, phase)
         case "/SMask", _:
             return value == "/None" or _is_usual_mask(document, value)
     return name not in ("/CA", "/ca", "/LW", "/LC", "/LJ", "/D")
@@ -127,8 +131,13 @@ def _is_usual_mask(document: Document, mask: Value) -> bool:
 
 
 def _are_dashes(document: Document, lengths: Value, phase: Value) -> bool:
-    listed = [*(document.follow(each) for each in lengths), phase] if isinstance(lengths, list) else []
+    numbers = _numbers(document, lengths, phase)
+    return bool(numbers) and are_usual_dashes(numbers[:-1], numbers[-1]) and 0 not in numbers[:-1]
+
+
+def _numbers(document: Document, lengths: Value, phase: Value) -> list[float]:
+    """Return the lengths of dashes and their phase; nothing if they are no numbers."""
+    stated = document.follow(lengths)
+    listed = [document.follow(each) for each in [*stated, phase]] if isinstance(stated, list) else []
     numbers = [float(each) for each in listed if isinstance(each, int | float) and not isinstance(each, bool)]
-    if not numbers or len(numbers) < len(listed):
-        return False
-    return are_usual_dashes(numbers[:-1], numbers[-1]) and 0 not in numbers[:-1]
+    return numbers if len(numbers) == len(listed) else []

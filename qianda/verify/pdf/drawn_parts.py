@@ -1,0 +1,80 @@
+"""Follow which object draws which: pages, forms, patterns and the letters of fonts (ISO 32000-2 7.8.2).
+
+Some programs draw what is deeply nested, others leave it out. And what begins with a part of the state that it has not
+set itself begins with the page's in some programs only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from qianda.pdf import Reference, Stream, Value
+from qianda.verify.pdf.content_steps import ContentSteps, Part, Use
+from qianda.verify.pdf.contents import names_drawn
+from qianda.verify.pdf.document import Document, Entries
+from qianda.verify.pdf.mixing import looks_of
+from qianda.verify.pdf.unpacking import unpacked
+
+# Some programs draw more deeply nested forms, others leave them out.
+MAX_FORM_DEPTH: Final = 15
+# What a group begins without (11.4.6).
+_NOT_IN_GROUP: Final = {"BM", "SMask"}
+
+
+class DrawnParts:
+    """What the objects of a document draw, and need, by their numbers."""
+
+    def __init__(self, document: Document, pages: Collection[int]) -> None:
+        self._document, self._pages = document, pages
+        self._uses = defaultdict[int, set[tuple[int, Use]]](set)
+        self._needs = defaultdict[int, set[str]](set)
+
+    def add_stream(self, number: int, stream: Value, resources: Entries, part: Part) -> Iterator[str]:
+        """Add what a form, a pattern or a letter draws, and yield its faults. `number`: the object that has it."""
+        content = unpacked(stream)
+        if content is None:
+            yield "/Filter"
+        elif not self.add(number, content, resources, part):
+            yield "/Contents"
+
+    def add(self, number: int, content: bytes, resources: Entries, part: Part) -> bool:
+        """Add what contents draw. Return False if programs read or draw them in different ways."""
+        document = self._document
+        kinds = {
+            kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)
+        }
+        steps = ContentSteps(looks_of(document, kinds), part)
+        if names_drawn(content, kinds, steps) is None:
+            return False
+        self._needs[number] |= steps.needs
+        for use in steps.uses:
+            drawn = kinds[use.kind][use.name]
+            if not isinstance(drawn, Reference):  # so what its letters draw could not be found
+                return False
+            self._uses[number].add((drawn.number, use))
+        return True
+
+    def nest_deeply(self) -> bool:
+        level = set(self._pages)
+        for _ in range(MAX_FORM_DEPTH + 1):
+            level = {drawn for number in level for drawn, _ in self._uses.get(number, ())}
+        return bool(level)
+
+    def begin_differently(self) -> bool:
+        """Return whether something is drawn in a state of which it needs an unusual part."""
+        needs = {number: each - self._not_in(number) for number, each in self._needs.items()}
+        has_changed = True
+        while has_changed:
+            has_changed = False
+            for number, uses in self._uses.items():
+                passed_on = {part for drawn, use in uses for part in needs.get(drawn, set()) - use.own}
+                more = passed_on - self._not_in(number) - needs[number]
+                needs[number] |= more
+                has_changed = has_changed or bool(more)
+        return any(use.unusual & needs.get(drawn, set()) for uses in self._uses.values() for drawn, use in uses)
+
+    def _not_in(self, number: int) -> set[str]:
+        value = self._document.objects.get(number)
+        return _NOT_IN_GROUP if isinstance(value, Stream) and "/Group" in value.entries else set()
