@@ -147,7 +147,9 @@ def test_the_python_client_comes_to_the_same_verdicts(honest: list[Case], dishon
     assert [case.name for case in dishonest if not refused_by_python(case)] == []
 
 
-@pytest.mark.parametrize("name", ["another identity", "a field over another one", "a field that is hidden"])
+@pytest.mark.parametrize(
+    "name", ["another identity", "a field over another one", "a field that is hidden", "a field with a background"]
+)
 def test_the_python_client_refuses_it(dishonest: list[Case], name: str) -> None:
     assert refused_by_python(next(each for each in dishonest if each.name == name))
 

@@ -67,7 +67,7 @@ LINE, SQUARE = b" 50 700 m 500 700 l S", b" 0 0 900 900 re f"
 MODES = b"/ExtGState << /M << /BM /Multiply >> /N << /BM /Normal /SMask /None >> /D << /D [[9 99] 0] >> >>"
 DARK = b"BT /F1 18 Tf 60 520 Td (CNY 1.00) Tj ET /M gs"
 ALIKE = {
-    "a page as it begins": contents(b".5 w 100 700 m 100 700 l S 50 50 0 0 re S 0 sc 1 SC BT /F1 9 Tf T* (a) ' ET"),
+    "a page as it begins": contents(b"50 50 0 0 re S 0 sc 1 SC BT /F1 9 Tf T* (a) ' ET"),
     "a form with narrow letters of its own": with_form(b"300 Tz /X Do", b"100 Tz 0 Ts " + TEXT),
     "a form without letters": with_form(b"300 Tz 9 Ts /X Do", b"0 g" + BOX),
     "a form without lines": with_form(b"2 J [0 60] 0 d /X Do", b"0 g" + BOX),
@@ -95,6 +95,8 @@ ALIKE = {
     "a space with a name": with_space(b"C", b"/DeviceRGB", b"0 0 1"),
     "a space of patterns": with_space(b"C", b"[/Pattern]", b"") | contents(b"/C cs"),
 }
+# Drawn in different ways, as a point: no text needs to be read in it, and honest pages have such lines.
+USUAL = {"a dot of a thin line": contents(b"1 w 100 700 m 100 700 l S")}
 DIFFERENT = {
     "a form in a text": with_form(b"BT /F1 18 Tf 60 500 Td /X Do (CNY) Tj ET"),
     "a state that is saved in a text": contents(b"BT /F1 18 Tf q 60 700 Td (CNY) Tj Q (CNY) Tj ET"),
@@ -146,6 +148,7 @@ DIFFERENT = {
     "a pattern that ends the blending": with_pattern(b"/N gs 1 g" + BOX, TEXT + b" /M gs" + PATTERN, MODES),
     "a pattern without colours in none": with_pattern(BOX, PATTERN, kind=2),
     "a pattern's colour without a pattern": with_pattern(b"0 g" + BOX, b"/C cs 0 scn" + BOX, STENCILS),
+    "a space of patterns without a pattern": with_pattern(BOX, b"/C cs" + BOX, STENCILS, 2),
     "a pattern's colour of three numbers": with_pattern(BOX, b"/C cs 0 0 1 /P scn" + BOX, STENCILS, 2),
     "a letter with the page's lines": with_letter(b"1000 0 d0 0 G 0 500 m 900 500 l S", b"90 w" + SHOW),
     "a letter with the page's dashes": with_letter(b"1000 0 d0 0 G 100 w 0 500 m 900 500 l S", b"[9 999] 0 d" + SHOW),
@@ -169,7 +172,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("objects", ALIKE.values(), ids=ALIKE)
+@pytest.mark.parametrize("objects", (ALIKE | USUAL).values(), ids=ALIKE | USUAL)
 def test_what_all_programs_draw_alike(objects: Objects) -> None:
     assert find_drawn_differently(SignedFile(written(objects)).now) == []
 

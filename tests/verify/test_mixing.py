@@ -54,6 +54,9 @@ ALIKE = {
     "a mask on a ground": state(LUMINOSITY.replace(b"/G", b"/BC [1] /G"), form(b"", GREY)),
     "a group that blends": mixed(MULTIPLY, b"/M gs /X Do", form(b"/N gs " + TEXT, GROUP % b"/K false", NORMAL)),
     "a form that blends alone": mixed(b"", b"/X Do", form(b"/M gs " + TEXT, b"", MULTIPLY)),
+    "a form after blending": mixed(MULTIPLY + NORMAL, b"/M gs /N gs /X Do", form(b"/N gs " + TEXT, b"", NORMAL)),
+    "a closed dot without ends by a state": state(b"/LC 0", content=b"2 J /G gs 40 w 100 700 m h S"),
+    "a round dot by a state": state(b"/LC 1", content=b"2 J /G gs 40 w 100 700 m 100 700 l S"),
     "a form that is blended": mixed(MULTIPLY, b"/M gs /X Do", form(TEXT)),
 }
 DIFFERENT: dict[str, tuple[str, Objects]] = {
