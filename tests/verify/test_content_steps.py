@@ -10,7 +10,7 @@ from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.signed_file import SignedFile
 from tests.browser.update_files import NEW, Objects, body_of, drawn
 from tests.verify.readers import is_drawn_apart
-from tests.verify.sample_page import CONTENT, FONT, ONE_FORM, PDF, RESOURCES, TEXT, written
+from tests.verify.sample_page import BLACK, CONTENT, FONT, ONE_FORM, PDF, RESOURCES, TEXT, written
 from tests.verify.test_contents import LETTER
 
 BOX = b" 50 690 200 40 re f "
@@ -61,6 +61,10 @@ def with_letter(letter: bytes, page: bytes, more: bytes = b"") -> Objects:
 PATTERN = b" /Pattern cs /P scn" + BOX
 # The name C for a space of patterns without colours.
 STENCILS = b"/ColorSpace << /C [/Pattern /DeviceGray] >>"
+SHADING = (
+    b"<< /PatternType 2 /Shading << /ShadingType 2 /ColorSpace /DeviceGray "
+    b"/Coords [0 0 9 0] /Function %b /Extend [true true] >> >>"
+) % BLACK
 ONE_MORE = b"/XObject << /X %d 0 R >>" % (NEW + 1)
 SHOW = b" BT /F3 300 Tf 60 500 Td (C) Tj ET"
 LINE, SQUARE = b" 50 700 m 500 700 l S", b" 0 0 900 900 re f"
@@ -81,6 +85,10 @@ ALIKE = {
     "a pattern that is blended": with_pattern(b"1 g" + BOX, TEXT + b" /M gs" + PATTERN, MODES),
     "a pattern after blending": with_pattern(b"/N gs 0 g" + BOX, b"/M gs /N gs" + PATTERN, MODES),
     "a pattern without colours": with_pattern(BOX, b"/C cs .5 /P scn" + BOX, STENCILS, 2),
+    "a pattern that is a shading": {
+        RESOURCES: body_of(PDF, RESOURCES).replace(b"<<", b"<< /Pattern << /P %b >>" % SHADING, 1)
+    }
+    | contents(PATTERN),
     "a letter": with_letter(b"1000 0 0 0 900 900 d1 9 w 0 J [] 0 d" + LINE + SQUARE, b"[50] 9 d 50 w 2 J 2 Tr" + SHOW),
     "a letter with colours": with_letter(b"1000 0 d0 1 0 0 rg 0 1 0 RG 0 0 900 900 re B", SHOW),
     "a letter that is blended": with_letter(b"1000 0 d0 1 g" + SQUARE, DARK + SHOW, MODES),
@@ -163,6 +171,11 @@ DIFFERENT = {
 }
 # They need a form that draws nothing without them, or other numbers, to be attacks.
 REFUSED = {
+    "a font of letters in the resources": {
+        RESOURCES: body_of(PDF, RESOURCES).replace(b"/F1", b"/F3 %b /F1" % LETTER, 1),
+        NEW: drawn(b"1000 0 d0"),
+    }
+    | contents(SHOW),
     "unknown corners": contents(b"20 w 5 j 50 690 m 300 700 l 50 710 l S"),
     "a form with square dots": with_form(b"40 w 2 J [0 60] 0 d /X Do", b"100 700 m 400 700 l S"),
     "a form in the page's colours": with_form(b"/DeviceRGB cs /X Do", b"1 scn" + BOX),

@@ -51,9 +51,10 @@ class DrawnParts:
         self._needs[number] |= steps.needs
         for use in steps.uses:
             drawn = kinds[use.kind][use.name]
-            if not isinstance(drawn, Reference):  # so what its letters draw could not be found
+            if isinstance(drawn, Reference):
+                self._uses[number].add((drawn.number, use))
+            elif use.kind == "/Font":  # what its letters draw could not be found; a pattern here is a shading
                 return False
-            self._uses[number].add((drawn.number, use))
         return True
 
     def nest_deeply(self) -> bool:
