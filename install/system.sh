@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages=(python3-venv softhsm2 fonts-noto-cjk)
 if [ "${1:-run}" != run ]; then
-    packages+=(chromium poppler-utils mupdf-tools qpdf openssl unzip strace faketime)
+    packages+=(chromium poppler-utils mupdf-tools qpdf openssl unzip curl strace faketime)
     packages+=(kannel kannel-extras iproute2 p11-kit-modules)
     # Chromium without a window, for the quick tests. Where there is none, they take the whole browser.
     if command -v chromium-headless-shell >/dev/null || apt-cache show chromium-headless-shell >/dev/null 2>&1; then
@@ -18,7 +18,7 @@ if [ "${1:-run}" != run ]; then
 fi
 if [ "${1:-run}" = real ]; then
     packages+=(libxml2-utils default-jdk-headless libpdfbox2-java libbcpkix-java maven postgresql)
-    packages+=(caddy curl nginx prometheus systemd)
+    packages+=(caddy nginx prometheus systemd)
 fi
 
 if ! command -v dpkg-query >/dev/null; then
