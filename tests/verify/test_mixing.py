@@ -92,6 +92,8 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
 }
 REFUSED: dict[str, tuple[str, Objects]] = {
     "a state that is none": ("/ExtGState", mixed(b"/G true", TEXT)),
+    "a way of blending that is no name": ("/BM", state(b"/BM << >>")),
+    "a mask whose kind is no name": ("/SMask", state(MASK % b"/S << >>", WHITE)),
     "unknown corners of lines": ("/LJ", state(b"/LJ true")),
     "a form in a form that ends the blending": (
         "/Contents",

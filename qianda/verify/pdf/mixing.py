@@ -105,7 +105,7 @@ def _odd_entries(document: Document, state: Entries) -> Iterator[str]:
 def _is_usual(document: Document, name: str, value: Value) -> bool:
     match name, value:
         case "/BM", _:
-            return isinstance(value, list) or value in _MODES  # lists are found elsewhere
+            return value in _MODES if isinstance(value, str) else isinstance(value, list)  # lists are found elsewhere
         case "/CA" | "/ca", int() | float():
             return type(value) is not bool and 0 <= value <= 1
         case "/LW", int() | float():
@@ -120,9 +120,11 @@ def _is_usual(document: Document, name: str, value: Value) -> bool:
 
 
 def _is_usual_mask(document: Document, mask: Value) -> bool:
-    if not isinstance(mask, dict) or document.entry(mask, "/S") not in _MASK_KINDS:
+    if not isinstance(mask, dict):
         return False
-    form = document.entry(mask, "/G")
+    kind, form = document.entry(mask, "/S"), document.entry(mask, "/G")
+    if not isinstance(kind, str) or kind not in _MASK_KINDS:
+        return False
     if not isinstance(form, Stream) or not is_form(document, form):
         return False
     group = document.dictionary(form.entries, "/Group")
