@@ -118,6 +118,7 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     ),
     "letters by odd names": ("/Font /Courier", font(b"/BaseFont /Courier /Encoding << /Differences [49 /g9] >>")),
     "a font of pictures": ("/Font /ZapfDingbats", font(b"/BaseFont /ZapfDingbats")),
+    "a font whose name is none": ("/Font", font(b"/BaseFont << >>")),
     "a font in a graphics state": ("/ExtGState", beside(b"/ExtGState << /G << /Font [%d 0 R 9] >> >>" % FONT)),
     "a field with a background": (
         "/MK",

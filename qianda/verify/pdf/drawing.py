@@ -206,7 +206,7 @@ def _has_its_letters(document: Document, font: Entries) -> bool:
     if document.entry(font, "/Subtype") == "/Type0":
         return all(_is_embedded(document, as_dictionary(each, "a font")) for each in _descendants(document, font))
     is_plain = document.entry(font, "/Encoding") in STANDARD_ENCODINGS
-    return _is_embedded(document, font) or (is_plain and document.entry(font, "/BaseFont") in STANDARD_FONTS)
+    return _is_embedded(document, font) or (is_plain and str(document.entry(font, "/BaseFont")) in STANDARD_FONTS)
 
 
 def _descendants(document: Document, font: Entries) -> list[Value]:
