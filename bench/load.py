@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.programs.demo import DemoHub
-from bench.simulated.people import People, Stopwatch, Story
+from bench.simulated.people import Look, People, Stopwatch, Story
 
 # Number of guardians. Half as many keep two cores busy.
 GUARDIANS = 24
@@ -20,13 +21,13 @@ APART = 0.1
 @dataclass(frozen=True)
 class Window:
     """The events between two moments. `stories`: the contracts that were completed; `calls`: the guardians' HTTP calls
-    that ended; `looks`: how often somebody checked whether something had arrived. `cpu`: what each part of the hub
+    that ended; `looks`: how often somebody looked for news, and where. `cpu`: what each part of the hub
     used, and `phones_cpu` what the simulated people used, in seconds."""
 
     seconds: float
     stories: list[Story]
     calls: list[tuple[str, float]]
-    looks: int
+    looks: Counter[Look]
     cpu: dict[str, float]
     phones_cpu: float
 
@@ -96,7 +97,7 @@ class GuardianLoad:
 
     def _now(self) -> Window:
         """Return the events so far."""
-        calls, looks = list(self._stopwatch.calls), self._people.looks
+        calls, looks = list(self._stopwatch.calls), self._people.looks.copy()
         return Window(time.perf_counter(), [], calls, looks, self._hub.cpu_seconds(), time.process_time())
 
     def _since(self, begun: Window, stories: list[Story]) -> Window:

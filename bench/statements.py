@@ -142,11 +142,11 @@ async def count_statements(folder: Path, people: People, numbers: Sequence[int])
     log = StatementLog(folder)
     async with log.counting() as idle:
         await asyncio.sleep(IDLE_SECONDS)
-    started, phone_looks, state_looks = time.monotonic(), people.phone_looks, people.state_looks
+    started, looks_before = time.monotonic(), people.looks.copy()
     async with log.counting() as busy:
         stories = [await people.whole_contract(number) for number in numbers]
     rounds = (time.monotonic() - started) / IDLE_SECONDS
-    phone_looks, state_looks = people.phone_looks - phone_looks, people.state_looks - state_looks
+    looks = people.looks - looks_before
     async with log.counting() as phone:
         for _ in range(LOOKS):
             await people.messages(phone_of(numbers[0]))
@@ -155,7 +155,7 @@ async def count_statements(folder: Path, people: People, numbers: Sequence[int])
             await people.state(stories[0].contract)
 
     def per_contract(count: Callable[[Counted], int]) -> float:
-        polled = count(idle) * rounds + (count(phone) * phone_looks + count(state) * state_looks) / LOOKS
+        polled = count(idle) * rounds + (count(phone) * looks["phone"] + count(state) * looks["state"]) / LOOKS
         return (count(busy) - polled) / len(stories)
 
     return {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
@@ -18,10 +19,11 @@ from qianda.client import SigningClient
 
 NAME, CHILD = "陈建国", "陈小满"
 STROKES = [[[0.1, 0.2], [0.5, 0.8], [0.9, 0.3]], [[0.2, 0.7], [0.8, 0.7]]]
-# Seconds between two looks at the phone or the contract. Looks are rare, because the hub spends time on each.
+# Seconds before each look at the phone or the contract. Looks are rare, because the hub spends time on each.
 FIRST_LOOK, SLOWER_BY, LAST_LOOK = 0.2, 1.5, 2.0
 PATIENCE = 180.0
 AT_ONCE = 8
+Look = Literal["phone", "state"]
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHANGING = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}|/\d+(?=\.png)|(?<=^/s)/[^/]+", re.IGNORECASE)
 
@@ -70,8 +72,8 @@ class People:
 
     def __init__(self, origin: str, http: aiohttp.ClientSession, aside: aiohttp.ClientSession) -> None:
         self._origin, self._http, self._aside = origin, http, aside
-        self.looks = 0
-        self.phone_looks, self.state_looks = 0, 0
+        # How often a person looked at their phone, and the school's system at the state of a contract.
+        self.looks = Counter[Look]()
 
     async def whole_contract(self, number: int) -> Story:
         """Take one contract from the request of another system through invitation by SMS, identification, reading and
@@ -140,7 +142,7 @@ class People:
 
     async def messages(self, phone: str) -> list[dict[str, str]]:
         """Return the messages that the demo's pretend phone shows, oldest first."""
-        self.phone_looks += 1
+        self.looks["phone"] += 1
         async with self._aside.get("/demo/phone.json", params={"phone": phone}) as answer:
             found: list[dict[str, str]] = await answer.json()
             return found
@@ -163,19 +165,18 @@ class People:
 
     async def state(self, contract: str) -> str:
         """Return the state of a contract from the API."""
-        self.state_looks += 1
+        self.looks["state"] += 1
         async with self._aside.get(f"/api/v1/contracts/{contract}", headers=_authorised()) as answer:
             return str((await answer.json())["state"])
 
     async def _until(self, look: Callable[[], Any], what: str) -> Any:
         deadline, pause = time.perf_counter() + PATIENCE, FIRST_LOOK
-        while not (found := await look()):
-            if time.perf_counter() > deadline:
-                raise TimeoutError(f"{what} did not come within {PATIENCE:.0f} s")
+        while time.perf_counter() < deadline:
             await asyncio.sleep(pause)
-            self.looks += 1
+            if found := await look():
+                return found
             pause = min(pause * SLOWER_BY, LAST_LOOK)
-        return found
+        raise TimeoutError(f"{what} did not come within {PATIENCE:.0f} s")
 
 
 def _authorised() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ class QuickPeople(People):
     """People whose contracts need no hub: each is completed when `until` allows it."""
 
     def __init__(self, until: asyncio.Barrier | None = None) -> None:
-        self.looks = 0
+        self.looks = Counter()
         self.at_work: set[int] = set()
         self.at_work_with: dict[int, int] = {}
         self._barrier = until
