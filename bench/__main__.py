@@ -36,7 +36,8 @@ def bench(
     for each in _chosen(name):
         # Imported here because a benchmark imports the whole server, which would delay every other command.
         module = importlib.import_module(f"bench.{MODULES.get(each, each)}")
-        _quiet_libraries()
+        for library in ("pyhanko", "pyhanko_certvalidator"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
         if part and part not in getattr(module, "PARTS", ()):
             typer.echo(f"qianda bench: {each} has no part {part}.", err=True)
             raise typer.Exit(WRONG_NAME)
@@ -55,11 +56,6 @@ def _chosen(name: str) -> tuple[str, ...]:
         return (name,)
     typer.echo(f"qianda bench: {name} is no bench; there are {', '.join(READY)}.", err=True)
     raise typer.Exit(WRONG_NAME)
-
-
-def _quiet_libraries() -> None:
-    for library in ("pyhanko", "pyhanko_certvalidator"):
-        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def _table(result: Result, kept: Path) -> str:

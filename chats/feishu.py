@@ -82,7 +82,8 @@ class Feishu:
         event = read_object(self._decrypted(envelope))
         if event.get("type") == "url_verification":  # sent when the URL is entered at Feishu; it is not signed
             self._check_token(event.get("token"))
-            return _json({"challenge": event.get("challenge")})
+            challenge = json.dumps({"challenge": event.get("challenge")})
+            return Reply(body=challenge.encode(), content_type="application/json")
         header = event.get("header")
         if not signed or not isinstance(header, dict):
             raise ForgedQuestion("it is not signed")
@@ -163,7 +164,3 @@ class Feishu:
 
 def connect(options: Mapping[str, Any], context: ChatContext) -> Feishu:
     return Feishu(read_options(FeishuOptions, options, context), context)
-
-
-def _json(value: Mapping[str, Any]) -> Reply:
-    return Reply(body=json.dumps(value).encode(), content_type="application/json")

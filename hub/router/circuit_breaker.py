@@ -33,7 +33,8 @@ class CircuitBreaker:
     async def record_refusal(self, provider: Provider, error: NotNow) -> None:
         """Record that a provider did not take a message, and why."""
         if isinstance(error, AccountTrouble):
-            await self.open_breaker(provider, str(error))
+            async with self._database.transaction(EVERYTHING) as tx:
+                await self.open_breaker(tx, provider, str(error))
         elif not isinstance(error, ProviderPaused):
             await self.record_error(provider, str(error), error.retry_after)
 
@@ -73,11 +74,6 @@ class CircuitBreaker:
             facts: Facts = {"provider": provider.name, "minutes": round(rest / timedelta(minutes=1))}
             await tx.alerts.add("provider-rests", facts, tx.now)
 
-    async def open_breaker(self, provider: Provider, reason: str) -> None:
-        """Open the circuit breaker, because a person has to look at the provider's account. Staff are alerted once."""
-        async with self._database.transaction(EVERYTHING) as tx:
-            await self._open_breaker(tx, provider, reason)
-
     async def record_accepted(self, provider: Provider) -> None:
         """Close the circuit breaker after an accepted message, unless it was opened by receipts."""
         async with self._database.transaction(EVERYTHING) as tx:
@@ -89,15 +85,13 @@ class CircuitBreaker:
     async def record_filtered(self, tx: Transaction, provider: Provider) -> None:
         """Record a message filtered as spam. FILTERED_STORM of them open the circuit breaker."""
         if await tx.deliveries.count_filtered(provider.name, tx.now - STORM_WINDOW) >= FILTERED_STORM:
-            await self._open_breaker(tx, provider, SPAM_STORM, until_delivered=True)
+            await self.open_breaker(tx, provider, SPAM_STORM, until_delivered=True)
 
-    async def record_account_trouble(self, tx: Transaction, provider: Provider, reason: str) -> None:
-        """Open the circuit breaker because a receipt says that the account is blocked."""
-        await self._open_breaker(tx, provider, reason, until_delivered=True)
-
-    async def _open_breaker(
+    async def open_breaker(
         self, tx: Transaction, provider: Provider, reason: str, *, until_delivered: bool = False
     ) -> None:
+        """Open the circuit breaker, because a person has to look at the provider's account. Staff are alerted once.
+        `until_delivered`: receipts say so."""
         health = await tx.providers.lock_health(provider.name, provider.settings.weight, tx.now)
         if health.broken_at is None:
             await tx.alerts.add("provider-broken", {"provider": provider.name, "reason": reason}, tx.now)

@@ -357,7 +357,7 @@ class Router:
         if receipt.failure is Failure.FILTERED:
             await self._breaker.record_filtered(tx, provider)
         if receipt.failure is Failure.ACCOUNT:
-            await self._breaker.record_account_trouble(tx, provider, receipt.detail)
+            await self._breaker.open_breaker(tx, provider, receipt.detail, until_delivered=True)
         if receipt.fate is Fate.DELIVERED:
             await record_arrival(tx, provider, delivery.earliest_start)
         log_state(delivery, delivery.provider, delivery.state)

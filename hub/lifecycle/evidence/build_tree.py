@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from hub.errors import QiandaError, TimestampUnavailable, UnreadableFile
 from hub.lifecycle.evidence.add_version import ProofVersion, add_version
 from hub.lifecycle.services import Services
 from hub.model.evidence.package import FIRST_VERSION
-from hub.model.evidence.tree import StoredTree, TreeLeaf, previous_leaf
+from hub.model.evidence.tree import StoredTree, previous_leaf
 from hub.model.staff.scope import EVERYTHING
 from hub.store.evidence.trees import UnprovenPackage
 from hub.timestamps.several import SeveralTimestamps
@@ -49,7 +48,7 @@ async def build_tree(services: Services) -> bool:
         attempt = await tx.signatures.begin_attempt("hash-tree", None, None, tx.now)
     if before is not None:
         leaves.insert(0, previous_leaf(before.root))
-    root = (await asyncio.to_thread(_tree_of, leaves)).root
+    root = (await asyncio.to_thread(HashTree, [leaf.leaf for leaf in leaves])).root
     try:
         tokens = await _timestamps(services, root)
     except QiandaError as error:
@@ -59,10 +58,6 @@ async def build_tree(services: Services) -> bool:
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.signatures.end_attempt(attempt, tx.now)
         return await tx.trees.add(StoredTree(day, len(leaves), root, tokens, tx.now), leaves)
-
-
-def _tree_of(leaves: Sequence[TreeLeaf]) -> HashTree:
-    return HashTree([leaf.leaf for leaf in leaves])
 
 
 async def _timestamps(services: Services, root: bytes) -> list[bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -118,7 +117,8 @@ async def process_stops(services: Services) -> int:
         await _lock_contracts(tx, [each.sender for each in waiting])
         held: list[Written] = []
         for each in waiting:
-            if await _flooded(tx, each.provider, each.received_at):
+            begins, ends = each.received_at - STOP_WINDOW, each.received_at + STOP_WINDOW
+            if await tx.inbound.count(each.provider, SmsCommand.STOP, begins, ends) > STOPS_A_MINUTE:
                 held.append(each)
                 continue
             if await tx.inbound.has_said_since(each.sender, SmsCommand.START, each.received_at):
@@ -131,11 +131,6 @@ async def process_stops(services: Services) -> int:
         if held:
             await _hold(tx, held)
     return len(waiting)
-
-
-async def _flooded(tx: Transaction, provider: str, at: datetime) -> bool:
-    """Return whether too many STOPs came within a minute of this one."""
-    return await tx.inbound.count(provider, SmsCommand.STOP, at - STOP_WINDOW, at + STOP_WINDOW) > STOPS_A_MINUTE
 
 
 async def _hold(tx: Transaction, held: list[Written]) -> None:

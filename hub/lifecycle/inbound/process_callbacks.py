@@ -102,7 +102,7 @@ async def _process_callback(services: Services, callback_id: UUID) -> None:
         if provider.channel.rules.signed:
             await _apply_callback(services, tx, provider, callback, callback.reports)
             return
-    reports = await _confirm_reports(services, provider, callback.reports)
+    reports = await asyncio.gather(*(_confirm_report(services, provider, each) for each in callback.reports))
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.callbacks.lock_unprocessed([callback_id]):
             await _apply_callback(services, tx, provider, callback, reports)
@@ -126,16 +126,9 @@ async def _apply_callback(
         await tx.callbacks.done([callback.id], tx.now, "noted" if all(applied) else "unmatched")
 
 
-async def _confirm_reports(
-    services: Services, provider: Provider, reports: Sequence[ReceiptReport]
-) -> list[ReceiptReport | None]:
-    """Return the confirmed reports: None for one that the provider does not confirm, or whose message is not known
-    (yet)."""
-    return list(await asyncio.gather(*(_confirm_report(services, provider, each) for each in reports)))
-
-
 async def _confirm_report(services: Services, provider: Provider, report: ReceiptReport) -> ReceiptReport | None:
-    """Ask the provider, and return its answer in place of the unsigned report."""
+    """Ask the provider, and return its answer in place of the unsigned report; None if it does not confirm the report,
+    or the message is not known (yet)."""
     async with services.database.transaction(EVERYTHING) as tx:
         delivery = await find_reported(tx, provider, report)
         message = await services.messaging.router.renderer.render_message(tx, delivery) if delivery else None

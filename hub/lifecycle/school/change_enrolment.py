@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ from hub.errors import EnrolmentIssued
 from hub.lifecycle.contract.draw import check_people
 from hub.lifecycle.evidence.school_acts import record_act
 from hub.lifecycle.school.import_roster import new_contract
-from hub.model.school.course import Campus, Enrolment
+from hub.model.school.course import Enrolment
 from hub.model.school.enrolment_change import EnrolmentChange, apply_change, list_changed
 from hub.store.transaction import Transaction
 
@@ -28,7 +27,8 @@ async def change_enrolment(tx: Transaction, enrolment_id: UUID, wanted: Enrolmen
     if not fields:
         return before
     await tx.school.get_course(after.campus, after.course)
-    check_people(new_contract(after), _today(await tx.school.get_campus(after.campus), tx.planning_now))
+    zone = (await tx.school.get_campus(after.campus)).zone
+    check_people(new_contract(after), tx.planning_now.astimezone(ZoneInfo(zone)).date())
     student = after.people["student"]
     await tx.enrolments.change(after, tx.cipher.person(student["id_type"], student["id_number"]), actor, tx.now)
     await record_act(tx, after.campus, "enrolment-changed", actor, {"enrolment": str(after.id), "fields": fields})
@@ -49,7 +49,3 @@ async def _lock_unissued(tx: Transaction, enrolment_id: UUID) -> Enrolment:
     if found.contract is not None:
         raise EnrolmentIssued
     return found
-
-
-def _today(campus: Campus, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(campus.zone)).date()

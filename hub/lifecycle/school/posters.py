@@ -57,7 +57,7 @@ async def add_poster(services: Services, scope: Scope, asked: NewPoster, actor: 
     title = " ".join(asked.title.split())
     if not 0 < len(title) <= MAX_TITLE_LENGTH:
         raise BadInput(f"a title of up to {MAX_TITLE_LENGTH} characters", field="title")
-    await asyncio.to_thread(_check_drawable, title)
+    await asyncio.to_thread(lambda: ContractFont().check([title], field="title"))
     mode = _mode(asked.mode)
     if asked.maximum is not None and not 0 < asked.maximum <= MAX_ENROLMENTS:
         raise BadInput(f"a number from 1 to {MAX_ENROLMENTS}", field="maximum")
@@ -80,10 +80,6 @@ async def add_poster(services: Services, scope: Scope, asked: NewPoster, actor: 
         )
         await tx.posters.add(poster)
     return poster
-
-
-def _check_drawable(title: str) -> None:
-    ContractFont().check([title], field="title")
 
 
 def _mode(text: str) -> PosterMode:

@@ -221,19 +221,13 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
     crl = await services.sealing.authority.revocation_list(entries, speaks_until=ends)
     if await services.sealing.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
         raise CertificateRevoked
-    foreign = {
-        each.id: await services.signing.revocation.of(each.chain) for each in inside if _is_foreign(services, each)
-    }
+    own = services.signing.signer_trust.own
+    foreign = {each.id: await services.signing.revocation.of(each.chain) for each in inside if each.chain[-1] != own}
     if request.id in foreign and foreign[request.id].revoked:
         raise CertificateRevoked
     others = dict.fromkeys(each for status in foreign.values() for each in status.lists)
     answers = dict.fromkeys(each for status in foreign.values() for each in status.answers)
     return Evidence([*request.chain, *services.sealing.timestamps.certificates], [crl, *others], list(answers))
-
-
-def _is_foreign(services: Services, request: SignatureRequest) -> bool:
-    """Return whether an authority other than the built-in one issued the certificate."""
-    return request.chain[-1] != services.signing.signer_trust.own
 
 
 def is_expired(certificate: bytes, now: datetime) -> bool:

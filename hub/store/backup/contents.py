@@ -167,7 +167,8 @@ def unpack(source: Path, passphrase: str, folder: Path, dump: Path) -> AboutBack
                 _place(member.content, folder / member.name)
     if about is None or not parts or not (folder / "keys" / "master.key").exists():
         raise UnreadableFile("the backup lacks its database or its keys")
-    _check_id(folder, about)
+    if (folder / ID_FILE).read_text("ascii").strip() != about.installation:
+        raise UnreadableFile("the backup belongs to two installations")
     return about
 
 
@@ -193,9 +194,3 @@ def _place(content: IO[bytes], path: Path) -> None:
 def _copy(content: IO[bytes], file: IO[bytes]) -> None:
     while some := content.read(COPY_BYTES):
         file.write(some)
-
-
-def _check_id(folder: Path, about: AboutBackup) -> None:
-    """Raise UnreadableFile unless the installation's id is the same in both places."""
-    if (folder / ID_FILE).read_text("ascii").strip() != about.installation:
-        raise UnreadableFile("the backup belongs to two installations")

@@ -173,10 +173,7 @@ class Connection:
         self._kept = []
         if not self._waiting.may_wait_longer(statement):
             await self.flush()
-        return await self._run_with_writes(statement.sql, statement.arguments(_NOTHING))
-
-    async def _run_with_writes(self, sql: str, arguments: Sequence[Any]) -> Rows:
-        joined, values = self._waiting.take_with_text(sql, arguments)
+        joined, values = self._waiting.take_with_text(statement.sql, statement.arguments(_NOTHING))
         return Rows(await _describe_errors(joined, self.driver.fetch(joined, *values)))
 
     async def execute_many(self, statement: SqlStatement | Executable, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -243,16 +240,6 @@ def _count_changed(status: str) -> int:
 
 # Columns of a row arrive as binary jsonb: this version number, then the text.
 _JSONB_VERSION = b"\x01"
-
-
-def _encode_jsonb(text: str) -> bytes:
-    return _JSONB_VERSION + text.encode()
-
-
-def _decode_jsonb(binary: bytes) -> Any:
-    return json.loads(binary[1:])
-
-
 # Ids of PostgreSQL's built-in array types and of their elements, which never change. The driver would look them up on
 # each connection, which costs the server ten milliseconds, and it does not look up those inside rows.
 _ARRAYS: Final = {
@@ -283,7 +270,11 @@ async def open_connection(dsn: str, connect_timeout: float, statement_timeout: f
         max_cached_statement_lifetime=0,
     )
     await driver.set_type_codec(
-        "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
+        "jsonb",
+        encoder=lambda text: _JSONB_VERSION + text.encode(),
+        decoder=lambda binary: json.loads(binary[1:]),
+        schema="pg_catalog",
+        format="binary",
     )
     driver.get_settings().register_data_types(ARRAY_TYPES)
     await driver.execute(_PLAN_ONCE)

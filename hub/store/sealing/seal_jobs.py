@@ -6,8 +6,7 @@ lost its lease writes nothing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -283,9 +282,8 @@ def _place(place: StorePrefix | None) -> dict[str, str]:
     return {"store": place.store, "prefix": place.prefix} if place else {}
 
 
-def _read_place(value: Any) -> StorePrefix | None:
-    found = json.loads(value) if isinstance(value, str) else value
-    return StorePrefix(found["store"], found["prefix"]) if found else None
+def _read_place(value: Mapping[str, str]) -> StorePrefix | None:
+    return StorePrefix(**value) if value else None
 
 
 def _job(row: Row) -> SealJob:

@@ -100,7 +100,8 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]
-        await end_seal_uses(tx, [_ended_use(outcome) for outcome in ours])
+        uses = [EndedUse(each.item.use, each.result_sha256, each.fault.value if each.fault else None) for each in ours]
+        await end_seal_uses(tx, uses)
         if chunk.postponed:
             until = tx.now + REST if chunk.waits_for_others else tx.now
             await tx.seal_jobs.put_back(chunk.job.id, chunk.held, chunk.postponed, until)
@@ -116,10 +117,6 @@ async def _give_back(services: Services, chunk: Chunk) -> None:
     await _end(services, chunk, claims=0)
     async with services.database.transaction(EVERYTHING) as tx:
         await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
-
-
-def _ended_use(outcome: ItemOutcome) -> EndedUse:
-    return EndedUse(outcome.item.use, outcome.result_sha256, outcome.fault.value if outcome.fault else None)
 
 
 def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> None:

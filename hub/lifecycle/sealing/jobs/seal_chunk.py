@@ -116,7 +116,7 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
         return
     store = services.seal_files.stores.get(chunk.job.terms.source.store)
     waiting = asyncio.Semaphore(MAX_TRANSFERS)
-    sealed = await asyncio.to_thread(_find_sealed_sources, services, chunk.open)
+    sealed = await asyncio.to_thread(lambda: {each.number: _find_sealed_source(services, each) for each in chunk.open})
 
     async def fetch(item: SealItem) -> SealItem:
         path = services.seal_files.folder.source(item.job, item.number)
@@ -134,10 +134,6 @@ async def _fetch_all(services: Services, chunk: Chunk) -> None:
 
     known = {item.number: item for item in await all_ended(fetch(item) for item in chunk.open)}
     chunk.items = [known.get(item.number, item) for item in chunk.items]
-
-
-def _find_sealed_sources(services: Services, items: Sequence[SealItem]) -> dict[int, str | None]:
-    return {item.number: _find_sealed_source(services, item) for item in items}
 
 
 def _find_sealed_source(services: Services, item: SealItem) -> str | None:
