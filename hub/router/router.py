@@ -13,8 +13,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
-
 from channels import (
     CALL_TIMEOUT,
     CannotAsk,
@@ -52,8 +50,6 @@ CALL_LEASE = timedelta(seconds=CALL_TIMEOUT) + CALL_START_TIMEOUT
 RECEIPT_FIRST = timedelta(minutes=2)
 # Maximum number of calls with unknown outcome to a provider that cannot be asked: a message may be sent twice at most.
 MAX_UNKNOWN_CALLS = 2
-
-log = structlog.get_logger()
 
 
 class Router:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, not_, select
 
 from hub.model.board.act_progress import ActFailure
-from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import FailedItem, IssueAct, IssueOutcome, IssueProgress, SignerReplacement
 from hub.store.encryption.encrypted_column import EncryptedColumn
@@ -123,5 +121,4 @@ class IssueActs(ActItems):
 
 
 def _act(row: Row) -> IssueAct:
-    values = {name: row[name] for name in IssueAct.__dataclass_fields__}
-    return IssueAct(**(values | {"send": cast(FirstSend, row["send"])}))
+    return IssueAct(**{name: row[name] for name in IssueAct.__dataclass_fields__})

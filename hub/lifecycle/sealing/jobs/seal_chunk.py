@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from hub.documents.sealing.file_sealer import FileToSeal, SealOrder, all_ended
 from hub.documents.sealing.sealed_files import SealedFile
@@ -37,7 +36,6 @@ MAX_TRANSFERS = 16
 # because somebody may correct the access rights in the meantime.
 MAX_DENIALS = 3
 NO_DOCUMENT = "0" * 64  # stands in the register for the hash of a file that could not be read
-Result = TypeVar("Result")
 
 
 @dataclass
