@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 
 from hub.content_hash import hash_content
 from hub.documents.pades.cms import attributes_to_sign
+from hub.documents.zip_writer import REGULAR_FILE, UNIX, pack_member, write_zip
 from qianda import der
 from qianda.cms_parts import attribute, object_identifier
 from qianda.evidence.container import ASIC_E, MIMETYPE, PROOF_ITEMS, PROOFS, SIGNATURE, SIGNED_MANIFEST
@@ -40,11 +40,7 @@ DOCUMENTS: Final = (FINAL_FILE, ISSUED_FILE)
 INSTRUCTIONS: Final = "CHECK.md"
 # Instructions that check two evidence records contain this.
 _BOTH_RECORDS: Final = b"META-INF/evidencerecord00[12].ers"
-# In the local header of a ZIP member: the header's size, and the offset of the lengths of name and extra fields.
-LOCAL_HEADER: Final = 30
-LENGTHS_AT: Final = 26
 _SIGNATURE_TYPE, _RECORD_TYPE = "application/pkcs7-signature", "application/octet-stream"
-_PERMISSIONS: Final = 0o100644 << 16  # a regular file that everybody may read
 
 
 def signed_manifest(items: Mapping[str, bytes]) -> bytes:
@@ -64,7 +60,9 @@ def signed_attributes(manifest: bytes, certificate: bytes, at: datetime) -> byte
 
 def signed_package(items: Mapping[str, bytes], manifest: bytes, signature: bytes, at: datetime) -> bytes:
     """Return the package: its items, the manifest, and the signature over it. `at`: the time that its files show."""
-    return _zip({MIMETYPE: ASIC_E, **items, SIGNED_MANIFEST: manifest, SIGNATURE: signature}, at)
+    parts = {MIMETYPE: ASIC_E, **items, SIGNED_MANIFEST: manifest, SIGNATURE: signature}
+    stored = (MIMETYPE, *DOCUMENTS)
+    return write_zip((pack_member(name, part, is_stored=name in stored) for name, part in parts.items()), at)
 
 
 def with_proofs(first: bytes, records: Sequence[bytes], at: datetime) -> bytes:
@@ -78,7 +76,7 @@ def with_proofs(first: bytes, records: Sequence[bytes], at: datetime) -> bytes:
         for (manifest, name), record in zip(PROOFS, records, strict=False):
             listed = _manifest(name, _RECORD_TYPE, covered)
             for each, content in ((manifest, listed), (name, record)):
-                package.writestr(_member(each, at, zipfile.ZIP_STORED), content)
+                package.writestr(_member(each, at), content)
     return file.getvalue()
 
 
@@ -91,17 +89,6 @@ def items_length(package: bytes) -> int:
     """Return the number of bytes before the central directory of a package that we wrote."""
     with zipfile.ZipFile(io.BytesIO(package)) as read:
         return read.start_dir
-
-
-def find_document(package: bytes) -> tuple[int, int] | None:
-    """Return where the contract's file lies, uncompressed, in a package that we wrote: start and length; None if there
-    is no such file."""
-    with zipfile.ZipFile(io.BytesIO(package)) as read:
-        for info in read.infolist():
-            if info.filename in DOCUMENTS and info.compress_type == zipfile.ZIP_STORED and info.file_size:
-                name, extra = struct.unpack_from("<HH", package, info.header_offset + LENGTHS_AT)
-                return info.header_offset + LOCAL_HEADER + name + extra, info.file_size
-    return None
 
 
 def covered_items(package: bytes) -> dict[str, bytes]:
@@ -135,17 +122,7 @@ def _media_type(name: str) -> str:
     return _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
-def _zip(items: Mapping[str, bytes], at: datetime) -> bytes:
-    """Return a ZIP file with these items in this order. `mimetype` and the contract's file are not compressed."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as package:
-        for name, content in items.items():
-            kind = zipfile.ZIP_STORED if name in (MIMETYPE, *DOCUMENTS) else zipfile.ZIP_DEFLATED
-            package.writestr(_member(name, at, kind), content)
-    return file.getvalue()
-
-
-def _member(name: str, at: datetime, kind: int) -> zipfile.ZipInfo:
+def _member(name: str, at: datetime) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, at.astimezone(UTC).timetuple()[:6])
-    info.external_attr, info.create_system, info.compress_type = _PERMISSIONS, 3, kind
+    info.external_attr, info.create_system = REGULAR_FILE, UNIX
     return info

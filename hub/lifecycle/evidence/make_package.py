@@ -22,7 +22,6 @@ from hub.documents.computing import compute
 from hub.documents.contract.contract_templates import Consent
 from hub.documents.evidence.container import (
     digests_of_parts,
-    find_document,
     signed_attributes,
     signed_manifest,
     signed_package,
@@ -183,8 +182,8 @@ async def _made(services: Services, begun: BegunPackage) -> _MadePackage:
     def packed() -> _MadePackage:
         package = signed_package(items, manifest, signed, made_at)
         leaf = group_leaf(digests_of_parts(items, manifest, signed))
-        sha256, inside = hash_content(package).hexdigest(), find_document(package)
-        parts = leave_out(package, *inside) if inside else PackageParts(package, sha256, None)
+        sha256 = hash_content(package).hexdigest()
+        parts = leave_out(package, pdf) if pdf else PackageParts(package, sha256, None)
         return _MadePackage(sha256, len(package), leaf, parts)
 
     return await compute(pdf, packed)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from hub.content_hash import hash_content
 from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import compute_backoff
 from hub.model.evidence.record import RecordEntry
@@ -18,6 +19,8 @@ from hub.model.signing.signature_request import SignatureRequest
 FIRST_VERSION: Final = 1
 # If the first job ends without a package, another one follows after this time. For later delays, see `next_try`.
 PACKAGE_RETRY: Final = timedelta(minutes=1)
+# So many bytes of a file are looked for in a package. To look for all of them would take longer than to hash them.
+_SEARCHED: Final = 1024
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,13 @@ def piece(file: str, start: int, length: int) -> dict[str, Any]:
     return {"file": file, "start": start, "length": length}
 
 
-def leave_out(package: bytes, start: int, length: int) -> PackageParts:
-    """Return the parts of a package in which another stored file occupies `length` bytes from `start`. Pure."""
-    inside = hashlib.sha256(package[start : start + length]).hexdigest()
+def leave_out(package: bytes, stored: bytes) -> PackageParts:
+    """Return the parts of a package that contains this stored file. Pure. Raises ValueError if it does not."""
+    start, length = package.index(stored[:_SEARCHED]), len(stored)
+    if not package.startswith(stored, start):
+        raise ValueError("the package does not contain this file")
     own = package[:start] + package[start + length :]
-    file = hashlib.sha256(own).hexdigest()
+    file, inside = hashlib.sha256(own).hexdigest(), hash_content(stored).hexdigest()
     pieces = [piece(file, 0, start), piece(inside, 0, length), piece(file, start, len(own) - start)]
     return PackageParts(own, file, pieces)
 
