@@ -21,12 +21,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, TypeVar
 
-DONE, REFUSED, OUT_OF_MEMORY = 0, 1, 2
+import structlog
+
+DONE, REFUSED, OUT_OF_MEMORY, UNEXPECTED = 0, 1, 2, 3
 _HEAD = struct.Struct(">BI")
 # glibc keeps memory that a child has used, instead of giving it back after each question: a page's bitmap alone costs
 # a thousand page faults. RLIMIT_AS still limits it. Bytes; 32 MiB is the most that glibc takes (mallopt(3)).
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "33554432"}
 Result = TypeVar("Result")
+log = structlog.get_logger()
 
 
 class ChildFailed(Exception):
@@ -74,6 +77,9 @@ class LimitedChild:
                 self._stop()
         if status == DONE:
             return body
+        if status == UNEXPECTED:
+            log.warning("content not read", child=self._module, error=body.decode("utf-8", "replace"))
+            raise ChildFailed("its content cannot be read", refused=True)
         raise ChildFailed(body.decode("utf-8", "replace"), refused=status == REFUSED)
 
     async def in_turn(self, step: Callable[[], Result]) -> Result:
@@ -118,7 +124,8 @@ class LimitedChild:
 def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...]) -> None:
     """Answer questions in the child until its input ends.
 
-    An exception of a class in `refusals` is reported to the parent with its message, any other one with its class name.
+    An exception of a class in `refusals` is reported to the parent with its message. Of any other one, the parent logs
+    the class name.
     """
     memory, cpu_seconds = (int(word) for word in sys.argv[1:3])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -130,11 +137,12 @@ def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...
         try:
             status, body = DONE, answer(frame[1])
         except refusals as error:
-            status, body = REFUSED, (str(error) or type(error).__name__).encode()
+            said = str(error)
+            status, body = (REFUSED, said.encode()) if said else (UNEXPECTED, type(error).__name__.encode())
         except MemoryError:
             status, body = OUT_OF_MEMORY, b"it asked for too much memory"
         except Exception as error:  # the message may hold personal data, so only the class name is reported
-            status, body = REFUSED, type(error).__name__.encode()
+            status, body = UNEXPECTED, type(error).__name__.encode()
         _write_frame(sink, status, body)
 
 

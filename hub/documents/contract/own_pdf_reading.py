@@ -52,12 +52,12 @@ def _answer(question: bytes) -> bytes:
 
 def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
     with open_plain_pdf(pdf, MAX_PAGES) as document:
-        form = document.Root.get("/AcroForm")
-        if form is not None and len(form.get("/Fields", [])):
-            raise ValueError("the PDF is a form, or is signed: print it into a PDF without fields first")
-        if any(int(page.obj.get("/Rotate", 0)) % 360 or "/UserUnit" in page.obj for page in document.pages):
-            raise ValueError("the PDF has turned or scaled pages: print it into a PDF first")
         try:
+            form = document.Root.get("/AcroForm")
+            if form is not None and len(form.get("/Fields", [])):
+                raise ValueError("the PDF is a form, or is signed: print it into a PDF without fields first")
+            if any(int(page.obj.get("/Rotate", 0)) % 360 or "/UserUnit" in page.obj for page in document.pages):
+                raise ValueError("the PDF has turned or scaled pages: print it into a PDF first")
             check_looks_alike(document)
             make_pages_plain(document)
         except (AttributeError, KeyError, TypeError, pikepdf.PdfError):  # a value has the wrong type

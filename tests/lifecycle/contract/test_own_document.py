@@ -164,13 +164,14 @@ def nested(depth: int) -> bytes:
         (made(over=over("/Link", Border=pikepdf.Array([0, 0, 40]))), "notes, stamps or fields"),
         (made(over=over("/Link", BS=pikepdf.Dictionary(W=40))), "notes, stamps or fields"),
         (made(over=over("/Link", A=pikepdf.Dictionary(S=pikepdf.Name.GoToR, F="x"))), "programs or other files"),
+        (made(Rotate=pikepdf.Name.North), "the PDF is damaged"),
         (made()[:100], "damaged"),
         (b"PK\x03\x04 a text document", "damaged"),
     ],
     ids="password form program turned layers layer-off layers-off colours each-colour picture page-of-a-file "
     "picture-of-a-file program-for-printers deep deeper sign minus points exponent signs too-large too-few "
     "too-many Q-first no-operator not-known not-packed no-filter no-page other-parent opening turned-tree "
-    "printed-alone field link-drawn link-border link-style link-to-file cut no-PDF".split(),
+    "printed-alone field link-drawn link-border link-style link-to-file turned-by-a-name cut no-PDF".split(),
 )
 def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, reader: OwnPdfReader) -> None:
     with pytest.raises(BadInput, match=why) as refused:
