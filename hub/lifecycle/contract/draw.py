@@ -31,9 +31,9 @@ from hub.lifecycle.contract.terms import (
     COURSE_TERMS,
     LANGUAGES,
     DrawnSigner,
-    DrawnStudent,
     DrawnTerms,
     check_age,
+    check_new_student,
     check_student,
     contract_data,
     digest_terms,
@@ -95,7 +95,7 @@ async def draw_contract(
         raise ApprovalNeeded
     signers = _checked_signers(await with_representative(services, tx, asked, template))
     language = _language(template, signers)
-    student = _checked_student(asked)
+    student = check_new_student(asked.student)
     now = tx.planning_now
     on = now.astimezone(ZoneInfo(campus.zone)).date()
     check_student(student, signers)
@@ -194,15 +194,9 @@ def _people_of(signers: Sequence[NewSigner]) -> list[NewSigner]:
 def check_people(asked: NewContract, on: date) -> None:
     """Check the student and the signers as `draw_contract` does. `on`: today's date at the campus. Raises BadInput,
     GuardianRequired."""
-    signers, student = _checked_signers(asked.signers), _checked_student(asked)
+    signers, student = _checked_signers(asked.signers), check_new_student(asked.student)
     check_student(student, signers)
     check_age(student, signers, on)
-
-
-def _checked_student(asked: NewContract) -> DrawnStudent:
-    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
-    birth_date = document.birth_date or asked.student.birth_date
-    return DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
 
 
 async def with_representative(

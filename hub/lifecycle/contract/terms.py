@@ -23,6 +23,7 @@ from hub.documents.contract.contract_data import (
 )
 from hub.documents.contract.wording import day, minute
 from hub.errors import BadInput, GuardianRequired
+from hub.lifecycle.contract.new_contract import NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.person import (
     IdDocument,
@@ -31,6 +32,8 @@ from hub.model.contract.person import (
     is_minor,
     mask_id,
     mask_phone,
+    normalise_name,
+    parse_id_document,
     same_name,
 )
 from hub.model.contract.signer import Role
@@ -78,6 +81,15 @@ class DrawnStudent:
     name: str
     document: IdDocument
     birth_date: date | None
+
+
+def check_new_student(student: NewStudent) -> DrawnStudent:
+    """Check the student as entered. Raises BadInput, also if the birth date contradicts the document number."""
+    document = parse_id_document(student.id_type, student.id_number, field="student.id_number")
+    if student.birth_date not in (None, document.birth_date or student.birth_date):
+        raise BadInput("the birth date is not that of the document number", field="student.birth_date")
+    name = normalise_name(student.name, field="student.name")
+    return DrawnStudent(name, document, document.birth_date or student.birth_date)
 
 
 def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -> None:

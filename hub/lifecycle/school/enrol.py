@@ -26,7 +26,7 @@ from hub.errors import (
 from hub.lifecycle.contract.issue import issue_prepared, prepare_contract
 from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStudent
 from hub.lifecycle.contract.template_in_force import needs_approval
-from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_student
+from hub.lifecycle.contract.terms import DrawnSigner, DrawnStudent, check_age, check_new_student, check_student
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.school.guests import POSTER_DOOR, PosterVisit, count_wrong, visitor_of
 from hub.lifecycle.school.posters import is_on_list, student_hash
@@ -149,9 +149,7 @@ async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enr
 
 
 def _checked(tx: Transaction, visitor: Visitor, asked: EnrolmentRequest, on: date) -> _People:
-    document = parse_id_document(asked.student.id_type, asked.student.id_number, field="student.id_number")
-    birth_date = document.birth_date or asked.student.birth_date
-    student = DrawnStudent(normalise_name(asked.student.name, field="student.name"), document, birth_date)
+    student = check_new_student(asked.student)
     if len(asked.signers) != 1:
         raise BadInput("exactly one signer is required: the one whose phone received the code", field="signers")
     signer = _signer(visitor, asked.signers[0])
@@ -161,7 +159,7 @@ def _checked(tx: Transaction, visitor: Visitor, asked: EnrolmentRequest, on: dat
     return _People(
         student,
         signer,
-        person(document.id_type, document.number),
+        person(student.document.id_type, student.document.number),
         person(signer.document.id_type, signer.document.number),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -169,18 +170,17 @@ class Contracts(EncryptedRepository):
 
     async def list_page(
         self,
+        wanted: Mapping[str, str | None] = MappingProxyType({}),
         *,
-        state: str | None = None,
-        campus: str | None = None,
         after: tuple[datetime, UUID] | None = None,
         limit: int = 50,
     ) -> list[Contract]:
-        """Return contracts, newest first. `after`: creation time and id of the last contract on the previous page."""
+        """Return contracts, newest first. `wanted`: values by column; None for any. `after`: creation time and id of
+        the last contract on the previous page."""
         statement = select(CONTRACT).order_by(CONTRACT.c.created_at.desc(), CONTRACT.c.id.desc()).limit(limit)
-        if state:
-            statement = statement.where(CONTRACT.c.state == state)
-        if campus:
-            statement = statement.where(CONTRACT.c.campus == campus)
+        for column, value in wanted.items():
+            if value is not None:
+                statement = statement.where(CONTRACT.c[column] == value)
         if after:
             created_at, last = after
             earlier = CONTRACT.c.created_at < created_at

@@ -36,7 +36,7 @@ class Idempotency(EncryptedRepository):
         first request was abandoned.
 
         Raises IdempotencyMismatch if the key was used for another request, TooSoon while the first request is in
-        progress.
+        progress or if it has just released the key.
         """
         await self._connection.execute(
             REPLAY.delete().where(REPLAY.c.owner == owner, REPLAY.c.key == key, REPLAY.c.created_at < now - REPLAY_LIFE)
@@ -45,7 +45,9 @@ class Idempotency(EncryptedRepository):
         if (await self._connection.execute(insert(REPLAY).values(values).on_conflict_do_nothing())).rowcount:
             return None
         mine = (REPLAY.c.owner == owner) & (REPLAY.c.key == key)
-        row = (await self._connection.execute(select(REPLAY).where(mine))).one()
+        row = (await self._connection.execute(select(REPLAY).where(mine))).first()
+        if row is None:  # released since the last statement
+            raise TooSoon("the first request with this key has just failed", retry_after=timedelta(seconds=1))
         if row["request_hash"] != request_hash:
             raise IdempotencyMismatch
         if row["status"] is None and row["created_at"] < now - REQUEST_LIFE:

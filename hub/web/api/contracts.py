@@ -66,7 +66,8 @@ async def list_(call: ApiCall) -> ContractPage:
     asked = cast(ListAsked, call.asked)
     after = read_cursor(asked.cursor) if asked.cursor else None
     async with call.transaction() as tx:
-        found = await tx.contracts.list_page(state=asked.state, campus=asked.campus, after=after, limit=asked.limit + 1)
+        wanted = asked.model_dump(include={"state", "campus", "external_id"})
+        found = await tx.contracts.list_page(wanted, after=after, limit=asked.limit + 1)
     items = found[: asked.limit]
     for each in items:
         if not each.readable:

@@ -186,6 +186,7 @@ class ListAsked(ApiRequest):
 
     state: ContractState | None = None
     campus: Words | None = None
+    external_id: Words | None = Field(None, description="Your own id, given when the contract was issued.")
     cursor: Words | None = Field(None, description="`next_cursor` of the previous page.")
     limit: int = Field(50, ge=1, le=200)
 

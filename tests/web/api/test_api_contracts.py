@@ -104,6 +104,11 @@ async def test_no_answer_shows_a_whole_id_number_or_a_ticket(api: Api, running: 
         ({"deadline": "2027-01-01T00:00:00"}, "deadline", "bad-input"),
         ({"student": {"name": "陈\u0000满", "id_number": MINOR_ID}}, "student.name", "bad-input"),
         (
+            {"student": {"name": "陈小满", "id_number": MINOR_ID, "birth_date": "2001-01-01"}},
+            "student.birth_date",
+            "bad-input",
+        ),
+        (
             {"signers": [{"role": "student", "name": "陈小满", "phone": "+8619000000102", "id_number": GUARDIAN_ID}]},
             "signers[0].id_number",
             "bad-input",

@@ -14,12 +14,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from hub.errors import DatabaseUnavailable
+from hub.errors import DatabaseUnavailable, TooSoon
 from hub.lifecycle.sealing.seals.manage_seals import list_seals
 from hub.lifecycle.staff.api_keys import add_key
 from hub.model.contract.contract import Contract
 from hub.model.staff.key_scopes import ALL_SCOPES, KeyTerms
 from hub.model.staff.scope import EVERYTHING
+from hub.store.staff.idempotency import ReservedKey
 from tests.commits import before_commits
 from tests.lifecycle.clockwork import waiting
 from tests.running import Running, until
@@ -168,6 +169,27 @@ async def check(running: Running, contract: Contract, act: str, answer: Any) -> 
         assert len(reminders) == 1
     if act == "extend":
         assert answer["state"] == "ISSUED" and datetime.fromisoformat(answer["deadline"]) == now.deadline
+
+
+async def test_a_key_that_is_given_up_while_it_is_looked_up_is_no_error_of_ours(running: Running) -> None:
+    """The first request fails for a while, and forgets its key, between two statements of its repetition."""
+    database, owner, key = running.hub.database, uuid4(), str(uuid4())
+    async with database.transaction(EVERYTHING) as tx:
+        assert await tx.idempotency.find_answer(owner, key, b"1", tx.now) is None
+        first = ReservedKey(owner, key, tx.now)
+    async with database.transaction(EVERYTHING) as tx:
+        looked_up = tx.connection.execute
+
+        async def forgotten_meanwhile(statement: Any, *values: Any) -> Any:
+            found = await looked_up(statement, *values)
+            if "INSERT" in str(statement):
+                async with database.transaction(EVERYTHING) as other:
+                    await other.idempotency.forget_request(first)
+            return found
+
+        tx.connection.execute = forgotten_meanwhile  # type: ignore[assignment,method-assign]
+        with pytest.raises(TooSoon):
+            await tx.idempotency.find_answer(owner, key, b"1", tx.now)
 
 
 async def test_a_request_that_hung_for_minutes_does_not_act_beside_its_repetition(running: Running) -> None:
