@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hub.documents.school.spreadsheet import SPREADSHEETS, Cell, SpreadsheetReader
+from functools import partial
+
+from hub.documents.school.spreadsheet import SPREADSHEETS, Cell, SpreadsheetReader, open_reader
 from hub.errors import UnreadableFile
 
 MAX_TEXT_BYTES = 1 << 20
@@ -10,25 +12,26 @@ MAX_TEXT_BYTES = 1 << 20
 MAX_EXACT_NUMBER = 10**15
 
 
-def entries_of(data: bytes) -> list[str]:
+async def read_entries(data: bytes) -> list[str]:
     """Return one entry for each line. Empty lines are kept, so that line numbers stay right; a heading without digits
     becomes an empty entry.
 
     Raises UnreadableFile.
     """
-    lines = _column(data) if data.startswith(SPREADSHEETS) else _decoded(data).splitlines()
+    async with open_reader() as reader:
+        return await reader.in_turn(partial(_entries, reader, data))
+
+
+def _entries(reader: SpreadsheetReader, data: bytes) -> list[str]:
+    lines = _column(reader, data) if data.startswith(SPREADSHEETS) else _decoded(data).splitlines()
     cells = [line.split(",")[0].split("\t")[0].strip() for line in lines]
     if cells and not any(character.isdigit() for character in cells[0]):
         cells[0] = ""
     return cells
 
 
-def _column(data: bytes) -> list[str]:
-    spreadsheets = SpreadsheetReader()
-    try:
-        return [_words(row[0]) if row else "" for row in spreadsheets.rows(data)]
-    finally:
-        spreadsheets.close()
+def _column(reader: SpreadsheetReader, data: bytes) -> list[str]:
+    return [_words(row[0]) if row else "" for row in reader.rows(data)]
 
 
 def _words(cell: Cell) -> str:

@@ -8,8 +8,10 @@ hub never holds all of them.
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from itertools import islice
@@ -32,6 +34,10 @@ MAX_UNPACKED = 400 * 1024 * 1024
 ROWS_IN_BATCH = 500
 LIMITS = Limits(memory_bytes=1024 * 1024 * 1024, cpu_seconds=60, seconds=90)
 
+# Children of one process that read for the event loop at the same time. Each may take the memory and time of LIMITS.
+MAX_OPEN_SHEETS = 2
+_TURNS = threading.BoundedSemaphore(MAX_OPEN_SHEETS)
+
 # The first bytes of .xlsx and .ods files, and of .xls files. Anything else is read as text.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
 _OPEN, _NEXT = b"O", b"N"
@@ -47,6 +53,18 @@ class SpreadsheetReader(LimitedChild):
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         super().__init__(__name__, limits)
+        self._has_turn = False
+
+    def begin(self) -> None:
+        """Wait until fewer than MAX_OPEN_SHEETS are open. Only this reader's own thread waits."""
+        self._has_turn = _TURNS.acquire()
+
+    def end(self) -> None:
+        """End the child and let the next reader begin."""
+        self.close()
+        if self._has_turn:
+            self._has_turn = False
+            _TURNS.release()
 
     def filled_rows(self, data: bytes) -> Iterator[NumberedRow]:
         """Yield the filled rows. In a merged area, the first cell's value is repeated in the rows below.
@@ -77,6 +95,17 @@ class SpreadsheetReader(LimitedChild):
             return self.ask(question)
         except ChildFailed as error:
             raise UnreadableFile(f"The spreadsheet could not be read:\n{error}") from None
+
+
+@asynccontextmanager
+async def open_reader() -> AsyncIterator[SpreadsheetReader]:
+    """Yield a reader for one sheet, as soon as it is its turn. Its steps belong into `in_turn`."""
+    reader = SpreadsheetReader()
+    try:
+        await reader.in_turn(reader.begin)
+        yield reader
+    finally:
+        await reader.in_turn(reader.end)  # after `begin`, even if nobody waits for that any more
 
 
 # ---- in the child

@@ -20,7 +20,7 @@ from hub.documents.contract.layout import LaidOut
 from hub.documents.fonts import ContractFont
 from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
-from hub.lifecycle.messaging.quotas import consume_prepare_quota
+from hub.lifecycle.messaging.quotas import UNREADABLE, consume_prepare_quota, refuse_unreadable
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit, begin_locked_visit, begin_visit
 from hub.lifecycle.signing.sign import list_replaceable
@@ -29,6 +29,7 @@ from hub.model.contract.asked_field import LEFT_EMPTY, AskedField, FieldKind, ch
 from hub.model.contract.attachment import Attachment, describe_attachment
 from hub.model.contract.contract import Contract
 from hub.model.signing.signature_request import SignatureRequest
+from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.answers import seal_content
 from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
@@ -77,17 +78,24 @@ def newest_attachments(found: Sequence[Attachment]) -> dict[str, Attachment]:
 async def attach(services: Services, secret: str, contract_id: UUID | None, name: str, uploaded: bytes) -> Attachment:
     """Store a file for a field, encrypted. It becomes part of the contract when the answers are given.
 
-    Raises BadInput (`name`) for a file that is neither a photo nor a PDF, ManyAttachments, and as `give_answers` does.
+    Raises BadInput (`name`) for a file that is neither a photo nor a PDF, BudgetSpent (with `retry_after`) after too
+    many of those, ManyAttachments, and as `give_answers` does.
     """
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
         if len(await tx.answers.list_attachments(visiting.contract.id)) >= MAX_UPLOADS:
             raise ManyAttachments
+        await refuse_unreadable(services, tx, visiting.task.id, visiting.signer)
     fields = {each.name for each in asked_fields(visiting.contract) if each.kind is FieldKind.ATTACHMENT}
     if name not in fields:
         raise BadInput("this is not asked for", field="name")
     reader = services.documents.attachments
-    media_type, content = await reader.in_turn(partial(reader.read, uploaded, name))
+    try:
+        media_type, content = await reader.in_turn(partial(reader.read, uploaded, name))
+    except BadInput:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer, kind=UNREADABLE)
+        raise
     attachment_id = uuid4()
     sealed = await asyncio.to_thread(seal_content, attachment_id, content)
     file = await services.files.put(sealed.content)

@@ -30,6 +30,9 @@ from hub.store.transaction import Transaction
 # too often is no reason for an alert.
 ALERTING = ("prefix", "campus", "poster", "code-prefix", "answer-prefix", "guest-prefix")
 
+# Kind of the budget of files that a signer sent and nobody could read.
+UNREADABLE = "unreadable"
+
 
 async def consume_message_quota(
     services: Services, tx: Transaction, messages: Sequence[CountedMessage], at: datetime
@@ -72,10 +75,16 @@ async def consume_prepare_quota(
 ) -> None:
     """Count one file that was made for this task, in this transaction. Raises BudgetSpent with `retry_after`.
 
-    `kind`: `prepared`, or `answered` for a document with a signer's answers.
+    `kind`: `prepared`, `answered` for a document with a signer's answers, or `unreadable` for a file that they sent.
     """
     budgets = list_prepare_budgets(services.messaging.budgets, tx.now, task, kind)
     _refuse(tx, await tx.budgets.consume_all(budgets), signer.campus, signer.zone)
+
+
+async def refuse_unreadable(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
+    """Raise BudgetSpent (with `retry_after`) if no more unreadable files are counted for this task in this hour."""
+    budgets = list_prepare_budgets(services.messaging.budgets, tx.now, task, UNREADABLE)
+    _refuse(tx, await tx.budgets.list_spent(budgets), signer.campus, signer.zone)
 
 
 def _refuse(tx: Transaction, spent: Sequence[Budget], campus: str | None, zone: str) -> None:

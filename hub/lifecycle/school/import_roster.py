@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from hub.documents.school.roster import OpenRoster, open_roster
 from hub.documents.school.roster_columns import RosterHeader
 from hub.documents.school.roster_row import RosterRow, RowChecker, RowProblem
 from hub.documents.school.roster_sheets import MarkedSheet, template_sheet
-from hub.documents.school.spreadsheet import NumberedRow, SpreadsheetReader
+from hub.documents.school.spreadsheet import NumberedRow, SpreadsheetReader, open_reader
 from hub.errors import BadInput
 from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
 from hub.lifecycle.evidence.school_acts import record_act
@@ -157,11 +158,8 @@ async def read_titles(
     """Return the column titles of a roster, and the columns that an import needs. Raises UnreadableFile."""
     async with database.transaction(EVERYTHING) as tx:
         names = SchoolNames(await tx.school.list_campuses(), await tx.school.list_courses(), scope)
-    spreadsheets = SpreadsheetReader()
-    try:
-        header = (await asyncio.to_thread(open_roster, spreadsheets, data, chosen)).header
-    finally:
-        await asyncio.to_thread(spreadsheets.close)
+    async with open_reader() as reader:
+        header = (await reader.in_turn(partial(open_roster, reader, data, chosen))).header
     return header, tuple(each for each in header.missing if each not in _list_omittable(names))
 
 
@@ -174,7 +172,7 @@ async def mark_roster(
         async for batch in checked.batches():
             for row, _, problems in batch:
                 sheet.add(row, problems)
-        return await asyncio.to_thread(sheet.finish)
+        return await checked.reader.in_turn(sheet.finish)
 
 
 async def roster_template(database: Database, scope: Scope, language: str) -> bytes:
@@ -189,15 +187,17 @@ CheckedRow = tuple[NumberedRow, RosterRow | None, list[RowProblem]]
 
 
 class _CheckedRoster:
-    """An open roster whose rows are read and checked in batches, each in a thread."""
+    """An open roster whose rows are read and checked in batches, each in the thread of its reader."""
 
-    def __init__(self, roster: OpenRoster, names: SchoolNames, today: date, language: str) -> None:
-        self.roster = roster
+    def __init__(
+        self, reader: SpreadsheetReader, roster: OpenRoster, names: SchoolNames, today: date, language: str
+    ) -> None:
+        self.reader, self.roster = reader, roster
         self._checker = RowChecker(roster.header, names, ContractFont(), today, language)
         self._rows = roster.rows(language, given=_list_omittable(names))
 
     async def batches(self) -> AsyncIterator[list[CheckedRow]]:
-        while batch := await asyncio.to_thread(self._next):
+        while batch := await self.reader.in_turn(self._next):
             yield batch
 
     def _next(self) -> list[CheckedRow]:
@@ -216,12 +216,9 @@ async def _open(
     """Open the spreadsheet in a child process with limits, for as long as it is read."""
     async with database.transaction(EVERYTHING) as tx:
         names = SchoolNames(await tx.school.list_campuses(), await tx.school.list_courses(), scope)
-    spreadsheets = SpreadsheetReader()
-    try:
-        roster = await asyncio.to_thread(open_roster, spreadsheets, data, options.chosen)
-        yield _CheckedRoster(roster, names, clock().date(), options.language)
-    finally:
-        await asyncio.to_thread(spreadsheets.close)
+    async with open_reader() as reader:
+        roster = await reader.in_turn(partial(open_roster, reader, data, options.chosen))
+        yield _CheckedRoster(reader, roster, names, clock().date(), options.language)
 
 
 async def _add(tx: Transaction, rows: Sequence[RosterRow], options: ImportOptions) -> int:

@@ -152,10 +152,11 @@ def list_certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -
 
 
 def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID, kind: str) -> Iterator[Budget]:
-    """Yield the budget of a file that is made for a signer: `prepared` for the signature, or `answered`.
+    """Yield the budget of a file that is made for a signer: `prepared` for the signature, or `answered`; or of files
+    that the signer sent and that were `unreadable`.
 
     A prepared file leases the document for three minutes. The budget stops a signer from blocking the document forever.
-    A document with answers is stored until the contract is signed.
+    A document with answers is stored until the contract is signed. An unreadable file may keep the reader for seconds.
     """
     hour, _ = _begin_periods(now)
     yield Budget(kind, str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)

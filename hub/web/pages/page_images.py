@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from hub.documents.pages import PagePainter
+from hub.errors import UnreadableFile
 
 MAX_BYTES = 64 << 20
+# Seconds for which a document that could not be drawn is not tried again: an attempt may take the painter's whole time.
+FAILURE_MEMORY = 300.0
+MAX_FAILURES = 1_000
 
 
 class PageImages:
-    """An LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering."""
+    """An LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering. Failures
+    are remembered for a while. `clock`: seconds."""
 
-    def __init__(self, painter: PagePainter, most_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, painter: PagePainter, most_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._painter = painter
         self._most_bytes = most_bytes
         self._kept: OrderedDict[str, list[bytes]] = OrderedDict()
         self._bytes = 0
+        self._clock = clock
+        self._failed: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._drawing: dict[str, asyncio.Task[list[bytes]]] = {}
 
     async def of(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
@@ -26,6 +37,9 @@ class PageImages:
         if sha256 in self._kept:
             self._kept.move_to_end(sha256)
             return self._kept[sha256]
+        failed_at, why = self._failed.get(sha256, (-math.inf, ""))
+        if self._clock() < failed_at + FAILURE_MEMORY:
+            raise UnreadableFile(why)
         task = self._drawing.get(sha256)
         if task is None:
             task = self._drawing[sha256] = asyncio.create_task(self._draw(sha256, load))
@@ -34,7 +48,14 @@ class PageImages:
 
     async def _draw(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
         pdf = await load(sha256)
-        images = await self._painter.draw(pdf)
+        try:
+            images = await self._painter.draw(pdf)
+        except UnreadableFile as error:
+            self._failed[sha256] = self._clock(), str(error)
+            self._failed.move_to_end(sha256)
+            if len(self._failed) > MAX_FAILURES:
+                self._failed.popitem(last=False)
+            raise
         self._keep(sha256, images)
         return images
 

@@ -292,3 +292,21 @@ async def test_answers_are_laid_out_so_often_an_hour() -> None:
             await give_answers(running.hub.services, first.secret, contract.id, ANSWERS)
         assert spent.value.kind == "answered"
         await give_answers(running.hub.services, second.secret, contract.id, ANSWERS)
+
+
+async def test_so_many_unreadable_files_are_read_for_a_signer_in_an_hour() -> None:
+    """Each may keep the one reader for half a minute."""
+    async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:
+        contract = await running.issue_minor(template="safety-notice", companions=(), send="none")
+        guardian, services = await person(running, contract), running.hub.services
+        await guardian.enter()
+        for _ in range(2):
+            with pytest.raises(BadInput, match="a photo"):
+                await attach(services, guardian.secret, contract.id, "certificate", b"no photo")
+        for uploaded in (b"no photo", photo()):
+            with pytest.raises(BudgetSpent) as spent:
+                await attach(services, guardian.secret, contract.id, "certificate", uploaded)
+            assert spent.value.kind == "unreadable"
+        running.clock.advance(timedelta(hours=1))
+        await guardian.enter()
+        await attach(services, guardian.secret, contract.id, "certificate", photo())

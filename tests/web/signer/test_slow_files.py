@@ -17,12 +17,17 @@ import pytest_asyncio
 
 from hub.documents.contract.own_pdf import OwnPdfReader
 from hub.documents.pages import PagePainter
+from hub.documents.school.roster_columns import RosterHeader
+from hub.documents.school.spreadsheet import MAX_OPEN_SHEETS, SpreadsheetReader
 from hub.documents.sealing.seal_upload import PictureReader
 from hub.documents.signing.attachment_upload import AttachmentReader
+from hub.errors import UnreadableFile
 from hub.lifecycle.contract.lay_out import keep_own_document
+from hub.lifecycle.school.import_roster import read_titles
 from hub.lifecycle.sealing.seals.manage_seals import prepare_seal_request
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
-from hub.web.pages.page_images import PageImages
+from hub.web.pages.page_images import FAILURE_MEMORY, PageImages
 from hub.web.signer.signing.answering import MAX_UPLOADS_AT_ONCE
 from tests.changed_services import change_services
 from tests.lifecycle.contract.test_give_answers import pdf
@@ -152,6 +157,90 @@ async def test_nobody_but_who_reads_pages_waits_for_pages() -> None:
         await others_go_on()
         painter.go.set()
         assert len(await drawn) == 1
+
+
+class OpenSheets:
+    """The spreadsheets that are open at the same time. No child gets a question before `go`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.go, self.asked_to_begin, self.most = threading.Event(), 0, 0
+        self._open, self._lock = set[SpreadsheetReader](), threading.Lock()
+        begin, ask, end = SpreadsheetReader.begin, SpreadsheetReader.ask, SpreadsheetReader.end
+
+        def noted_begin(reader: SpreadsheetReader) -> None:
+            with self._lock:
+                self.asked_to_begin += 1
+            begin(reader)
+            with self._lock:
+                self._open.add(reader)
+                self.most = max(self.most, len(self._open))
+
+        def held_ask(reader: SpreadsheetReader, question: bytes) -> bytes:
+            assert self.go.wait(120)
+            return ask(reader, question)
+
+        def noted_end(reader: SpreadsheetReader) -> None:
+            with self._lock:
+                self._open.discard(reader)
+            end(reader)
+
+        for name, act in (("begin", noted_begin), ("ask", held_ask), ("end", noted_end)):
+            monkeypatch.setattr(SpreadsheetReader, name, act)
+
+
+@pytest.mark.usefixtures("one_thread")
+async def test_nobody_waits_for_rosters_and_few_are_read_at_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets, data = OpenSheets(monkeypatch), "学生姓名,校区\n陈小满,合肥\n".encode()
+
+    def read() -> asyncio.Future[tuple[RosterHeader, tuple[str, ...]]]:
+        return asyncio.ensure_future(read_titles(running.hub.database, data, EVERYTHING))
+
+    async def all_wait() -> bool:
+        return sheets.asked_to_begin == 3 * MAX_OPEN_SHEETS
+
+    try:
+        reads = [read() for _ in range(3 * MAX_OPEN_SHEETS)]
+        await until(all_wait)
+        await others_go_on()
+        for given_up in reads[-MAX_OPEN_SHEETS:]:  # they give their turns to the next ones
+            given_up.cancel()
+    finally:
+        sheets.go.set()
+    kept = [*reads[:-MAX_OPEN_SHEETS], read()]
+    assert all("student_name" in header.columns for header, _ in await asyncio.wait_for(asyncio.gather(*kept), 120))
+    assert sheets.most == MAX_OPEN_SHEETS
+
+
+class CountingPainter(PagePainter):
+    """A painter that counts what it is asked."""
+
+    asked = 0
+
+    def ask(self, question: bytes) -> bytes:
+        self.asked += 1
+        return super().ask(question)
+
+
+async def test_a_document_that_cannot_be_drawn_is_not_tried_at_each_request() -> None:
+    now, files = 0.0, {"good": pdf(), "bad": b"%PDF-1.7 cut"}
+
+    async def load(sha256: str) -> bytes:
+        return files[sha256]
+
+    painter = CountingPainter()
+    images = PageImages(painter, clock=lambda: now)
+    try:
+        for _ in range(3):
+            with pytest.raises(UnreadableFile, match="The PDF could not be read"):
+                await images.of("bad", load)
+        assert painter.asked == 1
+        assert len(await images.of("good", load)) == 1
+        now, files["bad"] = FAILURE_MEMORY, pdf()  # the machine was short of memory, for example
+        assert len(await images.of("bad", load)) == 1
+    finally:
+        painter.close()
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
-from hub.documents.school.allowed_list import entries_of
+from hub.documents.school.allowed_list import read_entries
 from hub.documents.school.poster import PosterFacts, poster_sheet, sticker_sheet
 from hub.errors import BadInput, QiandaError
 from hub.lifecycle.school.posters import (
@@ -171,7 +170,7 @@ async def _uploaded(upload: object) -> list[str]:
     """Return the entries of the uploaded list; none without an upload. Raises UnreadableFile."""
     if not isinstance(upload, web.FileField) or not (data := upload.file.read()):
         return []
-    return await asyncio.to_thread(entries_of, data)
+    return await read_entries(data)
 
 
 def _asked(visit: StaffVisit, entered: Mapping[str, str], chosen: Sequence[str], allowed: Sequence[str]) -> NewPoster:

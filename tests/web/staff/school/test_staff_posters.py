@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 import xlsxwriter
 
-from hub.documents.school.allowed_list import entries_of
+from hub.documents.school.allowed_list import read_entries
 from hub.errors import UnreadableFile
 from hub.model.staff.scope import EVERYTHING
 from tests.poster_visits import Family, admitted, make_poster
@@ -113,14 +113,14 @@ def workbook(rows: list[list[object]]) -> bytes:
 
 
 async def test_lists_are_read_as_people_have_them() -> None:
-    assert entries_of("手机号\n13800138000,陈\n\n".encode("gb18030")) == ["", "13800138000", ""]
-    assert entries_of(workbook([["phone"], [13800138000]])) == ["", "13800138000"]
+    assert await read_entries("手机号\n13800138000,陈\n\n".encode("gb18030")) == ["", "13800138000", ""]
+    assert await read_entries(workbook([["phone"], [13800138000]])) == ["", "13800138000"]
     with pytest.raises(UnreadableFile, match="format the column as text"):
-        entries_of(workbook([[340104201209010016]]))
+        await read_entries(workbook([[340104201209010016]]))
     with pytest.raises(UnreadableFile):
-        entries_of(b"\x89PNG\xff\xff")
+        await read_entries(b"\x89PNG\xff\xff")
     with pytest.raises(UnreadableFile, match="1 MB"):
-        entries_of(b"\n" * (1 << 21))
+        await read_entries(b"\n" * (1 << 21))
 
 
 async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Running, console: ConsoleBrowser) -> None:
