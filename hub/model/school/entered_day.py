@@ -13,8 +13,9 @@ from hub.errors import BadInput
 
 # Years that can be entered. Near the ends of the calendar, time zones cannot be computed.
 FIRST_YEAR, LAST_YEAR = 1900, 2999
-# A deadline is shown to the minute, so this is the last minute of the day.
-_LAST_MINUTE = time(23, 59)
+# A deadline is shown to the minute, so this is the last minute of the day. If the clocks are put back at midnight, it
+# comes twice, and the second one counts.
+_LAST_MINUTE = time(23, 59, fold=1)
 # Time for signing a contract for which nobody entered a deadline.
 _DEFAULT_LIFE = timedelta(days=30)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,12 @@ def test_until_a_day_includes_it_in_the_zone_of_the_place(zone: str) -> None:
     assert hold.is_active(start) and hold.is_active(datetime(2027, 5, 3, 23, 58, tzinfo=start.tzinfo))
     assert not hold.is_active(start_of_day(date(2027, 5, 4), zone))
     assert hold.describe(zone).startswith("it is held until 2027-05-03, by ")
+
+
+def test_a_day_whose_last_hour_comes_twice_ends_after_the_second_one() -> None:
+    """In Beirut, clocks are put back from midnight to 23:00."""
+    end = end_of_day(date(2027, 10, 30), "Asia/Beirut")
+    assert start_of_day(date(2027, 10, 31), "Asia/Beirut").astimezone(UTC) - end.astimezone(UTC) == timedelta(minutes=1)
 
 
 def test_a_day_that_is_not_entered_is_no_end() -> None:
