@@ -69,7 +69,7 @@ async def _preview(visit: StaffVisit, kind: BulkKind, problem: QiandaError | Non
             problem = problem or error
     return await show(
         visit,
-        "staff/bulk_preview.html",
+        "staff/board/bulk_preview.html",
         kind=kind.value,
         contracts=pack(contracts),
         number=len(contracts),
@@ -131,7 +131,7 @@ async def progress(visit: StaffVisit) -> web.Response:
     say = await speech(visit)
     return await show(
         visit,
-        "staff/bulk_live.html" if visit.request.query.get("part") == "live" else "staff/bulk.html",
+        "staff/board/bulk_live.html" if visit.request.query.get("part") == "live" else "staff/board/bulk.html",
         progress=found,
         kind=act.kind.value,
         counts={_label(act.kind, verdict): count for verdict in BulkVerdict if (count := found.counts.get(verdict))},

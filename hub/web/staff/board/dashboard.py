@@ -82,7 +82,7 @@ async def board(visit: StaffVisit) -> web.Response:
     more = _cursor(sort, rows[PAGE - 1]) if len(rows) > PAGE else None
     return await show(
         visit,
-        "staff/live.html" if query.get("part") == "live" else "staff/board.html",
+        "staff/board/live.html" if query.get("part") == "live" else "staff/board/board.html",
         rows=rows[:PAGE],
         numbers=[(view, word, counted.named[_COUNTS[view]]) for view, word in VIEWS.items()],
         ended=[(state.value, counted.states.get(state.value, 0)) for state in _STATES],

@@ -52,7 +52,7 @@ async def ask(visit: StaffVisit) -> web.Response:
     chosen = exported.wanted.ids
     return await show(
         visit,
-        "staff/export_preview.html",
+        "staff/board/export_preview.html",
         contracts="" if chosen is None else " ".join(map(str, chosen)),
         fitting=chosen is None,
         number=exported.number,

@@ -81,7 +81,7 @@ async def show_contract(
     history = ContractHistory(entries, values, deliveries, ledger, actors)
     return await show(
         visit,
-        "staff/contract.html",
+        "staff/contract/contract.html",
         **_wording(visit, found, deliveries),
         contract=found,
         signers=signers,
@@ -246,7 +246,7 @@ async def _ask_end(visit: StaffVisit, problem: QiandaError | None, act: str, fie
         done = {each.signer for each in await tx.tasks.list_of_contract(contract.id) if each.state is TaskState.SIGNED}
     signed = [each.name for each in signers if each.id in done]
     facts: dict[str, Any] = {"act": act, "field": field, "entered": entered, "signed": signed}
-    return await show(visit, "staff/end.html", contract=contract, problem=problem, **facts)
+    return await show(visit, "staff/contract/end.html", contract=contract, problem=problem, **facts)
 
 
 async def paper(visit: StaffVisit) -> web.StreamResponse:
@@ -333,7 +333,7 @@ async def links(visit: StaffVisit) -> web.Response:
         }
     return await show(
         visit,
-        "staff/links.html",
+        "staff/contract/links.html",
         contract=found,
         signer=signer,
         qr=handed[DoorKind.QR],
@@ -352,7 +352,7 @@ async def desk_code(visit: StaffVisit) -> web.Response:
         handed = await hand_out_link(visit.services, tx, wanted, visit.actor)
     return await show(
         visit,
-        "staff/desk.html",
+        "staff/contract/desk.html",
         contract=found,
         signer=signer,
         at=visit.campuses_by_id[found.campus],

@@ -37,7 +37,7 @@ async def preview_download(visit: StaffVisit, problem: BadInput | None = None) -
     files = list_files(contracts, sizes)
     return await show(
         visit,
-        "staff/download_preview.html",
+        "staff/contract/download_preview.html",
         contracts=pack(contracts),
         number=len(contracts),
         files=len({contract.id for contract, _, _, _ in files}),

@@ -66,7 +66,7 @@ async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaEr
         courses = [course for course in await tx.school.list_courses() if visit.scope.covers(course.campus)]
     return await show(
         visit,
-        "staff/issue.html",
+        "staff/contract/issue.html",
         once=uuid4(),
         entered=Entered(entered),
         courses=courses,
@@ -83,7 +83,7 @@ async def preview_by_hand(visit: StaffVisit) -> web.Response:
     except QiandaError as error:
         return await _form(visit, entered, error)
     kept = {name: value for name, value in entered.items() if name != ONCE and value}
-    return await show(visit, "staff/issue_preview.html", kept=kept, once=uuid4(), **as_seen(seen))
+    return await show(visit, "staff/contract/issue_preview.html", kept=kept, once=uuid4(), **as_seen(seen))
 
 
 async def change(visit: StaffVisit) -> web.Response:

@@ -29,7 +29,7 @@ _PREFIXES: Final = ("page:", "keyword:", "keyword#")
 
 async def upload_form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     megabytes = MAX_OWN_DOCUMENT_BYTES >> 20
-    return await show(visit, "staff/own_document.html", problem=problem, megabytes=megabytes)
+    return await show(visit, "staff/contract/own_document.html", problem=problem, megabytes=megabytes)
 
 
 async def upload(visit: StaffVisit) -> web.StreamResponse:

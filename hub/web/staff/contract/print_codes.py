@@ -43,7 +43,7 @@ async def ask(visit: StaffVisit) -> web.Response:
     left_out = Counter(reason for case in cases if (reason := why_no_code(case)))
     return await show(
         visit,
-        "staff/codes_preview.html",
+        "staff/contract/codes_preview.html",
         contracts=pack(contracts),
         number=len(contracts),
         codes=sum(len(list_due(case)) for case in cases),
@@ -64,7 +64,7 @@ async def print_codes(visit: StaffVisit) -> web.Response:
             facts = {"contracts": len(contracts), "count": len(codes)}
             await record_act(tx, visit.staff.campus, "codes-printed", visit.actor, facts)
     back = link_with_filters(visit, "/staff")
-    return await show(visit, "staff/codes.html", codes=codes, back=back)
+    return await show(visit, "staff/contract/codes.html", codes=codes, back=back)
 
 
 async def _hand_out(visit: StaffVisit, case: Case) -> list[PrintedCode]:

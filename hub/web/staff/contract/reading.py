@@ -31,7 +31,7 @@ async def pages(visit: StaffVisit) -> web.Response:
     await _check(visit)
     async with visit.services.database.transaction(visit.scope) as tx:
         found, _ = await open_document(tx, contract_id(visit), READ, visit.actor)
-    return await show(visit, "staff/read.html", contract=found, at=visit.campuses_by_id[found.campus])
+    return await show(visit, "staff/contract/read.html", contract=found, at=visit.campuses_by_id[found.campus])
 
 
 async def page_image(visit: StaffVisit) -> web.Response:

@@ -15,7 +15,7 @@ from hub.web.staff.staff.access import StaffVisit
 async def form(
     visit: StaffVisit, entered: Entered | None = None, problem: QiandaError | None = None
 ) -> web.StreamResponse:
-    return await show(visit, "staff/rehearsal.html", entered=entered or Entered(), problem=problem)
+    return await show(visit, "staff/contract/rehearsal.html", entered=entered or Entered(), problem=problem)
 
 
 async def begin(visit: StaffVisit) -> web.StreamResponse:

@@ -23,7 +23,7 @@ async def reveal(visit: StaffVisit) -> web.Response:
         signer = await reveal_contact(visit.services, visit.scope, asked, visit.staff)
     except QiandaError as error:
         return await show_contract(visit, error, f"reveal-{wanted}", entered)
-    return await show(visit, "staff/revealed.html", contract=await get_contract(visit), signer=signer)
+    return await show(visit, "staff/contract/revealed.html", contract=await get_contract(visit), signer=signer)
 
 
 async def revoke_device(visit: StaffVisit) -> web.StreamResponse:

@@ -48,4 +48,6 @@ async def _page(visit: StaffVisit, entered: Entered | None = None, problem: Qian
     async with visit.services.database.transaction(visit.shown) as tx:
         held = await tx.holds.list_held(tx.now)
         names = await names_of(tx, [each.hold.placed_by for each in held])
-    return await show(visit, "staff/holds.html", problem=problem, held=held, names=names, entered=entered or Entered())
+    return await show(
+        visit, "staff/evidence/holds.html", problem=problem, held=held, names=names, entered=entered or Entered()
+    )

@@ -34,7 +34,7 @@ from hub.web.staff.person_labels import PERSON_PARTS, WHY_KEPT
 from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
-TEMPLATE, HERE = "staff/persons.html", "/staff/persons"
+TEMPLATE, HERE = "staff/evidence/persons.html", "/staff/persons"
 Decision = Callable[[Services, Scope, UUID, str], Awaitable[None]]
 _WHY_KEPT = ShapedSentences(WHY_KEPT)
 # Who placed a hold, in the sentence of `LegalHold`: a member of staff, or a command on the server.

@@ -23,7 +23,7 @@ async def accounts(visit: StaffVisit, entered: Entered | None = None, problem: B
         found = await tx.chats.list_accounts()
     chats = sorted(visit.request.app[HUB].chats)
     return await show(
-        visit, "staff/chats.html", problem=problem, accounts=found, chats=chats, entered=entered or Entered()
+        visit, "staff/inbound/chats.html", problem=problem, accounts=found, chats=chats, entered=entered or Entered()
     )
 
 

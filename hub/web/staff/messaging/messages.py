@@ -98,7 +98,7 @@ async def messages(visit: StaffVisit) -> web.Response:
     }
     return await show(
         visit,
-        "staff/messages.html",
+        "staff/messaging/messages.html",
         found=found,
         filters=filters,
         providers=list(visit.services.messaging.router.providers),

@@ -31,7 +31,9 @@ async def ask(visit: StaffVisit) -> web.Response:
     try:
         return await _preview(visit, contracts)
     except QiandaError as error:
-        return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
+        return await show(
+            visit, "staff/reminders/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error
+        )
 
 
 async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
@@ -40,7 +42,7 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
     counts = await preview_reminding(visit.services, visit.scope, contracts)
     return await show(
         visit,
-        "staff/many_preview.html",
+        "staff/reminders/many_preview.html",
         contracts=contracts,
         most=MAX_AT_ONCE,
         back=link_with_filters(visit, "/staff"),
@@ -58,7 +60,9 @@ async def remind(visit: StaffVisit) -> web.StreamResponse:
         wanted = read_id(await visit.read_text("act"))
         act = await begin_reminding(visit.services, visit.scope, contracts, visit.actor, wanted)
     except BadInput as error:
-        return await show(visit, "staff/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error)
+        return await show(
+            visit, "staff/reminders/many_preview.html", contracts=[], counts={}, sent=0, act="", problem=error
+        )
     raise web.HTTPSeeOther(f"/staff/remind/{act}")
 
 
@@ -68,6 +72,10 @@ async def progress(visit: StaffVisit) -> web.Response:
         found = await tx.bulk_reminders.find_counts(act)
     if found is None:
         raise NotFound
-    template = "staff/many_live.html" if visit.request.query.get("part") == "live" else "staff/many_progress.html"
+    template = (
+        "staff/reminders/many_live.html"
+        if visit.request.query.get("part") == "live"
+        else "staff/reminders/many_progress.html"
+    )
     counts = {verdict.value: found.counts[verdict] for verdict in BulkOutcome if found.counts.get(verdict)}
     return await show(visit, template, many=found, counts=counts, act=act)

@@ -60,7 +60,7 @@ async def _page(
     owner = next((each.name for each in colleagues if each.login == found.here.escalate_to), found.here.escalate_to)
     return await show(
         visit,
-        "staff/policies.html",
+        "staff/reminders/policies.html",
         at=place.at,
         campus=campus,
         contract=place.contract,

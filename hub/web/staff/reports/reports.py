@@ -97,7 +97,7 @@ async def show_reports(visit: StaffVisit, problem: QiandaError | None = None) ->
     spends = sum_spend(report.messages, list_providers(visit))
     return await show(
         visit,
-        "staff/reports.html",
+        "staff/reports/reports.html",
         problem=problem,
         report=report,
         query=query,

@@ -74,7 +74,7 @@ async def enrolments(visit: StaffVisit, problem: QiandaError | None = None) -> w
         names = await names_of(tx, [each.enrolment.changed_by for each in lines])
     return await show(
         visit,
-        "staff/enrolments.html",
+        "staff/school/enrolments.html",
         lines=lines[:PAGE],
         count=count,
         most=MAX_COUNTED,
@@ -111,7 +111,7 @@ async def form(visit: StaffVisit, problem: QiandaError | None = None, entered: E
         campus = await tx.school.get_campus(enrolment.campus)
     return await show(
         visit,
-        "staff/enrolment.html",
+        "staff/school/enrolment.html",
         enrolment=enrolment,
         contract=contract,
         courses=courses,

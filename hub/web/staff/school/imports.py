@@ -25,7 +25,9 @@ async def imported(visit: StaffVisit) -> web.Response:
         kept = await tx.roster_imports.list_kept(found.id, MAX_KEPT_NAMED)
         count_kept = await tx.roster_imports.count_kept(found.id)
         names = await names_of(tx, [found.created_by, found.undone_by or ""])
-    return await show(visit, "staff/imported.html", imported=found, kept=kept, count_kept=count_kept, names=names)
+    return await show(
+        visit, "staff/school/imported.html", imported=found, kept=kept, count_kept=count_kept, names=names
+    )
 
 
 async def undo(visit: StaffVisit) -> web.StreamResponse:

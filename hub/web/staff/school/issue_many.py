@@ -71,7 +71,7 @@ async def preview(visit: StaffVisit) -> web.Response:
         problem = error
     return await show(
         visit,
-        "staff/preview.html",
+        "staff/school/preview.html",
         fresh=fresh,
         already=len(found) - len(fresh),
         to_approve=to_approve,
@@ -127,7 +127,7 @@ async def show_progress(visit: StaffVisit, problem: QiandaError | None = None) -
     say = await speech(visit)
     return await show(
         visit,
-        "staff/issued_live.html" if part else "staff/issued.html",
+        "staff/school/issued_live.html" if part else "staff/school/issued.html",
         progress=found,
         counts={outcome.value: count for outcome, count in sorted(found.counts.items())},
         failed=[(each, why(say, each, visit.zone)) for each in failed],
@@ -158,7 +158,7 @@ async def _show_waiting(
         context |= {"problem": context["problem"] or error}
     return await show(
         visit,
-        "staff/approve_issue.html",
+        "staff/school/approve_issue.html",
         act=act,
         waiting=waiting,
         by_course=count_by_course(waiting).most_common(),

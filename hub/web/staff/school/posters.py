@@ -48,7 +48,7 @@ async def posters(visit: StaffVisit) -> web.Response:
         now = tx.now
     return await show(
         visit,
-        "staff/posters.html",
+        "staff/school/posters.html",
         posters=found,
         counts=counts,
         steps=ScanStep,
@@ -67,7 +67,7 @@ async def poster(visit: StaffVisit) -> web.Response:
     shown = code_of(visit.services, ticket)
     return await show(
         visit,
-        "staff/poster.html",
+        "staff/school/poster.html",
         offer=found,
         poster=found.poster,
         counts=counts,
@@ -85,7 +85,9 @@ async def people(visit: StaffVisit) -> web.Response:
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(visit.read_id("poster"))
         came = [await _person(visit, tx, each) for each in await tx.posters.list_enrolments(found.id)]
-    return await show(visit, "staff/poster_people.html", poster=found, came=came, at=visit.campuses_by_id[found.campus])
+    return await show(
+        visit, "staff/school/poster_people.html", poster=found, came=came, at=visit.campuses_by_id[found.campus]
+    )
 
 
 async def _person(visit: StaffVisit, tx: Transaction, enrolled: PosterEnrolment) -> dict[str, Any]:
@@ -121,7 +123,7 @@ async def ask_revoke(visit: StaffVisit) -> web.Response:
     """Show the page that asks for confirmation. Revoking cannot be undone, so it has a page of its own."""
     async with visit.services.database.transaction(visit.scope) as tx:
         found = await tx.posters.get(visit.read_id("poster"))
-    return await show(visit, "staff/poster_revoke.html", poster=found)
+    return await show(visit, "staff/school/poster_revoke.html", poster=found)
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:
@@ -145,7 +147,7 @@ async def _form(
     offered = [(campus, [each for each in courses if each.campus == campus.id]) for campus in visit.campuses]
     return await show(
         visit,
-        "staff/poster_new.html",
+        "staff/school/poster_new.html",
         entered=Entered(entered),
         chosen=set(chosen),
         modes=list(PosterMode),

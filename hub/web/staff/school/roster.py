@@ -40,7 +40,13 @@ async def form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Res
         imports = await tx.roster_imports.list_imports()
         names = await names_of(tx, [each.created_by for each in imports])
     return await show(
-        visit, "staff/import.html", problem=problem, courses=courses, uploads=uploads, imports=imports, names=names
+        visit,
+        "staff/school/import.html",
+        problem=problem,
+        courses=courses,
+        uploads=uploads,
+        imports=imports,
+        names=names,
     )
 
 
@@ -145,7 +151,7 @@ async def _page(
     values: dict[str, Any] = {"missing": (), "done": False, "imported": None} | context
     return await show(
         visit,
-        "staff/roster.html",
+        "staff/school/roster.html",
         roster=roster,
         header=header,
         report=report,

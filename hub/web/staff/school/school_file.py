@@ -122,7 +122,7 @@ async def _page(
     faults = list(dict.fromkeys([*misread, *(compared.faults if compared else ())]))
     return await show(
         visit,
-        "staff/school.html",
+        "staff/school/school.html",
         problem=problem,
         status=422 if faults else 200,
         text=text,

@@ -60,7 +60,7 @@ async def texts(
     messages = await list_texts_of(visit.services, visit.scope, TextKind.MESSAGE)
     return await show(
         visit,
-        "staff/texts.html",
+        "staff/school/texts.html",
         problem=problem,
         entered=Entered(entered or {}),
         contracts=contracts,
@@ -75,7 +75,13 @@ async def versions(visit: StaffVisit, problem: QiandaError | None = None) -> web
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await names_of(tx, {actor for each in found for actor in (*each.writers, each.decided_by)})
     return await show(
-        visit, "staff/text.html", problem=problem, line=line, versions=found, names=names, may_edit=_may_edit(visit)
+        visit,
+        "staff/school/text.html",
+        problem=problem,
+        line=line,
+        versions=found,
+        names=names,
+        may_edit=_may_edit(visit),
     )
 
 
@@ -101,7 +107,7 @@ async def _show_version(
         names = await names_of(tx, actors)
     return await show(
         visit,
-        "staff/text_version.html",
+        "staff/school/text_version.html",
         problem=problem,
         found=found,
         version=found.version,
@@ -124,7 +130,7 @@ async def look(visit: StaffVisit) -> web.Response:
     found = await read_version(visit.services, visit.scope, _place(visit), visit.request.match_info["version"])
     shown = with_entered(found.version, entered.edit.texts)
     seen = await _look(visit, shown, entered.language, entered.student)
-    return await show(visit, "staff/text_look.html", version=shown, **seen)
+    return await show(visit, "staff/school/text_look.html", version=shown, **seen)
 
 
 # ---- the preview

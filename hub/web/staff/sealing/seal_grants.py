@@ -36,7 +36,7 @@ async def _form(
     language = language_of(visit.request)
     return await show(
         visit,
-        "staff/seal_grant.html",
+        "staff/sealing/seal_grant.html",
         problem=problem,
         seal=seal,
         entered=Entered(entered),

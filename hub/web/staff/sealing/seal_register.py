@@ -28,7 +28,7 @@ async def register(visit: StaffVisit) -> web.Response:
         today = tx.now.astimezone(ZoneInfo(visit.zone)).date()
     return await show(
         visit,
-        "staff/seal_register.html",
+        "staff/sealing/seal_register.html",
         seal=seal,
         uses=uses,
         names=names,

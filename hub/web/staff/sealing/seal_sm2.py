@@ -21,7 +21,7 @@ async def show_sm2_form(visit: StaffVisit, problem: QiandaError | None = None) -
         seal = await tx.seals.get(seal_id(visit))
         side = await tx.sm2_seals.get(seal.id)
     bought = side is not None and not is_for_trial(side)
-    return await show(visit, "staff/seal_sm2.html", problem=problem, seal=seal, sm2=side, bought=bought)
+    return await show(visit, "staff/sealing/seal_sm2.html", problem=problem, seal=seal, sm2=side, bought=bought)
 
 
 async def make(visit: StaffVisit) -> web.StreamResponse:

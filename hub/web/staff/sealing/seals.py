@@ -56,7 +56,7 @@ async def list_page(visit: StaffVisit) -> web.Response:
     found = await list_seals(visit.services, visit.shown)
     keys = await list_seal_keys(visit.services, visit.shown) if visit.may(Permission.USE_SEAL) else []
     ending = {seal.id for seal in found if _is_ending(visit, seal)}
-    return await show(visit, "staff/seals.html", seals=found, keys=keys, ending=ending)
+    return await show(visit, "staff/sealing/seals.html", seals=found, keys=keys, ending=ending)
 
 
 def _is_ending(visit: StaffVisit, seal: Seal) -> bool:
@@ -77,7 +77,7 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         names |= await _grantee_names(tx, [grant.grantee.name for grant in grants])
     return await show(
         visit,
-        "staff/seal.html",
+        "staff/sealing/seal.html",
         problem=problem,
         seal=seal,
         sm2=sm2,
@@ -118,7 +118,9 @@ async def form(visit: StaffVisit) -> web.Response:
 
 
 async def _form(visit: StaffVisit, entered: Mapping[str, str], problem: QiandaError | None = None) -> web.Response:
-    return await show(visit, "staff/seal_new.html", problem=problem, entered=Entered(entered), kinds=list(SealKind))
+    return await show(
+        visit, "staff/sealing/seal_new.html", problem=problem, entered=Entered(entered), kinds=list(SealKind)
+    )
 
 
 async def apply(visit: StaffVisit) -> web.StreamResponse:
@@ -168,4 +170,4 @@ async def ask_revoke(visit: StaffVisit) -> web.Response:
     """Show the page that asks for confirmation, because revoking cannot be undone."""
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
-    return await show(visit, "staff/seal_revoke.html", seal=seal)
+    return await show(visit, "staff/sealing/seal_revoke.html", seal=seal)

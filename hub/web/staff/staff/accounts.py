@@ -29,7 +29,7 @@ async def list_accounts(
     found = await accounts.list_staff(visit.services, visit.administrator)
     return await show(
         visit,
-        "staff/accounts.html",
+        "staff/staff/accounts.html",
         problem=problem,
         accounts=[each for each in found if visit.shown.covers(each.staff.campus)],
         roles=list_grantable_roles(visit.staff.role, at_headquarters=_is_root(visit, visit.staff.campus)),
@@ -45,7 +45,7 @@ async def add(visit: StaffVisit) -> web.Response:
         staff = await accounts.add_staff(visit.services, new, password, visit.administrator, one_time=True)
     except QiandaError as problem:
         return await list_accounts(visit, problem, form)
-    return await show(visit, "staff/one_time_password.html", account=staff, password=password)
+    return await show(visit, "staff/staff/one_time_password.html", account=staff, password=password)
 
 
 async def account(visit: StaffVisit) -> web.Response:
@@ -56,7 +56,7 @@ async def _show(visit: StaffVisit, found: StaffAccount, problem: QiandaError | N
     staff = found.staff
     return await show(
         visit,
-        "staff/account.html",
+        "staff/staff/account.html",
         problem=problem,
         found=found,
         account=staff,
@@ -109,7 +109,7 @@ async def reset(visit: StaffVisit) -> web.StreamResponse:
         )
     except QiandaError as problem:
         return await _show(visit, found, problem)
-    return await show(visit, "staff/one_time_password.html", account=staff, password=password)
+    return await show(visit, "staff/staff/one_time_password.html", account=staff, password=password)
 
 
 async def _act(visit: StaffVisit, act: Callable[[str], Awaitable[object]]) -> web.StreamResponse:

@@ -23,7 +23,7 @@ async def _page(
     question = await get_question(visit.services, visit.scope, visit.read_id("task"))
     return await show(
         visit,
-        "staff/answer.html",
+        "staff/staff/answer.html",
         question=question,
         at=visit.campuses_by_id[question.contract.campus],
         text=text,

@@ -30,7 +30,7 @@ async def list_keys(
     now = visit.services.clock()
     return await show(
         visit,
-        "staff/keys.html",
+        "staff/staff/keys.html",
         problem=problem,
         live=[each for each in found if each.counts_at(now)],
         ended=[each for each in found if not each.counts_at(now)],
@@ -57,7 +57,7 @@ async def add(visit: StaffVisit) -> web.Response:
         secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
     except QiandaError as problem:
         return await list_keys(visit, problem, form)
-    return await show(visit, "staff/key_secret.html", name=form["name"], secret=secret, overlap=None)
+    return await show(visit, "staff/staff/key_secret.html", name=form["name"], secret=secret, overlap=None)
 
 
 async def rotate(visit: StaffVisit) -> web.Response:
@@ -69,7 +69,7 @@ async def rotate(visit: StaffVisit) -> web.Response:
         secret = await api_keys.rotate_key(visit.services, name, USUAL_OVERLAP, visit.actor)
     except QiandaError as problem:
         return await list_keys(visit, problem)
-    return await show(visit, "staff/key_secret.html", name=name, secret=secret, overlap=USUAL_OVERLAP.days)
+    return await show(visit, "staff/staff/key_secret.html", name=name, secret=secret, overlap=USUAL_OVERLAP.days)
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:

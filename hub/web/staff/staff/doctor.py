@@ -58,7 +58,7 @@ async def doctor(visit: StaffVisit) -> web.Response:
     # Findings that need action come first.
     found = sorted(findings, key=lambda finding: (finding.well, not finding.attention))
     lines = [(each, say_part(each.part, translate), _say_words(each, translate)) for each in found]
-    return await show(visit, "staff/doctor.html", lines=lines, at=at, paused=paused)
+    return await show(visit, "staff/staff/doctor.html", lines=lines, at=at, paused=paused)
 
 
 def _say_words(finding: DoctorFinding, translate: Translate) -> str:

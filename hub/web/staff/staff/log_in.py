@@ -60,7 +60,7 @@ def login_page(request: web.Request, problem: QiandaError | None = None, login: 
     status = status_of(problem) if problem else 200
     wanted = inside(request.query.get("next", ""))
     response = page(
-        request, "staff/login.html", status=status, problem=words, login=login, provider=provider, wanted=wanted
+        request, "staff/staff/login.html", status=status, problem=words, login=login, provider=provider, wanted=wanted
     )
     if problem is not None and problem.retry_after is not None:
         response.headers["Retry-After"] = str(retry_seconds(problem))
@@ -83,7 +83,7 @@ async def enter_password(request: web.Request) -> web.StreamResponse:
 
 async def show_code(request: web.Request) -> web.Response:
     await _pending(request)
-    return page(request, "staff/login_code.html", problem=None)
+    return page(request, "staff/staff/login_code.html", problem=None)
 
 
 async def enter_code(request: web.Request) -> web.StreamResponse:
@@ -128,7 +128,7 @@ def event_of(problem: QiandaError) -> SecurityEvent:
 
 def _code_refused(request: web.Request, problem: QiandaError) -> web.Response:
     words = "locked" if isinstance(problem, Locked) else "code"
-    response = page(request, "staff/login_code.html", status=status_of(problem), problem=words)
+    response = page(request, "staff/staff/login_code.html", status=status_of(problem), problem=words)
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(retry_seconds(problem))
     return response

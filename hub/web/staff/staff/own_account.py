@@ -30,7 +30,7 @@ async def show_own_account(visit: StaffVisit, problem: QiandaError | None = None
         codes = await tx.second_factors.count_codes(visit.staff.id)
         waits = await tx.second_factors.get(visit.staff.id) if not visit.session.second_factor else None
     return await show(
-        visit, "staff/own_account.html", problem=problem, form=form, sessions=sessions, codes=codes, waits=waits
+        visit, "staff/staff/own_account.html", problem=problem, form=form, sessions=sessions, codes=codes, waits=waits
     )
 
 
@@ -74,7 +74,7 @@ async def _factor_page(visit: StaffVisit, problem: QiandaError | None = None) ->
     school = visit.services.documents.school_called(language_of(visit.request))
     data = data_url(svg(app_address(secret, visit.staff.login, school)).encode(), "image/svg+xml")
     groups = " ".join(secret[each : each + 4] for each in range(0, len(secret), 4))
-    return await show(visit, "staff/second_factor.html", problem=problem, qr_svg=data, secret=groups)
+    return await show(visit, "staff/staff/second_factor.html", problem=problem, qr_svg=data, secret=groups)
 
 
 async def confirm_factor(visit: StaffVisit) -> web.StreamResponse:
@@ -83,7 +83,7 @@ async def confirm_factor(visit: StaffVisit) -> web.StreamResponse:
         codes = await own_account.confirm_second_factor(visit.services, visit.session, code)
     except QiandaError as problem:
         return await _factor_page(visit, problem)
-    return await show(visit, "staff/recovery_codes.html", codes=codes)
+    return await show(visit, "staff/staff/recovery_codes.html", codes=codes)
 
 
 async def renew_codes(visit: StaffVisit) -> web.Response:
@@ -92,7 +92,7 @@ async def renew_codes(visit: StaffVisit) -> web.Response:
         codes = await own_account.renew_recovery_codes(visit.services, visit.session, code)
     except QiandaError as problem:
         return await show_own_account(visit, problem, "codes")
-    return await show(visit, "staff/recovery_codes.html", codes=codes)
+    return await show(visit, "staff/staff/recovery_codes.html", codes=codes)
 
 
 async def remove_factor(visit: StaffVisit) -> web.StreamResponse:

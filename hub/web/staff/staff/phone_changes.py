@@ -36,7 +36,7 @@ class ListedPhoneChange:
 
 async def show_phone_changes(visit: StaffVisit, problem: QiandaError | None = None) -> web.Response:
     found = await change_phone.list_waiting(visit.services, visit.shown)
-    return await show(visit, "staff/phones.html", problem=problem, found=await _listed(visit, found))
+    return await show(visit, "staff/staff/phones.html", problem=problem, found=await _listed(visit, found))
 
 
 async def change(visit: StaffVisit) -> web.Response:
@@ -47,7 +47,7 @@ async def change(visit: StaffVisit) -> web.Response:
     except PhoneChangeEnded as error:
         return await show_phone_changes(visit, error)
     (listed,) = await _listed(visit, [found])
-    return await show(visit, "staff/phone_change.html", each=listed)
+    return await show(visit, "staff/staff/phone_change.html", each=listed)
 
 
 async def _listed(visit: StaffVisit, found: list[Waiting]) -> list[ListedPhoneChange]:

@@ -45,7 +45,7 @@ async def record(visit: StaffVisit) -> web.Response:
     whole = visit.shown.campuses is None
     return await show(
         visit,
-        "staff/school_record.html",
+        "staff/staff/school_record.html",
         acts=[_act(each, values, names) for each in shown],
         count=len(entries),
         kinds=SCHOOL_KINDS,

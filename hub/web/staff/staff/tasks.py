@@ -46,7 +46,7 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         about = await _read_about(tx, found)
     return await show(
         visit,
-        "staff/tasks.html",
+        "staff/staff/tasks.html",
         groups=_by_kind(found),
         kinds=kinds,
         kept=kept,

@@ -30,7 +30,7 @@ def test_every_text_is_translated() -> None:
     texts = {text for kind in labels.ALL for text in kind.values()}
     texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL, *render.SAID.values()}
     for folder in ("staff", "demo"):
-        for page in (PACKED / "templates" / "pages" / folder).glob("*.html"):
+        for page in (PACKED / "templates" / "pages" / folder).rglob("*.html"):
             texts |= texts_of(page)
     assert len(texts) > 200 and texts - set(known) == set()
 
