@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from hub.model.contract.signer import Representative
+from hub.model.evidence.retention import Retention
 from hub.model.messaging.budget import BudgetLimits
 from hub.settings.sections import (
     AppLinkSettings,
@@ -25,7 +26,6 @@ from hub.settings.sections import (
     MailAddress,
     ObjectIdentifier,
     OidcSettings,
-    RetentionSettings,
     SchoolSettings,
     SealFilesSettings,
     StaffSettings,
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     full_check_every: int = Field(default=50, ge=1)
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     budgets: BudgetLimits = BudgetLimits()
-    retention: RetentionSettings = RetentionSettings()
+    retention: Retention = Retention()
     seal_files: SealFilesSettings = SealFilesSettings()
     staff: StaffSettings = StaffSettings()
     oidc: OidcSettings = OidcSettings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -193,19 +192,6 @@ class ChannelSettings(BaseModel):
     @property
     def options(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
-
-
-class RetentionSettings(_Section):
-    """For how many days data are kept: calls of providers, what people wrote to us, and ended contracts at least.
-
-    `algorithm_ends`: the last day on which a hash algorithm counts as safe; evidence is renewed before.
-    `templates_days`: the days for contracts of a template, instead of `contracts_days`."""
-
-    calls_days: int = Field(default=30, ge=1)
-    inbound_days: int = Field(default=180, ge=1)
-    contracts_days: int = Field(default=1096, ge=1)
-    algorithm_ends: dict[Literal["sha256"], date] = {}
-    templates_days: dict[str, Annotated[int, Field(ge=1)]] = {}
 
 
 class StaffSettings(_Section):

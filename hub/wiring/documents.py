@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from datetime import timedelta
 
 from hub.documents.contract.clauses import ClauseWriter
 from hub.documents.contract.contract_data import SchoolFacts
@@ -18,7 +17,6 @@ from hub.documents.signing.engine import make_engine
 from hub.lifecycle.services import DocumentServices
 from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Representative
-from hub.model.evidence.retention import Retention
 from hub.settings import PACKED, Settings
 from hub.store.transaction import Clock
 
@@ -40,7 +38,7 @@ def connect_documents(settings: Settings, closing: AsyncExitStack, clock: Clock)
         attachments=attachments,
         own_pdfs=own_pdfs,
         representatives=_representatives(settings),
-        retention=_retention(settings),
+        retention=settings.retention,
     )
 
 
@@ -59,14 +57,3 @@ def _representatives(settings: Settings) -> tuple[Representative, ...]:
         parse_id_document(each.id_type, each.id_number, field=f"{where}.id_number")
         found.append(each.model_copy(update={"name": name, "phone": phone}))
     return tuple(found)
-
-
-def _retention(settings: Settings) -> Retention:
-    days = settings.retention
-    return Retention(
-        timedelta(days=days.calls_days),
-        timedelta(days=days.inbound_days),
-        timedelta(days=days.contracts_days),
-        {str(name): last for name, last in days.algorithm_ends.items()},
-        {template: timedelta(days=each) for template, each in days.templates_days.items()},
-    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, StringConstraints
 
 from hub.model.school.roster_import import ROSTER_RETENTION
 
@@ -39,26 +42,27 @@ SUPERSEDED_FILES = "superseded-files"
 ORPHAN_FILES = "orphan-files"
 
 
-@dataclass(frozen=True)
-class Retention:
-    """Configured retention times.
+class Retention(BaseModel):
+    """For how many days data are kept: the section `[retention]` of the settings.
 
-    `calls`: processed callbacks of providers; their content is deleted at once, their time and result are kept.
-    `inbound`: messages that people sent us, which are personal data.
-    `contracts`: how long a concluded contract is kept after its end, even if somebody wants it erased (电子商务法
-    art. 31 and 民法典 art. 188: three years). `templates`: for some templates, the time that replaces `contracts`.
-    `algorithm_ends`: the last day of each hash algorithm; evidence is renewed before it.
+    `calls_days`: processed callbacks of providers; their content is deleted at once, their time and result are kept.
+    `inbound_days`: messages that people sent us, which are personal data.
+    `contracts_days`: how long a concluded contract is kept after its end, even if somebody wants it erased (电子商务法
+    art. 31 and 民法典 art. 188: three years). `templates_days`: for some templates, the days that replace these.
+    `algorithm_ends`: the last day on which a hash algorithm counts as safe; evidence is renewed before.
     """
 
-    calls: timedelta = timedelta(days=30)
-    inbound: timedelta = timedelta(days=180)
-    contracts: timedelta = timedelta(days=1096)
-    algorithm_ends: Mapping[str, date] = field(default_factory=dict)
-    templates: Mapping[str, timedelta] = field(default_factory=dict)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    calls_days: PositiveInt = 30
+    inbound_days: PositiveInt = 180
+    contracts_days: PositiveInt = 1096
+    algorithm_ends: dict[Annotated[str, StringConstraints(pattern=r"^sha256$")], date] = {}
+    templates_days: dict[str, PositiveInt] = {}
 
     def of_template(self, template: str) -> timedelta:
         """Return how long a concluded contract of this template is kept."""
-        return self.templates.get(template, self.contracts)
+        return timedelta(days=self.templates_days.get(template, self.contracts_days))
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ class Prunable:
 def list_retention(retention: Retention) -> Mapping[str, timedelta]:
     """Return how long each kind of rows is kept (`hub.store.evidence.old_rows` says which rows these are)."""
     return {
-        "calls": retention.calls,
-        "inbound": retention.inbound,
+        "calls": timedelta(days=retention.calls_days),
+        "inbound": timedelta(days=retention.inbound_days),
         "periods": BUDGET_RETENTION,
         "job-log": JOB_LOG_RETENTION,
         "job-statistics": JOB_LOG_RETENTION,

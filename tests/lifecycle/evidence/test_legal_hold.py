@@ -86,7 +86,7 @@ async def test_nothing_of_a_held_contract_is_erased_until_the_hold_ends() -> Non
 
 
 def test_a_template_may_be_kept_for_longer_or_shorter() -> None:
-    retention = Retention(contracts=timedelta(days=10), templates={"loan": timedelta(days=100)})
+    retention = Retention(contracts_days=10, templates_days={"loan": 100})
 
     def why(template: str, days: int) -> str:
         part = PersonInContract(
