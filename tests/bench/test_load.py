@@ -50,7 +50,7 @@ async def test_only_contracts_that_were_completed_while_all_guardians_worked_are
 async def test_contracts_begin_at_an_even_pace_however_long_others_take() -> None:
     people = QuickPeople(until=asyncio.Barrier(12))  # none is completed before all have begun
     window = await asyncio.wait_for(load_by(people).begin_evenly(200, warm_up=2, contracts=10), 60)
-    assert 0.9 * 10 / 200 < window.seconds < 10  # a busy machine takes its time
+    assert window.seconds > 0.9 * 10 / 200  # how much longer it takes depends on the machine
     assert len(people.at_work_with) == 12
 
 
