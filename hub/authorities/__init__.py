@@ -17,6 +17,8 @@ import aiohttp
 from qianda.passkey_binding import PasskeyBinding
 
 Clock = Callable[[], datetime]
+# How far the clock of an authority, or of whoever reads its certificates, may differ from ours.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)

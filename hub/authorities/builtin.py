@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from asn1crypto import x509
 from cryptography import x509 as crypto_x509
 
-from hub.authorities import CertificateStatus, Clock, Issued, Revoked, ocsp, profile
+from hub.authorities import CLOCK_TOLERANCE, CertificateStatus, Clock, Issued, Revoked, ocsp, profile
 from hub.authorities.profile import Extension
 from hub.errors import BadInput
 from qianda.passkey_binding import PasskeyBinding
@@ -23,7 +23,6 @@ SEAL_LIFE: Final = timedelta(days=3 * 365)
 TIMESTAMP_LIFE: Final = timedelta(days=10 * 365)
 # A CRL must end before the certificates that it covers, because later validation is done as of the CRL's last moment.
 REVOCATION_LIST_LIFE: Final = timedelta(days=7)
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)  # notBefore is this much earlier than now, for slow clocks
 REVOCATION_LIST_PATH: Final = "/authority/revoked.crl"
 STATUS_LIFE: Final = timedelta(hours=12)  # of an OCSP answer
 ROOT_PATH: Final = "/authority/root.cer"

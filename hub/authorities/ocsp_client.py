@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import aiohttp
@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from hub.authorities import CLOCK_TOLERANCE
 from hub.bounded_read import read_limited
 
 ASK_TIMEOUT: Final = 10.0
 MAX_ANSWER_BYTES: Final = 256 * 1024
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 NONCE_BYTES: Final = 32
 
 

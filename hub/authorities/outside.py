@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from asn1crypto import pem, x509 as asn1_x509
 from cryptography import x509
@@ -14,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from pydantic import BaseModel, ConfigDict, Field
 
-from hub.authorities import AuthorityContext, CertificateStatus, Issued, Revoked
+from hub.authorities import CLOCK_TOLERANCE, AuthorityContext, CertificateStatus, Issued, Revoked
 from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
 from hub.authorities.revocation import RevocationClient
@@ -22,7 +21,6 @@ from hub.errors import AuthorityUnavailable
 from qianda.verify.purpose import is_for_signing
 from qianda.verify.trust import says_trial
 
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
 
 

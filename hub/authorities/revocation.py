@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Final, TypeVar
 
@@ -22,13 +22,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from hub.authorities import CLOCK_TOLERANCE
 from hub.authorities.ocsp_client import OcspAnswer, OcspClient, list_addresses as ocsp_addresses
 from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 
 FETCH_TIMEOUT: Final = 10.0
 MAX_LIST_BYTES: Final = 32 << 20
-CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 Found = TypeVar("Found")
 
 

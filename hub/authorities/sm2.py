@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from asn1crypto import keys, x509
 
-from hub.authorities import Clock
-from hub.authorities.builtin import CLOCK_TOLERANCE, ROOT_LIFE, SEAL_LIFE, AuthorityKey, new_serial
+from hub.authorities import CLOCK_TOLERANCE, Clock
+from hub.authorities.builtin import ROOT_LIFE, SEAL_LIFE, AuthorityKey, new_serial
 from hub.authorities.profile import KeyHolder, hash_key_bits, name, point_in_time, shorten_text
 from hub.errors import BadInput
 from qianda import sm2

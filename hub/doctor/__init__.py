@@ -23,11 +23,10 @@ from hub.model.staff.operator_figures import WORKER_SILENCE
 from hub.model.staff.scope import EVERYTHING
 from hub.store.files.free_space import find_space
 from hub.store.server.migrate import is_current
-from hub.timestamps.several import SeveralTimestamps
+from hub.timestamps.several import MAX_CLOCK_DIFFERENCE, SeveralTimestamps
 from hub.tokens.several import SharedKey
 from hub.wiring import Hub
 
-CLOCK_TOLERANCE = timedelta(seconds=5)
 # Seconds for one check. A timestamp service may take ten.
 CHECK_TIMEOUT = 20.0
 RENEW_BEFORE = timedelta(days=60)
@@ -81,7 +80,7 @@ async def _clock(hub: Hub) -> str:
     async with hub.database.transaction(EVERYTHING) as tx:
         theirs: datetime = (await tx.connection.fetch("SELECT clock_timestamp()")).one()[0]
     difference = abs(datetime.now(UTC) - theirs)
-    if difference > CLOCK_TOLERANCE:
+    if difference > MAX_CLOCK_DIFFERENCE:
         seconds = f"{difference.total_seconds():.0f} s"
         raise ValueError(f"differs from the database's by {seconds}: set up time synchronisation")
     return "agrees with the database's"

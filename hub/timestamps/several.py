@@ -25,7 +25,7 @@ class Warnings(Protocol):
 
 
 # `qianda doctor` reports a clock that differs by more.
-CLOCK_TOLERANCE = timedelta(seconds=5)
+MAX_CLOCK_DIFFERENCE = timedelta(seconds=5)
 
 
 class SeveralTimestamps:
@@ -68,7 +68,7 @@ class SeveralTimestamps:
             try:
                 said = _time_in(await service.timestamp(hashlib.sha256(b"are you there").digest()))
                 difference = said - min(max(said, asked_at), self._clock())
-                if abs(difference) > CLOCK_TOLERANCE:
+                if abs(difference) > MAX_CLOCK_DIFFERENCE:
                     seconds = f"{difference.total_seconds():+.0f} s"
                     failures.append(f"{name}: its clock differs from ours by {seconds}: set up time synchronisation")
             except TimestampUnavailable as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from cryptography import x509
 
-from hub.authorities import CertificateStatus, Revoked
+from hub.authorities import CLOCK_TOLERANCE, CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
 from hub.errors import CertificateNotBegun, CertificateRevoked, QiandaError, UnreadableFile
 from hub.lifecycle.evidence.make_package import BegunPackage
@@ -30,9 +30,6 @@ from hub.store.sealing.seals import opening_of_contract_seals
 from hub.store.signing.issued_certificates import opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
-
-# If the clocks of an authority and the hub differ by no more than this, the hub waits: nobody has to correct a clock.
-CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -241,5 +238,5 @@ def check_has_begun(certificate: bytes, now: datetime) -> None:
     """
     begins = x509.load_der_x509_certificate(certificate).not_valid_before_utc
     if now < begins:
-        soon = begins - now <= CLOCK_TOLERANCE
+        soon = begins - now <= CLOCK_TOLERANCE  # the hub waits: nobody has to correct a clock
         raise CertificateNotBegun(f"it begins at {begins:%Y-%m-%d %H:%M} UTC", soon=soon)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.authorities.builtin import CLOCK_TOLERANCE as BACKDATED
+from hub.authorities import CLOCK_TOLERANCE
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal
 from hub.model.contract.contract import ContractState
@@ -43,7 +43,7 @@ async def test_a_few_minutes_are_waited_for_and_nobody_is_told() -> None:
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
         guardian = await ready_to_sign(running, contract)
-        clock.moment -= BACKDATED + timedelta(minutes=3)
+        clock.moment -= CLOCK_TOLERANCE + timedelta(minutes=3)
         await guardian.accept(await guardian.prepare())
         await work_off(running)
         assert (await contract_now(running, contract)).stuck_reason == "certificate-not-begun"
