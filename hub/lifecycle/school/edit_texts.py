@@ -148,11 +148,15 @@ async def submit(services: Services, editor: Actor, place: TextPlace, label: str
     )
 
 
-async def approve(services: Services, editor: Actor, place: TextPlace, label: str, revision: int) -> TextVersion:
+async def approve(services: Services, editor: Actor, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     """Put a submitted version into force. Raises as `approve_text` and `check_text` do."""
     await _check_at(services, editor, place, label)  # courses and providers may have changed since it was submitted
     approved = await _move(
-        services, editor, (place, label), "text-approved", lambda it, at: approve_text(it, revision, editor.name, at)
+        services,
+        editor,
+        (place, label),
+        "text-approved",
+        lambda it, at: approve_text(it, edit.revision, editor.name, at),
     )
     if place.kind is TextKind.MESSAGE:
         async with services.database.transaction(editor.scope) as tx:
@@ -167,10 +171,14 @@ async def send_back(services: Services, editor: Actor, place: TextPlace, label: 
     )
 
 
-async def discard(services: Services, editor: Actor, place: TextPlace, label: str, revision: int) -> TextVersion:
+async def discard(services: Services, editor: Actor, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
     """Discard a version that is not needed any more. Raises as `discard_text` does."""
     return await _move(
-        services, editor, (place, label), "text-discarded", lambda it, at: discard_text(it, revision, editor.name, at)
+        services,
+        editor,
+        (place, label),
+        "text-discarded",
+        lambda it, at: discard_text(it, edit.revision, editor.name, at),
     )
 
 

@@ -86,7 +86,8 @@ class ChatCallbacks:
             log.warning("callback refused", chat=name, reason=str(error))
             report_event(request, SecurityEvent.CALL_REFUSED, chat=name)
             raise AccessDenied from None
-        return _response(asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked))
+        reply = asked if isinstance(asked, Reply) else await self._answer(hub, name, chat, asked)
+        return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
     async def _answer(self, hub: Hub, name: str, chat: Chat, question: ChatQuestion) -> Reply:
         text = await answer_chat_question(hub.services, name, question.person, question.text)
@@ -103,7 +104,3 @@ async def _call(request: web.Request) -> ChatRequest:
     body = await read_limited(request.content, MAX_CALL_BYTES, lambda _: ForgedQuestion("the request is too large"))
     headers = {name.lower(): value for name, value in request.headers.items()}
     return ChatRequest(request.method, dict(request.query), headers, body)
-
-
-def _response(reply: Reply) -> web.Response:
-    return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)

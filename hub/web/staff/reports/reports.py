@@ -107,7 +107,9 @@ async def show_reports(visit: StaffVisit, problem: QiandaError | None = None) ->
         spends=spends,
         costs=sum_costs(spends),
         undelivered=list_undelivered(report.messages),
-        lengths=[(days, link_to(HERE, query, _last_days(days, today))) for days in LENGTHS],
+        lengths=[
+            (days, link_to(HERE, query, {"from": today - timedelta(days=days - 1), "until": today})) for days in LENGTHS
+        ],
         link=lambda **changes: link_to(HERE, query, changes),
         table=lambda name, form: link_to(f"{HERE}/table", query, {"table": name, "form": form}),
         time=lambda took: format_time(took, say.lang) if took is not None else "–",
@@ -194,10 +196,6 @@ def _chart(report: Report, say: labels.Speech) -> str:
 
 def list_providers(visit: StaffVisit) -> dict[str, ProviderSettings]:
     return {each.name: each.settings for each in visit.services.messaging.router.providers}
-
-
-def _last_days(days: int, today: date) -> dict[str, object]:
-    return {"from": today - timedelta(days=days - 1), "until": today}
 
 
 # ---- the weekly mail

@@ -23,17 +23,19 @@ from hub.lifecycle.school.read_texts import (
     try_template,
     with_entered,
 )
+from hub.lifecycle.services import Services
 from hub.model.contract.own_document import OWN_TEMPLATE
 from hub.model.messaging.message import MessageTemplates, Purpose
 from hub.model.school.text_version import TextEdit, TextKind, TextState, TextVersion
 from hub.model.staff.roles import Permission
+from hub.model.staff.scope import Actor
 from hub.web.pages.files import data_url
 from hub.web.staff.actors import names_of
 from hub.web.staff.contract.issuing import limit_previews
 from hub.web.staff.forms import Entered, read_number, without_unprintable
 from hub.web.staff.messaging.messages import preview_purpose
 from hub.web.staff.render import carry_out, problem_words, show, speech
-from hub.web.staff.staff.access import StaffVisit
+from hub.web.staff.staff.access import Handler, StaffVisit
 
 ROOT = "/staff/texts"
 NOTE, REVISION = "note", "revision"
@@ -218,31 +220,17 @@ async def save(visit: StaffVisit) -> web.StreamResponse:
     raise web.HTTPSeeOther(_address(place, label, said, entered))
 
 
-def _act(
-    do: Callable[[StaffVisit, TextPlace, str, TextEdit], Awaitable[TextVersion]], said: str
-) -> Callable[[StaffVisit], Awaitable[web.StreamResponse]]:
+def _act(verb: Callable[[Services, Actor, TextPlace, str, TextEdit], Awaitable[TextVersion]], said: str) -> Handler:
     async def act(visit: StaffVisit) -> web.StreamResponse:
         entered, place, label = await _entered(visit), _place(visit), visit.request.match_info["version"]
-        done = do(visit, place, label, entered.edit)
+        done = verb(visit.services, visit.person, place, label, entered.edit)
         return await carry_out(done, _address(place, label, said), partial(_show_version, visit, None))
 
     return act
 
 
-async def _approve(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
-    return await edit_texts.approve(visit.services, visit.person, place, label, edit.revision)
-
-
-async def _send_back(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
-    return await edit_texts.send_back(visit.services, visit.person, place, label, edit)
-
-
-async def _discard(visit: StaffVisit, place: TextPlace, label: str, edit: TextEdit) -> TextVersion:
-    return await edit_texts.discard(visit.services, visit.person, place, label, edit.revision)
-
-
-approve, send_back = _act(_approve, "text-approved"), _act(_send_back, "text-sent-back")
-discard = _act(_discard, "text-discarded")
+approve, send_back = _act(edit_texts.approve, "text-approved"), _act(edit_texts.send_back, "text-sent-back")
+discard = _act(edit_texts.discard, "text-discarded")
 
 
 # ---- reading what was asked

@@ -52,7 +52,8 @@ async def add(visit: StaffVisit) -> web.Response:
     try:
         if not visit.scope.covers(form["campus"]):
             raise BadInput(f"there is no campus {form['campus']}", field="campus")
-        terms = KeyTerms(_scopes(form["scopes"]), end_of_day(read_day(form["expires"], "expires"), visit.zone))
+        scopes = frozenset(scope for scope in KeyScope if scope in form["scopes"].split())
+        terms = KeyTerms(scopes, end_of_day(read_day(form["expires"], "expires"), visit.zone))
         _check_seal_scopes(visit, terms.scopes)
         secret = await api_keys.add_key(visit.services, form["name"], form["campus"], visit.actor, terms)
     except QiandaError as problem:
@@ -89,11 +90,6 @@ def _check_seal_scopes(visit: StaffVisit, scopes: AbstractSet[KeyScope]) -> None
     """Refuse scopes for seals that this account may not give. Raises BadInput."""
     if scopes & SEAL_SCOPES and not visit.may(Permission.USE_SEAL):
         raise BadInput("only somebody who may use the seal gives a key for it", field="scopes")
-
-
-def _scopes(words: str) -> frozenset[KeyScope]:
-    """Return the scopes with these names; none if no name was ticked."""
-    return frozenset(scope for scope in KeyScope if scope in words.split())
 
 
 async def _form(visit: StaffVisit) -> Entered:

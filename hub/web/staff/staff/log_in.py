@@ -104,7 +104,8 @@ async def enter_code(request: web.Request) -> web.StreamResponse:
 
 
 async def leave(request: web.Request) -> web.StreamResponse:
-    await _end(request)
+    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
+        await tx.accounts.end_session(cookie(request, COOKIE))
     response = web.HTTPSeeOther("/staff/login")
     response.del_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
     raise response
@@ -151,11 +152,6 @@ def choose_life(request: web.Request, *, pending: bool = False, by_provider: boo
     if pending:
         return PENDING_LIFE
     return timedelta(minutes=request.app[HUB].settings.oidc.session_minutes) if by_provider else SESSION_LIFE
-
-
-async def _end(request: web.Request) -> None:
-    async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
-        await tx.accounts.end_session(cookie(request, COOKIE))
 
 
 def with_cookie(response: web.HTTPSeeOther, secret: str, life: timedelta) -> web.HTTPSeeOther:
