@@ -8,28 +8,15 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.documents.contract.wording import day
-from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.staff.accounts import StaffTask
 from hub.web.http.problems import known_problems
 from hub.web.pages.i18n import Translate
-from hub.web.staff.bulk_labels import (
-    BULK,
-    BULK_DONE,
-    BULK_KINDS,
-    MANY,
-    MANY_DONE,
-    NO_CODE,
-    NO_FILE,
-    TASK_FIELDS,
-    TASK_OUTCOMES,
-)
-from hub.web.staff.enrolment_labels import ENROLMENTS, ISSUED, KEPT, NOT_ISSUED
-from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES, PERSON_PARTS
-from hub.web.staff.policy_labels import POLICY_GROUPS, POLICY_HINTS, POLICY_KEYS, POLICY_NOTHING
-from hub.web.staff.record_labels import COPY_ROLES, CUSTODIES, RECORDS, REVEAL_CHOICES
-from hub.web.staff.report_labels import MAIL_STATES, REASONS
-from hub.web.staff.seal_labels import SEAL_FIELDS, SEAL_LABELS
-from hub.web.staff.text_labels import TEXT_FIELDS, TEXT_LABELS
+from hub.web.staff.bulk_labels import TASK_FIELDS
+from hub.web.staff.policy_labels import POLICY_KEYS
+from hub.web.staff.record_labels import COPY_ROLES
+from hub.web.staff.report_labels import REASONS
+from hub.web.staff.seal_labels import SEAL_FIELDS
+from hub.web.staff.text_labels import TEXT_FIELDS
 
 STATES = {
     "DRAFT": "draft",
@@ -272,16 +259,6 @@ POSTER_MODE_HINTS = {
     "contract": "The contract is drawn from the course, and is read and signed there and then.",
     "ask": "You get a task; the contract goes out when you issue it.",
 }
-ALL: tuple[Mapping[str, str], ...] = (
-    ENROLMENTS, ISSUED, KEPT, NOT_ISSUED,
-    STATES, TASKS, ROLES, CHANNELS, SHAPES, DELIVERIES, PURPOSES, STEPS, DOORS, TASK_KINDS, ALERTS, RECORDS, CUSTODIES,
-    LEDGER, LEDGER_REASONS, NEXT_WAYS, POLICY_NOTHING, POLICY_KEYS, POLICY_HINTS, YES, MANY, MANY_DONE,
-    {group: group for group in POLICY_GROUPS},
-    BULK, BULK_DONE, BULK_KINDS, NO_CODE, NO_FILE, TASK_OUTCOMES,
-    VERSIONS, FIELDS, POSTERS, POSTER_MODES, POSTER_MODE_HINTS, PLATFORMS, KEYS_HELD, REVOCATIONS,
-    STUCK, LIMITS, COPY_ROLES, REVEAL_CHOICES, STAFF_ROLES, STAFF_ROLE_HINTS, SCHOOL_KINDS, KEY_SCOPE_NAMES, KEY_SCOPES,
-    PERSON_PARTS, REASONS, MAIL_STATES, *SEAL_LABELS, *TEXT_LABELS,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

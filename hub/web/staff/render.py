@@ -16,7 +16,17 @@ from hub.model.staff.roles import Permission
 from hub.web.http.problems import known_problems, status_of
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page, translator
-from hub.web.staff import labels, seal_labels, text_labels
+from hub.web.staff import (
+    bulk_labels,
+    enrolment_labels,
+    labels,
+    person_labels,
+    policy_labels,
+    record_labels,
+    report_labels,
+    seal_labels,
+    text_labels,
+)
 from hub.web.staff.problem_words import say_detail
 from hub.web.staff.staff.access import StaffVisit
 
@@ -72,6 +82,12 @@ SAID = {
     "seal-applied": "Applied for. Two other people have to approve it now.",
     "seal-done": "Done. It is in the school's record.",
 }
+_LABELS = (
+    bulk_labels, enrolment_labels, labels, person_labels, policy_labels, record_labels, report_labels, seal_labels,
+    text_labels,
+)  # fmt: skip
+# All tables of labels by their names, for the templates: `words.STATES`.
+WORDS = {name: table for module in _LABELS for name, table in vars(module).items() if name.isupper()}
 # Marks that are as wide as a letter: no space follows them.
 FULL_WIDTH = ("：", "。", "；", "！", "？", "”", "）")
 
@@ -94,9 +110,8 @@ async def show(
     known: dict[str, Any] = {
         "visit": visit,
         "say": spoken,
-        "words": labels,
-        "seal_words": seal_labels,
-        "text_words": text_labels,
+        "words": WORDS,
+        "fault_text": seal_labels.fault_text,
         "id_types": list(IdType),
         "may": lambda name: visit.may(Permission(name)),
         "open_tasks": open_tasks,

@@ -72,17 +72,6 @@ SEAL_FIELDS = {
     "certificate": "certificate",
     "seal": "seal",
 }
-SEAL_LABELS = (
-    SEAL_KINDS,
-    SEAL_KIND_HINTS,
-    SEAL_STATES,
-    SEAL_NEXT,
-    GRANTEE_KINDS,
-    USE_OUTCOMES,
-    USE_REFUSALS,
-    KEY_CUSTODIES,
-    SEAL_FIELDS,
-)
 
 
 def fault_text(reason: str, language: str) -> str | None:

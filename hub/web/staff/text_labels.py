@@ -50,4 +50,3 @@ DEMANDS = {
     "words": "Words of the layout",
     "asks": "What the signer fills in or attaches",
 }
-TEXT_LABELS = (DEMANDS, TEXT_STATES, TEXT_NEXT, TEXT_PARTS, SAMPLE_STUDENTS, CLAUSE_MARKS, TEXT_FIELDS)

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
 
 import pytest
 
 from hub.lifecycle.reminders.bulk_remind import BulkOutcome
 from hub.model.board.bulk_act import BulkKind, BulkVerdict
+from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import PACKED
+from hub.web import staff
 from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.board import dashboard
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
+from hub.web.staff.policy_labels import POLICY_GROUPS
 from tests.unit.reminders.test_policy import TOO_MUCH
 from tests.web.page_texts import texts_of
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
+# Tables of something else than labels: settings, kinds of tasks, keys of a policy, shapes of sentences.
+NO_TEXTS = {"LIMIT_SETTINGS", "APPROVALS", "ALL_OWN_WORDS", "THEN_OWN_WORDS", "POLICY_GROUPS", "WHY_KEPT"}
 
 
 def catalogues() -> Catalogues:
     return Catalogues.read(PACKED / "templates" / "languages")
 
 
+def test_the_pages_get_the_labels_of_every_module() -> None:
+    modules = [name for _, name, _ in iter_modules(staff.__path__) if name.endswith("labels")]
+    tables = [name for each in modules for name in vars(import_module(f"hub.web.staff.{each}")) if name.isupper()]
+    assert len(modules) > 5 and set(tables) == set(render.WORDS)
+
+
 def test_every_text_is_translated() -> None:
     known = catalogues().texts["zh"]
-    texts = {text for kind in labels.ALL for text in kind.values()}
+    words: dict[str, Any] = {name: table for name, table in render.WORDS.items() if name not in NO_TEXTS}
+    texts = {text for table in words.values() for text in table.values()}
+    texts |= {*POLICY_GROUPS, *SCHOOL_KINDS.values()}
     texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL, *render.SAID.values()}
     for folder in ("staff", "demo"):
         for page in (PACKED / "templates" / "pages" / folder).rglob("*.html"):
