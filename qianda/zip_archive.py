@@ -18,7 +18,7 @@ from enum import Enum, auto
 from itertools import pairwise
 
 STORED, DEFLATED = 0, 8
-MAX_NAME_BYTES = 512
+MAX_NAME_BYTES, MAX_NAME_PARTS = 512, 40
 # About the highest ratio that Deflate can reach. Small members may have any ratio.
 MAX_RATIO, RATIO_COUNTS_FROM = 1032, 1 << 20
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -262,7 +262,8 @@ def _check_names(names: Sequence[str]) -> None:
     for name in names:
         path = name.removesuffix("/")
         parts = path.split("/")
-        if not path or len(name.encode()) > MAX_NAME_BYTES or any(part in ("", ".", "..") for part in parts):
+        too_long = len(name.encode()) > MAX_NAME_BYTES or len(parts) > MAX_NAME_PARTS
+        if not path or too_long or any(part in ("", ".", "..") for part in parts):
             raise UnreadableZip(ZipFault.NAME_REFUSED, repr(name)[:80])
         if any(part != part.strip(" .") for part in parts) or any(sign in '\\:*?"<>|' for sign in name):
             raise UnreadableZip(ZipFault.NAME_REFUSED, repr(name)[:80])

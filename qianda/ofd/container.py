@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from qianda import sm2
 from qianda.ofd import NotAnOfd, OfdTooLarge
 from qianda.zip_archive import UnreadableZip, ZipFault, ZipMember, ZipRules, check_no_pdf, read_members
 
@@ -39,6 +40,7 @@ class OfdContainer(Mapping[str, ZipMember]):
         except UnreadableZip as error:
             raise _said(error) from error
         self._unpacked: dict[str, bytes] = {}
+        self._hashes: dict[str, bytes] = {}
 
     def __getitem__(self, name: str) -> ZipMember:
         return self._members[name]
@@ -59,6 +61,12 @@ class OfdContainer(Mapping[str, ZipMember]):
             except UnreadableZip as error:
                 raise _said(error) from error
         return self._unpacked[name]
+
+    def sm3(self, name: str) -> bytes:
+        """Return the SM3 of a member, which is cached, because every signature names it. Raises NotAnOfd, NoSm2."""
+        if name not in self._hashes:
+            self._hashes[name] = sm2.sm3(self.read(name))
+        return self._hashes[name]
 
 
 def _said(error: UnreadableZip) -> NotAnOfd:

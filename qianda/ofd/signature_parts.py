@@ -20,6 +20,7 @@ MAX_SIGNATURES: Final = 100
 MAX_REFERENCES: Final = 10_000
 SEAL, SIGN = "Seal", "Sign"
 _LISTED: Final = ("MaxSignId", "Signature")
+_SIGNATURE_PARTS: Final = {"SignedInfo", "SignedValue"}
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ def _read_signature(container: OfdContainer, listed: str, entry: Element) -> Sig
     value = text_of(root, "SignedValue")
     if local_name(root) != "Signature" or info is None or not value:
         raise NotAnOfd(f"{member}: no signature")
+    # No earlier signature covers it. So it must not also be something else, for example a page.
+    if not {local_name(each) for each in root} <= _SIGNATURE_PARTS:
+        raise NotAnOfd(f"{member}: more than a signature")
     seal = only_child(info, "Seal")
     seal_location = text_of(seal, "BaseLoc") if seal is not None else ""
     provider = only_child(info, "Provider")

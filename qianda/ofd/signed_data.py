@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from asn1crypto import core, x509
+from asn1crypto import core, parser, x509
 
 from qianda import der
 from qianda.cms_parts import NULL, object_identifier
-from qianda.ofd import NotAnOfd
+from qianda.ofd import NotAnOfd, OfdTooLarge
 from qianda.ofd.moments import read_moment
 from qianda.sm2 import CURVE_OID, SIGNATURE_OID, SM3_OID
 
@@ -28,6 +28,7 @@ CONTENT_TYPE, MESSAGE_DIGEST, SIGNING_TIME = "1.2.840.113549.1.9.3", "1.2.840.11
 _SM2_NAMES: Final = frozenset(map(object_identifier, (SIGNATURE_OID, "1.2.156.10197.1.301.1", CURVE_OID)))
 
 
+MAX_CERTIFICATES: Final = 200  # in a value or a seal
 _VERSION: Final = der.encode(der.INTEGER, b"\1")
 _SM3: Final = object_identifier(SM3_OID)
 # Programs omit the parameters, or write NULL.
@@ -124,6 +125,7 @@ def read_signed_data(data: bytes) -> PlainValue:
     if len(signed["signers"]) != 1:
         raise NotAnOfd("a signature value of several signers")
     signer = signed["signers"][0]
+    check_count(signed["certificates"].contents or b"")
     certificates = tuple(one.dump() for one in signed["certificates"])
     certificate = _certificate_of(signer["signer"], certificates)
     _check_head(signed, signer)
@@ -138,6 +140,16 @@ def read_signed_data(data: bytes) -> PlainValue:
         signature=signer["signature"].native,
         moment=moment,
     )
+
+
+def check_count(listed: bytes) -> None:
+    """Check that a list has few elements, without reading them: a small file can hold millions. Raises OfdTooLarge."""
+    for _ in range(MAX_CERTIFICATES):
+        if not listed:
+            return
+        listed = listed[parser.peek(listed) :]
+    if listed:
+        raise OfdTooLarge(f"more than {MAX_CERTIFICATES} certificates")
 
 
 def _check_head(signed: Any, signer: Any) -> None:

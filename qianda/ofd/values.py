@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from asn1crypto import core
 
-from qianda.ofd import NotAnOfd
+from qianda.ofd import NotAnOfd, OfdTooLarge
 from qianda.ofd.moments import read_moment
 from qianda.ofd.seal_syntax import (
     CertificateDigestList,
@@ -21,9 +21,10 @@ from qianda.ofd.seal_syntax import (
     SealSignatureV1,
     SealV1,
 )
-from qianda.ofd.signed_data import PlainValue, read_signed_data
+from qianda.ofd.signed_data import PlainValue, check_count, read_signed_data
 
 VERSIONS: Final = (1, 4, 5)
+MAX_VALUE_BYTES: Final = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class SignatureValue(PlainValue):
 def read_value(data: bytes, name: str) -> SignatureValue:
     """Read a signature's value. Its kind is not taken from the list of signatures. Raises NotAnOfd, which names the
     member."""
+    if len(data) > MAX_VALUE_BYTES:
+        raise OfdTooLarge(f"{name}: a signature value of more than {MAX_VALUE_BYTES >> 20} MiB")
     try:
         first = _first_part(data)
         if isinstance(first, core.ObjectIdentifier):
@@ -76,6 +79,8 @@ def read_value(data: bytes, name: str) -> SignatureValue:
 
 def read_seal(data: bytes, name: str) -> ElectronicSeal:
     """Read a seal of any version. Raises NotAnOfd, which names the member."""
+    if len(data) > MAX_VALUE_BYTES:
+        raise OfdTooLarge(f"{name}: a seal of more than {MAX_VALUE_BYTES >> 20} MiB")
     try:
         version = int(SealInfo.load(_first_part(data).dump())["header"]["version"].native)
         return _seal_v1(SealV1.load(data, strict=True)) if version == 1 else _seal(EncodedSeal.load(data, strict=True))
@@ -87,7 +92,8 @@ def read_seal(data: bytes, name: str) -> ElectronicSeal:
 
 def _read_sealed(data: bytes) -> SignatureValue:
     value = SealSignature.load(data, strict=True)
-    to_sign = value["to_sign"]
+    to_sign, timestamp = value["to_sign"], value["timestamp"].native
+    _check_parts(data, 4 if timestamp is None else 5)
     return SignatureValue(
         certificate=value["certificate"].native,
         others=(),
@@ -97,12 +103,13 @@ def _read_sealed(data: bytes) -> SignatureValue:
         signature=_bits(value["signature"]),
         moment=_moment(to_sign["time"]),
         seal=_seal(to_sign["seal"]),
-        timestamp=_bits(value["timestamp"]) if value["timestamp"].native is not None else None,
+        timestamp=None if timestamp is None else _bits(value["timestamp"]),
     )
 
 
 def _read_sealed_v1(data: bytes) -> SignatureValue:
     value = SealSignatureV1.load(data, strict=True)
+    _check_parts(data, 2)
     to_sign = value["to_sign"]
     noted = _bits(to_sign["time"])
     # The bits hold either a time as text, or an RFC 3161 timestamp.
@@ -119,6 +126,12 @@ def _read_sealed_v1(data: bytes) -> SignatureValue:
     )
 
 
+def _check_parts(data: bytes, count: int) -> None:
+    """Check that nothing follows the signature. No signature would cover it, and asn1crypto does not look at it."""
+    if len(core.Sequence.load(data, strict=True)) != count:
+        raise NotAnOfd("a signature value with more than its parts")
+
+
 def _moment_in_bits(noted: bytes) -> datetime | None:
     """Return the time in the bits, which may or may not have the DER tag of a time."""
     if noted[:1] in (b"\x17", b"\x18") and noted[1:2] == bytes((len(noted) - 2,)):
@@ -129,6 +142,7 @@ def _moment_in_bits(noted: bytes) -> datetime | None:
 def _seal(seal: Any) -> ElectronicSeal:
     parts = seal["info"].dump(), seal["certificate"].dump(), seal["algorithm"].dump()
     listed = SealProperty.load(seal["info"]["property"].dump(), strict=True)
+    check_count(listed["certificates"].parse().contents)
     if listed["list_type"].native == 1:
         certificates, hashes = CertificateList.load(listed["certificates"].dump(), strict=True).native, ()
     else:
@@ -141,6 +155,7 @@ def _seal_v1(seal: Any) -> ElectronicSeal:
     made = seal["made"]
     parts = seal["info"].dump(), made["certificate"].dump(), made["algorithm"].dump()
     listed = SealPropertyV1.load(seal["info"]["property"].dump(), strict=True)
+    check_count(listed["certificates"].contents)
     return _whole(seal, listed, (tuple(listed["certificates"].native), ()), (made, _maker_bytes(parts)))
 
 

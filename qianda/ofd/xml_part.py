@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 from xml.etree import ElementTree
 
-from qianda.ofd import NotAnOfd
+from qianda.ofd import NotAnOfd, OfdTooLarge
 
 NAMESPACE: Final = "http://www.ofdspec.org/2016"
 MAX_DEPTH: Final = 200
+# Far more than a page or 10,000 references need. Small parts can make many elements, and a small file large parts.
+MAX_XML_BYTES: Final = 8 << 20
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -33,7 +35,9 @@ class _Builder(ElementTree.TreeBuilder):
 
 
 def read_xml(data: bytes, name: str) -> ElementTree.Element:
-    """Return the root element of a part. Raises NotAnOfd, which names the part."""
+    """Return the root element of a part. Raises NotAnOfd, OfdTooLarge; both name the part."""
+    if len(data) > MAX_XML_BYTES:
+        raise OfdTooLarge(f"{name}: more than {MAX_XML_BYTES >> 20} MiB of XML")
     parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - see the import
     try:
         parser.feed(data)

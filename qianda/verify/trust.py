@@ -62,7 +62,11 @@ class Trust:
         Without this check anybody with a certificate of the same authority could make "the organisation's" seal.
         Whether the authority is trusted is checked with the chain.
         """
-        return has_policy(certificate, SEAL_POLICY_OID) or any(one.dump() == certificate.dump() for one in self.seals)
+        return has_policy(certificate, SEAL_POLICY_OID) or self.pins_seal(certificate)
+
+    def pins_seal(self, certificate: x509.Certificate) -> bool:
+        """Return whether exactly this certificate was named as that of a seal, or of a maker of seals."""
+        return any(one.dump() == certificate.dump() for one in self.seals)
 
     def is_trial(self, certificate: x509.Certificate, others: Iterable[x509.Certificate] = ()) -> bool:
         """Return whether the certificate, or one above it, states that it is for trial and internal use."""

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from hub.errors import BadInput
+from qianda import der
 from qianda.ofd.container import OfdContainer
 from qianda.ofd.signature_parts import read_document
 from qianda.verify import UnreadableDocument, verify_bytes
@@ -78,6 +79,28 @@ async def test_a_list_of_signatures_holds_nothing_else(who: Identities, sealed: 
         listed = members_of(sealed)[name].replace(b"</ofd:Signatures>", more + b"</ofd:Signatures>")
         with pytest.raises(UnreadableDocument, match="more than a list"):
             verify_bytes(with_members(sealed, **{name: listed}), who.trust)
+
+
+def test_the_description_of_a_signature_is_no_page_as_well(who: Identities, sealed: bytes) -> None:
+    """A page that does not exist yet could appear with the last signature, which those before do not cover."""
+    name = "Doc_0/Signs/Sign_1/Signature.xml"
+    described = members_of(sealed)[name].replace(
+        b"</ofd:Signature>", b"<ofd:Content><ofd:Layer ID='9'/></ofd:Content></ofd:Signature>"
+    )
+    with pytest.raises(UnreadableDocument, match="more than a signature"):
+        verify_bytes(with_members(sealed, **{name: described}), who.trust)
+
+
+@pytest.mark.parametrize("version", [1, 4, 5])
+async def test_nothing_follows_the_signature_in_a_sealed_value(who: Identities, version: int) -> None:
+    file = await foreign_ofd(plain_ofd(), who, Habits(version=version))
+    name = "Doc_0/Signs/Sign_9/SignedValue.dat"
+    value, trust = der.read(members_of(file)[name]), who.trust
+    assert not verify_bytes(file, trust).failed
+    for more in (b"\x05\0", value.children(der.SEQUENCE)[-1].whole, b"\xa1\0"):
+        longer = der.encode(der.SEQUENCE, value.content + more)
+        report = verify_bytes(with_members(file, **{name: longer}), trust)
+        assert any("more than its parts" in answer.reason.en for answer in report.document)
 
 
 @pytest.mark.parametrize("comment", [b"", b"<!-- %b-->" % PDF], ids=["an extra field", "a comment in XML"])

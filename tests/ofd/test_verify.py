@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import x509
 
 from hub.documents.ofd.seal import finish_seal, seal_info
 from qianda.verify import Word, verify_bytes
@@ -129,6 +130,29 @@ async def test_a_seal_that_a_person_made_for_themselves_fails(who: Identities) -
     forger = dataclasses.replace(who, seal=forged, seal_key=who.signer_key, seal_certificate=who.signer_certificate)
     report = verify_bytes(await forger.sealed(plain_ofd()), who.trust)
     assert "The maker of the seal is unknown" in reason(report, Element.OWNED)
+
+
+@pytest.mark.parametrize("listed", ["seal_certificate", "signer_certificate"])
+async def test_an_organisation_cannot_make_the_seal_of_another(who: Identities, listed: str) -> None:
+    """Its authority states that it may seal, not that it may make seals. The name of a seal is its maker's."""
+    key, own = (who.seal_key if listed == "seal_certificate" else who.signer_key), getattr(who, listed)
+    new = dataclasses.replace(who.new_seal, maker=who.seal_certificate, certificates=(own,), name="另一学校合同专用章")
+    info = seal_info(new)
+    forged = finish_seal(new, info, await who.seal_key.sign(info))
+    forger = dataclasses.replace(who, seal=forged, seal_key=key, seal_certificate=own)
+    file = await forger.sealed(plain_ofd())
+    assert "The maker of the seal is unknown" in reason(verify_bytes(file, who.trust), Element.OWNED)
+    pinned = dataclasses.replace(who.trust, seals=(x509.Certificate.load(who.seal_certificate),))
+    assert not verify_bytes(file, pinned).failed
+
+
+async def test_nobody_seals_with_what_is_not_made_yet(who: Identities) -> None:
+    """A seal is valid from a day on that its maker chooses, also one long before it was made."""
+    for created, failed in (("20261128010000Z", False), ("20261129010000Z", True)):
+        file = await foreign_ofd(plain_ofd(), who, Habits(life=(created, "20260101000000Z", "20401231235959Z")))
+        report = verify_bytes(file, who.trust)
+        assert report.failed == failed
+    assert "outside the seal's life from 2026-11-28" in reason(report, Element.OWNED)
 
 
 async def test_a_seal_that_its_maker_did_not_sign_fails(who: Identities) -> None:

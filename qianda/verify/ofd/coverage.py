@@ -41,7 +41,7 @@ def has_hidden_signature(container: OfdContainer, document: DocumentParts) -> bo
 
 
 def _same(container: OfdContainer, reference: CoveredMember) -> bool:
-    return sm2.sm3(container.read(reference.member)) == reference.value
+    return container.sm3(reference.member) == reference.value
 
 
 def _exempt(document: DocumentParts) -> frozenset[str]:

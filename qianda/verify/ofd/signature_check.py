@@ -78,7 +78,7 @@ def _value_faults(
     """Yield the faults of the signature itself: kind, hash, value, and the seal in it."""
     if part.kind and (part.kind == SEAL) != (value.seal is not None):
         yield reasons.KIND_WRONG
-    if value.data_hash != sm2.sm3(container.read(part.member)):
+    if value.data_hash != container.sm3(part.member):
         yield reasons.INFO_ALTERED
     if value.algorithm != sm2.SIGNATURE_OID:
         yield shared.ALGORITHM_UNKNOWN
@@ -135,13 +135,14 @@ def _may_use(seal: ElectronicSeal, certificate: x509.Certificate) -> bool:
 def _seal_faults(seal: ElectronicSeal, trust: Trust, moment: datetime) -> Iterator[Reason]:
     """Yield the faults of the seal's validity and its maker. Without a known maker, anybody with a certificate could
     make "the organisation's" seal."""
-    if not seal.valid_from <= moment <= seal.valid_until:
-        yield reasons.SEAL_EXPIRED.about(time=_said(moment), start=_said(seal.valid_from), end=_said(seal.valid_until))
+    start = max(seal.valid_from, seal.created - MAX_DIFFERENCE)  # nobody can seal with what is not made yet
+    if not start <= moment <= seal.valid_until:
+        yield reasons.SEAL_EXPIRED.about(time=_said(moment), start=_said(start), end=_said(seal.valid_until))
     maker = load_certificate(seal.maker)
     if maker is None:
         yield reasons.CERTIFICATE_UNREADABLE
         return
-    if not has_policy(maker, SEAL_MAKER_POLICY_OID) and not trust.is_seal(maker):
+    if not has_policy(maker, SEAL_MAKER_POLICY_OID) and not trust.pins_seal(maker):
         yield reasons.MAKER_UNKNOWN
     # The maker's certificate has to be valid at the time when the seal was made.
     if not maker.not_valid_before <= seal.created <= maker.not_valid_after:
