@@ -15,7 +15,9 @@ from qianda.verify.cms_check import BadCmsSignature, CheckedTimestamp, check_tim
 
 _HASHES = ("sha256", "sha384", "sha512")
 _NO_PARAMETERS = (b"", b"\x05\x00")
-MAX_RECORD_BYTES = 4 << 20
+MAX_RECORD_BYTES = 1 << 20
+# A record is renewed every few years. Without a limit, a small one could have thousands of chains over all files.
+MAX_TIMESTAMPS = 64
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,14 @@ def _checked(
 ) -> tuple[ProvenFiles, list[str]]:
     """Return what the chains prove, and their hash algorithms in the order of use."""
     archived: list[ArchiveTimeStamp] = []
+    digests: dict[str, dict[str, bytes]] = {}  # of the files, by algorithm
     for number, chain in enumerate(sequence):
         # The original bytes: encoding them anew would reorder a timestamp's certificates, and take seconds.
         above = ArchiveTimeStampSequence(list(sequence)[:number]).dump() if number else b""
-        _check_chain(list(chain), files, above, as_group)
+        algorithm = _algorithm_of(chain[0])
+        if algorithm not in digests:
+            digests[algorithm] = {name: hashlib.new(algorithm, content).digest() for name, content in files.items()}
+        _check_chain(list(chain), _leaves(algorithm, digests[algorithm], above), as_group)
         archived += chain
     stamps = [_check_timestamp(one) for one in archived]
     for before, after in pairwise(stamps):
@@ -73,20 +79,19 @@ def _read(record: bytes) -> EvidenceRecord:
         if any(each["parameters"].dump() not in _NO_PARAMETERS for each in read["digest_algorithms"]):
             raise BadPackage(reasons.RECORD_UNREADABLE)
         sequence = read["archive_time_stamp_sequence"]
-        if not len(sequence) or not all(len(chain) for chain in sequence):
+        if not 0 < len(sequence) <= MAX_TIMESTAMPS or not all(len(chain) for chain in sequence):
+            raise BadPackage(reasons.RECORD_UNREADABLE)
+        if sum(len(chain) for chain in sequence) > MAX_TIMESTAMPS:
             raise BadPackage(reasons.RECORD_UNREADABLE)
         return read
     except (ValueError, TypeError, KeyError) as error:
         raise BadPackage(reasons.RECORD_UNREADABLE) from error
 
 
-def _check_chain(chain: Sequence[ArchiveTimeStamp], files: Mapping[str, bytes], above: bytes, as_group: bool) -> None:
-    """Check the hashes of one chain: it has one algorithm, and each timestamp covers the one before it.
-
-    `above`: the DER of the chains before it. The first timestamp of this chain covers it together with each file.
-    """
-    algorithm = _algorithm_of(chain[0])
-    covered = {name: _digest_of(algorithm, content, above) for name, content in files.items()}
+def _check_chain(chain: Sequence[ArchiveTimeStamp], leaves: Mapping[str, bytes], as_group: bool) -> None:
+    """Check the hashes of one chain: it has one algorithm, and each timestamp covers the one before it. `leaves`: what
+    its first timestamp covers."""
+    algorithm, covered = _algorithm_of(chain[0]), leaves
     for number, archived in enumerate(chain):
         lists = [[node.native for node in part] for part in archived["reduced_hashtree"] or ()]
         root = _root(algorithm, lists, covered, as_group and not number)
@@ -96,11 +101,13 @@ def _check_chain(chain: Sequence[ArchiveTimeStamp], files: Mapping[str, bytes], 
         covered = {"timestamp": hashlib.new(algorithm, before).digest()}
 
 
-def _digest_of(algorithm: str, content: bytes, above: bytes) -> bytes:
-    digest = hashlib.new(algorithm, content).digest()
+def _leaves(algorithm: str, digests: Mapping[str, bytes], above: bytes) -> Mapping[str, bytes]:
+    """Return the leaves of the files, by their digests. `above`: the DER of the chains before. The first timestamp of a
+    chain covers it together with each file."""
     if not above:
-        return digest
-    return hashlib.new(algorithm, digest + hashlib.new(algorithm, above).digest()).digest()
+        return digests
+    proven = hashlib.new(algorithm, above).digest()
+    return {name: hashlib.new(algorithm, digest + proven).digest() for name, digest in digests.items()}
 
 
 def _check_timestamp(archived: ArchiveTimeStamp) -> CheckedTimestamp:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,8 @@ from xml.etree import ElementTree
 
 from qianda.evidence import reasons
 from qianda.evidence.reasons import BadPackage
+from qianda.ofd import NotAnOfd
+from qianda.ofd.xml_part import read_xml
 
 ASIC: Final = "http://uri.etsi.org/02918/v1.2.1#"
 XMLDSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -24,7 +25,6 @@ _HASHES: Final = {
     "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
 }
 MAX_MANIFEST_BYTES = 4 << 20
-_PROLOGUE = re.compile(rb"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,15 @@ class Manifest:
 
 def read_manifest(name: str, data: bytes) -> Manifest:
     """Read a manifest. Raises BadPackage."""
-    if len(data) > MAX_MANIFEST_BYTES or _PROLOGUE.search(data):
-        raise _unreadable(name, "a document type, or too long")
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise _unreadable(name, "too long")
     try:
-        # Without a document type there are no entities to expand, and nothing external is fetched.
-        root = ElementTree.fromstring(data)  # noqa: S314
+        root = read_xml(data, name)
         about = [element.attrib["URI"] for element in root.findall(_asic("SigReference"))]
         references = tuple(_reference(element) for element in root.findall(_asic("DataObjectReference")))
-    except (ElementTree.ParseError, KeyError, ValueError, binascii.Error) as error:
+    except NotAnOfd as error:
+        raise _unreadable(name, error.what) from error
+    except (KeyError, ValueError, binascii.Error) as error:
         raise _unreadable(name, type(error).__name__) from error
     if root.tag != _asic("ASiCManifest") or len(about) != 1 or not references:
         raise _unreadable(name, "not an ASiCManifest")

@@ -28,6 +28,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 _CONTENT, _NULL = 0xA0, b"\x05\x00"
 _REQUIRED_ONCE = ("content_type", "message_digest")
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
+SIGNATURE_TIMESTAMP_OID = "1.2.840.113549.1.9.16.2.14"
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 
 
@@ -100,12 +101,7 @@ def read_timestamp(token: bytes) -> CheckedTimestamp:
 
 def signature_timestamp(checked: CheckedCms) -> CheckedTimestamp:
     """Check the timestamp over the signature value, an unsigned attribute. Raises BadCmsSignature, also if missing."""
-    tokens = [
-        value
-        for attribute in checked.signer_info["unsigned_attrs"] or ()
-        if attribute["type"].native == "signature_time_stamp_token"
-        for value in attribute["values"]
-    ]
+    tokens = _unsigned_values(checked, SIGNATURE_TIMESTAMP_OID)
     if not tokens:
         raise BadCmsSignature(reasons.TIME_MISSING)
     if len(tokens) > 1:
@@ -118,12 +114,7 @@ def confirmation(checked: CheckedCms) -> CheckedConfirmation | None:
 
     Raises BadCmsSignature if the confirmation is wrong, or if there are several.
     """
-    values = [
-        value
-        for attribute in checked.signer_info["unsigned_attrs"] or ()
-        if attribute["type"].dotted == CONFIRMATION_OID
-        for value in attribute["values"]
-    ]
+    values = _unsigned_values(checked, CONFIRMATION_OID)
     try:
         if len(values) > 1:
             raise WrongPasskey("there are several")
@@ -132,6 +123,16 @@ def confirmation(checked: CheckedCms) -> CheckedConfirmation | None:
         return check_confirmation(values[0].dump(), checked.to_be_signed, checked.encoded_certificate)
     except WrongPasskey as wrong:
         raise BadCmsSignature(reasons.CONFIRMATION_WRONG.about(what=wrong)) from wrong
+
+
+def _unsigned_values(checked: CheckedCms, kind: str) -> list[Any]:
+    """Return the values of an unsigned attribute. Raises BadCmsSignature if these attributes, which everybody can
+    change, cannot be read."""
+    try:
+        attributes = checked.signer_info["unsigned_attrs"] or ()
+        return [value for one in attributes if one["type"].dotted == kind for value in one["values"]]
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise BadCmsSignature(reasons.CMS_UNREADABLE) from error
 
 
 def _signed_data(contents: bytes) -> cms.SignedData:

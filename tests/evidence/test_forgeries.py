@@ -13,8 +13,9 @@ from io import BytesIO
 import pytest
 
 from hub.documents.evidence.hash_tree import last_timestamp_digest, with_renewed_timestamp
+from qianda import der
 from qianda.evidence import items as package_items
-from qianda.evidence.container import PROOF, PROOF_MANIFEST, open_container
+from qianda.evidence.container import PROOF, PROOF_MANIFEST, SIGNATURE, open_container
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
 from qianda.verify.trust import Trust
@@ -148,9 +149,44 @@ def test_refuses_what_leads_to_a_second_directory(package: SmallPackage) -> None
 def test_refuses_a_manifest_that_asks_for_more() -> None:
     from qianda.evidence.manifest import read_manifest
 
-    for text in (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', b"<a/>", b"", b"<a>" * 100_000):
+    asks = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
+    for text in (asks, b"<a/>", b"", b"<a>" * 100_000):
         with pytest.raises(BadPackage, match="cannot be read"):
             read_manifest("META-INF/ASiCManifest001.xml", text)
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
+def test_refuses_a_document_type_in_any_coding(package: SmallPackage, coding: str) -> None:
+    """The manifest of an evidence record is not signed, so everybody could let its names be those of entities."""
+    items = items_of(package.proven)
+    for entity, refused in ((b"", False), (b'<!DOCTYPE a [<!ENTITY b "c">]>', True)):
+        text = items[PROOF_MANIFEST].replace(b'"UTF-8"?>', b'"%b"?>%b' % (coding.encode(), entity)).decode()
+        file = zipped({**items, PROOF_MANIFEST: text.encode(coding)}.items())
+        assert is_refused(file, package.trust) == refused
+
+
+@pytest.mark.parametrize("more", [b"\x05\0", b"\x30\0", b"\x30\x7f", b"\x30\x04\x06\2\x2a\3"])
+def test_refuses_unsigned_attributes_that_cannot_be_read(package: SmallPackage, more: bytes) -> None:
+    """No signature covers them, so everybody can add some."""
+
+    def longer(element: der.DerElement, path: list[tuple[int, int]]) -> bytes:
+        """Return the element with more at the end of the part to which `path` leads, by tags and numbers."""
+        if not path:
+            return der.encode(element.tag, element.content + more)
+        parts = element.children(element.tag)
+        at, rest = path[0], path[1:]
+        return der.encode(
+            element.tag,
+            b"".join(
+                longer(each, rest) if (number, each.tag) == at else each.whole for number, each in enumerate(parts)
+            ),
+        )
+
+    items = items_of(package.file)
+    unsigned = [(1, 0xA0), (0, 0x30), (4, 0x31), (0, 0x30), (6, 0xA1)]
+    changed = longer(der.read(items[SIGNATURE]), unsigned)
+    assert changed != items[SIGNATURE]
+    assert is_refused(zipped({**items, SIGNATURE: changed}.items()), package.trust)
 
 
 def test_the_manifest_is_signed_as_it_is(package: SmallPackage) -> None:
