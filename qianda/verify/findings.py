@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 # Characters that control a terminal or the direction of a text (Unicode TR 9, 2), invisible ones (TR 36, 3.2), and
-# surrogates, which cannot be encoded.
+# surrogates, which cannot be encoded, and what no XML may contain (XML 1.0, 2.2).
 _CONTROLS = re.compile(
     "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
-    "\u00ad\u034f\u115f\u1160\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\u00ad\u034f\u115f\u1160\u180e\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff"
     "\U000e0000-\U000e007f\ud800-\udfff]"
 )
 

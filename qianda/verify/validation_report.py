@@ -14,7 +14,7 @@ from typing import Final
 from xml.etree import ElementTree as Xml
 
 from qianda.verify.elements import ElementAnswer, VerificationReport
-from qianda.verify.findings import Element, Word
+from qianda.verify.findings import Element, Word, readable
 
 VR: Final = "http://uri.etsi.org/19102/v1.4.1#"
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -115,7 +115,7 @@ def _add_constraints(parent: Xml.Element, answers: Iterable[ElementAnswer]) -> N
 
 
 def _text(parent: Xml.Element, tag: str, content: str) -> None:
-    Xml.SubElement(parent, _vr(tag)).text = content
+    Xml.SubElement(parent, _vr(tag)).text = readable(content)
 
 
 def _moment(moment: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 
 from qianda.verify import verify_bytes
 from qianda.verify.trust import Trust
-from qianda.verify.validation_report import VR, signatures_of, validation_report
+from qianda.verify.validation_report import FAILED, VR, ReportedSignature, signatures_of, validation_report
 from tests.commands import run_command
 from tests.judges import program
 from tests.signing_parts import FinishedParts
@@ -107,3 +108,14 @@ def test_the_command_writes_it_into_a_new_file(contract: FinishedParts, tmp_path
     assert indications(report.read_bytes()) == ["total-passed"] * 3
     again = run_command(words, {"LANG": "C.UTF-8"})
     assert again.returncode == 2 and "report.xml" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["\x1b[2J.pdf", os.fsdecode(b"\xff.pdf"), "\ufffe.pdf", "\uffff", "fdp.\u202eexe"], ids=ascii
+)
+def test_the_report_is_xml_whatever_the_file_and_its_signer_are_called(name: str) -> None:
+    """An altered file stands in the report by its name, and a certificate holds any text."""
+    written = validation_report([ReportedSignature(name, name, None, "00" * 32, FAILED, "FORMAT_FAILURE")], AT)
+    root = ElementTree.fromstring(written)
+    texts = [root.findtext(f".//{{{VR}}}{tag}") for tag in ("DAIdentifier", "OtherInformation")]
+    assert all(text and text.isprintable() and "\ufffd" in text for text in texts)
