@@ -118,9 +118,11 @@ def read_members(data: bytes, rules: ZipRules) -> list[ZipMember]:
     entries = sorted(_central_entries(data, start, count, rules.encodings), key=lambda entry: entry.at)
     _check_names([entry.name for entry in entries])
     _check_limits(entries, rules)
-    ends = [entry.at for entry in entries[1:]] + [start]
-    if (entries[0].at if entries else start) != 0:
+    if not entries:
+        raise _malformed("it has no members")
+    if entries[0].at != 0:
         raise _malformed("bytes that belong to no member")
+    ends = [entry.at for entry in entries[1:]] + [start]
     members = [_member(data, entry, end) for entry, end in zip(entries, ends, strict=True)]
     return [member for member in members if not _is_folder(member)]
 

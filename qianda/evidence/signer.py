@@ -17,6 +17,7 @@ from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
 from qianda.verify.elements import part_of
+from qianda.verify.purpose import is_for_signing
 from qianda.verify.reasons import NO_TRUST
 from qianda.verify.trust import Trust
 
@@ -53,7 +54,7 @@ def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) ->
     except BadCmsSignature as error:
         raise BadPackage(error.reason) from error
     _check_stamp(stamp, trust)
-    if not trust.is_seal(checked.certificate):
+    if not trust.is_seal(checked.certificate) or not is_for_signing(checked.certificate):
         raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="not an organisation's seal"))
     asyncio.run(_check_chain(checked, _revocation_lists(items), trust, stamp.time))
     subject = checked.certificate.subject
@@ -64,17 +65,17 @@ def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) ->
 
 async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], trust: Trust, moment: datetime) -> None:
     """Check that a path leads to a trusted authority, and that no certificate on it was revoked at that moment."""
-    context = ValidationContext(
-        trust_roots=list(trust.authorities),
-        other_certs=list(checked.certificates),
-        crls=lists,
-        moment=moment,
-        allow_fetching=False,
-        revocation_mode="hard-fail",
-    )
     try:
+        context = ValidationContext(
+            trust_roots=list(trust.authorities),
+            other_certs=list(checked.certificates),
+            crls=lists,
+            moment=moment,
+            allow_fetching=False,
+            revocation_mode="hard-fail",
+        )
         await CertificateValidator(checked.certificate, validation_context=context).async_validate_path()
-    except (PathError, ValidationError) as error:
+    except (PathError, ValidationError, ValueError, TypeError, KeyError) as error:  # lists are parsed only on access
         raise BadPackage(reasons.SIGNER_UNKNOWN.about(what=type(error).__name__)) from error
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
+from asn1crypto import x509
 
 from hub.documents.evidence.hash_tree import last_timestamp_digest, with_renewed_timestamp
 from qianda import der
@@ -187,6 +188,25 @@ def test_refuses_unsigned_attributes_that_cannot_be_read(package: SmallPackage, 
     changed = longer(der.read(items[SIGNATURE]), unsigned)
     assert changed != items[SIGNATURE]
     assert is_refused(zipped({**items, SIGNATURE: changed}.items()), package.trust)
+
+
+async def test_refuses_a_revocation_list_that_cannot_be_read(package: SmallPackage) -> None:
+    file = await package_of({**package.items, LIST: b"\x30\x03\2\1\5"}, package.pki)
+    assert await asyncio.to_thread(is_refused, file, package.trust)
+
+
+async def test_refuses_a_certificate_of_the_seal_that_is_not_for_signing(package: SmallPackage) -> None:
+    """The key of a certificate for encryption is usually known to its authority as well."""
+    pki = package.pki
+    certificate = x509.Certificate.load(pki.seal.chain[0])
+    body = certificate["tbs_certificate"]
+    for extension in body["extensions"]:
+        if extension["extn_id"].native == "key_usage":
+            extension["extn_value"] = {"key_encipherment"}
+    certificate["signature_value"] = await pki.authority._key.sign(body.dump(force=True))
+    other = replace(pki, seal=replace(pki.seal, chain=(certificate.dump(force=True), *pki.seal.chain[1:])))
+    file = await package_of({**package.items}, other)
+    assert await asyncio.to_thread(is_refused, file, package.trust)
 
 
 def test_the_manifest_is_signed_as_it_is(package: SmallPackage) -> None:

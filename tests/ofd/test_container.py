@@ -50,6 +50,11 @@ def test_what_stands_beside_the_members_is_refused() -> None:
             OfdContainer(changed)
 
 
+def test_an_archive_without_members_is_refused() -> None:
+    with pytest.raises(NotAnOfd, match="no members"):
+        OfdContainer(zipped())
+
+
 def test_a_gap_between_members_is_refused() -> None:
     directory = struct.unpack_from("<L", GOOD, len(GOOD) - 6)[0]
     moved = GOOD[:directory] + b"hidden" + GOOD[directory:-6] + struct.pack("<LH", directory + 6, 0)
