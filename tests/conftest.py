@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import importlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +135,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in measured:
         figures = " · ".join(f"{name} {value:g}" for name, value in report.user_properties)
         terminalreporter.write_line(f"{report.nodeid}: {figures}")
+
+
+@pytest.fixture(scope="session", name="_session_scoped_runner")
+def runner() -> Iterator[asyncio.Runner]:
+    """Yield the event loop of all tests of this process that share one: the product's. Hubs are lent in it."""
+    import uvloop
+
+    from tests.lent_hubs import lending
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        lent = lending()
+        runner.run(lent.__aenter__())
+        yield runner
+        runner.run(lent.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module", name="_module_scoped_runner")
+def runner_of_module(_session_scoped_runner: asyncio.Runner) -> asyncio.Runner:
+    """Return the same one, so that one module after another borrows the same hubs."""
+    return _session_scoped_runner
 
 
 @pytest.fixture

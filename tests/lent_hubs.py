@@ -1,4 +1,5 @@
-"""One hub for many tests, each of which finds it as new: its rows and files are put back when it is lent again.
+"""One hub for many tests and modules, each of which finds it as new: its rows and files are put back when it is lent
+again.
 
 That takes a sixth of the time of making a hub, and the connections of the hub keep what they know of the schema. What
 else the hub keeps in memory stays: a test that changes that makes a hub of its own.
@@ -18,12 +19,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import asyncpg
-import pytest_asyncio
 
 from hub.model.staff.scope import EVERYTHING
 from tests.database import Template
 from tests.running import SCHOOL, SCHOOL_WITH_WORKER, BuiltHub, MovableClock, Running, built_hub, running_hub
 
+# Hubs that a process keeps besides those that are lent. All their connections go to the one server of the test run.
+MAX_IDLE = 4
 # In seconds. A transaction that a test has left open makes the next test fail, instead of waiting for it for ever.
 LOCK_TIMEOUT = 10
 _NAMES = "SELECT oid::regclass::text FROM pg_class WHERE relkind::text = $1 AND relnamespace = 'public'::regnamespace"
@@ -48,14 +50,14 @@ class LentHub:
     is lent."""
 
     def __init__(self, built: BuiltHub, clock: LentClock, admin: asyncpg.Connection, copy: Path, restore: str) -> None:
-        self.lent = False
+        self.key, self.lent, self.closing = "", False, AsyncExitStack()
         self._built, self._clock, self._admin, self._copy, self._restore = built, clock, admin, copy, restore
         self._providers, self._used = built.hub.services.messaging.router.providers, False
 
     @contextlib.asynccontextmanager
     async def lend(self, clock: MovableClock, *, with_web: bool, with_worker: bool) -> AsyncIterator[Running]:
         """Lend the hub as it was when it was new. Its pages and its worker are new."""
-        self.lent, self._clock.of = True, clock
+        self._clock.of = clock
         try:
             await self._be_as_new()
             async with self._built.run(clock, with_web=with_web, with_worker=with_worker) as running:
@@ -77,48 +79,59 @@ class LentHub:
 
 
 class Lender:
-    """The hubs of one event loop, each made when it is first asked for."""
+    """The hubs of one event loop, each made when none of its kind is free."""
 
     of: ClassVar[dict[asyncio.AbstractEventLoop, Lender]] = {}
 
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self._stack = stack
-        self._hubs: dict[str, LentHub] = {}
+    def __init__(self) -> None:
+        self._hubs: list[LentHub] = []
 
     async def get(self, clock: MovableClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
-        """Return the hub that was made with the same arguments and, by its clock, at the same moment."""
+        """Return a hub that was made with the same arguments and, by its clock, at the same moment."""
         made_at = clock.offset if type(clock) is MovableClock else clock()
         key = json.dumps([str(made_at), school.name, configured, host], sort_keys=True)
-        if key not in self._hubs:
-            self._hubs[key] = await self._make(LentClock(of=clock), school, configured, host)
-        return self._hubs[key]
+        found = next((hub for hub in self._hubs if hub.key == key and not hub.lent), None)
+        if found:
+            self._hubs.remove(found)
+        else:
+            found = await self._make(LentClock(of=clock), school, configured, host)
+            found.key = key
+        self._hubs.append(found)
+        found.lent = True
+        idle = [hub for hub in self._hubs if not hub.lent]
+        for hub in idle[:-MAX_IDLE]:  # those that were lent longest ago
+            self._hubs.remove(hub)
+            await hub.closing.aclose()
+        return found
+
+    async def close(self) -> None:
+        for hub in self._hubs:
+            await hub.closing.aclose()
 
     async def _make(self, clock: LentClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
-        built = await self._stack.enter_async_context(built_hub(clock, school, configured, host=host))
-        data = built.hub.settings.data
-        copy = data.with_name(f"{data.name}-new")
-        shutil.copytree(data, copy)
-        self._stack.callback(shutil.rmtree, copy)
-        admin = await asyncpg.connect(built.hub.database.dsn.replace("//app@", "//superuser@"))
-        self._stack.push_async_callback(admin.close)
-        return LentHub(built, clock, admin, copy, await _restoring(admin))
+        async with AsyncExitStack() as stack:
+            built = await stack.enter_async_context(built_hub(clock, school, configured, host=host))
+            data = built.hub.settings.data
+            copy = data.with_name(f"{data.name}-new")
+            shutil.copytree(data, copy)
+            stack.callback(shutil.rmtree, copy)
+            admin = await asyncpg.connect(built.hub.database.dsn.replace("//app@", "//superuser@"))
+            stack.push_async_callback(admin.close)
+            hub = LentHub(built, clock, admin, copy, await _restoring(admin))
+            hub.closing = stack.pop_all()
+            return hub
 
 
 @contextlib.asynccontextmanager
 async def lending() -> AsyncIterator[None]:
     """Let `lent_hub` lend hubs in this event loop."""
-    async with AsyncExitStack() as stack:
-        loop = asyncio.get_running_loop()
-        Lender.of[loop] = Lender(stack)
-        stack.callback(Lender.of.pop, loop)
+    loop = asyncio.get_running_loop()
+    lender = Lender.of[loop] = Lender()
+    try:
         yield
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def lender() -> AsyncIterator[None]:
-    """Lend hubs to the tests that run in their module's event loop."""
-    async with lending():
-        yield
+    finally:
+        del Lender.of[loop]
+        await lender.close()
 
 
 @contextlib.asynccontextmanager
@@ -130,15 +143,14 @@ async def lent_hub(
     configured: Mapping[str, Any] | None = None,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Running]:
-    """Lend a hub that looks as new. Where no lender is in this event loop, or the hub is lent already, make one. The
-    arguments are those of `running_hub`."""
+    """Lend a hub that looks as new. Where no lender is in this event loop, make one. The arguments are those of
+    `running_hub`."""
     clock, configured = clock or MovableClock(), configured or {}
     if found := Lender.of.get(asyncio.get_running_loop()):
         hub = await found.get(clock, SCHOOL_WITH_WORKER if with_worker else SCHOOL, configured, host)
-        if not hub.lent:
-            async with hub.lend(clock, with_web=with_web, with_worker=with_worker) as running:
-                yield running
-            return
+        async with hub.lend(clock, with_web=with_web, with_worker=with_worker) as running:
+            yield running
+        return
     made = running_hub(clock=clock, with_web=with_web, with_worker=with_worker, configured=configured, host=host)
     async with made as running:
         yield running

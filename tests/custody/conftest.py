@@ -8,9 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.custody.app import Phones, Platforms
-from tests.lent_hubs import lender, lent_hub
-
-__all__ = ["lender"]
+from tests.lent_hubs import lent_hub
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +18,6 @@ def platforms(tmp_path_factory: pytest.TempPathFactory) -> Platforms:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def phones(platforms: Platforms) -> AsyncIterator[Phones]:
-    """Yield a hub that looks as new. The test runs in its module's event loop."""
+    """Yield a hub that looks as new. The test runs in the event loop that modules share."""
     async with lent_hub(configured=platforms.trusted) as running:
         yield Phones(running, platforms)

@@ -8,11 +8,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest_asyncio
 import uvloop
 
-from tests.lent_hubs import lender
 from tests.lifecycle.clockwork import quiet_hub
 from tests.running import Running
-
-__all__ = ["lender"]
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -21,6 +18,6 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    """Yield the module's own hub, in which nothing happens by itself."""
+    """Yield a hub for the module, in which nothing happens by itself."""
     async with quiet_hub() as hub:
         yield hub

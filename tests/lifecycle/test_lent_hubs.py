@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -13,9 +14,10 @@ from hub.lifecycle.school.edit_texts import TextPlace, begin_text
 from hub.model.messaging.message import Purpose
 from hub.model.school.text_version import TextKind, TextState
 from hub.model.staff.scope import EVERYTHING, Actor
+from hub.store.transaction import Database
 from tests.connected_providers import carried_by
 from tests.everything_stored import fingerprint
-from tests.lent_hubs import lent_hub
+from tests.lent_hubs import MAX_IDLE, lent_hub
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
@@ -65,6 +67,30 @@ async def test_pages_and_worker_are_new_each_time_and_other_settings_have_anothe
     one, again, two, two_again = (running.hub.database for running in lent)
     assert one is again is not two and two is two_again
     assert len({id(running.app) for running in lent}) == len({id(running.worker) for running in lent}) == 4
+
+
+async def test_two_who_borrow_at_once_get_two_hubs_that_are_lent_again() -> None:
+    async with quiet_hub() as running, quiet_hub() as other:
+        first = {running.hub.database, other.hub.database}
+    async with quiet_hub() as running, quiet_hub() as other:
+        assert {running.hub.database, other.hub.database} == first and len(first) == 2
+
+
+async def test_the_hub_that_nobody_borrowed_for_long_is_closed() -> None:
+    async def borrow(workers: int) -> Database:
+        async with lent_hub(configured={"workers": workers}, with_web=False, with_worker=False) as running:
+            return running.hub.database
+
+    first, second = await borrow(11), await borrow(12)
+    assert await borrow(11) is first
+    for workers in range(13, 13 + MAX_IDLE):
+        await borrow(workers)
+    async with lent_hub(configured={"workers": 11}, with_web=False, with_worker=False) as running:
+        assert running.hub.database is first
+    assert await borrow(12) is not second
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        async with second.transaction(EVERYTHING):
+            pass
 
 
 async def test_texts_that_staff_approved_are_gone_with_their_rows() -> None:

@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest_asyncio
 import uvloop
 
-from tests.lent_hubs import lender
+from tests.lent_hubs import lent_hub
 from tests.running import Running, running_hub
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
-
-__all__ = ["lender"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -29,8 +27,8 @@ async def hub_of_clerks() -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    """Yield the module's own hub, without a worker."""
-    async with running_hub(with_worker=False) as hub:
+    """Yield a hub for the module, without a worker, that looks as new."""
+    async with lent_hub(with_worker=False) as hub:
         yield hub
 
 

@@ -34,9 +34,10 @@ from hub.store.tables.columns import metadata
 from hub.web import signer as signer_routes
 from hub.web.http.security import COOKIE
 from tests.everything_stored import changed, fingerprint, fingerprint_of_campus
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import Person, completed as take_own_steps, person
 from tests.poster_visits import Family, make_poster
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.store.server.test_scope import OF_THE_HUB, READ_BY_ALL, WITHOUT
 from tests.web.signer_visits import stands_alone
 
@@ -181,7 +182,7 @@ async def make_case(running: Running, family: Family, campus: str) -> Case:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story() -> AsyncIterator[Story]:
-    async with running_hub(with_worker=False, host="localhost") as running:
+    async with lent_hub(with_worker=False, host="localhost") as running:
         services = running.hub.services
         case = await make_case(running, VICTIM, "hefei")
         other = await make_case(running, FOREIGN, "beijing")

@@ -16,9 +16,10 @@ from hub.model.contract.contract import Contract
 from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import father
 from tests.poster_visits import Family
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.statements import noted_statements
 from tests.web.signer_visits import asked, code_for
 
@@ -28,7 +29,7 @@ Said = tuple[int, Any]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

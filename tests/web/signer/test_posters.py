@@ -20,8 +20,9 @@ from hub.model.staff.scope import EVERYTHING
 from qianda.client import SigningClient
 from qianda.wire import ProtocolProblem
 from tests.changed_services import change_services
+from tests.lent_hubs import lent_hub
 from tests.poster_visits import Family, admitted, cn_id, counts, make_poster
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.signer_visits import asked, code_for, without_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

@@ -24,8 +24,9 @@ from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from hub.store.board.board_filter import BoardSort
 from hub.web.staff.board import export
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import completed, signed
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -78,7 +79,7 @@ def hidden(page: Page) -> dict[str, str]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story() -> AsyncIterator[Story]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         services = running.hub.services
         done = await running.issue_minor(external_id=FORMULA)
         await signed(running, done)

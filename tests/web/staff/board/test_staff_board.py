@@ -17,8 +17,9 @@ from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from hub.web.staff.board import dashboard
 from hub.web.staff.board.board_counts import COUNTS, KeptCounts
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import completed, signed
-from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
+from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, ConsoleBrowser, add_staff, console_of
 
@@ -50,7 +51,7 @@ class Board:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def board() -> AsyncIterator[Board]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         done = await running.issue_minor(external_id="CRM-77")
         await signed(running, done)
         await completed(running, done)

@@ -28,6 +28,7 @@ from hub.model.school.text_version import TextKind, TextState, TextVersion
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from hub.settings import PACKED
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import mother
 from tests.poster_visits import Family, admitted, make_poster
 from tests.running import Running, minor_with_guardian, running_hub
@@ -57,7 +58,7 @@ class Story:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story() -> AsyncIterator[Story]:
-    async with running_hub() as running:
+    async with lent_hub() as running:
         await add_staff(running, "clerk", "hefei")
         for login in ("ann", "ben"):
             await add_staff(running, login, "hefei", role=StaffRole.CAMPUS_MANAGER)

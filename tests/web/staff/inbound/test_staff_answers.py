@@ -23,10 +23,11 @@ from hub.model.messaging.sms_length import measure_text
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
 from tests.changed_services import change_services
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import MORNING, NIGHT, StandingClock
 from tests.lifecycle.signer import deliver, person, tasks_of
 from tests.poster_visits import Family
-from tests.running import Running, minor_with_guardian, running_hub
+from tests.running import Running, minor_with_guardian
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,7 +36,7 @@ ANSWER = "Wednesday is fine, please go on and sign."
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False, clock=StandingClock()) as hub:
+    async with lent_hub(with_worker=False, clock=StandingClock()) as hub:
         await add_staff(hub, "clerk", "hefei")
         await add_staff(hub, "elsewhere", "beijing")
         yield hub

@@ -22,8 +22,9 @@ from hub.model.staff.scope import EVERYTHING
 from hub.router.policy import get_policy_at
 from hub.web.staff import policy_labels
 from hub.web.staff.reminders import bulk
+from tests.lent_hubs import lent_hub
 from tests.poster_visits import Family
-from tests.running import Running, running_hub, until
+from tests.running import Running, until
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         yield hub
 
 

@@ -19,8 +19,9 @@ from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from hub.web.pages.compression import MIN_PAGE_BYTES
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import completed, signed
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -42,7 +43,7 @@ class Reported:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def reported() -> AsyncIterator[Reported]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         running.clock.advance_to_noon()  # all of it is of one day
         copies = (CopyRecipient(CopyRole.GUARDIAN, "grandmother@home.example"),)
         done = await running.issue_minor(copies=copies)

@@ -15,8 +15,9 @@ import xlsxwriter
 from hub.documents.school.allowed_list import read_entries
 from hub.errors import UnreadableFile
 from hub.model.staff.scope import EVERYTHING
+from tests.lent_hubs import lent_hub
 from tests.poster_visits import Family, admitted, make_poster
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.signer_visits import asked
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         await add_staff(hub, "beijing-desk", "beijing")
         yield hub
 

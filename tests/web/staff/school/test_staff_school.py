@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from hub.model.staff.roles import StaffRole
-from tests.running import Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         await add_staff(hub, "hq-office", "hq", role=StaffRole.HEADQUARTERS)
         await add_staff(hub, "hq-auditor", "hq", role=StaffRole.AUDITOR)
         yield hub

@@ -27,7 +27,8 @@ from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING, Actor
 from hub.router.message_texts import MessageTexts
 from tests.database import tamper
-from tests.running import Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,7 +52,7 @@ class Story:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story() -> AsyncIterator[Story]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         for login, campus in (("ann", "hq"), ("ben", "hq"), ("cai", "hefei")):
             await add_staff(running, login, campus, role=StaffRole.LEGAL)
         yield Story(running, *[await console_of(running, login) for login in ("ann", "ben", "cai")])

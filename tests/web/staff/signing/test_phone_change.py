@@ -16,9 +16,10 @@ from hub.lifecycle.staff.api_keys import add_key
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from qianda.wire import ProtocolProblem
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import father
 from tests.poster_visits import Family, cn_id
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.signer_visits import asked, opened, verified
 from tests.web.staff_visit import add_staff, console_of
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub() as hub:
+    async with lent_hub() as hub:
         await add_staff(hub, "colleague", "hefei")
         await add_staff(hub, "maker", "hefei")
         await add_staff(hub, "elsewhere", "beijing")

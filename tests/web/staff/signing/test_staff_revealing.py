@@ -15,7 +15,8 @@ from hub.lifecycle.staff.reveal_contact import MAX_REVEALS_A_DAY
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.scope import EVERYTHING
-from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,7 +26,7 @@ REASON = {"choice": "call", "reason": "The lesson of today is cancelled."}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         await add_staff(hub, "clerk", "hefei")
         await add_staff(hub, "counted", "hefei")
         await add_staff(hub, "elsewhere", "beijing")

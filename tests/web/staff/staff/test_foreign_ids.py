@@ -34,9 +34,10 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.tables.columns import metadata
 from hub.web.staff import ACTS, PAGES
 from tests.everything_stored import fingerprint_of_campus
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import person
 from tests.poster_visits import Family, make_poster
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.store.server.test_scope import OF_THE_HUB, READ_BY_ALL, WITHOUT
 from tests.web.staff.school.test_staff_enrolments import enrolled
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
@@ -74,7 +75,7 @@ class Story:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story() -> AsyncIterator[Story]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         services, database, family = running.hub.services, running.hub.database, Family(parent=GUARDIAN)
         contract = await running.issue_minor()
         signer = await person(running, contract)

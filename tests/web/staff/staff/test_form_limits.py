@@ -14,7 +14,7 @@ from hub.settings import PACKED
 from hub.web.app import MAX_FORM_FIELDS
 from hub.web.staff import ACTS
 from hub.web.staff.staff.access import MAX_FORM_BYTES
-from tests.running import running_hub
+from tests.lent_hubs import lent_hub
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = [
@@ -27,7 +27,7 @@ FILE, AROUND = 3 << 20, 1024
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def console() -> AsyncIterator[ConsoleBrowser]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         await add_staff(running, "hq-office", "hq", role=StaffRole.HEADQUARTERS)
         yield await console_of(running, "hq-office")
 

@@ -15,8 +15,9 @@ import pytest_asyncio
 from hub.lifecycle.staff import accounts
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.scope import EVERYTHING
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import waiting
-from tests.running import Running, running_hub, until
+from tests.running import Running, until
 from tests.web.staff.staff.test_own_account import (
     ANOTHER,
     FACTOR,
@@ -34,7 +35,7 @@ Reset = Callable[[Running, str], Awaitable[object]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         yield hub
 
 

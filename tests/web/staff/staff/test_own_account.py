@@ -23,7 +23,8 @@ from hub.model.staff.scope import EVERYTHING
 from hub.model.staff.second_factor import STEP_SECONDS
 from hub.web.app import make_app
 from hub.web.staff.staff.log_in import browser_name
-from tests.running import QUICK, Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import QUICK, Running
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, ConsoleBrowser, Page
 
@@ -39,7 +40,7 @@ _KEPT = text(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         yield hub
 
 

@@ -14,7 +14,8 @@ from hub.model.staff.accounts import Staff
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
-from tests.running import Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import Running
 from tests.store.evidence.test_record import superuser
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         await add_staff(hub, "manager", "hefei", role=StaffRole.CAMPUS_MANAGER)
         await add_staff(hub, "lawyer", "hefei", role=StaffRole.LEGAL)
         await add_staff(hub, "foreigner", "beijing")

@@ -16,7 +16,8 @@ from hub.errors import TooMany
 from hub.lifecycle.staff.check_password import MAX_CHECKS, PasswordGate
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import PASSWORDS
-from tests.running import CHEAP, Running, running_hub, until
+from tests.lent_hubs import lent_hub
+from tests.running import CHEAP, Running, until
 from tests.store.evidence.test_record import dumped
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         yield hub
 
 

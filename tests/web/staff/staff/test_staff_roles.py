@@ -22,9 +22,10 @@ from hub.model.staff.roles import PERMISSIONS, ROLES_OF_HEADQUARTERS, Permission
 from hub.model.staff.scope import EVERYTHING
 from hub.web.staff import ACTS, PAGES
 from tests.everything_stored import changed, fingerprint
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.signer import person
 from tests.poster_visits import make_poster
-from tests.running import Running, running_hub
+from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,7 +57,7 @@ class Story:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story() -> AsyncIterator[Story]:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         contract = await running.issue_minor()
         signer = await person(running, contract)
         await signer.land()
