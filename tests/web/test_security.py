@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+import pytest_asyncio
 import structlog
 from aiohttp import web
 from asn1crypto import ocsp
@@ -22,19 +23,22 @@ from hub.web.app import make_app, run_web
 from hub.web.file_checks import MAX_BODY_BYTES as MAX_CHECK_BYTES, MAX_PARTS
 from hub.web.http.rate_limit import RateLimits
 from hub.web.http.security import COOKIE
-from tests.running import Running, running_hub
+from tests.lent_hubs import lent_hub
+from tests.running import Running
 from tests.web.serving import served
 from tests.web.signer_visits import asked, opened
 from tests.web.user_agents import PEOPLE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = 0.8
 # Seconds that a busy machine may take for what has to happen at once.
 BUSY = 60.0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
-    async with running_hub(with_worker=False) as hub:
+    async with lent_hub(with_worker=False) as hub:
         yield hub
 
 
