@@ -57,7 +57,7 @@ async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new
     await shot(page, "pickup")
     await page.locator("#entry").fill((await running.ticket(contract)).lower())
     await page.get_by_role("button", name="下一步").click()
-    await heading(page, "有一份合同等您签署")
+    await heading(page, "有合同等您签署")
     await expect(page.get_by_text("合肥校区").first).to_be_visible()
     await shot(page, "landing")
 
@@ -204,7 +204,7 @@ async def test_where_no_key_can_be_kept(running: Running, new_page: NewPage, sho
     decoded = zxingcpp.read_barcode(Image.open(io.BytesIO(await page.locator("[data-qr]").screenshot())))
     elsewhere = await new_page()
     await elsewhere.goto(decoded.text if decoded else "")
-    await heading(elsewhere, "有一份合同等您签署")
+    await heading(elsewhere, "有合同等您签署")
     assert page.url.startswith(f"{running.origin}/s/")  # the link that "open in the browser" opens
 
 

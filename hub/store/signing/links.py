@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, exists, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, case, exists, func, select
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
@@ -34,15 +34,24 @@ _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
 _ADD_NEW = insert_many(LINK, _COLUMNS)
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
-# A link with what its page shows of signer, campus and contract.
+_OTHER, _OTHER_SIGNER, _OTHER_TASK = CONTRACT.alias("other"), SIGNER.alias("other_signer"), TASK.alias("other_task")
+_IS_WAITING = (CONTRACT.c.state == ContractState.ISSUED.value) & (TASK.c.state == TaskState.OPEN.value)
+# A session of the link shows these contracts as well: messages about several contracts have one link.
+_OTHERS_DEADLINE = (
+    select(func.min(_OTHER.c.deadline))
+    .join(_OTHER_SIGNER, _OTHER_SIGNER.c.contract == _OTHER.c.id)
+    .join(_OTHER_TASK, _OTHER_TASK.c.signer == _OTHER_SIGNER.c.id)
+    .where(_OTHER_SIGNER.c.person == SIGNER.c.person, _OTHER_SIGNER.c.phone_hash == SIGNER.c.phone_hash)
+    .where(_OTHER.c.state == ContractState.ISSUED.value, _OTHER_TASK.c.state == TaskState.OPEN.value)
+    .scalar_subquery()
+)
+# A link with what its page shows of signer, campus and contracts.
 _SHOWN = SqlStatement(
     select(
         LINK,
         *(column.label(f"campus_{column.name}") for column in CAMPUS.c),
         SIGNER.c.language,
-        CONTRACT.c.deadline,
-        (CONTRACT.c.state == ContractState.ISSUED.value).label("is_issued"),
-        (TASK.c.state == TaskState.OPEN.value).label("is_open"),
+        case((_IS_WAITING, CONTRACT.c.deadline), else_=_OTHERS_DEADLINE).label("deadline"),
     )
     .join(SIGNER, SIGNER.c.id == LINK.c.signer)
     .join(CAMPUS, CAMPUS.c.id == LINK.c.campus)
@@ -77,14 +86,14 @@ Wanted = tuple[UUID, DoorKind]
 
 @dataclass(frozen=True)
 class ShownLink:
-    """A link with what its page shows. `language`: the signer's. `is_waiting`: whether the contract waits for the
-    signer, although its deadline may have passed."""
+    """A link with what its page shows. `language`: the signer's. `deadline`: of the link's contract if it waits for the
+    signer, else the first of the person's other contracts that wait for them; it may have passed. None if none waits.
+    """
 
     link: SignLink
     campus: Campus
     language: str
-    deadline: datetime
-    is_waiting: bool
+    deadline: datetime | None
 
 
 @dataclass(frozen=True)
@@ -172,7 +181,7 @@ class Links:
         if row is None:
             return None
         campus = Campus(**{name: row[f"campus_{name}"] for name in Campus.__dataclass_fields__})
-        return ShownLink(_link(row), campus, row["language"], row["deadline"], row["is_issued"] and row["is_open"])
+        return ShownLink(_link(row), campus, row["language"], row["deadline"])
 
     async def find_opened(self, secret: str, ticket: str) -> OpenedLink | None:
         """Return the session with this secret and the link of this ticket. Return None if there is no such session."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from aiohttp import ClientSession
 
@@ -10,6 +12,8 @@ from hub.model.messaging.message import format_moment
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.security import COOKIE
 from hub.web.pages.render import STATIC
+from tests.lent_hubs import lent_hub
+from tests.lifecycle.clockwork import MORNING, StandingClock
 from tests.running import GUARDIAN_PHONE, Running
 from tests.web.signer.test_crawlers import pages_and_scripts
 from tests.web.signer_visits import asked, stands_alone
@@ -23,7 +27,7 @@ async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(ru
     pages = [await asked(running, "GET", path) for path in (f"/s/{ticket}", f"/S/{ticket}", f"/s/{ticket.lower()}")]
     assert {status for status, _, _ in pages} == {200} and len({body for _, body, _ in pages}) == 1
     body = pages[0][1]
-    assert "有一份合同等您签署" in body and "合肥校区" in body
+    assert "有合同等您签署" in body and "合肥校区" in body
     assert format_moment(contract.deadline, "Asia/Shanghai", "zh") in body
     for personal in ("陈建国", "陈小满", contract.number, contract.title, "数学", GUARDIAN_PHONE[3:]):
         assert personal not in body
@@ -33,6 +37,16 @@ async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(ru
     assert head == 200
     await void(running.hub.services, EVERYTHING, contract.id, "a mistake", "test")
     assert "等您签署" not in (await asked(running, "GET", f"/s/{ticket}"))[1], "nothing waits any more"
+
+
+async def test_nothing_waits_after_the_deadline() -> None:
+    clock = StandingClock(moment=MORNING)
+    async with lent_hub(with_worker=False, clock=clock) as running:
+        contract = await running.issue_minor(send="none")
+        ticket = await running.ticket(contract)
+        for days, waits in ((0, True), (40, False)):
+            clock.advance(timedelta(days=days))
+            assert ("等您签署" in (await asked(running, "GET", f"/s/{ticket}"))[1]) is waits
 
 
 async def test_a_ticket_that_opens_nothing_claims_nothing(running: Running) -> None:

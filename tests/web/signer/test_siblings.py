@@ -11,7 +11,7 @@ from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.scope import EVERYTHING
-from tests.lifecycle.signer import Person, person
+from tests.lifecycle.signer import Person, person, signed
 from tests.poster_visits import Family, cn_id
 from tests.running import Running
 from tests.web.signer_visits import asked
@@ -31,6 +31,18 @@ async def test_each_page_names_the_child_where_a_parent_has_two(running: Running
             assert which in await page(running, f"/sign/{path}?id={contract.id}", parent), path
     await void(running.hub.services, EVERYTHING, second.id, "He is ill.", "staff:test")
     assert "Contract 2 of 2 ·\n  陈小雨 · " in await page(running, f"/sign/done?id={second.id}", parent)
+
+
+async def test_a_link_of_a_signed_contract_says_that_the_other_childs_waits(running: Running) -> None:
+    """One message has one link for both. Whoever stops after the first contract opens the link again."""
+    family = Family()
+    first, second = await issued(running, family), await issued(running, replace(family, child_id=cn_id("20150902")))
+    await signed(running, first)
+    for waits in (True, False):
+        _, body, _ = await asked(running, "GET", f"/s/{await running.ticket(first)}")
+        assert ("等您签署" in body) is waits
+        if waits:
+            await void(running.hub.services, EVERYTHING, second.id, "He is ill.", "staff:test")
 
 
 async def test_with_one_contract_there_is_nothing_to_tell_apart(running: Running) -> None:

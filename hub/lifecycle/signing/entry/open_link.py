@@ -57,7 +57,7 @@ class Landed:
 class LinkNotice:
     """What the page of a link may show before the one-time code: nothing personal.
 
-    `deadline`: the deadline of the link's contract if it is waiting for the link's signer, else None.
+    `deadline`: until when something is waiting for the link's signer; None if nothing is.
     """
 
     campus: Campus
@@ -111,7 +111,8 @@ async def open_ticket(services: Services, text: str) -> Landed:
 async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
     """Return what the page of a link may show. Raises LinkNotValid as `open_ticket` does."""
     shown = await _find_valid(tx, ticket)
-    return LinkNotice(shown.campus, shown.deadline if shown.is_waiting and tx.planning_now < shown.deadline else None)
+    waits = shown.deadline is not None and tx.planning_now < shown.deadline
+    return LinkNotice(shown.campus, shown.deadline if waits else None)
 
 
 async def find_opened_link(tx: Transaction, secret: str, ticket: str) -> OpenedLink | None:
