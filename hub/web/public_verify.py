@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.web.file_checks import CHECKS
+from hub.web.http.app_keys import HUB
 from hub.web.http.problems import wants_page
 from hub.web.pages.render import page
 from hub.wiring import Hub
@@ -35,7 +36,8 @@ async def check(request: web.Request) -> web.Response:
         return page(request, "check.html", report=None, unreadable=said, package=None)
     package = said if said.get("kind") == "evidence-package" else None
     report = said.get("document") if package else said
-    shown: dict[str, Any] = {"local": local_time, "share": covered_share}
+    checked_at = request.app[HUB].services.clock().isoformat(timespec="seconds")
+    shown: dict[str, Any] = {"local": local_time, "share": covered_share, "checked_at": checked_at}
     return page(request, "check.html", report=report, unreadable=None, package=package, **shown)
 
 

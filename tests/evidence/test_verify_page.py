@@ -32,7 +32,7 @@ async def test_a_good_package_and_a_bad_one() -> None:
         assert said["document"]["failed"] is False
         status, text = await upload(running, package, "text/html")
         assert status == 200 and "data-package" in text and contract.number in text
-        assert "合同状态：已完成" in text
+        assert "合同状态：已完成" in text and text.count("验证时间") == 1
         items = items_of(package)
         bad = zipped({**items, "contract/contract.json": items["contract/contract.json"] + b" "}.items())
         status, said = await upload(running, bad, "application/json")
@@ -47,6 +47,7 @@ async def test_a_good_package_and_a_bad_one() -> None:
             (True, False, False),
             (False, True, False),
         ]
+        assert "验证时间" in (await upload(running, final, "text/html"))[1]
         assert contract.number in checked[0]["verdict"][0]["en"]
         assert await check(running, package, key="another") == 401
 
