@@ -48,7 +48,7 @@ async def test_an_auditor_reads_one_contract_and_its_verdict(
     await page.fill("#password", running.password)
     await page.click("button.primary")
     await page.locator(f"a[href='/staff/contracts/{contract.id}']").first.click()
-    for words in ("监护人", "已签署", "同意声明", "合同记录的哈希链完整"):
+    for words in ("监护人", "已签署", "同意声明", "存证记录的哈希链完整"):
         await expect(page.get_by_text(words).first).to_be_visible()
     forms = await page.locator("form").evaluate_all("forms => forms.map(form => new URL(form.action).pathname)")
     assert forms == [LOG_OUT]

@@ -12,6 +12,7 @@ from hub.errors import BadInput, IllegalMove
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
+from hub.model.contract.person import is_minor, parse_id_document
 from hub.model.contract.signer import Representative, Role, Signer
 from hub.model.evidence.person_data import ERASED
 from hub.model.reminders.schedule import FirstSend
@@ -96,6 +97,16 @@ def student_of(values: Mapping[str, Any]) -> NewStudent:
     return NewStudent(
         values["name"], values["id_type"], values["id_number"], date.fromisoformat(born) if born else None
     )
+
+
+def is_student_adult(contract: Contract, on: date) -> bool:
+    """Return whether the student of this contract is an adult on this day. False if that is not known, or erased."""
+    try:
+        student = student_of((contract.data.get("asked") or {})["student"])
+        born = parse_id_document(student.id_type, student.id_number).birth_date or student.birth_date
+    except (KeyError, BadInput):
+        return False
+    return born is not None and not is_minor(born, on)
 
 
 def signer_of(values: Mapping[str, Any]) -> NewSigner:

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper, void as withdraw
-from hub.lifecycle.contract.new_contract import NewSigner
+from hub.lifecycle.contract.new_contract import NewSigner, is_student_adult
 from hub.lifecycle.contract.reissue import Replacement, reissue as issue_anew, reissue_until
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.messaging.quotas import alert_if_spent
@@ -142,11 +143,13 @@ async def _read_people(tx: Transaction, signers: Sequence[Signer]) -> dict[str, 
 async def _read_later(
     visit: StaffVisit, tx: Transaction, found: Contract, entries: Sequence[RecordEntry]
 ) -> dict[str, Any]:
-    """Return the hold of a contract, whether anything has happened since its evidence package was made, the adults on
-    file who may replace a signer, and the id of an act that does so."""
+    """Return the hold of a contract, whether anything has happened since its evidence package was made, whether the
+    student is an adult by now, the adults on file who may replace a signer, and the id of an act that does so."""
     holds = await tx.holds.list_of([found.id], tx.now)
     adults = await list_adults_on_file(tx, found) if visit.may(Permission.ISSUE) else []
-    return {"hold": holds.get(found.id), "added": has_later_entries(entries), "adults": adults, "act": uuid4()}
+    of_age = is_student_adult(found, tx.planning_now.astimezone(ZoneInfo(visit.zone_of(found.campus))).date())
+    fixed = {"hold": holds.get(found.id), "added": has_later_entries(entries), "of_age": of_age}
+    return {**fixed, "adults": adults, "act": uuid4()}
 
 
 def list_copies(found: Contract, deliveries: Sequence[Delivery]) -> list[tuple[CopyRecipient, Delivery | None]]:

@@ -9,13 +9,19 @@ from uuid import uuid4
 import pytest
 
 from hub.lifecycle.contract.end import expire, void
+from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
+from hub.model.contract.signer import Role
 from hub.model.staff.accounts import ApiKey
 from hub.model.staff.administration import COMMAND_LINE
 from hub.model.staff.key_scopes import KeyScope
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
+from tests.lent_hubs import lent_hub
+from tests.lifecycle.clockwork import MORNING, StandingClock
+from tests.lifecycle.people import ADULT, father
 from tests.lifecycle.signer import completed, signed
-from tests.running import ONE_TIME_CODE, Running
+from tests.poster_visits import cn_id
+from tests.running import ADULT_ID, ONE_TIME_CODE, STUDENT_PHONE, Running
 from tests.web.signer_visits import stands_alone
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
@@ -37,6 +43,24 @@ async def test_messages_are_shown_without_link_and_code(running: Running, consol
         assert found and not stands_alone(found[0], page.text.replace(contract.number, "")), purpose
     assert re.search(r"Consent version \S+ · (today|yesterday)", page.words) and "Opened" in page.words
     assert re.search(r"As it stood on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\+8", page.words)  # for whoever prints it
+
+
+async def test_a_guardian_who_has_not_signed_when_the_student_turned_18() -> None:
+    clock = StandingClock(moment=MORNING)
+    born = (MORNING + timedelta(days=10)).date()
+    themselves = NewSigner(Role.STUDENT, ADULT.name, STUDENT_PHONE, ADULT_ID)
+    student = NewStudent("陈小满", "cn-id", cn_id(f"{born.year - 18}{born:%m%d}"))
+    async with lent_hub(with_worker=False, clock=clock) as running:
+        contract = await running.issue_minor(student=student, signers=(father(),), send="none")
+        with_both = await running.issue_minor(student=ADULT, signers=(themselves, father()), send="none")
+        for days, said in ((9, False), (1, True)):
+            clock.advance(timedelta(days=days))
+            console = await console_of(running)
+            for each, warns in ((contract, said), (with_both, False)):
+                page = await console.get(f"/staff/contracts/{each.id}")
+                assert ("The student is 18 or older" in page.words) is warns, (days, each.number)
+        await void(running.hub.services, EVERYTHING, contract.id, "The student signs.", "staff:test")
+        assert "18 or older" not in (await console.get(f"/staff/contracts/{contract.id}")).words
 
 
 async def test_the_record_says_who_moved_the_deadline_and_when_to(running: Running, console: ConsoleBrowser) -> None:

@@ -149,5 +149,5 @@ async def test_it_is_there_in_chinese(running: Running) -> None:
     contract = await running.issue_minor()
     console = await console_of(running, "clerk", language="zh")
     page = await console.get(f"/staff/contracts/{contract.id}/read")
-    assert "下载 PDF" in page.words and "您的本次阅读会记入合同记录" in page.words
+    assert "下载 PDF" in page.words and "您的本次阅读会写入合同的存证记录" in page.words
     assert "工作人员阅读了合同 操作人：Clerk" in (await console.get(f"/staff/contracts/{contract.id}")).words
