@@ -77,6 +77,11 @@ class Tasks(Repository):
         )
         return [read_task(row) for row in rows]
 
+    async def count_begun(self, contracts: Sequence[UUID]) -> int:
+        """Return in how many of these contracts somebody has signed."""
+        signed = TASK.c.contract.in_(contracts) & (TASK.c.state == TaskState.SIGNED.value)
+        return len(await self._connection.scalars(select(TASK.c.contract).distinct().where(signed)))
+
     async def list_contracts_with_open(
         self, campuses: Sequence[str], course: str | None, after: UUID, limit: int
     ) -> list[UUID]:

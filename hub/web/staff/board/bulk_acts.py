@@ -60,11 +60,13 @@ async def _preview(visit: StaffVisit, kind: BulkKind, problem: QiandaError | Non
     contracts = await get_selected(visit, MAX_CONTRACTS)
     entered = await _entered(visit, contracts)
     judged: list[tuple[Contract, BulkVerdict]] = []
+    begun = 0
     if contracts:
         try:
             act = await _act(visit, kind, uuid4(), contracts)
             async with visit.services.database.transaction(visit.scope) as tx:
                 judged = await judge_many(tx, act, [each.id for each in contracts])
+                begun = await tx.tasks.count_begun([each.id for each, verdict in judged if verdict.acts])
         except BadInput as error:
             problem = problem or error
     return await show(
@@ -74,6 +76,7 @@ async def _preview(visit: StaffVisit, kind: BulkKind, problem: QiandaError | Non
         contracts=pack(contracts),
         number=len(contracts),
         changed=sum(verdict.acts for _, verdict in judged),
+        begun=begun,
         groups=_group(kind, judged),
         act=uuid4(),
         entered=entered,

@@ -25,6 +25,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.board.board_filter import BoardSort
 from hub.web.staff.board import export
 from tests.lent_hubs import lent_hub
+from tests.lifecycle.people import father, mother
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, add_staff, console_of
@@ -154,6 +155,20 @@ async def test_contracts_are_withdrawn_with_a_reason(story: Story) -> None:
     assert "1 withdrawn now" in shown.words and "left out: everybody has signed" in shown.words
     assert (await story.state(story.due[2])).state is ContractState.VOIDED
     assert "Acts on many contracts today" in (await story.console.get("/staff")).words
+
+
+async def test_a_preview_says_how_many_were_signed_by_somebody(story: Story) -> None:
+    running, note = story.running, "In 1 of them somebody has signed already."
+    half = await running.issue_minor(signers=(father(1), mother(2)), send="none")
+    await signed(running, half)
+    for kind, contracts, said in (
+        ("void", (half, story.due[0], story.done), True),
+        ("reissue", (half,), True),
+        ("extend", (half,), False),
+        ("void", (story.due[0], story.done), False),
+    ):
+        page = await story.console.post(f"/staff/{kind}/preview", chosen(*contracts))
+        assert (note in page.words) is said, (kind, len(contracts))
 
 
 async def test_contracts_are_issued_anew(story: Story) -> None:
