@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Set as AbstractSet
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,8 @@ from hub.model.staff.accounts import Staff
 from hub.model.staff.administration import Administrator, check_may_give, check_may_manage, check_owner_remains
 from hub.model.staff.roles import PERMISSIONS, Permission, StaffRole, list_grantable_roles, may, may_grant
 from hub.model.staff.scope import EVERYTHING, Scope
-from hub.web.staff import PAGES
+from hub.web.staff import ACTS, PAGES
+from hub.web.staff.staff.access import StaffRoute
 
 HEFEI = Scope(frozenset({"hefei"}))
 # What changes nothing but what one sees, and one's own account.
@@ -23,6 +26,40 @@ READING = {
     Permission.READ_REPORTS,
     Permission.READ_SEALS,
     Permission.EXPORT,
+}
+
+_LEADERS = {StaffRole.OWNER, StaffRole.HEADQUARTERS}
+_MANAGERS = _LEADERS | {StaffRole.CAMPUS_MANAGER}
+_CLERKS = _MANAGERS | {StaffRole.CLERK}
+_LEGAL, _AUDITOR, _SEAL_KEEPER = {StaffRole.LEGAL}, {StaffRole.AUDITOR}, {StaffRole.SEAL_KEEPER}
+# Who may open a page, and who may send a form, below `/staff`. The first expression that fits an address counts.
+OPENED_BY = {
+    r"/(doctor|rehearsal|school.*|keys|chats)": _LEADERS,
+    r"/(persons|holds)": _LEADERS | _LEGAL,
+    r"/accounts.*": _MANAGERS,
+    r"/record": _MANAGERS | _LEGAL | _AUDITOR | _SEAL_KEEPER,
+    r"/reports.*": _MANAGERS | _AUDITOR,
+    r"/seals/new": _LEADERS | _SEAL_KEEPER,
+    r"/seals/{seal}/(revoke|grant|sm2)": {StaffRole.OWNER} | _SEAL_KEEPER,
+    r"/seals.*": _MANAGERS | _LEGAL | _AUDITOR | _SEAL_KEEPER,
+    r"/contracts/{id}/(void|paper)": _CLERKS | _LEGAL,
+    r"/contracts/{id}/(links|desk|attachments)/.*": _CLERKS,
+    r"/(enrolments/{enrolment}|issue|issue/document|import.*|tasks/{task}/answer)": _CLERKS,
+    r"/(phone-changes/{change}|posters/new|posters/{poster}/revoke)": _CLERKS,
+    r"|/(changes|account.*|enrolments|issued/{act}|tasks|messages|policies|phone-changes)": set(StaffRole),
+    r"/(remind/{act}|bulk/{act}|posters.*|texts.*|contracts/{id}.*)": set(StaffRole),
+}
+SENT_BY = {
+    r"/account/.*": set(StaffRole),
+    r"/(rehearsal|school.*|sending/.*|keys.*|chats.*)": _LEADERS,
+    r"/(persons.*|holds.*|texts/.*)": _LEADERS | _LEGAL,
+    r"/(accounts.*|policies.*|issued/{act}/(approve|refuse))": _MANAGERS,
+    r"/reports/.*": _MANAGERS | _AUDITOR,
+    r"/(export|download).*": _CLERKS | _LEGAL | _AUDITOR,
+    r"/seals/(new|{seal}/(approve|reject|suspend))": _LEADERS | _SEAL_KEEPER,
+    r"/seals/.*": {StaffRole.OWNER} | _SEAL_KEEPER,
+    r"/(extend.*|void.*|contracts/{id}/(extend|void|paper))": _CLERKS | _LEGAL,
+    r"/.*": _CLERKS,
 }
 
 
@@ -109,3 +146,14 @@ def test_the_file_of_a_signer_opens_to_whoever_may_see_their_numbers() -> None:
     permission = PAGES["/staff/contracts/{id}/attachments/{attachment}"].permission
     kept_from = {StaffRole.AUDITOR, StaffRole.SEAL_KEEPER, StaffRole.LEGAL}
     assert {role for role in StaffRole if not may(role, permission)} == kept_from
+
+
+@pytest.mark.parametrize(("routes", "roles"), [(PAGES, OPENED_BY), (ACTS, SENT_BY)], ids=["pages", "acts"])
+def test_each_route_is_for_these_roles(
+    routes: Mapping[str, StaffRoute], roles: Mapping[str, AbstractSet[StaffRole]]
+) -> None:
+    """The table of the routes names permissions. Here it is said again in other words, so that a slip shows."""
+    for path, route in routes.items():
+        address = path.removeprefix("/staff")
+        expected = next(roles[each] for each in roles if re.fullmatch(each, address))
+        assert {role for role in StaffRole if may(role, route.permission)} == expected, path
