@@ -29,15 +29,13 @@ _LEFT = [state.value for state in TaskState if not state.final]
 _KINDS = frozenset(kind.value for kind in StepKind)
 # During an upgrade, newer workers may plan kinds of steps that this version does not know, and only they run these.
 _KNOWN = TASK.c.next_step.in_(sorted(_KINDS))
-_PLAN_OPEN = (
+_PLAN = SqlStatement(
     TASK.update()
     .where(TASK.c.id == bindparam("planned"), _OPEN)
     .values(
         leased_until=None, next_step=bindparam("step"), step_number=bindparam("number"), next_due_at=bindparam("due")
     )
 )
-_PLAN_CLAIMED = SqlStatement(_PLAN_OPEN.where(TASK.c.leased_until == bindparam("held")))
-_PLAN = SqlStatement(_PLAN_OPEN)
 
 
 _PLAIN = ("id", "contract", "signer", "campus", "order", "paused", "invited_at")
@@ -124,22 +122,12 @@ class Tasks(Repository):
         """Store time and door of the first correct code since the task was (last) opened, and of no later one."""
         await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 
-    async def plan(
-        self, task: UUID, step: NextStep, leased_until: datetime | None = None, *, now: datetime | None = None
-    ) -> bool:
-        """Write the next step of an open task. Return False if it is not open, or if the claim `leased_until` is not
-        valid.
-
-        With `now`, sleeping workers are woken only if the step is due before they wake by themselves.
-        """
+    async def plan(self, task: UUID, step: NextStep) -> bool:
+        """Write the next step of a task; a worker's claim on it becomes void. Return False if it is not open."""
         values = {"planned": task, "step": step.kind.value, "number": step.number, "due": step.due_at}
-        statement = _PLAN
-        if leased_until is not None:
-            statement, values["held"] = _PLAN_CLAIMED, leased_until
-        if (await self._connection.execute(statement, values)).rowcount != 1:
+        if (await self._connection.execute(_PLAN, values)).rowcount != 1:
             return False
-        if now is None or step.due_at < now + MAX_SLEEP:
-            await self.tell_workers()  # only if needed: commits with NOTIFY wait for each other
+        await self.tell_workers()
         return True
 
     async def pause(self, task: UUID, paused: bool) -> None:

@@ -319,6 +319,8 @@ async def test_a_step_that_another_worker_has_taken_meanwhile_is_undone() -> Non
             clock.advance(LEASE)
             (quick,) = await _claimed(running)
         assert await running_late is None
+        async with running.hub.database.transaction(EVERYTHING) as tx:  # nor does its failure put off the other one's
+            assert not await tx.tasks.put_back(slow, clock() + timedelta(hours=1))
         assert await ledger(running, contract.id) == before
         assert await run_step(services, quick)
         assert [kind for kind, _, _ in await ledger(running, contract.id)][len(before) :] == ["sent", "planned"]

@@ -241,6 +241,7 @@ async def test_a_refusal_is_kept_too_but_not_one_that_passes(api: Api) -> None:
     assert (status, problem["retry"]) == (429, True)
     status, _, answer = await api("POST", f"{path}/remind", {}, headers)
     assert status == 429 and "Idempotent-Replayed" not in answer.headers
+    assert int(answer.headers["Retry-After"]) > 60  # nobody holds the key any more
     headers = {"Idempotency-Key": "act-2"}
     assert (await api("POST", f"{path}/void", {"reason": "wrong course"}))[0] == 200
     first = await api("POST", f"{path}/extend", {"deadline": "2030-01-01T00:00:00Z"}, headers)

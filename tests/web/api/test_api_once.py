@@ -216,3 +216,42 @@ async def test_a_request_that_hung_for_minutes_does_not_act_beside_its_repetitio
     assert await issue() == (201, issued)
     async with database.transaction(EVERYTHING) as tx:
         assert await tx.connection.scalar(count_all) == before + 1
+
+
+async def test_a_key_is_that_of_one_request_of_one_client_for_a_day(running: Running) -> None:
+    """The same body to another contract is another request, and the same key of another client is another key."""
+    key, body = str(uuid4()), {"reason": "wrong course"}
+    one, other = await running.issue_minor(), await running.issue_minor()
+    voided = await post(running, one, "void", body, key)
+    status, problem, _ = await post(running, other, "void", body, key)
+    assert (status, problem["code"]) == (422, "idempotency-mismatch")
+    path, headers = f"/api/v1/contracts/{other.id}/void", {"Idempotency-Key": key}
+    secret = await add_key(running.hub.services, f"client-{uuid4().hex[:8]}", "hq", "test")
+    for is_repeated in (False, True):
+        status, answer, given = await asked(running, "POST", path, body=body, bearer=secret, headers=headers)
+        assert (status, answer["id"], "Idempotent-Replayed" in given) == (200, str(other.id), is_repeated)
+        path_read = path.removesuffix("/void")  # what is read is never kept
+        read = await asked(running, "GET", path_read, bearer=secret, headers={"Idempotency-Key": "read"})
+        assert read[0] == 200 and "Idempotent-Replayed" not in read[2]
+    running.clock.advance(timedelta(hours=23))
+    status, answer, given = await post(running, one, "void", body, key)
+    assert (status, answer, "Idempotent-Replayed" in given) == (*voided[:2], True)
+    running.clock.advance(timedelta(hours=1, seconds=1))
+    assert "Idempotent-Replayed" not in (await post(running, one, "void", body, key))[2]
+
+
+async def test_of_two_who_find_an_abandoned_key_one_acts(running: Running) -> None:
+    database, owner, sought = running.hub.database, uuid4(), (str(uuid4()), bytes(32))
+
+    async def find(after: timedelta) -> object:
+        async with database.transaction(EVERYTHING) as tx:
+            return await tx.idempotency.find_answer(owner, *sought, tx.now + after)
+
+    assert await find(timedelta(0)) is None
+    async with database.transaction(EVERYTHING) as tx:
+        later = timedelta(minutes=3)
+        assert await tx.idempotency.find_answer(owner, *sought, tx.now + later) is None
+        second = asyncio.create_task(find(later + timedelta(seconds=1)))
+        await until(lambda: waiting(running, 1))
+    with pytest.raises(TooSoon):
+        await second

@@ -189,3 +189,15 @@ async def test_a_campus_sees_itself_alone(running: Running) -> None:
         assert (await console.post(f"/staff/contracts/{contract.id}/{path}", form)).status == 404
     assert await running.state(contract) == "ISSUED"
     assert contract.number in (await (await console_of(running)).get("/staff?campus=hefei")).text
+
+
+async def test_a_page_that_nobody_looks_at_does_not_keep_its_session_open(running: Running) -> None:
+    """It asks for its parts by itself. Only what a person does counts as use."""
+    console, there = await console_of(running), await console_of(running)
+    idle = running.hub.settings.staff.idle_minutes
+    for _ in range(4):
+        running.clock.advance(timedelta(minutes=idle / 3))
+        assert (await there.get("/staff")).status == 200
+        parts = await console.get("/staff?part=live")
+    assert parts.status == 401
+    assert (await console.get("/staff")).location.startswith("/staff/login")
