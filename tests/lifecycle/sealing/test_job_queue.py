@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import COMPLETE, JOB_KINDS, Job, take_jobs
 from hub.worker.job_queue import JobQueue
-from tests.lifecycle.clockwork import StandingClock, quiet_hub
+from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
 from tests.lifecycle.signer import record_of, signed
 from tests.lifecycle.trouble import Overtaken
 from tests.running import Running, until
@@ -158,3 +159,71 @@ async def test_a_closing_that_takes_longer_than_the_next_try_is_not_begun_twice(
             attempts = [each["kind"] for each in await tx.signatures.list_attempts(contract.id)]
         assert (attempts.count("seal"), attempts.count("close")) == (1, 1)
         assert (await record_of(running, contract)).count("seal-used") == 1
+
+
+async def test_a_worker_that_stops_keeps_its_jobs_until_they_have_ended() -> None:
+    """Otherwise another worker would run them beside it."""
+    async with quiet_hub() as running:
+        contract, stop, beats = await running.issue_minor(), asyncio.Event(), set()
+        queue = JobQueue(running.hub, timedelta(seconds=3), LONG, lambda _: None)
+
+        async def lease_was_renewed() -> bool:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                beats.add(await tx.connection.scalar(text("SELECT heartbeat FROM pgqueuer")))
+            return len(beats) > 1
+
+        async with running.hub.database.transaction(EVERYTHING) as holding:
+            await holding.contracts.lock_contract(contract.id)
+            await enqueue(running, one=contract)
+            working = asyncio.create_task(queue.run_jobs(stop))
+            await until(lambda: waiting(running, 1))
+            stop.set()
+            await until(lease_was_renewed)
+        await working
+        assert await waiting_jobs(running) == []
+
+
+async def test_a_job_that_ends_just_when_its_worker_stops_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with quiet_hub() as running:
+        stop = asyncio.Event()
+
+        async def advance_and_stop(*words: Any) -> None:
+            await advance(*words)
+            stop.set()
+
+        monkeypatch.setattr("hub.lifecycle.sealing.finalise.advance", advance_and_stop)
+        await enqueue(running, one=await running.issue_minor())
+        await JobQueue(running.hub, LONG, LONG, lambda _: None).run_jobs(stop)
+        assert await waiting_jobs(running) == []
+
+
+async def test_a_job_that_fails_while_its_worker_asks_for_more_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It did not end in time for that report. If the next one left it out, it would be run again, and never be seen."""
+    async with quiet_hub() as running:
+        may_fail, has_failed = asyncio.Event(), asyncio.Event()
+
+        async def fail(*_: Any) -> None:
+            await may_fail.wait()
+            has_failed.set()
+            raise RuntimeError("broken")
+
+        async def slowly(*words: Any) -> list[Job]:
+            jobs = await take_jobs(*words)
+            if words[1]:  # a job runs
+                may_fail.set()
+                await has_failed.wait()
+            return jobs
+
+        async def all_are(status: str, count: int) -> bool:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                rows = await tx.connection.execute(text("SELECT status FROM pgqueuer"))
+                return [str(row[0]) for row in rows] == [status] * count
+
+        monkeypatch.setattr("hub.lifecycle.sealing.finalise.advance", fail)
+        monkeypatch.setattr("hub.worker.job_queue.take_jobs", slowly)
+        contract = await running.issue_minor()
+        async with queue_of(running):
+            await enqueue(running, one=contract)
+            await until(lambda: all_are("picked", 1))
+            await enqueue(running, two=contract)
+            await until(lambda: all_are("failed", 2))

@@ -182,14 +182,15 @@ async def test_contracts_are_issued_anew(story: Story) -> None:
 @pytest.mark.parametrize("act", ["extend", "reissue", "void", "codes", "download", "export"])
 async def test_a_foreign_campus_is_unknown_and_nothing_chosen_is_said(story: Story, act: str) -> None:
     foreign = await console_of(story.running, "elsewhere")
-    form = chosen(story.due[0])
-    theirs = await foreign.post(f"/staff/{act}/preview", form)
+    theirs_chosen = chosen(story.due[0])
+    theirs = await foreign.post(f"/staff/{act}/preview", theirs_chosen)
     nothing = await foreign.post(f"/staff/{act}/preview", {"contract": "00000000-0000-4000-8000-000000000000"})
     assert theirs.status == nothing.status == 404 and theirs.words == nothing.words
     more = [("act", "00000000-0000-4000-8000-000000000001"), ("reason", "x"), ("deadline", "2027-01-01")]
-    assert (await foreign.post(f"/staff/{act}", [*form, *more, ("form", "csv")])).status == 404
-    page = await story.console.post(f"/staff/{act}/preview", {})
-    assert page.status in (200, 422) and "No contract was selected." in page.words
+    assert (await foreign.post(f"/staff/{act}", [*theirs_chosen, *more, ("form", "csv")])).status == 404
+    for campus, form in (("", {}), ("?campus=beijing", {"fitting": "1"})):  # all that are shown, where there are none
+        page = await story.console.post(f"/staff/{act}/preview{campus}", form)
+        assert page.status in (200, 422) and "No contract was selected." in page.words
 
 
 async def test_codes_are_printed_with_masked_names(story: Story) -> None:

@@ -10,11 +10,14 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from hub.lifecycle.contract.give_answers import attach
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
 from hub.web.http.rate_limit import RateLimits
-from tests.lifecycle.signer import completed, signed
+from tests.lifecycle.contract.test_give_answers import photo
+from tests.lifecycle.people import two_guardians
+from tests.lifecycle.signer import completed, person, signed
 from tests.running import Running
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, ConsoleBrowser, console_of
@@ -145,9 +148,41 @@ async def test_a_flood_is_slowed_down(running: Running, console: ConsoleBrowser)
     assert answers == [404, 404, 404, 429]
 
 
+@pytest.mark.parametrize("path", ["/staff/persons", "/staff/export", "/staff/download"])
+async def test_so_is_a_flood_of_look_ups_and_files_of_many(running: Running, path: str) -> None:
+    owner = await console_of(running)
+    headers = {"Cookie": f"{COOKIE}={owner.cookie}", "X-Forwarded-For": "203.0.113.78", "Origin": running.origin}
+    headers["Host"] = running.origin.removeprefix("http://")
+    answers = []
+    async with served(make_app(running.hub, rate_limits=RateLimits({"staff-read": 3}))) as origin:
+        for _ in range(4):
+            async with running.http.post(origin + path, headers=headers) as answer:
+                answers.append(answer.status)
+    assert 429 not in answers[:3] and answers[3] == 429
+
+
 async def test_it_is_there_in_chinese(running: Running) -> None:
     contract = await running.issue_minor()
     console = await console_of(running, "clerk", language="zh")
     page = await console.get(f"/staff/contracts/{contract.id}/read")
     assert "下载 PDF" in page.words and "您的本次阅读会写入合同的存证记录" in page.words
     assert "工作人员阅读了合同 操作人：Clerk" in (await console.get(f"/staff/contracts/{contract.id}")).words
+
+
+async def test_an_attachment_is_opened_at_its_campus_and_each_opening_noted(
+    running: Running, console: ConsoleBrowser
+) -> None:
+    issued = {"template": "safety-notice", "companions": (), "send": "none", "signers": two_guardians(1, 1)}
+    contract, other = await running.issue_minor(**issued), await running.issue_minor()
+    guardian = await person(running, contract)
+    await guardian.enter()
+    given = await attach(running.hub.services, guardian.secret, contract.id, "certificate", photo((300, 200)))
+    for one, opener, status in ((contract, "clerk", 200), (other, "clerk", 404), (contract, "elsewhere", 404)):
+        browser = await console_of(running, opener)
+        page = await browser.get(f"/staff/contracts/{one.id}/attachments/{given.id}")
+        assert page.status == status
+    opened = await console.get(f"/staff/contracts/{contract.id}/attachments/{given.id}")
+    assert opened.headers["Content-Type"] == "image/jpeg" and "attachment" in opened.headers["Content-Disposition"]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        entries = await tx.record.list_entries(contract.id)
+    assert [each.facts for each in entries if each.kind == "attachment-opened"] == [{"attachment": str(given.id)}] * 2

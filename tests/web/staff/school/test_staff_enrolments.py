@@ -79,6 +79,14 @@ async def test_one_is_found_by_name_whole_phone_and_number(running: Running, con
         assert names(await abroad.get(f"/staff/enrolments?q={search}")) == []
 
 
+async def test_of_all_that_are_shown_none_is_of_another_campus(running: Running) -> None:
+    await enrolled(running, "司徒小满")
+    headquarters = await console_of(running)
+    for campus, status in (("hefei", 200), ("beijing", 422)):
+        page = await headquarters.post(f"/staff/enrolments/preview?campus={campus}&q=司徒小满", {"fitting": "1"})
+        assert page.status == status, campus
+
+
 async def test_pages_follow_each_other_without_gap_or_repetition(running: Running, console: ConsoleBrowser) -> None:
     expected = [f"上官{number}" for number in range(2 * PAGE + 2)]
     for name in expected:

@@ -169,3 +169,18 @@ async def test_it_is_there_in_chinese(running: Running) -> None:
     assert "工作人员查看了完整号码（其他原因）：“家长来校”" in told
     wrong = await console.post(await path_of(running, contract), {"choice": ""})
     assert "请选择原因" in wrong.words
+
+
+async def test_who_looks_at_a_contract_again_after_an_hour_is_in_its_record_again(running: Running) -> None:
+    """Whichever of its pages that shows a name they open."""
+    contract = await running.issue_minor()
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (signer,) = await tx.contracts.list_signers(contract.id)
+    for number, page in enumerate(("", f"/links/{signer.id}", f"/desk/{signer.id}"), start=1):
+        console = await console_of(running)
+        for _ in range(2):
+            assert (await console.get(f"/staff/contracts/{contract.id}{page}")).status == 200
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
+        assert kinds.count("viewed-by-staff") == number, page
+        running.clock.advance(timedelta(hours=1))
