@@ -161,10 +161,10 @@ async def test_a_closing_that_takes_longer_than_the_next_try_is_not_begun_twice(
         assert (await record_of(running, contract)).count("seal-used") == 1
 
 
-async def test_a_worker_that_stops_keeps_its_jobs_until_they_have_ended() -> None:
+async def test_a_worker_keeps_its_jobs_until_they_have_ended_also_when_it_stops() -> None:
     """Otherwise another worker would run them beside it."""
     async with quiet_hub() as running:
-        contract, stop, beats = await running.issue_minor(), asyncio.Event(), set()
+        contract, stop, beats = await running.issue_minor(), asyncio.Event(), set[object]()
         queue = JobQueue(running.hub, timedelta(seconds=3), LONG, lambda _: None)
 
         async def lease_was_renewed() -> bool:
@@ -177,7 +177,9 @@ async def test_a_worker_that_stops_keeps_its_jobs_until_they_have_ended() -> Non
             await enqueue(running, one=contract)
             working = asyncio.create_task(queue.run_jobs(stop))
             await until(lambda: waiting(running, 1))
+            await until(lease_was_renewed)
             stop.set()
+            beats.clear()
             await until(lease_was_renewed)
         await working
         assert await waiting_jobs(running) == []

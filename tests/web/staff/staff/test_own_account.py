@@ -260,11 +260,14 @@ async def test_somebody_at_an_open_session_sets_up_no_factor_of_theirs(running: 
     refused = await console.post(f"{FACTOR}/begin", {"password": "wrong"})
     assert refused.status == 403 and "The password is wrong." in refused.words
     assert (await console.get(FACTOR)).location == "/staff/account"
+    beginner = await inside(running, login)
+    assert (await beginner.post(f"{FACTOR}/begin", {"password": PASSWORD})).status == 303
+    assert (await console.get(FACTOR)).location.startswith("/staff/login")  # it could read the secret
     owner, _, _ = await with_factor(running, login)
     again = await owner.post(f"{FACTOR}/begin", {"password": PASSWORD})
     assert again.status == 409 and "has a second factor already" in again.words
     assert (await owner.get(FACTOR)).location == "/staff/account"  # the secret is not shown again
-    assert (await console.get("/staff")).status == 303  # it ended when the factor was set up
+    assert (await beginner.get("/staff")).status == 303  # it ended when the factor was set up
 
 
 async def test_codes_are_renewed_and_the_factor_removed_by_a_code_alone(running: Running) -> None:

@@ -157,6 +157,7 @@ async def test_an_account_is_disabled_reset_and_given_another_role(running: Runn
 async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, manager: ConsoleBrowser) -> None:
     login = await colleague(running)
     theirs, staff = await page_of(running, login), await found(running, login)
+    on_lost_phone = await console_of(running, login)
     async with running.hub.database.transaction(EVERYTHING) as tx:
         for _ in range(10):
             await tx.accounts.add_login_failure(login, tx.now)
@@ -166,7 +167,9 @@ async def test_a_lock_is_ended_and_a_second_factor_removed(running: Running, man
     assert (await ConsoleBrowser(running).log_in(login)).status == 429
     assert (await manager.post(f"{theirs}/unlock")).status == 303
     assert (await ConsoleBrowser(running).log_in(login)).location.startswith("/staff/login/code")
+    assert (await on_lost_phone.get("/staff")).status == 200
     assert (await manager.post(f"{theirs}/second-factor")).status == 303
+    assert (await on_lost_phone.get("/staff")).status == 303
     assert (await ConsoleBrowser(running).log_in(login)).location == "/staff"
     async with running.hub.database.transaction(EVERYTHING) as tx:
         assert await tx.second_factors.count_codes(staff.id) == 0
