@@ -172,8 +172,8 @@ async def test_it_is_there_in_chinese(running: Running) -> None:
 async def test_an_attachment_is_opened_at_its_campus_and_each_opening_noted(
     running: Running, console: ConsoleBrowser
 ) -> None:
-    issued = {"template": "safety-notice", "companions": (), "send": "none", "signers": two_guardians(1, 1)}
-    contract, other = await running.issue_minor(**issued), await running.issue_minor()
+    signers, other = two_guardians(1, 1), await running.issue_minor()
+    contract = await running.issue_minor(template="safety-notice", companions=(), send="none", signers=signers)
     guardian = await person(running, contract)
     await guardian.enter()
     given = await attach(running.hub.services, guardian.secret, contract.id, "certificate", photo((300, 200)))
