@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from hub.lifecycle.sealing.finalise import advance
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import COMPLETE, JOB_KINDS, Job, take_jobs
@@ -185,18 +184,19 @@ async def test_a_worker_keeps_its_jobs_until_they_have_ended_also_when_it_stops(
         assert await waiting_jobs(running) == []
 
 
-async def test_a_job_that_ends_just_when_its_worker_stops_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_fails_just_when_its_worker_stops_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
     async with quiet_hub() as running:
         stop = asyncio.Event()
 
-        async def advance_and_stop(*words: Any) -> None:
-            await advance(*words)
+        async def stop_and_fail(*_: Any) -> None:
             stop.set()
+            raise RuntimeError("broken")
 
-        monkeypatch.setattr("hub.lifecycle.sealing.finalise.advance", advance_and_stop)
+        monkeypatch.setattr("hub.lifecycle.sealing.finalise.advance", stop_and_fail)
         await enqueue(running, one=await running.issue_minor())
         await JobQueue(running.hub, LONG, LONG, lambda _: None).run_jobs(stop)
-        assert await waiting_jobs(running) == []
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.connection.scalar(text("SELECT status FROM pgqueuer")) == "failed"
 
 
 async def test_a_job_that_fails_while_its_worker_asks_for_more_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
