@@ -279,7 +279,8 @@ class TooSoon(TooMany):
 
 
 class BudgetSpent(TooMany):
-    """A limit of messages (per number, prefix, campus or poster), certificates or prepared files is reached.
+    """A limit of messages (per number, prefix, campus or poster), certificates, prepared or unreadable files is
+    reached.
 
     `kind` says which, in the period from `begins_at` to `ends_at`.
     """

@@ -21,7 +21,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Shee
 from hub.documents.child import ChildFailed, LimitedChild, Limits, serve
 from hub.documents.school.ods_merges import Area, find_merged_areas
 from hub.documents.school.separated_text import rows_of_text
-from hub.errors import UnreadableFile
+from hub.errors import ManyChecks, UnreadableFile
 
 MAX_BYTES = 20 * 1024 * 1024
 # The most filled rows below the titles. Empty rows do not count.
@@ -37,6 +37,10 @@ LIMITS = Limits(memory_bytes=1024 * 1024 * 1024, cpu_seconds=60, seconds=90)
 # Children of one process that read for the event loop at the same time. Each may take the memory and time of LIMITS.
 MAX_OPEN_SHEETS = 2
 _TURNS = threading.BoundedSemaphore(MAX_OPEN_SHEETS)
+# Readers of one process that are open or wait for their turn. Each keeps its file in memory.
+MAX_READERS = 12
+RETRY_AFTER = timedelta(minutes=1)
+_READERS = set["SpreadsheetReader"]()
 
 # The first bytes of .xlsx and .ods files, and of .xls files. Anything else is read as text.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
@@ -65,6 +69,12 @@ class SpreadsheetReader(LimitedChild):
         if self._has_turn:
             self._has_turn = False
             _TURNS.release()
+        _READERS.discard(self)
+
+    def end_after_all(self) -> None:
+        """Have the reader's thread call `end` when all steps before it are done. Nobody waits for that, so nobody can
+        give it up."""
+        self._thread.submit(self.end)
 
     def filled_rows(self, data: bytes) -> Iterator[NumberedRow]:
         """Yield the filled rows. In a merged area, the first cell's value is repeated in the rows below.
@@ -99,13 +109,19 @@ class SpreadsheetReader(LimitedChild):
 
 @asynccontextmanager
 async def open_reader() -> AsyncIterator[SpreadsheetReader]:
-    """Yield a reader for one sheet, as soon as it is its turn. Its steps belong into `in_turn`."""
+    """Yield a reader for one sheet, as soon as it is its turn. Its steps belong into `in_turn`.
+
+    Raises ManyChecks if MAX_READERS are open or wait.
+    """
+    if len(_READERS) >= MAX_READERS:
+        raise ManyChecks(retry_after=RETRY_AFTER)
     reader = SpreadsheetReader()
+    _READERS.add(reader)
     try:
         await reader.in_turn(reader.begin)
         yield reader
     finally:
-        await reader.in_turn(reader.end)  # after `begin`, even if nobody waits for that any more
+        reader.end_after_all()
 
 
 # ---- in the child

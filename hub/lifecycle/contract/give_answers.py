@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -18,7 +19,7 @@ from hub.documents.contract.contract_data import read_contract_data
 from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.contract.layout import LaidOut
 from hub.documents.fonts import ContractFont
-from hub.errors import AnswersFixed, BadInput, DocumentChanged, IllegalMove, ManyAttachments
+from hub.errors import AnswersFixed, BadInput, BudgetSpent, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
 from hub.lifecycle.messaging.quotas import UNREADABLE, consume_prepare_quota, refuse_unreadable
 from hub.lifecycle.services import Services
@@ -93,8 +94,10 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
     try:
         media_type, content = await reader.in_turn(partial(reader.read, uploaded, name))
     except BadInput:
-        async with services.database.transaction(EVERYTHING) as tx:
-            await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer, kind=UNREADABLE)
+        # If uploads at the same time have reached the limit, the next one is refused. This one's fault is told.
+        with suppress(BudgetSpent):
+            async with services.database.transaction(EVERYTHING) as tx:
+                await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer, kind=UNREADABLE)
         raise
     attachment_id = uuid4()
     sealed = await asyncio.to_thread(seal_content, attachment_id, content)

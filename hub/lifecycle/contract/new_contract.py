@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from hub.errors import BadInput, IllegalMove
+from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
@@ -99,12 +100,19 @@ def student_of(values: Mapping[str, Any]) -> NewStudent:
     )
 
 
-def is_student_adult(contract: Contract, on: date) -> bool:
-    """Return whether the student of this contract is an adult on this day. False if that is not known, or erased."""
+def has_outgrown_guardian(case: Case, on: date) -> bool:
+    """Return whether a guardian is still to sign for a student who is an adult on this day and does not sign."""
+    waiting = {each.signer.role for each in case.parties if not each.task.state.final}
+    signs = any(each.signer.role is Role.STUDENT for each in case.parties)
+    return Role.GUARDIAN in waiting and not signs and _is_student_adult(case.contract, on)
+
+
+def _is_student_adult(contract: Contract, on: date) -> bool:
+    """Return False also if that is not known, or erased."""
     try:
         student = student_of((contract.data.get("asked") or {})["student"])
         born = parse_id_document(student.id_type, student.id_number).birth_date or student.birth_date
-    except (KeyError, BadInput):
+    except (KeyError, ValueError, BadInput):  # the person was erased: a dash stands for each value
         return False
     return born is not None and not is_minor(born, on)
 

@@ -16,6 +16,7 @@ from hub.lifecycle.contract.issue import PreparedContract, issue_prepared, openi
 from hub.lifecycle.contract.new_contract import (
     NewContract,
     NewSigner,
+    NewStudent,
     drop_wrong_email,
     refuse_erased,
     signer_of,
@@ -179,6 +180,13 @@ def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> d
     return wanted if wanted and wanted > now else None
 
 
+def _student_again(asked: Mapping[str, Any]) -> NewStudent:
+    """Return the student as asked for, with the birth date of their document: earlier versions took another one too."""
+    student = student_of(asked)
+    born = parse_id_document(student.id_type, student.id_number, field="student.id_number").birth_date
+    return replace(student, birth_date=born or student.birth_date)
+
+
 def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | None) -> NewContract:
     asked: Mapping[str, Any] | None = old.data.get("asked")
     if asked is None:
@@ -188,7 +196,7 @@ def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | 
         course=asked["course"],
         template=asked["template"],
         data=asked["data"],
-        student=student_of(asked["student"]),
+        student=_student_again(asked["student"]),
         signers=tuple(drop_wrong_email(_as_now(signer_of(each), signers)) for each in asked["signers"]),
         deadline=deadline,
         external_id=asked["external_id"],

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, case, exists, func, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, case, exists, func, select
+from sqlalchemy.dialects.postgresql import array
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
@@ -35,10 +36,14 @@ _ADD_NEW = insert_many(LINK, _COLUMNS)
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
 _OTHER, _OTHER_SIGNER, _OTHER_TASK = CONTRACT.alias("other"), SIGNER.alias("other_signer"), TASK.alias("other_task")
-_IS_WAITING = (CONTRACT.c.state == ContractState.ISSUED.value) & (TASK.c.state == TaskState.OPEN.value)
+_IS_WAITING = and_(
+    CONTRACT.c.state == ContractState.ISSUED.value,
+    TASK.c.state == TaskState.OPEN.value,
+    CONTRACT.c.deadline > func.clock_timestamp(),
+)
 # A session of the link shows these contracts as well: messages about several contracts have one link.
-_OTHERS_DEADLINE = (
-    select(func.min(_OTHER.c.deadline))
+_DEADLINES_OF_OTHERS = (
+    select(func.array_agg(_OTHER.c.deadline))
     .join(_OTHER_SIGNER, _OTHER_SIGNER.c.contract == _OTHER.c.id)
     .join(_OTHER_TASK, _OTHER_TASK.c.signer == _OTHER_SIGNER.c.id)
     .where(_OTHER_SIGNER.c.person == SIGNER.c.person, _OTHER_SIGNER.c.phone_hash == SIGNER.c.phone_hash)
@@ -51,7 +56,7 @@ _SHOWN = SqlStatement(
         LINK,
         *(column.label(f"campus_{column.name}") for column in CAMPUS.c),
         SIGNER.c.language,
-        case((_IS_WAITING, CONTRACT.c.deadline), else_=_OTHERS_DEADLINE).label("deadline"),
+        case((_IS_WAITING, array([CONTRACT.c.deadline])), else_=_DEADLINES_OF_OTHERS).label("deadlines"),
     )
     .join(SIGNER, SIGNER.c.id == LINK.c.signer)
     .join(CAMPUS, CAMPUS.c.id == LINK.c.campus)
@@ -86,14 +91,13 @@ Wanted = tuple[UUID, DoorKind]
 
 @dataclass(frozen=True)
 class ShownLink:
-    """A link with what its page shows. `language`: the signer's. `deadline`: of the link's contract if it waits for the
-    signer, else the first of the person's other contracts that wait for them; it may have passed. None if none waits.
-    """
+    """A link with what its page shows. `language`: the signer's. `deadlines`: that of the link's contract if it waits
+    for the signer, else those of the person's other contracts that wait for them. They may have passed."""
 
     link: SignLink
     campus: Campus
     language: str
-    deadline: datetime | None
+    deadlines: tuple[datetime, ...]
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ class Links:
         if row is None:
             return None
         campus = Campus(**{name: row[f"campus_{name}"] for name in Campus.__dataclass_fields__})
-        return ShownLink(_link(row), campus, row["language"], row["deadline"])
+        return ShownLink(_link(row), campus, row["language"], tuple(row["deadlines"] or ()))
 
     async def find_opened(self, secret: str, ticket: str) -> OpenedLink | None:
         """Return the session with this secret and the link of this ticket. Return None if there is no such session."""

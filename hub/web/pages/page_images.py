@@ -12,14 +12,15 @@ from hub.documents.pages import PagePainter
 from hub.errors import UnreadableFile
 
 MAX_BYTES = 64 << 20
-# Seconds for which a document that could not be drawn is not tried again: an attempt may take the painter's whole time.
+# Seconds for which a document that could not be drawn twice is not tried again: an attempt may take the painter's whole
+# time. The first failure may be that of a busy machine.
 FAILURE_MEMORY = 300.0
 MAX_FAILURES = 1_000
 
 
 class PageImages:
-    """An LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering. Failures
-    are remembered for a while. `clock`: seconds."""
+    """An LRU cache by the SHA-256 of the document. Simultaneous requests for a document share one rendering. Repeated
+    failures are remembered for a while. `clock`: seconds."""
 
     def __init__(
         self, painter: PagePainter, most_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic
@@ -29,7 +30,8 @@ class PageImages:
         self._kept: OrderedDict[str, list[bytes]] = OrderedDict()
         self._bytes = 0
         self._clock = clock
-        self._failed: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        # When a document failed last, why, and whether it had failed before.
+        self._failed: OrderedDict[str, tuple[float, str, bool]] = OrderedDict()
         self._drawing: dict[str, asyncio.Task[list[bytes]]] = {}
 
     async def of(self, sha256: str, load: Callable[[str], Awaitable[bytes]]) -> list[bytes]:
@@ -37,8 +39,8 @@ class PageImages:
         if sha256 in self._kept:
             self._kept.move_to_end(sha256)
             return self._kept[sha256]
-        failed_at, why = self._failed.get(sha256, (-math.inf, ""))
-        if self._clock() < failed_at + FAILURE_MEMORY:
+        failed_at, why, again = self._failed.get(sha256, (-math.inf, "", False))
+        if again and self._clock() < failed_at + FAILURE_MEMORY:
             raise UnreadableFile(why)
         task = self._drawing.get(sha256)
         if task is None:
@@ -51,11 +53,12 @@ class PageImages:
         try:
             images = await self._painter.draw(pdf)
         except UnreadableFile as error:
-            self._failed[sha256] = self._clock(), str(error)
+            self._failed[sha256] = self._clock(), str(error), sha256 in self._failed
             self._failed.move_to_end(sha256)
             if len(self._failed) > MAX_FAILURES:
                 self._failed.popitem(last=False)
             raise
+        self._failed.pop(sha256, None)
         self._keep(sha256, images)
         return images
 

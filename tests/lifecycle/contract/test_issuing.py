@@ -15,8 +15,10 @@ from hub.lifecycle.contract import draw
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.contract.new_contract import NewStudent
 from hub.lifecycle.contract.reissue import Replacement, plan_replacement, reissue
+from hub.lifecycle.contract.terms import DrawnStudent
 from hub.lifecycle.reminders.extend_deadline import extend
 from hub.model.contract.contract import Contract, ContractState
+from hub.model.contract.person import parse_id_document
 from hub.model.contract.signer import Role
 from hub.model.school.entered_day import default_deadline
 from hub.model.staff.scope import EVERYTHING, Scope
@@ -229,6 +231,19 @@ async def test_an_address_that_was_not_checked_before_stops_no_reissue(monkeypat
             signers = await tx.contracts.list_signers(new.id)
         assert [(each.email, each.channels) for each in wanted.signers] == [(None, ("sms",))] * 2
         assert [(each.email, each.channels) for each in signers] == [(None, ("sms",))] * 2
+
+
+async def test_a_birth_date_that_was_not_compared_before_stops_no_reissue(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with quiet_hub() as running:
+        child = minor_with_guardian().student
+        document = parse_id_document(child.id_type, child.id_number)
+        with monkeypatch.context() as as_before:
+            drawn = DrawnStudent(child.name, document, document.birth_date)
+            as_before.setattr(draw, "check_new_student", lambda asked: drawn)
+            old = await running.issue_minor(student=replace(child, birth_date=date(2013, 1, 1)))
+        new = await reissue(running.hub.services, EVERYTHING, old.id, "staff:test")
+        assert old.data["asked"]["student"]["birth_date"] == "2013-01-01"
+        assert new.data["asked"]["student"]["birth_date"] == str(document.birth_date)
 
 
 async def test_a_deadline_moves_only_to_where_one_may_be() -> None:

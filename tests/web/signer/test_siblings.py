@@ -11,6 +11,7 @@ from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
 from hub.model.staff.scope import EVERYTHING
+from hub.store.kernel.statement import SqlStatement
 from tests.lifecycle.signer import Person, person, signed
 from tests.poster_visits import Family, cn_id
 from tests.running import Running
@@ -38,6 +39,10 @@ async def test_a_link_of_a_signed_contract_says_that_the_other_childs_waits(runn
     family = Family()
     first, second = await issued(running, family), await issued(running, replace(family, child_id=cn_id("20150902")))
     await signed(running, first)
+    past = await issued(running, replace(family, child_id=cn_id("20150903")))  # the worker has not come to it yet
+    lapse = SqlStatement("UPDATE contract SET deadline = now() - interval '1 hour' WHERE id = :id")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(lapse, {"id": past.id})
     for waits in (True, False):
         _, body, _ = await asked(running, "GET", f"/s/{await running.ticket(first)}")
         assert ("等您签署" in body) is waits

@@ -111,8 +111,7 @@ async def open_ticket(services: Services, text: str) -> Landed:
 async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
     """Return what the page of a link may show. Raises LinkNotValid as `open_ticket` does."""
     shown = await _find_valid(tx, ticket)
-    waits = shown.deadline is not None and tx.planning_now < shown.deadline
-    return LinkNotice(shown.campus, shown.deadline if waits else None)
+    return LinkNotice(shown.campus, min((each for each in shown.deadlines if each > tx.planning_now), default=None))
 
 
 async def find_opened_link(tx: Transaction, secret: str, ticket: str) -> OpenedLink | None:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper, void as withdraw
-from hub.lifecycle.contract.new_contract import NewSigner, is_student_adult
+from hub.lifecycle.contract.new_contract import NewSigner, has_outgrown_guardian
 from hub.lifecycle.contract.reissue import Replacement, reissue as issue_anew, reissue_until
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.messaging.quotas import alert_if_spent
@@ -24,6 +24,7 @@ from hub.lifecycle.school.replace_signer import list_adults_on_file, replace_or_
 from hub.lifecycle.signing.entry.hand_out_link import HandedLink, WantedLink, hand_out_link
 from hub.lifecycle.staff.change_phone import PhoneRequest, ask as ask_for_phone
 from hub.lifecycle.staff.reveal_contact import CHOICES
+from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, copies_of, copy_key
 from hub.model.contract.signer import Role, Signer, TaskState
@@ -74,7 +75,8 @@ async def show_contract(
         to_do = await tx.staff_tasks.list_open_tasks(found.id)
         changing = await tx.phone_changes.list_signers_waiting(tx.now)
         companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
-        later = await _read_later(visit, tx, found, entries)
+        case = Case(found, tuple(Party(each, tasks[each.id]) for each in signers))
+        later = await _read_later(visit, tx, case, entries)
         made = {each.task: each for each in await tx.signatures.list_of_contract(found.id) if each.counts}
         policy = await get_policy(tx, visit.services.messaging.policy, found)
         channels = {each.id: await next_channel(visit.services, tx, policy, each, tasks[each.id]) for each in signers}
@@ -140,16 +142,21 @@ async def _read_people(tx: Transaction, signers: Sequence[Signer]) -> dict[str, 
     return {"devices": devices, "silent": silent}
 
 
-async def _read_later(
-    visit: StaffVisit, tx: Transaction, found: Contract, entries: Sequence[RecordEntry]
-) -> dict[str, Any]:
+async def _read_later(visit: StaffVisit, tx: Transaction, case: Case, entries: Sequence[RecordEntry]) -> dict[str, Any]:
     """Return the hold of a contract, whether anything has happened since its evidence package was made, whether the
-    student is an adult by now, the adults on file who may replace a signer, and the id of an act that does so."""
+    student has outgrown a guardian who is to sign, the adults on file who may replace a signer, and the id of an act
+    that does so."""
+    found = case.contract
+    today = tx.planning_now.astimezone(ZoneInfo(visit.zone_of(found.campus))).date()
     holds = await tx.holds.list_of([found.id], tx.now)
     adults = await list_adults_on_file(tx, found) if visit.may(Permission.ISSUE) else []
-    of_age = is_student_adult(found, tx.planning_now.astimezone(ZoneInfo(visit.zone_of(found.campus))).date())
-    fixed = {"hold": holds.get(found.id), "added": has_later_entries(entries), "of_age": of_age}
-    return {**fixed, "adults": adults, "act": uuid4()}
+    return {
+        "hold": holds.get(found.id),
+        "added": has_later_entries(entries),
+        "outgrown": has_outgrown_guardian(case, today),
+        "adults": adults,
+        "act": uuid4(),
+    }
 
 
 def list_copies(found: Contract, deliveries: Sequence[Delivery]) -> list[tuple[CopyRecipient, Delivery | None]]:

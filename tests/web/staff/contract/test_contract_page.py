@@ -18,7 +18,7 @@ from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
 from tests.lifecycle.clockwork import MORNING, StandingClock
-from tests.lifecycle.people import ADULT, father
+from tests.lifecycle.people import ADULT, father, head
 from tests.lifecycle.signer import completed, signed
 from tests.poster_visits import cn_id
 from tests.running import ADULT_ID, ONE_TIME_CODE, STUDENT_PHONE, Running
@@ -53,10 +53,12 @@ async def test_a_guardian_who_has_not_signed_when_the_student_turned_18() -> Non
     async with lent_hub(with_worker=False, clock=clock) as running:
         contract = await running.issue_minor(student=student, signers=(father(),), send="none")
         with_both = await running.issue_minor(student=ADULT, signers=(themselves, father()), send="none")
+        in_time = await running.issue_minor(student=student, signers=(father(), head(order=2)), send="none")
+        await signed(running, in_time)
         for days, said in ((9, False), (1, True)):
             clock.advance(timedelta(days=days))
             console = await console_of(running)
-            for each, warns in ((contract, said), (with_both, False)):
+            for each, warns in ((contract, said), (with_both, False), (in_time, False)):
                 page = await console.get(f"/staff/contracts/{each.id}")
                 assert ("The student is 18 or older" in page.words) is warns, (days, each.number)
         await void(running.hub.services, EVERYTHING, contract.id, "The student signs.", "staff:test")
