@@ -233,7 +233,7 @@ async def test_few_spreadsheets_wait_in_memory(running: Running, monkeypatch: py
     try:
         await until(all_wait)
         with pytest.raises(ManyChecks):
-            await read()
+            await asyncio.wait_for(read(), 30)
     finally:
         sheets.go.set()
     await asyncio.wait_for(asyncio.gather(*waiting), 120)
