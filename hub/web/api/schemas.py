@@ -31,8 +31,6 @@ Reason = Annotated[
         min_length=1, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*\S[^\x00-\x08\x0b-\x1f\x7f]*$"
     ),
 ]
-
-
 PlaceName = Annotated[str, StringConstraints(pattern=r"^(seal|(student|guardian|representative)-[1-9])$")]
 
 
@@ -72,7 +70,9 @@ class StudentAsked(ApiRequest):
     name: Name
     id_type: IdType = Field(IdType.CN_ID, description="Kind of identity document.")
     id_number: Words
-    birth_date: date | None = Field(None, description="From 1900 to today. Required if the document number lacks it.")
+    birth_date: date | None = Field(
+        None, description="From 1900 to today. Required if the document number lacks it, refused if it contradicts it."
+    )
 
 
 class SignerAsked(ApiRequest):
