@@ -137,6 +137,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{report.nodeid}: {figures}")
 
 
+# The two fixtures that follow take the place of pytest-asyncio's own, whose names are private: after an upgrade,
+# tests/lifecycle/test_lent_hubs.py fails if tests no longer run in the loop of these.
 @pytest.fixture(scope="session", name="_session_scoped_runner")
 def runner() -> Iterator[asyncio.Runner]:
     """Yield the event loop of all tests of this process that share one: the product's. Hubs are lent in it."""

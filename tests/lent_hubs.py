@@ -60,6 +60,10 @@ class LentHub:
         self._clock.of = clock
         try:
             await self._be_as_new()
+        except BaseException:  # it stays lent: nobody else gets what the test before has broken
+            await self.closing.aclose()
+            raise
+        try:
             async with self._built.run(clock, with_web=with_web, with_worker=with_worker) as running:
                 yield running
         finally:
@@ -90,6 +94,8 @@ class Lender:
         """Return a hub that was made with the same arguments and, by its clock, at the same moment."""
         made_at = clock.offset if type(clock) is MovableClock else clock()
         key = json.dumps([str(made_at), school.name, configured, host], sort_keys=True)
+        idle = [hub for hub in self._hubs if not hub.lent and hub.key != key]
+        await self._close(idle[:-MAX_IDLE])  # those that were lent longest ago
         found = next((hub for hub in self._hubs if hub.key == key and not hub.lent), None)
         if found:
             self._hubs.remove(found)
@@ -98,15 +104,16 @@ class Lender:
             found.key = key
         self._hubs.append(found)
         found.lent = True
-        idle = [hub for hub in self._hubs if not hub.lent]
-        for hub in idle[:-MAX_IDLE]:  # those that were lent longest ago
-            self._hubs.remove(hub)
-            await hub.closing.aclose()
         return found
 
     async def close(self) -> None:
-        for hub in self._hubs:
-            await hub.closing.aclose()
+        await self._close(self._hubs.copy())
+
+    async def _close(self, hubs: list[LentHub]) -> None:
+        async with AsyncExitStack() as each:  # closes the others even if one fails
+            for hub in hubs:
+                self._hubs.remove(hub)
+                each.push_async_callback(hub.closing.aclose)
 
     async def _make(self, clock: LentClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
         async with AsyncExitStack() as stack:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +19,10 @@ from hub.model.staff.scope import EVERYTHING, Actor
 from hub.store.transaction import Database
 from tests.connected_providers import carried_by
 from tests.everything_stored import fingerprint
-from tests.lent_hubs import MAX_IDLE, lent_hub
+from tests.lent_hubs import MAX_IDLE, Lender, lent_hub
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
-from tests.running import Running
+from tests.running import SCHOOL, MovableClock, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,6 +35,12 @@ async def last_numbers(running: Running) -> list[tuple[str, int | None]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         found = await tx.connection.execute(text("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"))
         return [(each.sequencename, each.last_value) for each in found]
+
+
+async def is_gone(database: Database) -> None:
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        async with database.transaction(EVERYTHING):
+            pass
 
 
 async def test_a_hub_that_is_lent_again_looks_as_new() -> None:
@@ -88,9 +96,7 @@ async def test_the_hub_that_nobody_borrowed_for_long_is_closed() -> None:
     async with lent_hub(configured={"workers": 11}, with_web=False, with_worker=False) as running:
         assert running.hub.database is first
     assert await borrow(12) is not second
-    with pytest.raises(asyncpg.InvalidCatalogNameError):
-        async with second.transaction(EVERYTHING):
-            pass
+    await is_gone(second)
 
 
 async def test_texts_that_staff_approved_are_gone_with_their_rows() -> None:
@@ -107,3 +113,33 @@ async def test_texts_that_staff_approved_are_gone_with_their_rows() -> None:
     async with quiet_hub() as running:
         assert running.hub.services.messaging.texts is texts
         assert texts.current.get(Purpose.REMINDER, "sms", "zh").text == new
+
+
+async def test_a_hub_that_cannot_be_put_back_is_not_lent_again() -> None:
+    async with quiet_hub() as running:
+        broken = running.hub.database
+        shutil.rmtree(running.hub.settings.data)
+    with pytest.raises(FileNotFoundError):
+        async with quiet_hub():
+            pass
+    await is_gone(broken)
+    async with quiet_hub() as running:
+        assert running.hub.database is not broken
+
+
+async def test_a_hub_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path) -> None:
+    lender, clock, databases = Lender(), MovableClock(), []
+    for hub in [await lender.get(clock, SCHOOL, {}, "127.0.0.1") for _ in range(2)]:
+        async with hub.lend(clock, with_web=False, with_worker=False) as running:
+            databases.append(running.hub.database)
+        hub.closing.callback((tmp_path / "missing").unlink)
+    with pytest.raises(FileNotFoundError):
+        await lender.close()
+    for each in databases:
+        await is_gone(each)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_tests_of_all_modules_run_in_the_one_loop_in_which_hubs_are_lent() -> None:
+    """Those of a module too, or no other test of this module passes."""
+    assert list(Lender.of) == [asyncio.get_running_loop()]

@@ -188,7 +188,7 @@ async def test_a_key_that_is_given_up_while_it_is_looked_up_is_no_error_of_ours(
             return found
 
         tx.connection.execute = forgotten_meanwhile  # type: ignore[assignment,method-assign]
-        with pytest.raises(TooSoon):
+        with pytest.raises(TooSoon, match="has just failed"):
             await tx.idempotency.find_answer(owner, key, b"1", tx.now)
 
 
@@ -253,5 +253,5 @@ async def test_of_two_who_find_an_abandoned_key_one_acts(running: Running) -> No
         assert await tx.idempotency.find_answer(owner, *sought, tx.now + later) is None
         second = asyncio.create_task(find(later + timedelta(seconds=1)))
         await until(lambda: waiting(running, 1))
-    with pytest.raises(TooSoon):
+    with pytest.raises(TooSoon, match="the first request with this key is still running"):
         await second
