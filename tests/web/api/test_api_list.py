@@ -20,3 +20,23 @@ async def test_a_contract_is_found_by_the_id_that_the_caller_gave_it(running: Ru
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await tx.api_keys.put_api_key("elsewhere", "elsewhere-key", "beijing", tx.now)
     assert (await Api(running, "elsewhere-key")("GET", f"{CONTRACTS}?external_id=CRM-4711"))[1]["items"] == []
+
+
+async def test_several_contracts_with_one_external_id_are_listed_page_by_page(running: Running) -> None:
+    """A second request with the same id, like a reissue, is no error. Pages contain no other contract."""
+    api = Api(running, running.api_key)
+    first, other, last = [await issue(api, external_id=each) for each in ("CRM-5", "CRM-6", "CRM-5")]
+    _, newest, _ = await api("GET", f"{CONTRACTS}?external_id=CRM-5&limit=1")
+    _, oldest, _ = await api("GET", f"{CONTRACTS}?external_id=CRM-5&limit=1&cursor={newest['next_cursor']}")
+    assert [each["id"] for page in (newest, oldest) for each in page["items"]] == [last["id"], first["id"]]
+    assert newest["next_cursor"] and oldest["next_cursor"] is None
+    _, all_after, _ = await api("GET", f"{CONTRACTS}?limit=1&cursor={newest['next_cursor']}")
+    assert [each["id"] for each in all_after["items"]] == [other["id"]]
+
+
+async def test_an_empty_external_id_lists_nothing(running: Running) -> None:
+    """A system that has no id at hand does not get everybody's contracts instead."""
+    api = Api(running, running.api_key)
+    await issue(api)
+    status, problem, _ = await api("GET", f"{CONTRACTS}?external_id=")
+    assert (status, problem["code"], problem["field"]) == (422, "bad-input", "external_id")

@@ -34,9 +34,12 @@ def catalogues() -> Catalogues:
 
 
 def test_the_pages_get_the_labels_of_every_module() -> None:
+    """No two modules call different labels by one name."""
     modules = [name for _, name, _ in iter_modules(staff.__path__) if name.endswith("labels")]
-    tables = [name for each in modules for name in vars(import_module(f"hub.web.staff.{each}")) if name.isupper()]
-    assert len(modules) > 5 and set(tables) == set(render.WORDS)
+    tables = [each for name in modules for each in vars(import_module(f"hub.web.staff.{name}")).items()]
+    labels_by_name = [(name, table) for name, table in tables if name.isupper()]
+    assert len(modules) > 5 and {name for name, _ in labels_by_name} == set(render.WORDS)
+    assert [name for name, table in labels_by_name if table is not render.WORDS[name]] == []
 
 
 def test_every_text_is_translated() -> None:
