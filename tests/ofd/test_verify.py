@@ -152,7 +152,15 @@ async def test_nobody_seals_with_what_is_not_made_yet(who: Identities) -> None:
         file = await foreign_ofd(plain_ofd(), who, Habits(life=(created, "20260101000000Z", "20401231235959Z")))
         report = verify_bytes(file, who.trust)
         assert report.failed == failed
-    assert "outside the seal's life from 2026-11-28" in reason(report, Element.OWNED)
+    assert "outside the seal's life from 2026-11-29" in reason(report, Element.OWNED)
+
+
+@pytest.mark.parametrize("created", ["00010101000000Z", "99991231235959Z"])
+@pytest.mark.parametrize("inside", ["00010101000000Z", "99991231235959Z"])
+async def test_times_at_the_ends_of_the_calendar_are_compared(who: Identities, created: str, inside: str) -> None:
+    habits = Habits(inside=inside, life=(created, "00010101000000Z", "99991231235959Z"))
+    report = verify_bytes(await foreign_ofd(plain_ofd(), who, habits), who.trust)
+    assert word(report, Element.OWNED) is Word.FAILED
 
 
 async def test_a_seal_that_its_maker_did_not_sign_fails(who: Identities) -> None:

@@ -135,8 +135,9 @@ def _may_use(seal: ElectronicSeal, certificate: x509.Certificate) -> bool:
 def _seal_faults(seal: ElectronicSeal, trust: Trust, moment: datetime) -> Iterator[Reason]:
     """Yield the faults of the seal's validity and its maker. Without a known maker, anybody with a certificate could
     make "the organisation's" seal."""
-    start = max(seal.valid_from, seal.created - MAX_DIFFERENCE)  # nobody can seal with what is not made yet
-    if not start <= moment <= seal.valid_until:
+    too_early = moment < seal.valid_from or seal.created - moment > MAX_DIFFERENCE  # it was not made yet
+    if too_early or moment > seal.valid_until:
+        start = max(seal.valid_from, seal.created)
         yield reasons.SEAL_EXPIRED.about(time=_said(moment), start=_said(start), end=_said(seal.valid_until))
     maker = load_certificate(seal.maker)
     if maker is None:
