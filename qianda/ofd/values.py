@@ -9,6 +9,7 @@ from typing import Any, Final
 from asn1crypto import core
 
 from qianda.ofd import NotAnOfd, OfdTooLarge
+from qianda.ofd.der_limits import check_elements
 from qianda.ofd.moments import read_moment
 from qianda.ofd.seal_syntax import (
     CertificateDigestList,
@@ -63,6 +64,7 @@ def read_value(data: bytes, name: str) -> SignatureValue:
     member."""
     if len(data) > MAX_VALUE_BYTES:
         raise OfdTooLarge(f"{name}: a signature value of more than {MAX_VALUE_BYTES >> 20} MiB")
+    check_elements(data)
     try:
         first = _first_part(data)
         if isinstance(first, core.ObjectIdentifier):
@@ -81,6 +83,7 @@ def read_seal(data: bytes, name: str) -> ElectronicSeal:
     """Read a seal of any version. Raises NotAnOfd, which names the member."""
     if len(data) > MAX_VALUE_BYTES:
         raise OfdTooLarge(f"{name}: a seal of more than {MAX_VALUE_BYTES >> 20} MiB")
+    check_elements(data)
     try:
         version = int(SealInfo.load(_first_part(data).dump())["header"]["version"].native)
         return _seal_v1(SealV1.load(data, strict=True)) if version == 1 else _seal(EncodedSeal.load(data, strict=True))
@@ -92,8 +95,11 @@ def read_seal(data: bytes, name: str) -> ElectronicSeal:
 
 def _read_sealed(data: bytes) -> SignatureValue:
     value = SealSignature.load(data, strict=True)
-    to_sign, timestamp = value["to_sign"], value["timestamp"].native
-    _check_parts(data, 4 if timestamp is None else 5)
+    to_sign, timestamp = value["to_sign"], value["timestamp"]
+    is_stamped = not isinstance(timestamp, core.Void)  # `native` would make an object of each bit
+    _check_parts(data, 5 if is_stamped else 4)
+    if is_stamped:
+        check_elements(_bits(timestamp))
     return SignatureValue(
         certificate=value["certificate"].native,
         others=(),
@@ -103,7 +109,7 @@ def _read_sealed(data: bytes) -> SignatureValue:
         signature=_bits(value["signature"]),
         moment=_moment(to_sign["time"]),
         seal=_seal(to_sign["seal"]),
-        timestamp=None if timestamp is None else _bits(value["timestamp"]),
+        timestamp=_bits(timestamp) if is_stamped else None,
     )
 
 

@@ -11,20 +11,25 @@ NAMESPACE: Final = "http://www.ofdspec.org/2016"
 MAX_DEPTH: Final = 200
 # Far more than a page or 10,000 references need. Small parts can make many elements, and a small file large parts.
 MAX_XML_BYTES: Final = 8 << 20
+# A signature's 10,000 references are 20,000. The time to read a part grows with its elements more than with its bytes.
+MAX_XML_ELEMENTS: Final = 100_000
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """A tree builder that refuses a document type (so there are no entities) and too deep nesting."""
+    """A tree builder that refuses a document type (so there are no entities), deep nesting and too many elements."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._depth = 0
+        self._depth = self._count = 0
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise NotAnOfd(f"a document type ({name}, {pubid}, {system})")
 
     def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
         self._depth += 1
+        self._count += 1
+        if self._count > MAX_XML_ELEMENTS:
+            raise OfdTooLarge(f"more than {MAX_XML_ELEMENTS} elements of XML")
         if self._depth > MAX_DEPTH:
             raise NotAnOfd("XML that is nested too deep")
         return super().start(tag, attrs)
@@ -45,7 +50,7 @@ def read_xml(data: bytes, name: str) -> ElementTree.Element:
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise NotAnOfd(f"{name}: no XML that can be read") from error
     except NotAnOfd as error:
-        raise NotAnOfd(f"{name}: {error.what}") from None
+        raise type(error)(f"{name}: {error.what}") from None
     return root
 
 

@@ -23,7 +23,7 @@ LIFE = ("20261127010000Z", "20260101000000Z", "20401231235959Z")
 @dataclass(frozen=True)
 class Habits:
     """How a maker writes. `version` 0: a signature without seal. `described`: the time in Signature.xml. `inside`: the
-    time in the value, as its type takes it."""
+    time in the value, as its type takes it. `certificates`: those that the seal lists, in place of the right one."""
 
     version: int = 4
     folder: str = "Sign_9"
@@ -39,6 +39,7 @@ class Habits:
     raw_signature: bool = False
     covers_list: bool = False
     life: tuple[str, str, str] = LIFE
+    certificates: tuple[bytes, ...] = ()
 
 
 async def foreign_ofd(ofd: bytes, who: Identities, habits: Habits) -> bytes:
@@ -92,7 +93,7 @@ async def signed_by_person(ofd: bytes, who: Identities, at: datetime = USED_AT) 
 async def made_seal(who: Identities, habits: Habits) -> bytes:
     version = habits.version
     header = sequence(text(IA5, "ES"), integer(version), text(IA5, "Another maker"))
-    certificates = sequence(octets(who.seal_certificate))
+    certificates = sequence(*map(octets, habits.certificates or (who.seal_certificate,)))
     if habits.listed_as_hash:
         certificates = sequence(sequence(text(0x13, "SM3"), octets(sm2.sm3(who.seal_certificate))))
     times = [

@@ -12,6 +12,8 @@ from functools import lru_cache
 from asn1crypto import x509
 
 from qianda import sm2
+from qianda.ofd import NotAnOfd
+from qianda.ofd.der_limits import check_elements
 from qianda.verify.elements import part_of
 from qianda.verify.findings import Reason
 from qianda.verify.ofd import reasons
@@ -26,11 +28,14 @@ KEPT_CERTIFICATES = 64
 
 @lru_cache(KEPT_CERTIFICATES)  # one file repeats the same certificates, and parsing one takes a millisecond
 def load_certificate(encoded: bytes) -> x509.Certificate | None:
-    """Return the certificate; None if any part of it cannot be read."""
+    """Return the certificate; None if any part of it cannot be read, or would be costly to read."""
     try:
+        check_elements(encoded)
         certificate = x509.Certificate.load(encoded, strict=True)
+        for extension in certificate["tbs_certificate"]["extensions"]:
+            check_elements(extension["extn_value"].contents)
         certificate.native  # noqa: B018 - parses all of it
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+    except (NotAnOfd, ValueError, TypeError, KeyError, IndexError, OverflowError):
         return None
     return certificate
 
