@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from asn1crypto import pem
+from asn1crypto import pem, x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -199,6 +199,14 @@ def sample_pdf(text: str = "Course contract, amount CNY 12,800.00") -> bytes:
     out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     out += b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(bodies) + 1, table_at)
     return bytes(out)
+
+
+def with_broken_extension(certificate: bytes, name: str) -> bytes:
+    """Return the certificate (DER) with an extension of the wrong type. Its own signature is wrong as well."""
+    extensions = x509.Certificate.load(certificate)["tbs_certificate"]["extensions"]
+    value = next(one for one in extensions if one["extn_id"].native == name)["extn_value"].contents
+    assert certificate.count(value) == 1
+    return certificate.replace(value, b"\x05" + value[1:])
 
 
 def _a_month_ago(pki: Pki) -> BuiltinAuthority:

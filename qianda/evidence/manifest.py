@@ -53,7 +53,7 @@ def read_manifest(name: str, data: bytes) -> Manifest:
         about = [element.attrib["URI"] for element in root.findall(_asic("SigReference"))]
         references = tuple(_reference(element) for element in root.findall(_asic("DataObjectReference")))
     except NotAnOfd as error:
-        raise _unreadable(name, error.what) from error
+        raise _unreadable(name, error.what.removeprefix(f"{name}: ")) from error
     except (KeyError, ValueError, binascii.Error) as error:
         raise _unreadable(name, type(error).__name__) from error
     if root.tag != _asic("ASiCManifest") or len(about) != 1 or not references:

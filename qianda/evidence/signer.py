@@ -18,7 +18,7 @@ from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
 from qianda.verify.elements import part_of
 from qianda.verify.purpose import is_for_signing
-from qianda.verify.reasons import NO_TRUST
+from qianda.verify.reasons import NO_TRUST, NOT_FOR_SIGNING, SEAL_UNKNOWN
 from qianda.verify.trust import Trust
 
 CRL_FOLDER = "trust/"
@@ -54,8 +54,10 @@ def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) ->
     except BadCmsSignature as error:
         raise BadPackage(error.reason) from error
     _check_stamp(stamp, trust)
-    if not trust.is_seal(checked.certificate) or not is_for_signing(checked.certificate):
-        raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="not an organisation's seal"))
+    if not trust.is_seal(checked.certificate):
+        raise BadPackage(SEAL_UNKNOWN)
+    if not is_for_signing(checked.certificate):
+        raise BadPackage(NOT_FOR_SIGNING)
     asyncio.run(_check_chain(checked, _revocation_lists(items), trust, stamp.time))
     subject = checked.certificate.subject
     trial = trust.is_trial(checked.certificate, checked.certificates) or trust.is_trial(stamp.certificate)

@@ -67,7 +67,10 @@ def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCm
             raise BadCmsSignature(reasons.CMS_UNREADABLE)
         if signed["encap_content_info"]["content"].native is not None:
             raise BadCmsSignature(reasons.CMS_UNREADABLE)
-        return _checked(signed, "data", digest)
+        checked = _checked(signed, "data", digest)
+        for one in checked.certificates:
+            one.native  # noqa: B018 - parses all of it, which asn1crypto does only on access
+        return checked
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise BadCmsSignature(reasons.CMS_UNREADABLE) from error
 
@@ -79,6 +82,7 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
         checked = _checked(signed, "tst_info", lambda algorithm: hashlib.new(algorithm, content).digest())
+        checked.certificate.native  # noqa: B018 - as above
         info = tsp.TSTInfo.load(content, strict=True)
         imprint = info["message_imprint"]
         algorithm = imprint["hash_algorithm"]["algorithm"].native

@@ -19,9 +19,11 @@ from qianda.evidence import items as package_items
 from qianda.evidence.container import PROOF, PROOF_MANIFEST, SIGNATURE, open_container
 from qianda.evidence.reasons import BadPackage
 from qianda.evidence.signer import check_signer
+from qianda.verify.reasons import NOT_FOR_SIGNING, SEAL_UNKNOWN
 from qianda.verify.trust import Trust
 from tests.evidence.forged_packages import forgeries, items_of, zipped
 from tests.evidence.small_package import ITEMS, LIST, SmallPackage, package_of, proven
+from tests.signing_parts import with_broken_extension
 from tests.verify.hidden_pdf import EXTRA, PDF, words_shown
 
 GENUINE = 40
@@ -152,8 +154,9 @@ def test_refuses_a_manifest_that_asks_for_more() -> None:
 
     asks = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'
     for text in (asks, b"<a/>", b"", b"<a>" * 100_000):
-        with pytest.raises(BadPackage, match="cannot be read"):
+        with pytest.raises(BadPackage, match="cannot be read") as refused:
             read_manifest("META-INF/ASiCManifest001.xml", text)
+        assert refused.value.reason.en.count("ASiCManifest001") == 1
 
 
 @pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
@@ -206,6 +209,27 @@ async def test_refuses_a_certificate_of_the_seal_that_is_not_for_signing(package
     certificate["signature_value"] = await pki.authority._key.sign(body.dump(force=True))
     other = replace(pki, seal=replace(pki.seal, chain=(certificate.dump(force=True), *pki.seal.chain[1:])))
     file = await package_of({**package.items}, other)
+    with pytest.raises(BadPackage) as refused:
+        await asyncio.to_thread(accept, file, package.trust)
+    assert refused.value.reason == NOT_FOR_SIGNING
+
+
+async def test_refuses_a_signer_that_is_no_seal(package: SmallPackage) -> None:
+    person = await package.pki.authority.enrol(package.pki.seal_key.spki, "王小明", "P1")
+    file = await package_of({**package.items}, replace(package.pki, seal=person))
+    with pytest.raises(BadPackage) as refused:
+        await asyncio.to_thread(accept, file, package.trust)
+    assert refused.value.reason == SEAL_UNKNOWN
+
+
+@pytest.mark.parametrize("extension", ["key_usage", "extended_key_usage", "certificate_policies"])
+@pytest.mark.parametrize("own", [True, False], ids=["of the seal", "of another beside it"])
+async def test_refuses_a_certificate_that_cannot_be_read(package: SmallPackage, extension: str, own: bool) -> None:
+    """Whoever has a key writes its certificate, and which one is trusted is asked only later."""
+    first, *above = package.pki.seal.chain
+    broken = with_broken_extension(first, extension)
+    chain = (broken, *above) if own else (first, broken, *above)
+    file = await package_of({**package.items}, replace(package.pki, seal=replace(package.pki.seal, chain=chain)))
     assert await asyncio.to_thread(is_refused, file, package.trust)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hub.authorities import profile
+from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens.softkey import SoftKey
 from qianda.verify import reasons, verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.findings import Element
 from qianda.verify.trust import Trust
-from tests.signing_parts import ORGANISATION
+from tests.signing_parts import ORGANISATION, with_broken_extension
 from tests.verify.reading import complaints, failed, failed_of
 from tests.verify.test_plain_chain import SIGNER, Forge, certificate_for, deep_pki
 
@@ -59,6 +61,28 @@ async def test_an_authority_for_something_else(tmp_path: Path, purposes: list[st
     report = await asyncio.to_thread(verify_bytes, file, trust)
     assert failed(report) == (set() if counts else {Element.OWNED}), complaints(report)
     assert counts or set(complaints(report).splitlines()) == {reasons.AUTHORITY_NOT_FOR_SIGNING.en}
+
+
+@pytest.mark.parametrize("extension", ["key_usage", "extended_key_usage", "certificate_policies"])
+async def test_a_certificate_that_cannot_be_read(tmp_path: Path, extension: str) -> None:
+    pki = await deep_pki()
+    forge = Forge(pki)
+    leaf, *above = (await pki.authority.enrol(forge.key.spki, "王小明", "P1")).chain
+    chain = (with_broken_extension(leaf, extension), *above)
+    file = await forge.close(chain, [await pki.authority.revocation_list([])])
+    trust = Trust.load([pki.write_trust(tmp_path / "trust.pem")])
+    report = await asyncio.to_thread(verify_bytes, file, trust)
+    assert reasons.CMS_UNREADABLE.en in complaints(report)
+
+
+async def test_a_timestamp_whose_certificate_cannot_be_read(tmp_path: Path) -> None:
+    pki = await deep_pki()
+    trust = Trust.load([pki.write_trust(tmp_path / "trust.pem")])
+    own, *above = pki.timestamps.certificates
+    chain = (with_broken_extension(own, "key_usage"), *above)
+    forge = Forge(replace(pki, timestamps=BuiltinTimestamps(pki.timestamps._key, chain, pki.clock)))
+    report = await asyncio.to_thread(verify_bytes, await forge.with_list(), trust)
+    assert reasons.TIME_WRONG.en in complaints(report)
 
 
 @pytest.mark.parametrize("kind", SIGNS)
