@@ -16,8 +16,10 @@ from hub.documents.evidence.hash_tree import (
     with_renewed_timestamp,
     with_renewed_tree,
 )
-from qianda.evidence.evidence_record import MAX_TIMESTAMPS, check_evidence_record
+from hub.timestamps.rfc3161 import MAX_ANSWER_BYTES
+from qianda.evidence.evidence_record import MAX_RECORD_BYTES, MAX_TIMESTAMPS, check_evidence_record
 from qianda.evidence.reasons import BadPackage
+from qianda.evidence.record_form import combine
 from tests.evidence.small_package import SmallPackage
 
 FILE = b"a file"
@@ -47,6 +49,21 @@ async def test_a_record_has_few_timestamps(package: SmallPackage) -> None:
     token = await package.pki.timestamps.timestamp(last_timestamp_digest(record))
     with pytest.raises(BadPackage, match="cannot be read"):
         check_evidence_record(with_renewed_timestamp(record, token), {"file": FILE})
+
+
+async def test_a_record_is_as_long_as_its_timestamps_may_be(package: SmallPackage) -> None:
+    """A service may answer with 64 KiB, so 64 timestamps have 4 MiB."""
+
+    async def record(size: int) -> bytes:
+        digest, beside = hashlib.sha256(FILE).digest(), bytes(size)
+        root = combine("sha256", [digest, beside])
+        return evidence_record([digest], [beside], await package.pki.timestamps.timestamp(root))
+
+    assert MAX_RECORD_BYTES >= MAX_TIMESTAMPS * MAX_ANSWER_BYTES
+    long = await record(MAX_RECORD_BYTES - (4 << 10))
+    assert check_evidence_record(long, {"file": FILE}).renewals == 0
+    with pytest.raises(BadPackage, match="cannot be read"):
+        check_evidence_record(await record(MAX_RECORD_BYTES), {"file": FILE})
 
 
 async def test_files_are_read_once_for_each_algorithm(package: SmallPackage) -> None:
