@@ -21,15 +21,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, TypeVar
 
-import structlog
-
 DONE, REFUSED, OUT_OF_MEMORY, UNEXPECTED = 0, 1, 2, 3
+# What staff read about a file or a template.
+CRASHED = "it took too much time or memory, or the content crashed the reader"
+NOT_PROCESSED = "its content cannot be processed"
+NO_MEMORY = "it asked for too much memory"
 _HEAD = struct.Struct(">BI")
 # glibc keeps memory that a child has used, instead of giving it back after each question: a page's bitmap alone costs
 # a thousand page faults. RLIMIT_AS still limits it. Bytes; 32 MiB is the most that glibc takes (mallopt(3)).
 _KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "33554432"}
 Result = TypeVar("Result")
-log = structlog.get_logger()
 
 
 class ChildFailed(Exception):
@@ -72,14 +73,17 @@ class LimitedChild:
                 status, body = _exchange(process, question, self._limits.seconds)
             except (OSError, EOFError):
                 self._stop()
-                raise ChildFailed("it took too much time or memory, or the content crashed the reader") from None
+                raise ChildFailed(CRASHED) from None
             if status == OUT_OF_MEMORY:
                 self._stop()
         if status == DONE:
             return body
         if status == UNEXPECTED:
-            log.warning("content not read", child=self._module, error=body.decode("utf-8", "replace"))
-            raise ChildFailed("its content cannot be read", refused=True)
+            import structlog  # here, because it loads `rich`, which would take each child 40 ms
+
+            error = body.decode("utf-8", "replace")
+            structlog.get_logger().warning("content not processed", child=self._module, error=error)
+            raise ChildFailed(NOT_PROCESSED, refused=True)
         raise ChildFailed(body.decode("utf-8", "replace"), refused=status == REFUSED)
 
     async def in_turn(self, step: Callable[[], Result]) -> Result:
@@ -140,7 +144,7 @@ def serve(answer: Callable[[bytes], bytes], refusals: tuple[type[Exception], ...
             said = str(error)
             status, body = (REFUSED, said.encode()) if said else (UNEXPECTED, type(error).__name__.encode())
         except MemoryError:
-            status, body = OUT_OF_MEMORY, b"it asked for too much memory"
+            status, body = OUT_OF_MEMORY, NO_MEMORY.encode()
         except Exception as error:  # the message may hold personal data, so only the class name is reported
             status, body = UNEXPECTED, type(error).__name__.encode()
         _write_frame(sink, status, body)

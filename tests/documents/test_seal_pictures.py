@@ -73,7 +73,7 @@ def test_an_uploaded_picture_is_a_stencil_of_its_ink(reader: PictureReader) -> N
     ("data", "reason"),
     [
         (b"GIF89a", "it is not a PNG"),
-        (png()[:200], "cannot be used: its content cannot be read"),
+        (png()[:200], "cannot be used: its content cannot be processed"),
         (png(background=(255, 255, 255, 255)), "background is not transparent"),
         (png(size=(100, 100)), "pixels"),
         (png(size=(1000, 250)), "longer than wide"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from hub.documents.child import CRASHED, NO_MEMORY, NOT_PROCESSED
 from hub.settings import PACKED
 from hub.web.http.problems import known_problems
 from hub.web.pages.i18n import Catalogues, language_of
@@ -31,6 +32,10 @@ def test_every_text_of_a_page_has_its_chinese(path: Path) -> None:
 
 def test_every_error_has_its_chinese_sentence() -> None:
     assert [text for text in known_problems().values() if text not in CATALOGUES.texts["zh"]] == []
+
+
+def test_what_a_child_process_cannot_do_has_its_chinese_sentence() -> None:
+    assert {CRASHED, NOT_PROCESSED, NO_MEMORY} <= set(CATALOGUES.texts["zh"])
 
 
 def test_no_text_is_translated_twice() -> None:

@@ -18,12 +18,13 @@ async def read_entries(data: bytes) -> list[str]:
 
     Raises UnreadableFile.
     """
+    if not data.startswith(SPREADSHEETS):
+        return _entries(_decoded(data).splitlines())
     async with open_reader() as reader:
-        return await reader.in_turn(partial(_entries, reader, data))
+        return _entries(await reader.in_turn(partial(_column, reader, data)))
 
 
-def _entries(reader: SpreadsheetReader, data: bytes) -> list[str]:
-    lines = _column(reader, data) if data.startswith(SPREADSHEETS) else _decoded(data).splitlines()
+def _entries(lines: list[str]) -> list[str]:
     cells = [line.split(",")[0].split("\t")[0].strip() for line in lines]
     if cells and not any(character.isdigit() for character in cells[0]):
         cells[0] = ""

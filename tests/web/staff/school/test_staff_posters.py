@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from io import BytesIO
 
@@ -13,6 +15,7 @@ import pytest_asyncio
 import xlsxwriter
 
 from hub.documents.school.allowed_list import read_entries
+from hub.documents.school.spreadsheet import MAX_OPEN_SHEETS, open_reader
 from hub.errors import UnreadableFile
 from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
@@ -122,6 +125,15 @@ async def test_lists_are_read_as_people_have_them() -> None:
         await read_entries(b"\x89PNG\xff\xff")
     with pytest.raises(UnreadableFile, match="1 MB"):
         await read_entries(b"\n" * (1 << 21))
+
+
+async def test_a_text_waits_for_no_reader_of_spreadsheets() -> None:
+    async with AsyncExitStack() as readers:
+        for _ in range(MAX_OPEN_SHEETS):
+            await readers.enter_async_context(open_reader())
+        reading = asyncio.create_task(read_entries(b"13800138000"))
+        done, _ = await asyncio.wait({reading}, timeout=20)
+    assert await reading == ["13800138000"] and done
 
 
 async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Running, console: ConsoleBrowser) -> None:
