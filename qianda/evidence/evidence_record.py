@@ -15,7 +15,7 @@ from qianda.verify.cms_check import BadCmsSignature, CheckedTimestamp, check_tim
 
 _HASHES = ("sha256", "sha384", "sha512")
 _NO_PARAMETERS = (b"", b"\x05\x00")
-MAX_RECORD_BYTES = 4 << 20  # a timestamp service may answer with 64 KiB
+MAX_RECORD_BYTES = 5 << 20  # a timestamp service may answer with 64 KiB, and the tree comes on top
 # A record is renewed every few years. Without a limit, a small one could have thousands of chains over all files.
 MAX_TIMESTAMPS = 64
 

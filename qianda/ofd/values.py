@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from asn1crypto import core
 
+from qianda.der_limits import CostlyAsn1, check_elements
 from qianda.ofd import NotAnOfd, OfdTooLarge
-from qianda.ofd.der_limits import check_elements
 from qianda.ofd.moments import read_moment
 from qianda.ofd.seal_syntax import (
     CertificateDigestList,
@@ -64,8 +64,8 @@ def read_value(data: bytes, name: str) -> SignatureValue:
     member."""
     if len(data) > MAX_VALUE_BYTES:
         raise OfdTooLarge(f"{name}: a signature value of more than {MAX_VALUE_BYTES >> 20} MiB")
-    check_elements(data)
     try:
+        check_elements(data)
         first = _first_part(data)
         if isinstance(first, core.ObjectIdentifier):
             return SignatureValue(**vars(read_signed_data(data)))
@@ -75,6 +75,8 @@ def read_value(data: bytes, name: str) -> SignatureValue:
         return _read_sealed_v1(data) if version == 1 else _read_sealed(data)
     except NotAnOfd:
         raise
+    except CostlyAsn1 as error:
+        raise OfdTooLarge(f"{name}: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise NotAnOfd(f"{name}: a signature value that cannot be read") from error
 
@@ -83,12 +85,14 @@ def read_seal(data: bytes, name: str) -> ElectronicSeal:
     """Read a seal of any version. Raises NotAnOfd, which names the member."""
     if len(data) > MAX_VALUE_BYTES:
         raise OfdTooLarge(f"{name}: a seal of more than {MAX_VALUE_BYTES >> 20} MiB")
-    check_elements(data)
     try:
+        check_elements(data)
         version = int(SealInfo.load(_first_part(data).dump())["header"]["version"].native)
         return _seal_v1(SealV1.load(data, strict=True)) if version == 1 else _seal(EncodedSeal.load(data, strict=True))
     except NotAnOfd:
         raise
+    except CostlyAsn1 as error:
+        raise OfdTooLarge(f"{name}: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise NotAnOfd(f"{name}: a seal that cannot be read") from error
 

@@ -19,6 +19,7 @@ from qianda.confirmation import CONFIRMATION_OID, CheckedConfirmation, check_con
 from qianda.passkey import WrongPasskey
 from qianda.verify import reasons
 from qianda.verify.findings import Reason
+from qianda.verify.whole_certificate import check_certificate
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
@@ -69,7 +70,7 @@ def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCm
             raise BadCmsSignature(reasons.CMS_UNREADABLE)
         checked = _checked(signed, "data", digest)
         for one in checked.certificates:
-            one.native  # noqa: B018 - parses all of it, which asn1crypto does only on access
+            check_certificate(one)
         return checked
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise BadCmsSignature(reasons.CMS_UNREADABLE) from error
@@ -82,7 +83,7 @@ def check_timestamp(token: bytes, digest: Callable[[str], bytes]) -> CheckedTime
         signed = _signed_data(token)
         content = bytes(signed["encap_content_info"]["content"])
         checked = _checked(signed, "tst_info", lambda algorithm: hashlib.new(algorithm, content).digest())
-        checked.certificate.native  # noqa: B018 - as above
+        check_certificate(checked.certificate)
         info = tsp.TSTInfo.load(content, strict=True)
         imprint = info["message_imprint"]
         algorithm = imprint["hash_algorithm"]["algorithm"].native

@@ -65,11 +65,13 @@ class SpreadsheetReader(LimitedChild):
 
     def end(self) -> None:
         """End the child and let the next reader begin."""
-        self.close()
-        if self._has_turn:
-            self._has_turn = False
-            _TURNS.release()
-        _READERS.discard(self)
+        try:
+            self.close()
+        finally:
+            if self._has_turn:
+                self._has_turn = False
+                _TURNS.release()
+            _READERS.discard(self)
 
     def end_after_all(self) -> None:
         """Have the reader's thread call `end` when all steps before it are done. Nobody waits for that, so nobody can

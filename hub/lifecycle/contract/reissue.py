@@ -181,7 +181,7 @@ def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> d
 
 
 def _student_again(asked: Mapping[str, Any]) -> NewStudent:
-    """Return the student as asked for, with the birth date of their document: earlier versions took another one too."""
+    """Return the student as asked for, with the birth date of their document. A stored request may name another one."""
     student = student_of(asked)
     born = parse_id_document(student.id_type, student.id_number, field="student.id_number").birth_date
     return replace(student, birth_date=born or student.birth_date)

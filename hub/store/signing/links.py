@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, case, exists, func, select
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, exists, func, select
 
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import Signer, TaskState
@@ -35,19 +34,14 @@ _ADD = insert_many(LINK, _COLUMNS, "ON CONFLICT DO NOTHING RETURNING id")
 _ADD_NEW = insert_many(LINK, _COLUMNS)
 _GET = SqlStatement(select(LINK).where(LINK.c.id == bindparam("link")))
 _BY_TICKET = SqlStatement(select(LINK).where(LINK.c.ticket_hash == bindparam("ticket")))
-_OTHER, _OTHER_SIGNER, _OTHER_TASK = CONTRACT.alias("other"), SIGNER.alias("other_signer"), TASK.alias("other_task")
-_IS_WAITING = and_(
-    CONTRACT.c.state == ContractState.ISSUED.value,
-    TASK.c.state == TaskState.OPEN.value,
-    CONTRACT.c.deadline > func.clock_timestamp(),
-)
-# A session of the link shows these contracts as well: messages about several contracts have one link.
-_DEADLINES_OF_OTHERS = (
-    select(func.array_agg(_OTHER.c.deadline))
-    .join(_OTHER_SIGNER, _OTHER_SIGNER.c.contract == _OTHER.c.id)
-    .join(_OTHER_TASK, _OTHER_TASK.c.signer == _OTHER_SIGNER.c.id)
-    .where(_OTHER_SIGNER.c.person == SIGNER.c.person, _OTHER_SIGNER.c.phone_hash == SIGNER.c.phone_hash)
-    .where(_OTHER.c.state == ContractState.ISSUED.value, _OTHER_TASK.c.state == TaskState.OPEN.value)
+_OF_SAME_PERSON = SIGNER.alias("of_same_person")
+# The deadlines of all contracts that wait for the link's person: a session of the link shows them all.
+_DEADLINES = (
+    select(func.array_agg(CONTRACT.c.deadline))
+    .join(_OF_SAME_PERSON, _OF_SAME_PERSON.c.contract == CONTRACT.c.id)
+    .join(TASK, TASK.c.signer == _OF_SAME_PERSON.c.id)
+    .where(_OF_SAME_PERSON.c.person == SIGNER.c.person, _OF_SAME_PERSON.c.phone_hash == SIGNER.c.phone_hash)
+    .where(CONTRACT.c.state == ContractState.ISSUED.value, TASK.c.state == TaskState.OPEN.value)
     .scalar_subquery()
 )
 # A link with what its page shows of signer, campus and contracts.
@@ -56,12 +50,10 @@ _SHOWN = SqlStatement(
         LINK,
         *(column.label(f"campus_{column.name}") for column in CAMPUS.c),
         SIGNER.c.language,
-        case((_IS_WAITING, array([CONTRACT.c.deadline])), else_=_DEADLINES_OF_OTHERS).label("deadlines"),
+        _DEADLINES.label("deadlines"),
     )
     .join(SIGNER, SIGNER.c.id == LINK.c.signer)
     .join(CAMPUS, CAMPUS.c.id == LINK.c.campus)
-    .join(CONTRACT, CONTRACT.c.id == LINK.c.contract)
-    .join(TASK, TASK.c.signer == SIGNER.c.id)
     .where(LINK.c.ticket_hash == bindparam("ticket"))
 )
 _OWN, _ITS = (SIGNER.alias(name) for name in ("own_signer", "its_signer"))
@@ -91,8 +83,8 @@ Wanted = tuple[UUID, DoorKind]
 
 @dataclass(frozen=True)
 class ShownLink:
-    """A link with what its page shows. `language`: the signer's. `deadlines`: that of the link's contract if it waits
-    for the signer, else those of the person's other contracts that wait for them. They may have passed."""
+    """A link with what its page shows. `language`: the signer's. `deadlines`: of all contracts that wait for the
+    person, past ones too."""
 
     link: SignLink
     campus: Campus

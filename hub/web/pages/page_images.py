@@ -30,7 +30,7 @@ class PageImages:
         self._kept: OrderedDict[str, list[bytes]] = OrderedDict()
         self._bytes = 0
         self._clock = clock
-        # When a document failed last, why, and whether it had failed before.
+        # When a document failed last, why, and whether it had failed not long before.
         self._failed: OrderedDict[str, tuple[float, str, bool]] = OrderedDict()
         self._drawing: dict[str, asyncio.Task[list[bytes]]] = {}
 
@@ -53,7 +53,8 @@ class PageImages:
         try:
             images = await self._painter.draw(pdf)
         except UnreadableFile as error:
-            self._failed[sha256] = self._clock(), str(error), sha256 in self._failed
+            again = self._clock() < self._failed.get(sha256, (-math.inf,))[0] + 2 * FAILURE_MEMORY
+            self._failed[sha256] = self._clock(), str(error), again
             self._failed.move_to_end(sha256)
             if len(self._failed) > MAX_FAILURES:
                 self._failed.popitem(last=False)

@@ -12,13 +12,12 @@ from functools import lru_cache
 from asn1crypto import x509
 
 from qianda import sm2
-from qianda.ofd import NotAnOfd
-from qianda.ofd.der_limits import check_elements
 from qianda.verify.elements import part_of
 from qianda.verify.findings import Reason
 from qianda.verify.ofd import reasons
 from qianda.verify.purpose import is_for_signing, serves_signing
 from qianda.verify.trust import Trust
+from qianda.verify.whole_certificate import check_certificate
 
 MAX_CHAIN_LENGTH = 8
 # The critical extensions that this check understands. A certificate with any other must be refused (RFC 5280 4.2).
@@ -30,12 +29,9 @@ KEPT_CERTIFICATES = 64
 def load_certificate(encoded: bytes) -> x509.Certificate | None:
     """Return the certificate; None if any part of it cannot be read, or would be costly to read."""
     try:
-        check_elements(encoded)
         certificate = x509.Certificate.load(encoded, strict=True)
-        for extension in certificate["tbs_certificate"]["extensions"]:
-            check_elements(extension["extn_value"].contents)
-        certificate.native  # noqa: B018 - parses all of it
-    except (NotAnOfd, ValueError, TypeError, KeyError, IndexError, OverflowError):
+        check_certificate(certificate)
+    except (ValueError, TypeError):
         return None
     return certificate
 

@@ -202,7 +202,7 @@ async def test_a_job_that_fails_just_when_its_worker_stops_is_parked(monkeypatch
 async def test_a_job_that_fails_while_its_worker_asks_for_more_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
     """It did not end in time for that report. If the next one left it out, it would be run again, and never be seen."""
     async with quiet_hub() as running:
-        may_fail, has_failed = asyncio.Event(), asyncio.Event()
+        has_looked, may_fail, has_failed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def fail(*_: Any) -> None:
             await may_fail.wait()
@@ -211,6 +211,7 @@ async def test_a_job_that_fails_while_its_worker_asks_for_more_is_parked(monkeyp
 
         async def slowly(*words: Any) -> list[Job]:
             jobs = await take_jobs(*words)
+            has_looked.set()
             if words[1]:  # a job runs
                 may_fail.set()
                 await has_failed.wait()
@@ -225,6 +226,7 @@ async def test_a_job_that_fails_while_its_worker_asks_for_more_is_parked(monkeyp
         monkeypatch.setattr("hub.worker.job_queue.take_jobs", slowly)
         contract = await running.issue_minor()
         async with queue_of(running):
+            await asyncio.wait_for(has_looked.wait(), 60)
             await enqueue(running, one=contract)
             await until(lambda: all_are("picked", 1))
             await enqueue(running, two=contract)

@@ -59,7 +59,9 @@ SENT_BY = {
     r"/seals/(new|{seal}/(approve|reject|suspend))": _LEADERS | _SEAL_KEEPER,
     r"/seals/.*": {StaffRole.OWNER} | _SEAL_KEEPER,
     r"/(extend.*|void.*|contracts/{id}/(extend|void|paper))": _CLERKS | _LEGAL,
-    r"/.*": _CLERKS,
+    r"/(enrolments|issue|import|imports|tasks|remind|reissue|codes|phone-changes|posters)(/.*)?": _CLERKS,
+    r"/issued/{act}/take-back": _CLERKS,
+    r"/contracts/{id}/((remind|reissue)|(phone|reveal|replace)/{signer}|devices/{device}/revoke)": _CLERKS,
 }
 
 

@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from hub.documents.contract.own_pdf import OwnPdfReader
 from hub.documents.pages import PagePainter
+from hub.documents.school import spreadsheet
 from hub.documents.school.roster_columns import RosterHeader
 from hub.documents.school.spreadsheet import MAX_OPEN_SHEETS, MAX_READERS, SpreadsheetReader
 from hub.documents.sealing.seal_upload import PictureReader
@@ -216,8 +217,13 @@ async def test_nobody_waits_for_rosters_and_few_are_read_at_once(
     assert sheets.most == MAX_OPEN_SHEETS
 
 
+async def nobody_reads() -> bool:
+    return not spreadsheet._READERS
+
+
 @pytest.mark.usefixtures("one_thread")
 async def test_few_spreadsheets_wait_in_memory(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    await until(nobody_reads)  # those of other tests end after them
     sheets, data = OpenSheets(monkeypatch), "学生姓名,校区\n陈小满,合肥\n".encode()
     read = partial(read_titles, running.hub.database, data, EVERYTHING)
     waiting = [asyncio.ensure_future(read()) for _ in range(MAX_READERS)]

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from hub.documents.school.roster_columns import ALIASES, COLUMNS, IGNORED, RosterHeader, fold_title
 from hub.documents.table_file import TableForm
-from hub.errors import BadInput, ImportUndone, NotFound, QiandaError, UnreadableFile
+from hub.errors import BadInput, ImportUndone, ManyChecks, NotFound, QiandaError, UnreadableFile
 from hub.lifecycle.school.import_roster import (
     ImportOptions,
     LoadReport,
@@ -64,7 +64,7 @@ async def take_in(visit: StaffVisit) -> web.Response:
             which = 0 if language_of(visit.request) == "zh" else 1
             names = ("、", ", ")[which].join(COLUMNS[each][which] for each in missing)
             raise UnreadableFile(f"The spreadsheet lacks these columns:\n{names}")
-    except UnreadableFile as error:
+    except (UnreadableFile, ManyChecks) as error:
         return await form(visit, error)
     async with visit.services.database.transaction(visit.scope) as tx:
         await tx.rosters.add_upload(roster)
@@ -91,7 +91,7 @@ async def bring_in(visit: StaffVisit) -> web.Response:
         if not missing:
             options = await _begun(visit, roster, options)
         report = await load_roster(database, clock, roster.data, visit.scope, options)
-    except (UnreadableFile, ImportUndone) as error:
+    except (UnreadableFile, ImportUndone, ManyChecks) as error:
         return await form(visit, error)
     if not report.refused:
         async with database.transaction(visit.scope) as tx:
