@@ -10,7 +10,7 @@ from asn1crypto import core, x509
 from qianda import der
 from qianda.der_limits import MAX_DEPTH
 from qianda.verify.whole_certificate import MAX_BYTES, check_certificate
-from tests.ofd.foreign import Identities
+from tests.ofd.identities import Identities
 
 
 def extended(certificate: x509.Certificate, name: str, value: bytes) -> x509.Certificate:
