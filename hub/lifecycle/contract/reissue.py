@@ -181,10 +181,10 @@ def _deadline(old: Contract, entries: Sequence[RecordEntry], now: datetime) -> d
 
 
 def _student_again(asked: Mapping[str, Any]) -> NewStudent:
-    """Return the student as asked for, with the birth date of their document. A stored request may name another one."""
+    """Return the student as asked for. If the stored request contradicts the document, the document counts."""
     student = student_of(asked)
     born = parse_id_document(student.id_type, student.id_number, field="student.id_number").birth_date
-    return replace(student, birth_date=born or student.birth_date)
+    return replace(student, birth_date=born) if born and student.birth_date not in (None, born) else student
 
 
 def _asked_again(old: Contract, signers: Sequence[Signer], deadline: datetime | None) -> NewContract:
