@@ -48,7 +48,7 @@ def read_padded(data: bytes) -> DerElement:
 
 
 def encode(tag: int, content: bytes) -> bytes:
-    """Return the value in DER. `content` must be shorter than 64 KiB."""
+    """Return the value in DER."""
     length = len(content)
     if length < 0x80:
         return bytes((tag, length)) + content

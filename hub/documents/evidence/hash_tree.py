@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
+from asn1crypto import algos, cms
+
+from qianda import der
 from qianda.evidence.record_form import EvidenceRecord, combine
 
 ALGORITHM = "sha256"
@@ -49,12 +51,7 @@ def group_leaf(digests: Sequence[bytes], algorithm: str = ALGORITHM) -> bytes:
 
 def evidence_record(digests: Sequence[bytes], path: Sequence[bytes], timestamp: bytes) -> bytes:
     """Return the evidence record (DER) of a group of files. `timestamp`: the token over the root of the tree."""
-    archived = {
-        "digest_algorithm": {"algorithm": ALGORITHM},
-        "reduced_hashtree": [sorted(digests), *([neighbour] for neighbour in path)],
-        "time_stamp": _content_info(timestamp),
-    }
-    return _encoded([ALGORITHM], [[archived]])
+    return _encoded([ALGORITHM], [[_archived(ALGORITHM, [sorted(digests), *([each] for each in path)], timestamp)]])
 
 
 def with_renewed_timestamp(record: bytes, timestamp: bytes, path: Sequence[bytes] = ()) -> bytes:
@@ -63,10 +60,8 @@ def with_renewed_timestamp(record: bytes, timestamp: bytes, path: Sequence[bytes
     `path`: the sibling nodes on the way from `last_timestamp_digest` to the root that the timestamp covers.
     """
     chains, algorithms = _chains_of(record)
-    renewed: dict[str, Any] = {"digest_algorithm": {"algorithm": algorithms[-1]}}
-    if path:
-        renewed["reduced_hashtree"] = [[last_timestamp_digest(record)], *([neighbour] for neighbour in path)]
-    chains[-1].append(renewed | {"time_stamp": _content_info(timestamp)})
+    groups = [[last_timestamp_digest(record)], *([each] for each in path)] if path else []
+    chains[-1].append(_archived(algorithms[-1], groups, timestamp))
     return _encoded(algorithms, chains)
 
 
@@ -98,33 +93,33 @@ def with_renewed_tree(
     `path`: the sibling nodes on the way from their group hash to the root that `timestamp` covers.
     """
     chains, algorithms = _chains_of(record)
-    archived = {
-        "digest_algorithm": {"algorithm": algorithm},
-        "reduced_hashtree": [sorted(digests), *([neighbour] for neighbour in path)],
-        "time_stamp": _content_info(timestamp),
-    }
+    archived = _archived(algorithm, [sorted(digests), *([each] for each in path)], timestamp)
     return _encoded(list(dict.fromkeys([*algorithms, algorithm])), [*chains, [archived]])
 
 
-def _chains_of(record: bytes) -> tuple[list[list[Any]], list[str]]:
+def _chains_of(record: bytes) -> tuple[list[list[bytes]], list[str]]:
+    """Return the chains of archive timestamps as they are encoded, and the names of the record's algorithms."""
     read = EvidenceRecord.load(record, strict=True)
-    chains = [list(chain) for chain in read["archive_time_stamp_sequence"]]
+    chains = [[each.dump() for each in chain] for chain in read["archive_time_stamp_sequence"]]
     return chains, [str(each["algorithm"].native) for each in read["digest_algorithms"]]
 
 
-def _content_info(timestamp: bytes) -> Any:
-    from asn1crypto import cms
-
-    return cms.ContentInfo.load(timestamp, strict=True)
+# Encoded by hand: asn1crypto would encode all the tokens in a record anew, which takes longer with each of them.
 
 
-def _encoded(algorithms: Sequence[str], chains: Sequence[Sequence[Any]]) -> bytes:
-    record = EvidenceRecord(
-        {
-            "version": 1,
-            "digest_algorithms": [{"algorithm": algorithm} for algorithm in algorithms],
-            "archive_time_stamp_sequence": [list(chain) for chain in chains],
-        }
-    )
-    encoded: bytes = record.dump()
-    return encoded
+def _archived(algorithm: str, groups: Sequence[Sequence[bytes]], timestamp: bytes) -> bytes:
+    """Return an archive timestamp. `groups`: its hash tree, reduced to the way to the root; empty without a tree."""
+    name = der.encode(0xA0, algos.DigestAlgorithm({"algorithm": algorithm}).contents)
+    nodes = [_sequence(*(der.encode(der.OCTET_STRING, each) for each in group)) for group in groups]
+    tree = der.encode(0xA2, b"".join(nodes)) if nodes else b""
+    return _sequence(name, tree, cms.ContentInfo.load(timestamp, strict=True).dump())
+
+
+def _encoded(algorithms: Sequence[str], chains: Sequence[Sequence[bytes]]) -> bytes:
+    named = (algos.DigestAlgorithm({"algorithm": each}).dump() for each in algorithms)
+    listed = _sequence(*(_sequence(*chain) for chain in chains))
+    return _sequence(der.encode(der.INTEGER, b"\1"), _sequence(*named), listed)
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return der.encode(der.SEQUENCE, b"".join(parts))
