@@ -28,7 +28,7 @@ class BulkVerdict(StrEnum):
     """What an act does or did to one contract. The values are stored in the database and must not change.
 
     `REISSUED`: the contract had expired, so a new one with the new deadline replaces it. `NEEDS_ISSUE`: likewise, but
-    the person who asked may not issue contracts. `LATER`: its deadline is not earlier than the new one. `BOUND`:
+    the person who asked may not issue contracts. `LATER`: its deadline already is the new one, or a later one. `BOUND`:
     everybody has signed. `ENDED`: it has ended in another way. `REPLACED`: another contract has already replaced it.
     """
 
@@ -97,7 +97,8 @@ def judge(act: BulkAct, contract: Contract, deadline: datetime | None) -> BulkVe
     if contract.replaced_by is not None:
         return BulkVerdict.REPLACED
     if act.kind is BulkKind.REISSUE:
-        ended = contract.state in (ContractState.VOIDED, ContractState.DECLINED)  # for a reason: reissue one by one
+        # Somebody voided or declined it for a reason, so it can only be reissued by itself.
+        ended = contract.state in (ContractState.VOIDED, ContractState.DECLINED)
         return BulkVerdict.ENDED if ended else BulkVerdict.DONE
     if contract.state is ContractState.EXPIRED:
         return BulkVerdict.REISSUED if act.may_issue else BulkVerdict.NEEDS_ISSUE

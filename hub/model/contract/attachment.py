@@ -19,8 +19,9 @@ ENDINGS: Final = {"image/jpeg": "jpg", "application/pdf": "pdf"}
 
 @dataclass(frozen=True)
 class Attachment:
-    """`name`: the name of the field. `sha256`, `size`: hash and size of the content that is kept. `file`: SHA-256 of
-    the stored file, which contains that content encrypted. `superseded_at`: when another one replaced it."""
+    """A file that a signer gave. `name`: the name of the field. `sha256`, `size`: hash and size of the content that is
+    kept. `file`: SHA-256 of the stored file, which contains that content encrypted. `superseded_at`: when another one
+    replaced it."""
 
     id: UUID
     contract: UUID

@@ -185,5 +185,6 @@ def is_answer_right(id_number: str, answer: str) -> bool:
 
 
 def is_locked(refused: Collection[int], number: int) -> bool:
-    """Return whether a link had too many wrong answers. `refused`: the position in each wrong answer so far."""
+    """Return whether a link had too many wrong answers. `refused`: for each wrong answer so far, the position of the
+    link where it was given."""
     return sum(each == number for each in refused) >= MAX_WRONG_ANSWERS

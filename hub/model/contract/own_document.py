@@ -14,8 +14,9 @@ MAX_TITLE_LENGTH: Final = 60
 
 @dataclass(frozen=True)
 class OwnDocument:
-    """`sha256` (hex): of the checked file, as `keep_own_document` stored it. `places`: the place of each signature
-    field, by the name of the field, in the notation of `seal_place`. The field `seal` is for the school's seal."""
+    """The uploaded PDF of a contract. `sha256` (hex): of the checked file, as `keep_own_document` stored it. `places`:
+    the place of each signature field, by the name of the field, in the notation of `seal_place`. The field `seal` is
+    for the school's seal."""
 
     sha256: str
     title: str

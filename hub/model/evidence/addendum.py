@@ -31,8 +31,9 @@ PASSING: Final = frozenset(
 @dataclass(frozen=True)
 class EvidenceAddendum:
     """An addendum, stored as the file with this SHA-256 (hex). `number`: counts from 1 for each contract; each addendum
-    contains everything that the earlier ones contain. `entries`: the number of entries that the record had then.
-    `renewals`: the number of renewals that the evidence record had then. `revoked`: the names of its revocations."""
+    contains everything that the earlier ones contain. `entries`, `renewals`: how many entries the record had, and how
+    many renewals the evidence record had, when the addendum was made. `revoked`: the names of the revocations that it
+    contains."""
 
     contract: UUID
     number: int
@@ -47,8 +48,8 @@ class EvidenceAddendum:
 
 @dataclass(frozen=True)
 class UsedCertificate:
-    """A certificate with which a contract was signed or sealed. `spki`: its public key. If the seal's certificate was
-    renewed since then, only `seal` is known; `spki` is empty, and `serial` is None."""
+    """A certificate with which a contract was signed or sealed. `spki`: its public key. If the seal has another
+    certificate by now, only `seal` is known: `spki` is empty, and `serial` is None."""
 
     field: str
     serial: int | None

@@ -19,7 +19,8 @@ from hub.model.signing.signature_request import SignatureRequest
 FIRST_VERSION: Final = 1
 # If the first job ends without a package, another one follows after this time. For later delays, see `next_try`.
 PACKAGE_RETRY: Final = timedelta(minutes=1)
-# So many bytes of a file are looked for in a package. To look for all of them would take longer than to hash them.
+# Only this many of a file's first bytes are searched for in a package: a search for all of them would take longer than
+# hashing them.
 _SEARCHED: Final = 1024
 
 

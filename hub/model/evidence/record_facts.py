@@ -1,8 +1,8 @@
 """Decide which facts an entry of a record may contain in clear.
 
 Entries are kept forever. In clear, they may contain ids, hashes, times, counts, fixed words of the hub, and names from
-the configuration. Everything else may be personal data, also every fact and kind of entry that is not listed here: its
-value goes to a side table, where it can be erased, and the entry contains a commitment.
+the configuration. Everything else may be personal data, including each fact and kind of entry that is not listed here:
+such a value goes to a side table, where it can be erased, and the entry contains a commitment to it.
 """
 
 from __future__ import annotations

@@ -28,13 +28,14 @@ UNDECIDED_RETENTION = timedelta(days=30)
 # Sessions that have ended, and failed logins: long enough to investigate a break-in.
 SESSION_RETENTION = timedelta(days=30)
 
-# A prepared file that was not signed, counted from the end of its lease. This is much longer than preparing a file: if
-# the same person draws the same strokes within one second, the file is identical and may be in use again.
+# A prepared file that was not signed, counted from the end of its lease. This has to be much longer than preparing a
+# file takes: if the same person draws the same strokes again within one second, the new file is identical to the old
+# one, which is then in use again.
 PREPARED_FILE_RETENTION = timedelta(hours=1)
 # Files of an earlier version, counted from the signature that superseded it, and files that no row names, counted from
 # when they were written. A backup copies the database first and then the files, and ends within this time, so it finds
-# all files that its rows name. The time is also much longer than the time from writing a file to the commit that names
-# it.
+# all files that its rows name. This time is also much longer than the time between writing a file and the commit that
+# names it.
 FILE_RETENTION = timedelta(days=1)
 
 # Kinds of deleted data besides rows: files of finished requests and earlier versions, and files that no row names.

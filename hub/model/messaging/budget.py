@@ -156,7 +156,8 @@ def list_prepare_budgets(limits: BudgetLimits, now: datetime, task: UUID, kind: 
     that the signer sent and that were `unreadable`.
 
     A prepared file leases the document for three minutes. The budget stops a signer from blocking the document forever.
-    A document with answers is stored until the contract is signed. An unreadable file may keep the reader for seconds.
+    A document with answers is stored until the contract is signed. An unreadable file may keep the reader busy for
+    seconds.
     """
     hour, _ = _begin_periods(now)
     yield Budget(kind, str(task), hour, hour + timedelta(hours=1), limits.prepared_per_task_hour)

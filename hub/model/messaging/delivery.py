@@ -170,7 +170,7 @@ class Delivery:
 
     @property
     def waits_until(self) -> datetime | None:
-        """The moment before which it is not sent; None if it is being sent or was."""
+        """The moment before which it is not sent; None if it is being sent, or has been sent."""
         return self.not_before if self.state is DeliveryState.SENDING else None
 
     @property

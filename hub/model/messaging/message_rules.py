@@ -94,7 +94,8 @@ def _find_faults(
 def _check_fixed_text(
     template: MessageTemplate, rules: Rules, texts: Mapping[str, FixedText], used: list[Variable]
 ) -> Iterator[str]:
-    """Check that the fixed text at the provider has the variables of this template. It may spell out constant ones."""
+    """Check that the fixed text at the provider has the variables of this template. It may spell out the constant
+    ones."""
     text = texts.get(template.id)
     if text is None:
         yield f"no template {template.id} is configured, and the provider sends registered texts only"

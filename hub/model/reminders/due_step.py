@@ -70,7 +70,7 @@ class StepFacts:
 
 @dataclass(frozen=True)
 class Due:
-    """A due step with everything needed to decide about it. `turn`: another signer had to sign first."""
+    """A due step with everything needed to decide about it. `turn`: whether another signer had to sign first."""
 
     contract: Contract
     task: SigningTask

@@ -146,7 +146,8 @@ def may_send_step(case: MessageCase, channel: str | None, policy: ReminderPolicy
 
 
 def wait_for_window(case: MessageCase, policy: ReminderPolicy, now: datetime) -> Wait | None:
-    """Return the wait until the next window opens; None if it is open, or the message may be sent at any hour."""
+    """Return the wait until the next window opens; None if the window is open, or if the message may be sent at any
+    hour."""
     opening = now if case.answers_an_act else opens_at(case, policy, now)
     if opening <= now:
         return None
@@ -175,7 +176,7 @@ def _dropped(case: MessageCase, channel: str | None) -> SkipReason | None:
     reasons = [settled(task) for task in case.tasks]
     if reasons and None not in reasons:
         return reasons[0]
-    # Next to the invitation to the new contract, "it has expired" would seem to mean that one.
+    # Read next to the invitation to the new contract, "it has expired" would seem to be about the new one.
     if case.replaced and case.purpose == Purpose.EXPIRED:
         return SkipReason.REPLACED
     if case.purpose == Purpose.CODE or case.purpose in ANSWERS:

@@ -1,4 +1,5 @@
-"""Visitor: a person who came without a link of their own. Their rights depend on the phone number they verified."""
+"""Visitor: the session of a person who came without a link of their own. Which rights they have depends on the phone
+number that they verified."""
 
 from __future__ import annotations
 

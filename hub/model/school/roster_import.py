@@ -1,4 +1,4 @@
-"""The import of a roster, kept so that it can be shown and undone; before it, the upload with its faults."""
+"""The upload of a roster with its faults, and then its import, which is kept so that it can be shown and undone."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ class FinaliseStep(StrEnum):
     WAIT = "wait"
 
 
-# Steps that begin calls to outside services, and the kinds of attempt rows that are committed first, for the whole run.
+# The kinds of attempt rows that are committed before a run calls outside services, by the step with which the run
+# begins.
 ATTEMPTS = {
     FinaliseStep.EMBED: ("timestamp",),
     FinaliseStep.SIGN_SEAL: ("seal", "close"),

@@ -13,7 +13,7 @@ class SealFault(StrEnum):
     english: str
     chinese: str
 
-    def __new__(cls, code: str, english: str = "", chinese: str = "") -> Self:  # defaults: to find one by its code
+    def __new__(cls, code: str, english: str = "", chinese: str = "") -> Self:  # defaults: for a look-up by code
         fault = str.__new__(cls, code)
         fault._value_ = code
         fault.english, fault.chinese = english, chinese

@@ -34,7 +34,8 @@ JOB_RETENTION: Final = timedelta(days=180)
 # Limits of the files that are prepared together: their number, and their bytes in all. A larger file is prepared alone.
 MAX_FILES_TOGETHER: Final = 16
 MAX_BYTES_TOGETHER: Final = 8 << 20
-# Files in one lease, at first and at most; and the seconds they should take, so that the job's progress can be seen.
+# The number of files in one lease, at first and at most; and the seconds that a lease should take, few enough for the
+# job's progress to be seen.
 FILES_AT_FIRST: Final = 50
 MAX_FILES_AT_ONCE: Final = 400
 SECONDS_AT_ONCE: Final = 2.0

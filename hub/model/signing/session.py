@@ -47,10 +47,9 @@ class SigningSession:
     """The session of a visitor of a link. Only the hash of its secret is stored.
 
     `contract`: the contract whose link was used. `contracts`: the contracts that may be signed once `verified_at` is
-    set.
-    `key_challenge`: valid for one use. `key_spki`: SubjectPublicKeyInfo (DER) of the signer's key.
-    `custody_claimed`, `custody`: claimed and proved custody of that key.
-    `pairing`: set for the session of an agent program on the signer's computer, which may only sign.
+    set. `key_challenge`: valid for one use. `key_spki`: SubjectPublicKeyInfo (DER) of the signer's key.
+    `custody_claimed`, `custody`: claimed and proved custody of that key. `pairing`: set for the session of an agent
+    program on the signer's computer; such a session may only sign.
     """
 
     id: UUID

@@ -62,7 +62,7 @@ def count_surprising(password: str, personal: Iterable[str] = ()) -> int:
 def _pieces(personal: Iterable[str]) -> list[str]:
     """Return the names and their parts, longest first."""
     found = {piece for each in personal for piece in (each.casefold(), *re.split(r"[\W_]+", each.casefold()))}
-    # A Chinese name of two characters counts like a word of letters.
+    # Many Chinese names have only two characters, so two are enough in them.
     long = {each for each in found if len(each) >= MIN_PERSONAL_LENGTH or (len(each) == 2 and not each.isascii())}
     return sorted(long, key=len, reverse=True)
 

@@ -109,7 +109,7 @@ PERMISSIONS: Mapping[StaffRole, frozenset[Permission]] = {
     StaffRole.AUDITOR: _EVERYBODY
     | {Permission.READ_RECORD, Permission.READ_REPORTS, Permission.READ_SEALS, Permission.EXPORT},
 }
-# Tasks that their owner did not take pass to an account with one of these roles, the first of them that a campus has.
+# If the owner of a task does not take it, it passes to an account with the first of these roles that the campus has.
 LEADING_ROLES = (StaffRole.CAMPUS_MANAGER, StaffRole.HEADQUARTERS, StaffRole.OWNER)
 # Roles that concern the whole school. Only accounts at headquarters have them.
 ROLES_OF_HEADQUARTERS = frozenset({StaffRole.OWNER, StaffRole.HEADQUARTERS})
