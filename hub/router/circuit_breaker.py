@@ -91,7 +91,7 @@ class CircuitBreaker:
         self, tx: Transaction, provider: Provider, reason: str, *, until_delivered: bool = False
     ) -> None:
         """Open the circuit breaker, because a person has to look at the provider's account. Staff are alerted once.
-        `until_delivered`: receipts say so."""
+        `until_delivered`: receipts are the reason, so only a message that is delivered closes it again."""
         health = await tx.providers.lock_health(provider.name, provider.settings.weight, tx.now)
         if health.broken_at is None:
             await tx.alerts.add("provider-broken", {"provider": provider.name, "reason": reason}, tx.now)

@@ -2,8 +2,8 @@
 
 Workers take jobs from one table (`store/operation/jobs.py`). A job ends in the transaction that does the last of its
 work or, if there is none, by a report. One statement reports ended jobs, renews the leases of running ones, and takes
-further ones. It is run after each NOTIFY, every few seconds, and when a job ends that has to be reported or for which
-others waited.
+further ones. The statement is run after each NOTIFY, every few seconds, and when a job ends, if its end has to be
+reported or other jobs were waiting for its place.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 
 Handler = Callable[[Job], Awaitable[None]]
-# How many jobs of a kind one worker runs at a time, if not one.
+# How many jobs of each of these kinds one worker runs at a time. Of any other kind, it runs one.
 _MAX_RUNNING: Final = {COMPLETE: 4, DELIVER: 8, DELIVER_CODE: 16, ALERT: 2, REVOKE: 2, EVIDENCE: 2}
 
 
@@ -196,5 +196,6 @@ class JobQueue:
         return await run_seal_job(self._services, job, lambda: time.monotonic() < ends)
 
     async def _replan(self, job: Job) -> None:
-        """Reschedule one part. If that fails, `PeriodicTasks.upkeep` starts the job again."""
+        """Reschedule some of the contracts of a campus, and enqueue a job for the next ones. If that fails,
+        `PeriodicTasks.upkeep` starts the job again."""
         await replan_next(self._services, **job.payload)

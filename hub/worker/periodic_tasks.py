@@ -31,7 +31,7 @@ from hub.worker.loops import Loop, log_errors, sleep_or_stop
 # The provider is asked about a message whose outcome has been unknown for this time.
 SETTLE_AFTER = timedelta(seconds=2 * CALL_TIMEOUT)
 PURGED_EVERY = timedelta(hours=1)
-# How often this is checked: the tree of a day (UTC) is built in the first round that finds something new.
+# The interval of `build_hash_tree`. The tree of a day (UTC) is built in the first round that finds something new.
 TREE_LOOKED_AT_EVERY = timedelta(hours=1)
 # After a start, messages that fell due meanwhile come first. The last counts are stored.
 FIRST_COUNT_AFTER = timedelta(minutes=1)
@@ -189,8 +189,8 @@ class PeriodicTasks:
     async def _in_batches(
         self, find: Callable[[Transaction], Awaitable[Sequence[UUID]]], work: Callable[[UUID], Awaitable[None]]
     ) -> None:
-        """Work on the ids that `find` returns until it returns nothing new. An id that is still due has failed, and
-        waits for the next round."""
+        """Work on the ids that `find` returns until it returns nothing new. An id that `find` returns again has failed,
+        and waits for the next round."""
         seen: set[UUID] = set()
         for _ in range(MAX_BATCHES):
             async with self._hub.database.transaction(EVERYTHING) as tx:

@@ -117,7 +117,7 @@ class _Change:
 
 async def _replace(services: Services, change: _Change, prepared: PreparedContract) -> None:
     """Issue a new contract in place of the old one. Raises what `issue_prepared` raises, and Conflict if the verdict on
-    the old one is another by now: it may have been withdrawn or declined while the new one was drawn."""
+    the old one has changed: it may have been withdrawn or declined while the new one was drawn."""
     act, enrolment = change.act, prepared.drawn.asked.enrolment
     async with services.database.transaction(EVERYTHING) as tx:
         if await tx.bulk_acts.lock_item(act.id, change.contract):

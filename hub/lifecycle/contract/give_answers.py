@@ -94,7 +94,8 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
     try:
         media_type, content = await reader.in_turn(partial(reader.read, uploaded, name))
     except BadInput:
-        # If uploads at the same time have reached the limit, the next one is refused. This one's fault is told.
+        # If simultaneous uploads have reached the limit, the next upload is refused; the error about this file is still
+        # raised.
         with suppress(BudgetSpent):
             async with services.database.transaction(EVERYTHING) as tx:
                 await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer, kind=UNREADABLE)

@@ -108,7 +108,7 @@ def has_outgrown_guardian(case: Case, on: date) -> bool:
 
 
 def _is_student_adult(contract: Contract, on: date) -> bool:
-    """Return False also if that is not known, or erased."""
+    """Return whether the student is an adult on this day; False also if that is not known, or was erased."""
     try:
         student = student_of((contract.data.get("asked") or {})["student"])
         born = parse_id_document(student.id_type, student.id_number).birth_date or student.birth_date
@@ -133,8 +133,8 @@ def refuse_erased(old: Contract) -> None:
 
 
 def drop_wrong_email(signer: NewSigner) -> NewSigner:
-    """Return a signer on file, without an e-mail address that is none: version 0.3.0 checked none, and what it stored
-    must not stop a reissue."""
+    """Return a signer on file, without an e-mail address that is not valid. Version 0.3.0 did not check addresses, and
+    what it stored must not prevent a reissue."""
     try:
         check_address(signer.email or "")
     except BadInput:

@@ -31,8 +31,8 @@ UNNUMBERED = "QD-0000-000000"
 
 @dataclass(frozen=True)
 class InvitedSigner:
-    """A signer with their first message; None if no channel reaches them. `later`: the message goes out when others
-    have signed."""
+    """A signer with their first `message`, which is None if no channel reaches them. `later`: the message goes out when
+    others have signed."""
 
     signer: Signer
     message: ReadableMessage | None

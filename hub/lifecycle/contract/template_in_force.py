@@ -17,7 +17,7 @@ from hub.store.transaction import Transaction
 
 @dataclass(frozen=True)
 class TemplateInForce:
-    """A template in each of its languages. If it has none, the template does not exist."""
+    """A template in each of its languages. A template without any language does not exist."""
 
     id: str
     languages: Mapping[str, ContractTemplate]

@@ -118,7 +118,7 @@ def check_age(student: DrawnStudent, signers: Sequence[DrawnSigner], on: date) -
 
 
 def check_student(student: DrawnStudent, signers: Sequence[DrawnSigner]) -> None:
-    """Check that a signing student is the student of the contract, and that nobody else who signs is. Raises
+    """Check that a signing student is the student of the contract, and that no other signer is that student. Raises
     BadInput."""
     for number, each in enumerate(signers):
         where, themselves = f"signers[{number}]", each.document == student.document

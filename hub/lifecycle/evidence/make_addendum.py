@@ -147,7 +147,8 @@ def _used(field: str, certificate: bytes, seal: UUID | None = None) -> UsedCerti
 
 
 async def _ofd_certificate(tx: Transaction, entry: RecordEntry) -> UsedCertificate:
-    """Return the certificate that sealed the OFD. If the seal has another by now, the result only names the seal."""
+    """Return the certificate that sealed the OFD. If the seal has another certificate by now, the result only names the
+    seal."""
     seal = UUID(str(entry.facts["seal"]))
     side = await tx.sm2_seals.get(seal)
     if side is None or hashlib.sha256(side.chain[0]).hexdigest() != entry.facts["certificate_sha256"]:

@@ -47,7 +47,8 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class BegunPackage:
     """The data that was read for a package, and the attempt row for its outside calls. `revoked`: the revocations of
-    the built-in authority. `sm2_chain`: of the seal of its OFD. `final`: the finished file, if it is in memory."""
+    the built-in authority. `sm2_chain`: the certificate chain of the seal of its OFD. `final`: the finished file, if it
+    is in memory."""
 
     facts: PackageFacts
     attempt: UUID
@@ -221,8 +222,8 @@ async def _ofds(services: Services, facts: PackageFacts) -> dict[str, bytes]:
 
 
 def _consents(services: Services, facts: PackageFacts) -> Mapping[str, Consent]:
-    """Return the consent texts by field, with the hashes of both files where there are two. Old contracts take those of
-    the present template, or none if it no longer exists."""
+    """Return the consent texts by field, with the hashes of both files where there are two. For an old contract, the
+    texts are those of its template as it is now; the result is empty if that template no longer exists."""
     contract, templates = facts.case.contract, services.documents.printer.templates
     try:
         return {

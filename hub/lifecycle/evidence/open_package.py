@@ -12,7 +12,7 @@ from hub.model.evidence.package import EvidencePackage
 from hub.store.transaction import Transaction
 
 DOWNLOADED = "evidence-downloaded"
-# A package is usually made within seconds of the contract's end.
+# When to ask again for a package that is still being made. It is usually ready within seconds of the contract's end.
 PACKAGE_PAUSE: Final = timedelta(seconds=5)
 
 

@@ -44,7 +44,8 @@ def stand_in(name: str) -> dict[str, str]:
 
 
 class LowDiskAlerts:
-    """The alerts about file systems of this machine that have little space left: each once, until it has enough again.
+    """The alerts about file systems of this machine that have little space left. There is one alert for each file
+    system, and no other until that file system has had enough space again.
 
     `folders`: a folder on each of them.
     """

@@ -98,7 +98,8 @@ async def begin_text(services: Services, editor: Actor, place: TextPlace, base: 
 
 
 def continue_text(files: FileText, found: TextVersion | None) -> FileText:
-    """Return the text with which a draft begins: that of `found` with what the files demand, or that of `files`."""
+    """Return the text with which a draft begins: the text of `found`, with the demands of the files; without `found`,
+    the text of the files."""
     if found is None:
         return files
     return FileText(found.label, begin_texts(files.texts, found), begin_fixed(files.fixed, found))

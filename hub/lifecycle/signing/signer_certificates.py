@@ -54,8 +54,8 @@ MIN_LIFE = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Certified:
-    """What a session gets: its public key (DER), the claimed and the proved custody, and the certificate chain (DER,
-    the signer's own first). `held`: the key, with the app key to bind if it is one."""
+    """What a session stores about its key: the public key (DER), the claimed and the proved custody, and the
+    certificate chain (DER, the signer's own first). `held`: the key, with the app key to bind if it is one."""
 
     spki: bytes
     claimed: str

@@ -18,7 +18,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-# The prefix of every secret. It tells a person or a scanner that finds a secret where it belongs.
+# The prefix of every secret. By this prefix, a person or a scanner that finds a secret sees where it belongs.
 SECRET_PREFIX = "qdk_"
 SECRET_BYTES = 32
 

@@ -19,7 +19,7 @@ from hub.store.server.embedded import EmbeddedPostgres, find_programs
 
 # Lines at the beginning of a dump that older servers (before 17) do not understand, and that change nothing.
 NEWER_ONLY = frozenset({b"SET transaction_timeout = 0;\n"})
-# These lines are among this many first lines.
+# How many of the first lines of a dump are searched for those of NEWER_ONLY.
 PREAMBLE_LINES = 40
 
 

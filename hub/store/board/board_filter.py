@@ -37,9 +37,9 @@ from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE
 
 # How many last characters of a phone number or identity document are searched for.
 TAIL = 4
-# No name has this many digits.
+# A text with this many digits is not searched for as a name.
 MIN_NUMBER_DIGITS = 3
-# Fewer digits are no phone number.
+# A text with fewer digits is not searched for as a phone number.
 MIN_PHONE_DIGITS = 7
 _FAILED = tuple(state.value for state in (DeliveryState.UNDELIVERED, DeliveryState.REFUSED))
 _DELIVERED = DeliveryState.DELIVERED.value
@@ -166,7 +166,7 @@ VIEWS: dict[str, Callable[[], ColumnElement[bool]]] = {
 def _found(text: str, cipher: Cipher) -> CompoundSelect[Any]:
     """Select the ids of contracts that a text could mean. A number is found by its end, a name by any part of it."""
     ways: list[Select[Any]] = [select(CONTRACT.c.id).where(CONTRACT.c.external_id == text)]
-    if (phone := _phone(text)) is not None:  # which is no part of a number or a name
+    if (phone := _phone(text)) is not None:  # no other number and no name contains a phone number
         ways.append(select(SIGNER.c.contract).where(SIGNER.c.phone_hash == cipher.found_by("phone", phone)))
         return union_all(*ways)
     if len(text) == TAIL:

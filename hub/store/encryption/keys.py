@@ -2,8 +2,8 @@
 
 All of them are derived from one master key, except for later keys that encrypt columns. Each of these is a file of its
 own, so that it can be replaced (`qianda keys rotate`). The keys of links, codes and keyed hashes are never replaced,
-because their results could not be made again: links are already printed, and of a number that has opted out only the
-hash is stored.
+because their results could not be made again: links are already printed, and only the hash of an opted-out number is
+stored.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class OldRows:
 def _with_types(sql: str, *, limited: bool = False) -> SqlStatement:
     most = [bindparam("most", type_=Integer())] if limited else []
     of = text(sql).bindparams(bindparam("before", type_=DateTime(timezone=True)), *most)
-    return SqlStatement(of, plans_for_values=True)  # few rows are old, of however many
+    return SqlStatement(of, plans_for_values=True)  # few rows are old, however many there are
 
 
 # By the kinds of `hub.model.evidence.retention.list_retention`.

@@ -44,8 +44,9 @@ log = structlog.get_logger()
 
 @contextmanager
 def _away_told(*, needs_file: bool = False) -> Iterator[None]:
-    """Raise FilesUnavailable in place of an error of the store, except for a full disk. `needs_file`: a file that is
-    missing keeps its error; without one, what is missing is the bucket or folder."""
+    """Raise FilesUnavailable in place of an error of the store, except for a full disk. `needs_file`: the block needs a
+    certain file, so the error about a missing file is raised as it is. Otherwise, only the bucket or folder can be
+    missing."""
     try:
         yield
     except (BaseError, OSError) as error:

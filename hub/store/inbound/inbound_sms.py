@@ -68,7 +68,7 @@ class InboundMessages(EncryptedRepository):
         await self._connection.execute(statement.values(outcome=outcome))
 
     async def lock_waiting(self, command: SmsCommand, before: datetime) -> list[Written]:
-        """Lock and return messages with this command and without outcome that were received before then."""
+        """Lock and return messages with this command that have no outcome and were received before `before`."""
         rows = await self._connection.execute(_WAITING, {"wish": command.value, "before": before, "most": 500})
         return [self._written(row) for row in rows]
 

@@ -1,6 +1,6 @@
 """Plans of many open tasks: read what they depend on, and write new ones.
 
-Both take a few statements for hundreds of contracts, and decrypt nothing.
+Reading and writing take a few statements for hundreds of contracts, and decrypt nothing.
 """
 
 from __future__ import annotations

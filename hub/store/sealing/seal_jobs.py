@@ -214,7 +214,8 @@ class SealJobs(Repository):
         return (await self._connection.execute(_RENEW, {"job": job, "held": held, "until": until})).rowcount
 
     async def release(self, job: UUID, held: datetime, until: datetime) -> None:
-        """Release the files of a lease until `until`: a service that all need is unavailable. It counts as no try."""
+        """Release the files of a lease until `until`: a service that all need is unavailable. The try does not
+        count."""
         await self._connection.execute(_RELEASE, {"job": job, "held": held, "until": until})
 
     async def put_back(self, job: UUID, held: datetime, numbers: Collection[int], until: datetime) -> None:

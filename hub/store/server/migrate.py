@@ -31,7 +31,8 @@ INSERT INTO schema_compatibility (one, compatible_from) VALUES (true, $1)
 ON CONFLICT (one) DO UPDATE SET compatible_from = excluded.compatible_from
 """
 # While a migration waits for the lock on a table, everybody who comes after it waits too. So it waits only briefly,
-# lets the others pass, and tries again, for a minute or two: a backup may read the table for an hour.
+# lets the others pass, and tries again. It gives up after a minute or two, because a backup may read the table for an
+# hour.
 LOCK_TIMEOUT, LOCK_PAUSE, LOCK_TRIES = "2s", 5.0, 12
 IN_USE = "a table that has to change is in use for long, perhaps by a backup: run it again once that has ended"
 SCRIPTS = Path(__file__).parent / "migrations"

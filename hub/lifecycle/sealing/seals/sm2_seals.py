@@ -144,7 +144,8 @@ async def _get_made(services: Services, keeper: Actor, seal_id: UUID) -> Seal:
 
 
 def _side(seal: Seal, encoded: ElectronicSeal, chain: tuple[bytes, ...]) -> Sm2Seal:
-    """Return the SM2 side with the facts that the seal states. Raises BadInput if it does not list the certificate."""
+    """Return the SM2 side with the facts that the seal states. Raises BadInput if the seal does not list the
+    certificate."""
     if chain[0] not in encoded.listed and sm2.sm3(chain[0]) not in encoded.listed_hashes:
         raise BadInput("the seal does not list this certificate", field="certificate")
     certificate = x509.Certificate.load(chain[0])
