@@ -107,7 +107,7 @@ class IdentityNotChecked(NotAllowed):
 
 class NotForAgents(NotAllowed):
     code = "not-for-agents"
-    sentence = "This can be done on the page only."
+    sentence = "This can only be done on the page."
 
 
 class KeyNotValid(NotAllowed):
@@ -257,7 +257,7 @@ class NotConfirmed(Conflict):
 
 class BackupRunning(Conflict):
     code = "backup-running"
-    sentence = "A backup is being written, and needs the files. Erase when it is done."
+    sentence = "A backup is being written and needs the files. Erase the person when it is done."
     retry = True
 
 

@@ -29,7 +29,7 @@ class RoleNotAllowed(NotAllowed):
 
 class RoleAboveOwn(NotAllowed):
     code = "role-above-own"
-    sentence = "This role may do things that yours may not. Ask somebody whose role includes it."
+    sentence = "This role may do things that yours may not. Ask somebody whose role may do them too."
 
 
 class OwnAccount(NotAllowed):

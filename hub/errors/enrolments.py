@@ -14,13 +14,13 @@ class ImportUndone(Conflict):
 
 
 class ApprovalNeeded(Conflict):
-    """The course or a template of it asks that somebody else approves before a contract is issued; also one in the
-    place of another, for other people or by another text."""
+    """The course, or a template of it, demands that somebody else approves its contracts before they are issued. This
+    includes a contract that replaces another one, if its people or its text are different."""
 
     code = "approval-needed"
     sentence = (
-        "Somebody else has to approve contracts of this kind, and a PDF of your own in their place: issue them from the"
-        " list of enrolments, and replace a signer on the contract's page."
+        "Somebody else has to approve contracts of this kind, including a PDF of your own in place of one."
+        " Issue them from the list of enrolments; replace a signer on the contract's page."
     )
 
 
@@ -30,7 +30,7 @@ class ActDecided(Conflict):
 
 
 class EnrolmentsChanged(Conflict):
-    """What was looked at before approving is not what is there now."""
+    """What would be issued now is not what the approver looked at."""
 
     code = "enrolments-changed"
     sentence = (
@@ -45,7 +45,7 @@ class ChangedSinceAsked(Conflict):
     code = "changed-since-asked"
     sentence = (
         "An enrolment, its course or a template was changed after this was asked for."
-        " Do not issue these contracts, and have them asked for again."
+        " Do not issue these contracts; whoever asked for them has to ask again."
     )
 
 

@@ -29,4 +29,4 @@ class StoreDenied(Conflict):
 
 class StoreUnavailable(Unavailable):
     code = "store-unavailable"
-    sentence = "The object store does not answer, or refuses. Nothing was lost; we will try again automatically."
+    sentence = "The object store does not answer, or refuses access. Nothing was lost; we will try again automatically."
