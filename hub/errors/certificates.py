@@ -39,7 +39,9 @@ class CertificateNotBegun(Refused):
     helps, and nobody has to be told."""
 
     code = "certificate-not-begun"
-    sentence = "According to the server's clock, a certificate is not valid yet. Nothing was lost. Please check the clock."
+    sentence = (
+        "According to the server's clock, a certificate is not valid yet. Nothing was lost. Please check the clock."
+    )
 
     def __init__(self, detail: str, *, soon: bool) -> None:
         super().__init__(detail)

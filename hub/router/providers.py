@@ -55,7 +55,7 @@ class Booked:
 
 
 @dataclass(frozen=True)
-class Begun:
+class BegunCall:
     """A call that can be made once the transaction that began it is committed.
 
     `claimed_at`: real time. `due_at`: when the message's step was due, on the planning clock; None without a step.
@@ -72,7 +72,7 @@ class Begun:
         return self.booked.provider
 
 
-async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
+async def send_measured(call: BegunCall, clock: Callable[[], datetime]) -> Receipt:
     """Call the provider, and measure the call for `/metrics`: its outcome and duration, and how late the message left.
 
     `clock`: real time. Raises what `Channel.send` raises, and TimeoutError.
@@ -97,7 +97,7 @@ async def send_measured(call: Begun, clock: Callable[[], datetime]) -> Receipt:
     return receipt
 
 
-def _compute_lateness(call: Begun, now: datetime) -> timedelta:
+def _compute_lateness(call: BegunCall, now: datetime) -> timedelta:
     """Return the time since the message of this call was due. `now`: real time.
 
     A message without a step was due when it was written. The claim's times on both clocks show how far the planning

@@ -35,7 +35,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held_messages import find_holder, hold_back
 from hub.router.open_calls import OpenCalls
-from hub.router.providers import Begun, Booked, Provider, ProviderSet, send_measured
+from hub.router.providers import BegunCall, Booked, Provider, ProviderSet, send_measured
 from hub.router.receipts import convert_receipt, dropped_report, find_reported
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
@@ -78,7 +78,7 @@ class Router:
 
     async def prepare_calls(
         self, tx: Transaction, written: Sequence[tuple[Delivery, SignLink | None]]
-    ) -> list[tuple[Delivery, Begun | None]]:
+    ) -> list[tuple[Delivery, BegunCall | None]]:
         """Choose the providers of messages that this transaction is about to store.
 
         Return each delivery in the form to be stored, with its call, which is None if the message has to wait.
@@ -92,17 +92,17 @@ class Router:
 
     def _prepare_stored_call(
         self, tx: Transaction, delivery: Delivery, link: SignLink | None, booked: Booked
-    ) -> tuple[Delivery, Begun]:
+    ) -> tuple[Delivery, BegunCall]:
         said = self._adapt_shape(booked.provider, replace(delivery, state_at=tx.planning_now, not_before=None))
         latest = tx.now + CALL_START_TIMEOUT
         message = self.renderer.render_with_link(said, link)
-        return booked.provider.called(said, message, latest), Begun(said, booked, message, tx.now)
+        return booked.provider.called(said, message, latest), BegunCall(said, booked, message, tx.now)
 
     async def _postpone_stored(self, tx: Transaction, delivery: Delivery) -> tuple[Delivery, None]:
         pause = await self._compute_pause(tx, delivery)
         return replace(delivery, not_before=tx.planning_now + pause, state_at=None), None
 
-    async def begin_calls(self, tx: Transaction, written: Iterable[Delivery]) -> list[Begun]:
+    async def begin_calls(self, tx: Transaction, written: Iterable[Delivery]) -> list[BegunCall]:
         """Begin to send messages that this transaction has written. Return the calls to make after the commit.
 
         Messages that have to wait are postponed, and `reconcile` sends them. Rate limits stay locked until the commit,
@@ -148,7 +148,7 @@ class Router:
         if call is None:
             ask = self._ask_every_provider if restored else self._ask_provider
             call = await ask(delivery, touched)
-        return await self.make_call(call) if isinstance(call, Begun) else call
+        return await self.make_call(call) if isinstance(call, BegunCall) else call
 
     def _may_claim(self, tx: Transaction, delivery: Delivery, expired_before: datetime | None) -> bool:
         """Return whether the outcome of an attempt is open, this hub calls its provider, and nobody else claims it."""
@@ -158,13 +158,13 @@ class Router:
             return False
         return delivery.is_free(tx.planning_now, before=expired_before)
 
-    async def _ask_every_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
+    async def _ask_every_provider(self, delivery: Delivery, touched: datetime | None) -> BegunCall | DeliveryState:
         """Ask all providers about a message from a backup: any of them may have been called after the backup."""
         if holder := await find_holder(self._database, self.providers, self.renderer, delivery):
             return await self._outcomes.add(MessageOutcome(delivery, *holder, delivery.earliest_start))
         return await self._ask_provider(delivery, touched)
 
-    async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> Begun | DeliveryState:
+    async def _ask_provider(self, delivery: Delivery, touched: datetime | None) -> BegunCall | DeliveryState:
         """Ask the provider that was called before. Call it again only if it does not have the message.
 
         `touched`: when the attempt was last claimed; None if it was postponed since.
@@ -189,7 +189,7 @@ class Router:
 
     async def _handle_unanswerable(
         self, delivery: Delivery, provider: Provider, touched: datetime | None
-    ) -> Begun | DeliveryState:
+    ) -> BegunCall | DeliveryState:
         """Handle a provider that cannot be asked about a message: wait for a receipt, call once more, then use the next
         channel."""
         async with self._database.transaction(EVERYTHING) as tx:
@@ -205,7 +205,7 @@ class Router:
             await tx.deliveries.leave_to_ladder(delivery.id, tx.planning_now)
         return delivery.state
 
-    async def _call_again(self, delivery: Delivery) -> Begun | DeliveryState:
+    async def _call_again(self, delivery: Delivery) -> BegunCall | DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             # Asking took time, so the claim has to be renewed for the call that follows.
             at = tx.planning_now
@@ -215,7 +215,7 @@ class Router:
 
     async def _book_call(
         self, tx: Transaction, delivery: Delivery, *, fresh: bool, tried: Collection[str] = ()
-    ) -> Begun | DeliveryState:
+    ) -> BegunCall | DeliveryState:
         """Choose and record the provider and the text of the next call.
 
         Return the state instead if there is no call now: the message has become obsolete or has to wait, the number has
@@ -239,7 +239,7 @@ class Router:
         latest = tx.now + CALL_START_TIMEOUT
         message = await self.renderer.render_message(tx, delivery)
         await tx.deliveries.called(booked.provider.called(delivery, message, latest))
-        return Begun(delivery, booked, message, tx.now)
+        return BegunCall(delivery, booked, message, tx.now)
 
     def _adapt_shape(self, provider: Provider, delivery: Delivery) -> Delivery:
         """Return the delivery with its text in an SMS shape that this provider accepts."""
@@ -259,14 +259,14 @@ class Router:
         pause = next((pause for pause in BUSY_PAUSES if pause * 4 > waited), BUSY_PAUSES[-1])
         return max(pause, await self.providers.get_pause(tx, delivery))
 
-    async def make_call(self, call: Begun) -> DeliveryState:
+    async def make_call(self, call: BegunCall) -> DeliveryState:
         """Make a committed call. If its provider certainly did not take the message, call the next provider.
 
         Raises Unavailable as `send_delivery` does.
         """
-        following: Begun | DeliveryState = call
+        following: BegunCall | DeliveryState = call
         tried: list[str] = []
-        while isinstance(following, Begun):
+        while isinstance(following, BegunCall):
             call = following
             tried.append(call.provider.name)
             try:
@@ -298,7 +298,7 @@ class Router:
             raise Unavailable(f"no provider of {call.delivery.channel} accepts messages now")
         return following
 
-    async def _renew_claim(self, call: Begun) -> Begun | None:
+    async def _renew_claim(self, call: BegunCall) -> BegunCall | None:
         """Renew the claim of a call if it has expired. Return None if another process has claimed the message.
 
         If the renewal itself takes too long, renew again, so that no call outlives its claim. All processes judge
@@ -314,32 +314,34 @@ class Router:
                 call = replace(call, delivery=replace(call.delivery, state_at=at), claimed_at=tx.now)
         return call
 
-    async def _release_call(self, call: Begun) -> None:
+    async def _release_call(self, call: BegunCall) -> None:
         async with self._database.transaction(EVERYTHING) as tx:
             assert call.delivery.state_at
             await tx.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
 
     async def _call_another(
         self, delivery: Delivery, tried: Collection[str], due_at: datetime | None
-    ) -> Begun | DeliveryState:
+    ) -> BegunCall | DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             at = tx.planning_now
             if not await tx.deliveries.claim(delivery.id, at, held=delivery.state_at):
                 return delivery.state
             moved = replace(delivery, state_at=at, provider=None)
             following = await self._book_call(tx, moved, fresh=True, tried=tried)
-            return replace(following, due_at=due_at) if isinstance(following, Begun) else following
+            return replace(following, due_at=due_at) if isinstance(following, BegunCall) else following
 
     # ---- outcome
 
-    async def _mark_unknown(self, call: Begun, failure: str) -> DeliveryState:
+    async def _mark_unknown(self, call: BegunCall, failure: str) -> DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
             unknown = StateReport(DeliveryState.UNKNOWN, failure=failure)
             delivery = await tx.deliveries.report(call.delivery.id, unknown, tx.planning_now)
         log_state(delivery, delivery.provider, delivery.state)
         return delivery.state
 
-    async def _record_outcome(self, call: Begun, receipt: Receipt, state: DeliveryState | None = None) -> DeliveryState:
+    async def _record_outcome(
+        self, call: BegunCall, receipt: Receipt, state: DeliveryState | None = None
+    ) -> DeliveryState:
         return await self._outcomes.add(MessageOutcome(call.delivery, call.provider, receipt, call.claimed_at, state))
 
     async def apply_receipt(

@@ -25,7 +25,7 @@ from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.scope import EVERYTHING
 from hub.router.failing_messages import FailingMessage, show_failing
-from hub.router.providers import Begun
+from hub.router.providers import BegunCall
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.due_steps import opening_due
 from hub.store.reminders.ledger import LedgerNote
@@ -45,7 +45,7 @@ class RanSteps:
     their steps have to run alone. `rest`: time until the next step is due; None if it was not looked up."""
 
     number: int = 0
-    calls: Sequence[Begun] = ()
+    calls: Sequence[BegunCall] = ()
     left: Sequence[ClaimedTask] = ()
     rest: timedelta | None = None
 

@@ -34,7 +34,7 @@ from hub.model.signing.link import DoorKind
 from hub.model.staff.accounts import StaffTask
 from hub.router.failing_messages import show_recovered
 from hub.router.policy import PlacePolicies, get_policies
-from hub.router.providers import Begun
+from hub.router.providers import BegunCall
 from hub.store.contract.cases import opening_of_parties
 from hub.store.contract.tasks import MAX_SLEEP, ClaimedTask
 from hub.store.reminders.ledger import LedgerNote
@@ -238,7 +238,7 @@ class StepBatch:
 
     # ---- writing
 
-    async def write(self, *, begin: bool) -> list[Begun]:
+    async def write(self, *, begin: bool) -> list[BegunCall]:
         """Write the decisions, with one statement for each kind of row. Raises StepsChanged, BudgetSpent.
 
         `begin`: book a provider for the messages. Returns the calls to make after the commit.
@@ -252,7 +252,7 @@ class StepBatch:
         await self._write_plans()
         for task in sorted(self._staff_tasks, key=lambda each: str(each.contract)):
             await self._tx.staff_tasks.add_task_once(task)
-        calls: list[Begun] = []
+        calls: list[BegunCall] = []
         drafts, held = await self._hold_restored(drafts)
         if begin and drafts:
             begun = await self._services.messaging.router.prepare_calls(

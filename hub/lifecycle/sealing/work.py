@@ -24,7 +24,7 @@ from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_grant import CONTRACTS
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk
 from hub.model.signing.signature_request import RequestState, SignatureRequest
-from hub.router.providers import Begun
+from hub.router.providers import BegunCall
 from hub.store.contract.contracts import opening_of_versions
 from hub.store.sealing.seals import opening_of_contract_seals
 from hub.store.signing.issued_certificates import opening_of_revoked
@@ -64,7 +64,7 @@ class Work:
     refusal: str | None = None
     seal_used: Mapping[str, str] | None = None
     package: BegunPackage | None = None
-    calls: Sequence[Begun] = ()
+    calls: Sequence[BegunCall] = ()
 
     @property
     def contract(self) -> Contract:
