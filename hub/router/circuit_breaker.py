@@ -11,7 +11,7 @@ from channels import AccountTrouble, NotNow
 from hub.model.messaging.provider import FILTERED_STORM, LONG_PAUSE, MAX_PAUSE, STORM_WINDOW
 from hub.model.staff.alert_texts import Facts
 from hub.model.staff.scope import EVERYTHING
-from hub.router.providers import Booked, Provider
+from hub.router.providers import BookedProvider, Provider
 from hub.store.transaction import Database, Transaction
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class CircuitBreaker:
         elif not isinstance(error, ProviderPaused):
             await self.record_error(provider, str(error), error.retry_after)
 
-    async def wait_for_slot(self, booked: Booked) -> None:
+    async def wait_for_slot(self, booked: BookedProvider) -> None:
         """Wait for the slot of a message in the provider's rate limit. Raises ProviderPaused."""
         wait = (booked.at - self._database.clock()).total_seconds()
         if wait > 0:

@@ -42,7 +42,7 @@ class Provider:
 
 
 @dataclass(frozen=True)
-class Booked:
+class BookedProvider:
     """A provider with a slot in its rate limit.
 
     `at`: earliest moment (real time) for the call. `probe`: the circuit breaker is open, and this message tests whether
@@ -62,7 +62,7 @@ class BegunCall:
     """
 
     delivery: Delivery
-    booked: Booked
+    booked: BookedProvider
     message: Message
     claimed_at: datetime
     due_at: datetime | None = None
@@ -192,7 +192,7 @@ class ProviderSet:
         moments = [healths[each.name].usable_from(tx.now) if each.name in healths else tx.now for each in able]
         return min(moments, default=tx.now) - tx.now
 
-    async def book(self, tx: Transaction, delivery: Delivery, tried: Collection[str]) -> Booked | None:
+    async def book(self, tx: Transaction, delivery: Delivery, tried: Collection[str]) -> BookedProvider | None:
         """Choose a usable provider and reserve a slot in its rate limit. Return None if none is free within PATIENCE.
 
         `tried`: providers to leave out.
@@ -203,7 +203,7 @@ class ProviderSet:
 
     async def book_many(
         self, tx: Transaction, deliveries: Sequence[Delivery], names: Sequence[str], tried: Collection[str] = ()
-    ) -> list[Booked | None]:
+    ) -> list[BookedProvider | None]:
         """Book providers for several messages of one lane, as `book` does for one.
 
         `names`: all providers that may send any of the messages.
@@ -226,7 +226,7 @@ class ProviderSet:
 
     async def _book_one(
         self, tx: Transaction, delivery: Delivery, booking: _Booking, tried: Collection[str]
-    ) -> Booked | None:
+    ) -> BookedProvider | None:
         able = [each.settings for each in self.list_untried(delivery, tried)]
         for provider in order_by_weight(able, booking.healths, booking.now, [self._draw() for _ in able]):
             health = booking.healths.get(provider.name)
@@ -235,7 +235,7 @@ class ProviderSet:
                 continue
             at = booking.reserve_slot(provider)
             if at is not None:
-                return Booked(self[provider.name], at, probe)
+                return BookedProvider(self[provider.name], at, probe)
         return None
 
 

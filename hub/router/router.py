@@ -35,7 +35,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.router.circuit_breaker import CircuitBreaker, record_arrival
 from hub.router.held_messages import find_holder, hold_back
 from hub.router.open_calls import OpenCalls
-from hub.router.providers import BegunCall, Booked, Provider, ProviderSet, send_measured
+from hub.router.providers import BegunCall, BookedProvider, Provider, ProviderSet, send_measured
 from hub.router.receipts import convert_receipt, dropped_report, find_reported
 from hub.router.recheck import drop_signed_contracts, recheck
 from hub.router.reconcile import BUSY_PAUSES, reconcile
@@ -91,7 +91,7 @@ class Router:
         ]
 
     def _prepare_stored_call(
-        self, tx: Transaction, delivery: Delivery, link: SignLink | None, booked: Booked
+        self, tx: Transaction, delivery: Delivery, link: SignLink | None, booked: BookedProvider
     ) -> tuple[Delivery, BegunCall]:
         said = self._adapt_shape(booked.provider, replace(delivery, state_at=tx.planning_now, not_before=None))
         latest = tx.now + CALL_START_TIMEOUT
