@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Reported:
+class ProviderReport:
     """A report, and the provider that signed it."""
 
     provider: Provider
@@ -69,7 +69,7 @@ def is_plain(provider: Provider, reports: Sequence[ReceiptReport], inbound: Sequ
     return plain and provider.channel.rules.signed and not inbound
 
 
-async def apply_receipts(tx: Transaction, reported: Sequence[Reported]) -> list[bool]:
+async def apply_receipts(tx: Transaction, reported: Sequence[ProviderReport]) -> list[bool]:
     """Apply the reports in order. Return, for each report, whether its message is known here yet."""
     if not reported:
         return []
@@ -107,13 +107,13 @@ async def find_reported(tx: Transaction, provider: Provider, report: ReceiptRepo
     return await tx.deliveries.find_by_report(provider.name, report.receipt.reference, report.to if asked else "")
 
 
-def _find_called(reported: Reported, locked: Mapping[str, ReportedDelivery]) -> ReportedDelivery | None:
+def _find_called(reported: ProviderReport, locked: Mapping[str, ReportedDelivery]) -> ReportedDelivery | None:
     """Return the delivery that a report is about, if its provider is the one that was called."""
     delivery = locked.get(reported.report.key)
     return delivery if delivery and delivery.provider == reported.provider.name else None
 
 
-def _merge_receipt(before: DeliveryUpdate, purpose: str, reported: Reported, at: datetime) -> DeliveryUpdate:
+def _merge_receipt(before: DeliveryUpdate, purpose: str, reported: ProviderReport, at: datetime) -> DeliveryUpdate:
     """Return what is known about a delivery after one more receipt. `at`: on the planning clock."""
     receipt = reported.report.receipt
     known, state = before.naming(receipt.reference), merge_states(before.state, FATES[receipt.fate])

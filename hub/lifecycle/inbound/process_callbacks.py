@@ -20,7 +20,7 @@ from hub.lifecycle.inbound.unreadable_callbacks import show_unread
 from hub.lifecycle.services import Services
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
-from hub.router.receipts import Reported, apply_receipts, find_reported, is_plain
+from hub.router.receipts import ProviderReport, apply_receipts, find_reported, is_plain
 from hub.store.inbound.callbacks import Callback
 from hub.store.messaging.providers import ProviderCondition
 from hub.store.transaction import Transaction
@@ -68,7 +68,7 @@ async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Seq
         for each, provider in found
         if provider and not each.unread and is_plain(provider, each.reports, each.inbound)
     ]
-    reported = [(each.id, Reported(provider, report)) for each, provider in plain for report in each.reports]
+    reported = [(each.id, ProviderReport(provider, report)) for each, provider in plain for report in each.reports]
     applied = await apply_receipts(tx, [report for _, report in reported])
     unknown = {callback for (callback, _), is_known in zip(reported, applied, strict=True) if not is_known}
     noted = {each.id for each, _ in plain} - unknown
