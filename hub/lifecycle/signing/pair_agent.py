@@ -15,7 +15,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.audit_refusals import note_refused_program
 from hub.lifecycle.signing.entry.open_link import (
     CHALLENGE_BYTES,
-    Landed,
+    NewSession,
     Visit,
     begin_visit,
     new_secret,
@@ -60,7 +60,7 @@ async def begin(services: Services, secret: str, contract_id: UUID | None) -> tu
     return code, pairing
 
 
-async def claim(services: Services, text: str) -> Landed:
+async def claim(services: Services, text: str) -> NewSession:
     """Return a session for the program that claims this code.
 
     Raises PairingNotValid for unknown, used, expired and ended codes alike.
@@ -81,7 +81,7 @@ async def claim(services: Services, text: str) -> Landed:
     raise PairingNotValid
 
 
-async def _join(services: Services, tx: Transaction, pairing: Pairing, page: SigningSession, agent: UUID) -> Landed:
+async def _join(services: Services, tx: Transaction, pairing: Pairing, page: SigningSession, agent: UUID) -> NewSession:
     person = (await tx.contracts.get_signer(page.signer)).person
     signer = next(one for one in await tx.contracts.list_signers(pairing.contract) if one.person == person)
     session = SigningSession(
@@ -100,7 +100,7 @@ async def _join(services: Services, tx: Transaction, pairing: Pairing, page: Sig
     await tx.sessions.add(session, secret)
     facts = {"pairing": str(pairing.id)}
     await tx.record.append(pairing.contract, signer.campus, "agent-paired", f"signer:{signer.id}", facts)
-    return Landed(secret, session, await tx.school.get_campus(signer.campus), signer.language)
+    return NewSession(secret, session, await tx.school.get_campus(signer.campus), signer.language)
 
 
 async def get_pairing(services: Services, secret: str) -> PairingView:

@@ -44,7 +44,7 @@ CHALLENGE_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Landed:
+class NewSession:
     """A new session. `secret` is its bearer secret; the database stores only the hash."""
 
     secret: str
@@ -95,7 +95,7 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-async def open_ticket(services: Services, text: str) -> Landed:
+async def open_ticket(services: Services, text: str) -> NewSession:
     """Begin a session for the link with this ticket. Raises LinkNotValid for unknown, expired and revoked tickets
     alike."""
     ticket = normalise_ticket(text)
@@ -105,7 +105,7 @@ async def open_ticket(services: Services, text: str) -> Landed:
         session = begin_session(shown.link, services.signing.randomness(CHALLENGE_BYTES), tx.now)
         secret = new_secret()
         await tx.sessions.add(session, secret)
-    return Landed(secret, session, shown.campus, shown.language)
+    return NewSession(secret, session, shown.campus, shown.language)
 
 
 async def get_link_notice(tx: Transaction, ticket: str | None) -> LinkNotice:
