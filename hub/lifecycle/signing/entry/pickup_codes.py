@@ -33,7 +33,7 @@ from hub.store.transaction import Transaction
 
 
 @dataclass(frozen=True)
-class PickedUp:
+class NewPickupSession:
     """A new session. `secret` is its bearer secret; the database stores only the hash."""
 
     secret: str
@@ -41,7 +41,7 @@ class PickedUp:
     expires_at: datetime
 
 
-async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
+async def open_pickup(services: Services, code: str, phone: str) -> NewPickupSession:
     """Begin a session, whether pickup code and phone number match or not.
 
     Raises BadInput for a malformed pickup code or mobile number, Locked after MAX_DAILY_PICKUPS for one phone number.
@@ -51,7 +51,7 @@ async def open_pickup(services: Services, code: str, phone: str) -> PickedUp:
         await _count_try(tx, number)
         links = await tx.links.list_waiting_at(tx.cipher.found_by("phone", number))
         link = match_pickup_code(services.signing.keys.link, links, typed)
-        picked = PickedUp(
+        picked = NewPickupSession(
             mark_secret(new_secret()), services.signing.randomness(CHALLENGE_BYTES), tx.now + SESSION_LIFE
         )
         await tx.visitors.forget_ended(tx.now)
@@ -71,7 +71,7 @@ async def _count_try(tx: Transaction, phone: str) -> None:
     await tx.sessions.add_wrong_answer(counted, tx.now)
 
 
-def _nobody(tx: Transaction, phone: str, picked: PickedUp) -> Visitor:
+def _nobody(tx: Transaction, phone: str, picked: NewPickupSession) -> Visitor:
     return Visitor(
         id=uuid4(),
         door=PICKUP_DOOR,
