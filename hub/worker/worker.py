@@ -22,11 +22,12 @@ from hub.worker.periodic_tasks import PeriodicTasks
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How often a worker looks for work. `upkeep_every`: seconds between two rounds of the periodic tasks.
+class WorkerTimings:
+    """The intervals and time limits of a worker. `upkeep_every`: seconds between two rounds of the periodic tasks.
 
     `job_lease`: a job whose worker has not reported for this time is taken by another one. The lease is longer than the
-    event loop may ever block. `queue_rests`: how long the queue waits for a new job before it looks for a free one.
+    event loop may ever block. `queue_rests`: how long the queue waits for a new job before it looks for jobs whose
+    lease has expired.
 
     `turn_limit`: seconds after which a loop counts as hung. A turn consists of one provider call and one transaction.
     `round_limit`: the same for periodic tasks, which after an outage wait for the rate limits of providers.
@@ -42,21 +43,21 @@ class Pace:
 class Worker:
     """All loops of a worker. `ready` is set once it listens for changes of the plan."""
 
-    def __init__(self, hub: Hub, pace: Pace | None = None) -> None:
-        pace = pace or Pace()
+    def __init__(self, hub: Hub, timings: WorkerTimings | None = None) -> None:
+        timings = timings or WorkerTimings()
         self._hub = hub
-        self._pace = pace
+        self._timings = timings
         self.watch = LoopWatch()
         self.due_steps = DueStepLoop(hub, partial(self._expect_turn, "remind"))
-        self.callbacks = CallbackLoop(hub, pace.upkeep_every, partial(self._expect_turn, "listen_for_callbacks"))
-        self.jobs = JobQueue(hub, pace.job_lease, pace.queue_rests, partial(self._expect_turn, "run_jobs"))
-        self.periodic = PeriodicTasks(hub, pace.upkeep_every, self.callbacks.process_callbacks, self._expect_round)
+        self.callbacks = CallbackLoop(hub, timings.upkeep_every, partial(self._expect_turn, "listen_for_callbacks"))
+        self.jobs = JobQueue(hub, timings.job_lease, timings.queue_rests, partial(self._expect_turn, "run_jobs"))
+        self.periodic = PeriodicTasks(hub, timings.upkeep_every, self.callbacks.process_callbacks, self._expect_round)
 
     def _expect_turn(self, loop: str, rest: float) -> None:
-        self.watch.expect(loop, rest + self._pace.turn_limit)
+        self.watch.expect(loop, rest + self._timings.turn_limit)
 
     def _expect_round(self, task: str, rest: float) -> None:
-        self.watch.expect(task, rest + self._pace.round_limit)
+        self.watch.expect(task, rest + self._timings.round_limit)
 
     @property
     def ready(self) -> asyncio.Event:

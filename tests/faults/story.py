@@ -38,7 +38,7 @@ from hub.model.staff.scope import EVERYTHING, Actor
 from hub.settings import PACKED, Settings
 from hub.web.app import make_app
 from hub.wiring import Hub, build
-from hub.worker.worker import Pace, Worker
+from hub.worker.worker import Worker, WorkerTimings
 from tests.connected_providers import carried_by
 from tests.documents.contract_samples import ISSUED_AT, minor
 from tests.faults.boundaries import Boundary, Watch, watch
@@ -49,7 +49,7 @@ from tests.running import API_KEY, CHEAP, MINOR_ID, ONE_TIME_CODE, MovableClock,
 TICKET = re.compile(r"/s/(\w+)")
 # By then the files that a signature has superseded go.
 A_DAY_LATER = timedelta(days=1, hours=1)
-PACE = Pace(upkeep_every=0.25, job_lease=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
+TIMINGS = WorkerTimings(upkeep_every=0.25, job_lease=timedelta(seconds=1.5), queue_rests=timedelta(seconds=0.5))
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ async def _tell(plan: Plan) -> None:
         hub.services.messaging.router.providers = carried_by(sms=channel)
         kill_at = Boundary.parse(plan.kill_at) if plan.kill_at else None
         watch(hub.services, {"sms": channel}, Watch(Path(plan.ledger), kill_at), Path(plan.seal_ledger))
-        worker = Worker(hub, PACE)
+        worker = Worker(hub, TIMINGS)
         working = asyncio.create_task(worker.run(stop))
         await worker.ready.wait()
         async with _served(hub) as address:

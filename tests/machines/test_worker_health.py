@@ -15,12 +15,12 @@ import pytest
 
 from bench.programs.ports import free_port
 from hub.worker.health import serving_health
-from hub.worker.worker import Pace, Worker
+from hub.worker.worker import Worker, WorkerTimings
 from tests.running import Running, running_hub, until
 
 TOKEN = "metrics-of-this-hub-alone"
 # A loop that is busy for longer than two seconds is late.
-QUICK = Pace(0.2, queue_rests=timedelta(seconds=0.2), turn_limit=2.0, round_limit=2.0)
+QUICK = WorkerTimings(0.2, queue_rests=timedelta(seconds=0.2), turn_limit=2.0, round_limit=2.0)
 
 
 @asynccontextmanager
