@@ -27,7 +27,7 @@ PREPARED_FOR = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
-class Identified:
+class PassedIdentityCheck:
     """A passed identity check: provider, method and result. `reference`: the provider's id of the check, if any."""
 
     provider: str

@@ -12,7 +12,14 @@ from sqlalchemy import ARRAY, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from hub.model.signing.device_key import hash_spki
-from hub.model.signing.session import CODE_LIFE, DocumentReading, Identified, SigningSession, Tries, hash_secret
+from hub.model.signing.session import (
+    CODE_LIFE,
+    DocumentReading,
+    PassedIdentityCheck,
+    SigningSession,
+    Tries,
+    hash_secret,
+)
 from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import changed, insert_row, update_row
@@ -194,7 +201,7 @@ class Sessions(Repository):
     # ---- identity checks and pages seen
 
     async def add_identity_check(
-        self, session: SigningSession, contract: UUID, signer: UUID, identified: Identified, at: datetime
+        self, session: SigningSession, contract: UUID, signer: UUID, identified: PassedIdentityCheck, at: datetime
     ) -> None:
         values = {"id": uuid4(), "contract": contract, "signer": signer, "session": session.id, "at": at}
         values |= {"provider": identified.provider, "method": identified.method, "result": identified.result}

@@ -18,7 +18,7 @@ from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
 from hub.model.messaging.budget import Budget
 from hub.model.reminders.schedule import local_day
-from hub.model.signing.session import Identified, SigningSession
+from hub.model.signing.session import PassedIdentityCheck, SigningSession
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
@@ -28,7 +28,7 @@ CHECKS_AN_HOUR, CHECKS_A_DAY = 5, 10
 
 
 # The signer declared the identity document, and it was compared with nothing. The record says so.
-BY_POSTER = Identified("poster", "declared", result="declared")
+BY_POSTER = PassedIdentityCheck("poster", "declared", result="declared")
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class IdentityQuestion:
     counted: tuple[Budget, ...]
 
 
-def identify_by_data_on_file(services: Services, signer: Signer) -> Identified:
+def identify_by_data_on_file(services: Services, signer: Signer) -> PassedIdentityCheck:
     """Return the result for a person whose entries match the data on file. It is only as reliable as those data."""
     if signer.declared:
         return BY_POSTER
-    return Identified(services.signing.identity.name, services.signing.identity.method)
+    return PassedIdentityCheck(services.signing.identity.name, services.signing.identity.method)
 
 
 async def begin_check(
@@ -72,7 +72,7 @@ async def begin_check(
     return IdentityQuestion(attempt, person, counted)
 
 
-async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, Identified]:
+async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, PassedIdentityCheck]:
     """Ask the provider and return its verdict. Raises IdentityUnavailable, which does not count as a wrong answer."""
     provider = services.signing.real_names
     assert provider is not None
@@ -83,7 +83,7 @@ async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityV
         await warn(services.database, "identity-away", provider.name)
         raise
     await _end(services, asked, None)
-    return verdict, Identified(provider.name, provider.method, verdict.reference)
+    return verdict, PassedIdentityCheck(provider.name, provider.method, verdict.reference)
 
 
 async def _end(services: Services, asked: IdentityQuestion, failure: str | None) -> None:
@@ -93,7 +93,9 @@ async def _end(services: Services, asked: IdentityQuestion, failure: str | None)
             await tx.budgets.give_back(each)
 
 
-async def note_not_matched(tx: Transaction, session: SigningSession, signer: Signer, identified: Identified) -> None:
+async def note_not_matched(
+    tx: Transaction, session: SigningSession, signer: Signer, identified: PassedIdentityCheck
+) -> None:
     """Record that the provider did not confirm the data on file, which the person knew, and create a staff task."""
     refused = replace(identified, result="not-matched")
     await tx.sessions.add_identity_check(session, signer.contract, signer.id, refused, tx.now)

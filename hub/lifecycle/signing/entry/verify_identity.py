@@ -22,7 +22,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
-from hub.model.signing.session import CODE_LIFE, Identified, SigningSession
+from hub.model.signing.session import CODE_LIFE, PassedIdentityCheck, SigningSession
 from hub.model.staff.accounts import UNREACHED, StaffTask
 from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import LockedAnswer, opening_lock_for_answer, opening_lock_for_code, opening_with_signer
@@ -129,7 +129,7 @@ async def _check_entered(
     return shown, live if right else None
 
 
-async def _admit(tx: Transaction, answered: LockedAnswer, code: UUID, identified: Identified) -> Verified:
+async def _admit(tx: Transaction, answered: LockedAnswer, code: UUID, identified: PassedIdentityCheck) -> Verified:
     session, signer, contracts = answered.session, answered.signer, answered.contracts
     secret = new_secret()
     verified = replace(session, contracts=tuple(contracts), verified_at=tx.now)
@@ -158,7 +158,7 @@ class _Opening:
 
     session: SigningSession
     door: str
-    identified: Identified
+    identified: PassedIdentityCheck
 
 
 async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, task: SigningTask) -> None:
