@@ -13,18 +13,18 @@ from hub.documents.signing.signature import embed
 from hub.errors import CertificateRevoked, QiandaError
 from hub.lifecycle.reminders.extend_deadline import move_deadline
 from hub.lifecycle.sealing.apply_seal import new_seal_request
-from hub.lifecycle.sealing.seals.contract_seal import present_chain
-from hub.lifecycle.sealing.work import (
+from hub.lifecycle.sealing.hub_step import (
+    HubStep,
     StoredFile,
-    Work,
     check_has_begun,
-    choose_work,
+    choose_hub_step,
     collect_evidence,
     end_run,
     is_expired,
     list_revoked,
     prepared_file,
 )
+from hub.lifecycle.sealing.seals.contract_seal import present_chain
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.signing_order import open_next, open_task
 from hub.model.contract.case import Case
@@ -41,51 +41,53 @@ log = structlog.get_logger()
 TIME_TO_SIGN_AGAIN = timedelta(days=7)
 
 
-async def embed_signature(services: Services, work: Work) -> Work:
+async def embed_signature(services: Services, hub_step: HubStep) -> HubStep:
     """Timestamp the accepted signature and write it into the file with its revocation data.
 
     After the last signature, the seal is prepared in the same transaction, unless there is a problem with the seal.
     """
-    request = work.about
+    request = hub_step.about
     try:
-        signed = await _with_signature(services, work)
+        signed = await _with_signature(services, hub_step)
     except CertificateRevoked as error:  # revoked before its timestamp: nobody would accept it
-        return await reopen_signing(services, work, error)
+        return await reopen_signing(services, hub_step, error)
     file = StoredFile(await services.files.put(signed), len(signed))
-    is_last = all_signed(party.task for party in work.case.parties)
-    seal = await _try_to_prepare_seal(services, work, file.sha256, signed) if is_last else None
-    async with services.database.transaction(EVERYTHING, opening_lock(work.contract.id)) as tx:
-        case, revoked = await end_run(tx, work), await list_revoked(services, tx)
-        if revoked != work.facts.revoked:  # this certificate may have been revoked before its timestamp
-            return await choose_work(services, tx, case)
+    is_last = all_signed(party.task for party in hub_step.case.parties)
+    seal = await _try_to_prepare_seal(services, hub_step, file.sha256, signed) if is_last else None
+    async with services.database.transaction(EVERYTHING, opening_lock(hub_step.contract.id)) as tx:
+        case, revoked = await end_run(tx, hub_step), await list_revoked(services, tx)
+        if revoked != hub_step.facts.revoked:  # this certificate may have been revoked before its timestamp
+            return await choose_hub_step(services, tx, case)
         if case.contract.document != request.base or not await tx.signatures.mark_embedded(request, tx.now):
-            return await choose_work(services, tx, case)
+            return await choose_hub_step(services, tx, case)
         case = await _note_embedded(services, tx, case, request, file)
-        requests = [*work.embedded, replace(request, state=RequestState.EMBEDDED, embedded_at=tx.now)]
+        requests = [*hub_step.embedded, replace(request, state=RequestState.EMBEDDED, embedded_at=tx.now)]
         if seal is not None and case.contract.state is ContractState.SIGNED:
             requests.append(replace(seal, created_at=tx.now, expires_at=tx.now + MAX_RETRY_INTERVAL))
             await tx.signatures.add(requests[-1])
-        return await choose_work(services, tx, case, replace(work.facts, requests=requests))
+        return await choose_hub_step(services, tx, case, replace(hub_step.facts, requests=requests))
 
 
-async def _try_to_prepare_seal(services: Services, work: Work, base: str, document: bytes) -> SignatureRequest | None:
+async def _try_to_prepare_seal(
+    services: Services, hub_step: HubStep, base: str, document: bytes
+) -> SignatureRequest | None:
     """Return the seal's request, or None if it cannot be prepared.
 
     The timestamped signature is written in any case; the step PREPARE_SEAL then shows what is wrong with the seal.
     """
-    if work.seal is None or is_expired(present_chain(services.sealing, work.seal)[0], services.clock()):
+    if hub_step.seal is None or is_expired(present_chain(services.sealing, hub_step.seal)[0], services.clock()):
         return None
     try:
-        return await new_seal_request(services, work, base, document)
+        return await new_seal_request(services, hub_step, base, document)
     except Exception as error:
         log.warning(
-            "seal not prepared with the last signature", contract=str(work.contract.id), error=repr(error)[:300]
+            "seal not prepared with the last signature", contract=str(hub_step.contract.id), error=repr(error)[:300]
         )
         return None
 
 
-async def _with_signature(services: Services, work: Work) -> bytes:
-    request = work.about
+async def _with_signature(services: Services, hub_step: HubStep) -> bytes:
+    request = hub_step.about
     check_has_begun(request.chain[0], services.clock())
     prepared = await services.files.get(request.prepared)
     assert request.signature is not None
@@ -96,7 +98,7 @@ async def _with_signature(services: Services, work: Work) -> bytes:
         services.sealing.timestamps,
         request.confirmation,
     )
-    evidence = await collect_evidence(services, work)
+    evidence = await collect_evidence(services, hub_step)
     add = services.documents.pdf_engine.with_validation_data
     return await compute(signed, partial(add, signed, request.field, evidence))
 
@@ -125,15 +127,15 @@ async def _note_embedded(
     return await open_next(services, tx, replace(case, contract=changed))
 
 
-async def reopen_signing(services: Services, work: Work, failure: QiandaError | None = None) -> Work:
+async def reopen_signing(services: Services, hub_step: HubStep, failure: QiandaError | None = None) -> HubStep:
     """Let the signature lapse and ask the signer again, because the certificate was revoked or expired before there was
     a timestamp."""
-    request = work.about
+    request = hub_step.about
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_run(tx, work, failure)
+        case = await end_run(tx, hub_step, failure)
         if await tx.signatures.lapse(request.id, RequestState.ACCEPTED):
             case = await _ask_to_sign_again(services, tx, case, request)
-        return await choose_work(services, tx, case)
+        return await choose_hub_step(services, tx, case)
 
 
 async def _ask_to_sign_again(services: Services, tx: Transaction, case: Case, request: SignatureRequest) -> Case:

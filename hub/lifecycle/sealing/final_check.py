@@ -21,7 +21,7 @@ from hub.documents.pades.check import Expected, ExpectedSignature, check_finishe
 from hub.documents.pades.check_cms import OutsideProfile
 from hub.documents.pades.written_revisions import FileIsWrong
 from hub.errors import FileFailedCheck
-from hub.lifecycle.sealing.work import Work
+from hub.lifecycle.sealing.hub_step import HubStep
 from hub.lifecycle.services import Services
 from hub.model.signing.signature_request import SEAL_FIELD, SignatureRequest
 from hub.model.staff.accounts import StaffTask
@@ -52,9 +52,9 @@ class _Verdict:
         return self.quick or self.full or ""
 
 
-async def check_final_file(services: Services, work: Work, final: bytes) -> None:
-    """Raise FileFailedCheck unless `final` is this contract's finished file. `work` is about the seal's request."""
-    contract, expected = work.contract, _expected(services, work)
+async def check_final_file(services: Services, hub_step: HubStep, final: bytes) -> None:
+    """Raise FileFailedCheck unless `final` is this contract's finished file. `hub_step` is about the seal's request."""
+    contract, expected = hub_step.contract, _expected(services, hub_step)
     names = [*contract.fields, SEAL_FIELD]
     every = services.sealing.full_check_every
     verdict = await compute(final, partial(judge_final_file, final, expected, names, every))
@@ -90,12 +90,12 @@ def is_sampled(final: bytes, every: int) -> bool:
     return int.from_bytes(hash_content(final).digest()[:8], "big") % every == 0
 
 
-def _expected(services: Services, work: Work) -> Expected:
+def _expected(services: Services, hub_step: HubStep) -> Expected:
     """Return what the file has to contain: the issued file, and each accepted signature."""
-    signatures = [*sorted(work.embedded, key=_embedded_at), work.about]
+    signatures = [*sorted(hub_step.embedded, key=_embedded_at), hub_step.about]
     chains = [certificate for each in signatures for certificate in each.chain]
     timestamps = frozenset(services.sealing.timestamps.certificates)
-    issued = work.contract.document_sha256, work.facts.issued_size
+    issued = hub_step.contract.document_sha256, hub_step.facts.issued_size
     return Expected(*issued, [_signature(each) for each in signatures], frozenset(chains), timestamps)
 
 

@@ -18,9 +18,9 @@ from hub.errors import QiandaError
 from hub.lifecycle.evidence.make_package import make_package
 from hub.lifecycle.sealing.apply_seal import close_file, discard_seal, make_begun_package, prepare_seal, sign_seal
 from hub.lifecycle.sealing.embed_signature import embed_signature, reopen_signing
+from hub.lifecycle.sealing.hub_step import HubStep, choose_hub_step, end_run
 from hub.lifecycle.sealing.retry_stalled import note_trouble
 from hub.lifecycle.sealing.seal_contract_ofd import seal_contract_ofd
-from hub.lifecycle.sealing.work import Work, choose_work, end_run
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import ContractState
 from hub.model.sealing.finalise import FinaliseStep
@@ -36,25 +36,27 @@ async def advance(services: Services, contract_id: UUID) -> ContractState:
     No error of a step is raised, expected or not: the contract is shown as stuck and tried again later, and staff are
     told as `note_trouble` says.
     """
-    begun: Work | None = None
+    begun: HubStep | None = None
     try:
         async with services.database.transaction(EVERYTHING, opening_lock(contract_id)) as tx:
             case = await tx.cases.lock(contract_id)
-            work = await choose_work(services, tx, case)
-        while work.step is not FinaliseStep.WAIT:
-            begun = work
-            work = await STEPS[work.step](services, work)
-        if begun is None and work.contract.state is ContractState.COMPLETED:
+            hub_step = await choose_hub_step(services, tx, case)
+        while hub_step.kind is not FinaliseStep.WAIT:
+            begun = hub_step
+            hub_step = await STEPS[hub_step.kind](services, hub_step)
+        if begun is None and hub_step.contract.state is ContractState.COMPLETED:
             await make_package(services, contract_id)  # a process may have died before it
     except QiandaError as error:
         return await _note_trouble(services, contract_id, error, begun)
     except Exception as error:
         log.exception("unexpected error while finishing a contract", contract=str(contract_id))
         return await _note_trouble(services, contract_id, QiandaError(type(error).__name__), begun)
-    return work.contract.state
+    return hub_step.contract.state
 
 
-async def _note_trouble(services: Services, contract_id: UUID, error: QiandaError, begun: Work | None) -> ContractState:
+async def _note_trouble(
+    services: Services, contract_id: UUID, error: QiandaError, begun: HubStep | None
+) -> ContractState:
     async with services.database.transaction(EVERYTHING) as tx:
         if begun is not None:
             await end_run(tx, begun, error)
@@ -65,7 +67,7 @@ async def _note_trouble(services: Services, contract_id: UUID, error: QiandaErro
     return state
 
 
-STEPS: dict[FinaliseStep, Callable[[Services, Work], Awaitable[Work]]] = {
+STEPS: dict[FinaliseStep, Callable[[Services, HubStep], Awaitable[HubStep]]] = {
     FinaliseStep.EMBED: embed_signature,
     FinaliseStep.REOPEN: reopen_signing,
     FinaliseStep.PREPARE_SEAL: prepare_seal,

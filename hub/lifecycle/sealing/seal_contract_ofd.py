@@ -20,8 +20,8 @@ from hub.documents.ofd.sign import PreparedOfd, prepare_seal
 from hub.documents.ofd.write import page_id
 from hub.documents.sealing.file_sealer import OfdSeal
 from hub.errors import FileFailedCheck, SealUseRefused, SealWithoutSm2
+from hub.lifecycle.sealing.hub_step import HubStep, StoredFile, choose_hub_step, end_run
 from hub.lifecycle.sealing.seals.sm2_seals import open_sm2_seal
-from hub.lifecycle.sealing.work import StoredFile, Work, choose_work, end_run
 from hub.lifecycle.services import Services
 from hub.model.contract.case import Case
 from hub.model.contract.contract import OFD_FINAL, Contract, ContractState
@@ -36,25 +36,25 @@ from qianda.verify.ofd.signature_check import check_signature
 from qianda.verify.trust import Trust
 
 
-async def seal_contract_ofd(services: Services, work: Work) -> Work:
+async def seal_contract_ofd(services: Services, hub_step: HubStep) -> HubStep:
     """Seal the OFD, and record the sealed file as the contract's. Raises SealUseRefused, SealWithoutSm2,
     CertificateNotValid, TokenUnavailable, TimestampUnavailable, FileFailedCheck."""
-    contract = work.contract
-    assert work.seal is not None and contract.issued_ofd_sha256 is not None
-    if work.refusal is not None:
-        raise SealUseRefused(work.refusal)
+    contract = hub_step.contract
+    assert hub_step.seal is not None and contract.issued_ofd_sha256 is not None
+    if hub_step.refusal is not None:
+        raise SealUseRefused(hub_step.refusal)
     async with services.database.transaction(EVERYTHING) as tx:
-        side = await tx.sm2_seals.get(work.seal.id)
+        side = await tx.sm2_seals.get(hub_step.seal.id)
     if side is None:
-        raise SealWithoutSm2(work.seal.name)
+        raise SealWithoutSm2(hub_step.seal.name)
     issued = await services.files.get(contract.issued_ofd_sha256)
     final = await _sealed(services, contract, issued, await open_sm2_seal(services, side))
     file = StoredFile(await services.files.put(final), len(final))
     async with services.database.transaction(EVERYTHING) as tx:
-        case = await end_run(tx, work, with_record=True)
+        case = await end_run(tx, hub_step, with_record=True)
         if case.contract.state is ContractState.SIGNED and case.contract.final_ofd_sha256 is None:
-            case = await _note_sealed(tx, case, work, (side, file))
-        return await choose_work(services, tx, case)
+            case = await _note_sealed(tx, case, hub_step, (side, file))
+        return await choose_hub_step(services, tx, case)
 
 
 async def _sealed(services: Services, contract: Contract, issued: bytes, seal: OfdSeal) -> bytes:
@@ -90,15 +90,15 @@ def _check(final: bytes, issued: bytes, timestamps: Sequence[bytes], now: dateti
         raise FileFailedCheck("; ".join([*map(str, findings), *changed]) or "the OFD has not one seal")
 
 
-async def _note_sealed(tx: Transaction, case: Case, work: Work, made: tuple[Sm2Seal, StoredFile]) -> Case:
+async def _note_sealed(tx: Transaction, case: Case, hub_step: HubStep, made: tuple[Sm2Seal, StoredFile]) -> Case:
     """Record this file as the contract's OFD. The caller has locked the case."""
     contract, (side, file) = case.contract, made
-    assert work.seal is not None
+    assert hub_step.seal is not None
     await tx.contracts.add_version(contract.id, OFD_FINAL, file.sha256, file.size, tx.now)
     facts = {
         "key": side.key_label,
         "seal": str(side.seal),
-        "organisation": work.seal.registered_name,
+        "organisation": hub_step.seal.registered_name,
         "custody": side.custody,
         "certificate_sha256": hashlib.sha256(side.chain[0]).hexdigest(),
         "ofd_sha256": file.sha256,

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from channels import Fate, Message, Receipt, Rules
 from hub.lifecycle.sealing.finalise import STEPS, advance
-from hub.lifecycle.sealing.work import choose_work
+from hub.lifecycle.sealing.hub_step import choose_hub_step
 from hub.model.contract.contract import ContractState
 from hub.model.messaging.delivery import Delivery, DeliveryState
 from hub.model.messaging.message import Purpose
@@ -87,9 +87,9 @@ async def test_a_process_that_dies_after_the_completion_leaves_the_call_to_whoev
         contract, slow = await signed_contract(running)
         services = running.hub.services
         async with services.database.transaction(EVERYTHING, opening_lock(contract)) as tx:
-            work = await choose_work(services, tx, await tx.cases.lock(contract))
-        while work.step is not FinaliseStep.PACKAGE:
-            work = await STEPS[work.step](services, work)
+            hub_step = await choose_hub_step(services, tx, await tx.cases.lock(contract))
+        while hub_step.kind is not FinaliseStep.PACKAGE:
+            hub_step = await STEPS[hub_step.kind](services, hub_step)
         assert (await news_about(running, contract)).provider == "sms"
         slow.goes_on.set()
         clock.advance(CALL_LEASE - timedelta(seconds=1))

@@ -14,10 +14,10 @@ from pathlib import Path
 from hub.documents.sealing.file_sealer import FileToSeal, SealOrder, all_ended
 from hub.documents.sealing.sealed_files import SealedFile
 from hub.errors import QiandaError, StoreDenied, Unavailable
+from hub.lifecycle.sealing.hub_step import list_revoked
 from hub.lifecycle.sealing.jobs.seal_in_hand import collect_seal_evidence, open_seal
 from hub.lifecycle.sealing.seals.seal_certificate import check_seal_certificate
 from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses
-from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import CannotSeal, SealFault

@@ -9,9 +9,9 @@ from hub.documents.sealing.file_sealer import LongTerm, SealInHand
 from hub.documents.signing.signature import Evidence
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import CertificateNotValid, CertificateRevoked
+from hub.lifecycle.sealing.hub_step import list_revoked
 from hub.lifecycle.sealing.seals.contract_seal import open_seal_key
 from hub.lifecycle.sealing.seals.sm2_seals import open_sm2_seal
-from hub.lifecycle.sealing.work import list_revoked
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import SealFault

@@ -1,4 +1,4 @@
-"""The next step of finalising a contract and its data, read and chosen under the contract's lock."""
+"""The hub's next step in finalising a contract, chosen under the contract's lock, and the data that was read for it."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Work:
-    """The next step of a contract, and the data that was read for it under the contract's lock.
+class HubStep:
+    """The hub's next step for a contract, and the data that was read for it under the contract's lock.
 
     `attempts`: the attempt rows of the run that begins with this step, by kind. `refusal`: the reason why the seal may
     not be used. `seal_used`: the facts for the record about the signature in `request`, which this run made and nothing
@@ -56,7 +56,7 @@ class Work:
     calls that notify its signers.
     """
 
-    step: FinaliseStep
+    kind: FinaliseStep
     case: Case
     facts: Facts
     request: SignatureRequest | None = None
@@ -83,10 +83,10 @@ class Work:
     def use(self) -> UUID | None:
         """The id of the line in the seal's register, if this run uses the seal: one for each file and seal, however
         often it is tried."""
-        if self.step is FinaliseStep.SEAL_OFD:
+        if self.kind is FinaliseStep.SEAL_OFD:
             assert self.seal is not None
             return uuid5(self.contract.id, f"{FinaliseStep.SEAL_OFD} {self.seal.id}")
-        return self.about.id if self.step is FinaliseStep.SIGN_SEAL or self.seal_used else None
+        return self.about.id if self.kind is FinaliseStep.SIGN_SEAL or self.seal_used else None
 
     @property
     def about(self) -> SignatureRequest:
@@ -102,8 +102,8 @@ class StoredFile:
     size: int
 
 
-async def choose_work(services: Services, tx: Transaction, case: Case, known: Facts | None = None) -> Work:
-    """Choose the next step of a contract, which the caller has locked, and begin the attempts of its run.
+async def choose_hub_step(services: Services, tx: Transaction, case: Case, known: Facts | None = None) -> HubStep:
+    """Choose the hub's next step for a contract, which the caller has locked, and begin the attempts of its run.
 
     `known`: facts that the caller has read. If the seal in them may not be used any more, they are read again. Raises
     UnreadableFile if the issued file is not listed among the versions.
@@ -123,15 +123,15 @@ async def choose_work(services: Services, tx: Transaction, case: Case, known: Fa
     if step is FinaliseStep.WAIT:
         await tx.contracts.plan_hub_step(contract.id, None)
         await tx.jobs.end_running()
-    work = Work(step, case, facts, request)
-    refusal = None if work.use is None else await _begin_use(tx, work, work.use)
+    hub_step = HubStep(step, case, facts, request)
+    refusal = None if hub_step.use is None else await _begin_use(tx, hub_step, hub_step.use)
     if refusal is not None and facts is known:
-        return await choose_work(services, tx, case)
+        return await choose_hub_step(services, tx, case)
     about = request.id if request else None
     attempts = {
         kind: await tx.signatures.begin_attempt(kind, contract.id, about, tx.now) for kind in ATTEMPTS.get(step, ())
     }
-    return replace(work, attempts=attempts, refusal=refusal)
+    return replace(hub_step, attempts=attempts, refusal=refusal)
 
 
 async def _read_facts(services: Services, tx: Transaction, case: Case) -> Facts:
@@ -156,12 +156,12 @@ def _needs_seal(case: Case) -> bool:
     return state is ContractState.SIGNED or (not state.final and all_signed(party.task for party in case.parties))
 
 
-async def _begin_use(tx: Transaction, work: Work, use: UUID) -> str | None:
+async def _begin_use(tx: Transaction, hub_step: HubStep, use: UUID) -> str | None:
     """Write into the seal's register that its key is about to sign. Return why it may not, or None."""
-    contract = work.contract
-    assert work.seal is not None
-    asked = SealAsk(work.seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
-    sha256 = contract.issued_ofd_sha256 if work.step is FinaliseStep.SEAL_OFD else work.about.base
+    contract = hub_step.contract
+    assert hub_step.seal is not None
+    asked = SealAsk(hub_step.seal.id, frozenset({CONTRACTS}), "hub", contract.campus, contract.template)
+    sha256 = contract.issued_ofd_sha256 if hub_step.kind is FinaliseStep.SEAL_OFD else hub_step.about.base
     document = DocumentToSeal(use, sha256 or "", f"contract:{contract.id}")
     (line,) = await begin_seal_uses(tx, asked, [document])
     return None if line.may_sign else line.reason
@@ -172,27 +172,29 @@ async def list_revoked(services: Services, tx: Transaction) -> list[Revoked]:
     return [Revoked(*each) for each in await tx.certificates.list_revoked(services.sealing.authority_name)]
 
 
-async def end_run(tx: Transaction, work: Work, error: QiandaError | None = None, *, with_record: bool = False) -> Case:
+async def end_run(
+    tx: Transaction, hub_step: HubStep, error: QiandaError | None = None, *, with_record: bool = False
+) -> Case:
     """Lock the contract, and write how this run ended: its attempts, the use of the seal and the seal's signature.
 
     Returns the case as it is under the lock. `with_record`: lock the record at once. Do not use it where signers'
     requests are changed afterwards: a deadlock would be possible, because the revocation of a key locks those requests
     before the record, without the contract's lock.
     """
-    case = await tx.cases.lock(work.contract.id, with_record=with_record)
-    reason, has_signed = f"{error.code}: {error}" if error else None, work.seal_used is not None
-    for kind, attempt in work.attempts.items():
+    case = await tx.cases.lock(hub_step.contract.id, with_record=with_record)
+    reason, has_signed = f"{error.code}: {error}" if error else None, hub_step.seal_used is not None
+    for kind, attempt in hub_step.attempts.items():
         await tx.signatures.end_attempt(attempt, tx.now, None if has_signed and kind == "seal" else reason)
-    if work.use is not None:
-        await end_seal_uses(tx, [EndedUse(work.use, failure=error.code if error and not has_signed else None)])
-    if work.seal_used is not None:
-        await _store_seal(tx, work, work.seal_used)
+    if hub_step.use is not None:
+        await end_seal_uses(tx, [EndedUse(hub_step.use, failure=error.code if error and not has_signed else None)])
+    if hub_step.seal_used is not None:
+        await _store_seal(tx, hub_step, hub_step.seal_used)
     return case
 
 
-async def _store_seal(tx: Transaction, work: Work, facts: Mapping[str, str]) -> None:
+async def _store_seal(tx: Transaction, hub_step: HubStep, facts: Mapping[str, str]) -> None:
     """Store the seal's signature, unless another process has stored one."""
-    request, contract = work.about, work.contract
+    request, contract = hub_step.about, hub_step.contract
     assert request.signature is not None
     if await tx.signatures.accept(request.id, request.signature, tx.now):
         await tx.record.append(contract.id, contract.campus, "seal-used", "hub", facts)
@@ -202,7 +204,7 @@ def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
     return Prepared(file, request.gap, request.document_digest, request.to_be_signed)
 
 
-async def collect_evidence(services: Services, work: Work) -> Evidence:
+async def collect_evidence(services: Services, hub_step: HubStep) -> Evidence:
     """Return certificate chains, CRLs and OCSP answers for the file. Raises CertificateRevoked.
 
     Before storing the file, the caller checks `list_revoked` again: the CRL must contain a certificate that was revoked
@@ -211,8 +213,8 @@ async def collect_evidence(services: Services, work: Work) -> Evidence:
     The CRL of the built-in authority ends before any certificate in the file expires, because it does not cover expired
     certificates. A validator judges all signatures, earlier ones too, by the newest CRL in the file.
     """
-    request, entries = work.about, work.facts.revoked
-    inside = [request, *work.embedded]
+    request, entries = hub_step.about, hub_step.facts.revoked
+    inside = [request, *hub_step.embedded]
     all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())
     crl = await services.sealing.authority.revocation_list(entries, speaks_until=ends)
