@@ -97,8 +97,8 @@ def code_for(key: bytes, code_id: UUID) -> str:
 
 
 @dataclass(frozen=True)
-class Tries:
-    """The times of a signer's wrong answers and of the codes sent to them.
+class CodeHistory:
+    """When a signer recently gave wrong answers, and when codes were sent to them.
 
     `newest_code`, `code_ends_at`: the newest unused code of a session, if a session was named, and until when it is
     valid.

@@ -27,7 +27,7 @@ from hub.model.contract.case import Case, Party
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, TaskState
 from hub.model.school.course import Campus
-from hub.model.signing.session import SigningSession, Tries, hash_secret
+from hub.model.signing.session import CodeHistory, SigningSession, hash_secret
 from hub.model.signing.signature_request import UNFINISHED
 from hub.store.contract.contracts import Contracts
 from hub.store.contract.tasks import read_task
@@ -35,7 +35,7 @@ from hub.store.evidence.record import Record
 from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.statement import SqlStatement
-from hub.store.signing.sessions import read_session, read_tries
+from hub.store.signing.sessions import read_code_history, read_session
 from hub.store.tables.contract import CONTRACT, SIGNER, SIGNING_TASK as TASK
 from hub.store.tables.school import CAMPUS
 from hub.store.tables.signing import SIGNATURE_REQUEST as REQUEST, SIGNING_SESSION as SESSION
@@ -215,12 +215,13 @@ def opening_lock_for_answer(secret: str) -> Opening:
 
 @dataclass(frozen=True)
 class LockedForCode:
-    """A session, its link's contract and its signer, with the tries of the person, as they are under the locks."""
+    """A session, its link's contract and its signer, with the code history of the person, as they are under the
+    locks."""
 
     session: SigningSession
     contract: Contract
     signer: Signer
-    tries: Tries
+    history: CodeHistory
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ class LockedAnswer:
     signer: Signer
     door: str | None
     contracts: list[UUID]
-    tries: Tries
+    history: CodeHistory
 
 
 class Cases:
@@ -334,7 +335,7 @@ class Cases:
         contract = self._contracts.read_contract(_part(row, CONTRACT))
         self._record.know_head(contract.id, row["record_entries"], row["record_digest"])
         signer = self._contracts.read_signer(_part(row, SIGNER))
-        return LockedForCode(read_session(_part(row, SESSION)), contract, signer, read_tries(row))
+        return LockedForCode(read_session(_part(row, SESSION)), contract, signer, read_code_history(row))
 
     async def lock_for_answer(self, secret: str) -> LockedAnswer | None:
         """Lock the contracts that the session would show, the session and its person. Return None if there is no such
@@ -347,7 +348,7 @@ class Cases:
         if row is None:
             return None
         session, signer = read_session(_part(row, SESSION)), self._contracts.read_signer(_part(row, SIGNER))
-        return LockedAnswer(session, signer, row["its_door"], row["locked_contracts"], read_tries(row))
+        return LockedAnswer(session, signer, row["its_door"], row["locked_contracts"], read_code_history(row))
 
     def _read(self, rows: Sequence[Row]) -> Case:
         contract = self._contracts.read_contract(_part(rows[0], CONTRACT))

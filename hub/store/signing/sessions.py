@@ -14,10 +14,10 @@ from sqlalchemy.dialects.postgresql import insert
 from hub.model.signing.device_key import hash_spki
 from hub.model.signing.session import (
     CODE_LIFE,
+    CodeHistory,
     DocumentReading,
     PassedIdentityCheck,
     SigningSession,
-    Tries,
     hash_secret,
 )
 from hub.store.kernel.connection import Row
@@ -148,9 +148,9 @@ class Sessions(Repository):
         if persons:
             await self._connection.execute(_LOCK_PERSONS, {"persons": list(persons)})
 
-    async def get_tries(self, persons: Sequence[str]) -> Tries:
-        """Return the recent tries of these persons, together."""
-        return read_tries((await self._connection.execute(_TRIES, {"persons": list(persons)})).one())
+    async def get_code_history(self, persons: Sequence[str]) -> CodeHistory:
+        """Return the recent wrong answers and codes of these persons, together."""
+        return read_code_history((await self._connection.execute(_TRIES, {"persons": list(persons)})).one())
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """Add a code for this person, and end the earlier ones."""
@@ -225,9 +225,9 @@ class Sessions(Repository):
         return {row.task: DocumentReading(row.first, row.last, row.pages) for row in rows}
 
 
-def read_tries(row: Row) -> Tries:
-    """Return the tries of a row of the function `recent_tries`."""
-    return Tries(*(row[name] for name in Tries.__dataclass_fields__))
+def read_code_history(row: Row) -> CodeHistory:
+    """Return the wrong answers and codes of a row of the function `recent_tries`."""
+    return CodeHistory(*(row[name] for name in CodeHistory.__dataclass_fields__))
 
 
 def read_session(row: Row | Mapping[str, Any]) -> SigningSession:

@@ -15,7 +15,7 @@ from hub.lifecycle.signing.entry.open_link import signer_of_session
 from hub.model.contract.signer import Signer
 from hub.model.reminders.schedule import local_day
 from hub.model.signing.pickup_code import DAY_OF, is_pickup_secret
-from hub.model.signing.session import GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, Tries, code_for, compute_code_wait
+from hub.model.signing.session import GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, CodeHistory, code_for, compute_code_wait
 from hub.store.transaction import Transaction
 
 
@@ -29,15 +29,15 @@ async def take_turn_at_phone(tx: Transaction, secret: str) -> None:
         await tx.sessions.lock_persons(tx.visitors.person(signer.phone))
 
 
-async def refuse(tx: Transaction, secret: str, signer: Signer, tries: Tries, *, code: bool) -> None:
+async def refuse(tx: Transaction, secret: str, signer: Signer, history: CodeHistory, *, code: bool) -> None:
     """Raise Locked after too many wrong answers. With `code`, also raise TooSoon if a code was sent too recently.
 
-    `tries`: the signer's. For a pickup-code session, those of everybody with the phone number are read instead.
+    `history`: the signer's. For a pickup-code session, those of everybody with the phone number are read instead.
     """
     if is_pickup_secret(secret):
         await refuse_at_phone(tx, signer.phone, code=code)
     else:
-        _refuse(tries, tx.now, ZoneInfo(signer.zone), code)
+        _refuse(history, tx.now, ZoneInfo(signer.zone), code)
 
 
 async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
@@ -51,14 +51,14 @@ async def refuse_at_phone(tx: Transaction, phone: str, *, code: bool) -> None:
 
 async def refuse_persons(tx: Transaction, persons: Sequence[str], zone: ZoneInfo, *, code: bool) -> None:
     """Apply the limits to these persons together, by the days of this zone. Raises Locked, TooSoon."""
-    _refuse(await tx.sessions.get_tries(persons), tx.now, zone, code)
+    _refuse(await tx.sessions.get_code_history(persons), tx.now, zone, code)
 
 
-def _refuse(tries: Tries, now: datetime, zone: ZoneInfo, code: bool) -> None:
+def _refuse(history: CodeHistory, now: datetime, zone: ZoneInfo, code: bool) -> None:
     begins, ends = local_day(now, zone)
-    if sum(at >= begins for at in tries.wrong_answers) >= WRONG_ANSWERS_A_DAY:
+    if sum(at >= begins for at in history.wrong_answers) >= WRONG_ANSWERS_A_DAY:
         raise Locked(retry_after=ends - now, zone=zone.key)
-    if code and (wait := compute_code_wait(tries.codes_issued, now)) is not None:
+    if code and (wait := compute_code_wait(history.codes_issued, now)) is not None:
         raise TooSoon(retry_after=wait, zone=zone.key)
 
 

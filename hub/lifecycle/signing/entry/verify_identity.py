@@ -67,7 +67,7 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
         session = check_session(tx, locked.session if locked else None)
         assert locked is not None
         contract, signer = locked.contract, locked.signer
-        await refuse(tx, secret, signer, locked.tries, code=True)
+        await refuse(tx, secret, signer, locked.history, code=True)
         code = await tx.sessions.add_code(signer.person, session.id, tx.now)
         minutes = {"minutes": str(int(CODE_LIFE.total_seconds() // 60))}
         message = NewMessage(Purpose.CODE, f"code-{code}", code=code, variables=minutes, first=wished)
@@ -121,8 +121,8 @@ async def _check_entered(
     locked = await tx.cases.lock_for_answer(secret)
     session = check_session(tx, locked.session if locked else None)
     assert locked is not None
-    await refuse(tx, secret, locked.signer, locked.tries, code=False)
-    live = locked.tries.find_live_code(tx.now)
+    await refuse(tx, secret, locked.signer, locked.history, code=False)
+    live = locked.history.find_live_code(tx.now)
     is_person = services.signing.identity.matches(locked.signer, entered.name, entered.id_tail)
     right = is_same_code(services, live, entered.code) & is_person
     shown = replace(locked, contracts=_in_order(session.contract, locked.contracts))
