@@ -23,7 +23,7 @@ from hub.model.staff.accounts import ApiKey
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
-from hub.store.files.free_space import full_disk_told
+from hub.store.files.free_space import explain_full_disk
 from hub.store.inbound.callback_writer import CallbackWriter
 from hub.store.kernel.connection import PLAN_FOR_VALUES, Connection, Driver, Row, open_connection
 from hub.store.kernel.database_clock import DatabaseClock
@@ -131,7 +131,7 @@ class Database:
             try:
                 async with _begun(driver, opening):
                     connection, entered = await self._enter(driver, entrance, opening)
-                    with full_disk_told():  # what the caller writes beside the database
+                    with explain_full_disk():  # what the caller writes beside the database
                         yield connection, entered
                     await connection.flush()
                     if opening is None or not opening.is_write:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Role, Signer, SigningTask, TaskState
 from hub.model.messaging.message import Purpose
-from hub.model.reminders.due_step import Due, following, instead, joins, said_by
+from hub.model.reminders.due_step import Due, following, joins, replacement_step, shared_purpose
 from hub.model.reminders.may_send import Drop, Send, Wait, may_send
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import (
@@ -166,7 +166,7 @@ class Reminded:
         case = due.message_case(sent_today=self.sent_today(due), crowded=crowded, silent=silent)
         match may_send(case, channel, due.policy, due.now):
             case Wait(until):
-                plan.task = replace(plan.task, step=instead(due, until))
+                plan.task = replace(plan.task, step=replacement_step(due, until))
             case Drop():
                 plan.task = replace(plan.task, step=following(due))
             case Send():
@@ -176,7 +176,7 @@ class Reminded:
         others = [each for each in self.open_plans if each is not plan]
         mates = [each for each in others if joins(due, self.due(each), each.done.due_at if each.done else None)]
         dues = (due, *(self.due(each) for each in mates))
-        self.sent.append(Sent(plan.signer.person, self.now, said_by(dues), dues, due.answers_an_act))
+        self.sent.append(Sent(plan.signer.person, self.now, shared_purpose(dues), dues, due.answers_an_act))
         for each in [plan, *mates]:
             mine = self.due(each)
             each.done, each.messages = replace(mine.step, due_at=self.now), each.messages + 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from hub.documents.evidence.container import items_length, with_proofs
 from hub.lifecycle.services import Services
-from hub.model.evidence.package import EvidencePackage, PackageParts, go_on_from
+from hub.model.evidence.package import EvidencePackage, PackageParts, parts_with_tail
 from hub.model.staff.scope import EVERYTHING
 
 
@@ -34,7 +34,7 @@ async def add_version(
 
     def made() -> tuple[PackageParts, str, int]:
         content = with_proofs(file, records, package.made_at)
-        parts = go_on_from(package, length := items_length(file), content[length:])
+        parts = parts_with_tail(package, length := items_length(file), content[length:])
         return parts, hashlib.sha256(content).hexdigest(), len(content)
 
     parts, sha256, size = await asyncio.to_thread(made)

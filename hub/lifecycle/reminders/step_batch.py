@@ -27,7 +27,16 @@ from hub.model.contract.contract import STEP_FAILED, Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import DeliveryItem
 from hub.model.messaging.message import summarise_contracts
-from hub.model.reminders.due_step import LATE, MAX_TOGETHER, Due, StepFacts, following, instead, joins, said_by
+from hub.model.reminders.due_step import (
+    LATE,
+    MAX_TOGETHER,
+    Due,
+    StepFacts,
+    following,
+    joins,
+    replacement_step,
+    shared_purpose,
+)
 from hub.model.reminders.may_send import Drop, Send, SkipReason, Wait, may_send_step
 from hub.model.reminders.schedule import NextStep, local_day
 from hub.model.signing.link import DoorKind
@@ -163,7 +172,7 @@ class StepBatch:
         case = due.message_case(sent_today=self._sent_today(due), crowded=self._is_backlog, silent=facts.silent)
         match may_send_step(case, channel, due.policy, due.now):
             case Wait(until, reason):
-                self.skip(due, reason, instead(due, until))
+                self.skip(due, reason, replacement_step(due, until))
             case Drop(SkipReason.NO_CHANNEL | SkipReason.OPTED_OUT as reason):
                 self._unreachable(due, reason)
             case Drop(reason):
@@ -195,7 +204,7 @@ class StepBatch:
     def _send(self, lead: Due, channel: str) -> None:
         services = self._services
         dues = [lead, *self._list_joining(lead)]
-        purpose = said_by(dues)
+        purpose = shared_purpose(dues)
         words = general_words(services, lead.contract, lead.signer, self.places.campuses[lead.contract.campus])
         words |= summarise_contracts(
             [due.contract.deadline for due in dues], lead.now, lead.signer.zone, lead.signer.language

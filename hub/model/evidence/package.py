@@ -71,7 +71,7 @@ def leave_out(package: bytes, stored: bytes) -> PackageParts:
     return PackageParts(own, file, pieces)
 
 
-def go_on_from(first: EvidencePackage, length: int, tail: bytes) -> PackageParts:
+def parts_with_tail(first: EvidencePackage, length: int, tail: bytes) -> PackageParts:
     """Return the parts of a version that consists of the first `length` bytes of version 1 and of `tail`. Pure."""
     before, left = [], length
     for one in first.pieces or [piece(first.file, 0, first.size)]:

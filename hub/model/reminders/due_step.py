@@ -143,7 +143,7 @@ class Due:
         return self.policy.through(self.purpose)
 
 
-def instead(due: Due, until: datetime) -> NextStep:
+def replacement_step(due: Due, until: datetime) -> NextStep:
     """Return the step that replaces this one, because its message may not be sent before `until`."""
     return postponed(due.plan, due.step, until)
 
@@ -151,7 +151,7 @@ def instead(due: Due, until: datetime) -> NextStep:
 def put_off(due: Due, moment: datetime) -> NextStep:
     """Return the step moved to the first moment from `moment` on at which its message may be sent, or the step that
     replaces it."""
-    return instead(due, opens_at(due.message_case(), due.policy, moment))
+    return replacement_step(due, opens_at(due.message_case(), due.policy, moment))
 
 
 def following(due: Due) -> NextStep:
@@ -176,7 +176,7 @@ def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
     return other.awake or (other.answers_an_act and step.due_at <= other.now + HOLD)
 
 
-def said_by(dues: Sequence[Due]) -> Purpose:
+def shared_purpose(dues: Sequence[Due]) -> Purpose:
     """Return the purpose of one message for all these steps: the most urgent of their purposes."""
     return max((due.purpose for due in dues), key=_URGENCY.index)
 

@@ -18,7 +18,7 @@ from hub.store.backup.archive import ABOUT, COPY_BYTES, DATABASE, MAX_ABOUT_BYTE
 from hub.store.backup.dump import DumpAccess, stream_dump
 from hub.store.backup.sealed_stream import OpeningReader, SealingWriter
 from hub.store.files.durable_files import PRIVATE, sync_folder
-from hub.store.files.free_space import full_disk_told
+from hub.store.files.free_space import explain_full_disk
 
 # Bytes of the dump in one member. The dump is cut up, because the size of a tar member comes before its content.
 DUMP_PART_BYTES = 8 << 20
@@ -67,7 +67,10 @@ def write_backup(target: Path, passphrase: str, source: BackupSource) -> None:
         raise BadInput(f"{target} exists already: name another file", field="file")
     partial = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
-        with full_disk_told(), os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
+        with (
+            explain_full_disk(),
+            os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file,
+        ):
             sealing = SealingWriter(file, passphrase)
             _write_members(ArchiveWriter(sealing), source)
             file.flush()

@@ -28,7 +28,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from hub.content_hash import hash_content
 from hub.errors import FilesUnavailable, StoredFileUnreadable
 from hub.store.files.durable_files import make_folder, write_durably
-from hub.store.files.free_space import full_disk_told
+from hub.store.files.free_space import explain_full_disk
 
 # The folders of the store: the first two digits of the names in them.
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 
 @contextmanager
-def _away_told(*, needs_file: bool = False) -> Iterator[None]:
+def _explain_outage(*, needs_file: bool = False) -> Iterator[None]:
     """Raise FilesUnavailable in place of an error of the store, except for a full disk. `needs_file`: the block needs a
     certain file, so the error about a missing file is raised as it is. Otherwise, only the bucket or folder can be
     missing."""
@@ -123,10 +123,10 @@ class Files:
         FilesUnavailable."""
         sha256 = hash_content(content).hexdigest()
         if self.folder is None:
-            with _away_told():
+            with _explain_outage():
                 await self._store.put_async(_path(sha256), content)
         else:
-            with _away_told(), full_disk_told():
+            with _explain_outage(), explain_full_disk():
                 await asyncio.get_running_loop().run_in_executor(
                     self._threads, self._write, self.folder / _path(sha256), content
                 )
@@ -160,7 +160,7 @@ class Files:
 
     async def _read(self, path: str) -> bytes:
         """Return a file of the store. In a folder it is read without obstore, whose threads take four times the CPU."""
-        with _away_told(needs_file=True):
+        with _explain_outage(needs_file=True):
             if self.folder is not None:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, (self.folder / path).read_bytes)
             return bytes(await (await self._store.get_async(path)).bytes_async())
@@ -168,7 +168,7 @@ class Files:
     async def get_part(self, part: FilePart) -> bytes:
         """Return the beginning of a file after checking its hash. Raises StoredFileUnreadable."""
         try:
-            with _away_told(needs_file=True):
+            with _explain_outage(needs_file=True):
                 content = bytes(await self._store.get_range_async(_path(part.file), start=0, length=part.size))
         except (NotFoundError, FileNotFoundError) as error:
             raise StoredFileUnreadable(
@@ -189,7 +189,7 @@ class Files:
     async def get_size(self, sha256: str) -> int:
         """Return the size of a file in bytes, 0 if there is no file of this name. Raises FilesUnavailable."""
         try:
-            with _away_told(needs_file=True):
+            with _explain_outage(needs_file=True):
                 return int((await self._store.head_async(_path(sha256)))["size"])
         except (NotFoundError, FileNotFoundError):
             return 0
@@ -200,7 +200,7 @@ class Files:
         Only files that this class has written are returned. Other files in the folder belong to somebody else. Raises
         FilesUnavailable.
         """
-        with _away_told():
+        with _explain_outage():
             async for some in self._store.list(folder):
                 old = [each for each in some if each["last_modified"] < before]
                 found = [_found(each["path"], each["size"]) for each in old]

@@ -48,7 +48,7 @@ def is_full(error: OSError) -> bool:
 
 
 @contextmanager
-def full_disk_told() -> Iterator[None]:
+def explain_full_disk() -> Iterator[None]:
     """Raise DiskFull in place of the system's error if something does not fit on the disk inside the block."""
     try:
         yield

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from hub.errors import DiskFull
-from hub.store.files.free_space import DiskSpace, find_space, full_disk_told
+from hub.store.files.free_space import DiskSpace, explain_full_disk, find_space
 
 GB = 1 << 30
 
 
 def test_what_does_not_fit_is_told_as_a_full_disk() -> None:
-    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(DiskFull), full_disk_told():
+    with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(DiskFull), explain_full_disk():
         full.write(b"x")
-    with pytest.raises(FileNotFoundError), full_disk_told():
+    with pytest.raises(FileNotFoundError), explain_full_disk():
         Path("/nowhere/at/all").read_bytes()
 
 
