@@ -116,7 +116,8 @@ async def _run_claimed(services: Services, claimed: ClaimedTask) -> UUID | None:
         if not _is_over(due):
             batch.decide(task)
         elif await tx.signatures.is_revision_held(due.contract.id):
-            # A signature that was accepted in time is embedded first. If signatures are still missing then, it expires.
+            # A signature that was accepted in time is embedded first. If signatures are still missing then, the
+            # contract expires.
             batch.plan(due, NextStep(StepKind.EXPIRY, 0, due.now + REVISION_RECHECK_INTERVAL))
         else:
             await expire(services, tx, due.contract)
