@@ -23,8 +23,6 @@ MAX_CLIENT_DATA_BYTES: Final = 1024
 MAX_AUTHENTICATOR_DATA_BYTES: Final = 1024
 MAX_SIGNATURE_BYTES: Final = 512
 MAX_CREDENTIAL_ID_BYTES: Final = 1023
-# ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256, by their COSE numbers.
-ALGORITHMS: Final = (-7, -257)
 
 _PRESENT, _VERIFIED, _BACKUP_ELIGIBLE, _BACKED_UP, _CREDENTIAL, _EXTENSIONS = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 _HEADER = 37  # bytes: hash of the relying party's id, flags, counter

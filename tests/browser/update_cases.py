@@ -71,7 +71,7 @@ def _with_fields(pdf: bytes, boxes: list[FieldBox]) -> bytes:
 
 async def _signed_in_turn(kind: str, document: bytes) -> list[Case]:
     pki, cases = await Pki.make(), list[Case]()
-    stamp = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"))
+    stamp = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"), (160.0, 62.0))
     for name in (FIRST, SECOND, "seal"):
         key, chain = pki.seal_key, pki.seal.chain
         if name != "seal":

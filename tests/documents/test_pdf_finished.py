@@ -103,7 +103,7 @@ def test_pyhanko_accepts_it_now_and_for_years(clock: str, file: Path, finished: 
 async def test_stamps_and_seal_show_in_their_fields(tmp_path: Path) -> None:
     drawn = {
         "guardian-1": signature_stamp(
-            SignerStamp("王小明", [[(0.1, 0.1), (0.9, 0.9)]], "2026-11-24 15:48 (UTC+8)", "zh")
+            SignerStamp("王小明", [[(0.1, 0.1), (0.9, 0.9)]], "2026-11-24 15:48 (UTC+8)", "zh"), (160.0, 62.0)
         ),
         "seal": seal_stamp("示范学校"),
     }

@@ -195,7 +195,7 @@ async def test_a_see_through_picture_shows_by_the_general_way() -> None:
 
 
 def test_one_picture_is_written_as_often_as_wanted() -> None:
-    drawn = Picture.read(signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh")))
+    drawn = Picture.read(signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"), (160.0, 62.0)))
     update = Update(read_plan(sample_pdf()))
     first, second = drawn.write(update), drawn.write(update)
     file = sample_pdf() + update.finish()[0]

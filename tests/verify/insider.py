@@ -95,7 +95,9 @@ class Insider:
     async def _signed(
         self, document: bytes, name: str, key: SoftKey | RsaKey, chain: tuple[bytes, ...] | list[bytes]
     ) -> bytes:
-        picture = signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh")) if self.pictures else None
+        picture = (
+            signature_stamp(SignerStamp("王小明", None, "2026-12-01", "zh"), (160.0, 62.0)) if self.pictures else None
+        )
         first, last = name == SIGNERS[0], name == SEAL
         signature = NewSignature(name, certify=first, final=last, appearance=picture)
         made = await prepare(document, signature, chain, engine=self.engine)

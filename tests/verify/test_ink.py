@@ -168,7 +168,10 @@ def uploaded_seal() -> bytes:
 async def test_what_the_hub_draws_is_ink(tmp_path: Path) -> None:
     stroke = [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]]
     for seal in (seal_stamp("示范学校"), uploaded_seal()):
-        shown = {"guardian-1": signature_stamp(SignerStamp("王小明", stroke, "2026-12-02", "zh")), SEAL: seal}
+        shown = {
+            "guardian-1": signature_stamp(SignerStamp("王小明", stroke, "2026-12-02", "zh"), (160.0, 62.0)),
+            SEAL: seal,
+        }
         made = await finished_contract(tmp_path, signers=SIGNERS[:1], appearances=shown)
         report = await asyncio.to_thread(verify_bytes, made.final, Trust.load([made.trust_pem]))
         assert failed(report) == set(), complaints(report)

@@ -41,7 +41,9 @@ def as_in_version_0_3(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_version_0_3_drew_is_ink(tmp_path: Path) -> None:
     """A contract of that time stays valid, and one under way can be completed."""
     stroke = [[(0.1, 0.2), (0.5, 0.8), (0.9, 0.3)]]
-    stamps = [signature_stamp(SignerStamp("王小明", drawing, "2026-12-02", "zh")) for drawing in (stroke, None)]
+    stamps = [
+        signature_stamp(SignerStamp("王小明", drawing, "2026-12-02", "zh"), (160.0, 62.0)) for drawing in (stroke, None)
+    ]
     for seal in (seal_stamp("示范学校"), uploaded_seal()):
         shown = dict(zip(SIGNERS, stamps, strict=False)) | {SEAL: seal}
         made = await finished_contract(tmp_path, signers=SIGNERS, appearances=shown)

@@ -29,7 +29,6 @@ _HEX = re.compile(rb"<([0-9A-Fa-f\s]+)>")
 _CHARACTERS = re.compile(rb"beginbfchar(.*?)endbfchar", re.DOTALL)
 _RANGES = re.compile(rb"beginbfrange(.*?)endbfrange", re.DOTALL)
 _RANGE = re.compile(rb"<([0-9A-Fa-f]+)>\s*<([0-9A-Fa-f]+)>\s*(<[0-9A-Fa-f]+>|\[.*?\])", re.DOTALL)
-_BASIC_PLANE = 0xFFFF
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ _TURNS = threading.BoundedSemaphore(MAX_OPEN_SHEETS)
 # Readers of one process that are open or wait for their turn. Each keeps its file in memory.
 MAX_READERS = 12
 RETRY_AFTER = timedelta(minutes=1)
-_READERS = set["SpreadsheetReader"]()
+OPEN_READERS = set["SpreadsheetReader"]()
 
 # The first bytes of .xlsx and .ods files, and of .xls files. Anything else is read as text.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
@@ -71,7 +71,7 @@ class SpreadsheetReader(LimitedChild):
             if self._has_turn:
                 self._has_turn = False
                 _TURNS.release()
-            _READERS.discard(self)
+            OPEN_READERS.discard(self)
 
     def end_after_all(self) -> None:
         """Have the reader's thread call `end` when all steps before it are done. Nobody waits for that, so nobody can
@@ -115,10 +115,10 @@ async def open_reader() -> AsyncIterator[SpreadsheetReader]:
 
     Raises ManyChecks if MAX_READERS are open or wait.
     """
-    if len(_READERS) >= MAX_READERS:
+    if len(OPEN_READERS) >= MAX_READERS:
         raise ManyChecks(retry_after=RETRY_AFTER)
     reader = SpreadsheetReader()
-    _READERS.add(reader)
+    OPEN_READERS.add(reader)
     try:
         await reader.in_turn(reader.begin)
         yield reader

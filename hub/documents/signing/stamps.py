@@ -20,7 +20,6 @@ from hub.errors import BadInput
 from hub.model.signing.signature_request import Custody
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "contracts" / "stamps"
-SIGNATURE_SIZE: Final = (160.0, 62.0)  # width and height in PDF points
 SEAL_PURPOSE: Final = "合同专用章"
 MAX_STROKES: Final = 200
 MAX_POINTS: Final = 5000
@@ -61,7 +60,7 @@ class SignerStamp:
     custody: str | None = None
 
 
-def signature_stamp(stamp: SignerStamp, size: tuple[float, float] = SIGNATURE_SIZE) -> bytes:
+def signature_stamp(stamp: SignerStamp, size: tuple[float, float]) -> bytes:
     """Return a signer's stamp as a PDF. `size`: width and height in points.
 
     Raises BadInput for invalid strokes, UndrawableText for texts that the font cannot show.

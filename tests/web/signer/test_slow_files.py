@@ -218,7 +218,7 @@ async def test_nobody_waits_for_rosters_and_few_are_read_at_once(
 
 
 async def nobody_reads() -> bool:
-    return not spreadsheet._READERS
+    return not spreadsheet.OPEN_READERS
 
 
 @pytest.mark.usefixtures("one_thread")
