@@ -164,7 +164,7 @@ async def test_an_act_whose_job_is_lost_gets_another_one(running: Running) -> No
     await run_bulk_act(running.hub.services, act)
 
 
-async def test_what_cannot_be_begun(running: Running) -> None:
+async def test_an_act_out_of_scope_or_without_contracts_deadline_or_reason_is_not_begun(running: Running) -> None:
     contract = await running.issue_minor()
     with pytest.raises(ContractNotFound):
         await begun(running, BulkKind.VOID, [contract], Scope(frozenset({"beijing"})))

@@ -106,7 +106,7 @@ async def test_a_jump_between_claim_and_step_loses_and_doubles_nothing(jump: tim
 
 
 @pytest.mark.real
-def test_a_worker_whose_machines_clock_jumps(tmp_path: Path) -> None:
+def test_a_worker_whose_machines_clock_jumps_sends_as_planned(tmp_path: Path) -> None:
     """The product in a process under faketime. `jumping.py` moves the clock and reports what reached the people."""
     if (faketime := shutil.which("faketime")) is None:
         pytest.skip("faketime is not installed")

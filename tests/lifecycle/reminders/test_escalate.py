@@ -114,7 +114,9 @@ async def test_after_a_phone_change_the_new_numbers_third_unanswered_reminder_is
     ("named", "issuer", "expected"),
     [("li", "wang", "li"), ("", "wang", "wang"), ("", None, "zhao"), ("", "sun", "zhao"), ("nobody", "wang", "wang")],
 )
-async def test_whose_it_is(named: str, issuer: str | None, expected: str) -> None:
+async def test_a_task_goes_to_whom_the_policy_names_then_to_the_issuer_then_to_the_manager(
+    named: str, issuer: str | None, expected: str
+) -> None:
     clock = StandingClock()
     configured = {"reminders": {"escalate_after": 1, "escalate_to": named}}
     async with quiet_hub(clock, configured=configured) as running:

@@ -21,7 +21,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY])
-async def test_a_signers_certificate_that_has_not_begun(back: timedelta) -> None:
+async def test_a_signature_waits_until_its_certificate_has_begun(back: timedelta) -> None:
     clock = StandingClock(moment=datetime.now(UTC))
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
@@ -53,7 +53,7 @@ async def test_a_few_minutes_are_waited_for_and_nobody_is_told() -> None:
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY])
-async def test_a_seals_certificate_that_has_not_begun(back: timedelta) -> None:
+async def test_a_seal_waits_until_its_certificate_has_begun(back: timedelta) -> None:
     clock = StandingClock(moment=datetime.now(UTC))
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()

@@ -154,7 +154,7 @@ async def test_nobody_gets_another_phone_by_a_new_contract() -> None:
         assert [each.name for each in await signers_of(running, new)] == ["陈建邦", "周文静"]
 
 
-async def test_who_cannot_be_replaced() -> None:
+async def test_neither_the_student_nor_a_stranger_can_be_replaced() -> None:
     async with quiet_hub() as running:
         services, contract = running.hub.services, await running.issue_minor(signers=(father(1), CHILD))
         guardian, student = await signers_of(running, contract)

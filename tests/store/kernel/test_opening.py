@@ -168,7 +168,7 @@ async def test_what_was_read_together_is_read_again_after_a_write_to_its_table(s
             await tx.connection.execute(text("UPDATE staff_task SET text = 'to do'"))
 
 
-async def test_an_opening_locks(store: Database) -> None:
+async def test_an_opening_locks_its_rows_until_the_commit(store: Database) -> None:
     (task,) = await add_tasks(store, "hefei")
     other = Database(store.dsn, store.keys, lambda: NOW)
     opening = Opening(LOCKED, {"id": task})

@@ -62,7 +62,7 @@ async def test_so_is_what_is_built_for_one_run(store: Database) -> None:
 
 
 @pytest.mark.parametrize("is_all", [False, True])
-async def test_so_is_an_opening(store: Database, is_all: bool) -> None:
+async def test_an_opening_is_planned_for_its_values(store: Database, is_all: bool) -> None:
     async with store.transaction(EVERYTHING, Opening(FOR_VALUES, SINCE, is_all)) as tx:
         assert await tx.connection.execute(FOR_VALUES, SINCE) == []
     assert (await _plans(store, "SELECT opened.*"))[1] == 1

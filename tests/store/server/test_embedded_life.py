@@ -177,7 +177,7 @@ def test_remove_deletes_the_files_only_as_the_last_user(place: Place) -> None:
 @pytest.mark.real
 @pytest.mark.skipif(os.geteuid() != 0, reason="runs as another account, which only root may do")
 @pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_ordinary_user(open_place: Place, ordinary_python: list[str], mode: int) -> None:
+def test_the_database_runs_for_an_ordinary_user(open_place: Place, ordinary_python: list[str], mode: int) -> None:
     """Everything as an account without rights: closed and open folder, adoption, kill, modes unchanged."""
     nobody = Place(open_place.folder, open_place.state, open_place.programs, is_open=True, python=ordinary_python)
     shutil.chown(nobody.folder, "nobody", "nogroup")

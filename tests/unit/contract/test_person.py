@@ -77,7 +77,7 @@ def test_every_kind_of_document_has_a_name_in_both_languages() -> None:
         (date(2008, 2, 29), date(2026, 3, 1), 18, False),
     ],
 )
-def test_ages(born: date, on: date, age: int, minor: bool) -> None:
+def test_an_age_is_counted_in_completed_years(born: date, on: date, age: int, minor: bool) -> None:
     assert compute_age(born, on) == age
     assert is_minor(born, on) is minor
 
@@ -116,7 +116,7 @@ def test_names_in_normal_form(typed: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "陈\u202e满", "a" * 61, "0", "110", "·"])
-def test_no_names(typed: str) -> None:
+def test_a_text_that_is_no_name_is_refused(typed: str) -> None:
     with pytest.raises(BadInput):
         normalise_name(typed)
 
@@ -126,7 +126,7 @@ def test_names_are_compared_as_people_do() -> None:
     assert not same_name("陈小满", "陈大满") and not same_name("", "") and not same_name("陈", "")
 
 
-def test_masks() -> None:
+def test_phones_documents_and_names_are_masked() -> None:
     assert mask_phone("+8619000000001") == "+86 190****0001"
     assert mask_phone("+6591234567") == "+65 ****4567"
     assert mask_id("340104201403050003") == "*" * 14 + "0003"

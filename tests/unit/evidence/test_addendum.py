@@ -44,7 +44,9 @@ def entries(*kinds: str, after: int = 0) -> list[RecordEntry]:
         (("evidence-made", "hold-placed"), 1, (12, 1), False),
     ],
 )
-def test_what_is_new(kinds: tuple[str, ...], renewals: int, before: tuple[int, int] | None, is_new: bool) -> None:
+def test_facts_are_new_if_neither_package_nor_addendum_has_them(
+    kinds: tuple[str, ...], renewals: int, before: tuple[int, int] | None, is_new: bool
+) -> None:
     earlier = EvidenceAddendum(CONTRACT, 1, "hq", "ab", 1, NOW, *before) if before else None
     facts = LaterFacts(CONTRACT, "QD-1", ("", ""), entries(*kinds, after=10), b"", renewals, earlier)
     assert facts.is_new is is_new

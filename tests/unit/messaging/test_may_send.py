@@ -41,7 +41,7 @@ def verdict(
     return may_send(replace(CASE, **known), channel, policy, now)  # type: ignore[arg-type]
 
 
-def test_by_day_it_goes() -> None:
+def test_a_message_in_the_daily_window_may_be_sent() -> None:
     assert verdict() == Send()
 
 

@@ -40,7 +40,7 @@ ANY_TEXTS = st.text(alphabet=st.sampled_from("a中文é𠮷😀…{€"), max_si
         ("中" * 66 + "𠮷" + "中" * 66, UCS2, 134, 3),
     ],
 )
-def test_sizes(text: str, encoding: str, units: int, segments: int) -> None:
+def test_a_text_is_measured_as_providers_count_it(text: str, encoding: str, units: int, segments: int) -> None:
     measured = measure_text(text)
     assert (measured.encoding, measured.units, measured.segments) == (encoding, units, segments)
 

@@ -138,7 +138,7 @@ def test_what_is_at_its_bound_is_taken() -> None:
     assert {key: policy.to_dict()[key] for key in AT_THE_BOUND} == AT_THE_BOUND
 
 
-def test_two_messages_a_day() -> None:
+def test_a_person_gets_at_most_two_messages_a_day() -> None:
     assert [allowed_today(POLICY, sent) for sent in (0, 1, 2, 3)] == [True, True, False, False]
 
 
@@ -156,7 +156,7 @@ def test_two_messages_a_day() -> None:
         (ago(60), [ago(60), ago(120), ago(15 * 60 + 1)], NOW, ""),  # the third was yesterday
     ],
 )
-def test_reminders_by_hand(
+def test_a_reminder_by_hand_waits_for_the_limit_that_ends_last(
     last_message: datetime | None, manual: list[datetime], earliest: datetime, words: str
 ) -> None:
     verdict = manual_reminder_allowed(

@@ -68,7 +68,7 @@ def test_thirty_days_from_a_monday_morning() -> None:
     ]
 
 
-def test_issued_shortly_before_midnight() -> None:
+def test_an_invitation_shortly_before_midnight_goes_at_once_and_the_rest_waits_for_the_day() -> None:
     """The invitation answers an act and goes at once. Whatever Qianda starts itself waits for the day."""
     assert plan(at("2026-11-30 23:50"), at("2026-12-30 23:50")) == [
         ("invitation", "11-30 23:50"),
@@ -178,7 +178,7 @@ def test_the_hour_on_the_wall_stays_when_the_clocks_change(zone: ZoneInfo, opene
     assert second - first in (timedelta(hours=47), timedelta(hours=49))
 
 
-def test_an_hour_that_the_clocks_leave_out_or_repeat() -> None:
+def test_an_hour_that_the_clocks_leave_out_or_repeat_moves_no_reminder() -> None:
     """Invited at 2:30, which does not exist a day later in March, and at 1:30, which happens twice in November."""
     for opened in ("2027-03-13 02:30", "2026-10-31 01:30"):
         steps = plan(at(opened, NEW_YORK), at(opened, NEW_YORK) + timedelta(days=30), NEW_YORK)

@@ -156,10 +156,10 @@ def run(examples: int, steps: int) -> None:
     )
 
 
-def test_a_year() -> None:
+def test_the_schedule_keeps_its_rules_for_a_year() -> None:
     run(examples=12, steps=25)
 
 
 @pytest.mark.real
-def test_thousands_of_years() -> None:
+def test_the_schedule_keeps_its_rules_for_thousands_of_years() -> None:
     run(examples=3000, steps=60)

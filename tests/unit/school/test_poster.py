@@ -37,6 +37,6 @@ def test_it_ends_by_its_date_or_by_being_revoked() -> None:
     assert not replace(POSTER, revoked_at=NOW).valid(NOW)
 
 
-def test_its_places() -> None:
+def test_a_poster_is_full_at_its_maximum_if_it_has_one() -> None:
     assert [POSTER.full(enrolled) for enrolled in (0, 1, 2, 3)] == [False, False, True, True]
     assert not replace(POSTER, maximum=None).full(10_000)

@@ -79,7 +79,9 @@ def test_an_ofd_is_sealed_once_all_have_signed_and_before_the_contract_is_closed
         (ContractState.VOIDED, [], FinaliseStep.WAIT),
     ],
 )
-def test_choose_step(state: ContractState, unfinished: list[SignatureRequest], step: FinaliseStep) -> None:
+def test_each_state_leads_to_its_next_step(
+    state: ContractState, unfinished: list[SignatureRequest], step: FinaliseStep
+) -> None:
     chosen, about = choose_step(state, unfinished, lambda certificate: certificate == EXPIRED, SEAL)
     assert chosen is step
     assert (about is None) == (step in (FinaliseStep.WAIT, FinaliseStep.PREPARE_SEAL))

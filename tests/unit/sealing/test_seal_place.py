@@ -52,7 +52,7 @@ NOW = datetime(2026, 12, 1, 10, tzinfo=UTC)
         ("across:150", AcrossPages(150)),
     ],
 )
-def test_places(text: str, place: object) -> None:
+def test_each_kind_of_place_is_read(text: str, place: object) -> None:
     assert parse_seal_place(text) == place
 
 
@@ -73,7 +73,7 @@ def test_places(text: str, place: object) -> None:
         "nowhere",
     ],
 )
-def test_no_places(text: str) -> None:
+def test_a_text_that_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         parse_seal_place(text)
 
@@ -84,7 +84,7 @@ def fault(words: OverKeyword, found: int) -> SealFault:
     return raised.value.fault
 
 
-def test_which_findings() -> None:
+def test_a_keyword_must_occur_once_unless_its_place_says_which() -> None:
     assert choose_findings(OverKeyword("x"), 1) == [0]
     assert choose_findings(OverKeyword("x", 2), 3) == [1]
     assert choose_findings(OverKeyword("x", ALL), 3) == [0, 1, 2]
@@ -108,7 +108,7 @@ def test_strips_make_whole_seals(pages: int) -> None:
         assert sum(each.place[2] for each in run) == pytest.approx(SIZE[0])
 
 
-def test_over_the_edge() -> None:
+def test_a_seal_over_a_keyword_stays_on_the_page_and_one_placed_off_it_is_refused() -> None:
     (moved,) = marks_over([(0, 2.0, 840.0)], SIZE, {0: A4})
     assert moved.place == (0.0, 842 - SIZE[1], *SIZE)
     with pytest.raises(CannotSeal):
@@ -116,7 +116,7 @@ def test_over_the_edge() -> None:
 
 
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
-def test_a_place_and_back(turned: int) -> None:
+def test_a_place_on_a_turned_page_is_found_again_as_shown(turned: int) -> None:
     frame = PageFrame((10, 20, 605, 862), turned, 2.0)
     left, bottom, right, top = frame.own((100, 200, 40, 60))
     across, down = frame.shown((left + right) / 2, (bottom + top) / 2)
@@ -131,17 +131,17 @@ def test_every_fault_has_both_sentences() -> None:
     ("name", "safe"),
     [("../../a.pdf", "a.pdf"), ("C:\\x\\合同.pdf", "合同.pdf"), ("..", "file-7"), ('a\r\n"b', "a___b"), ("", "file-7")],
 )
-def test_names(name: str, safe: str) -> None:
+def test_a_file_name_is_made_safe(name: str, safe: str) -> None:
     assert safe_name(name, 7) == safe
 
 
 @pytest.mark.parametrize("prefix", ["../a", "a/../b", "/a", "a\nb"])
-def test_prefixes_that_lead_elsewhere(prefix: str) -> None:
+def test_a_prefix_that_leads_out_of_its_store_is_refused(prefix: str) -> None:
     with pytest.raises(BadInput):
         check_prefix(StorePrefix("s", prefix), "source.prefix")
 
 
-def test_load_of_a_client() -> None:
+def test_a_client_with_too_many_open_jobs_or_files_is_refused() -> None:
     check_load(ClientLoad(MAX_OPEN_JOBS - 1, 0, None), MAX_FILES_OF_HOUR, NOW)
     with pytest.raises(ManySealFiles):
         check_load(ClientLoad(MAX_OPEN_JOBS, 0, None), 0, NOW)

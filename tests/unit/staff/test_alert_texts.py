@@ -42,7 +42,7 @@ def test_every_kind_that_has_a_title_has_a_sentence() -> None:
         ("of-a-newer-hub", {"what": "something", "count": 3}, "something, 3"),
     ],
 )
-def test_what_is_said(kind: str, facts: Facts, said: str) -> None:
+def test_a_sentence_names_its_facts(kind: str, facts: Facts, said: str) -> None:
     assert write_sentence(kind, facts, "en") == said
 
 

@@ -78,7 +78,7 @@ def test_the_bundled_list_is_whole() -> None:
     assert bytes(4) not in hashes and b"\xff" * 4 not in hashes
 
 
-def test_length_counts_first() -> None:
+def test_a_password_that_is_too_short_or_too_long_is_refused() -> None:
     for password in ("Zt8!vW2#qLm", "Zt8!vW2#qLm9" * 20):
         with pytest.raises(BadInput, match="12 to 200"):
             check_password(password)

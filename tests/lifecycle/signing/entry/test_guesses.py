@@ -70,7 +70,7 @@ async def _visitor(running: Running) -> tuple[str, str]:
     return secret, await code_for(running, family.phone)
 
 
-async def test_a_visitors_code_too() -> None:
+async def test_a_visitors_code_is_worth_nothing_after_five_wrong_answers() -> None:
     async with quiet_hub(StandingClock()) as running:
         secret, code = await _visitor(running)
         for _ in range(5):
