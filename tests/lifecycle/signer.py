@@ -63,14 +63,16 @@ class Person:
         codes = await self._codes()
         return next(word for word in codes[-1].replace("是", " ").split() if word.isdigit() and len(word) == 6)
 
-    async def verify(self, code: str, name: str | None = None, tail: str | None = None) -> verify_identity.Verified:
+    async def verify(
+        self, code: str, name: str | None = None, tail: str | None = None
+    ) -> verify_identity.VerifiedSession:
         verified = await verify_identity.verify(
             self.running.hub.services, self.secret, code, name or self.signer.name, tail or self.signer.id_number[-4:]
         )
         self.secret = verified.secret
         return verified
 
-    async def enter(self, door: DoorKind = DoorKind.COPY) -> verify_identity.Verified:
+    async def enter(self, door: DoorKind = DoorKind.COPY) -> verify_identity.VerifiedSession:
         await self.land(door)
         return await self.verify(await self.ask_code())
 

@@ -273,6 +273,6 @@ async def test_whoever_is_being_verified_or_asks_for_a_code_comes_before_or_afte
             return_exceptions=True,
         )
         assert isinstance(moved, PhoneChange)
-        secret = verified.secret if isinstance(verified, verify_identity.Verified) else guardian.secret
+        secret = verified.secret if isinstance(verified, verify_identity.VerifiedSession) else guardian.secret
         assert await refusal(open_link.resume_session(services, secret)) is SessionNotValid
         assert isinstance(asked_for, QiandaError)

@@ -34,7 +34,7 @@ MAX_CONTRACTS = 20
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedSession:
     """The session's new secret, and the contracts and tasks that it may sign."""
 
     secret: str
@@ -74,7 +74,7 @@ async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> 
         await send_at_once(services, tx, contract, signer, message)
 
 
-async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
+async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> VerifiedSession:
     """Verify the session by its one-time code and the identity check.
 
     Raises WrongAnswer without telling which answer was wrong; Locked after too many wrong answers. If an outside
@@ -129,7 +129,9 @@ async def _check_entered(
     return shown, live if right else None
 
 
-async def _admit(tx: Transaction, answered: LockedAnswer, code: UUID, identified: PassedIdentityCheck) -> Verified:
+async def _admit(
+    tx: Transaction, answered: LockedAnswer, code: UUID, identified: PassedIdentityCheck
+) -> VerifiedSession:
     session, signer, contracts = answered.session, answered.signer, answered.contracts
     secret = new_secret()
     verified = replace(session, contracts=tuple(contracts), verified_at=tx.now)
@@ -143,7 +145,7 @@ async def _admit(tx: Transaction, answered: LockedAnswer, code: UUID, identified
     # Consistent order, to avoid deadlocks: two people may share contracts and lock the records of both.
     for contract, task in sorted(found, key=lambda each: each[0].id):
         await _note_opened(tx, opening, contract, task)
-    return Verified(secret, verified, found)
+    return VerifiedSession(secret, verified, found)
 
 
 def _in_order(own: UUID, newest_first: Sequence[UUID]) -> list[UUID]:

@@ -12,7 +12,7 @@ from aiohttp import web
 from hub.errors import SessionNotValid, TooSoon
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry import pickup_codes, verify_identity
-from hub.lifecycle.signing.entry.verify_identity import Verified
+from hub.lifecycle.signing.entry.verify_identity import VerifiedSession
 from hub.lifecycle.signing.questions import ask as ask_question
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret, set_session
@@ -70,7 +70,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
         await pickup_codes.send_no_code(services, secret)
 
 
-async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> Verified:
+async def verify(services: Services, secret: str, code: str, name: str, id_tail: str) -> VerifiedSession:
     """Verify code and identity. If the session belongs to no signer, answer as for a wrong code.
 
     Raises WrongAnswer, Locked, SessionNotValid.
