@@ -24,7 +24,7 @@ from hub.errors import (
     QiandaError,
 )
 from hub.lifecycle.signing import pair_agent, signer_certificates
-from hub.lifecycle.signing.signer_certificates import Certified
+from hub.lifecycle.signing.signer_certificates import CertifiedKey
 from hub.model.signing.signature_request import Custody
 from hub.model.staff.scope import EVERYTHING
 from qianda.holder import SoftwareKey
@@ -43,7 +43,7 @@ from tests.lifecycle.signer import Person, person as signer_of, record_of
 pytestmark = pytest.mark.custody
 
 
-async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Certified:
+async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> CertifiedKey:
     """Bring a certificate for a new key of the guardian, by default a perfect one.
 
     `revoked`: revoke it before it is brought. `claimed`: the claimed custody of the key.

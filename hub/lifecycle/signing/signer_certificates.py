@@ -53,7 +53,7 @@ MIN_LIFE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Certified:
+class CertifiedKey:
     """What a session stores about its key: the public key (DER), the claimed and the proved custody, and the
     certificate chain (DER, the signer's own first). `held`: the key, with the app key to bind if it is one."""
 
@@ -76,7 +76,7 @@ class BroughtCertificate:
 
 async def certify_key(
     services: Services, secret: str, contract_id: UUID | None, shown: ShownKey, presented: KeyEvidence
-) -> Certified:
+) -> CertifiedKey:
     """Get a certificate for a key, after checking the proof of possession: a new key, or an app key bound earlier.
 
     A session has one key, which signs all its contracts. Raises WrongProof (also for a challenge that was already
@@ -98,7 +98,7 @@ async def certify_key(
 
 async def bring_certificate(
     services: Services, secret: str, contract_id: UUID | None, brought: BroughtCertificate
-) -> Certified:
+) -> CertifiedKey:
     """Accept a certificate that the key already has.
 
     Raises WrongProof, CustodyTooLow; another Refused error, which is written into the record, for a certificate that
@@ -120,7 +120,7 @@ async def bring_certificate(
         proved = Custody.SOFTWARE  # our page did not make this key
     await _check_custody(services, visiting, shown, proved)
     async with services.database.transaction(EVERYTHING) as tx:
-        certified = Certified(shown.spki, shown.custody, proved, accepted.chain, HeldKey(proved))
+        certified = CertifiedKey(shown.spki, shown.custody, proved, accepted.chain, HeldKey(proved))
         facts = {"authority": accepted.authority} | _proof_facts(services, challenge, shown)
         await _note_certified(tx, visiting, certified, "certificate-brought", facts)
     return certified
@@ -254,7 +254,7 @@ async def _begin_order(
 
 async def _certificate_for(
     services: Services, visiting: Visit, applied: _Application, holding: HeldKey, passkey: Passkey | None
-) -> Certified:
+) -> CertifiedKey:
     shown = applied.shown
     binding = PasskeyBinding.to(passkey.public_key, services.origin) if passkey else None
     order = applied.order
@@ -269,7 +269,7 @@ async def _certificate_for(
         await tx.certificates.add(
             IssuedCertificate(obtained.authority, issued.serial, issued.certificate, *life, *whose)
         )
-        certified = Certified(shown.spki, shown.custody, holding.custody, issued.chain, holding)
+        certified = CertifiedKey(shown.spki, shown.custody, holding.custody, issued.chain, holding)
         facts = applied.facts | {"authority": obtained.authority, "serial": str(issued.serial)}
         if obtained.passed_over:
             facts["passed_over"] = " ".join(obtained.passed_over)
@@ -354,7 +354,7 @@ async def note_key_deleted(services: Services, secret: str) -> None:
 
 
 async def _note_certified(
-    tx: Transaction, visiting: Visit, certified: Certified, kind: str, facts: dict[str, str]
+    tx: Transaction, visiting: Visit, certified: CertifiedKey, kind: str, facts: dict[str, str]
 ) -> None:
     session, contract = visiting.session, visiting.contract
     # Update the session before `bind_key` appends to the record: consistent order, to avoid deadlocks.
