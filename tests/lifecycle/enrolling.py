@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.school import guests
-from hub.lifecycle.school.enrol import Enrolled, EnrolmentRequest, enrol
+from hub.lifecycle.school.enrol import EnrolmentRequest, EnrolmentResult, enrol
 from hub.model.contract.signer import Role
 from tests.lifecycle.signer import Person, deliver, person
 from tests.poster_visits import Family
@@ -20,7 +20,7 @@ async def came(running: Running, ticket: str, family: Family, course: str = "mat
     return somebody
 
 
-async def enrolled_by(running: Running, ticket: str, family: Family, course: str = "math-a") -> Enrolled:
+async def enrolled_by(running: Running, ticket: str, family: Family, course: str = "math-a") -> EnrolmentResult:
     services = running.hub.services
     secret = (await guests.open_poster(services, ticket, family.phone, family.parent, "zh")).secret
     codes = len([each for each in await running.messages(family.phone) if each["purpose"] == "code"])

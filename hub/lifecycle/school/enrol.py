@@ -68,7 +68,7 @@ class EnrolmentRequest:
 
 
 @dataclass(frozen=True)
-class Enrolled:
+class EnrolmentResult:
     """The result of an enrolment. `session` and its contract are set if the poster creates contracts at once; otherwise
     staff have a task."""
 
@@ -114,7 +114,7 @@ class _People:
         }
 
 
-async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> Enrolled:
+async def enrol(services: Services, secret: str, asked: EnrolmentRequest) -> EnrolmentResult:
     """Enrol a student by the visitor's session.
 
     Raises NotVerified, BadInput with the field, GuardianRequired; NotOnList, AlreadyEnrolled, OneEach, PosterFull;
@@ -260,7 +260,7 @@ class _Claim:
             uuid4(), self.poster.campus, self.course, self.people.student.name, self.people.json()
         )
 
-    async def draw(self) -> Enrolled:
+    async def draw(self) -> EnrolmentResult:
         """Issue the contract, without an invitation since the visitor is looking at it; reminders follow."""
         asked = NewContract(
             campus=self.poster.campus,
@@ -277,9 +277,9 @@ class _Claim:
             contract = (await issue_prepared(self.services, tx, prepared, f"poster:{self.poster.id}")).contract
             await self._note_enrolled(tx, contract.id)
             session, task = await self._become_signer(tx, contract, secret)
-        return Enrolled(secret, session.expires_at, session, ((contract, task),))
+        return EnrolmentResult(secret, session.expires_at, session, ((contract, task),))
 
-    async def ask(self) -> Enrolled:
+    async def ask(self) -> EnrolmentResult:
         secret = new_secret()
         async with self.services.database.transaction(EVERYTHING) as tx:
             await self._take(tx)
@@ -288,7 +288,7 @@ class _Claim:
             await tx.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
             text = f"{ENROLLED}\n{self.poster.title}\n{await _course_in_words(tx, self.poster, self.course)}"
             await tx.staff_tasks.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, tx.now))
-        return Enrolled(secret, self.visitor.expires_at)
+        return EnrolmentResult(secret, self.visitor.expires_at)
 
     async def _take(self, tx: Transaction) -> None:
         """Count the enrolment. The poster's row is locked, so that a second tap finds the first enrolment."""
