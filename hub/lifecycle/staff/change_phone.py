@@ -38,7 +38,7 @@ MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingPhoneChange:
     """A change that waits for approval, with the facts that the second approver needs. `shared`: several other people
     who are not one family use the new number."""
 
@@ -167,7 +167,7 @@ async def turn_down(services: Services, scope: Scope, change_id: UUID, actor: st
     return change
 
 
-async def list_waiting(services: Services, scope: Scope) -> list[Waiting]:
+async def list_waiting(services: Services, scope: Scope) -> list[WaitingPhoneChange]:
     """Return the changes that wait for an approval within the scope, oldest first."""
     async with services.database.transaction(scope) as tx:
         changes = await tx.phone_changes.list_waiting(tx.now)
@@ -176,10 +176,10 @@ async def list_waiting(services: Services, scope: Scope) -> list[Waiting]:
             for each in changes
         ]
     async with services.database.transaction(EVERYTHING) as tx:
-        return [Waiting(*each, await is_shared(tx, each[0])) for each in found]
+        return [WaitingPhoneChange(*each, await is_shared(tx, each[0])) for each in found]
 
 
-async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor: str) -> Waiting:
+async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor: str) -> WaitingPhoneChange:
     """Return a change with both full numbers to a person who decides about it, and record that they saw them.
 
     Raises NotFound, PhoneChangeEnded.
@@ -190,7 +190,7 @@ async def show_numbers(services: Services, scope: Scope, change_id: UUID, actor:
             raise PhoneChangeEnded
         contract, signer = await tx.contracts.get(change.contract), await tx.contracts.get_signer(change.signer)
         await note_phone_change_look(tx, contract, signer, actor)
-        return Waiting(change, contract, signer, await is_shared(tx, change))
+        return WaitingPhoneChange(change, contract, signer, await is_shared(tx, change))
 
 
 # ---- steps

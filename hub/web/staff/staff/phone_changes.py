@@ -11,7 +11,7 @@ from aiohttp import web
 from hub.errors import PhoneChangeEnded, QiandaError
 from hub.lifecycle.evidence.school_acts import find_key_maker
 from hub.lifecycle.staff import change_phone
-from hub.lifecycle.staff.change_phone import Waiting
+from hub.lifecycle.staff.change_phone import WaitingPhoneChange
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.security import refuse_other_sites
 from hub.web.staff.actors import names_of
@@ -27,7 +27,7 @@ class ListedPhoneChange:
     staff. `mine`: whether the viewer requested it. `by_own_key`: whether a program requested it with a key that the
     viewer made; then the viewer cannot approve it either."""
 
-    waiting: Waiting
+    waiting: WaitingPhoneChange
     by: str
     name: str
     mine: bool
@@ -50,7 +50,7 @@ async def change(visit: StaffVisit) -> web.Response:
     return await show(visit, "staff/staff/phone_change.html", each=listed)
 
 
-async def _listed(visit: StaffVisit, found: list[Waiting]) -> list[ListedPhoneChange]:
+async def _listed(visit: StaffVisit, found: list[WaitingPhoneChange]) -> list[ListedPhoneChange]:
     async with visit.services.database.transaction(visit.scope) as tx:
         names = await names_of(tx, [each.change.asked_by for each in found])
     async with visit.services.database.transaction(EVERYTHING) as tx:  # who made a key is in the school's record
@@ -60,7 +60,9 @@ async def _listed(visit: StaffVisit, found: list[Waiting]) -> list[ListedPhoneCh
     return [_list_one(each, names, visit.actor, each.change.asked_by in own_keys) for each in found]
 
 
-def _list_one(waiting: Waiting, names: Mapping[str, str], viewer: str, by_own_key: bool) -> ListedPhoneChange:
+def _list_one(
+    waiting: WaitingPhoneChange, names: Mapping[str, str], viewer: str, by_own_key: bool
+) -> ListedPhoneChange:
     actor = waiting.change.asked_by
     by = {"staff": "staff", "api": "program"}.get(actor.partition(":")[0], "person")
     return ListedPhoneChange(waiting, by, names.get(actor, ""), actor == viewer, by_own_key)
