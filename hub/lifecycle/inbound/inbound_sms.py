@@ -31,7 +31,7 @@ from hub.model.reminders.schedule import local_day
 from hub.model.staff.accounts import OPTED_OUT, WROTE, StaffTask
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
-from hub.store.inbound.inbound_sms import Written
+from hub.store.inbound.inbound_sms import InboundSms
 from hub.store.transaction import Transaction
 
 FLOOD = "Many opt-outs came at once in unsigned callbacks, so nobody was opted out. How many, and from which provider:"
@@ -68,7 +68,7 @@ async def _lock_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
     await tx.contracts.lock(signer.contract for signer in signers)
 
 
-async def _answer(services: Services, tx: Transaction, written: Written) -> None:
+async def _answer(services: Services, tx: Transaction, written: InboundSms) -> None:
     """Reply with counts, never names, and only to numbers on file, so that strangers cannot cause costs."""
     signers = await tx.contracts.list_signers_at(written.sender)
     if not signers:
@@ -84,7 +84,7 @@ async def _answer(services: Services, tx: Transaction, written: Written) -> None
         )
 
 
-async def _ask_staff(tx: Transaction, written: Written) -> None:
+async def _ask_staff(tx: Transaction, written: InboundSms) -> None:
     """Create a staff task with the text, about the contract that the person still has to sign, or else the newest one.
 
     Reminders go on: few of these texts ask for silence, and anybody may send one in another's name.
@@ -115,7 +115,7 @@ async def process_stops(services: Services) -> int:
     async with services.database.transaction(EVERYTHING) as tx:
         waiting = await tx.inbound.lock_waiting(SmsCommand.STOP, tx.now - STOP_WINDOW)
         await _lock_contracts(tx, [each.sender for each in waiting])
-        held: list[Written] = []
+        held: list[InboundSms] = []
         for each in waiting:
             begins, ends = each.received_at - STOP_WINDOW, each.received_at + STOP_WINDOW
             if await tx.inbound.count(each.provider, SmsCommand.STOP, begins, ends) > STOPS_A_MINUTE:
@@ -133,7 +133,7 @@ async def process_stops(services: Services) -> int:
     return len(waiting)
 
 
-async def _hold(tx: Transaction, held: list[Written]) -> None:
+async def _hold(tx: Transaction, held: list[InboundSms]) -> None:
     await tx.inbound.done([each.id for each in held], "held")
     providers = ", ".join(sorted({each.provider for each in held}))
     facts: dict[str, str | int] = {"count": len(held), "providers": providers}

@@ -31,7 +31,7 @@ _SENDER, _TEXT = EncryptedColumn.of(INBOUND.c.sender_sealed), EncryptedColumn.of
 
 
 @dataclass(frozen=True)
-class Written:
+class InboundSms:
     """An inbound message and its command."""
 
     id: UUID
@@ -43,7 +43,7 @@ class Written:
 
 
 class InboundMessages(EncryptedRepository):
-    async def add(self, provider: str, message: Inbound, command: SmsCommand, at: datetime) -> Written | None:
+    async def add(self, provider: str, message: Inbound, command: SmsCommand, at: datetime) -> InboundSms | None:
         """Store a message. Return None if it is stored already, since providers repeat their callbacks."""
         identity = uuid4()
         values = {
@@ -59,7 +59,7 @@ class InboundMessages(EncryptedRepository):
         statement = insert(INBOUND).values(values).on_conflict_do_nothing(index_elements=["provider", "reference"])
         if (await self._connection.execute(statement)).rowcount != 1:
             return None
-        return Written(identity, provider, message.sender, message.text, command, at)
+        return InboundSms(identity, provider, message.sender, message.text, command, at)
 
     async def done(self, messages: Sequence[UUID], outcome: str) -> None:
         """Write the outcome of messages that have none yet. The words for it are in
@@ -67,7 +67,7 @@ class InboundMessages(EncryptedRepository):
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))
         await self._connection.execute(statement.values(outcome=outcome))
 
-    async def lock_waiting(self, command: SmsCommand, before: datetime) -> list[Written]:
+    async def lock_waiting(self, command: SmsCommand, before: datetime) -> list[InboundSms]:
         """Lock and return messages with this command that have no outcome and were received before `before`."""
         rows = await self._connection.execute(_WAITING, {"wish": command.value, "before": before, "most": 500})
         return [self._written(row) for row in rows]
@@ -84,7 +84,7 @@ class InboundMessages(EncryptedRepository):
         counted &= (INBOUND.c.received_at >= since) & (INBOUND.c.received_at <= until)
         return await self._connection.count(INBOUND, counted)
 
-    def _written(self, row: Row) -> Written:
+    def _written(self, row: Row) -> InboundSms:
         sender = self._cipher.decrypt(row["sender_sealed"], _SENDER.at(row["id"]))
         text = self._cipher.decrypt(row["text_sealed"], _TEXT.at(row["id"]))
-        return Written(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])
+        return InboundSms(row["id"], row["provider"], sender, text, SmsCommand(row["wish"]), row["received_at"])
