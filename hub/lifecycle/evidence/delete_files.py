@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class AtOnce:
+class DeletionLimits:
     """How much is deleted at once.
 
     `rows`, `requests`: in one transaction; the files of the requests' contracts are read between two transactions.
@@ -44,14 +44,14 @@ class AtOnce:
     max_requests: int = 50_000
 
 
-AT_ONCE = AtOnce()
+AT_ONCE = DeletionLimits()
 
 
 # ---- files of finished requests and earlier versions
 
 
 async def delete_superseded(
-    services: Services, actor: str | None = None, at_once: AtOnce = AT_ONCE, most: int | None = None
+    services: Services, actor: str | None = None, at_once: DeletionLimits = AT_ONCE, most: int | None = None
 ) -> int:
     """Delete the prepared files of finished requests, and the files that their signatures superseded.
 
@@ -94,7 +94,7 @@ def _choose_files(done: Sequence[DoneRequest], sound: Sequence[ContractFiles]) -
     return prepared | (superseded & {each.base for each in done if each.is_embedded})
 
 
-async def _list_done(services: Services, after: UUID, at_once: AtOnce) -> list[DoneRequest]:
+async def _list_done(services: Services, after: UUID, at_once: DeletionLimits) -> list[DoneRequest]:
     async with services.database.transaction(EVERYTHING) as tx:
         before = DoneBefore(tx.now - PREPARED_FILE_RETENTION, tx.now - FILE_RETENTION)
         return await tx.stored_files.list_done_requests(before, after, at_once.requests)
@@ -138,7 +138,7 @@ async def _find_beginnings(services: Services, contract: ContractFiles) -> list[
     return await asyncio.to_thread(find_beginnings, content, contract.to_compare)
 
 
-async def count_superseded(services: Services, at_once: AtOnce) -> tuple[int, int]:
+async def count_superseded(services: Services, at_once: DeletionLimits) -> tuple[int, int]:
     """Return the number of finished requests, and the size in bytes of the files that would be deleted with them.
 
     This assumes that each version is the beginning of the present file. A version that is not would be kept.

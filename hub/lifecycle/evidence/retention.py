@@ -12,7 +12,7 @@ import structlog
 
 from hub.lifecycle.evidence.delete_files import (
     AT_ONCE,
-    AtOnce,
+    DeletionLimits,
     choose_folders,
     count_orphans,
     count_superseded,
@@ -30,7 +30,7 @@ MAX_BATCHES = 100
 log = structlog.get_logger()
 
 
-async def purge(services: Services, at_once: AtOnce = AT_ONCE) -> dict[str, int]:
+async def purge(services: Services, at_once: DeletionLimits = AT_ONCE) -> dict[str, int]:
     """Do the hourly round. Return the number of deleted items by kind. Each round searches only a part of the folders
     for files that no row names."""
     deleted = {}
@@ -43,7 +43,7 @@ async def purge(services: Services, at_once: AtOnce = AT_ONCE) -> dict[str, int]
     return deleted
 
 
-async def prune(services: Services, actor: str, at_once: AtOnce = AT_ONCE) -> AsyncIterator[tuple[str, int]]:
+async def prune(services: Services, actor: str, at_once: DeletionLimits = AT_ONCE) -> AsyncIterator[tuple[str, int]]:
     """Delete everything that may be deleted. Yield kind and number as soon as a kind is done. The school's record has
     an entry for each batch."""
     for kind in list_retention(services.documents.retention):
@@ -52,7 +52,7 @@ async def prune(services: Services, actor: str, at_once: AtOnce = AT_ONCE) -> As
     yield ORPHAN_FILES, await delete_orphans(services, FOLDERS, actor)
 
 
-async def list_prunable(services: Services, at_once: AtOnce = AT_ONCE) -> AsyncIterator[Prunable]:
+async def list_prunable(services: Services, at_once: DeletionLimits = AT_ONCE) -> AsyncIterator[Prunable]:
     """Yield what may be deleted now, kind by kind. Deletes nothing."""
     for kind, kept in list_retention(services.documents.retention).items():
         async with services.database.transaction(EVERYTHING) as tx:
@@ -63,7 +63,7 @@ async def list_prunable(services: Services, at_once: AtOnce = AT_ONCE) -> AsyncI
 
 
 async def _delete_rows(
-    services: Services, kind: str, at_once: AtOnce, actor: str | None = None, max_batches: int | None = None
+    services: Services, kind: str, at_once: DeletionLimits, actor: str | None = None, max_batches: int | None = None
 ) -> int:
     number = batches = 0
     while max_batches is None or batches < max_batches:

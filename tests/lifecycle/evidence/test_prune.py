@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from hub.lifecycle.evidence.delete_files import AtOnce
+from hub.lifecycle.evidence.delete_files import DeletionLimits
 from hub.lifecycle.evidence.retention import list_prunable, prune, purge
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Retention, list_retention
 from hub.model.school.course import Enrolment
@@ -126,7 +126,7 @@ async def test_a_dry_run_says_what_goes_then_and_changes_nothing() -> None:
         clock.advance(2 * DAY)
         files = stored(running)
         sizes = {name: path.stat().st_size for name, path in files.items()}
-        at_once = AtOnce(rows=2, requests=1)
+        at_once = DeletionLimits(rows=2, requests=1)
         said = {each.kind: each async for each in list_prunable(running.hub.services, at_once)}
         assert set(stored(running)) == set(files)
         assert (said["login-failures"].number, said[ORPHAN_FILES].number) == (3, 0)
@@ -143,7 +143,7 @@ async def test_a_dry_run_says_what_goes_then_and_changes_nothing() -> None:
 
 
 async def test_an_hourly_round_ends_and_the_next_one_goes_on() -> None:
-    at_once = AtOnce(requests=1, max_requests=1)
+    at_once = DeletionLimits(requests=1, max_requests=1)
     clock = StandingClock()
     async with quiet_hub(clock) as running:
         contract = await running.issue_minor()
