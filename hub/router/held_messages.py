@@ -46,6 +46,6 @@ async def find_holder(
             continue
         if receipt:
             async with database.transaction(EVERYTHING) as tx:
-                await tx.deliveries.called(provider.called(delivery, message, tx.now))
+                await tx.deliveries.write_call(provider.called(delivery, message, tx.now))
             return provider, receipt
     return None

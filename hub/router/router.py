@@ -113,7 +113,7 @@ class Router:
         calls = []
         for delivery, call in await self.prepare_calls(tx, linked):
             if call is not None:
-                await tx.deliveries.called(delivery)
+                await tx.deliveries.write_call(delivery)
                 calls.append(call)
             elif delivery.not_before is not None:
                 await tx.deliveries.put_off(delivery.id, delivery.not_before)
@@ -238,7 +238,7 @@ class Router:
         delivery = self._adapt_shape(booked.provider, delivery)
         latest = tx.now + CALL_START_TIMEOUT
         message = await self.renderer.render_message(tx, delivery)
-        await tx.deliveries.called(booked.provider.called(delivery, message, latest))
+        await tx.deliveries.write_call(booked.provider.called(delivery, message, latest))
         return BegunCall(delivery, booked, message, tx.now)
 
     def _adapt_shape(self, provider: Provider, delivery: Delivery) -> Delivery:
@@ -317,7 +317,7 @@ class Router:
     async def _release_call(self, call: BegunCall) -> None:
         async with self._database.transaction(EVERYTHING) as tx:
             assert call.delivery.state_at
-            await tx.deliveries.not_taken(call.delivery.id, call.delivery.state_at)
+            await tx.deliveries.note_not_taken(call.delivery.id, call.delivery.state_at)
 
     async def _call_another(
         self, delivery: Delivery, tried: Collection[str], due_at: datetime | None

@@ -141,7 +141,7 @@ async def test_a_program_signs_with_the_very_certificate_that_was_confirmed() ->
             async with running.hub.database.transaction(EVERYTHING) as tx:
                 session = await tx.sessions.find_by_secret(program.secret)
                 assert session and session.pairing
-                await tx.pairings.certified(session.pairing, confirmed)
+                await tx.pairings.store_certificate(session.pairing, confirmed)
                 assert await tx.pairings.confirm(session.pairing, confirmed, tx.now)
             if confirmed != own:
                 with pytest.raises(NotConfirmed):

@@ -102,7 +102,7 @@ async def test_what_was_delivered_and_opened_needs_no_other_way() -> None:
         await hub.heard()
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.tasks.list_of_contract(contract.id)
-            await tx.tasks.opened(task.id, "sms", tx.now)
+            await tx.tasks.note_opened(task.id, "sms", tx.now)
         await hub.run_round(timedelta(hours=25))
         assert voice.texts == [] and await hub.staff_tasks(contract) == []
 
@@ -111,7 +111,7 @@ async def opened(hub: Routed, *contracts: Contract) -> None:
     async with hub.running.hub.database.transaction(EVERYTHING) as tx:
         for contract in contracts:
             (task,) = await tx.tasks.list_of_contract(contract.id)
-            await tx.tasks.opened(task.id, "sms", tx.now)
+            await tx.tasks.note_opened(task.id, "sms", tx.now)
 
 
 async def test_a_reminder_that_fails_goes_by_the_next_way_also_to_whoever_opened_the_first_message() -> None:

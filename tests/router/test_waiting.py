@@ -121,10 +121,10 @@ async def test_who_lost_the_claim_cannot_say_that_nobody_was_called() -> None:
         first, second = hub.clock(), hub.clock() + MINUTE
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.deliveries.claim(made.id, first, held=None)
-            await tx.deliveries.called(replace(made, provider="one", state_at=first, called_at=first))
+            await tx.deliveries.write_call(replace(made, provider="one", state_at=first, called_at=first))
             assert await tx.deliveries.claim(made.id, second, held=first)
-            await tx.deliveries.called(replace(made, provider="other", state_at=second, called_at=second))
-            await tx.deliveries.not_taken(made.id, first)
+            await tx.deliveries.write_call(replace(made, provider="other", state_at=second, called_at=second))
+            await tx.deliveries.note_not_taken(made.id, first)
         assert (await known(hub, made.id)).provider == "other"
 
 

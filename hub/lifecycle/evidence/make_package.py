@@ -119,7 +119,7 @@ async def _begin(services: Services, tx: Transaction, contract_id: UUID) -> Begu
     facts, newest = await _read_facts(tx, contract_id), await tx.packages.find_newest(contract_id)
     revoked = tuple(Revoked(*each) for each in await tx.certificates.list_revoked(services.sealing.authority_name))
     if newest is not None or not facts.case.contract.state.final:
-        await tx.packages.done(contract_id)
+        await tx.packages.forget_due(contract_id)
         return None
     await tx.packages.put_off(contract_id, next_try(tx.now, tries))
     attempt = await tx.signatures.begin_attempt("evidence", contract_id, None, tx.now)
@@ -266,7 +266,7 @@ async def _store(services: Services, begun: BegunPackage, package: _MadePackage)
             facts = {"package_sha256": package.sha256, "version": FIRST_VERSION, "key": seal.key.label}
             facts["organisation"] = seal.organisation
             await tx.record.append(contract.id, contract.campus, "evidence-made", "hub", facts)
-        await tx.packages.done(contract.id)
+        await tx.packages.forget_due(contract.id)
         await tx.jobs.end_running()
 
 

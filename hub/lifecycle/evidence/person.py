@@ -185,7 +185,7 @@ async def _erase_contract(
     texts = await tx.record.erase(part.signer) if part.signer else []
     await forget_copies(tx, contract, texts + await tx.record.erase_texts(part.contract, words))
     await tx.person_erasure.erase_contract(part, person, words, tx.now)
-    await tx.packages.done(part.contract)  # no package is made of deleted files
+    await tx.packages.forget_due(part.contract)  # no package is made of deleted files
     facts = {"signer": str(part.signer)} if part.signer else {"role": "student"}
     await tx.record.append(contract.id, contract.campus, "signer-erased", actor, facts)
 

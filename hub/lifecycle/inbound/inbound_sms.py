@@ -59,7 +59,7 @@ async def take_inbound(services: Services, tx: Transaction, provider: Provider, 
     elif command is SmsCommand.OTHER:
         await _ask_staff(tx, written)
     await _answer(services, tx, written)
-    await tx.inbound.done([written.id], command.value)
+    await tx.inbound.write_outcome([written.id], command.value)
 
 
 async def _lock_contracts(tx: Transaction, numbers: Iterable[str]) -> None:
@@ -122,19 +122,19 @@ async def process_stops(services: Services) -> int:
                 held.append(each)
                 continue
             if await tx.inbound.has_said_since(each.sender, SmsCommand.START, each.received_at):
-                await tx.inbound.done([each.id], "taken-back")
+                await tx.inbound.write_outcome([each.id], "taken-back")
                 continue
             if provider := services.messaging.router.providers.get(each.provider):
                 await _opt_out(services, tx, each.sender, provider)
                 await _answer(services, tx, each)
-            await tx.inbound.done([each.id], SmsCommand.STOP.value)
+            await tx.inbound.write_outcome([each.id], SmsCommand.STOP.value)
         if held:
             await _hold(tx, held)
     return len(waiting)
 
 
 async def _hold(tx: Transaction, held: list[InboundSms]) -> None:
-    await tx.inbound.done([each.id for each in held], "held")
+    await tx.inbound.write_outcome([each.id for each in held], "held")
     providers = ", ".join(sorted({each.provider for each in held}))
     facts: dict[str, str | int] = {"count": len(held), "providers": providers}
     if root := await tx.school.find_headquarters():

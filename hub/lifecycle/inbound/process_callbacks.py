@@ -72,7 +72,7 @@ async def _apply_plain_callbacks(services: Services, tx: Transaction, taken: Seq
     applied = await apply_receipts(tx, [report for _, report in reported])
     unknown = {callback for (callback, _), is_known in zip(reported, applied, strict=True) if not is_known}
     noted = {each.id for each, _ in plain} - unknown
-    await tx.callbacks.done(sorted(noted), tx.now, "noted")
+    await tx.callbacks.mark_done(sorted(noted), tx.now, "noted")
     return noted
 
 
@@ -97,7 +97,7 @@ async def _process_callback(services: Services, callback_id: UUID) -> None:
         if services.messaging.router.providers.is_left_to_others(callback.provider, callback.received_at, tx.now):
             return
         if provider is None:
-            await tx.callbacks.done([callback.id], tx.now, "unmatched")
+            await tx.callbacks.mark_done([callback.id], tx.now, "unmatched")
             return
         if provider.channel.rules.signed:
             await _apply_callback(services, tx, provider, callback, callback.reports)
@@ -121,9 +121,9 @@ async def _apply_callback(
         await tx.callbacks.again(callback.id, tx.now + PAUSES[callback.tries])
     elif callback.unread:
         await show_unread(tx, callback)
-        await tx.callbacks.kept(callback, tx.now)
+        await tx.callbacks.mark_kept(callback, tx.now)
     else:
-        await tx.callbacks.done([callback.id], tx.now, "noted" if all(applied) else "unmatched")
+        await tx.callbacks.mark_done([callback.id], tx.now, "noted" if all(applied) else "unmatched")
 
 
 async def _confirm_report(services: Services, provider: Provider, report: ReceiptReport) -> ReceiptReport | None:

@@ -285,7 +285,7 @@ class _Claim:
             await self._take(tx)
             await self._note_enrolled(tx, None)
             assert self.visitor.verified_at
-            await tx.visitors.verified(self.visitor.id, secret, self.visitor.verified_at)
+            await tx.visitors.mark_verified(self.visitor.id, secret, self.visitor.verified_at)
             text = f"{ENROLLED}\n{self.poster.title}\n{await _course_in_words(tx, self.poster, self.course)}"
             await tx.staff_tasks.add_task(StaffTask(uuid4(), ASKED, text, self.poster.campus, tx.now))
         return EnrolmentResult(secret, self.visitor.expires_at)
@@ -320,7 +320,7 @@ class _Claim:
         await tx.sessions.add(session, secret)
         await tx.visitors.end(self.visitor.id)
         task = await tx.tasks.get_of_signer(signer.id)
-        await tx.tasks.opened(task.id, POSTER_DOOR, tx.planning_now)
+        await tx.tasks.note_opened(task.id, POSTER_DOOR, tx.planning_now)
         await tx.sessions.add_identity_check(session, contract.id, signer.id, BY_POSTER, tx.now)
         facts = {**BY_POSTER.facts, "result": BY_POSTER.result, "door": POSTER_DOOR, "first_opening": True}
         facts |= {"poster": str(self.poster.id)}

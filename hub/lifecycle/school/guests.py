@@ -194,7 +194,7 @@ async def verify(services: Services, secret: str, code: str) -> GuestSession:
 
 async def _admit(tx: Transaction, visitor: Visitor, poster: Poster) -> GuestSession:
     secret = new_secret()
-    await tx.visitors.verified(visitor.id, secret, tx.now)
+    await tx.visitors.mark_verified(visitor.id, secret, tx.now)
     if visitor.verified_at is None:
         await tx.posters.add_scan(PosterScan(poster, ScanStep.VERIFIED, visitor.id), tx.now)
     return GuestSession(secret, replace(visitor, verified_at=tx.now), await get_offer(tx, poster))

@@ -137,7 +137,7 @@ async def bind_key(tx: Transaction, visiting: Visit, holding: HeldKey) -> None:
         await tx.app_keys.used(key.id, tx.now)
         if not holding.judged:
             return
-        await tx.app_keys.attested(key)
+        await tx.app_keys.store_attestation(key)
     contract = visiting.contract
     kind = "app-key-bound" if added else "app-key-attested"
     await tx.record.append(contract.id, contract.campus, kind, visiting.actor, _facts(key))

@@ -358,9 +358,11 @@ async def _note_certified(
 ) -> None:
     session, contract = visiting.session, visiting.contract
     # Update the session before `bind_key` appends to the record: consistent order, to avoid deadlocks.
-    await tx.sessions.certified(session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain)
+    await tx.sessions.store_certificate(
+        session.id, certified.spki, certified.claimed, certified.custody.value, certified.chain
+    )
     if session.pairing is not None:
-        await tx.pairings.certified(session.pairing, certified.chain[0])
+        await tx.pairings.store_certificate(session.pairing, certified.chain[0])
     await bind_key(tx, visiting, certified.held)
     facts = facts | {"certificate_sha256": hashlib.sha256(certified.chain[0]).hexdigest()}
     facts |= {"custody_claimed": certified.claimed, "custody": certified.custody.value}

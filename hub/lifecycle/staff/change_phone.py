@@ -212,7 +212,7 @@ async def _approve(services: Services, tx: Transaction, change: PhoneChange, app
 
 
 async def _finish_change(tx: Transaction, change: PhoneChange, actor: str) -> None:
-    await tx.phone_changes.decided(change)
+    await tx.phone_changes.write_decision(change)
     await tx.staff_tasks.finish_tasks_of([change.signer], PHONE_CHANGE, actor, tx.now)
 
 

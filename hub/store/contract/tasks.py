@@ -118,7 +118,7 @@ class Tasks(Repository):
     async def embedded(self, task: UUID, at: datetime) -> None:
         await self._update(task, signed_at=at)
 
-    async def opened(self, task: UUID, door: str, at: datetime) -> None:
+    async def note_opened(self, task: UUID, door: str, at: datetime) -> None:
         """Store time and door of the first correct code since the task was (last) opened, and of no later one."""
         await self._connection.write(_NOTE_OPENED, {"task": task, "at": at, "door": door})
 

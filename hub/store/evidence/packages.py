@@ -84,7 +84,8 @@ class EvidencePackages(Repository):
         """Count a try, and plan the next one."""
         await self._connection.write(_PUT_OFF, {"mine": contract, "at": until})
 
-    async def done(self, contract: UUID) -> None:
+    async def forget_due(self, contract: UUID) -> None:
+        """Note that no package of the contract is due any more."""
         await self._connection.write(_DONE, {"contract": contract})
 
     async def add(self, package: EvidencePackage) -> None:

@@ -65,14 +65,14 @@ class Callbacks(EncryptedRepository):
         undone = (CALLBACK.c.id == callback) & CALLBACK.c.due_at.is_not(None)
         await self._connection.execute(CALLBACK.update().where(undone).values(values))
 
-    async def done(self, callbacks: Sequence[UUID], at: datetime, outcome: str) -> None:
+    async def mark_done(self, callbacks: Sequence[UUID], at: datetime, outcome: str) -> None:
         """Mark callbacks as processed. `outcome`: `noted` or `unmatched`. Their content is deleted."""
         if not callbacks:
             return
         values = {"due_at": None, "handled_at": at, "outcome": outcome, "call_sealed": None}
         await self._connection.execute(CALLBACK.update().where(CALLBACK.c.id.in_(callbacks)).values(values))
 
-    async def kept(self, callback: Callback, at: datetime) -> None:
+    async def mark_kept(self, callback: Callback, at: datetime) -> None:
         """Mark a callback as processed, but keep its unreadable entries for a person to look at."""
         unread = [{"reason": each.reason, "entry": each.entry} for each in callback.unread]
         encrypted = self._cipher.encrypt_json({"reports": [], "inbound": [], "unread": unread}, CALL.at(callback.id))

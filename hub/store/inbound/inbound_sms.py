@@ -61,7 +61,7 @@ class InboundMessages(EncryptedRepository):
             return None
         return InboundSms(identity, provider, message.sender, message.text, command, at)
 
-    async def done(self, messages: Sequence[UUID], outcome: str) -> None:
+    async def write_outcome(self, messages: Sequence[UUID], outcome: str) -> None:
         """Write the outcome of messages that have none yet. The words for it are in
         `hub.lifecycle.inbound.inbound_sms`."""
         statement = INBOUND.update().where(INBOUND.c.id.in_(messages), INBOUND.c.outcome.is_(None))

@@ -162,7 +162,7 @@ class Deliveries(EncryptedRepository):
         values = {"delivery": delivery, "at": at, "held": held}
         return (await self._connection.write_now(_CLAIM, values)).rowcount == 1
 
-    async def called(self, delivery: Delivery) -> None:
+    async def write_call(self, delivery: Delivery) -> None:
         """Write the claim (made at `state_at`), the provider that is about to be called, and the text for it with its
         size. Commit before the call, which begins no later than `called_at`."""
         values: dict[str, Any] = {"delivery": delivery.id, "by": delivery.provider, "form": delivery.shape}
@@ -196,7 +196,7 @@ class Deliveries(EncryptedRepository):
         values = {"state": DeliveryState.WITHDRAWN.value, "state_at": at, "failure": reason}
         return await self._connection.scalars(statement.values(**values, check_at=None, not_before=None))
 
-    async def not_taken(self, delivery: UUID, held: datetime) -> None:
+    async def note_not_taken(self, delivery: UUID, held: datetime) -> None:
         """Note that the called provider certainly does not have the message, so that nobody has to ask it.
 
         Only the holder of the claim `held` may say so: another process may have called a provider meanwhile.

@@ -47,7 +47,7 @@ class Visitors(EncryptedRepository):
     async def get(self, visitor: UUID) -> Visitor | None:
         return await self._connection.find(self._visitor, select(VISITOR).where(VISITOR.c.id == visitor))
 
-    async def verified(self, visitor: UUID, secret: str, at: datetime) -> None:
+    async def mark_verified(self, visitor: UUID, secret: str, at: datetime) -> None:
         """Store that the visitor has verified the phone, with a new secret. The old secret becomes invalid."""
         await self._update(visitor, secret_hash=hash_secret(secret), verified_at=at)
 

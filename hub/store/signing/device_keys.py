@@ -52,7 +52,7 @@ class AppKeys(EncryptedRepository):
         statement = insert(KEY).values(self._values(key)).on_conflict_do_nothing(index_elements=["spki_hash"])
         return (await self._connection.execute(statement)).rowcount == 1
 
-    async def attested(self, key: AppKey) -> None:
+    async def store_attestation(self, key: AppKey) -> None:
         """Store the attestation of a key that was bound before."""
         names = ("attestation", "platform", "app", "level", "reasons", "evidence", "challenge")
         proved = {name: value for name, value in self._values(key).items() if name in names}

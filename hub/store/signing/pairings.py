@@ -42,7 +42,7 @@ class Pairings(EncryptedRepository):
         statement = select(PAIRING).where(PAIRING.c.session == session).order_by(PAIRING.c.created_at.desc())
         return await self._connection.find(_pairing, statement.limit(1))
 
-    async def certified(self, pairing: UUID, certificate: bytes) -> None:
+    async def store_certificate(self, pairing: UUID, certificate: bytes) -> None:
         """Store the certificate with which the program signs from now on. An earlier confirmation becomes void."""
         await self._update(pairing, certificate=certificate, confirmed_at=None)
 

@@ -106,7 +106,7 @@ class Sessions(Repository):
         statement = select(SESSION).where(SESSION.c.id == session)
         return await self._connection.find(read_session, statement.with_for_update() if lock else statement)
 
-    async def verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
+    async def mark_verified(self, session: UUID, contracts: Sequence[UUID], secret: str, at: datetime) -> None:
         """Store that the session is verified, with a new secret. The old secret becomes invalid."""
         values = {"contracts": list(contracts), "secret_hash": hash_secret(secret), "verified_at": at}
         await self._update(session, **values)
@@ -131,7 +131,9 @@ class Sessions(Repository):
         values = {"session": session, "spki": spki, "spki_hash": hash_spki(spki), "person": person}
         return await self._connection.find(lambda row: UsedChallenge(**row), _USE_CHALLENGE, values)
 
-    async def certified(self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]) -> None:
+    async def store_certificate(
+        self, session: UUID, spki: bytes, claimed: str, custody: str, chain: Sequence[bytes]
+    ) -> None:
         values = {"custody_claimed": claimed, "custody": custody, "certificate_chain": list(chain)}
         await self._update(session, key_spki=spki, **values)
 

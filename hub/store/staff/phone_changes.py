@@ -58,7 +58,7 @@ class PhoneChanges(EncryptedRepository):
         statement = select(CHANGE.c.signer).where(_OPEN, CHANGE.c.asked_at > now - OPEN_FOR)
         return set(await self._connection.scalars(statement))
 
-    async def decided(self, change: PhoneChange) -> None:
+    async def write_decision(self, change: PhoneChange) -> None:
         """Write the decision about a change, which was read under its lock."""
         values = {"state": change.state.value, "approvals": dict(change.approvals), "ended_at": change.ended_at}
         await self._connection.execute(CHANGE.update().where(CHANGE.c.id == change.id).values(values))

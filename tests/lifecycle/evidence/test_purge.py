@@ -37,7 +37,7 @@ async def told(running: Running, number: int, *, worked_on: bool = True) -> None
     await database.callback_writer.store(calls)
     if worked_on:
         async with database.transaction(EVERYTHING) as tx:
-            await tx.callbacks.done([each.id for each in calls], tx.now, "noted")
+            await tx.callbacks.mark_done([each.id for each in calls], tx.now, "noted")
 
 
 async def written(running: Running, reference: str) -> None:

@@ -220,6 +220,6 @@ async def test_the_next_way_speaks_of_all_and_stops_when_one_is_opened() -> None
             assert ("sent", None, "sms-transient") in await ledger(hub.running, contract.id)
         async with hub.running.hub.database.transaction(EVERYTHING) as tx:
             (task,) = await tx.tasks.list_of_contract(third.id)
-            await tx.tasks.opened(task.id, "sms", tx.now)
+            await tx.tasks.note_opened(task.id, "sms", tx.now)
         await hub.run_round(timedelta(hours=25))
         assert [each.purpose for each in email.texts] == ["withdrawn"]  # of the ended contract; no further channel

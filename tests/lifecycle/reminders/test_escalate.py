@@ -185,7 +185,7 @@ async def test_each_owner_hears_once_a_day_at_the_hour_and_nothing_when_nothing_
         contract = await issued_by(running, people["wang"])
         async with running.hub.database.transaction(EVERYTHING) as tx:  # the signer has looked, and does not sign
             (task,) = await tx.tasks.list_of_contract(contract.id)
-            await tx.tasks.opened(task.id, "sms", tx.now)
+            await tx.tasks.note_opened(task.id, "sms", tx.now)
         await follow(running, clock, MORNING + timedelta(days=7))
         assert (await the_task(running, contract)).owner == people["wang"]
         tomorrow = datetime(2026, 12, 3, 8, 29, tzinfo=SHANGHAI)

@@ -239,7 +239,7 @@ async def test_a_call_that_is_being_committed_goes_first() -> None:
             assert await tx.deliveries.claim(delivery.id, tx.now, held=None)
             approving = asyncio.create_task(approve(running.hub.services, HEFEI, change.id, OTHER))
             await _waits_for_a_lock(running)
-            await tx.deliveries.called(replace(delivery, provider=provider, state_at=tx.now, called_at=tx.now))
+            await tx.deliveries.write_call(replace(delivery, provider=provider, state_at=tx.now, called_at=tx.now))
         await approving
         (called, *_) = await messages(running, guardian.contract)
         assert (called.id, called.provider, called.state) == (delivery.id, provider, "sending")

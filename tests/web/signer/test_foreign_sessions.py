@@ -192,14 +192,14 @@ async def story() -> AsyncIterator[Story]:
         async with running.hub.database.transaction(EVERYTHING) as tx:
             session = await tx.sessions.find_by_secret(ended.secret)
             assert session
-            await tx.sessions.verified(session.id, [case.contract.id], ended.secret, tx.now)
+            await tx.sessions.mark_verified(session.id, [case.contract.id], ended.secret, tx.now)
             await tx.connection.execute(
                 text("UPDATE signing_session SET expires_at = now() WHERE id = :id"), {"id": session.id}
             )
         _, poster = await make_poster(running, campus="beijing")
         guest = await guests.open_poster(services, poster, FOREIGN.phone, FOREIGN.parent, "zh")
         async with running.hub.database.transaction(EVERYTHING) as tx:
-            await tx.visitors.verified(guest.visitor.id, guest.secret, tx.now)
+            await tx.visitors.mark_verified(guest.visitor.id, guest.secret, tx.now)
         picked = await open_pickup(services, "000000", FOREIGN.phone)
         foreign = {"nobody": "", "invented": "x" * 43, "rotated": case.rotated, "ended": ended.secret}
         foreign |= {"of another": other.page.secret, "of another's program": other.program.secret}

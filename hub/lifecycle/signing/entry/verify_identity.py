@@ -137,7 +137,7 @@ async def _admit(
     verified = replace(session, contracts=tuple(contracts), verified_at=tx.now)
     found = await contracts_of(tx, verified, signer.person)
     await tx.sessions.use_code(code, tx.now)
-    await tx.sessions.verified(session.id, contracts, secret, tx.now)
+    await tx.sessions.mark_verified(session.id, contracts, secret, tx.now)
     await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
     await tx.staff_tasks.finish_tasks_of([task.signer for _, task in found], UNREACHED, "hub", tx.now)
     await tx.record.lock_heads(contracts)
@@ -166,7 +166,7 @@ class _Opening:
 async def _note_opened(tx: Transaction, opening: _Opening, contract: Contract, task: SigningTask) -> None:
     door, identified = opening.door, opening.identified
     at = tx.planning_now
-    await tx.tasks.opened(task.id, door, at)
+    await tx.tasks.note_opened(task.id, door, at)
     if not task.opened:
         await tx.reminders.note(task, LedgerNote("opened", reason=door), at)
     await tx.sessions.add_identity_check(opening.session, contract.id, task.signer, identified, tx.now)
