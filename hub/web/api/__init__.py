@@ -35,7 +35,7 @@ _SEAL = "/api/v1/seals/{id}"
 
 OPERATIONS = (
     Operation("POST", "/api/v1/contracts", "issueContract", ISSUE, "Draw a contract and issue it", contracts.create,
-              schemas.ContractIssued, schemas.ContractAsked, 201),
+              schemas.ContractIssued, schemas.ContractAsked, 201, problems=(409,)),
     DocumentOperation("POST", "/api/v1/documents", "keepDocument", ISSUE,
                       "Upload your own PDF, to issue it as a contract",
                       own_documents.keep, schemas.DocumentKept, status=201),

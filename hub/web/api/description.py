@@ -21,11 +21,13 @@ REASONS = {
     404: "There is no such contract, seal or job for this key.",
     409: "This is not possible in its present state.",
     413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
+    415: "The body has a Content-Encoding: send it uncompressed.",
     422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
     429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is still running.",
     503: "A part that is needed is unavailable; nothing was lost.",
 }
 _OF_A_FILE = {
+    408: "The file arrives too slowly.",
     413: f"The file is longer than {MAX_FILE_BYTES >> 20} MiB.",
     422: "There is no file in the request.",
     429: "Too many files at a time; Retry-After says when to try again.",
@@ -139,7 +141,8 @@ def _responses(operation: Operation, refs: dict[type[BaseModel], dict[str, str]]
     answers: dict[str, Any] = {str(operation.status): {"description": "Done.", "content": content}}
     expected = {401, 403, 503, *operation.problems}
     expected |= {404} if "{id}" in operation.path else set()
-    expected |= {413, 422, 429} if operation.method == "POST" else set()
+    expected |= {413, 415, 422, 429} if operation.method == "POST" else set()
+    expected |= {408} if operation.takes_file else set()
     expected |= {422} if operation.takes else set()
     reasons = REASONS | (_OF_A_FILE if operation.takes_file else _OF_A_PDF if operation.takes_pdf else {})
     for status in sorted(expected):

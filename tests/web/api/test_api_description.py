@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import schemathesis
@@ -14,8 +16,9 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as checked
 from yarl import URL
 
+from hub.model.staff.scope import EVERYTHING
 from hub.web.app import make_app
-from tests.running import Running
+from tests.running import GUARDIAN_ID, MINOR_ID, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXAMPLES = 4
@@ -46,6 +49,7 @@ async def test_every_operation_tells_its_problems_and_its_key(running: Running) 
             names = {parameter["name"] for parameter in operation.get("parameters", [])}
             assert ("Idempotency-Key" in names) == (method == "post" and path != "/api/v1/verify")
             assert ("id" in names) == ("{id}" in path)
+            assert ("408" in operation["responses"]) == (path == "/api/v1/verify")
 
 
 async def test_a_body_that_is_too_long_is_described_with_its_limit(running: Running) -> None:
@@ -58,6 +62,29 @@ async def test_a_body_that_is_too_long_is_described_with_its_limit(running: Runn
             assert (answer.status, answer.content_type) == (status, "application/problem+json")
             assert str(answer.status) in described and answer.content_type in described[str(status)]["content"]
     assert "256 KiB" in described["413"]["description"]
+
+
+async def test_a_packed_body_is_refused_as_described(running: Running) -> None:
+    headers = {"Authorization": f"Bearer {running.api_key}", "Content-Encoding": "gzip"}
+    for path, methods in (await document(running))["paths"].items():
+        if "post" in methods:
+            url = running.origin + path.format(id=uuid4(), signer=uuid4(), grant=uuid4())
+            async with running.http.post(url, data=b"packed", headers=headers) as answer:
+                assert answer.status == 415
+        assert all(("415" in operation["responses"]) == (method == "post") for method, operation in methods.items())
+
+
+async def test_a_contract_that_somebody_has_to_approve_is_refused_as_described(running: Running) -> None:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        course = await tx.school.get_course("hefei", "english-b")
+        await tx.school.put_course(replace(course, details=dict(course.details) | {"approval": True}))
+    guardian = {"role": "guardian", "name": "陈建国", "phone": "+8619000000101", "id_number": GUARDIAN_ID}
+    student = {"name": "陈小满", "id_number": MINOR_ID}
+    asked = {"campus": "hefei", "course": "english-b", "student": student, "signers": [guardian]}
+    headers = {"Authorization": f"Bearer {running.api_key}"}
+    async with running.http.post(f"{running.origin}/api/v1/contracts", json=asked, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (409, "approval-needed")
+    assert "409" in (await document(running))["paths"]["/api/v1/contracts"]["post"]["responses"]
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 200000", "Transfer-Encoding: chunked"])
