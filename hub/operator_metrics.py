@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from importlib.metadata import version
 
-import structlog
-from cryptography import x509
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -24,6 +22,7 @@ from hub.router.providers import Provider
 from hub.store.operation.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
+from hub.wiring.certificate_ends import list_certificate_ends
 
 HELP = {
     "contracts": "Contracts by state, counted by a worker now and then",
@@ -32,7 +31,6 @@ HELP = {
     "jobs": "The 1000 oldest queued jobs by kind and status",
     "stuck": "Signed contracts that the hub could not finish yet, by reason, 1000 at most",
 }
-log = structlog.get_logger()
 
 
 async def render_hub_metrics(hub: Hub) -> bytes:
@@ -191,35 +189,3 @@ def _list_process_metrics(hub: Hub, of_seals: Mapping[str, datetime] | None = No
         ),
         gauge("certificate_end_timestamp_seconds", "When a certificate ends, with those above it", "certificate", ends),
     ]
-
-
-def list_certificate_ends(hub: Hub) -> dict[str, datetime]:
-    """Return when the first certificate of each chain ends: of the seal, the built-in root, timestamps and authorities,
-    and of the proxy's TLS, if its file is configured and can be read."""
-    services = hub.services
-    chains = {
-        "seal": services.sealing.seal.chain,
-        "root": (hub.pki.authority.root,),
-        "timestamp": tuple(services.sealing.timestamps.certificates),
-        **{f"authority {name}": each.chain for name, each in services.signing.authorities.by_name.items()},
-    }
-    ends = {name: min(_end_of(each) for each in chain) for name, chain in chains.items() if chain}
-    if (tls := _tls_end(hub)) is not None:
-        ends["tls"] = tls
-    return ends
-
-
-def _end_of(certificate: bytes) -> datetime:
-    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
-
-
-def _tls_end(hub: Hub) -> datetime | None:
-    """Return when the TLS certificate ends. The file is read each time, because its renewal is not announced."""
-    path = hub.settings.tls_certificate
-    if path is None:
-        return None
-    try:
-        return min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        log.warning("tls_certificate cannot be read", reason=repr(error)[:200])
-        return None

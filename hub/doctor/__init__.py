@@ -26,6 +26,7 @@ from hub.store.server.migrate import is_current
 from hub.timestamps.several import MAX_CLOCK_DIFFERENCE, SeveralTimestamps
 from hub.tokens.several import SharedKey
 from hub.wiring import Hub
+from hub.wiring.certificate_ends import list_certificate_ends
 
 # Seconds for one check. A timestamp service may take ten.
 CHECK_TIMEOUT = 20.0
@@ -153,6 +154,18 @@ async def _seal_certificate(hub: Hub) -> str:
     return f"{until}, not revoked; issued by {certificate.issuer.rfc4514_string()}"
 
 
+async def _certificates(hub: Hub) -> str:
+    """Look at the certificates above and beside the seal's own: of root, authorities, timestamp services, TLS. Raises
+    ValueError that names those that end soon."""
+    ends = list_certificate_ends(hub)
+    if hub.settings.tls_certificate and "tls" not in ends:
+        raise ValueError(f"tls_certificate cannot be read: {hub.settings.tls_certificate}")
+    soon = {name: end for name, end in ends.items() if end - hub.services.clock() < RENEW_BEFORE}
+    if named := ", ".join(f"{name} ({end:%Y-%m-%d})" for name, end in soon.items()):
+        raise ValueError(f"ended, or end within {RENEW_BEFORE.days} days: {named}: renew them")
+    return f"{', '.join(ends)}; none ends soon"
+
+
 async def _seals(hub: Hub) -> str:
     """Look at the other seals. Raises ValueError that names those in use whose certificate ends soon."""
     now = hub.services.clock()
@@ -237,6 +250,7 @@ CHECKS: Mapping[str, Callable[[Hub], Awaitable[str]]] = {
     "fonts": _fonts,
     "token": _token,
     "seal certificate": _seal_certificate,
+    "certificates": _certificates,
     "seals": _seals,
     "authorities": _authorities,
     "timestamp service": _timestamps,

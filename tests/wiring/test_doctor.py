@@ -13,6 +13,7 @@ import pytest
 from hub.doctor import DoctorFinding, examine
 from hub.store.files.content_addressed import Files
 from hub.wiring import Hub
+from hub.wiring.certificate_ends import list_certificate_ends
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.sealing.s3_double import ACCESS, BUCKET, REGION, object_store
 
@@ -71,3 +72,18 @@ async def test_a_seal_certificate_that_has_ended_is_said_to_have_ended() -> None
             clock.advance(timedelta(days=days))
             found = await find(running.hub, "seal certificate")
             assert not found.well and found.words.startswith(words)
+
+
+async def test_certificates_beside_the_seal_are_said_to_end(tmp_path: Path) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        hub = running.hub
+        found = await find(hub, "certificates")
+        assert found.well and found.words == "seal, root, timestamp, authority builtin; none ends soon"
+        missing = replace(hub, settings=hub.settings.model_copy(update={"tls_certificate": tmp_path / "none.pem"}))
+        found = await find(missing, "certificates")
+        assert not found.well and found.words.startswith("tls_certificate cannot be read: ")
+        ends = list_certificate_ends(hub)["timestamp"]
+        clock.advance(ends - hub.services.clock() - timedelta(days=5))
+        found = await find(hub, "certificates")
+        assert not found.well and f"timestamp ({ends:%Y-%m-%d})" in found.words and "root" not in found.words

@@ -1,0 +1,44 @@
+"""List when the certificates of a hub end, for the metrics and `qianda doctor`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from cryptography import x509
+
+from hub.wiring import Hub
+
+log = structlog.get_logger()
+
+
+def list_certificate_ends(hub: Hub) -> dict[str, datetime]:
+    """Return when the first certificate of each chain ends: of the seal, the built-in root, timestamps and authorities,
+    and of the proxy's TLS, if its file is configured and can be read."""
+    services = hub.services
+    chains = {
+        "seal": services.sealing.seal.chain,
+        "root": (hub.pki.authority.root,),
+        "timestamp": tuple(services.sealing.timestamps.certificates),
+        **{f"authority {name}": each.chain for name, each in services.signing.authorities.by_name.items()},
+    }
+    ends = {name: min(_end_of(each) for each in chain) for name, chain in chains.items() if chain}
+    if (tls := _tls_end(hub)) is not None:
+        ends["tls"] = tls
+    return ends
+
+
+def _end_of(certificate: bytes) -> datetime:
+    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+
+
+def _tls_end(hub: Hub) -> datetime | None:
+    """Return when the TLS certificate ends. The file is read each time, because its renewal is not announced."""
+    path = hub.settings.tls_certificate
+    if path is None:
+        return None
+    try:
+        return min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        log.warning("tls_certificate cannot be read", reason=repr(error)[:200])
+        return None
