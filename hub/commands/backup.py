@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -83,13 +84,21 @@ def restore_command(
 
 
 def _passphrase(file: Path | None, *, new: bool) -> str:
-    """Return the passphrase from the file, from the environment, or as typed. Raises BadInput for a short one."""
+    """Return the passphrase from the file, from the environment, or as typed. Raises BadInput for a short one, and if
+    there is none, because nobody is at a terminal."""
     if file:
         found = first_line(file)
     else:
-        found = os.environ.get(BACKUP_PASSPHRASE) or typer.prompt(
-            "Passphrase", hide_input=True, confirmation_prompt=new, err=True
-        )
+        found = os.environ.get(BACKUP_PASSPHRASE) or _typed(confirmed=new)
     if new and len(found) < MIN_PASSPHRASE:
         raise BadInput(f"a passphrase needs {MIN_PASSPHRASE} characters or more", field="passphrase")
     return found
+
+
+def _typed(*, confirmed: bool) -> str:
+    try:
+        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirmed, err=True))
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise BadInput(f"no passphrase: set {BACKUP_PASSPHRASE}, or name a --passphrase-file") from None
