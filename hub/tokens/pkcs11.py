@@ -206,7 +206,7 @@ class Pkcs11Token:
                 self._pin_refused = True
                 if self.refusal is not None and isinstance(error, WRONG_PIN):
                     self.refusal.note()
-                raise TokenUnavailable(f"the token {self.label!r} refuses the PIN; it is not tried again") from error
+                raise TokenUnavailable(f"the token {self.label!r} {_pin_trouble(error)}") from error
             except pkcs11_errors.PKCS11Error as error:
                 if last_try:
                     raise TokenUnavailable(f"the token {self.label!r} is away: {error!r}") from error
@@ -313,6 +313,13 @@ class TokenKey:
     async def check(self) -> None:
         """Sign a test message, which costs nothing and tests everything. Raises TokenUnavailable."""
         await self._token.sign(self.label, b"is the key there")
+
+
+def _pin_trouble(error: Exception) -> str:
+    if isinstance(error, WRONG_PIN):
+        return "refuses the PIN; it is not tried again: correct the PIN"
+    tool = "unlock it, or set its PIN, with its maker's tool"
+    return f"lets nobody in ({type(error).__name__}), whatever the PIN; it is not tried again: {tool}"
 
 
 def _signing_mechanism(offered: set[Mechanism]) -> Mechanism:
