@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -86,6 +88,44 @@ async def test_a_contract_is_issued_once_listed_signed_and_listed_as_completed(
         return await printed(tmp_path, running.origin, "contracts.py", "COMPLETED", "50")
 
     assert (await until(completed)).startswith(f"{number} CRM-4711 ")
+    await check_files(running, tmp_path, contract, others[0].number)
+
+
+async def check_files(running: Running, folder: Path, contract: str, another: str) -> None:
+    """Run the page's program on the finished files. Compare exit codes and members of reports with the page."""
+
+    async def is_made() -> bool:
+        url = f"{running.origin}/api/v1/contracts/{contract}/evidence.zip"
+        async with running.http.get(url, headers={"Authorization": f"Bearer {API_KEY}"}) as answer:
+            return answer.status == 200
+
+    await until(is_made)
+    names, trust = ["final.pdf", "evidence.zip"], running.hub.settings.data / "trust"
+    said = await printed(folder, running.origin, "check.py", contract, str(trust))
+    assert [line.split()[:3] for line in said.splitlines()] == [[name, "nothing", "failed"] for name in names]
+    table = PAGE.partition("| member | is |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line]
+    members = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    seen = set[str]()
+    for name in names:
+        status, report = await verified(folder / name, trust, "--require", "declared")
+        assert status == 1 and not report["failed"] and report["lacking"]
+        seen |= set(report)
+        inner = {*report["contract"], *report.get("elements", ()), *report.get("parties", [{}])[0]}
+        assert inner <= set(re.findall(r"`([\w ]+)`", table))
+    assert members - seen == {"together_with", "addendum"} and seen <= members
+    mistaken = folder / "contract.json"
+    mistaken.write_text(json.dumps(json.loads(mistaken.read_bytes()) | {"number": another}))
+    assert (await verified(folder / "final.pdf", trust, "--manifest", str(mistaken)))[0] == 1
+    status, report = await verified(mistaken, trust)
+    assert status == 2 and set(report) == {"file", "readable", "failed", "reason"} and not report["readable"]
+
+
+async def verified(file: Path, trust: Path, *options: str) -> tuple[int | None, dict[str, Any]]:
+    command = [sys.executable, "-m", "qianda", "verify", str(file), "--json", "--trust", str(trust), *options]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE)
+    said, _ = await process.communicate()
+    return process.returncode, json.loads(said)
 
 
 async def test_a_webhook_is_taken_once_and_only_if_the_hub_signed_it(tmp_path: Path) -> None:
