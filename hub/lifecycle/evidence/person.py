@@ -65,7 +65,8 @@ class ErasedPerson:
 async def find_persons(services: Services, act: PersonAct) -> list[PersonData]:
     """Return all matching people, with everything stored about each."""
     async with services.database.transaction(act.scope) as tx:
-        found = [await _collect(tx, person) for person in await tx.persons.find_persons(act.sought)]
+        known = [await _collect(tx, person) for person in await tx.persons.find_persons(act.sought)]
+    found = [data for data in known if not data.is_empty]
     await _record(services, act, "person-found", found)
     return found
 
@@ -196,7 +197,7 @@ async def _get_one(services: Services, act: PersonAct) -> PersonData:
         if len(persons) > 1:
             raise BadInput(f"{len(persons)} people match: enter the ID number as well", field="id_number")
         data = await _collect(tx, persons[0]) if persons else None
-    if data is None or not (data.contracts or any(data.others.values())):
+    if data is None or data.is_empty:
         raise NotFound("nothing is stored about such a person")
     return data
 

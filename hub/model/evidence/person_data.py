@@ -143,6 +143,11 @@ class PersonData:
     contracts: Sequence[PersonInContract]
     others: Mapping[str, Sequence[Mapping[str, Any]]]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stored. A phone number that is looked up counts as a person all the same."""
+        return not (self.contracts or any(self.others.values()))
+
     def keep_reasons(self, retention: Retention, now: datetime) -> dict[str, str]:
         """Return the number of each contract that has to be kept, with the reason."""
         reasons = {each.number: each.why_kept(retention, now) for each in self.contracts}
