@@ -32,6 +32,7 @@ from channels import (
     Shape,
     Unread,
 )
+from channels.answers import read_answer
 from channels.secret_path import CallbackSecret
 
 MAINLAND = "+86"
@@ -145,7 +146,7 @@ async def post(
             allow_redirects=False,
         ) as response:
             status, retry_after = response.status, _retry_after(response.headers.get("Retry-After"))
-            text = await response.read()
+            text = await read_answer(response)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise NotNow(f"no connection: {type(error).__name__}") from None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -155,7 +156,7 @@ async def post(
         raise NotNow("too many requests", retry_after)
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
         raise ReplyLost(f"status {status} with an unreadable answer")

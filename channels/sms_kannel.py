@@ -63,6 +63,7 @@ from channels import (
     Rules,
     read_options,
 )
+from channels.answers import read_answer
 from channels.secret_path import CallbackSecret, check_path
 
 # The characters of 3GPP TS 23.038, with its extension. Other texts are sent as UCS-2.
@@ -130,7 +131,7 @@ class Kannel:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return _receipt(response.status, await response.text("utf-8", "replace"))
+                return _receipt(response.status, (await read_answer(response)).decode("utf-8", "replace"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotNow(f"no connection: {type(error).__name__}") from error
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -35,6 +35,7 @@ from channels import (
     Receipt,
     ReplyLost,
 )
+from channels.answers import read_answer
 
 Resource = TypeVar("Resource")
 # Returns the receipt for Twilio's description of an object; None if it is malformed.
@@ -44,7 +45,7 @@ ACCOUNT = "^AC[0-9a-f]{32}$"
 PAGE = 1000  # Twilio's maximum; one number hardly ever has more
 _MAX_WAIT = timedelta(hours=1)
 # Errors that the library raises for an unexpected answer.
-_UNREADABLE = (TwilioException, ValueError, TypeError, KeyError, AttributeError)
+_UNREADABLE = (TwilioException, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 # Errors that stop every message of the account. Those in the last line come in receipts: 30032 toll-free number not
 # verified, 30033 campaign suspended, 30034 number without a registered campaign, 30035 registration not complete,
@@ -105,7 +106,7 @@ class OneRequest(AsyncHttpClient):
                 timeout=self._deadline,
                 allow_redirects=False,
             ) as reply:
-                return _usable(Response(reply.status, (await reply.read()).decode(), reply.headers))
+                return _usable(Response(reply.status, (await read_answer(reply)).decode(), reply.headers))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotNow(f"no connection ({type(error).__name__})") from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

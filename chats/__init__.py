@@ -16,6 +16,8 @@ from typing import Any, Protocol, TypeVar
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from channels.answers import read_answer
+
 # Seconds. The longest time for a call to a platform.
 CALL_TIMEOUT = 10.0
 # Callbacks signed longer ago or further ahead are refused as possible replays. DingTalk prescribes an hour, which is
@@ -131,7 +133,7 @@ async def post(http: aiohttp.ClientSession, url: str, body: bytes, headers: Mapp
     headers = {"Content-Type": "application/json", **headers}
     try:
         async with http.post(url, data=body, headers=headers, allow_redirects=False, timeout=timeout) as answer:
-            return read_object(await answer.content.read(1 << 16))
+            return read_object(await read_answer(answer))
     except (aiohttp.ClientError, OSError, TimeoutError, ForgedQuestion) as error:
         raise NotSent(type(error).__name__) from None
 

@@ -23,6 +23,7 @@ class AnswerServer:
         self.tokens = 0
         self.refuse = False
         self.held: asyncio.Event | None = None
+        self.words = "ok"
         self.life = 7200
         self.origin = ""
         self._once: set[str] = set()
@@ -43,7 +44,7 @@ class AnswerServer:
             self.refuse = False
             return web.json_response({"errcode": 310000, "errmsg": "refused"})
         self.accepted.append((request.query["session"], body["text"]["content"]))
-        return web.json_response({"errcode": 0, "errmsg": "ok"})
+        return web.json_response({"errmsg": self.words, "errcode": 0})
 
     async def _token(self, request: web.Request) -> web.Response:
         """Serve …/auth/v3/tenant_access_token/internal."""

@@ -111,3 +111,11 @@ async def test_what_dingtalk_did_not_send_is_refused(place: ChatContext, kind: s
 async def test_an_hour_is_still_genuine(place: ChatContext) -> None:
     sent = DING.message("user123", "status", NOW - timedelta(minutes=59))
     assert isinstance(connect(OPTIONS, place).read(sent.call), ChatQuestion)
+
+
+async def test_an_answer_that_arrives_in_pieces_is_read_whole(place: ChatContext) -> None:
+    async with answer_server() as server:
+        chat = connect(OPTIONS | {"webhooks": server.origin}, place)
+        server.words = "ok" * 50_000  # more than one read of a connection gives
+        await chat.send(ChatQuestion("user123", "status", "m1", {"webhook": server.webhook()}), "three")
+        assert len(server.accepted) == 1
