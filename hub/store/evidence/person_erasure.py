@@ -23,7 +23,7 @@ from hub.store.tables.contract import ATTACHMENT, CONTRACT, DOCUMENT_VERSION as 
 from hub.store.tables.evidence import EVIDENCE_ADDENDUM as ADDENDUM, EVIDENCE_PACKAGE as PACKAGE, LEGAL_HOLD as HOLD
 from hub.store.tables.inbound import INBOUND_MESSAGE as INBOUND
 from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE
-from hub.store.tables.school import ENROLMENT, POSTER_SCAN as SCAN, VISITOR
+from hub.store.tables.school import ENROLMENT, ENROLMENT_PHONE, POSTER_SCAN as SCAN, VISITOR
 from hub.store.tables.signing import (
     APP_KEY,
     ISSUED_CERTIFICATE as CERTIFICATE,
@@ -185,6 +185,9 @@ class PersonErasure(EncryptedRepository):
         await self._run(
             ENROLMENT.update().where(mine), people_sealed=self._cipher.encrypt_json(people, _PEOPLE.at(line["id"]))
         )
+        left = [self._cipher.found_by("phone", str(each["phone"])) for each in people["signers"]]
+        found_by = ENROLMENT_PHONE.c.enrolment == line["id"]
+        await self._run(ENROLMENT_PHONE.delete().where(found_by, ENROLMENT_PHONE.c.phone_hash.not_in(left)))
 
     async def erase_messages(self, person: KnownPerson) -> None:
         """Delete messages from the person's own phones, and their visits. Empty messages to these phones that are about

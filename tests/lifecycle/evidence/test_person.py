@@ -56,6 +56,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FATHER, MOTHER, CHILD = "陈建国", "周文静", "陈小满"
 WHY = "asked by letter on 20 November"
 WROTE = "Please call me in the evening"
+GRANDMOTHER_MAIL = "grandmother@home.example"
 RETENTION = timedelta(days=1100)
 
 
@@ -71,9 +72,6 @@ async def owner_of(running: Running) -> AsyncIterator[Database]:
         yield owner
     finally:
         await owner.close()
-
-
-GRANDMOTHER_MAIL = "grandmother@home.example"
 
 
 async def family(running: Running) -> tuple[Contract, Contract]:
@@ -256,9 +254,11 @@ async def test_nothing_of_an_erased_person_is_left_anywhere_and_the_records_stay
         of_father = (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, GUARDIAN_PHONE[3:], format_phone(GUARDIAN_PHONE))
         assert {"signer", "contract.data_sealed", "enrolment.people_sealed"} <= await stands(running, *of_father)
         assert {"contract.data_sealed", "delivery.to_sealed"} <= await stands(running, GRANDMOTHER_MAIL)
+        by_number = running.hub.database.cipher.found_by("phone", GUARDIAN_PHONE).hex()
+        assert {"enrolment_phone", "signer"} <= await stands(running, by_number)
         async with owner_of(running) as owner:
             await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
-            assert await stands(running, *of_father) == set()
+            assert await stands(running, *of_father, by_number) == set()
             with pytest.raises(NotFound):
                 await erase_person(running.hub.services, owner, about(GUARDIAN_ID))
             assert {"signer", "signer.phone_sealed"} <= await stands(running, MOTHER, MOTHER_PHONE)
