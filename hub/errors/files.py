@@ -47,6 +47,11 @@ class ManyUploads(TooMany):
     sentence = "Two of your files are being received already. Please wait a moment, then try again."
 
 
+class ManyKeyUploads(TooMany):
+    code = "many-key-uploads"
+    sentence = "Several files are being received with this key already. Please wait a moment, then try again."
+
+
 class DiskFull(Unavailable):
     code = "disk-full"
     sentence = "The server has no space left on its disk. Nothing was lost. Please try again later."

@@ -28,6 +28,7 @@ from hub.web.http.rate_limit import RateLimits
 from hub.web.http.request_ids import name_request
 from hub.web.http.security import add_headers, redirect_to_public_address, refuse_packed_bodies, require_same_origin
 from hub.web.http.slow_clients import PATIENCE, SlowClients
+from hub.web.http.upload_counts import UPLOADS
 from hub.web.inbound import callbacks, chat
 from hub.web.pages import logo
 from hub.web.pages.compression import compress
@@ -36,7 +37,6 @@ from hub.web.pages.logo import LOGO, logo_path
 from hub.web.pages.page_images import PageImages
 from hub.web.pages.render import RENDERED, SITE, STATIC, SiteFacts, as_heading, below_heading, with_code
 from hub.web.pages.scripts import SCRIPTS, Scripts, publish_hashes
-from hub.web.signer.signing.answering import UPLOADS
 from hub.web.staff.board.board_counts import COUNTS, KeptCounts
 from hub.web.staff.board.board_stream import add_board_stream
 from hub.web.staff.staff.doctor import ANSWER, DoctorAnswer

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -15,7 +16,15 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from hub.errors import AccessDenied, BadInput, ContractNotFound, KeyNotValid, QiandaError, SealJobNotFound
+from hub.errors import (
+    AccessDenied,
+    BadInput,
+    ContractNotFound,
+    KeyNotValid,
+    ManyKeyUploads,
+    QiandaError,
+    SealJobNotFound,
+)
 from hub.lifecycle.services import Services
 from hub.model.staff.accounts import ApiKey
 from hub.model.staff.key_scopes import KeyScope
@@ -29,10 +38,14 @@ from hub.web.http.app_keys import HUB
 from hub.web.http.problems import problem_json, status_of
 from hub.web.http.security import bearer
 from hub.web.http.security_events import report_error
+from hub.web.http.upload_counts import counted_upload
 
 MAX_BODY_BYTES = 256 * 1024
 # A body up to this size is read before the key is looked up, so that the look-up needs no transaction of its own.
 MAX_UNKNOWN_BODY_BYTES = 16 * 1024
+# The most uploads of one key at a time in this process: each is up to 20 MB in memory, or 4 GB on the disk.
+MAX_UPLOADS_OF_KEY = 8
+UPLOAD_PAUSE = timedelta(seconds=10)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -175,7 +188,11 @@ class Operation:
             call = ApiCall(request.app[HUB].services, secret, self.needs, self.status, request.match_info)
             if self.takes_file or self.takes_files or self.takes_pdf or not _is_small(request):
                 await call.check_key()  # before a large body is read
-            return await self._handled(request, call)
+            if not (self.takes_files or self.takes_pdf):
+                return await self._handled(request, call)
+            refusal = ManyKeyUploads(retry_after=UPLOAD_PAUSE)
+            with counted_upload(request, call.key.id, MAX_UPLOADS_OF_KEY, refusal):
+                return await self._handled(request, call)
         except KeyNotValid as error:
             report_error(request, error)
             refused = problem_json(request, status_of(error), error)

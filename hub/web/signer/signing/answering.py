@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
 
 from aiohttp import web
 
@@ -19,6 +16,7 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, RATE_LIMITS
 from hub.web.http.security import session_secret
+from hub.web.http.upload_counts import counted_upload
 from hub.web.signer import schemas
 from hub.web.signer.answers import contract_id
 from hub.web.signer.schemas import body
@@ -26,8 +24,6 @@ from hub.web.signer.schemas import body
 # The page sends one file after the other.
 MAX_UPLOADS_AT_ONCE: Final = 2
 UPLOAD_PAUSE: Final = timedelta(seconds=10)
-# How many uploads there are at this moment for each signing task.
-UPLOADS: Final = web.AppKey("uploads", Counter[UUID])
 
 
 def routes() -> Iterable[web.AbstractRouteDef]:
@@ -40,25 +36,11 @@ async def attachment(request: web.Request) -> web.Response:
     secret, asked = session_secret(request), contract_id(request)
     # Refuse an invalid session before the body is received.
     visiting = await get_visit(request.app[HUB].database, secret, asked)
-    with _uploading(request, visiting.task.id):
+    refusal = ManyUploads(retry_after=UPLOAD_PAUSE)
+    with counted_upload(request, visiting.task.id, MAX_UPLOADS_AT_ONCE, refusal):
         uploaded = await schemas.read_body(request, MAX_ATTACHMENT_BYTES)
         given = await attach(request.app[HUB].services, secret, asked, request.query.get("name", ""), uploaded)
     return web.json_response({"media_type": given.media_type, "size": given.size, "sha256": given.sha256}, status=201)
-
-
-@contextmanager
-def _uploading(request: web.Request, task: UUID) -> Iterator[None]:
-    """Count an upload while it is received and read: files that take long must not queue up in memory. Raises
-    ManyUploads if the signer has MAX_UPLOADS_AT_ONCE."""
-    uploads = request.app[UPLOADS]
-    if uploads[task] >= MAX_UPLOADS_AT_ONCE:
-        raise ManyUploads(retry_after=UPLOAD_PAUSE)
-    uploads[task] += 1
-    try:
-        yield
-    finally:
-        uploads[task] -= 1
-        uploads += Counter()  # forgets the tasks that have none
 
 
 async def answers(request: web.Request) -> web.Response:
