@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
+from hub.model.reminders.schedule import StepKind
 from hub.model.staff.scope import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
-from tests.lifecycle.signer import record_of
+from tests.lifecycle.clockwork import MORNING
+from tests.lifecycle.signer import record_of, tasks_of
 from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import get_channels, with_more
 
@@ -68,3 +70,19 @@ async def test_a_stop_at_the_provider_itself_is_followed_by_no_call_either() -> 
         await hub.run_round()
         assert await get_channels(hub, contract) == [("sms", "refused", 0)]
         assert voice.texts == [] and await hub.staff_tasks(contract) == ["unreached"]
+
+
+async def test_a_last_call_that_an_opt_out_swallowed_comes_after_a_start() -> None:
+    async with routed() as hub:
+        contract = await hub.invited(deadline=MORNING + timedelta(days=4))
+        assert await hub.twilio.write(PHONE, "STOP", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        for day in (1, 2):
+            hub.clock.go_to(MORNING + timedelta(days=day, hours=1))
+            await hub.sweep()
+        (task,) = await tasks_of(hub.running, contract)
+        assert task.step and task.step.kind is StepKind.EXPIRY  # nothing else would follow
+        assert await hub.twilio.write(PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        await hub.sweep()
+        assert [each.purpose for each in await hub.deliveries(contract)].count("last-call") == 1

@@ -16,6 +16,7 @@ from channels import Inbound
 from hub.lifecycle.messaging.resend_link import resend
 from hub.lifecycle.messaging.send import NewMessage, get_channels, send_at_once
 from hub.lifecycle.reminders.escalate import opted_out_task
+from hub.lifecycle.reminders.reschedule import make_up_last_calls
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.questions import MAX_TEXT_LENGTH, QUESTIONS_A_DAY
 from hub.model.contract.signer import Signer, TaskState
@@ -27,6 +28,7 @@ from hub.model.messaging.sms_commands import (
     choose_reply_language,
     parse_sms_command,
 )
+from hub.model.reminders.may_send import SkipReason
 from hub.model.reminders.schedule import local_day
 from hub.model.staff.accounts import OPTED_OUT, WROTE, StaffTask
 from hub.model.staff.scope import EVERYTHING
@@ -55,7 +57,7 @@ async def take_inbound(services: Services, tx: Transaction, provider: Provider, 
     if command is SmsCommand.STOP:
         await _opt_out(services, tx, message.sender, provider)
     elif command is SmsCommand.START:
-        await _opt_in(tx, message.sender)
+        await _opt_in(services, tx, message.sender)
     elif command is SmsCommand.OTHER:
         await _ask_staff(tx, written)
     await _answer(services, tx, written)
@@ -143,12 +145,15 @@ async def _hold(tx: Transaction, held: list[InboundSms]) -> None:
     await tx.alerts.add("stop-flood", facts, tx.now)
 
 
-async def _opt_in(tx: Transaction, number: str) -> None:
+async def _opt_in(services: Services, tx: Transaction, number: str) -> None:
     """End the opt-outs of a number and the tasks about them. Record it, to show why messages follow a STOP."""
     had_any = await tx.opt_outs.remove(number)
     signers = await tx.contracts.list_signers_at(number)
     await tx.owners.finish_of(OPTED_OUT, [each.id for each in signers], tx.now)
-    for signer in signers if had_any else ():
+    if not had_any:
+        return
+    await make_up_last_calls(services, tx, sorted({each.contract for each in signers}), SkipReason.OPTED_OUT)
+    for signer in signers:
         if not (await tx.tasks.get_of_signer(signer.id)).state.final:
             facts = {"signer": str(signer.id)}
             await tx.record.append(signer.contract, signer.campus, "opted-in", f"signer:{signer.id}", facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,7 +27,7 @@ from hub.store.transaction import Transaction
 AT_A_TIME = 2000
 TOGETHER = 250
 FIRST = UUID(int=0)
-POLICY_CHANGED, UNPAUSED = "policy-changed", "unpaused"
+POLICY_CHANGED, UNPAUSED, OPTED_IN = "policy-changed", "unpaused", "opted-in"
 log = structlog.get_logger()
 
 
@@ -47,29 +46,38 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
 
 
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
-    """Resume reminders to this number (given by its hash) in these contracts, which the caller has locked.
-
-    If the last call was skipped during the pause, it is planned again, since no other message would follow.
-    """
+    """Resume reminders to this number (given by its hash) in these contracts, which the caller has locked."""
     await tx.tasks.pause_at(number, contracts, False)
+    await make_up_last_calls(services, tx, contracts, SkipReason.PAUSED)
+
+
+async def make_up_last_calls(
+    services: Services, tx: Transaction, contracts: Sequence[UUID], skipped: SkipReason
+) -> None:
+    """Plan the last calls again that were skipped for this reason (PAUSED or OPTED_OUT), which is over: no other
+    message would follow. The caller has locked the contracts."""
     for each in contracts:
-        contract, now = await tx.contracts.get(each), tx.planning_now
+        contract = await tx.contracts.get(each)
         for task in await tx.tasks.list_of_contract(each):
-            if task.step and task.step.kind is StepKind.EXPIRY and not task.paused and now < contract.deadline:
-                await _make_up(services, tx, contract, task, now)
+            is_last = task.step is not None and task.step.kind is StepKind.EXPIRY and not task.paused
+            if is_last and tx.planning_now < contract.deadline:
+                await _make_up(services, tx, contract, task, skipped)
 
 
-async def _make_up(services: Services, tx: Transaction, contract: Contract, task: SigningTask, now: datetime) -> None:
+async def _make_up(
+    services: Services, tx: Transaction, contract: Contract, task: SigningTask, skipped: SkipReason
+) -> None:
     ledger = [entry for entry in await tx.reminders.list_of_contract(contract.id) if entry["task"] == task.id]
     last = next((entry for entry in reversed(ledger) if entry["step"] == StepKind.LAST_CALL.value), None)
-    if last is None or last["kind"] != "skipped" or last["reason"] != SkipReason.PAUSED.value:
+    if last is None or last["kind"] != "skipped" or last["reason"] != skipped.value:
         return
+    now, reason = tx.planning_now, OPTED_IN if skipped is SkipReason.OPTED_OUT else UNPAUSED
     policy = await get_policy(tx, services.messaging.policy, contract)
     zone = ZoneInfo((await tx.contracts.get_signer(task.signer)).zone)
     due_at = ReminderPlan(policy, now, contract.deadline, zone, spread_of(task.id)).in_any_window(now)
     step = NextStep(StepKind.LAST_CALL, 0, due_at) if due_at else None
     if step and await tx.tasks.plan(task.id, step):
-        await tx.reminders.note(task, LedgerNote("planned", step=step, reason=UNPAUSED), now)
+        await tx.reminders.note(task, LedgerNote("planned", step=step, reason=reason), now)
 
 
 async def replan_scope(

@@ -184,6 +184,7 @@ LEDGER_REASONS = {
     "replaced": "a new contract was issued in its place",
     "budget": "a message limit is reached",
     "unpaused": "no longer paused",
+    "opted-in": "wants messages again",
     "step-failed": "raised an error, tried again",
 }
 NEXT_WAYS = {
