@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -14,20 +15,30 @@ from typing import Any
 import pytest
 
 from hub.doctor import examine
+from hub.errors import DiskFull
 from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, run_seal_job
+from hub.lifecycle.sealing.jobs.seal_chunk import MAX_TRIES
 from hub.measures import REGISTRY
 from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
+from hub.store.sealing.job_files import SealJobFiles
 from hub.store.transaction import Database
+from tests.changed_services import change_services
 from tests.database import Dsns
 from tests.lifecycle.clockwork import StandingClock
 from tests.lifecycle.signer import completed, contract_now, ready_to_sign
 from tests.running import Running, running_hub
+from tests.sealing.clients import granted_client
+from tests.sealing.parts import pages
+from tests.sealing.test_uses_and_leases import Shelf
 from tests.web.api.test_api_contracts import asked
 
 pytestmark = pytest.mark.real
 SIZE = 8 << 20
+# Bytes: the file fits before it is sealed, and not once more with its seal.
+ROOM_FOR_SOURCE = 16 << 10
 
 
 @pytest.fixture
@@ -76,6 +87,25 @@ async def test_a_full_disk_loses_nothing_and_says_what_it_is(small_disk: Path) -
         ballast.unlink()
         assert await completed(running, contract)
         assert (await issue_as_another_system(running))[0] == 201
+
+
+async def test_files_of_a_seal_job_wait_for_space(small_disk: Path, tmp_path: Path) -> None:
+    stores = {"shelf": {"url": tmp_path.as_uri(), "clients": [f"registry-{number}" for number in range(100)]}}
+    configured = {"seal_files": {"stores": stores, "children": 1}}
+    clock = StandingClock()
+    async with running_hub(clock=clock, with_worker=False, configured=configured) as running:
+        shelf, client = Shelf(running, tmp_path), await granted_client(running)
+        job = await shelf.ask(client, a=pages("a"))
+        services = change_services(running.hub.services, "seal_files", folder=SealJobFiles(small_disk))
+        ballast = fill(small_disk)
+        os.truncate(ballast, ballast.stat().st_size - ROOM_FOR_SOURCE)
+        for _ in range(MAX_TRIES + 1):
+            with pytest.raises(DiskFull):
+                await run_seal_job(services, job, lambda: True)
+            clock.advance(LEASE)
+        ballast.unlink()
+        assert not await run_seal_job(services, job, lambda: True)
+        assert [item["state"] for item in await client.items(str(job))] == ["sealed"]
 
 
 async def test_staff_hear_of_it_once_until_it_is_over(small_disk: Path, database: Dsns) -> None:
