@@ -21,6 +21,8 @@ SCHOOL_KINDS: Mapping[str, str] = {
     "staff-recovery-code-used": "a recovery code used",
     "staff-login-linked": "account linked to the login service",
     "staff-login-unlinked": "link to the login service ended, sessions ended",
+    "chat-linked": "account linked to a chat user",
+    "chat-unlinked": "link of an account to a chat user ended",
     "weekly-report-asked": "weekly report by e-mail asked for",
     "weekly-report-ended": "weekly report by e-mail ended",
     "key-added": "API key added",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import structlog
 from aiohttp import web
 
 from hub.errors import AccessDenied, BadInput
+from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.inbound.chat_replies import MAX_PERSON_LENGTH
-from hub.model.staff.accounts import Staff
 from hub.web.http.app_keys import HUB
 from hub.web.staff.forms import Entered
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
-
-log = structlog.get_logger()
 
 
 async def accounts(visit: StaffVisit, entered: Entered | None = None, problem: BadInput | None = None) -> web.Response:
@@ -31,14 +28,13 @@ async def add(visit: StaffVisit) -> web.StreamResponse:
     _headquarters(visit)
     form = Entered({name: str(value).strip() for name, value in (await visit.request.post()).items()})
     try:
-        staff = await _map(visit, form)
+        await _map(visit, form)
     except BadInput as problem:
         return await accounts(visit, form, problem)
-    log.info("chat account mapped", chat=form["chat"], staff=str(staff.id), by=visit.actor)
     raise web.HTTPSeeOther("/staff/chats?said=chat-added")
 
 
-async def _map(visit: StaffVisit, form: Entered) -> Staff:
+async def _map(visit: StaffVisit, form: Entered) -> None:
     chat, person, login = form["chat"], form["person"], form["login"]
     if chat not in visit.request.app[HUB].chats:
         raise BadInput("unknown chat", field="chat")
@@ -49,7 +45,7 @@ async def _map(visit: StaffVisit, form: Entered) -> Staff:
         if account is None:
             raise BadInput("no account has this login", field="login")
         await tx.chats.put(chat, person, account[0].id, tx.now)
-    return account[0]
+        await record_staff_act(tx, "chat-linked", account[0], visit.actor)
 
 
 async def remove(visit: StaffVisit) -> web.StreamResponse:
@@ -59,8 +55,9 @@ async def remove(visit: StaffVisit) -> web.StreamResponse:
     chat, person = str(form.get("chat", "")), str(form.get("person", ""))
     if chat.isprintable() and person.isprintable():
         async with visit.services.database.transaction(visit.scope) as tx:
+            linked = [each for each in await tx.chats.list_accounts() if (each.chat, each.person) == (chat, person)]
             if await tx.chats.remove(chat, person):
-                log.info("chat account removed", chat=chat, by=visit.actor)
+                await record_staff_act(tx, "chat-unlinked", linked[0].staff, visit.actor)
     raise web.HTTPSeeOther("/staff/chats?said=chat-removed")
 
 

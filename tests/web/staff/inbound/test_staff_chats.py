@@ -35,6 +35,16 @@ async def test_a_person_is_added_changed_and_removed(running: Running, console: 
     assert page.text.count("<code>li.si</code>") == 1 and "Headquarters" in page.words
     removed = await console.post("/staff/chats/remove", {"chat": "office", "person": "li.si"})
     assert removed.status == 303 and "Nobody yet" in (await console.get(removed.location)).words
+    acts = [(act.kind, act.facts["staff"]) for act in await running.school_record() if act.kind.startswith("chat-")]
+    clerk, demo = [await id_of(running, login) for login in ("hefei-clerk", "demo")]
+    assert acts == [("chat-linked", clerk), ("chat-linked", demo), ("chat-unlinked", demo)]
+
+
+async def id_of(running: Running, login: str) -> str:
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        account = await tx.accounts.find_by_login(login)
+    assert account
+    return str(account[0].id)
 
 
 @pytest.mark.parametrize(
