@@ -41,8 +41,11 @@ def apply_change(enrolment: Enrolment, wanted: EnrolmentChange) -> Enrolment:
         raise BadInput("this enrolment names fewer people who sign", field="signers")
     student = _changed_person(people["student"], wanted.student, "student")
     document = parse_id_document(student["id_type"], student["id_number"], field="student.id_number")
-    born = document.birth_date.isoformat() if document.birth_date else wanted.birth_date
-    student["birth_date"] = people["student"].get("birth_date") if born is None else born or None
+    said, known = document.birth_date and document.birth_date.isoformat(), people["student"].get("birth_date")
+    if said and wanted.birth_date not in (None, "", known, said):  # the page shows `known` beside a new number
+        raise BadInput("the birth date is not that of the document number", field="student.birth_date")
+    born = said or wanted.birth_date
+    student["birth_date"] = known if born is None else born or None
     entered = [*wanted.signers, *([PersonChange()] * (len(signers) - len(wanted.signers)))]
     changed = [
         _changed_person(signer, change, f"signers[{number}]")
