@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from hub.documents.school.roster_columns import COLUMNS
-from hub.documents.school.spreadsheet import MAX_BYTES, MAX_ROWS, MAX_ROWS_ABOVE, SpreadsheetReader
+from hub.documents.school.spreadsheet import MAX_BYTES, MAX_ROWS, MAX_ROWS_ABOVE, NO_SPREADSHEET, SpreadsheetReader
 from hub.errors import UnreadableFile
 from tests.documents.roster_reading import ReadRoster, read_roster
 
@@ -239,6 +239,17 @@ def test_files_that_are_no_spreadsheet_or_too_large(spreadsheets: SpreadsheetRea
             archive.writestr(f"xl/worksheets/sheet{number}.xml", bytes(100 * 1024 * 1024))
     with pytest.raises(UnreadableFile, match="unpack"):
         spreadsheets.rows(bomb.getvalue())
+
+
+def test_what_no_program_opens_is_refused_in_words_of_ours(spreadsheets: SpreadsheetReader) -> None:
+    """A spreadsheet with a password begins like the second one."""
+    whole, other = sheet([["校区", "课程"]]), BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("a", "b")
+    for data in (whole[:-30], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), other.getvalue()):
+        with pytest.raises(UnreadableFile) as refused:
+            spreadsheets.rows(data)
+        assert refused.value.detail.splitlines()[1:] == [NO_SPREADSHEET]
 
 
 def test_too_many_rows(spreadsheets: SpreadsheetReader) -> None:

@@ -42,6 +42,8 @@ MAX_READERS = 12
 RETRY_AFTER = timedelta(minutes=1)
 OPEN_READERS = set["SpreadsheetReader"]()
 
+# What is said of a file that cannot be opened, whatever the library says. One with a password is like a damaged one.
+NO_SPREADSHEET = "it is damaged, protected by a password, or no spreadsheet"
 # The first bytes of .xlsx and .ods files, and of .xls files. Anything else is read as text.
 SPREADSHEETS = (b"PK", b"\xd0\xcf\x11\xe0")
 _OPEN, _NEXT = b"O", b"N"
@@ -139,7 +141,10 @@ class _OpenSheet:
         if question.startswith(_OPEN):
             self._rows = _filled(question[1:])
             return b""
-        return json.dumps(list(islice(self._rows, ROWS_IN_BATCH)), ensure_ascii=False).encode()
+        try:
+            return json.dumps(list(islice(self._rows, ROWS_IN_BATCH)), ensure_ascii=False).encode()
+        except (CalamineError, zipfile.BadZipFile, IndexError) as error:  # the library's words are English only
+            raise ValueError(NO_SPREADSHEET) from error
 
 
 def _filled(data: bytes) -> Iterator[NumberedRow]:
@@ -246,4 +251,4 @@ def _cell(value: object) -> Cell:
 
 
 if __name__ == "__main__":
-    serve(_OpenSheet().answer, (CalamineError, ValueError, zipfile.BadZipFile, IndexError))
+    serve(_OpenSheet().answer, (ValueError,))
