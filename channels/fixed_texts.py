@@ -171,7 +171,7 @@ def _retry_after(value: str | None) -> timedelta | None:
         return timedelta(seconds=int(value[:6]))
     try:
         return max(parsedate_to_datetime(value) - datetime.now(UTC), timedelta())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -297,7 +297,8 @@ def _page(answered: ProviderAnswer) -> tuple[int, list[Mapping[str, Any]]]:
     data = answered.data
     if answered.status != 200 or data.get("Code") != "OK":
         raise CannotAsk(printable_code(data.get("Code")))
-    rows = (data.get("SmsSendDetailDTOs") or {}).get("SmsSendDetailDTO") or []
+    listed = data.get("SmsSendDetailDTOs") or {}
+    rows = (listed.get("SmsSendDetailDTO") or []) if isinstance(listed, dict) else None
     total = str(data.get("TotalCount"))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows) or not total.isdecimal():
         raise CannotAsk("Aliyun's list cannot be read")

@@ -185,7 +185,7 @@ class Tencent:
             raise CannotAsk(str(error)) from None
         rows = response.get("PullSmsSendStatusSet")
         ours = [row for row in rows if _speaks_of(row, message, reference)] if isinstance(rows, list) else []
-        found = [row for row in ours if row.get("ReportStatus") in _FATES]
+        found = [row for row in ours if str(row.get("ReportStatus")) in _FATES]
         if not found:
             raise CannotAsk("Tencent answers only about what a carrier has reported")
         best = next((row for row in found if row["ReportStatus"] == "SUCCESS"), found[0])

@@ -169,6 +169,7 @@ async def fetch(call: Awaitable[Resource | None], read: ReadReceipt[Resource]) -
     """Await a query, and read the receipt of what it found. None if there is no such object. Raises CannotAsk."""
     try:
         found = await call
+        receipt = None if found is None else read(found)
     except TwilioRestException as error:
         if error.status == 404 and error.code == 20404:
             return None
@@ -179,7 +180,6 @@ async def fetch(call: Awaitable[Resource | None], read: ReadReceipt[Resource]) -
         raise CannotAsk(str(error)) from error
     if found is None:
         return None
-    receipt = read(found)
     if receipt is None:
         raise CannotAsk("unreadable answer")
     return receipt
@@ -234,7 +234,7 @@ def _usable(response: Response) -> Response:
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     seconds = headers.get("Retry-After", "")
-    return min(timedelta(seconds=int(seconds)), _MAX_WAIT) if seconds.isascii() and seconds.isdecimal() else None
+    return min(timedelta(seconds=int(seconds[:6])), _MAX_WAIT) if seconds.isascii() and seconds.isdecimal() else None
 
 
 def encode_form(fields: Mapping[str, object] | None) -> bytes | None:

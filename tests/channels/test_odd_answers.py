@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from channels import CannotAsk, ReplyLost
+from channels import CannotAsk, NotNow, ReplyLost
 from channels.answers import MAX_ANSWER_BYTES
 from tests.channels.conformance import KINDS, Setting, at_place, double_of, keeps_secrets
 
@@ -100,6 +100,38 @@ async def test_an_odd_answer_proves_nothing_about_the_message(kind: str, odd: st
         with pytest.raises(CannotAsk):
             await asyncio.wait_for(setting.channel.find(message), 10)
         assert server.written < LONG, "the answer was read to its end"
+
+
+WRONG_TYPES: dict[str, Any] = {
+    "sms_aliyun": {"Code": "OK", "TotalCount": 0, "SmsSendDetailDTOs": "none"},
+    "sms_tencent": {"Response": {"PullSmsSendStatusSet": [{"ReportStatus": ["SUCCESS"], "SerialNo": "1"}]}},
+    "sms_twilio": {"sid": {"SM": "a"}, "status": "queued"},
+    "voice": {"sid": ["CA"], "status": "queued"},
+}
+REFERENCES = {"sms_tencent": "1", "sms_twilio": f"SM{'a' * 32}", "voice": f"CA{'a' * 32}"}
+
+
+@pytest.mark.parametrize("kind", WRONG_TYPES)
+async def test_an_answer_of_wrong_types_says_nothing_about_a_message(kind: str) -> None:
+    async def wrong(server: OddServer, request: web.Request) -> web.Response:
+        return web.json_response(WRONG_TYPES[kind])
+
+    async with odd_setting(kind, OddServer(wrong)) as setting:
+        with pytest.raises(CannotAsk):
+            await setting.channel.find(setting.message(), REFERENCES.get(kind, ""))
+
+
+@pytest.mark.parametrize("wait", ["9" * 14, "Mon, 20 Nov 2026 10:00:00 +99999999999999999999"], ids=["seconds", "date"])
+@pytest.mark.parametrize("kind", SPOKEN)
+async def test_a_wait_that_no_clock_can_show_is_one_of_any_length(kind: str, wait: str) -> None:
+    async def busy(server: OddServer, request: web.Request) -> web.Response:
+        return web.json_response({}, status=429, headers={"Retry-After": wait})
+
+    async with odd_setting(kind, OddServer(busy)) as setting:
+        with pytest.raises((NotNow, ReplyLost)):
+            await setting.channel.send(setting.message())
+        with pytest.raises(CannotAsk):
+            await setting.channel.find(setting.message())
 
 
 async def _packed(server: OddServer, request: web.Request) -> web.StreamResponse:
