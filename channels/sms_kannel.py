@@ -222,7 +222,7 @@ def _values(query: str) -> dict[str, bytes]:
 
 def _report(values: Mapping[str, bytes]) -> ReceiptReport:
     key, report, reply = (values[name].decode("utf-8", "replace") for name in ("key", "report", "reply"))
-    if not key or not re.fullmatch(r"\d{1,2}", report) or int(report) not in FATES:
+    if not key.isprintable() or not key or not re.fullmatch(r"\d{1,2}", report) or int(report) not in FATES:
         raise NotGenuine("a report without key or value")
     fate = FATES[int(report)]
     failure, detail = _why(int(report), reply) if fate is Fate.UNDELIVERED else (None, "")

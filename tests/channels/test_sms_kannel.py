@@ -222,6 +222,7 @@ async def test_short_codes_and_binary_messages_say_nothing(double: Double, place
         "key=a&report=%d&reply=",
         "key=a&report=-1&reply=",
         "key=a&report=1",
+        "key=a%00&report=1&reply=",
         "sender=%2B8619000000101&text=x&charset=KLINGON&id=74473687-2251-4e8a-be6f-046564db6d45&at=1",
         "sender=%2B8619000000101&text=%FF&charset=UTF-8&id=74473687-2251-4e8a-be6f-046564db6d45&at=1",
         "sender=%2B8619000000101&text=x&charset=UTF-8&id=%I&at=1",

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from hub.lifecycle.inbound.process_callbacks import process_callback
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.scope import EVERYTHING, Scope
@@ -86,3 +87,15 @@ async def test_a_last_call_that_an_opt_out_swallowed_comes_after_a_start() -> No
         await hub.heard()
         await hub.sweep()
         assert [each.purpose for each in await hub.deliveries(contract)].count("last-call") == 1
+
+
+async def test_a_text_with_a_character_that_no_database_keeps_is_taken() -> None:
+    async with routed() as hub:
+        contract = await hub.invited()
+        assert await hub.twilio.write(PHONE, "Please\0call", f"{hub.place.callbacks}/inbound") == 200
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            (callback,) = await tx.callbacks.list_due(hub.clock())
+        await process_callback(hub.running.hub.services, callback)
+        async with hub.running.hub.database.transaction(EVERYTHING) as tx:
+            assert not await tx.callbacks.list_due(hub.clock() + timedelta(days=1))
+            assert [task.text for task in await tx.staff_tasks.list_open_tasks(contract.id)] == ["Please call"]

@@ -47,6 +47,7 @@ _PURPOSES = {
 
 async def take_inbound(services: Services, tx: Transaction, provider: Provider, message: Inbound) -> None:
     """Store a message and carry out its command, in this transaction. Duplicates are ignored."""
+    message = replace(message, text=message.text.replace("\0", " "))  # which a staff task cannot store
     await _lock_contracts(tx, [message.sender])
     command = parse_sms_command(message.text)
     written = await tx.inbound.add(provider.name, message, command, tx.now)
