@@ -15,6 +15,9 @@ from qianda.pdf.objects import NotOurForm, ObjectReader, Stream, Value
 
 MAX_REVISIONS = 64  # a contract has two for each signer, and four more
 MAX_OBJECTS = 50_000  # a contract has about 250
+# What each object becomes in memory is many times as large, and is looked at again and again.
+MAX_DICTIONARIES = 100_000
+MAX_BYTES_OUTSIDE_STREAMS = 6 << 20
 
 _HEADER = re.compile(rb"%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?")
 _OBJECT = re.compile(rb"([1-9]\d{0,6}) 0 obj\n")
@@ -35,7 +38,7 @@ _COUNTED = b" 0 obj\n"
 
 
 class TooComplex(Exception):
-    """The file has more objects or revisions than this program reads."""
+    """The file has more objects or revisions, or larger ones, than this program reads."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,12 @@ class Revision:
 
 def read_revisions(pdf: bytes) -> list[Revision]:
     """Return all revisions of the file, oldest first. Raises NotOurForm, or TooComplex before anything is read."""
-    if pdf.count(_COUNTED) > MAX_OBJECTS or pdf.count(b"%%EOF\n") > MAX_REVISIONS:
+    if (
+        pdf.count(_COUNTED) > MAX_OBJECTS
+        or pdf.count(b"%%EOF\n") > MAX_REVISIONS
+        or pdf.count(b"<<") > MAX_DICTIONARIES
+        or _count_outside_streams(pdf) > MAX_BYTES_OUTSIDE_STREAMS
+    ):
         raise TooComplex
     reader, revisions = ObjectReader(pdf), list[Revision]()
     reader.need(_HEADER, "the head of the file")
@@ -71,6 +79,11 @@ def read_revisions(pdf: bytes) -> list[Revision]:
     if not revisions:
         raise NotOurForm("the file has no objects", reader.at)
     return revisions
+
+
+def _count_outside_streams(pdf: bytes) -> int:
+    """Return how many bytes are read as objects and tables, at most."""
+    return sum(len(part) - max(part.find(b"\nendstream"), 0) for part in pdf.split(b"\nstream\n"))
 
 
 def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:

@@ -42,8 +42,8 @@ CONTRACT_UNNAMED: Final = Reason("此文件", "This file")
 UNREADABLE: Final = Reason("无法按 PDF 读取这个文件。", "The file cannot be read as a PDF.")
 TOO_LARGE: Final = Reason("文件超过 {mib} MiB，不予检查。", "The file is larger than {mib} MiB and is not looked at.")
 TOO_COMPLEX: Final = Reason(
-    "文件的页面、对象、版本或签名域过多，不予检查。",
-    "The file has more pages, objects, revisions or fields than are looked at.",
+    "文件的页面、对象、版本或签名域过多或过大，不予检查。",
+    "The file has more pages, objects, revisions or fields, or larger ones, than are looked at.",
 )
 TOO_SLOW: Final = Reason("检查未能在 {seconds} 秒内结束。", "The check did not end within {seconds} seconds.")
 CRASHED: Final = Reason(

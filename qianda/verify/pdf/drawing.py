@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from qianda.pdf import Stream, Value
+from qianda.pdf import Stream, TooComplex, Value
 from qianda.verify.pdf.composed_fonts import is_composed_alike
 from qianda.verify.pdf.content_steps import Part
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
-from qianda.verify.pdf.drawn_parts import DrawnParts
+from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES, DrawnParts
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.mixing import COLOURS, find_mixed_differently
 from qianda.verify.pdf.pages import pages
@@ -45,7 +45,7 @@ _INLINE_IMAGE = re.compile(rb"\bBI\b")
 
 
 def find_drawn_differently(document: Document) -> list[str]:
-    """Return the names of parts that programs draw in different ways, in order."""
+    """Return the names of parts that programs draw in different ways, in order. Raises TooComplex."""
     found: set[str] = set()
     numbers = list(pages(document))
     drawn = DrawnParts(document, numbers)
@@ -93,8 +93,14 @@ def _joined(document: Document, contents: Value) -> bytes | None:
     """Return the contents of a page, or None unless all programs unpack and join its streams to the same text."""
     value = document.follow(contents)
     listed = value if isinstance(value, list) else [] if value is None else [contents]
-    parts = [part for each in listed if (part := unpacked(document.follow(each))) is not None]
-    if len(parts) < len(listed) or any(map(_is_open, parts[:-1])):
+    parts, size = list[bytes](), 0
+    for each in listed:
+        if (part := unpacked(document.follow(each))) is None:
+            return None
+        parts.append(part)
+        if (size := size + len(part)) > MAX_CONTENT_BYTES:
+            raise TooComplex
+    if any(map(_is_open, parts[:-1])):
         return None
     return b"\n".join(parts)
 

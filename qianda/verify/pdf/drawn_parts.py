@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from qianda.pdf import Reference, Stream, Value
+from qianda.pdf import Reference, Stream, TooComplex, Value
 from qianda.verify.pdf.content_steps import ContentSteps, Part, Use
 from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries
@@ -19,6 +19,8 @@ from qianda.verify.pdf.unpacking import unpacked
 
 # Some programs draw more deeply nested forms, others leave them out.
 MAX_FORM_DEPTH: Final = 15
+# Of all contents of a document, unpacked. It takes about a second to follow one MiB.
+MAX_CONTENT_BYTES: Final = 16 << 20
 # What a group begins without (11.4.6).
 _NOT_IN_GROUP: Final = {"BM", "SMask"}
 
@@ -30,6 +32,7 @@ class DrawnParts:
         self._document, self._pages = document, pages
         self._uses = defaultdict[int, set[tuple[int, Use]]](set)
         self._needs = defaultdict[int, set[str]](set)
+        self._size = 0
 
     def add_stream(self, number: int, stream: Value, resources: Entries, part: Part) -> Iterator[str]:
         """Add what a form, a pattern or a letter draws, and yield its faults. `number`: the object that has it."""
@@ -40,8 +43,11 @@ class DrawnParts:
             yield "/Contents"
 
     def add(self, number: int, content: bytes, resources: Entries, part: Part) -> bool:
-        """Add what contents draw. Return False if programs read or draw them in different ways."""
+        """Add what contents draw. Return False if programs read or draw them in different ways. Raises TooComplex."""
         document = self._document
+        self._size += len(content)
+        if self._size > MAX_CONTENT_BYTES:
+            raise TooComplex
         kinds = {
             kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)
         }

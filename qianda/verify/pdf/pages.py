@@ -8,13 +8,20 @@ from qianda.pdf import NotOurForm, Reference, TooComplex, is_equal
 from qianda.verify.pdf.document import Document, as_dictionary, reference, references
 
 MAX_PAGES = 1000
+MAX_ANNOTATIONS = 20_000
 
 
 def page_widgets(document: Document) -> set[int | None]:
-    """Return the object numbers of the form fields on the pages; None for a field that is not an indirect object."""
-    found: set[int | None] = set()
+    """Return the object numbers of the form fields on the pages; None for a field that is not an indirect object.
+
+    Raises TooComplex for too many annotations, which many pages can share.
+    """
+    found, seen = set[int | None](), 0
     for page in pages(document):
         annotations = document.array(as_dictionary(document.read(page), "a page"), "/Annots")
+        seen += len(annotations)
+        if seen > MAX_ANNOTATIONS:
+            raise TooComplex
         for item, number in zip(annotations, references(annotations), strict=True):
             annotation = as_dictionary(document.follow(item), "an annotation")
             if document.entry(annotation, "/Subtype") == "/Widget":
@@ -36,15 +43,16 @@ def pages(document: Document) -> Iterator[int]:
         if number is None or number in seen:
             raise NotOurForm("a page is in more than one place, or in none")
         seen.add(number)
-        if len(seen) > MAX_PAGES:
-            raise TooComplex
         node = as_dictionary(document.read(number), "a page")
         kind = node.get("/Type")
         if node.get("/Parent") != (Reference(above[-1]) if above else None):
             raise NotOurForm(f"object {number} is in another list of pages than its /Parent")
         if kind == "/Pages" and "/Kids" in node:
             counted[number] = 0
-            waiting.extend((kid, [*above, number]) for kid in references(document.array(node, "/Kids")))
+            kids = references(document.array(node, "/Kids"))
+            if len(seen) + len(waiting) + len(kids) > MAX_PAGES:
+                raise TooComplex
+            waiting.extend((kid, [*above, number]) for kid in kids)
         elif kind == "/Page" and "/Kids" not in node:
             counted.update({each: counted[each] + 1 for each in above})
             yield number

@@ -1,0 +1,122 @@
+"""Small files that would take long to judge, or much memory, are refused before that."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zlib
+
+import pytest
+
+from qianda.pdf import TooComplex
+from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
+from qianda.verify import UnreadableDocument, reasons
+from qianda.verify.pdf import drawn_parts
+from qianda.verify.pdf.drawing import find_drawn_differently
+from qianda.verify.pdf.pages import MAX_ANNOTATIONS, MAX_PAGES, page_widgets, pages
+from qianda.verify.pdf.signed_file import SignedFile
+from qianda.verify.pdf.structure import examine
+from tests.browser.update_files import NEW, Objects, Revision, drawn, next_trailer
+from tests.verify.sample_page import PAGE, PDF, TREE, page
+
+MIB = 1 << 20
+
+
+def large(objects: Objects) -> bytes:
+    """Return the file with these objects, which may have higher numbers than those of other tests."""
+    return Revision(PDF, objects, next_trailer(PDF).replace(b"/Size 1000", b"/Size 5000")).write()
+
+
+def judged(objects: Objects) -> None:
+    """Judge a file of which nothing but its cost is wrong. Raises UnreadableDocument."""
+    examine(large(objects))
+
+
+def packed_spaces(size: int) -> bytes:
+    data = zlib.compress(b"\n" * size)
+    return drawn(data).replace(b"<<", b"<< /Filter /FlateDecode", 1)
+
+
+def with_pages(count: int, more: bytes) -> Objects:
+    """Return a list of pages that are all alike."""
+    kids = b" ".join(b"%d 0 R" % (NEW + number) for number in range(count))
+    tree = b"<< /Type /Pages /Count %d /Kids [%b] >>" % (count, kids)
+    one = b"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] %b >>" % (TREE, more)
+    return {TREE: tree} | {NEW + number: one for number in range(count)}
+
+
+@pytest.mark.parametrize("value", [b"[]", b"7 ", b"()", b"<>"])
+def test_an_object_of_many_values(value: bytes) -> None:
+    judged({NEW: b"[%b]" % (value * 1000)})
+    with pytest.raises(UnreadableDocument) as refused:
+        judged({NEW: b"[%b]" % (value * (MAX_BYTES_OUTSIDE_STREAMS // len(value)))})
+    assert refused.value.reason == reasons.TOO_COMPLEX
+
+
+def test_a_text_of_many_brackets() -> None:
+    with pytest.raises(UnreadableDocument) as refused:
+        judged({NEW: b"(%b)" % (b"()" * (MAX_BYTES_OUTSIDE_STREAMS // 2))})
+    assert refused.value.reason == reasons.TOO_COMPLEX
+
+
+def test_what_is_in_streams_is_not_counted_as_values() -> None:
+    judged({NEW + number: drawn(bytes(MAX_BYTES_OUTSIDE_STREAMS // 2)) for number in range(3)})
+
+
+def test_an_object_of_many_dictionaries() -> None:
+    judged({NEW: b"[%b]" % (b"<<>>" * (MAX_DICTIONARIES // 2))})
+    with pytest.raises(UnreadableDocument) as refused:
+        judged({NEW: b"[%b]" % (b"<<>>" * MAX_DICTIONARIES)})
+    assert refused.value.reason == reasons.TOO_COMPLEX
+
+
+def test_a_deep_list_of_many_pages() -> None:
+    """Each page that is still to be looked at knows all lists above it."""
+    depth, wide = 500, 20_000
+    lists = [
+        b"<< /Type /Pages /Parent %d 0 R /Count 1 /Kids [%d 0 R] >>" % (NEW - 1 + n, NEW + 1 + n) for n in range(depth)
+    ]
+    lists[0] = lists[0].replace(b"/Parent %d" % (NEW - 1), b"/Parent %d" % TREE)
+    lists.append(b"<< /Type /Pages /Parent %d 0 R /Count 1 /Kids [%b] >>" % (NEW + depth - 1, b"%d 0 R " % PAGE * wide))
+    top = {TREE: b"<< /Type /Pages /Count 1 /Kids [%d 0 R] >>" % NEW}
+    file = SignedFile(large(top | {NEW + number: each for number, each in enumerate(lists)}))
+    with pytest.raises(TooComplex):
+        list(pages(file.now))
+
+
+def test_as_many_pages_as_there_may_be() -> None:
+    """The list of them counts as one."""
+    assert len(list(pages(SignedFile(large(with_pages(MAX_PAGES - 1, b""))).now))) == MAX_PAGES - 1
+    with pytest.raises(TooComplex):
+        list(pages(SignedFile(large(with_pages(MAX_PAGES, b""))).now))
+
+
+def test_many_pages_with_the_same_annotations() -> None:
+    shared = NEW + MAX_PAGES
+    link = {shared: b"[%b]" % (b"%d 0 R " % (shared + 1) * 1000), shared + 1: b"<< /Subtype /Widget >>"}
+    for count, is_refused in ((MAX_ANNOTATIONS // 1000, False), (MAX_ANNOTATIONS // 1000 + 1, True)):
+        file = SignedFile(large(with_pages(count, b"/Annots %d 0 R" % shared) | link))
+        if is_refused:
+            with pytest.raises(TooComplex):
+                page_widgets(file.now)
+        else:
+            assert page_widgets(file.now) == {shared + 1}
+
+
+def test_many_pages_with_the_same_long_contents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawn_parts, "MAX_CONTENT_BYTES", 3 << 17)
+    long = {NEW + MAX_PAGES: packed_spaces(1 << 17)}
+    alike, more = (with_pages(count, b"/Contents %d 0 R" % (NEW + MAX_PAGES)) | long for count in (3, 4))
+    assert find_drawn_differently(SignedFile(large(alike)).now) == []
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(large(more)).now)
+
+
+def test_a_page_that_lists_the_same_contents_often() -> None:
+    file = SignedFile(large(page(contents=b"[%b]" % (b"%d 0 R " % NEW * 30)) | {NEW: packed_spaces(8 * MIB)}))
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooComplex):
+            find_drawn_differently(file.now)
+        assert tracemalloc.get_traced_memory()[1] < 60 * MIB
+    finally:
+        tracemalloc.stop()
