@@ -9,18 +9,22 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from hub.lifecycle.evidence import renew as renew_module
 from hub.lifecycle.evidence.make_addendum import add_addendum, open_addendum
 from hub.lifecycle.evidence.renew import hash_anew, plan_renewal, renew
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.model.evidence.renewal import RENEW_BEFORE, CurrentTimestamp, choose_due, choose_ended, choose_ending
 from hub.model.staff.scope import EVERYTHING
+from hub.store.evidence import renewals
 from qianda.evidence.container import PROOF, PROOF_MANIFEST, open_container
+from qianda.evidence.evidence_record import MAX_TIMESTAMPS
 from qianda.evidence.items import read_items
 from qianda.evidence.package_check import check_package, with_addendum
 from qianda.evidence.signer import check_signer
 from qianda.verify.cms_check import check_timestamp
 from qianda.verify.trust import Trust
 from tests.changed_services import change_services
+from tests.evidence.ended_contracts import package_of
 from tests.evidence.renewed import NEARLY_ALL_OF_IT, change_timestamps, proven_packages, renew_twice
 from tests.signing_parts import Pki
 
@@ -77,6 +81,24 @@ async def test_one_timestamp_renews_all_records_and_another_hash_all_trees() -> 
         assert await renew(services) == 0 and await hash_anew(services, "sha512") == 0
         assert await add_renewed_version(services, made.contracts[1].id)
         assert not await add_renewed_version(services, made.contracts[1].id)
+
+
+async def test_a_record_is_renewed_only_as_often_as_a_verifier_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert renewals.MAX_RENEWALS == MAX_TIMESTAMPS - 1
+    for module in (renewals, renew_module):
+        monkeypatch.setattr(module, "MAX_RENEWALS", 1)
+    async with proven_packages() as made:
+        made.clock.advance(NEARLY_ALL_OF_IT)
+        await change_timestamps(made.running)
+        services, contract = made.running.hub.services, made.contracts[0].id
+        assert await renew(services) == 1 and await add_renewed_version(services, contract)
+        assert await hash_anew(services, "sha512") == 0
+        made.clock.advance(NEARLY_ALL_OF_IT)
+        await change_timestamps(made.running)
+        assert await renew(made.running.hub.services) == 1
+        assert not await add_renewed_version(made.running.hub.services, contract)
+        proofs = open_container(await package_of(made.running, made.contracts[0])).proofs
+        assert [proof.renewals for proof in proofs.values()] == [1]
 
 
 async def test_what_ran_out_before_is_named_and_an_algorithm_that_ends_is_followed() -> None:

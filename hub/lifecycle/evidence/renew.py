@@ -23,6 +23,7 @@ from hub.lifecycle.evidence.renewed_record import get_record
 from hub.lifecycle.services import Services
 from hub.model.evidence.renewal import CurrentTimestamp, Renewal, RenewalLeaf, choose_due, choose_ended, choose_ending
 from hub.model.staff.scope import EVERYTHING
+from hub.store.evidence.renewals import MAX_RENEWALS
 from qianda.verify.cms_check import read_timestamp
 
 log = structlog.get_logger()
@@ -98,13 +99,16 @@ async def hash_anew(services: Services, algorithm: str, most: int | None = None)
 
 async def _hash_anew(services: Services, contract: UUID, algorithm: str) -> bytes | None:
     """Return the leaf of a package: the hash, by the new algorithm, of its items and of its evidence record so far.
-    None if the package cannot be read, or has no evidence record yet."""
+    None if the package cannot be read, has no evidence record yet, or one that may not be renewed any more."""
     try:
         found = await get_record(services, contract)
     except UnreadableFile as error:
         log.error("evidence package not hashed anew", contract=str(contract), reason=str(error))
         return None
     if found is None:
+        return None
+    if found.renewals == MAX_RENEWALS:
+        log.error("evidence package not hashed anew: its record is full", contract=str(contract))
         return None
 
     def leaf() -> bytes:

@@ -14,6 +14,10 @@ from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.tables.evidence import EVIDENCE_RENEWAL as RENEWAL, EVIDENCE_RENEWAL_LEAF as LEAF
+from qianda.evidence.evidence_record import MAX_TIMESTAMPS
+
+# The first timestamp of a record is no renewal.
+MAX_RENEWALS = MAX_TIMESTAMPS - 1
 
 _LEAF_COLUMNS = ("renewal", "position", "day", "renewed", "contract", "leaf")
 _ADD = insert_row(RENEWAL, Renewal.__dataclass_fields__, passing_over=True)
@@ -75,10 +79,13 @@ class Renewals(Repository):
         return True
 
     async def list_steps(self, contract: UUID, day: date) -> list[RenewalStep]:
-        """Return the renewals of the evidence record of a contract's package, which is in the tree of `day`."""
+        """Return the renewals of the evidence record of a contract's package, which is in the tree of `day`.
+
+        Later ones than MAX_RENEWALS are left out: with them, nobody could verify the record any more.
+        """
         steps: list[RenewalStep] = []
         source: dict[str, Any] = {"day": day, "renewed": None, "contract": contract, "after": 0}
-        while row := (await self._connection.execute(_STEP, source)).first():
+        while len(steps) < MAX_RENEWALS and (row := (await self._connection.execute(_STEP, source)).first()):
             values = dict(row)
             position = values.pop("position")
             steps.append(RenewalStep(Renewal(**values), position))
