@@ -74,6 +74,7 @@ DIFFERENT = {
     "a JPEG cut short": picture(GRAY + JPEG, jpeg()[:-20]),
     "a JPEG that is none": picture(GRAY + JPEG),
     "a fax in colours": picture(GRAY + b"/Filter /CCITTFaxDecode"),
+    "a JPEG 2000 as a mask": picture(b"/Width 8 /Height 8 /ImageMask true /Filter /JPXDecode "),
 }
 
 

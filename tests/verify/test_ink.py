@@ -67,6 +67,8 @@ INK = {
         b"0 g BT (1 g \\) 1 g) Tj [<31> 1 (1 g)] TJ ET % 1 g\n/g gs", resources(b"/ExtGState << /g << >> >>")
     ),
     "a stencil": image(b"/ImageMask true "),
+    "a stencil that is packed": image(b"/ImageMask true /Filter /FlateDecode "),
+    "a stencil that is packed, in a list": image(b"/ImageMask true /Filter [/FlateDecode] "),
     "half transparent": state(b"/ca 0.5 /BM /Normal /SMask /None"),
     "two colours that are multiplied with the page": multiplied(),
     "multiplied with the page in a frame of pyHanko's": multiplied(b"q q /N gs 0.9 0 0 0.9 0 0 cm /M gs /X Do Q Q"),
@@ -74,6 +76,10 @@ INK = {
     "a plain colour space": space(b"/DeviceRGB"),
 }
 COVERS = {
+    "a stencil as a fax": image(b"/ImageMask true /Filter /CCITTFaxDecode "),
+    "a stencil as JBIG2": image(b"/ImageMask true /Filter [/JBIG2Decode] "),
+    "a stencil as JPEG 2000": image(b"/ImageMask true /Filter /JPXDecode "),
+    "a stencil as a fax in Flate": image(b"/ImageMask true /Filter [/FlateDecode /CCITTFaxDecode] "),
     "white": form(b"1 g 0 0 9 9 re f"),
     "white after a text": form(b"BT (\\)) Tj ET 1 1 1 rg 0 0 9 9 re f"),
     "white after a comment": form(b"0 g % (\n1 % 0\n 1 1 RG 0 0 9 9 re S"),

@@ -40,8 +40,8 @@ def is_drawn_alike(document: Document, image: Stream) -> bool:
     """Return whether all programs draw this picture alike."""
     used = document.entry(image.entries, "/Filter")
     filters = used if isinstance(used, list) else [] if used is None else [used]
-    if filters == [_JPEG_2000]:  # the data of JPEG 2000 state all of this themselves
-        return True
+    if filters == [_JPEG_2000]:  # the data of JPEG 2000 state all of this themselves, and are never a mask (7.4.9)
+        return document.entry(image.entries, "/ImageMask") is not True
     layout = _layout(document, image.entries)
     if layout is None:
         return False

@@ -19,7 +19,7 @@ from typing import Final
 from qianda.pdf import Reference, Stream, Value, is_equal
 from qianda.verify.pdf.contents import colours_used, names_drawn
 from qianda.verify.pdf.document import Document, Entries
-from qianda.verify.pdf.unpacking import unpacked
+from qianda.verify.pdf.unpacking import FLATE, unpacked
 
 # Of 1, which is white. An uploaded seal is darker than 215 of 255 (`hub.documents.sealing.picture_reading`).
 MAX_LIGHTNESS: Final = 0.85
@@ -98,7 +98,9 @@ def _adds_ink(document: Document, one: Value, entries: Entries) -> bool:
     if _OTHER_COLOURS & entries.keys() or document.entry(entries, "/SMask") not in (None, "/None"):
         return False
     if isinstance(one, Stream) and document.entry(entries, "/Subtype") == "/Image":
-        return document.entry(entries, "/ImageMask") is True
+        # Of damaged data of other filters, programs draw different parts.
+        is_readable = document.entry(entries, "/Filter") in (None, FLATE, [FLATE])
+        return document.entry(entries, "/ImageMask") is True and is_readable
     return True
 
 
