@@ -4,8 +4,9 @@ The picture of a signature is added after others have signed the page. It may li
 not put another text in its place. So nothing in it may be light or make the page lighter, and either
 
 - all of it is multiplied with the page (11.3.5.2), so that the text below shows through; or
-- it has one colour. An area of it may cover text, but nothing could be read on that area. Files up to version 0.3.0
-  have such pictures.
+- it has one colour, so that no light text can be put on a dark area. Files up to version 0.3.0 have such pictures.
+
+A dark area may still cover text, and have letters cut out of it: what is inside the field can be blacked out.
 
 Source: ISO 32000-2 8.6 (colours), 8.7 (patterns), 8.9 (pictures), 11.3.5 (blending), 11.6.6 (groups).
 """
