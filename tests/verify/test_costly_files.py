@@ -28,7 +28,13 @@ def large(objects: Objects) -> bytes:
 
 def judged(objects: Objects) -> None:
     """Judge a file of which nothing but its cost is wrong. Raises UnreadableDocument."""
-    examine(large(objects))
+    examine(large(objects | {NEW + 50: b"<< /T (seal) >>"}))
+
+
+def test_a_long_file_of_another_program_is_called_so() -> None:
+    with pytest.raises(UnreadableDocument) as refused:
+        examine(large({NEW: b"[%b]" % (b"7 " * MAX_BYTES_OUTSIDE_STREAMS)}))
+    assert refused.value.reason == reasons.FOREIGN
 
 
 def packed_spaces(size: int) -> bytes:

@@ -9,6 +9,7 @@ from qianda.pdf import HexString, NotOurForm, Revision, TooComplex, read_revisio
 from qianda.verify import reasons
 from qianda.verify.findings import UnreadablePdf, readable
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference, references
+from qianda.verify.pdf.foreign import foreign_reason
 
 MAX_FILE_BYTES = 64 << 20  # a contract has about 300 KB
 MAX_FIELDS = 100
@@ -58,7 +59,7 @@ class SignedFile:
         try:
             self.revisions = read_revisions(pdf)
         except TooComplex:
-            raise UnreadablePdf(reasons.TOO_COMPLEX) from None
+            raise UnreadablePdf(foreign_reason(pdf) or reasons.TOO_COMPLEX) from None
 
     def at(self, revision: int) -> Document:
         """Return the document as it was in one of its revisions, counted from 0."""
