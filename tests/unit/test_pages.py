@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hub.web.pages.i18n import join_sentences
 from hub.web.pages.render import as_heading, below_heading, with_code
 
 
@@ -23,3 +24,9 @@ def test_commands_in_a_text_become_code_and_nothing_else_becomes_html() -> None:
 )
 def test_a_heading_is_one_sentence_without_a_full_stop(text: str, heading: str, rest: str) -> None:
     assert (as_heading(text), below_heading(text)) == (heading, rest)
+
+
+def test_sentences_are_joined_as_their_language_does() -> None:
+    assert join_sentences("还没有海报。", "", "请新建。") == "还没有海报。请新建。"
+    assert join_sentences("There is none.", "", "Make one.") == "There is none. Make one."
+    assert join_sentences("", "") == ""

@@ -22,6 +22,8 @@ CATALOGUES = Catalogues.read(PACKED / "templates" / "languages")
 SPACE_AND_WORDS = re.compile(
     r"(</(?:a|b|span|strong|small)>)?\s+(?:$|[^<\s]|<(?:a|b|code|em|q|small|span|strong|time)\b)",
 )
+# A text, its value's end, and a space (perhaps in or around an `if`) before the next text.
+TEXT_SPACE_TEXT = re.compile(r'_\("([^"]+)"[^"]*\) *\}\}(?:\s|\{% (?:if|endif)[^%]*%\})*\s(?:\{% if[^%]*%\})?\{\{ _\(')
 MINE = [*PAGES.glob("*.html"), *(PAGES / "signer").glob("*.html")]
 
 
@@ -63,6 +65,18 @@ def test_no_space_follows_a_full_width_colon() -> None:
         for text, line, after in texts_and_what_follows(path)
         if (chinese := CATALOGUES.texts["zh"].get(text, "")).rstrip().endswith("：")
         if chinese[-1:].isspace() or SPACE_AND_WORDS.match(after)
+    ]
+    assert spaced == []
+
+
+def test_no_space_stands_between_two_chinese_sentences() -> None:
+    """Sentences that follow each other are joined with `joined`, which knows where a space belongs."""
+    assert TEXT_SPACE_TEXT.search('{{ _("A {n}.", n=1) }} {% if x %}{{ _("B.") }}')
+    spaced = [
+        f"{path.name}: {text}"
+        for path in PAGES.rglob("*.html")
+        for text in TEXT_SPACE_TEXT.findall(path.read_text("utf-8"))
+        if CATALOGUES.texts["zh"].get(text, "").endswith(("。", "！", "？", "；"))
     ]
     assert spaced == []
 

@@ -21,6 +21,9 @@ COOKIE = "qianda-language"
 CHOICE_SECONDS = 365 * 86400
 HTML_LANGUAGES = {"zh": "zh-CN", "en": "en"}
 
+# Marks that are as wide as a letter: no space follows them.
+FULL_WIDTH = ("：", "。", "；", "！", "？", "”", "）")
+
 Translate = Callable[..., str]
 
 
@@ -57,6 +60,11 @@ class Catalogues:
 
 
 CATALOGUES = web.AppKey("catalogues", Catalogues)
+
+
+def join_sentences(*sentences: str) -> str:
+    """Join sentences, without the empty ones, with a space each; no space follows a full-width mark."""
+    return "".join(each if each.endswith(FULL_WIDTH) else f"{each} " for each in sentences if each).rstrip()
 
 
 def chosen_language(request: web.Request) -> str | None:

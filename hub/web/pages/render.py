@@ -14,7 +14,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from hub.web.pages.compression import ENCODING, pack, takes_gzip
-from hub.web.pages.i18n import CATALOGUES, HTML_LANGUAGES, Translate, language_of, remember_choice
+from hub.web.pages.i18n import CATALOGUES, HTML_LANGUAGES, Translate, join_sentences, language_of, remember_choice
 from hub.web.pages.logo import LOGO
 from hub.web.pages.scripts import SCRIPTS
 
@@ -65,8 +65,8 @@ def translator(request: web.Request, language: str | None = None) -> Translate:
 def page(
     request: web.Request, template: str, *, status: int = 200, language: str | None = None, **context: Any
 ) -> web.Response:
-    """Render a page. `template`: path below `templates/pages`. Each template can use `_`, `lang`, `static`, `logo`,
-    `scripts`, `origin`, `school` and `demo`."""
+    """Render a page. `template`: path below `templates/pages`. Each template can use `_`, `joined` (sentences), `lang`,
+    `static`, `logo`, `scripts`, `origin`, `school` and `demo`."""
     lang = language or language_of(request)
     site = request.config_dict[SITE]
     known = {
@@ -79,6 +79,7 @@ def page(
         "origin": site.origin,
         "school": site.named(lang),
         "demo": site.demo,
+        "joined": join_sentences,
         "other_language": _in_other_language(request, lang),
     }
     response = aiohttp_jinja2.render_template(template, request, known | context, status=status)

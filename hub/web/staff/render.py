@@ -14,7 +14,7 @@ from hub.model.contract.person import IdType, format_id_type, format_phone, mask
 from hub.model.school.course import Campus, Course
 from hub.model.staff.roles import Permission
 from hub.web.http.problems import known_problems, status_of
-from hub.web.pages.i18n import language_of
+from hub.web.pages.i18n import join_sentences, language_of
 from hub.web.pages.render import page, translator
 from hub.web.staff import (
     bulk_labels,
@@ -88,8 +88,6 @@ _LABELS = (
 )  # fmt: skip
 # All tables of labels by their names, for the templates: `words.STATES`.
 WORDS = {name: table for module in _LABELS for name, table in vars(module).items() if name.isupper()}
-# Marks that are as wide as a letter: no space follows them.
-FULL_WIDTH = ("：", "。", "；", "！", "？", "”", "）")
 
 Done = TypeVar("Done")
 
@@ -160,9 +158,7 @@ def problem_words(say: labels.Speech, problem: QiandaError, zone: str) -> str:
     if problem.retry_after is not None:
         again = say.now + problem.retry_after + timedelta(seconds=59)
         sentences.append(say.translate("Possible again from {when}.", when=say.when(again, zone)))
-    if say.lang != "zh":
-        return " ".join(sentences)
-    return "".join(each if each.endswith(FULL_WIDTH) else f"{each} " for each in sentences).rstrip()
+    return join_sentences(*sentences)
 
 
 def failure_words(say: labels.Speech, failure: ActFailure | None, zone: str) -> str:
