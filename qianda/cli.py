@@ -86,6 +86,14 @@ _TRUST = typer.Option(
     parser=_named_path,
     metavar="PATH",
 )
+_NOTHING_TRUSTED = {
+    Language.EN: "No authority is trusted: no *.pem in {folder}. Name one with --trust.",
+    Language.ZH: "没有信任任何认证机构：{folder} 中没有 *.pem。请用 --trust 指定。",
+}
+_TRUSTED_BY_DEFAULT = {
+    Language.EN: "Trusted: the certificates in {folder}. Name others with --trust.",
+    Language.ZH: "信任 {folder} 中的证书。如信任其他证书，请用 --trust 指定。",
+}
 
 
 def verify(
@@ -122,11 +130,11 @@ def verify(
     Exit code 0: nothing failed. 1: something failed. 2: the file, or what to trust, could not be read.
     """
     trust_files = trust if trust is not None else trusted_by_default()
-    if not trust_files:
-        typer.echo(f"No authority is trusted: no *.pem in {_trust_folder()}. Name one with --trust.", err=True)
-    elif trust is None:  # a stranger's file may have come in a folder with certificates of its own
-        typer.echo(f"Trusted: the certificates in {_trust_folder().absolute()}. Name others with --trust.", err=True)
     tongue = language or language_of_environment()
+    if not trust_files:
+        typer.echo(_NOTHING_TRUSTED[tongue].format(folder=_trust_folder()), err=True)
+    elif trust is None:  # a stranger's file may have come in a folder with certificates of its own
+        typer.echo(_TRUSTED_BY_DEFAULT[tongue].format(folder=_trust_folder().absolute()), err=True)
     if len(file) > MAX_TOGETHER:
         raise typer.BadParameter("name one file, or a package with its PDF or its addendum")
     asked = VerifyArguments(file[0], trust_files, expect, manifest, as_json, report, require, *file[1:])

@@ -109,6 +109,22 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await shot(page, "locked")
 
 
+async def test_a_code_guessed_five_times_is_replaced_by_a_tap(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await land(page, await link(running, contract))
+    for _ in range(5):
+        await heading(page, "确认身份")
+        async with page.expect_response("**/sign/v1/verify"):
+            await identify(page, "000000")
+    await heading(page, "此验证码已不能再用")
+    running.clock.advance(timedelta(minutes=1))
+    await page.locator("#trouble").get_by_role("button", name="重新获取验证码").click()
+    await expect(page.locator("#trouble")).to_be_hidden()
+    await identify(page, await code_of(running, count=2))
+    await page.wait_for_url("**/sign/contract?id=*")
+
+
 async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page()

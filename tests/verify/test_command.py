@@ -132,6 +132,7 @@ def test_without_any_trust_it_says_so_and_exits_with_1(file: Path, tmp_path: Pat
     done = verify(file, data=tmp_path)
     assert done.returncode == 1
     assert "No authority is trusted" in done.stderr
+    assert "没有信任任何认证机构" in verify(file, "--language", "zh", data=tmp_path).stderr
     assert "Result: something failed." in done.stdout
     assert done.stdout.startswith("Who signed this file, and when, could not be checked")
 

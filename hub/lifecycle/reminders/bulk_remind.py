@@ -85,13 +85,17 @@ class _TaskToRemind:
 
 
 async def preview_reminding(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
-    """Return, for each outcome, how many tasks of these contracts would have it now. Changes nothing."""
+    """Return, for each outcome, how many tasks of these contracts would have it now; NOBODY counts contracts without
+    an open task. Changes nothing."""
     found: Counter[BulkOutcome] = Counter()
     written_to: set[str] = set()
     async with services.database.transaction(scope) as tx:
         for contract_id in dict.fromkeys(contracts):
             contract = await tx.contracts.get(contract_id)
-            for case in await _list_tasks_to_remind(services, tx, contract):
+            cases = await _list_tasks_to_remind(services, tx, contract)
+            if not cases:
+                found[BulkOutcome.NOBODY] += 1
+            for case in cases:
                 verdict = await _judge(services, tx, case)
                 if verdict is BulkOutcome.SENT and case.signer.person in written_to:
                     verdict = BulkOutcome.TOO_SOON  # the person's first message already counts by then

@@ -50,7 +50,7 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
         sent=counts[BulkOutcome.SENT],
         reminded=sum(counts[outcome] for outcome in REMINDED),
         counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]},
-        something=counts.total(),
+        something=counts.total() - counts[BulkOutcome.NOBODY],
     )
 
 

@@ -1,8 +1,12 @@
 // Code, name and the end of the document's number: who the visitor is.
 
-import { Offline, Problem, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, word } from './session.js';
+import {
+  Offline, Problem, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, showTrouble, word,
+} from './session.js';
 
 const NAMES = ['code', 'name', 'id_tail'];
+const MAX_WRONG_ANSWERS = 5; // the hub takes no more with one code (GUESSES_OF_A_CODE)
+let wrongAnswers = 0; // with the newest code
 
 /** @param {string} name @param {string} value */
 const fits = (name, value) => (name === 'code' ? /^\d{6}$/.test(value) : name === 'name' ? value : value.length === 4);
@@ -22,16 +26,25 @@ function markAll(form) {
   form.addEventListener('input', () => { for (const field of fields) field.removeAttribute('aria-invalid'); }, { once: true });
 }
 
-/** Another code, or one that is read aloud, where the page offers that. @param {SendCode} send */
+/** Another code, or one that is read aloud, where the page offers that. What sends another one. @param {SendCode} send */
 export function bindCodes(send) {
   const said = need('[data-code-sent]');
   const usual = said.textContent;
-  onAct('again', async () => { if (await send()) said.textContent = usual; });
-  onAct('call', async () => { if (await send({ channel: 'voice' })) said.textContent = word('called'); });
+  /** @param {{channel?: string}} wish @param {string | null} words */
+  const another = async (wish, words) => {
+    if (!await send(wish)) return;
+    said.textContent = words;
+    wrongAnswers = 0;
+  };
+  const again = () => another({}, usual);
+  onAct('again', again);
+  onAct('call', () => another({ channel: 'voice' }, word('called')));
+  return again;
 }
 
-/** `over`: the session has ended, the visitor has to come in again. @param {Work} over */
-export function bindIdentity(over) {
+/** `over`: the session has ended, the visitor has to come in again. `again`: send another code.
+    @param {Work} over @param {Work} again */
+export function bindIdentity(over, again) {
   const form = needKind(HTMLFormElement, '[data-form="verify"]');
   let lost = false; // the answer to an earlier try did not come, though the hub may have taken the code
   onSubmit(form, async (data) => {
@@ -48,7 +61,11 @@ export function bindIdentity(over) {
     } catch (error) {
       if (error instanceof Offline) lost = true;
       if (codeOf(error) === 'session-not-valid') over();
-      if (codeOf(error) === 'wrong-answer') markAll(form);
+      if (codeOf(error) === 'wrong-answer') {
+        markAll(form);
+        wrongAnswers += 1;
+        return showTrouble(wrongAnswers < MAX_WRONG_ANSWERS ? 'wrong-answer' : 'code-used-up', { acts: { again } });
+      }
       const field = error instanceof Problem && error.code === 'bad-input' && NAMES.includes(error.field)
         ? form.elements.namedItem(error.field) : null;
       if (field instanceof HTMLInputElement) return refuse(field, word(field.name));

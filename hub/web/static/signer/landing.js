@@ -48,10 +48,10 @@ async function sendCode(wish = {}) {
 const begin = needKind(HTMLButtonElement, '[data-act="begin"]');
 onTap(begin, () => sendCode());
 begin.disabled = false; // until now a tap would have been lost
-bindCodes(sendCode);
+const again = bindCodes(sendCode);
 onAct('question', () => { hideTrouble(); show('question'); });
 onAct('back', () => { hideTrouble(); show('start'); });
-bindIdentity(() => { opened = false; show('start'); });
+bindIdentity(() => { opened = false; show('start'); }, again);
 offerApp();
 bindAnswers(open);
 if (!need('[data-panel="start"]').hidden) warnWhereNoKeyWorks(begin);

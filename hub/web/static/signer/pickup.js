@@ -94,10 +94,10 @@ onSubmit(entry, begin);
 field('code').addEventListener('input', ask);
 ask(); // what the browser has kept, or the address said
 if (!opened) warnWhereNoKeyWorks(button);
-bindCodes(sendCode);
+const again = bindCodes(sendCode);
 onAct('question', () => { hideTrouble(); show('question'); });
 onAct('back', (tapped) => { hideTrouble(); show(tapped.closest('[data-panel="question"]') && opened ? 'code' : 'start'); });
-bindIdentity(over);
+bindIdentity(over, again);
 if (location.origin !== document.body.dataset.origin) {
   // A key is proved to one address only: come in by that.
   location.replace(document.body.dataset.origin + location.pathname + location.search);
