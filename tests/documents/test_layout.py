@@ -67,6 +67,13 @@ def all_text(laid_out: LaidOut) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
+def test_the_last_words_stand_on_the_page_of_the_signatures(printer: ContractPrinter, case: str) -> None:
+    language, data = CASES[case]
+    laid_out = printer.lay_out("course", language, data)
+    assert ("11.3" if language == "zh" else "11.3 This agreement") in page_text(laid_out.pdf, laid_out.pages - 1)
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_each_signer_has_a_box_on_the_last_page_below_their_name(printer: ContractPrinter, case: str) -> None:
     language, data = CASES[case]
     laid_out = printer.lay_out("course", language, data)
