@@ -27,11 +27,20 @@ async def test_each_page_names_the_child_where_a_parent_has_two(running: Running
     parent = await person(running, first)
     await parent.enter()
     for number, contract, child in ((1, first, "陈小满"), (2, second, "陈小雨")):
-        which = f"Contract {number} of 2 ·\n  {child} · Mathematics A"
+        which = f"Contract {number} of 2 · {child} · Mathematics A"
         for path in ("signature", "decline", "question"):
             assert which in await page(running, f"/sign/{path}?id={contract.id}", parent), path
     await void(running.hub.services, EVERYTHING, second.id, "He is ill.", "staff:test")
-    assert "Contract 2 of 2 ·\n  陈小雨 · " in await page(running, f"/sign/done?id={second.id}", parent)
+    assert "Contract 2 of 2 · 陈小雨 · " in await page(running, f"/sign/done?id={second.id}", parent)
+
+
+async def test_the_page_of_an_only_contract_names_the_child(running: Running) -> None:
+    contract = await issued(running, Family())
+    parent = await person(running, contract)
+    await parent.enter()
+    assert '<p class="soft">陈小满 · Mathematics A</p>' in await page(
+        running, f"/sign/signature?id={contract.id}", parent
+    )
 
 
 async def test_a_link_of_a_signed_contract_says_that_the_other_childs_waits(running: Running) -> None:
