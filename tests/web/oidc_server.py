@@ -23,7 +23,8 @@ CLIENT, SECRET = "qianda", "a secret: with / and %"
 
 @dataclass
 class OidcServer:
-    """`forge`: makes another token of the right claims. `away`: it answers 503 everywhere."""
+    """`forge`: makes another token of the right claims. `away`: it answers 503 everywhere. `described`: what it says of
+    itself besides, or instead."""
 
     callback: str = ""
     issuer: str = ""
@@ -35,6 +36,7 @@ class OidcServer:
     key_id: str = "first"
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    described: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._be_away])
@@ -44,6 +46,7 @@ class OidcServer:
                 web.get("/authorize", self._authorize),
                 web.post("/token", self._token),
                 web.get("/keys", self._keys),
+                web.get("/moved", self._move),
             ]
         )
         return app
@@ -73,6 +76,7 @@ class OidcServer:
                 "id_token_signing_alg_values_supported": ["RS256"],
                 "token_endpoint_auth_methods_supported": ["client_secret_basic"],
             }
+            | self.described
         )
 
     async def _authorize(self, request: web.Request) -> web.StreamResponse:
@@ -97,6 +101,9 @@ class OidcServer:
         claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
         token = (self.forge or self.sign)(claims | self.person)
         return web.json_response({"access_token": "of no use", "token_type": "Bearer", "id_token": token})
+
+    async def _move(self, _: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("/keys")
 
     async def _keys(self, _: web.Request) -> web.Response:
         key = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)

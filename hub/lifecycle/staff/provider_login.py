@@ -34,7 +34,9 @@ async def find_staff_of_login(services: Services, proven: ProvenLogin, *, by_mai
 async def _link_by_mail(tx: Transaction, proven: ProvenLogin) -> StaffLogin | None:
     # ASCII only: `lower` turns U+212A, for example, into a k, which would match the login of another mailbox.
     staff = await tx.accounts.lock(proven.mail.lower()) if proven.mail.isascii() else None
-    if staff is None or not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
+    if staff is None or await tx.accounts.find_by_login(staff.login) is None:
+        return None  # whoever has this mail now is not linked to the account of a person who has left
+    if not await tx.accounts.link_login(staff.id, proven.issuer, proven.subject):
         return None
     await record_staff_act(tx, "staff-login-linked", staff, staff.actor)
     return await tx.accounts.get_login_of_subject(proven.issuer, proven.subject)
