@@ -72,7 +72,7 @@ OLD_ROWS: Mapping[str, OldRows] = {
         " WHERE lifted_at IS NULL AND (until IS NULL OR until > :before))",
     ),
     "answers": OldRows("idempotency", "created_at < :before"),
-    "codes": OldRows("one_time_code", "created_at < :before AND expires_at < :before"),
+    "codes": OldRows("one_time_code", "created_at < :before"),
     "wrong-answers": OldRows("wrong_answer", "at < :before"),
     "guests": OldRows("visitor", "expires_at < :before"),
     "login-failures": OldRows("login_failure", "at < :before"),

@@ -188,11 +188,16 @@ async def test_answers_are_changed_until_somebody_has_signed_and_what_they_repla
         with pytest.raises(BadInput, match="this is needed") as refused:
             await give_answers(services, guardian.secret, contract.id, {"health": "无"})
         assert refused.value.field == "emergency_contact"
+        day = timedelta(days=1)
+        assert (await purge(services))["attachments"] == 0  # a backup may have begun
         await place_hold(services, EVERYTHING, contract.id, ("case 7", None), "test")
-        clock.advance(timedelta(days=2))
+        clock.advance(2 * day)
         assert (await purge(services))["attachments"] == 0
         await lift_hold(services, EVERYTHING, contract.id, "settled", "test")
-        assert (await purge(services))["attachments"] == 1
+        await place_hold(services, EVERYTHING, contract.id, ("case 8", clock() + day), "test")
+        for since_then, deleted in ((0 * day, 0), (1.5 * day, 0), (day, 1)):
+            clock.advance(since_then)
+            assert (await purge(services))["attachments"] == deleted
         async with running.hub.database.transaction(EVERYTHING) as tx:
             assert await tx.stored_files.list_named([first.file, second.file]) == {second.file}
             versions = {each["sha256"]: each["file"] for each in await tx.contracts.list_versions(contract.id)}

@@ -31,6 +31,8 @@ ROWS = {
     "codes": "INSERT INTO one_time_code (id, person, session, created_at, expires_at) VALUES (:id, 'x', :id, :at, :at)",
     "wrong-answers": "INSERT INTO wrong_answer (person, at) VALUES ('x', :at)",
     "login-failures": "INSERT INTO login_failure (login, at) VALUES ('x', :at)",
+    "staff-sessions": "INSERT INTO staff_session (secret_hash, staff, created_at, expires_at)"
+    " SELECT CAST(CAST(:id AS text) AS bytea), id, :at, :at FROM staff LIMIT 1",
     "guests": "INSERT INTO visitor (id, secret_hash, door, person, phone_sealed, phone_hash, language,"
     " key_challenge,"
     " created_at, expires_at) VALUES (:id, CAST(CAST(:id AS text) AS bytea), 'poster', 'x', '', '', 'zh', '', :at,"

@@ -169,8 +169,12 @@ async def test_another_campus_sees_and_does_nothing(running: Running, console: C
     address = await put_up(running, console, title="Hefei only")
     beijing = await console_of(running, "beijing-desk")
     assert "Hefei only" not in (await beijing.get("/staff/posters")).words
+    headquarters = await console_of(running)
+    for campus, listed in (("hefei", True), ("beijing", False)):
+        assert ("Hefei only" in (await headquarters.get(f"/staff/posters?campus={campus}")).words) is listed
     for path in (address, f"{address}/people", f"{address}/a4.pdf", f"{address}/revoke"):
         assert (await beijing.get(path)).status == 404
     assert (await beijing.post(f"{address}/revoke")).status == 404
-    assert (await beijing.post("/staff/posters/new", form_of(running))).status == 422
+    refused = await beijing.post("/staff/posters/new", form_of(running))
+    assert refused.status == 422 and "there is no campus hefei" in refused.words
     assert (await console.get(f"{address}/revoke")).status == 200
