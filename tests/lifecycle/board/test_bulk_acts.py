@@ -164,6 +164,24 @@ async def test_an_act_whose_job_is_lost_gets_another_one(running: Running) -> No
     await run_bulk_act(running.hub.services, act)
 
 
+async def test_only_an_act_that_no_job_works_on_is_taken_for_stalled(running: Running) -> None:
+    async def is_stalled() -> bool:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            return act in await tx.bulk_acts.list_stalled(tx.now - MANY_AGAIN)
+
+    act = await begun(running, BulkKind.VOID, [await running.issue_minor() for _ in range(2)])
+    assert not await is_stalled()  # its first job may not have begun yet
+    running.clock.advance(2 * MANY_AGAIN)
+    assert await is_stalled()
+    assert await run_bulk_act(running.hub.services, act, most=1)
+    assert not await is_stalled()  # another job follows
+    running.clock.advance(2 * MANY_AGAIN)
+    assert await is_stalled()
+    await run_bulk_act(running.hub.services, act)
+    running.clock.advance(2 * MANY_AGAIN)
+    assert not await is_stalled()  # nothing is left
+
+
 async def test_an_act_out_of_scope_or_without_contracts_deadline_or_reason_is_not_begun(running: Running) -> None:
     contract = await running.issue_minor()
     with pytest.raises(ContractNotFound):

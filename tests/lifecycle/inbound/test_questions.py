@@ -18,6 +18,7 @@ from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import MORNING, StandingClock, follow, quiet_hub, sent, waiting
+from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import person, record_of, staff_tasks, tasks_of
 from tests.running import GUARDIAN_PHONE, Running, until
 
@@ -37,6 +38,16 @@ async def test_silence_and_its_end_reach_every_task_at_the_number_however_many_t
             (task,) = await tx.staff_tasks.list_open_tasks(contract.id)
         assert await finish_staff_task(running.hub.services, EVERYTHING, task.id, "staff:test")
         assert not (await tasks_of(running, contract))[0].paused
+
+
+async def test_another_signer_of_the_contract_is_reminded_all_the_same() -> None:
+    async with quiet_hub(StandingClock()) as running:
+        contract = await running.issue_minor(signers=two_guardians(1, 1))
+        stranger = await person(running, contract)
+        await stranger.land()
+        await ask(running.hub.services, stranger.secret, "not-me", "")
+        paused = {each.signer for each in await tasks_of(running, contract) if each.paused}
+        assert paused == {stranger.signer.id}
 
 
 async def _ended_copy(running: Running, contract: Contract) -> None:

@@ -13,12 +13,16 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from hub.lifecycle.contract.end import void
 from hub.lifecycle.reminders.reschedule import last_step, replan_later, replan_scope
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask
 from hub.model.messaging.delivery import Delivery, DeliveryItem, DeliveryState
 from hub.model.messaging.message import Purpose
+from hub.model.reminders.schedule import NextStep, StepKind
 from hub.model.staff.scope import EVERYTHING
+from hub.store.reminders.ledger import LedgerNote
+from hub.store.reminders.plans import PlannedTask
 from hub.store.transaction import Transaction
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
@@ -101,6 +105,28 @@ async def test_one_that_goes_wrong_does_not_keep_the_others_from_being_planned(r
     assert await replan_scope(running.hub.services, "hefei") is None
     assert all([PLANNED_ANEW in await ledger(running, each) for each in others])
     assert PLANNED_ANEW not in await ledger(running, wrong)
+
+
+async def test_a_step_is_written_only_by_who_holds_its_task_and_while_it_is_open(running: Running) -> None:
+    (contract,) = await asleep(running, 0, 1)
+    (task,) = await tasks_of(running, contract)
+    step = NextStep(StepKind.REMINDER, 7, NOON + timedelta(days=9))
+    notes, minute = [LedgerNote("planned", step=step, reason="test")], timedelta(minutes=1)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (lost,) = await tx.tasks.lease([task.id], NOON + minute)
+        (held,) = await tx.tasks.lease([task.id], NOON + 2 * minute)  # by somebody else, after the first lease ended
+    claims = [PlannedTask(task.id, step, notes, is_claimed=True, held=each.leased_until) for each in (lost, held)]
+    before = await ledger(running, contract)
+    for claim, written in zip(claims, (0, 1), strict=True):
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.plans.put([claim], NOON) == written
+        assert (await tasks_of(running, contract))[0].step == (step if written else task.step)
+        assert await ledger(running, contract) == before + [("planned", "test")] * written
+    await void(running.hub.services, EVERYTHING, contract.id, "wrong", "staff:test")
+    ended = await ledger(running, contract)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert await tx.plans.put([PlannedTask(task.id, step, notes)], NOON) == 0
+    assert await ledger(running, contract) == ended and (await tasks_of(running, contract))[0].step is None
 
 
 async def test_planning_that_the_database_broke_off_goes_on_later(running: Running) -> None:

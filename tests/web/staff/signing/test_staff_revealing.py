@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
-from hub.lifecycle.staff.reveal_contact import MAX_REVEALS_A_DAY
+from hub.lifecycle.staff.reveal_contact import MAX_REASON_LENGTH, MAX_REVEALS_A_DAY
 from hub.model.contract.contract import Contract
 from hub.model.evidence.record import RecordEntry
 from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
-from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian
+from tests.lifecycle.clockwork import waiting
+from tests.running import GUARDIAN_PHONE, Running, minor_with_guardian, until
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -84,7 +86,7 @@ async def test_a_second_click_is_the_same_look(running: Running, console: Consol
     path = await path_of(running, contract)
     pages = await asyncio.gather(*(console.post(path, REASON) for _ in range(2)))
     assert all(WHOLE in page.words for page in pages) and len(await looks(running, contract)) == 1
-    await console.post(path, REASON | {"reason": "Another matter."})
+    await console.post(path, REASON | {"reason": "x" * MAX_REASON_LENGTH})
     assert len(await looks(running, contract)) == 2
     await console.post(path, {"choice": "check"})
     await (await console_of(running)).post(path, {"choice": "check"})  # somebody else's look is theirs
@@ -92,6 +94,17 @@ async def test_a_second_click_is_the_same_look(running: Running, console: Consol
     running.clock.advance(timedelta(minutes=1))
     await console.post(path, {"choice": "check"})
     assert len(await looks(running, contract)) == 5
+
+
+async def test_the_second_of_two_clicks_waits_for_the_first(running: Running, console: ConsoleBrowser) -> None:
+    contract = await running.issue_minor()
+    path = await path_of(running, contract)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.contracts.lock_contract(contract.id)
+        clicks = [asyncio.create_task(console.post(path, REASON)) for _ in range(2)]
+        await until(partial(waiting, running, 2))
+    assert [WHOLE in (await click).words for click in clicks] == [True, True]
+    assert len(await looks(running, contract)) == 1
 
 
 @pytest.mark.parametrize(
@@ -102,7 +115,7 @@ async def test_a_second_click_is_the_same_look(running: Running, console: Consol
         {"choice": "", "reason": "I want to."},
         {"choice": "phone-change"},
         {"choice": "other", "reason": " "},
-        {"choice": "call", "reason": "x" * 501},
+        {"choice": "call", "reason": "x" * (MAX_REASON_LENGTH + 1)},
     ],
 )
 async def test_without_a_reason_nothing_is_shown(

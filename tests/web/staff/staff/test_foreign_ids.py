@@ -204,6 +204,26 @@ async def test_no_query_shows_what_is_of_another_campus(story: Story, path: str)
                 assert "陈外小" not in shown and "陈小满" not in shown, (role, more)
 
 
+@pytest.mark.parametrize(
+    ("path", "mark"),
+    [
+        ("/staff", "number"),
+        ("/staff/tasks", "number"),
+        ("/staff/phone-changes", "number"),
+        ("/staff/holds", "number"),
+        ("/staff/keys", "name"),
+        ("/staff/accounts", "login"),
+        ("/staff/enrolments", "陈外小"),
+    ],
+)
+async def test_a_list_shows_only_the_campus_that_is_chosen(story: Story, path: str, mark: str) -> None:
+    """Headquarters sees both."""
+    headquarters, shown = await console_of(story.running), story.form.get(mark, mark)
+    for campus, is_there in (("hefei", True), ("beijing", False)):
+        page = await headquarters.get(f"{path}?campus={campus}&whose=all")
+        assert page.status == 200 and (shown in page.words) is is_there, (campus, page.words)
+
+
 async def test_the_same_forms_act_at_the_own_campus(story: Story) -> None:
     """The control: forms with all fields are not refused for having too many."""
     acted = set()

@@ -14,7 +14,9 @@ from hub.settings import PACKED
 from hub.web.app import MAX_FORM_FIELDS
 from hub.web.staff import ACTS
 from hub.web.staff.staff.access import MAX_FORM_BYTES
+from hub.web.staff.staff.log_in import CODE_PAGE, MAX_FORM_BYTES as LOGIN_FORM_BYTES
 from tests.lent_hubs import lent_hub
+from tests.web.staff.staff.test_own_account import PASSWORD, added, with_factor
 from tests.web.staff_visit import ConsoleBrowser, add_staff, console_of
 
 pytestmark = [
@@ -47,6 +49,24 @@ async def test_a_form_without_a_file_is_short(console: ConsoleBrowser) -> None:
     assert long.status == 413
     short = await console.send("/staff/tasks/done", in_parts("other", b"x" * (MAX_FORM_BYTES - AROUND)))
     assert short.status != 413, short.words
+
+
+@pytest.mark.parametrize("path", ["/staff/login", CODE_PAGE])
+async def test_who_is_not_inside_yet_sends_little(console: ConsoleBrowser, path: str) -> None:
+    stranger = ConsoleBrowser(console.running)
+    if path == CODE_PAGE:
+        stranger = await waiting_for_code(console)
+    assert (await stranger.post(path, {"code": "x" * LOGIN_FORM_BYTES})).status == 413
+    assert (await stranger.post(path, {"code": "x" * (LOGIN_FORM_BYTES - AROUND)})).status == 403
+
+
+async def waiting_for_code(console: ConsoleBrowser) -> ConsoleBrowser:
+    """Return the browser of somebody who has entered their password, and not yet the code."""
+    login = await added(console.running)
+    await with_factor(console.running, login)
+    stranger = ConsoleBrowser(console.running)
+    await stranger.log_in(login, PASSWORD)
+    return stranger
 
 
 async def test_a_form_has_a_bounded_number_of_fields(console: ConsoleBrowser) -> None:

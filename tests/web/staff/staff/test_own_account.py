@@ -242,6 +242,38 @@ async def test_a_recovery_code_counts_once_and_the_record_says_so(running: Runni
     assert "8 recovery codes are left" in (await console.get("/staff/account")).words
 
 
+async def test_a_code_is_waited_for_only_minutes_and_the_session_counts_as_none_meanwhile(running: Running) -> None:
+    login = await added(running)
+    inside_, _, codes = await with_factor(running, login)
+    late = ConsoleBrowser(running)
+    await late.log_in(login, PASSWORD)
+    assert "/staff/account/sessions/" not in (await inside_.get("/staff/account")).text.replace("/end-others", "")
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        (account,) = await tx.accounts.list_accounts(tx.now, login)
+    assert account.sessions == 1
+    assert (await inside_.get("/staff/login/code")).location == "/staff/login"  # there is nothing to be entered
+    running.clock.advance(timedelta(minutes=5, seconds=1))
+    assert (await late.get("/staff/login/code")).location == "/staff/login"
+    assert (await late.post("/staff/login/code", {"code": codes[0]})).status == 401
+
+
+async def test_a_recovery_code_is_of_one_account(running: Running) -> None:
+    login, other = await added(running), await added(running)
+    _, _, codes = await with_factor(running, login)
+    await with_factor(running, other)
+    for name, status in ((other, 403), (login, 303)):
+        console = ConsoleBrowser(running)
+        await console.log_in(name, PASSWORD)
+        assert (await console.post("/staff/login/code", {"code": codes[0]})).status == status
+
+
+async def test_the_code_that_confirms_a_factor_cannot_be_guessed_either(running: Running) -> None:
+    console = await inside(running, await added(running))
+    await console.post(f"{FACTOR}/begin", {"password": PASSWORD})
+    pages = [await console.post(f"{FACTOR}/confirm", {"code": "12345"}) for _ in range(11)]
+    assert [page.status for page in pages] == [403] * 10 + [429]
+
+
 async def test_wrong_codes_lock_as_wrong_passwords_do(running: Running) -> None:
     login = await added(running)
     _, secret, _ = await with_factor(running, login)
@@ -268,6 +300,24 @@ async def test_somebody_at_an_open_session_sets_up_no_factor_of_theirs(running: 
     assert again.status == 409 and "has a second factor already" in again.words
     assert (await owner.get(FACTOR)).location == "/staff/account"  # the secret is not shown again
     assert (await beginner.get("/staff")).status == 303  # it ended when the factor was set up
+
+
+async def test_sessions_elsewhere_end_when_a_factor_is_confirmed_and_when_it_is_removed(running: Running) -> None:
+    """Whoever came in by the password alone before the first code, or by a factor that counts no more, comes again."""
+    login = await added(running)
+    console = await inside(running, login)
+    await console.post(f"{FACTOR}/begin", {"password": PASSWORD})
+    by_password = await inside(running, login)
+    shown = re.search(r"<code>([A-Z2-7 ]{32,})</code>", (await console.get(FACTOR)).text)
+    assert shown
+    confirmed = await console.post(f"{FACTOR}/confirm", {"code": code_of(running, shown[1].replace(" ", ""))})
+    codes = re.findall(r"<code>([a-z2-9-]{14})</code>", confirmed.text)
+    assert (await by_password.get("/staff")).status == 303 and (await console.get("/staff")).status == 200
+    by_factor = ConsoleBrowser(running)
+    await by_factor.log_in(login, PASSWORD)
+    assert (await by_factor.post("/staff/login/code", {"code": codes[0]})).location == "/staff"
+    assert (await console.post(f"{FACTOR}/remove", {"code": codes[1]})).status == 303
+    assert (await by_factor.get("/staff")).status == 303 and (await console.get("/staff")).status == 200
 
 
 async def test_codes_are_renewed_and_the_factor_removed_by_a_code_alone(running: Running) -> None:
