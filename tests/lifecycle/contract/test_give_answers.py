@@ -19,7 +19,7 @@ from PIL import Image
 
 from hub.documents.contract.contract_templates import ContractTemplates
 from hub.documents.signing.attachment_upload import AttachmentReader
-from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, BudgetSpent, NotFound
+from hub.errors import AlreadySigned, AnswersFixed, AnswersMissing, BadInput, BudgetSpent, ManyAttachments, NotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.give_answers import attach, give_answers, labelled_fields
 from hub.lifecycle.evidence.hold import lift_hold, place_hold
@@ -315,3 +315,16 @@ async def test_so_many_unreadable_files_are_read_for_a_signer_in_an_hour() -> No
         running.clock.advance(timedelta(hours=1))
         await guardian.enter()
         await attach(services, guardian.secret, contract.id, "certificate", photo())
+
+
+async def test_a_contract_has_a_bounded_number_of_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of those that others have replaced: each is stored until a backup has passed."""
+    monkeypatch.setattr("hub.lifecycle.contract.give_answers.MAX_UPLOADS", 2)
+    async with quiet_hub() as running:
+        contract = await running.issue_minor(template="safety-notice", companions=(), send="none")
+        guardian, services = await person(running, contract), running.hub.services
+        await guardian.enter()
+        for _ in range(2):
+            await attach(services, guardian.secret, contract.id, "certificate", photo())
+        with pytest.raises(ManyAttachments):
+            await attach(services, guardian.secret, contract.id, "certificate", photo())

@@ -17,6 +17,7 @@ import xlsxwriter
 from hub.documents.school.allowed_list import read_entries
 from hub.documents.school.spreadsheet import MAX_OPEN_SHEETS, open_reader
 from hub.errors import UnreadableFile
+from hub.lifecycle.school.posters import MAX_ALLOWED, MAX_ENROLMENTS, MAX_LIFE, MAX_TITLE_LENGTH
 from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
 from tests.poster_visits import Family, admitted, make_poster
@@ -71,13 +72,17 @@ async def test_a_poster_is_made_shown_and_printed(running: Running, console: Con
     ("changes", "said"),
     [
         ({"title": " "}, "a title of up to 40 characters"),
+        ({"title": "x" * (MAX_TITLE_LENGTH + 1)}, "a title of up to 40 characters"),
         ({"title": "\U0001f600"}, "cannot show"),
         ({"course": ""}, "choose courses of one campus"),
         ({"course": "hefei/none"}, "there is no course"),
         ({"expires_at": "2020-01-01"}, "a day from today on"),
+        ({"expires_at": "2999-01-01"}, "at most 400 days ahead"),
         ({"expires_at": "soon"}, "a date like"),
         ({"maximum": "0"}, "a number from 1"),
+        ({"maximum": f"{MAX_ENROLMENTS + 1}"}, "a number from 1"),
         ({"maximum": "many"}, "a whole number"),
+        ({"allowed": "13800138000\n" * (MAX_ALLOWED + 1)}, f"at most {MAX_ALLOWED} lines"),
         ({"allowed": "13800138000\n\nnobody"}, "list: 3"),
     ],
 )
@@ -87,6 +92,13 @@ async def test_what_is_wrong_is_said_and_what_was_entered_stays(
     page = await console.post("/staff/posters/new", form_of(running, **changes))
     assert page.status == 422 and said in page.words
     assert changes.get("title", "Winter").strip() in page.text
+
+
+async def test_a_poster_may_have_as_much_as_is_allowed(running: Running, console: ConsoleBrowser) -> None:
+    last = (running.clock() + MAX_LIFE - timedelta(days=1)).date().isoformat()
+    most = {"title": "x" * MAX_TITLE_LENGTH, "maximum": str(MAX_ENROLMENTS), "expires_at": last}
+    address = await put_up(running, console, **most, allowed="13800138000\n" * MAX_ALLOWED)
+    assert "for a list of 1" in (await console.get(address)).words
 
 
 async def test_a_list_may_be_a_file(running: Running, console: ConsoleBrowser) -> None:
