@@ -258,12 +258,13 @@ async def fresh_login(place: Place, **options: Any) -> AsyncIterator[Callable[[]
     [
         ("issuer", "https://login.example"),
         ("token_endpoint", "http://login.example/token"),
+        ("token_endpoint", "{issuer}/token#x"),
         ("jwks_uri", ""),
         ("jwks_uri", "{issuer}/moved"),
     ],
 )
 async def test_a_service_that_describes_another_one_is_away(place: Place, name: str, value: str) -> None:
-    """Another issuer, an address without TLS, none at all, and one that leads on to somewhere else."""
+    """Another issuer, an address without TLS, with a fragment, none at all, and one that leads on to elsewhere."""
     await place.linked()
     async with fresh_login(place) as log_in:
         place.server.described = {name: value.format(issuer=place.server.issuer)}
