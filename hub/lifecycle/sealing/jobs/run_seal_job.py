@@ -21,7 +21,7 @@ from hub.lifecycle.services import Services
 from hub.model.sealing.seal_job import FILES_AT_FIRST, ItemOutcome, SealJobState, plan_lease
 from hub.model.sealing.seal_use import EndedUse
 from hub.model.staff.scope import EVERYTHING
-from hub.store.files.free_space import full_disk_told
+from hub.store.files.free_space import explain_full_disk
 
 # Leases that a worker holds at a time: while the files of one are fetched, synced and stored, the other's are sealed.
 LEASES_AT_ONCE = 2
@@ -70,7 +70,7 @@ async def _run_leases(services: Services, job_id: UUID, goes_on: Callable[[], bo
         began = time.monotonic()
         try:
             async with _lease_renewed(services, chunk):
-                with full_disk_told():
+                with explain_full_disk():
                     await seal_chunk(services, chunk)
         except Unavailable:
             await _give_back(services, chunk)
