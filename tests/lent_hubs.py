@@ -33,6 +33,16 @@ _COLUMNS = (
     "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute"
     " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
 )
+# What no test may leave changed, since only rows are put back: tables, rights, triggers, constraints and policies.
+_SCHEMA = """
+SELECT md5(string_agg(line, E'\n' ORDER BY line)) FROM (
+  SELECT concat_ws(' ', oid, relname, relacl, relrowsecurity, relhasrules) AS line FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace
+  UNION ALL SELECT concat_ws(' ', tgrelid, tgname, tgenabled) FROM pg_trigger
+  UNION ALL SELECT concat_ws(' ', conrelid, conname) FROM pg_constraint
+  UNION ALL SELECT concat_ws(' ', polrelid, polname, polqual, polwithcheck) FROM pg_policy
+) AS lines
+"""
 
 
 @dataclass
@@ -52,6 +62,7 @@ class LentHub:
     def __init__(self, built: BuiltHub, clock: LentClock, admin: asyncpg.Connection, copy: Path, restore: str) -> None:
         self.key, self.lent, self.closing = "", False, AsyncExitStack()
         self._built, self._clock, self._admin, self._copy, self._restore = built, clock, admin, copy, restore
+        self._schema = ""
         self._providers, self._used = built.hub.services.messaging.router.providers, False
 
     @contextlib.asynccontextmanager
@@ -67,6 +78,9 @@ class LentHub:
             async with self._built.run(clock, with_web=with_web, with_worker=with_worker) as running:
                 yield running
         finally:
+            if await self._admin.fetchval(_SCHEMA) != self._schema:
+                await self.closing.aclose()  # it stays lent, as above
+                raise AssertionError("this test has changed the schema of a lent hub: take `running_hub`")
             self.lent = False
 
     async def _be_as_new(self) -> None:
@@ -76,6 +90,8 @@ class LentHub:
             shutil.rmtree(hub.settings.data)
             shutil.copytree(self._copy, hub.settings.data)
             hub.services.messaging.router.providers = self._providers
+        else:
+            self._schema = str(await self._admin.fetchval(_SCHEMA))
         self._used = True
         # The hub does not look for texts again for seconds, and would send those of the test before.
         async with hub.database.transaction(EVERYTHING) as tx:

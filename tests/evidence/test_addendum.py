@@ -32,6 +32,8 @@ from tests.evidence.test_trees import faults
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def addendum_of(running: Running, contract: Contract) -> tuple[EvidenceAddendum, bytes]:
     async with running.hub.database.transaction(EVERYTHING) as tx:

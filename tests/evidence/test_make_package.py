@@ -26,6 +26,8 @@ from tests.lifecycle.signer import completed, record_of, signed
 from tests.lifecycle.trouble import FailsAfter, Timestamps
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, running_hub, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_the_package_of_a_completed_contract_holds_everything() -> None:
     async with quiet_hub() as running:

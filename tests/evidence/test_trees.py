@@ -26,7 +26,9 @@ from tests.database import tamper
 from tests.evidence.ended_contracts import ended, package_of, trusted_pem
 from tests.evidence.stranger import follow
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
-from tests.running import Running
+from tests.running import Running, running_hub
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def faults(running: Running) -> list[str]:
@@ -157,7 +159,7 @@ TREE_HARMS = (
 
 async def test_a_tree_that_was_changed_is_named() -> None:
     clock = StandingClock()
-    async with quiet_hub(clock) as running:
+    async with running_hub(clock=clock, with_web=False, with_worker=False) as running:
         for _ in range(2):
             await running.issue_minor()
             assert await build_tree(running.hub.services)

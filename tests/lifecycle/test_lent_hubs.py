@@ -18,6 +18,7 @@ from hub.model.school.text_version import TextKind, TextState
 from hub.model.staff.scope import EVERYTHING, Actor
 from hub.store.transaction import Database
 from tests.connected_providers import carried_by
+from tests.database import tamper
 from tests.everything_stored import fingerprint
 from tests.lent_hubs import MAX_IDLE, Lender, lent_hub
 from tests.lifecycle.clockwork import quiet_hub
@@ -125,6 +126,32 @@ async def test_a_hub_that_cannot_be_put_back_is_not_lent_again() -> None:
     await is_gone(broken)
     async with quiet_hub() as running:
         assert running.hub.database is not broken
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "GRANT DELETE ON record_entry TO app",
+        "ALTER TABLE record_entry DISABLE TRIGGER keep_evidence",
+        "ALTER TABLE record_entry DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY campus_scope ON record_entry",
+        "CREATE TABLE copied AS SELECT * FROM campus",
+        "ALTER TABLE contract ADD CONSTRAINT further CHECK (true)",
+    ],
+)
+async def test_a_hub_with_another_schema_is_not_lent_again(change: str) -> None:
+    lent = []
+
+    async def change_schema() -> None:
+        async with quiet_hub() as running:
+            lent.append(running.hub.database)
+            await tamper(running.hub.database.dsn, change)
+
+    with pytest.raises(AssertionError, match="has changed the schema"):
+        await change_schema()
+    await is_gone(lent[0])
+    async with quiet_hub() as running:
+        assert running.hub.database is not lent[0]
 
 
 async def test_a_hub_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path) -> None:

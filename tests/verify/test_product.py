@@ -6,6 +6,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing import sign
 from qianda.update import check_update
@@ -15,6 +17,8 @@ from tests.lifecycle.clockwork import quiet_hub, round_of_work
 from tests.lifecycle.people import father, head
 from tests.lifecycle.signer import completed, person
 from tests.running import Running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FIELDS = ("guardian-1", "representative-1", "seal")
 

@@ -17,6 +17,8 @@ from hub.wiring.certificate_ends import list_certificate_ends
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.sealing.s3_double import ACCESS, BUCKET, REGION, object_store
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def find(hub: Hub, part: str) -> DoctorFinding:
     return next(each for each in await examine(hub) if each.part == part)

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 
 import pytest
+import pytest_asyncio
 from PIL import Image
 from sqlalchemy import text
 
@@ -30,6 +31,8 @@ from tests.connected_providers import carried_by
 from tests.lifecycle.clockwork import SHANGHAI, StandingClock, quiet_hub
 from tests.running import Running
 from tests.web.staff_visit import add_staff
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ADDRESS = "li@school.example"
 # The hub's first moment is a Wednesday.
@@ -58,7 +61,7 @@ class Office:
         return [email.message_from_bytes(each, policy=policy) for each in self.mail.mails.values()]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def office() -> AsyncIterator[Office]:
     clock, mail = StandingClock(), Double()
     async with quiet_hub(clock) as running, mail.serving():

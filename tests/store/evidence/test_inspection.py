@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from hub.doctor import DoctorFinding
 from hub.doctor.records import examine_files, examine_records
@@ -16,8 +17,10 @@ from hub.model.evidence.record import compute_entry_digest
 from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
-from tests.running import Running
+from tests.running import Running, running_hub
 from tests.store.evidence.test_record import superuser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MANY = 20
 
@@ -127,7 +130,7 @@ async def _written_columns(database: asyncpg.Connection, table: str) -> str:
 
 
 async def test_it_says_what_was_done_to_a_finished_contract() -> None:
-    async with quiet_hub() as running, superuser(running) as database:
+    async with running_hub(with_web=False, with_worker=False) as running, superuser(running) as database:
         contract = await a_finished_one(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             kinds = [each.kind for each in await tx.record.list_entries(contract.id)]

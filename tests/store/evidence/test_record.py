@@ -24,6 +24,8 @@ from tests.lifecycle.people import father, mother, two_guardians
 from tests.lifecycle.signer import Person, completed, person, signed
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, MINOR_ID, PIN, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 STORY = [
     "drawn",
     "issued",

@@ -12,6 +12,8 @@ from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import quiet_hub, waiting
 from tests.running import Running, until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def record_later(running: Running, contract: Contract, together: bool) -> None:
     async with running.hub.database.transaction(EVERYTHING) as tx:

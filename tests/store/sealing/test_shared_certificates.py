@@ -16,6 +16,8 @@ from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 from tests.store.evidence.test_record import superuser
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 LENGTHS = """
 SELECT task IS NULL, ARRAY(SELECT octet_length(part) FROM unnest(chain) WITH ORDINALITY AS parts (part, n) ORDER BY n)
 FROM signature_request WHERE contract = $1 ORDER BY created_at

@@ -18,6 +18,8 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 EVIDENCE = (
     "hash_tree", "hash_tree_leaf", "hash_tree_receipt", "evidence_renewal", "evidence_renewal_leaf", "legal_hold",
     "evidence_package", "evidence_addendum", "record_entry", "record_head", "document_version",

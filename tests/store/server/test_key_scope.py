@@ -13,6 +13,8 @@ from hub.store.kernel.opening import by_key, enter
 from hub.store.staff.accounts import key_hash
 from tests.lifecycle.clockwork import quiet_hub
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SCOPE = text("SELECT current_setting('qianda.scope')")
 
 

@@ -41,7 +41,9 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.people import mother
 from tests.lifecycle.signer import completed, person, signed
 from tests.poster_visits import make_poster
-from tests.running import GUARDIAN_PHONE, Running
+from tests.running import GUARDIAN_PHONE, Running, running_hub
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOREIGN, NOWHERE = Scope(frozenset({"beijing"})), Scope(frozenset())
 # Tables that every campus may read, and only acts of the whole school (or of the campus itself) change.
@@ -294,7 +296,7 @@ async def test_the_directory_of_staff_has_no_secrets() -> None:
 
 
 async def test_no_row_is_seen_changed_or_deleted_from_another_campus_or_without_a_scope() -> None:
-    async with quiet_hub() as running:
+    async with running_hub(with_web=False, with_worker=False) as running:
         await a_story_in_hefei(running)
         database = running.hub.database
         # Only the scope prevents it.
