@@ -35,6 +35,7 @@ async def set_of(running: Running, contract: Contract) -> list[Contract]:
         return await tx.sets.list_documents(contract)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_set_is_one_message_one_code_and_one_visit() -> None:
     clock = StandingClock()
     async with quiet_hub(clock) as running:
@@ -53,6 +54,7 @@ async def test_a_set_is_one_message_one_code_and_one_visit() -> None:
         assert [purpose for purpose, _ in await sent(running, GUARDIAN_PHONE)] == ["invitation", "code"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_preview_names_the_companions() -> None:
     async with quiet_hub() as running:
         asked = replace(minor_with_guardian(), companions=COMPANIONS)
@@ -60,6 +62,7 @@ async def test_the_preview_names_the_companions() -> None:
         assert seen.companions == ["个人信息处理同意书", "安全告知书"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_reissuing_one_document_leaves_the_others_and_keeps_the_set() -> None:
     async with quiet_hub() as running:
         await take_companions(running)
@@ -79,6 +82,7 @@ async def test_reissuing_one_document_leaves_the_others_and_keeps_the_set() -> N
         ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_document_that_cannot_be_drawn_issues_none_of_its_set() -> None:
     async with quiet_hub() as running:
         with pytest.raises(BadInput, match="there is no contract template nothing"):
@@ -87,6 +91,7 @@ async def test_a_document_that_cannot_be_drawn_issues_none_of_its_set() -> None:
             assert await tx.contracts.list_page() == []
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_second_message_of_a_family_waits_for_the_whole_set() -> None:
     async with quiet_hub(StandingClock()) as running:
         prepared = await prepare_contract(

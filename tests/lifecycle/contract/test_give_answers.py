@@ -87,6 +87,7 @@ async def text_of(running: Running, contract: Contract) -> str:
     return str((await now(running, contract)).data["text"])
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_it_is_filled_in_then_signed_and_the_record_knows_both_documents() -> None:
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
@@ -137,6 +138,7 @@ async def inspect(running: Running, contract: Contract) -> None:
     assert not [fault for fault in [*faults, *inspection.end()] if "head" not in fault]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_attachment_is_stored_sealed_and_without_where_it_was_taken() -> None:
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
@@ -171,6 +173,7 @@ def test_what_is_no_photo_and_no_plain_pdf_is_refused(content: bytes, why: str, 
     assert reader.read(pdf(), "certificate") == ("application/pdf", pdf())
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_answers_are_changed_until_somebody_has_signed_and_what_they_replace_goes() -> None:
     clock = MovableClock()
     async with visiting(clock) as (running, contract, guardian):
@@ -204,6 +207,7 @@ async def test_answers_are_changed_until_somebody_has_signed_and_what_they_repla
         assert versions[contract.document] is None
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_page_that_the_answers_add_is_shown_and_noted() -> None:
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
@@ -216,6 +220,7 @@ async def test_a_page_that_the_answers_add_is_shown_and_noted() -> None:
             await see_page(services, guardian.secret, contract.id, answered.pages + 1)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_attachment_is_given_out_to_its_signer_and_erased_with_them() -> None:
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
@@ -237,6 +242,7 @@ async def test_an_attachment_is_given_out_to_its_signer_and_erased_with_them() -
         assert await services.files.get_size(given.file) == 0
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_hubs_own_role_changes_no_answer_and_deletes_no_attachment_of_a_signed_contract() -> None:
     async with visiting() as (running, contract, guardian):
         services = running.hub.services
@@ -266,6 +272,7 @@ async def refuse_changes(running: Running, contract: Contract) -> None:
         await connection.close()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_text_is_that_with_which_it_was_issued(tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     shutil.copytree(PACKED / "templates" / "contracts", folder)
@@ -282,6 +289,7 @@ async def test_the_text_is_that_with_which_it_was_issued(tmp_path: Path) -> None
         assert "地震" not in shown
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_answers_are_laid_out_so_often_an_hour() -> None:
     """Each time a document is stored."""
     async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:
@@ -299,6 +307,7 @@ async def test_answers_are_laid_out_so_often_an_hour() -> None:
         await give_answers(running.hub.services, second.secret, contract.id, ANSWERS)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_so_many_unreadable_files_are_read_for_a_signer_in_an_hour() -> None:
     """Each may keep the one reader for half a minute."""
     async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:

@@ -243,6 +243,7 @@ async def own(running: Running) -> OwnDocument:
     return OwnDocument(find_own_document(services, reference), "春游告家长书", PLACES)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_it_is_signed_and_sealed_as_it_is_and_can_be_issued_again() -> None:
     async with quiet_hub() as running:
         document = await own(running)
@@ -260,6 +261,7 @@ async def test_it_is_signed_and_sealed_as_it_is_and_can_be_issued_again() -> Non
         assert versions["uploaded"]["size"] == len(await running.hub.services.files.get(document.sha256))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_everybody_who_signs_and_the_seal_have_a_place() -> None:
     async with quiet_hub() as running:
         document = await own(running)
@@ -269,6 +271,7 @@ async def test_everybody_who_signs_and_the_seal_have_a_place() -> None:
             await running.issue_minor(document=replace(document, places=PLACES | {"student-1": "page:1,60,60"}))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_erasure_of_one_person_leaves_the_upload_to_the_others() -> None:
     async with quiet_hub() as running:
         services, document = running.hub.services, await own(running)

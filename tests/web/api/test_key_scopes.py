@@ -16,6 +16,7 @@ from hub.model.staff.key_scopes import USUAL_SCOPES, KeyScope, KeyTerms, parse_s
 from hub.web.api import OPERATIONS
 from hub.web.staff.person_labels import KEY_SCOPE_NAMES, KEY_SCOPES
 from tests.commits import before_commits
+from tests.lent_hubs import lent_hub
 from tests.running import Running, running_hub
 
 ACTOR = "command-line"
@@ -27,6 +28,7 @@ async def status(running: Running, secret: str, path: str = "/api/v1/contracts",
         return answer.status
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_each_operation_wants_its_scope_and_no_other_one_will_do() -> None:
     async with running_hub(with_worker=False, configured={"metrics_token": "metrics-of-this-hub-alone"}) as running:
         keys = {
@@ -46,8 +48,9 @@ async def test_each_operation_wants_its_scope_and_no_other_one_will_do() -> None
         }
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_key_ends_on_its_day() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         end = running.clock() + timedelta(days=3)
         secret = await add_key(running.hub.services, "crm", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
         assert await status(running, secret) == 200
@@ -60,8 +63,9 @@ async def test_a_key_ends_on_its_day() -> None:
             await add_key(running.hub.services, "late", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_key_that_is_revoked_during_an_upload_changes_nothing() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         secret = await add_key(running.hub.services, "crm", "hq", ACTOR)
         looked_up = asyncio.Event()
 
@@ -80,8 +84,9 @@ async def test_a_key_that_is_revoked_during_an_upload_changes_nothing() -> None:
                 assert got.status == 401
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_rotated_key_counts_with_both_secrets_for_a_while() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         services = running.hub.services
         terms = KeyTerms(frozenset({KeyScope.READ}), running.clock() + timedelta(days=90))
         former = await add_key(services, "crm", "hefei", ACTOR, terms)
@@ -103,8 +108,9 @@ async def test_a_rotated_key_counts_with_both_secrets_for_a_while() -> None:
             await rotate_key(services, "crm", timedelta(days=7), ACTOR)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_overlap_makes_no_key_last_longer() -> None:
-    async with running_hub(with_worker=False) as running:
+    async with lent_hub(with_worker=False) as running:
         services = running.hub.services
         end = running.clock() + timedelta(days=2)
         former = await add_key(services, "crm", "hq", ACTOR, KeyTerms(USUAL_SCOPES, end))

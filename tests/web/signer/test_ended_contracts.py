@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from hub.lifecycle.contract.end import expire, void
 from hub.lifecycle.contract.reissue import reissue
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.staff.scope import EVERYTHING
+from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import ADULT, adult, father
 from tests.lifecycle.signer import Person, person, signed, tasks_of
-from tests.running import Running, running_hub, until
+from tests.running import Running, until
 from tests.web.signer_visits import asked
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NO_EFFECT, NEW_LINK = "Your signature on it has no effect any more.", "<form data-relink"
 
 
 async def test_whoever_had_signed_reads_that_it_has_no_effect() -> None:
-    async with running_hub() as running:
+    async with lent_hub() as running:
         withdrawn, expired = await half_signed(running), await half_signed(running)
         await void(running.hub.services, EVERYTHING, withdrawn[0].id, "a mistake", "staff:test")
         async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -31,7 +36,7 @@ async def test_whoever_had_signed_reads_that_it_has_no_effect() -> None:
 
 
 async def test_who_comes_to_a_replaced_contract_is_led_to_the_new_one() -> None:
-    async with running_hub() as running:
+    async with lent_hub() as running:
         contract = await running.issue_minor()
         signer = await person(running, contract)
         await signer.enter()
