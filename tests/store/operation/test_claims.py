@@ -36,7 +36,7 @@ async def test_a_callback_that_is_processed_does_not_become_due_again(running: R
         assert [each.id for each in await one.callbacks.lock_unprocessed([done.id])] == [done.id]
         assert [each.id for each in await other.callbacks.lock_unprocessed([done.id, free.id])] == [free.id]
         (callback,) = await one.callbacks.lock_unprocessed([done.id])
-        await one.callbacks.kept(callback, now)
+        await one.callbacks.mark_kept(callback, now)
     async with database.transaction(EVERYTHING) as tx:
         await tx.callbacks.lease([done.id], now)
         await tx.callbacks.again(done.id, now)
