@@ -23,7 +23,7 @@ from tests.database import tamper
 from tests.evidence.ended_contracts import attempts_of, ended, opened, package_of
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, round_of_work
 from tests.lifecycle.signer import completed, record_of, signed
-from tests.lifecycle.trouble import FailsAfter, Timestamps
+from tests.lifecycle.trouble import FailsAfter, Overtaken, Timestamps
 from tests.running import GUARDIAN_ID, GUARDIAN_PHONE, running_hub, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -93,6 +93,19 @@ async def test_it_is_tried_again_when_the_timestamp_service_was_away() -> None:
         items = await opened(running, await package_of(running, contract))
         assert "contract/issued.pdf" in items and "contract/final.pdf" not in items
         assert await attempts_of(running, contract) == ["failed", "done"]
+
+
+async def test_a_package_that_another_process_has_made_meanwhile_stays_the_only_one() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        service = Overtaken(clock)
+        service.serve(running)
+        contract = await running.issue_minor()
+        await void(running.hub.services, EVERYTHING, contract.id, "not needed", "staff:test")
+        service.overtaken_by = lambda: make_package(running.hub.services, contract.id)
+        await make_package(running.hub.services, contract.id)
+        assert (len(service.asked), await attempts_of(running, contract)) == (2, ["done", "done"])
+        assert (await record_of(running, contract)).count("evidence-made") == 1
 
 
 async def test_a_package_that_failed_after_its_contract_was_completed_is_tried_again_by_a_job() -> None:

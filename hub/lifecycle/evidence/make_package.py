@@ -257,7 +257,8 @@ async def _store(services: Services, begun: BegunPackage, package: _MadePackage)
     async with services.database.transaction(EVERYTHING, opening_lock(contract.id, with_record=True)) as tx:
         await tx.cases.lock(contract.id, with_record=True)
         await tx.signatures.end_attempt(begun.attempt, tx.now)
-        if await tx.packages.needs_first(contract.id):  # not if it was erased while the package was being signed
+        # Not if it was erased, or another package made, while this one was being signed: each of them adds an entry.
+        if tx.record.has_newest(begun.facts.entries[-1]) or await tx.packages.needs_first(contract.id):
             who = (contract.id, FIRST_VERSION, contract.campus)
             is_made_of = (package.sha256, package.size, package.leaf)
             made = EvidencePackage(*who, *is_made_of, tx.now, package.parts.file, package.parts.pieces)

@@ -20,8 +20,10 @@ from hub.lifecycle.sealing.hub_step import (
     StoredFile,
     choose_hub_step,
     collect_evidence,
+    embed_seal,
+    end_calls,
     end_run,
-    list_revoked,
+    known_revocations,
     prepared_file,
 )
 from hub.lifecycle.sealing.seals.contract_seal import open_seal_key, present_chain
@@ -118,7 +120,6 @@ async def sign_seal(services: Services, hub_step: HubStep) -> HubStep:
 async def close_file(services: Services, hub_step: HubStep) -> HubStep:
     """Timestamp and embed the seal, add validation data and the document timestamp, check the file, and complete the
     contract."""
-    seal = hub_step.about
     try:
         final = await _final_file(services, hub_step)
     except (CertificateRevoked, CertificateNotValid) as error:  # nobody would accept this seal
@@ -126,10 +127,10 @@ async def close_file(services: Services, hub_step: HubStep) -> HubStep:
     stored = await services.files.put(final)
     opening = opening_lock(hub_step.contract.id, with_record=True)
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        case = await end_run(tx, hub_step, with_record=True)
-        if await list_revoked(services, tx) != hub_step.facts.revoked:  # the file's CRL is out of date
-            return await choose_hub_step(services, tx, case)
-        if case.contract.state is ContractState.SIGNED and await tx.signatures.mark_embedded(seal, tx.now):
+        case = await tx.cases.lock(hub_step.contract.id, with_record=True)
+        await end_calls(tx, hub_step)
+        known = known_revocations(services, hub_step) if case.contract.state is ContractState.SIGNED else None
+        if await embed_seal(tx, hub_step, known):
             completed, news = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
             package = await begin_with_end(services, tx, completed, final)
             calls = await services.messaging.router.begin_calls(tx, news)

@@ -21,7 +21,7 @@ from hub.lifecycle.sealing.hub_step import (
     collect_evidence,
     end_run,
     is_expired,
-    list_revoked,
+    known_revocations,
     prepared_file,
 )
 from hub.lifecycle.sealing.seals.contract_seal import present_chain
@@ -55,10 +55,9 @@ async def embed_signature(services: Services, hub_step: HubStep) -> HubStep:
     is_last = all_signed(party.task for party in hub_step.case.parties)
     seal = await _try_to_prepare_seal(services, hub_step, file.sha256, signed) if is_last else None
     async with services.database.transaction(EVERYTHING, opening_lock(hub_step.contract.id)) as tx:
-        case, revoked = await end_run(tx, hub_step), await list_revoked(services, tx)
-        if revoked != hub_step.facts.revoked:  # this certificate may have been revoked before its timestamp
-            return await choose_hub_step(services, tx, case)
-        if case.contract.document != request.base or not await tx.signatures.mark_embedded(request, tx.now):
+        case, known = await end_run(tx, hub_step), known_revocations(services, hub_step)
+        # If a certificate was revoked meanwhile, it may be this one, and before its timestamp.
+        if case.contract.document != request.base or not await tx.signatures.mark_embedded(request, known, tx.now):
             return await choose_hub_step(services, tx, case)
         case = await _note_embedded(services, tx, case, request, file)
         requests = [*hub_step.embedded, replace(request, state=RequestState.EMBEDDED, embedded_at=tx.now)]
@@ -112,7 +111,6 @@ async def _note_embedded(
     """
     assert request.task is not None
     contract, stored = case.contract, file.sha256
-    await tx.signatures.lapse_prepared(contract.id)
     await tx.tasks.embedded(request.task, tx.now)
     await tx.contracts.add_version(contract.id, "signed", stored, file.size, tx.now)
     facts = {"field": request.field, "document_sha256": stored, "revision": contract.revision + 1}

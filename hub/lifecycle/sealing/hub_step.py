@@ -27,7 +27,7 @@ from hub.model.signing.signature_request import RequestState, SignatureRequest
 from hub.router.providers import BegunCall
 from hub.store.contract.contracts import opening_of_versions
 from hub.store.sealing.seals import opening_of_contract_seals
-from hub.store.signing.issued_certificates import opening_of_revoked
+from hub.store.signing.issued_certificates import KnownRevocations, opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
 
@@ -182,22 +182,38 @@ async def end_run(
     before the record, without the contract's lock.
     """
     case = await tx.cases.lock(hub_step.contract.id, with_record=with_record)
+    await end_calls(tx, hub_step, error)
+    if hub_step.seal_used is not None:
+        await embed_seal(tx, hub_step, None)
+    return case
+
+
+async def end_calls(tx: Transaction, hub_step: HubStep, error: QiandaError | None = None) -> None:
+    """Write how the attempts of this run and its use of the seal ended. The caller has locked the contract."""
     reason, has_signed = f"{error.code}: {error}" if error else None, hub_step.seal_used is not None
     for kind, attempt in hub_step.attempts.items():
         await tx.signatures.end_attempt(attempt, tx.now, None if has_signed and kind == "seal" else reason)
     if hub_step.use is not None:
         await end_seal_uses(tx, [EndedUse(hub_step.use, failure=error.code if error and not has_signed else None)])
-    if hub_step.seal_used is not None:
-        await _store_seal(tx, hub_step, hub_step.seal_used)
-    return case
 
 
-async def _store_seal(tx: Transaction, hub_step: HubStep, facts: Mapping[str, str]) -> None:
-    """Store the seal's signature, unless another process has stored one."""
-    request, contract = hub_step.about, hub_step.contract
-    assert request.signature is not None
-    if await tx.signatures.accept(request.id, request.signature, tx.now):
-        await tx.record.append(contract.id, contract.campus, "seal-used", "hub", facts)
+async def embed_seal(tx: Transaction, hub_step: HubStep, known: KnownRevocations | None) -> bool:
+    """Store the seal's signature, if this run made it and no other process has stored one. Return whether the file with
+    it may be used: it is the stored one, and no more certificates are revoked than `known`.
+
+    `known`: None if the file is of no use.
+    """
+    was = RequestState.ACCEPTED if hub_step.seal_used is None else RequestState.PREPARED
+    state = await tx.signatures.embed_seal(hub_step.about, was, known, tx.now)
+    if state is not None and hub_step.seal_used is not None:
+        contract = hub_step.contract
+        await tx.record.append(contract.id, contract.campus, "seal-used", "hub", hub_step.seal_used)
+    return state is RequestState.EMBEDDED
+
+
+def known_revocations(services: Services, hub_step: HubStep) -> KnownRevocations:
+    """Return the revocations that the CRL in the file names."""
+    return KnownRevocations(services.sealing.authority_name, [str(each.serial) for each in hub_step.facts.revoked])
 
 
 def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
@@ -207,8 +223,8 @@ def prepared_file(request: SignatureRequest, file: bytes) -> Prepared:
 async def collect_evidence(services: Services, hub_step: HubStep) -> Evidence:
     """Return certificate chains, CRLs and OCSP answers for the file. Raises CertificateRevoked.
 
-    Before storing the file, the caller checks `list_revoked` again: the CRL must contain a certificate that was revoked
-    during the outside calls.
+    The statement that marks the signature as embedded checks `known_revocations`: the CRL must contain a certificate
+    that was revoked during the outside calls.
 
     The CRL of the built-in authority ends before any certificate in the file expires, because it does not cover expired
     certificates. A validator judges all signatures, earlier ones too, by the newest CRL in the file.

@@ -97,6 +97,10 @@ class Record:
         that is already known stays, since this transaction may have appended entries."""
         self._heads.setdefault(contract, (sequence or 0, digest or GENESIS))
 
+    def has_newest(self, entry: RecordEntry) -> bool:
+        """Return whether this is the newest entry of its record, which this transaction has locked."""
+        return self._heads[entry.contract][0] == entry.sequence
+
     async def append(self, contract: UUID, campus: str, kind: str, actor: str, facts: Mapping[str, Any]) -> None:
         """Append one entry. `facts` is plain JSON; for personal values of a signer see `commit`.
 

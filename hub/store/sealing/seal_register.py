@@ -16,6 +16,7 @@ from hub.store.kernel.connection import Row
 from hub.store.kernel.repository import Repository
 from hub.store.kernel.rows import arrays_of, insert_many
 from hub.store.kernel.statement import SqlStatement
+from hub.store.kernel.waiting_writes import AFTER_WRITES
 from hub.store.sealing.seals import read_candidate, read_seal
 from hub.store.tables.sealing import SEAL, SEAL_GRANT as GRANT, SEAL_USE as USE
 
@@ -28,12 +29,13 @@ _PUT = insert_many(
 )
 _IDS = bindparam("uses", type_=ARRAY(Uuid()))
 _KNOWN = SqlStatement(select(USE).where(USE.c.id == any_(_IDS)))
-_END = SqlStatement(
+_END_TEXT = (
     "UPDATE seal_use SET outcome = given.outcome, reason = given.reason, ended_at = :at, result_sha256 = given.result"
     " FROM unnest(CAST(:uses AS uuid[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:results AS text[]))"
     " AS given (use, outcome, reason, result) WHERE seal_use.id = given.use AND seal_use.outcome = 'attempt'"
-    " RETURNING seal_use.*"
 )
+_END = SqlStatement(_END_TEXT)
+_END_FAILED = SqlStatement(f"{_END_TEXT} RETURNING seal_use.*")
 _HAS_ATTEMPTS = SqlStatement(
     text(
         "SELECT EXISTS (SELECT FROM seal_use AS line JOIN seal_grant AS own ON own.id = line.seal_grant"
@@ -46,8 +48,9 @@ _HAS_ATTEMPTS = SqlStatement(
 _HELD = (("its_seal", SEAL), ("its_grant", GRANT), ("its_use", USE))
 _PARTS = [f'({part})."{column.name}" AS {part}_{column.name}' for part, table in _HELD for column in table.c]
 _HOLD = SqlStatement(
-    f"SELECT {', '.join(_PARTS)}, grant_distance FROM"  # noqa: S608 - columns of ours
-    " lock_seal_for_use(CAST(:seal AS uuid), CAST(:grantees AS text[]), :campus, CAST(:uses AS uuid[]))"
+    f"SELECT {', '.join(_PARTS)}, grant_distance"  # noqa: S608 - columns of ours
+    f" FROM lock_seal_for_use(CASE WHEN {AFTER_WRITES} THEN CAST(:seal AS uuid) END,"
+    " CAST(:grantees AS text[]), :campus, CAST(:uses AS uuid[]))"
 )
 
 
@@ -59,7 +62,7 @@ class SealRegister(Repository):
         transaction's scope must be all campuses. Raises SealNotFound.
         """
         values = {"seal": asked.seal, "grantees": sorted(str(each) for each in asked.grantees)}
-        rows = await self._connection.execute(_HOLD, values | {"campus": asked.campus, "uses": list(uses)})
+        rows = await self._connection.lock_after_writes(_HOLD, values | {"campus": asked.campus, "uses": list(uses)})
         parts: dict[str, list[dict[str, Any]]] = {name: [] for name, _ in _HELD}
         for row in rows:
             name, table = next((name, table) for name, table in _HELD if row[f"{name}_id"] is not None)
@@ -82,11 +85,14 @@ class SealRegister(Repository):
         await self._connection.write(_PUT, arrays_of(_COLUMNS, lines))
 
     async def end(self, ended: Sequence[EndedUse], at: datetime) -> list[SealUse]:
-        """End attempts, and return those that were open."""
+        """End attempts. Return those that were open, if any of these uses failed: they may have to be given back."""
         outcomes = [UseOutcome.SEALED.value if use.failure is None else UseOutcome.FAILED.value for use in ended]
         values = {"at": at, "uses": [use.use for use in ended], "outcomes": outcomes}
         values |= {"reasons": [use.failure for use in ended], "results": [use.result_sha256 for use in ended]}
-        return [_use(row) for row in await self._connection.write_now(_END, values)]
+        if all(use.failure is None for use in ended):
+            await self._connection.write(_END, values)
+            return []
+        return [_use(row) for row in await self._connection.write_now(_END_FAILED, values)]
 
     async def has_attempts(self, asked: SealAsk, since: datetime) -> bool:
         """Return whether a use of this seal by these grantees, first begun after `since`, is an open attempt."""

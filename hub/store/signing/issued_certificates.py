@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,6 +23,20 @@ _ALL_REVOKED = select(CERTIFICATE.c.serial, CERTIFICATE.c.revoked_at, CERTIFICAT
 _REVOKED_OF = SqlStatement(_ALL_REVOKED.where(CERTIFICATE.c.serial == any_(bindparam("serials", type_=ARRAY(Text())))))
 # Sorted, because two readings are compared.
 REVOKED = SqlStatement(_ALL_REVOKED.order_by(CERTIFICATE.c.serial))
+# The condition of a write: no certificate was revoked since the known ones were read. A revocation is never changed or
+# taken back, so the serial numbers are enough.
+STILL_REVOKED = (
+    "CAST(:revoked AS text[]) = ARRAY(SELECT serial FROM issued_certificate"
+    " WHERE authority = :authority AND revoked_at IS NOT NULL ORDER BY serial)"
+)
+
+
+@dataclass(frozen=True)
+class KnownRevocations:
+    """The serial numbers of an authority's revoked certificates, in the order in which they were read."""
+
+    authority: str
+    serials: Sequence[str]
 
 
 @dataclass(frozen=True)

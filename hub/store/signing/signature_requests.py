@@ -21,6 +21,8 @@ from hub.store.kernel.connection import Connection, Row
 from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
+from hub.store.kernel.waiting_writes import AFTER_WRITES
+from hub.store.signing.issued_certificates import STILL_REVOKED, KnownRevocations
 from hub.store.signing.sessions import read_session
 from hub.store.tables.sealing import ATTEMPT
 from hub.store.tables.signing import SHARED_CERTIFICATE, SIGNATURE_REQUEST as REQUEST, SIGNING_SESSION as SESSION
@@ -82,11 +84,26 @@ FROM accepted LEFT JOIN LATERAL lock_records(ARRAY[accepted.contract]) AS head O
 ATTEMPTS = SqlStatement(
     select(ATTEMPT).where(ATTEMPT.c.contract == bindparam("contract")).order_by(ATTEMPT.c.started_at)
 )
-_EMBED = SqlStatement(
-    REQUEST.update()
-    .where(_MINE, _IS_ACCEPTED, REQUEST.c.signature == bindparam("made"))
-    .values(state=RequestState.EMBEDDED.value, embedded_at=bindparam("at"))
+# Requests before record, as in `_ACCEPT`: those that lapse too.
+_EMBED = SqlStatement(f"""
+WITH embedded AS (
+    UPDATE signature_request SET state = 'EMBEDDED', embedded_at = :at
+    WHERE id = :request AND state = 'ACCEPTED' AND signature = :made AND {STILL_REVOKED} AND {AFTER_WRITES}
+    RETURNING contract
+), lapsed AS (
+    UPDATE signature_request AS other SET state = 'LAPSED' FROM embedded
+    WHERE other.contract = embedded.contract AND other.state = 'PREPARED' RETURNING 1
 )
+SELECT embedded.contract, head.entries, head.digest FROM embedded LEFT JOIN LATERAL
+lock_records(CASE WHEN (SELECT count(*) FROM lapsed) >= 0 THEN ARRAY[embedded.contract] END) AS head ON true
+""")  # noqa: S608 - text of ours
+_EMBED_SEAL = SqlStatement(f"""
+UPDATE signature_request AS seal SET signature = :made, accepted_at = coalesce(accepted_at, :at),
+    state = CASE WHEN fits THEN 'EMBEDDED' ELSE 'ACCEPTED' END, embedded_at = CASE WHEN fits THEN :at END
+FROM (SELECT CAST(:is_wanted AS boolean) AND {STILL_REVOKED} AS fits) AS file
+WHERE seal.id = :request AND seal.state = :was
+RETURNING seal.state
+""")  # noqa: S608 - text of ours
 _LAPSE = SqlStatement(
     REQUEST.update().where(_MINE, REQUEST.c.state == bindparam("was")).values(state=RequestState.LAPSED.value)
 )
@@ -182,18 +199,38 @@ class Signatures:
         found = [_request(row) for row in (await self._connection.execute(statement))]
         return sorted(found, key=lambda request: request.contract)
 
-    async def mark_embedded(self, request: SignatureRequest, at: datetime) -> bool:
-        """Mark an accepted request as embedded. Return False if it is not accepted any more, or was accepted with
-        another signature."""
-        values = {"request": request.id, "made": request.signature, "at": at}
-        return (await self._connection.write_now(_EMBED, values)).rowcount == 1
+    async def mark_embedded(self, request: SignatureRequest, revoked: KnownRevocations, at: datetime) -> bool:
+        """Mark a signer's accepted request as embedded, let all prepared requests of its contract lapse, because its
+        document has a new revision, and then lock the contract's record.
+
+        Return False, and change nothing, if the request is not accepted any more, was accepted with another signature,
+        or if more certificates are revoked than `revoked`. The transaction must not have appended to the record before.
+        """
+        values = {"request": request.id, "made": request.signature, "at": at, **_still(revoked)}
+        row = (await self._connection.lock_after_writes(_EMBED, values)).first()
+        if row is not None:
+            self._record.know_head(row["contract"], row["entries"], row["digest"])
+        return row is not None
+
+    async def embed_seal(
+        self, seal: SignatureRequest, was: RequestState, revoked: KnownRevocations | None, at: datetime
+    ) -> RequestState | None:
+        """Store the seal's signature if it is not stored yet, and mark it as embedded.
+
+        It is only stored if `revoked` is None (the file is of no use), or if more certificates are revoked by now.
+        Return its state, or None, with nothing changed, if it was not in the state `was`.
+        """
+        values: dict[str, Any] = {"request": seal.id, "made": seal.signature, "was": was.value, "at": at}
+        values |= {"is_wanted": revoked is not None, **_still(revoked or KnownRevocations("", ()))}
+        row = (await self._connection.write_now(_EMBED_SEAL, values)).first()
+        return None if row is None else RequestState(row["state"])
 
     async def lapse(self, request: UUID, was: RequestState = RequestState.PREPARED) -> bool:
         """Let a request lapse if it is in the state `was`. Return False if it is in another state."""
         return (await self._connection.write_now(_LAPSE, {"request": request, "was": was.value})).rowcount == 1
 
     async def lapse_prepared(self, contract: UUID) -> None:
-        """Let all prepared requests of a contract lapse, because its document has a new revision."""
+        """Let all prepared requests of a contract lapse."""
         await self._connection.write(_LAPSE_PREPARED, {"contract": contract})
 
     # ---- attempts: one row before each outside call
@@ -210,6 +247,10 @@ class Signatures:
 
     async def list_attempts(self, contract: UUID) -> list[dict[str, Any]]:
         return [dict(row) for row in await self._connection.execute(ATTEMPTS, {"contract": contract})]
+
+
+def _still(revoked: KnownRevocations) -> dict[str, Any]:
+    return {"authority": revoked.authority, "revoked": revoked.serials}
 
 
 def _request(row: Row | Mapping[str, Any]) -> SignatureRequest:

@@ -19,16 +19,19 @@ from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
+from hub.lifecycle.sealing.finalise import advance
 from hub.lifecycle.signing.entry.open_link import see_page
 from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal
 from hub.lifecycle.staff.change_phone import approve
+from hub.model.contract.contract import ContractState
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.signer import TaskState
 from hub.model.messaging.delivery import COPY_TIMEOUT, DeliveryState, StateReport
 from hub.model.messaging.message import Purpose
 from hub.model.signing.device_key import AppKey, Attestation
+from hub.model.signing.signature_request import RequestState
 from hub.model.staff.accounts import UNREACHED, StaffTask
 from hub.model.staff.phone_change import PhoneChangeState
 from hub.model.staff.scope import EVERYTHING
@@ -138,6 +141,25 @@ async def test_a_file_is_prepared_for_the_contract_as_it_is_under_its_lock() -> 
             await tx.contracts.change(held, document="0" * 64, revision=1)
         with pytest.raises(DocumentChanged):
             await preparing
+
+
+async def test_a_signature_is_embedded_after_a_prepared_request_was_free_and_the_record_is_locked_last() -> None:
+    """The revocation of a key locks a prepared request, and then the record, without the contract."""
+    async with quiet_hub() as running:
+        contract = await running.issue_minor()
+        await signed(running, contract)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            (accepted,) = await tx.signatures.list_of_contract(contract.id)
+            other = replace(accepted, id=uuid4(), state=RequestState.PREPARED, signature=None, accepted_at=None)
+            await tx.signatures.add(other)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert await tx.signatures.lapse(other.id)
+            finishing = asyncio.create_task(advance(running.hub.services, contract.id))
+            await until(lambda: waiting(running, 1))
+            await tx.record.append(contract.id, contract.campus, "later", "test", {})
+        assert await finishing is ContractState.COMPLETED
+        kinds = await record_of(running, contract)
+        assert ("stuck" in kinds, kinds.index("later") < kinds.index("signature-embedded")) == (False, True)
 
 
 async def test_of_two_who_waited_to_prepare_the_second_finds_the_document_busy() -> None:

@@ -131,6 +131,18 @@ async def test_a_batch_is_counted_ended_and_given_back(store: Database) -> None:
     assert known[wanted[2].use].document_sha256 == "ee" * 32
 
 
+async def test_a_use_that_this_transaction_has_ended_is_not_begun_again(store: Database) -> None:
+    """Its end waits for the statement that locks the seal, which then reads the line as it is."""
+    seal, _ = await a_seal(store, campus="hefei")
+    wanted = documents(1)
+    await begin(store, seal, wanted)
+    async with store.transaction(EVERYTHING) as tx:
+        await end_seal_uses(tx, [EndedUse(wanted[0].use, "cd" * 32)])
+        asked = SealAsk(seal.id, frozenset({CLIENT}), "api:registry", "hefei")
+        (again,) = await begin_seal_uses(tx, asked, wanted)
+    assert (again.may_sign, again.outcome, again.result_sha256) == (False, UseOutcome.SEALED, "cd" * 32)
+
+
 async def test_a_grant_counts_for_its_campus_and_below(store: Database) -> None:
     seal, _ = await a_seal(store, campus="hefei")
     for campus, reason in (("hefei", None), ("hq", UseRefusal.OTHER_CAMPUS), ("beijing", UseRefusal.OTHER_CAMPUS)):
