@@ -73,6 +73,32 @@ def test_the_last_words_stand_on_the_page_of_the_signatures(printer: ContractPri
     assert ("11.3" if language == "zh" else "11.3 This agreement") in page_text(laid_out.pdf, laid_out.pages - 1)
 
 
+@pytest.mark.parametrize("signers", [1, 2, 4])
+def test_a_full_page_leaves_a_gap_above_the_signatures(printer: ContractPrinter, signers: int) -> None:
+    data, template = minor(guardians=signers), printer.templates.get("course", "zh")
+    full = 0
+    for headings in range(1, 5):
+        for count in range(6, 40):
+            text = "\n\n".join(["# 条款"] * headings + ["一行文字。"] * count)
+            laid_out = printer.lay_out_by(dataclasses.replace(template, clauses=text), data)
+            if laid_out.pages == 2:
+                break
+            gap = gap_above_the_table(laid_out)
+            assert gap > 7, (headings, count, signers)
+            full += gap < 9
+    assert full
+
+
+def gap_above_the_table(laid_out: LaidOut) -> float:
+    """Return the space in mm between the last words and the line with which the signature table begins."""
+    page = pypdfium2.PdfDocument(laid_out.pdf)[laid_out.pages - 1]
+    layer = page.get_textpage()
+    seal = next(box for box in laid_out.boxes if box.name == "seal")
+    bottoms: list[float] = [layer.get_charbox(number)[1] for number in range(layer.count_chars())]
+    top = seal.y2 + (52 - 42 - 1 + 8) * 72 / 25.4
+    return (min(bottom for bottom in bottoms if bottom > top) - top) * 25.4 / 72
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_each_signer_has_a_box_on_the_last_page_below_their_name(printer: ContractPrinter, case: str) -> None:
     language, data = CASES[case]
