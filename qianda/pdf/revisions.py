@@ -68,8 +68,7 @@ def read_revisions(pdf: bytes) -> list[Revision]:
     if (
         pdf.count(_COUNTED) > MAX_OBJECTS
         or pdf.count(b"%%EOF\n") > MAX_REVISIONS
-        or pdf.count(b"<<") > MAX_DICTIONARIES
-        or _count_outside_streams(pdf) > MAX_BYTES_OUTSIDE_STREAMS
+        or is_larger_outside_streams(pdf, MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES)
     ):
         raise TooComplex
     reader, revisions = ObjectReader(pdf), list[Revision]()
@@ -81,9 +80,22 @@ def read_revisions(pdf: bytes) -> list[Revision]:
     return revisions
 
 
-def _count_outside_streams(pdf: bytes) -> int:
-    """Return how many bytes are read as objects and tables, at most."""
-    return sum(len(part) - max(part.find(b"\nendstream"), 0) for part in pdf.split(b"\nstream\n"))
+def is_larger_outside_streams(pdf: bytes, max_bytes: int, max_dictionaries: int) -> bool:
+    """Return whether more bytes, or more dictionaries, are to be read as objects and tables.
+
+    Each stream begins and ends where `_read_object` finds it, as neither a value nor the data of a stream contains
+    these words.
+    """
+    size = dictionaries = at = 0
+    while 0 <= at < len(pdf):  # without an end of the stream, no reader goes on
+        begin = pdf.find(b"\nstream\n", at)
+        data = len(pdf) if begin < 0 else begin + len(b"\nstream\n")
+        size += data - at
+        dictionaries += pdf.count(b"<<", at, data)
+        if size > max_bytes or dictionaries > max_dictionaries:
+            return True
+        at = pdf.find(b"\nendstream", data)
+    return False
 
 
 def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:

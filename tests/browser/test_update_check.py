@@ -14,9 +14,10 @@ import pytest
 from playwright.async_api import Browser, Route
 
 from qianda.checks import RefusedToSign
+from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
 from qianda.update import check_update
 from tests.browser.update_cases import dishonest_cases, honest_cases
-from tests.browser.update_files import Case, last_revision
+from tests.browser.update_files import NEW, Case, last_revision
 
 MODULES = Path(__file__).parents[2] / "hub" / "web" / "static" / "signer"
 NODE = shutil.which("node")
@@ -139,6 +140,17 @@ def test_node_comes_to_the_same_verdicts(
 ) -> None:
     good = [*honest, *rewritten]
     check_verdicts(in_node(tmp_path, [*good, *dishonest]), good, dishonest)
+
+
+def test_node_reads_no_larger_objects_than_python(tmp_path: Path, honest: list[Case]) -> None:
+    cases = []
+    for value, count in ((b"<<>>", MAX_DICTIONARIES), (b"7 ", MAX_BYTES_OUTSIDE_STREAMS // 2)):
+        revision = last_revision(honest[0].shown, honest[0].prepared)
+        revision.objects[NEW] = b"[%b]" % (value * count)
+        cases.append(Case(value.decode(), honest[0].shown, revision.write() + b"\nendstream"))
+    refusals = [message for _, message in filter(None, in_node(tmp_path, cases).values())]
+    assert ["too large ones" in message for message in refusals] == [True, True], refusals
+    assert all(map(refused_by_python, cases))
 
 
 @pytest.mark.real

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from qianda.pdf import TooComplex
+from qianda.pdf import NotOurForm, TooComplex, read_revisions
 from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
 from qianda.verify import UnreadableDocument, reasons
 from qianda.verify.pdf import drawn_parts
@@ -28,13 +28,22 @@ def large(objects: Objects) -> bytes:
 
 def judged(objects: Objects) -> None:
     """Judge a file of which nothing but its cost is wrong. Raises UnreadableDocument."""
-    examine(large(objects | {NEW + 50: b"<< /T (seal) >>"}))
+    examine(large(objects | {NEW + 4000: b"<< /T (seal) >>"}))
 
 
 def test_a_long_file_of_another_program_is_called_so() -> None:
     with pytest.raises(UnreadableDocument) as refused:
         examine(large({NEW: b"[%b]" % (b"7 " * MAX_BYTES_OUTSIDE_STREAMS)}))
     assert refused.value.reason == reasons.FOREIGN
+
+
+def test_a_file_of_another_program_with_many_pages_is_called_so() -> None:
+    with pytest.raises(UnreadableDocument) as refused:
+        examine(large(with_pages(MAX_PAGES, b"")))
+    assert refused.value.reason == reasons.FOREIGN
+    with pytest.raises(UnreadableDocument) as refused:
+        judged(with_pages(MAX_PAGES, b""))
+    assert refused.value.reason == reasons.TOO_COMPLEX
 
 
 def packed_spaces(size: int) -> bytes:
@@ -64,8 +73,36 @@ def test_a_text_of_many_brackets() -> None:
     assert refused.value.reason == reasons.TOO_COMPLEX
 
 
-def test_what_is_in_streams_is_not_counted_as_values() -> None:
-    judged({NEW + number: drawn(bytes(MAX_BYTES_OUTSIDE_STREAMS // 2)) for number in range(3)})
+LONG = b"[%b]" % (b"7 " * (MAX_BYTES_OUTSIDE_STREAMS // 2))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        PDF[: PDF.index(b"1 0 obj")] + b"1 0 obj\n%b\nendobj\n\nendstream" % LONG,
+        large({NEW: drawn(b"\nstream"), NEW + 1: LONG}) + b"\nendstream",
+        large({NEW: drawn(b""), NEW + 1: LONG}) + b"\nendstream",
+        large({NEW: drawn(b"").replace(b"\nstream\n", b"\nstream\r\n"), NEW + 1: LONG}) + b"\nendstream",
+        large({NEW: b"(\nstream)", NEW + 1: LONG}),
+        large({NEW: drawn(b"7"), NEW + 1: LONG, NEW + 2: drawn(b"7")}),
+    ],
+    ids=["no stream", "a stream in a stream", "an empty stream", "another line end", "in a text", "in between"],
+)
+def test_words_that_begin_and_end_streams_hide_nothing(file: bytes) -> None:
+    with pytest.raises(TooComplex):
+        read_revisions(file)
+
+
+def test_many_short_streams_are_counted_fast() -> None:
+    with pytest.raises(TooComplex):
+        read_revisions(b"\nstream\n\nendstream" * (MAX_BYTES_OUTSIDE_STREAMS // 18 + 1))
+    with pytest.raises(NotOurForm):  # so many are still read
+        read_revisions(b"\nstream\n\nendstream" * (MAX_BYTES_OUTSIDE_STREAMS // 18))
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"<"])
+def test_what_is_in_streams_is_not_counted_as_values(byte: bytes) -> None:
+    judged({NEW + number: drawn(byte * (MAX_BYTES_OUTSIDE_STREAMS // 2)) for number in range(3)})
 
 
 def test_an_object_of_many_dictionaries() -> None:

@@ -111,7 +111,7 @@ def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structu
             raise UnreadablePdf(reason) from None
         raise
     except TooComplex:
-        raise UnreadablePdf(reasons.TOO_COMPLEX) from None
+        raise UnreadablePdf(foreign_reason(pdf) or reasons.TOO_COMPLEX) from None
     except Exception as error:  # a hostile file may break the parser anywhere, and that is an answer, not a crash
         raise UnreadablePdf(reasons.UNREADABLE) from error
 

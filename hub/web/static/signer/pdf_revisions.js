@@ -7,6 +7,8 @@ import { NotCanonical, Reader, isInteger } from './pdf_objects.js';
 
 const MAX_REVISIONS = 64;
 const MAX_OBJECTS = 50000;
+const MAX_DICTIONARIES = 100000;
+const MAX_OUTSIDE_STREAMS = 6 << 20;
 const HEADER = /%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?/y;
 const OBJECT = /([1-9]\d{0,6}) 0 obj\n/y;
 const STREAM = /\nstream\n/y;
@@ -25,8 +27,9 @@ const MARKER = /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+obj|endobj|endstream|startxref|
 
 /** From the first to the last. @param {string} text */
 export function readRevisions(text) {
-  if (text.split(' 0 obj\n').length - 1 > MAX_OBJECTS || text.split('%%EOF\n').length - 1 > MAX_REVISIONS) {
-    throw new NotCanonical('the file has too many objects or revisions');
+  const isLong = count(text, ' 0 obj\n') > MAX_OBJECTS || count(text, '%%EOF\n') > MAX_REVISIONS;
+  if (isLong || isLargerOutsideStreams(text)) {
+    throw new NotCanonical('the file has too many objects or revisions, or too large ones');
   }
   const reader = new Reader(text);
   /** @type {Revision[]} */
@@ -35,6 +38,22 @@ export function readRevisions(text) {
   while (reader.at < text.length) revisions.push(readRevision(reader, revisions.at(-1)));
   if (!revisions.length) throw new NotCanonical('the file has no objects');
   return revisions;
+}
+
+/** @param {string} text @param {string} word */
+const count = (text, word) => text.split(word).length - 1;
+
+/** More than `qianda/pdf/revisions.py` reads as objects and tables. @param {string} text */
+function isLargerOutsideStreams(text) {
+  let [at, size, dictionaries] = [0, 0, 0];
+  while (at >= 0 && at < text.length && size <= MAX_OUTSIDE_STREAMS && dictionaries <= MAX_DICTIONARIES) {
+    const begin = text.indexOf('\nstream\n', at);
+    const data = begin < 0 ? text.length : begin + '\nstream\n'.length;
+    size += data - at;
+    dictionaries += count(text.slice(at, data), '<<');
+    at = text.indexOf('\nendstream', data);
+  }
+  return size > MAX_OUTSIDE_STREAMS || dictionaries > MAX_DICTIONARIES;
 }
 
 /** @param {Reader} reader @param {Revision | undefined} previous @returns {Revision} */
