@@ -10,7 +10,6 @@ import pytest
 from qianda.pdf import NotOurForm, TooComplex, read_revisions
 from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
 from qianda.verify import UnreadableDocument, reasons
-from qianda.verify.pdf import drawn_parts
 from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.pages import MAX_ANNOTATIONS, MAX_PAGES, page_widgets, pages
 from qianda.verify.pdf.signed_file import SignedFile
@@ -145,13 +144,12 @@ def test_many_pages_with_the_same_annotations() -> None:
             assert page_widgets(file.now) == {shared + 1}
 
 
-def test_many_pages_with_the_same_long_contents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn_parts, "MAX_CONTENT_BYTES", 3 << 17)
+def test_many_pages_with_the_same_long_contents() -> None:
     long = {NEW + MAX_PAGES: packed_spaces(1 << 17)}
     alike, more = (with_pages(count, b"/Contents %d 0 R" % (NEW + MAX_PAGES)) | long for count in (3, 4))
-    assert find_drawn_differently(SignedFile(large(alike)).now) == []
+    assert find_drawn_differently(SignedFile(large(alike)).now, 3 << 17) == []
     with pytest.raises(TooComplex):
-        find_drawn_differently(SignedFile(large(more)).now)
+        find_drawn_differently(SignedFile(large(more)).now, 3 << 17)
 
 
 def test_a_page_that_lists_the_same_contents_often() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pikepdf
 import pypdfium2
@@ -22,8 +22,11 @@ from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_place import OnPage, OverKeyword, parse_seal_place
 from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.pdf import NotOurForm, TooComplex
+from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, is_larger_outside_streams
 from qianda.verify.findings import UnreadablePdf
 from qianda.verify.pdf.drawing import find_drawn_differently
+from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES
+from qianda.verify.pdf.pages import MAX_ANNOTATIONS, page_widgets
 from qianda.verify.pdf.signature_objects import NotSigning, check_apart
 from qianda.verify.pdf.signed_file import SignedFile
 
@@ -40,11 +43,27 @@ FAULTS: Final = {
 }
 
 
+class PdfLimits(NamedTuple):
+    """What a PDF may have. `content_bytes`: of all contents together, unpacked."""
+
+    bytes_outside_streams: int
+    dictionaries: int
+    annotations: int
+    content_bytes: int
+
+
+VERIFIER_LIMITS: Final = PdfLimits(MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, MAX_ANNOTATIONS, MAX_CONTENT_BYTES)
+# Less, as signatures are added before a verifier reads the file, and as the hub's own check has 10 seconds of CPU time.
+UPLOAD_LIMITS: Final = PdfLimits(4 << 20, 80_000, 10_000, 6 << 20)
+
+
 def _answer(question: bytes) -> bytes:
     """Return the PDF in its plain form; if places are asked for, a line of JSON with the findings comes first."""
     head, _, pdf = question.partition(b"\n")
     asked = json.loads(head)
+    limits = UPLOAD_LIMITS if asked["places"] is None else VERIFIER_LIMITS
     plain = _written_anew(pdf, asked["about"])
+    _check_readable(plain, limits)
     if asked["places"] is None:
         return plain
     return json.dumps(_read(plain, asked["places"])).encode() + b"\n" + plain
@@ -62,10 +81,20 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
             make_pages_plain(document)
         except (AttributeError, KeyError, TypeError, pikepdf.PdfError):  # a value has the wrong type
             raise ValueError("the PDF is damaged") from None
-        plain = write_plain_form(document, about)
+        return write_plain_form(document, about)
+
+
+def _check_readable(plain: bytes, limits: PdfLimits) -> None:
+    """Raise ValueError unless a verifier reads the file and all programs draw it alike."""
     try:
-        odd = find_drawn_differently(SignedFile(plain).now)
-    except (NotOurForm, TooComplex, UnreadablePdf):
+        if is_larger_outside_streams(plain, limits.bytes_outside_streams, limits.dictionaries):
+            raise TooComplex
+        file = SignedFile(plain)
+        page_widgets(file.now, limits.annotations)
+        odd = find_drawn_differently(file.now, limits.content_bytes)
+    except TooComplex:
+        raise ValueError("the PDF is too complex: print it into a PDF with another program") from None
+    except (NotOurForm, UnreadablePdf):
         raise ValueError("the PDF cannot be signed: print it into a PDF with another program") from None
     if any(part.startswith("/Font") for part in odd):
         raise ValueError("the PDF uses fonts that are not in it: embed all fonts, or print it into a PDF first")
@@ -73,7 +102,6 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
         raise ValueError("the PDF has pictures inside pictures, too many: print it into a PDF first")
     if odd:
         raise ValueError(SHOWN_DIFFERENTLY)
-    return plain
 
 
 def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:

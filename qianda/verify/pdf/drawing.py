@@ -44,11 +44,11 @@ _LINE_END = re.compile(rb"[\r\n]")
 _INLINE_IMAGE = re.compile(rb"\bBI\b")
 
 
-def find_drawn_differently(document: Document) -> list[str]:
+def find_drawn_differently(document: Document, max_content_bytes: int = MAX_CONTENT_BYTES) -> list[str]:
     """Return the names of parts that programs draw in different ways, in order. Raises TooComplex."""
     found: set[str] = set()
     numbers = list(pages(document))
-    drawn = DrawnParts(document, numbers)
+    drawn = DrawnParts(document, numbers, max_content_bytes)
     for number in numbers:
         found |= set(_of_page(document, number, drawn))
     for number, value in document.objects.items():

@@ -28,8 +28,8 @@ _NOT_IN_GROUP: Final = {"BM", "SMask"}
 class DrawnParts:
     """What the objects of a document draw, and need, by their numbers."""
 
-    def __init__(self, document: Document, pages: Collection[int]) -> None:
-        self._document, self._pages = document, pages
+    def __init__(self, document: Document, pages: Collection[int], max_content_bytes: int) -> None:
+        self._document, self._pages, self._max_content_bytes = document, pages, max_content_bytes
         self._uses = defaultdict[int, set[tuple[int, Use]]](set)
         self._needs = defaultdict[int, set[str]](set)
         self._size = 0
@@ -46,7 +46,7 @@ class DrawnParts:
         """Add what contents draw. Return False if programs read or draw them in different ways. Raises TooComplex."""
         document = self._document
         self._size += len(content)
-        if self._size > MAX_CONTENT_BYTES:
+        if self._size > self._max_content_bytes:
             raise TooComplex
         kinds = {
             kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)

@@ -11,7 +11,7 @@ MAX_PAGES = 1000
 MAX_ANNOTATIONS = 20_000
 
 
-def page_widgets(document: Document) -> set[int | None]:
+def page_widgets(document: Document, max_annotations: int = MAX_ANNOTATIONS) -> set[int | None]:
     """Return the object numbers of the form fields on the pages; None for a field that is not an indirect object.
 
     Raises TooComplex for too many annotations, which many pages can share.
@@ -20,7 +20,7 @@ def page_widgets(document: Document) -> set[int | None]:
     for page in pages(document):
         annotations = document.array(as_dictionary(document.read(page), "a page"), "/Annots")
         seen += len(annotations)
-        if seen > MAX_ANNOTATIONS:
+        if seen > max_annotations:
             raise TooComplex
         for item, number in zip(annotations, references(annotations), strict=True):
             annotation = as_dictionary(document.follow(item), "an annotation")

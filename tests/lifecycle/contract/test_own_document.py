@@ -179,6 +179,45 @@ def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, re
     assert refused.value.field == "document"
 
 
+def costly(content: bytes = b"", links: int = 0, value: bytes = b"") -> bytes:
+    """Return a PDF with such contents, so many links, and a value that no page shows."""
+    pdf, written = pikepdf.new(), io.BytesIO()
+    page, link = pdf.add_blank_page(), pdf.make_indirect(pikepdf.Dictionary(over("/Link", Border=[0, 0, 0])))
+    page.obj.Contents = pdf.make_stream(content)
+    page.obj.Annots = pikepdf.Array([link] * links)
+    page.obj.Unused = pikepdf.Object.parse(b"[%b]" % value)
+    pdf.save(written)
+    return written.getvalue()
+
+
+COSTLY = {
+    "contents": costly(b"\n" * (7 << 20)),
+    "annotations": costly(links=10_001),
+    "values": costly(value=b"<%b>" % (b"37" * (9 << 18))),
+}
+
+
+@pytest.mark.parametrize("uploaded", COSTLY.values(), ids=COSTLY)
+def test_an_upload_leaves_room_for_signatures(uploaded: bytes, reader: OwnPdfReader) -> None:
+    """A verifier reads a little more. What was uploaded under its limits is still issued."""
+    with pytest.raises(BadInput, match="too complex") as refused:
+        reader.check(uploaded)
+    assert refused.value.field == "document"
+    places = OwnDocument("", "x", {"guardian-1": "page:1,60,60"})
+    assert reader.lay_out(uploaded, places, AboutDocument("QD-1", "x", "zh")).pages == 1
+
+
+def test_what_is_costly_for_a_verifier_is_never_issued(reader: OwnPdfReader) -> None:
+    places = OwnDocument("", "x", {"guardian-1": "page:1,60,60"})
+    with pytest.raises(BadInput, match="too complex"):
+        reader.lay_out(costly(links=20_001), places, AboutDocument("QD-1", "x", "zh"))
+
+
+def test_a_large_upload_is_taken(reader: OwnPdfReader) -> None:
+    large = costly(b"\n" * (6 << 20), 10_000, b"<%b>" % (b"37" * (7 << 18)))
+    assert len(reader.check(large)) > 3 << 20
+
+
 def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:
     link = pikepdf.Dictionary(S=pikepdf.Name.URI, URI="https://school.example")
     framed = over("/Link", A=link, Border=pikepdf.Array([0, 0, 1]), BS=pikepdf.Dictionary(S=pikepdf.Name.U))
