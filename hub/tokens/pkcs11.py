@@ -83,7 +83,7 @@ class Pkcs11Token:
         self._lock = threading.Lock()  # guards the idle sessions and the login
         self._idle: list[_OpenSession] = []
         self._login = -1  # the generation of the module in which the PIN was given
-        self._pin_refused = False
+        self._refused = ""  # why no session is opened any more
         # What other processes know about the PIN. Set only for a configured token.
         self.refusal: PinRefusal | None = None
         self._mechanism: Mechanism | None = None
@@ -203,10 +203,10 @@ class Pkcs11Token:
                 with self._module.calling() as generation, self._session(generation) as opened:
                     return job(opened)
             except PIN_TROUBLE as error:
-                self._pin_refused = True
+                self._refused = f"the token {self.label!r} {_pin_trouble(error)}"
                 if self.refusal is not None and isinstance(error, WRONG_PIN):
                     self.refusal.note()
-                raise TokenUnavailable(f"the token {self.label!r} {_pin_trouble(error)}") from error
+                raise TokenUnavailable(self._refused) from error
             except pkcs11_errors.PKCS11Error as error:
                 if last_try:
                     raise TokenUnavailable(f"the token {self.label!r} is away: {error!r}") from error
@@ -228,8 +228,8 @@ class Pkcs11Token:
             return self._log_in(generation, rw)
 
     def _log_in(self, generation: int, rw: bool) -> _OpenSession:
-        if self._pin_refused:
-            raise TokenUnavailable(f"the token {self.label!r} refused the PIN before")
+        if self._refused:
+            raise TokenUnavailable(self._refused)
         token = self._module.find_token(self.label)
         if self._mechanism is None:
             self._mechanism = _signing_mechanism(token.slot.get_mechanisms())
