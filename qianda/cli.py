@@ -92,7 +92,7 @@ _NOTHING_TRUSTED = {
 }
 _TRUSTED_BY_DEFAULT = {
     Language.EN: "Trusted: the certificates in {folder}. Name others with --trust.",
-    Language.ZH: "信任 {folder} 中的证书。如信任其他证书，请用 --trust 指定。",
+    Language.ZH: "信任 {folder} 中的证书。如需改用其他证书，请用 --trust 指定。",
 }
 
 
