@@ -37,7 +37,10 @@ ITEM_CHANGED: Final = Reason("条目 {name} 已被更改", "{name} is not what t
 HASH_UNKNOWN: Final = Reason("不接受的摘要算法：{what}", "a digest algorithm that is not accepted: {what}")
 SIGNATURE_WRONG: Final = Reason("清单的签名无效：{why}", "the signature over the manifest is wrong: {why}")
 SIGNATURE_MISSING: Final = Reason("没有对清单的签名", "nothing signs the manifest")
-SIGNER_UNKNOWN: Final = Reason("签名者不受信任：{what}", "the signer of the package is not trusted: {what}")
+SIGNER_UNKNOWN: Final = Reason("签名者不受信任（{what}）", "the signer of the package is not trusted: {what}")
+LISTS_UNREADABLE: Final = Reason(
+    "签名者的证书吊销列表无法读取", "a revocation list for the signer of the package cannot be read"
+)
 TIME_UNKNOWN: Final = Reason("时间戳机构不受信任", "the timestamp is of an authority that is not trusted")
 NOT_OF_A_CONTRACT: Final = Reason("不是签达的证据包：{what}", "not an evidence package of Qianda: {what}")
 CHAIN_BROKEN: Final = Reason("存证记录第 {entry} 条不成链", "entry {entry} of the contract's record breaks the chain")

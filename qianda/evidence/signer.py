@@ -89,7 +89,7 @@ def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:
             if name.startswith(CRL_FOLDER) and name.endswith(".crl")
         ]
     except ValueError as error:
-        raise BadPackage(reasons.SIGNER_UNKNOWN.about(what="a revocation list cannot be read")) from error
+        raise BadPackage(reasons.LISTS_UNREADABLE) from error
 
 
 def find_trusted_proofs(container: AsicContainer, trust: Trust) -> dict[str, ProvenFiles]:

@@ -17,7 +17,7 @@ from hub.documents.evidence.hash_tree import last_timestamp_digest, with_renewed
 from qianda import der
 from qianda.evidence import items as package_items
 from qianda.evidence.container import PROOF, PROOF_MANIFEST, SIGNATURE, open_container
-from qianda.evidence.reasons import BadPackage
+from qianda.evidence.reasons import LISTS_UNREADABLE, BadPackage
 from qianda.evidence.signer import check_signer
 from qianda.verify.reasons import NOT_FOR_SIGNING, SEAL_UNKNOWN
 from qianda.verify.trust import Trust
@@ -196,6 +196,10 @@ def test_refuses_unsigned_attributes_that_cannot_be_read(package: SmallPackage, 
 async def test_refuses_a_revocation_list_that_cannot_be_read(package: SmallPackage) -> None:
     file = await package_of({**package.items, LIST: b"\x30\x03\2\1\5"}, package.pki)
     assert await asyncio.to_thread(is_refused, file, package.trust)
+    file = await package_of({**package.items, LIST: b"\x30"}, package.pki)
+    with pytest.raises(BadPackage) as refused:
+        await asyncio.to_thread(accept, file, package.trust)
+    assert refused.value.reason == LISTS_UNREADABLE and refused.value.reason.zh.isalpha()
 
 
 async def test_refuses_a_certificate_of_the_seal_that_is_not_for_signing(package: SmallPackage) -> None:
