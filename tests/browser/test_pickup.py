@@ -1,6 +1,8 @@
-"""The page where a pickup code and a phone number are typed, on a small phone."""
+"""The page where a pickup code and a phone number are typed, on a small phone; a code after one that was guessed."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -8,7 +10,7 @@ from playwright.async_api import expect
 from hub.model.signing.link import DoorKind, derive_pickup_code
 from hub.model.staff.scope import EVERYTHING
 from tests.browser.conftest import SMALL, NewPage, Shot
-from tests.browser.signer_steps import code_of, identify
+from tests.browser.signer_steps import ZH, code_of, identify, land
 from tests.lifecycle.signer import wrong_code
 from tests.running import GUARDIAN_PHONE, Running
 
@@ -60,3 +62,22 @@ async def test_a_wrong_short_code_leads_to_the_same_page(running: Running, new_p
     await page.locator("#entry").fill("4J8Q-2X7M-3K9TB")
     await page.get_by_role("button", name="获取验证码").click()
     await page.wait_for_url("**/s/4J8Q2X7M3K9TB")
+
+
+async def test_a_first_typo_with_another_code_leaves_that_code_valid(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await land(page, f"{running.origin}/s/{await running.ticket(contract)}")
+    for _ in range(5):
+        async with page.expect_response("**/sign/v1/verify"):
+            await identify(page, "000000")
+    await expect(page.locator("#trouble[data-shown=code-used-up]")).to_be_visible()
+    running.clock.advance(timedelta(minutes=1))
+    await page.get_by_role("button", name="不是我 / 有疑问").click()
+    await page.get_by_role("button", name="返回", exact=True).click()
+    await page.get_by_role("button", name=ZH["begin"]).click()  # not the button of the trouble
+    right = await code_of(running, count=2)
+    await identify(page, wrong_code(right))
+    await expect(page.locator("#trouble[data-shown=wrong-answer]")).to_be_visible()
+    await identify(page, right)
+    await page.wait_for_url("**/sign/contract?id=*")

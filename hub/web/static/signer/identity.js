@@ -1,7 +1,8 @@
 // Code, name and the end of the document's number: who the visitor is.
 
 import {
-  Offline, Problem, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, showTrouble, word,
+  Offline, Problem, call, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, showTrouble,
+  word,
 } from './session.js';
 
 const NAMES = ['code', 'name', 'id_tail'];
@@ -26,6 +27,12 @@ function markAll(form) {
   form.addEventListener('input', () => { for (const field of fields) field.removeAttribute('aria-invalid'); }, { once: true });
 }
 
+/** Have a code sent: no answer was wrong with it yet. @param {{channel?: string}} wish */
+export async function sendNewCode(wish) {
+  await call('code', { body: wish });
+  wrongAnswers = 0;
+}
+
 /** Another code, or one that is read aloud, where the page offers that. What sends another one. @param {SendCode} send */
 export function bindCodes(send) {
   const said = need('[data-code-sent]');
@@ -34,7 +41,6 @@ export function bindCodes(send) {
   const another = async (wish, words) => {
     if (!await send(wish)) return;
     said.textContent = words;
-    wrongAnswers = 0;
   };
   const again = () => another({}, usual);
   onAct('again', again);

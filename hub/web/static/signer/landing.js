@@ -1,12 +1,12 @@
 // Landing: the ticket is opened on the person's tap, never on load; then the code, then who they are.
 
 import {
-  all, call, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onTap, report, ticketHere,
+  all, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onTap, report, ticketHere,
 } from './session.js';
 import { bindAnswers } from './answer.js';
 import { warnWhereNoKeyWorks } from './able.js';
 import { offerApp } from './app.js';
-import { bindCodes, bindIdentity } from './identity.js';
+import { bindCodes, bindIdentity, sendNewCode } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 
@@ -29,7 +29,7 @@ async function sendCode(wish = {}) {
   hideTrouble();
   try {
     await open();
-    await call('code', { body: wish });
+    await sendNewCode(wish);
     show('code');
     return true;
   } catch (error) {

@@ -2,11 +2,11 @@
 // Whether the two belong together nobody is told; the page goes on in either case.
 
 import {
-  Problem, all, call, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onSubmit, refuse, report, word,
+  Problem, all, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onSubmit, refuse, report, word,
 } from './session.js';
 import { warnWhereNoKeyWorks } from './able.js';
 import './answer.js';
-import { bindCodes, bindIdentity } from './identity.js';
+import { bindCodes, bindIdentity, sendNewCode } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 const entry = needKind(HTMLFormElement, '[data-form="pickup"]');
@@ -57,7 +57,7 @@ function entered() {
 async function sendCode(wish = {}) {
   hideTrouble();
   try {
-    await call('code', { body: wish });
+    await sendNewCode(wish);
     show('code');
     return true;
   } catch (error) {
