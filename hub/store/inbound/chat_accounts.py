@@ -49,6 +49,7 @@ class Chats(Repository):
             statement.on_conflict_do_update(index_elements=["chat", "person"], set_={"staff": staff, "created_at": at})
         )
 
-    async def remove(self, chat: str, person: str) -> bool:
-        mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person)
-        return (await self._connection.execute(ACCOUNT.delete().where(mine))).rowcount == 1
+    async def remove(self, chat: str, person: str) -> Staff | None:
+        """End a mapping. Returns the account that it was to."""
+        mine = (ACCOUNT.c.chat == chat) & (ACCOUNT.c.person == person) & (ACCOUNT.c.staff == STAFF.c.id)
+        return await self._connection.find(read_staff, ACCOUNT.delete().where(mine).returning(*STAFF.c))

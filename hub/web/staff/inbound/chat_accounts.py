@@ -44,7 +44,10 @@ async def _map(visit: StaffVisit, form: Entered) -> None:
         account = await tx.accounts.find_by_login(login) if login.isprintable() else None
         if account is None:
             raise BadInput("no account has this login", field="login")
+        former = await tx.chats.remove(chat, person)
         await tx.chats.put(chat, person, account[0].id, tx.now)
+        if former and former.id != account[0].id:
+            await record_staff_act(tx, "chat-unlinked", former, visit.actor)
         await record_staff_act(tx, "chat-linked", account[0], visit.actor)
 
 
@@ -55,9 +58,8 @@ async def remove(visit: StaffVisit) -> web.StreamResponse:
     chat, person = str(form.get("chat", "")), str(form.get("person", ""))
     if chat.isprintable() and person.isprintable():
         async with visit.services.database.transaction(visit.scope) as tx:
-            linked = [each for each in await tx.chats.list_accounts() if (each.chat, each.person) == (chat, person)]
-            if await tx.chats.remove(chat, person):
-                await record_staff_act(tx, "chat-unlinked", linked[0].staff, visit.actor)
+            if former := await tx.chats.remove(chat, person):
+                await record_staff_act(tx, "chat-unlinked", former, visit.actor)
     raise web.HTTPSeeOther("/staff/chats?said=chat-removed")
 
 
