@@ -40,6 +40,7 @@ from hub.web.http.security import bearer
 from hub.web.http.security_events import report_error
 from hub.web.http.upload_counts import counted_upload
 
+MULTIPART = "multipart/form-data"
 MAX_BODY_BYTES = 256 * 1024
 # A body up to this size is read before the key is looked up, so that the look-up needs no transaction of its own.
 MAX_UNKNOWN_BODY_BYTES = 16 * 1024
@@ -188,7 +189,7 @@ class Operation:
             call = ApiCall(request.app[HUB].services, secret, self.needs, self.status, request.match_info)
             if self.takes_file or self.takes_files or self.takes_pdf or not _is_small(request):
                 await call.check_key()  # before a large body is read
-            if not (self.takes_files or self.takes_pdf):
+            if not self._is_upload(request):
                 return await self._handled(request, call)
             refusal = ManyKeyUploads(retry_after=UPLOAD_PAUSE)
             with counted_upload(request, call.key.id, MAX_UPLOADS_OF_KEY, refusal):
@@ -198,6 +199,10 @@ class Operation:
             refused = problem_json(request, status_of(error), error)
             refused.headers["WWW-Authenticate"] = "Bearer"
             return refused
+
+    def _is_upload(self, request: web.Request) -> bool:
+        """Tell whether the body brings files. JSON for a seal job says where they are."""
+        return self.takes_pdf or (self.takes_files and request.content_type == MULTIPART)
 
     async def _handled(self, request: web.Request, call: ApiCall) -> web.StreamResponse:
         """Receive the request and answer it. No connection to the database waits while a body arrives."""

@@ -22,11 +22,10 @@ from hub.errors import BadInput
 from hub.lifecycle.sealing.jobs.seal_jobs import UploadedFiles
 from hub.model.sealing.seal_job import MAX_FILE_BYTES, MAX_UPLOADED_FILES, NewItem, safe_name
 from hub.store.sealing.job_files import SealJobFiles
-from hub.web.api.endpoint import Operation, Received, bad_input
+from hub.web.api.endpoint import MULTIPART, Operation, Received, bad_input
 from hub.web.api.seal_job_schemas import SealJobAsked
 from hub.web.http.app_keys import HUB
 
-MULTIPART = "multipart/form-data"
 MAX_FIELDS = 20
 MAX_FIELD_BYTES = 4096
 # The most bytes of all files of one request.

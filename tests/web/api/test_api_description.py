@@ -84,7 +84,14 @@ async def test_a_contract_that_somebody_has_to_approve_is_refused_as_described(r
     headers = {"Authorization": f"Bearer {running.api_key}"}
     async with running.http.post(f"{running.origin}/api/v1/contracts", json=asked, headers=headers) as answer:
         assert (answer.status, (await answer.json())["code"]) == (409, "approval-needed")
-    assert "409" in (await document(running))["paths"]["/api/v1/contracts"]["post"]["responses"]
+    described = (await document(running))["paths"]["/api/v1/contracts"]["post"]["responses"]
+    assert "`approval-needed`" in described["409"]["description"]
+
+
+async def test_only_uploads_are_said_to_be_counted(running: Running) -> None:
+    posts = {path: each["post"] for path, each in (await document(running))["paths"].items() if "post" in each}
+    counted = [path for path, post in posts.items() if "`many-key-uploads`" in str(post["responses"].get("429"))]
+    assert sorted(counted) == ["/api/v1/documents", "/api/v1/seal-jobs"]
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 200000", "Transfer-Encoding: chunked"])
