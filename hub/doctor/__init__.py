@@ -26,11 +26,13 @@ from hub.store.server.migrate import is_current
 from hub.timestamps.several import MAX_CLOCK_DIFFERENCE, SeveralTimestamps
 from hub.tokens.several import SharedKey
 from hub.wiring import Hub
-from hub.wiring.certificate_ends import list_certificate_ends
+from hub.wiring.certificate_ends import list_other_ends
 
 # Seconds for one check. A timestamp service may take ten.
 CHECK_TIMEOUT = 20.0
 RENEW_BEFORE = timedelta(days=60)
+# Clients like certbot renew a TLS certificate by themselves, 30 days before it ends.
+RENEW_TLS_BEFORE = timedelta(days=14)
 
 
 class NeedsAttention(Exception):
@@ -157,12 +159,14 @@ async def _seal_certificate(hub: Hub) -> str:
 async def _certificates(hub: Hub) -> str:
     """Look at the certificates above and beside the seal's own: of root, authorities, timestamp services, TLS. Raises
     ValueError that names those that end soon."""
-    ends = list_certificate_ends(hub)
+    ends = list_other_ends(hub)
     if hub.settings.tls_certificate and "tls" not in ends:
         raise ValueError(f"tls_certificate cannot be read: {hub.settings.tls_certificate}")
-    soon = {name: end for name, end in ends.items() if end - hub.services.clock() < RENEW_BEFORE}
-    if named := ", ".join(f"{name} ({end:%Y-%m-%d})" for name, end in soon.items()):
-        raise ValueError(f"ended, or end within {RENEW_BEFORE.days} days: {named}: renew them")
+    before = {"tls": RENEW_TLS_BEFORE}
+    left = {name: end - hub.services.clock() for name, end in ends.items()}
+    soon = [name for name in ends if left[name] < before.get(name, RENEW_BEFORE)]
+    if named := ", ".join(f"{name} ({ends[name]:%Y-%m-%d})" for name in soon):
+        raise ValueError(f"ended, or end soon: {named}: renew them")
     return f"{', '.join(ends)}; none ends soon"
 
 

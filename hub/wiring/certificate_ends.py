@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 from cryptography import x509
 
+from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
 
 log = structlog.get_logger()
@@ -15,12 +17,28 @@ log = structlog.get_logger()
 def list_certificate_ends(hub: Hub) -> dict[str, datetime]:
     """Return when the first certificate of each chain ends: of the seal, the built-in root, timestamps and authorities,
     and of the proxy's TLS, if its file is configured and can be read."""
-    services = hub.services
+    timestamps = {"timestamp": hub.services.sealing.timestamps.certificates}
+    return _list_ends(hub, {"seal": hub.services.sealing.seal.chain}, timestamps)
+
+
+def list_other_ends(hub: Hub) -> dict[str, datetime]:
+    """Return the same for all but the seal's own certificate, with the name of each of several timestamp services."""
+    timestamps = hub.services.sealing.timestamps
+    services = timestamps.services if isinstance(timestamps, SeveralTimestamps) else {}
+    named = {f"timestamp {name}": each.certificates for name, each in services.items()}
+    above = {"above the seal": hub.services.sealing.seal.chain[1:]}
+    return _list_ends(hub, above, named if len(named) > 1 else {"timestamp": timestamps.certificates})
+
+
+def _list_ends(
+    hub: Hub, seal: Mapping[str, Sequence[bytes]], timestamps: Mapping[str, Sequence[bytes]]
+) -> dict[str, datetime]:
+    authorities = hub.services.signing.authorities.by_name
     chains = {
-        "seal": services.sealing.seal.chain,
+        **seal,
         "root": (hub.pki.authority.root,),
-        "timestamp": tuple(services.sealing.timestamps.certificates),
-        **{f"authority {name}": each.chain for name, each in services.signing.authorities.by_name.items()},
+        **timestamps,
+        **{f"authority {name}": each.chain for name, each in authorities.items()},
     }
     ends = {name: min(_end_of(each) for each in chain) for name, chain in chains.items() if chain}
     if (tls := _tls_end(hub)) is not None:

@@ -19,7 +19,7 @@ from hub.setup.answers_file import FILE, AnswersFile
 from hub.setup.check_answers import find_first_faulty_step, find_step_faults
 from hub.setup.questions import STEPS, find_step
 from hub.setup.tables import COURSE_TITLES, read_table
-from hub.web.pages.doctor_words import PROVIDER, SHAPES as FINDINGS, say_found
+from hub.web.pages.doctor_words import CERTIFICATES, DATED, PROVIDER, SHAPES as FINDINGS, say_found
 from hub.web.pages.fault_words import SHAPES, STEPS_TOLD, say_fault, say_step
 from hub.web.pages.i18n import Catalogues
 from qianda.verify.findings import Element, Word
@@ -159,6 +159,7 @@ def texts_of_findings() -> set[str]:
 
 def test_every_question_and_every_sentence_has_its_chinese() -> None:
     shown = texts_of_questions() | texts_of_findings() | {*SHAPES, *STEPS_TOLD, *FINDINGS, *CHECKS, PROVIDER}
+    shown |= {DATED, *CERTIFICATES}
     assert shown - set(CHINESE.texts["zh"]) == set()
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from hub.doctor import DoctorFinding, examine
 from hub.store.files.content_addressed import Files
+from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
-from hub.wiring.certificate_ends import list_certificate_ends
+from hub.wiring.certificate_ends import list_certificate_ends, list_other_ends
 from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.sealing.s3_double import ACCESS, BUCKET, REGION, object_store
 
@@ -81,7 +87,7 @@ async def test_certificates_beside_the_seal_are_said_to_end(tmp_path: Path) -> N
     async with quiet_hub(clock) as running:
         hub = running.hub
         found = await find(hub, "certificates")
-        assert found.well and found.words == "seal, root, timestamp, authority builtin; none ends soon"
+        assert found.well and found.words == "above the seal, root, timestamp, authority builtin; none ends soon"
         missing = replace(hub, settings=hub.settings.model_copy(update={"tls_certificate": tmp_path / "none.pem"}))
         found = await find(missing, "certificates")
         assert not found.well and found.words.startswith("tls_certificate cannot be read: ")
@@ -89,3 +95,40 @@ async def test_certificates_beside_the_seal_are_said_to_end(tmp_path: Path) -> N
         clock.advance(ends - hub.services.clock() - timedelta(days=5))
         found = await find(hub, "certificates")
         assert not found.well and f"timestamp ({ends:%Y-%m-%d})" in found.words and "root" not in found.words
+
+
+def tls_file(folder: Path, end: datetime) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "qianda.school.example")])
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, end - timedelta(days=90), end)
+    path = folder / "tls.pem"
+    path.write_bytes(built.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(("days", "well"), [(45, True), (15, True), (10, False)])
+async def test_a_tls_certificate_is_said_to_end_two_weeks_before(tmp_path: Path, days: int, well: bool) -> None:
+    """A client like certbot renews it with a month left, and nobody has to do anything."""
+    async with quiet_hub(StandingClock()) as running:
+        path = tls_file(tmp_path, running.hub.services.clock() + timedelta(days=days))
+        settings = running.hub.settings.model_copy(update={"tls_certificate": path})
+        found = await find(replace(running.hub, settings=settings), "certificates")
+        assert found.well == well and "tls" in found.words
+
+
+async def test_a_seal_that_ends_is_one_fault() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        leaf = x509.load_der_x509_certificate(running.hub.services.sealing.seal.chain[0])
+        clock.advance(leaf.not_valid_after_utc - running.hub.services.clock() - timedelta(days=5))
+        assert not (await find(running.hub, "seal certificate")).well
+        assert "seal (" not in (await find(running.hub, "certificates")).words
+
+
+async def test_each_timestamp_service_has_its_name() -> None:
+    async with quiet_hub() as running:
+        services, hub = running.hub.services, running.hub
+        one = services.sealing.timestamps
+        several = SeveralTimestamps({"first": one, "second": one}, services.clock, None)  # type: ignore[arg-type]
+        both = replace(hub, services=replace(services, sealing=replace(services.sealing, timestamps=several)))
+        assert {"timestamp first", "timestamp second"} <= set(list_other_ends(both))

@@ -40,7 +40,7 @@ SHAPES: tuple[str, ...] = (
     "valid until {day}, not revoked; issued by {issuer}",
     "was revoked: nothing can be sealed with it",
     "tls_certificate cannot be read: {path}",
-    "ended, or end within {days} days: {certificates}: renew them",
+    "ended, or end soon: {certificates}: renew them",
     "{certificates}; none ends soon",
     "{number} besides the configured one; no certificate ends soon",
     "certificates end soon: {seals}: renew them by `qianda seal renew NAME`",
@@ -60,8 +60,23 @@ SHAPES: tuple[str, ...] = (
     "PAUSED since {since}; steps due: {due}; `qianda resume` sends on",
 )
 PROVIDER = "provider {name}"
-# Translate a sentence about a part, and the name of a part.
-say_found, say_part = ShapedSentences(SHAPES).say, ShapedSentences((PROVIDER,)).say
+# What the certificates in a finding are called.
+CERTIFICATES: tuple[str, ...] = ("above the seal", "root", "timestamp", "tls", "timestamp {name}", "authority {name}")
+DATED = "{words} ({day})"
+say_part = ShapedSentences((PROVIDER,)).say  # translates the name of a part
+_FOUND, _NAMES = ShapedSentences(SHAPES), ShapedSentences((DATED, *CERTIFICATES))
+
+
+def say_found(words: str, translate: Translate) -> str:
+    """Return a sentence about a part in the reader's language, and the names of certificates in it."""
+
+    def say(text: str, **blanks: object) -> str:
+        if named := blanks.get("certificates"):
+            names = [_NAMES.say(each, translate) for each in str(named).split(", ")]
+            blanks["certificates"] = translate(", ").join(names)
+        return translate(text, **blanks)
+
+    return _FOUND.say(words, say)
 
 
 def say_finding(line: str, translate: Translate) -> str:

@@ -17,7 +17,9 @@ from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
-from hub.web.pages.doctor_words import say_part
+from hub.settings import PACKED
+from hub.web.pages.doctor_words import say_found, say_part
+from hub.web.pages.i18n import Catalogues
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer, forget_answer
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.sms_twilio import Double as Twilio
@@ -63,6 +65,17 @@ async def test_a_provider_that_can_be_asked_is_asked_about_nothing() -> None:
         with pytest.raises(ValueError, match="does not answer as it should"):
             await ask_provider(Provider(provider, connect_sms(wrong, place)))
     assert double.accepted == []
+
+
+def test_certificates_are_named_in_chinese() -> None:
+    chinese = Catalogues.read(PACKED / "templates" / "languages").translator("zh")
+    ending = "ended, or end soon: above the seal (2026-01-02), timestamp first (2026-01-03): renew them"
+    assert say_found(ending, chinese) == (
+        "已到期或即将到期：印章的上级证书（2026-01-02）、时间戳服务 first（2026-01-03）。请更新"
+    )
+    assert say_found("root, tls, authority builtin; none ends soon", chinese) == (
+        "根证书、TLS 证书、认证机构 builtin；近期都不到期"
+    )
 
 
 async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
