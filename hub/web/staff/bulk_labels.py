@@ -7,7 +7,7 @@ MANY = {
     "cap": "got enough messages today",
     "bad-number": "with a number or address that does not work",
     "paused": "paused because of a question",
-    "nobody": "contracts with nothing to sign any more",
+    "nobody": "contract(s) with nothing to sign any more",
     "too-late": "with a deadline that comes before messages may go out again",
 }
 MANY_DONE = {
