@@ -169,7 +169,7 @@ def _label(tx: Transaction, labels: list[str]) -> None:
     _overhear(tx.signatures, "begin_attempt", labels, lambda kind, *_: [f"attempt {kind}"])
     for added in ("add_many", "add_new"):
         _overhear(tx.deliveries, added, labels, _added)
-    _overhear(tx.deliveries, "called", labels, lambda delivery: [f"called {delivery.provider}"])
+    _overhear(tx.deliveries, "write_call", labels, lambda delivery: [f"called {delivery.provider}"])
     _overhear(tx.deliveries, "report", labels, lambda _delivery, report, *_, **__: [f"delivery is {report.state}"])
 
 
