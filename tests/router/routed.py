@@ -49,7 +49,14 @@ class Routed:
             [Provider(provider, each) for provider, each in (first, *more)], random.Random(1).random
         )
 
-    async def issue(self, *, channels: tuple[str, ...] = ("sms",), phone: str = PHONE, **changes: Any) -> Contract:
+    async def issue(
+        self,
+        *,
+        channels: tuple[str, ...] = ("sms",),
+        phone: str = PHONE,
+        others: tuple[NewSigner, ...] = (),
+        **changes: Any,
+    ) -> Contract:
         """Issue a contract of a minor. A guardian with another phone number is another person."""
         guardian = NewSigner(
             Role.GUARDIAN,
@@ -61,7 +68,7 @@ class Routed:
             channels=channels,
             email="parent@example.org",
         )
-        return await self.running.issue_minor(signers=(guardian,), **changes)
+        return await self.running.issue_minor(signers=(guardian, *others), **changes)
 
     async def invited(self, **changes: Any) -> Contract:
         """Issue a contract, and pass its invitation to the provider."""

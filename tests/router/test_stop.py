@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.inbound.process_callbacks import process_callback
 from hub.lifecycle.reminders.remind_by_hand import remind_by_hand
+from hub.model.contract.signer import Role
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.scope import EVERYTHING, Scope
 from tests.channels.doubles import Trouble
@@ -17,6 +19,7 @@ from tests.router.routed import PHONE, routed
 from tests.router.test_ladder import get_channels, with_more
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+MOTHER_PHONE = "+12025550102"
 
 
 async def test_an_opted_out_number_is_written_to_by_another_way() -> None:
@@ -87,6 +90,23 @@ async def test_a_last_call_that_an_opt_out_swallowed_comes_after_a_start() -> No
         await hub.heard()
         await hub.sweep()
         assert [each.purpose for each in await hub.deliveries(contract)].count("last-call") == 1
+
+
+async def test_a_start_makes_up_for_no_last_call_of_another_number() -> None:
+    async with routed() as hub:
+        mother = NewSigner(Role.GUARDIAN, "周文静", MOTHER_PHONE, "E12345678", "passport", relation="母亲")
+        contract = await hub.invited(others=(mother,), deadline=MORNING + timedelta(days=4))
+        for phone in (PHONE, MOTHER_PHONE):
+            assert await hub.twilio.write(phone, "STOP", f"{hub.place.callbacks}/inbound") == 200
+            await hub.heard()
+        for day in (1, 2):
+            hub.clock.go_to(MORNING + timedelta(days=day, hours=1))
+            await hub.sweep()
+        assert [task.step and task.step.kind for task in await tasks_of(hub.running, contract)] == [StepKind.EXPIRY] * 2
+        assert await hub.twilio.write(MOTHER_PHONE, "START", f"{hub.place.callbacks}/inbound") == 200
+        await hub.heard()
+        planned = [task.step and task.step.kind for task in await tasks_of(hub.running, contract)]
+        assert planned == [StepKind.EXPIRY, StepKind.LAST_CALL]
 
 
 async def test_a_text_with_a_character_that_no_database_keeps_is_taken() -> None:

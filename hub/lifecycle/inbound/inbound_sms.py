@@ -153,9 +153,10 @@ async def _opt_in(services: Services, tx: Transaction, number: str) -> None:
     await tx.owners.finish_of(OPTED_OUT, [each.id for each in signers], tx.now)
     if not had_any:
         return
-    await make_up_last_calls(services, tx, sorted({each.contract for each in signers}), SkipReason.OPTED_OUT)
-    for signer in signers:
-        if not (await tx.tasks.get_of_signer(signer.id)).state.final:
+    tasks = [await tx.tasks.get_of_signer(signer.id) for signer in signers]
+    await make_up_last_calls(services, tx, tasks, SkipReason.OPTED_OUT)
+    for signer, task in zip(signers, tasks, strict=True):
+        if not task.state.final:
             facts = {"signer": str(signer.id)}
             await tx.record.append(signer.contract, signer.campus, "opted-in", f"signer:{signer.id}", facts)
 

@@ -48,19 +48,19 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:
     """Resume reminders to this number (given by its hash) in these contracts, which the caller has locked."""
     await tx.tasks.pause_at(number, contracts, False)
-    await make_up_last_calls(services, tx, contracts, SkipReason.PAUSED)
+    tasks = [task for each in contracts for task in await tx.tasks.list_of_contract(each)]
+    await make_up_last_calls(services, tx, tasks, SkipReason.PAUSED)
 
 
 async def make_up_last_calls(
-    services: Services, tx: Transaction, contracts: Sequence[UUID], skipped: SkipReason
+    services: Services, tx: Transaction, tasks: Sequence[SigningTask], skipped: SkipReason
 ) -> None:
-    """Plan the last calls again that were skipped for this reason (PAUSED or OPTED_OUT), which is over: no other
-    message would follow. The caller has locked the contracts."""
-    for each in contracts:
-        contract = await tx.contracts.get(each)
-        for task in await tx.tasks.list_of_contract(each):
-            is_last = task.step is not None and task.step.kind is StepKind.EXPIRY and not task.paused
-            if is_last and tx.planning_now < contract.deadline:
+    """Plan the last calls of these tasks again that were skipped for this reason (PAUSED or OPTED_OUT), which is over:
+    no other message would follow. The caller has locked the contracts."""
+    for task in tasks:
+        if task.step is not None and task.step.kind is StepKind.EXPIRY and not task.paused:
+            contract = await tx.contracts.get(task.contract)
+            if tx.planning_now < contract.deadline:
                 await _make_up(services, tx, contract, task, skipped)
 
 
