@@ -129,7 +129,7 @@ async def close_file(services: Services, hub_step: HubStep) -> HubStep:
     async with services.database.transaction(EVERYTHING, opening) as tx:
         case = await tx.cases.lock(hub_step.contract.id, with_record=True)
         await end_calls(tx, hub_step)
-        known = known_revocations(services, hub_step) if case.contract.state is ContractState.SIGNED else None
+        known = known_revocations(services, hub_step)
         if await embed_seal(tx, hub_step, known):
             completed, news = await _note_completed(services, tx, case, StoredFile(stored, len(final)))
             package = await begin_with_end(services, tx, completed, final)

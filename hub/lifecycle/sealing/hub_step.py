@@ -184,7 +184,7 @@ async def end_run(
     case = await tx.cases.lock(hub_step.contract.id, with_record=with_record)
     await end_calls(tx, hub_step, error)
     if hub_step.seal_used is not None:
-        await embed_seal(tx, hub_step, None)
+        await store_seal(tx, hub_step)
     return case
 
 
@@ -197,18 +197,24 @@ async def end_calls(tx: Transaction, hub_step: HubStep, error: QiandaError | Non
         await end_seal_uses(tx, [EndedUse(hub_step.use, failure=error.code if error and not has_signed else None)])
 
 
-async def embed_seal(tx: Transaction, hub_step: HubStep, known: KnownRevocations | None) -> bool:
-    """Store the seal's signature, if this run made it and no other process has stored one. Return whether the file with
-    it may be used: it is the stored one, and no more certificates are revoked than `known`.
+async def embed_seal(tx: Transaction, hub_step: HubStep, known: KnownRevocations) -> bool:
+    """Store the seal's signature as `store_seal` does. Return whether the file with it may be used: it is the stored
+    one, and no more certificates are revoked than `known`."""
+    return await store_seal(tx, hub_step, known) is RequestState.EMBEDDED
 
-    `known`: None if the file is of no use.
+
+async def store_seal(tx: Transaction, hub_step: HubStep, known: KnownRevocations | None = None) -> RequestState | None:
+    """Store the seal's signature, if this run made it and no other process has stored one. Return the state of its
+    request, or None if another process was first.
+
+    `known`: the revocations in the file with it; None if there is no such file.
     """
     was = RequestState.ACCEPTED if hub_step.seal_used is None else RequestState.PREPARED
     state = await tx.signatures.embed_seal(hub_step.about, was, known, tx.now)
     if state is not None and hub_step.seal_used is not None:
         contract = hub_step.contract
         await tx.record.append(contract.id, contract.campus, "seal-used", "hub", hub_step.seal_used)
-    return state is RequestState.EMBEDDED
+    return state
 
 
 def known_revocations(services: Services, hub_step: HubStep) -> KnownRevocations:

@@ -25,7 +25,7 @@ _REVOKED_OF = SqlStatement(_ALL_REVOKED.where(CERTIFICATE.c.serial == any_(bindp
 REVOKED = SqlStatement(_ALL_REVOKED.order_by(CERTIFICATE.c.serial))
 # The condition of a write: no certificate was revoked since the known ones were read. A revocation is never changed or
 # taken back, so the serial numbers are enough.
-STILL_REVOKED = (
+NO_NEW_REVOCATIONS = (
     "CAST(:revoked AS text[]) = ARRAY(SELECT serial FROM issued_certificate"
     " WHERE authority = :authority AND revoked_at IS NOT NULL ORDER BY serial)"
 )

@@ -22,7 +22,7 @@ from hub.store.kernel.opening import Opening
 from hub.store.kernel.rows import arrays_of, insert_many, insert_row
 from hub.store.kernel.statement import SqlStatement
 from hub.store.kernel.waiting_writes import AFTER_WRITES
-from hub.store.signing.issued_certificates import STILL_REVOKED, KnownRevocations
+from hub.store.signing.issued_certificates import NO_NEW_REVOCATIONS, KnownRevocations
 from hub.store.signing.sessions import read_session
 from hub.store.tables.sealing import ATTEMPT
 from hub.store.tables.signing import SHARED_CERTIFICATE, SIGNATURE_REQUEST as REQUEST, SIGNING_SESSION as SESSION
@@ -88,7 +88,7 @@ ATTEMPTS = SqlStatement(
 _EMBED = SqlStatement(f"""
 WITH embedded AS (
     UPDATE signature_request SET state = 'EMBEDDED', embedded_at = :at
-    WHERE id = :request AND state = 'ACCEPTED' AND signature = :made AND {STILL_REVOKED} AND {AFTER_WRITES}
+    WHERE id = :request AND state = 'ACCEPTED' AND signature = :made AND {NO_NEW_REVOCATIONS} AND {AFTER_WRITES}
     RETURNING contract
 ), lapsed AS (
     UPDATE signature_request AS other SET state = 'LAPSED' FROM embedded
@@ -100,7 +100,7 @@ lock_records(CASE WHEN (SELECT count(*) FROM lapsed) >= 0 THEN ARRAY[embedded.co
 _EMBED_SEAL = SqlStatement(f"""
 UPDATE signature_request AS seal SET signature = :made, accepted_at = coalesce(accepted_at, :at),
     state = CASE WHEN fits THEN 'EMBEDDED' ELSE 'ACCEPTED' END, embedded_at = CASE WHEN fits THEN :at END
-FROM (SELECT CAST(:is_wanted AS boolean) AND {STILL_REVOKED} AS fits) AS file
+FROM (SELECT CAST(:is_wanted AS boolean) AND {NO_NEW_REVOCATIONS} AS fits) AS file
 WHERE seal.id = :request AND seal.state = :was
 RETURNING seal.state
 """)  # noqa: S608 - text of ours
@@ -206,7 +206,7 @@ class Signatures:
         Return False, and change nothing, if the request is not accepted any more, was accepted with another signature,
         or if more certificates are revoked than `revoked`. The transaction must not have appended to the record before.
         """
-        values = {"request": request.id, "made": request.signature, "at": at, **_still(revoked)}
+        values = {"request": request.id, "made": request.signature, "at": at, **_known_values(revoked)}
         row = (await self._connection.lock_after_writes(_EMBED, values)).first()
         if row is not None:
             self._record.know_head(row["contract"], row["entries"], row["digest"])
@@ -217,11 +217,12 @@ class Signatures:
     ) -> RequestState | None:
         """Store the seal's signature if it is not stored yet, and mark it as embedded.
 
-        It is only stored if `revoked` is None (the file is of no use), or if more certificates are revoked by now.
+        It stays ACCEPTED (not embedded) if `revoked` is None (the file is of no use), or if more certificates are
+        revoked by now.
         Return its state, or None, with nothing changed, if it was not in the state `was`.
         """
         values: dict[str, Any] = {"request": seal.id, "made": seal.signature, "was": was.value, "at": at}
-        values |= {"is_wanted": revoked is not None, **_still(revoked or KnownRevocations("", ()))}
+        values |= {"is_wanted": revoked is not None, **_known_values(revoked or KnownRevocations("", ()))}
         row = (await self._connection.write_now(_EMBED_SEAL, values)).first()
         return None if row is None else RequestState(row["state"])
 
@@ -249,7 +250,7 @@ class Signatures:
         return [dict(row) for row in await self._connection.execute(ATTEMPTS, {"contract": contract})]
 
 
-def _still(revoked: KnownRevocations) -> dict[str, Any]:
+def _known_values(revoked: KnownRevocations) -> dict[str, Any]:
     return {"authority": revoked.authority, "revoked": revoked.serials}
 
 
