@@ -33,11 +33,16 @@ _COLUMNS = (
     "SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute"
     " WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
 )
-# What no test may leave changed, since only rows are put back: tables, rights, triggers, constraints and policies.
+# What no test may leave changed, since only rows are put back: tables, columns, functions, rights, triggers,
+# constraints and policies.
 _SCHEMA = """
 SELECT md5(string_agg(line, E'\n' ORDER BY line)) FROM (
   SELECT concat_ws(' ', oid, relname, relacl, relrowsecurity, relhasrules) AS line FROM pg_class
     WHERE relnamespace = 'public'::regnamespace
+  UNION ALL SELECT concat_ws(' ', attrelid, attname, atttypid, attnotnull, attacl) FROM pg_attribute
+    JOIN pg_class ON pg_class.oid = attrelid AND relnamespace = 'public'::regnamespace
+  UNION ALL SELECT concat_ws(' ', oid, proname, md5(prosrc), proacl) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace
   UNION ALL SELECT concat_ws(' ', tgrelid, tgname, tgenabled) FROM pg_trigger
   UNION ALL SELECT concat_ws(' ', conrelid, conname) FROM pg_constraint
   UNION ALL SELECT concat_ws(' ', polrelid, polname, polqual, polwithcheck) FROM pg_policy
@@ -77,11 +82,25 @@ class LentHub:
         try:
             async with self._built.run(clock, with_web=with_web, with_worker=with_worker) as running:
                 yield running
+        except BaseException as error:
+            try:
+                await self._take_back()
+            except Exception as further:
+                error.add_note(f"and then: {further!r}")
+            raise
+        await self._take_back()
+
+    async def _take_back(self) -> None:
+        """Let the hub be lent again. Close it and raise an error if its schema was changed or cannot be read."""
+        is_changed = True
+        try:
+            is_changed = await self._admin.fetchval(_SCHEMA) != self._schema
         finally:
-            if await self._admin.fetchval(_SCHEMA) != self._schema:
+            if is_changed:
                 await self.closing.aclose()  # it stays lent, as above
-                raise AssertionError("this test has changed the schema of a lent hub: take `running_hub`")
-            self.lent = False
+        if is_changed:
+            raise AssertionError("this test has changed the schema of a lent hub: take `running_hub`")
+        self.lent = False
 
     async def _be_as_new(self) -> None:
         hub = self._built.hub

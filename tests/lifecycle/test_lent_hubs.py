@@ -26,6 +26,8 @@ from tests.lifecycle.signer import completed, signed
 from tests.running import SCHOOL, MovableClock, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+END_CONNECTIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = 'superuser' AND pid <> pg_backend_pid()"""
 
 
 def files_of(running: Running) -> dict[Path, bytes]:
@@ -36,6 +38,14 @@ async def last_numbers(running: Running) -> list[tuple[str, int | None]]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
         found = await tx.connection.execute(text("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"))
         return [(each.sequencename, each.last_value) for each in found]
+
+
+async def as_superuser(database: Database, statement: str) -> None:
+    connection = await asyncpg.connect(database.dsn.replace("//app@", "//superuser@"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def is_gone(database: Database) -> None:
@@ -137,6 +147,11 @@ async def test_a_hub_that_cannot_be_put_back_is_not_lent_again() -> None:
         "DROP POLICY campus_scope ON record_entry",
         "CREATE TABLE copied AS SELECT * FROM campus",
         "ALTER TABLE contract ADD CONSTRAINT further CHECK (true)",
+        "ALTER TABLE contract ADD COLUMN colour text",
+        "ALTER TABLE contract ALTER COLUMN campus DROP NOT NULL",
+        "GRANT UPDATE (kind) ON record_entry TO app",
+        "CREATE FUNCTION further() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "REVOKE EXECUTE ON FUNCTION lock_records FROM app",
     ],
 )
 async def test_a_hub_with_another_schema_is_not_lent_again(change: str) -> None:
@@ -149,6 +164,26 @@ async def test_a_hub_with_another_schema_is_not_lent_again(change: str) -> None:
 
     with pytest.raises(AssertionError, match="has changed the schema"):
         await change_schema()
+    await is_gone(lent[0])
+    async with quiet_hub() as running:
+        assert running.hub.database is not lent[0]
+
+
+@pytest.mark.parametrize(
+    "harm", ["ALTER TABLE contract ADD COLUMN colour text", END_CONNECTIONS], ids=["schema", "connection"]
+)
+async def test_the_error_of_a_test_is_shown_although_its_hub_cannot_be_lent_again(harm: str) -> None:
+    lent = []
+
+    async def fail() -> None:
+        async with quiet_hub() as running:
+            lent.append(running.hub.database)
+            await as_superuser(running.hub.database, harm)
+            raise LookupError("what the test found")
+
+    with pytest.raises(LookupError, match="what the test found") as caught:
+        await fail()
+    assert len(caught.value.__notes__) == 1
     await is_gone(lent[0])
     async with quiet_hub() as running:
         assert running.hub.database is not lent[0]
