@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import pickle
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -14,14 +15,17 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from hub.errors import DiskFull
 from hub.lifecycle.sealing.jobs.end_seal_jobs import stop_overdue_jobs
-from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, run_seal_job
-from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
+from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, REST, run_seal_job
+from hub.lifecycle.sealing.jobs.seal_chunk import MAX_TRIES, Chunk, seal_chunk
 from hub.lifecycle.sealing.seals.use_seal import begin_seal_uses, end_seal_uses
 from hub.model.sealing.seal_grant import Grantee, GranteeKind
 from hub.model.sealing.seal_job import JOB_DEADLINE, PROGRESS_WINDOW, ItemOutcome, SealItemState
 from hub.model.sealing.seal_use import DocumentToSeal, EndedUse, SealAsk, UseOutcome
 from hub.model.staff.scope import EVERYTHING
+from hub.store.sealing.job_files import SealJobFiles
+from tests.changed_services import change_services
 from tests.checkout import ROOT
 from tests.running import Running, running_hub
 from tests.sealing.clients import configured_seal, granted_client
@@ -85,6 +89,28 @@ async def test_a_worker_is_killed_in_the_middle(running: Running) -> None:
         grants = [grant for grant in await tx.seals.list_grants(seal) if grant.grantee.name == client.name]
     assert [line.outcome for line in lines] == [UseOutcome.SEALED] * FILES
     assert [grant.used for grant in grants] == [FILES]
+
+
+class FullAtTheSync(SealJobFiles):
+    """Files on a file system that says only at the last fsync that nothing fits."""
+
+    def sync_results(self, job: UUID, numbers: Iterable[int]) -> None:
+        raise OSError(errno.ENOSPC, f"no space for {list(numbers)} of {job}")
+
+
+async def test_a_disk_that_is_full_when_results_are_synced_counts_as_no_try(running: Running) -> None:
+    client = await granted_client(running)
+    _, asked = await client.upload({"a.pdf": pages("a")}, "page:1,60,60")
+    services, job = running.hub.services, UUID(asked["id"])
+    full = change_services(services, "seal_files", folder=FullAtTheSync(services.seal_files.folder.folder))
+    for _ in range(MAX_TRIES + 1):
+        with pytest.raises(DiskFull):
+            await run_seal_job(full, job, lambda: True)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            assert not await tx.seal_jobs.claim(job, 1, tx.now, tx.now + LEASE)
+        running.clock.advance(REST)
+    assert not await run_seal_job(services, job, lambda: True)
+    assert [item["state"] for item in await client.items(str(job))] == ["sealed"]
 
 
 async def test_a_job_that_does_not_end_in_a_day_is_stopped(running: Running) -> None:

@@ -72,16 +72,17 @@ async def _run_leases(services: Services, job_id: UUID, goes_on: Callable[[], bo
             async with _lease_renewed(services, chunk):
                 with explain_full_disk():
                     await seal_chunk(services, chunk)
+            most = plan_lease(len(chunk.items), time.monotonic() - began)
+            following = await _end(services, chunk, claims=most if goes_on() else 0)
         except Unavailable:
             await _give_back(services, chunk)
             raise
         except Exception:  # store the finished outcomes; the next start of the job seals the other files
             await _end(services, chunk, claims=0)
             raise
-        most = plan_lease(len(chunk.items), time.monotonic() - began)
-        chunk = await _end(services, chunk, claims=most if goes_on() else 0)
-        if chunk is None:
+        if following is None:
             return not goes_on()
+        chunk = following
     return False
 
 
@@ -94,11 +95,15 @@ async def _claim(services: Services, job_id: UUID) -> Chunk | None:
 
 
 async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None:
-    """Write the outcomes of the files, and claim up to `claims` more. Files without an outcome stay as they are."""
+    """Write the outcomes of the files, and claim up to `claims` more. Files without an outcome stay as they are.
+
+    Raises DiskFull.
+    """
     outcomes = list(chunk.outcomes.values())
     if chunk.job.terms.target is None:
         numbers = [outcome.item.number for outcome in outcomes if outcome.fault is None]
-        await asyncio.to_thread(services.seal_files.folder.sync_results, chunk.job.id, numbers)
+        with explain_full_disk():  # some file systems say only now that something does not fit
+            await asyncio.to_thread(services.seal_files.folder.sync_results, chunk.job.id, numbers)
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]
@@ -116,9 +121,11 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
 async def _give_back(services: Services, chunk: Chunk) -> None:
     """Write the known outcomes, and release the other files for a later start of the job."""
     chunk.postponed.clear()  # they wait as long as the files whose uses they need
-    await _end(services, chunk, claims=0)
-    async with services.database.transaction(EVERYTHING) as tx:
-        await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
+    try:
+        await _end(services, chunk, claims=0)
+    finally:
+        async with services.database.transaction(EVERYTHING) as tx:
+            await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
 
 
 def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> None:
