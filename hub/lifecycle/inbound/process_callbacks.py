@@ -85,7 +85,7 @@ async def process_callback(services: Services, callback_id: UUID) -> None:
     except Exception:
         log.exception("callback not processed", callback=str(callback_id))
         async with services.database.transaction(EVERYTHING) as tx:
-            await tx.callbacks.again(callback_id, tx.now + PAUSES[-1])
+            await tx.callbacks.retry_at(callback_id, tx.now + PAUSES[-1])
 
 
 async def _process_callback(services: Services, callback_id: UUID) -> None:
@@ -118,7 +118,7 @@ async def _apply_callback(
         report is not None and await services.messaging.router.apply_report(tx, provider, report) for report in reports
     ]
     if not all(applied) and callback.tries < len(PAUSES):
-        await tx.callbacks.again(callback.id, tx.now + PAUSES[callback.tries])
+        await tx.callbacks.retry_at(callback.id, tx.now + PAUSES[callback.tries])
     elif callback.unread:
         await show_unread(tx, callback)
         await tx.callbacks.mark_kept(callback, tx.now)

@@ -111,15 +111,15 @@ async def _note_embedded(
     """
     assert request.task is not None
     contract, stored = case.contract, file.sha256
-    await tx.tasks.embedded(request.task, tx.now)
+    await tx.tasks.note_embedded(request.task, tx.now)
     await tx.contracts.add_version(contract.id, "signed", stored, file.size, tx.now)
     facts = {"field": request.field, "document_sha256": stored, "revision": contract.revision + 1}
     await tx.record.append(contract.id, contract.campus, "signature-embedded", "hub", facts)
     changes = {"document": stored, "revision": contract.revision + 1, "stuck_since": None, "stuck_reason": None}
     if all_signed(party.task for party in case.parties):
         await tx.record.append(contract.id, contract.campus, "signed", "hub", {"document_sha256": stored})
-        hub_step = {"hub_due_at": tx.now + FIRST_RETRY, "hub_tries": 0, "signed_at": tx.now}
-        return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **hub_step))
+        planned = {"hub_due_at": tx.now + FIRST_RETRY, "hub_tries": 0, "signed_at": tx.now}
+        return replace(case, contract=await tx.contracts.move(contract, ContractState.SIGNED, **changes, **planned))
     changed = await tx.contracts.change(contract, **changes)
     # The hub starts this message, so it waits for the daily window. In the daytime it goes out at once.
     return await open_next(services, tx, replace(case, contract=changed))

@@ -134,7 +134,7 @@ async def bind_key(tx: Transaction, visiting: Visit, holding: HeldKey) -> None:
     added = holding.fresh and await tx.app_keys.add(key)
     if not added:
         await check_owner(tx, key.spki, visiting.signer.person)
-        await tx.app_keys.used(key.id, tx.now)
+        await tx.app_keys.note_used(key.id, tx.now)
         if not holding.judged:
             return
         await tx.app_keys.store_attestation(key)

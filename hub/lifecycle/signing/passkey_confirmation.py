@@ -128,7 +128,7 @@ async def check_answer(
         raise WrongConfirmation("it was given at another origin")
     if not passkey.follows(answer.counter):
         raise WrongConfirmation("the passkey's counter decreased: it may have been copied")
-    await tx.passkeys.used(passkey.id, answer.counter, tx.now)
+    await tx.passkeys.note_used(passkey.id, answer.counter, tx.now)
     return Confirmation(value, passkey.id)
 
 

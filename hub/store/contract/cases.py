@@ -113,14 +113,14 @@ _SEE_PAGE = SqlStatement(
     f"SELECT {_parts(its_session=SESSION)}, its_contract, its_document, its_pages, task_state, is_noted"  # noqa: S608
     " FROM note_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
 )
-_TRIES = "LATERAL recent_tries(ARRAY[(its_signer).person], (its_session).id) AS tries"
+_CODE_HISTORY = "LATERAL recent_tries(ARRAY[(its_signer).person], (its_session).id) AS tries"
 _LOCK_FOR_CODE = SqlStatement(
     f"SELECT {_parts(its_session=SESSION, its_contract=CONTRACT, its_signer=SIGNER)}, record_entries, record_digest,"  # noqa: S608
-    f" tries.* FROM lock_for_code(CAST(:secret AS bytea)), {_TRIES}"
+    f" tries.* FROM lock_for_code(CAST(:secret AS bytea)), {_CODE_HISTORY}"
 )
 _LOCK_FOR_ANSWER = SqlStatement(
     f"SELECT {_parts(its_session=SESSION, its_signer=SIGNER)}, its_door, locked_contracts, tries.*"  # noqa: S608
-    f" FROM lock_for_answer(CAST(:secret AS bytea)), {_TRIES}"
+    f" FROM lock_for_answer(CAST(:secret AS bytea)), {_CODE_HISTORY}"
 )
 _COLUMNS = {
     table: {f"{table.name}_{column.name}": column.name for column in table.c}

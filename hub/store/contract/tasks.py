@@ -115,7 +115,7 @@ class Tasks(Repository):
         accepted = {"accepted_at": at} if state is TaskState.SIGNED else {}
         await self._update(task, state=state.value, leased_until=None, **accepted, **_step_values(None))
 
-    async def embedded(self, task: UUID, at: datetime) -> None:
+    async def note_embedded(self, task: UUID, at: datetime) -> None:
         await self._update(task, signed_at=at)
 
     async def note_opened(self, task: UUID, door: str, at: datetime) -> None:

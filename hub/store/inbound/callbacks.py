@@ -60,7 +60,7 @@ class Callbacks(EncryptedRepository):
             undone = CALLBACK.c.id.in_(callbacks) & CALLBACK.c.due_at.is_not(None)
             await self._connection.execute(CALLBACK.update().where(undone).values(due_at=until))
 
-    async def again(self, callback: UUID, at: datetime) -> None:
+    async def retry_at(self, callback: UUID, at: datetime) -> None:
         values = {"due_at": at, "tries": CALLBACK.c.tries + 1}
         undone = (CALLBACK.c.id == callback) & CALLBACK.c.due_at.is_not(None)
         await self._connection.execute(CALLBACK.update().where(undone).values(values))

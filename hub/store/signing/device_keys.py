@@ -58,7 +58,7 @@ class AppKeys(EncryptedRepository):
         proved = {name: value for name, value in self._values(key).items() if name in names}
         await self._connection.execute(KEY.update().where(KEY.c.id == key.id).values(proved))
 
-    async def used(self, key: UUID, at: datetime) -> None:
+    async def note_used(self, key: UUID, at: datetime) -> None:
         await self._connection.execute(KEY.update().where(KEY.c.id == key).values(used_at=at))
 
     async def revoke(self, key: AppKey, at: datetime, by: str, reason: str) -> bool:

@@ -38,7 +38,7 @@ class Passkeys(Repository):
         found = select(PASSKEY).where(PASSKEY.c.credential_id == credential_id, _counts(person, rp_id))
         return await self._connection.find(_passkey, found.with_for_update())
 
-    async def used(self, passkey: UUID, counter: int, at: datetime) -> None:
+    async def note_used(self, passkey: UUID, counter: int, at: datetime) -> None:
         await self._update(PASSKEY.c.id == passkey, counter=counter, used_at=at)
 
     async def end(self, passkey: UUID, at: datetime) -> None:

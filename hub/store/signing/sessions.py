@@ -58,7 +58,7 @@ RETURNING key_challenge AS value, known.is_revoked AS is_key_revoked, known.is_o
     WHERE other.key_spki = :spki AND signer.person <> :person
 ) AS is_key_of_another
 """)
-_TRIES = SqlStatement("SELECT * FROM recent_tries(CAST(:persons AS text[]), NULL)")
+_CODE_HISTORY = SqlStatement("SELECT * FROM recent_tries(CAST(:persons AS text[]), NULL)")
 _ADD_CODE = insert_row(CODE, ("id", "person", "session", "created_at", "expires_at"))
 _IS_LIVE = CODE.c.used_at.is_(None) & (CODE.c.expires_at > bindparam("now"))
 _END_CODES = SqlStatement(
@@ -152,7 +152,7 @@ class Sessions(Repository):
 
     async def get_code_history(self, persons: Sequence[str]) -> CodeHistory:
         """Return the recent wrong answers and codes of these persons, together."""
-        return read_code_history((await self._connection.execute(_TRIES, {"persons": list(persons)})).one())
+        return read_code_history((await self._connection.execute(_CODE_HISTORY, {"persons": list(persons)})).one())
 
     async def add_code(self, person: str, session: UUID, now: datetime) -> UUID:
         """Add a code for this person, and end the earlier ones."""

@@ -39,7 +39,7 @@ async def test_a_callback_that_is_processed_does_not_become_due_again(running: R
         await one.callbacks.mark_kept(callback, now)
     async with database.transaction(EVERYTHING) as tx:
         await tx.callbacks.lease([done.id], now)
-        await tx.callbacks.again(done.id, now)
+        await tx.callbacks.retry_at(done.id, now)
         assert await tx.callbacks.list_due(now + MINUTE) == [free.id]
         assert await tx.callbacks.lock_unprocessed([done.id]) == []
 
