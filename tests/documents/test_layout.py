@@ -99,6 +99,31 @@ def gap_above_the_table(laid_out: LaidOut) -> float:
     return (min(bottom for bottom in bottoms if bottom > top) - top) * 25.4 / 72
 
 
+ROW = "| 项目 | 内容\n"
+LAST_BLOCKS = [
+    ("# 附表\n" + ROW * 34, 1),
+    ("# 附表\n" + ROW * 22, 4),
+    ("# 附表\n" + ROW * 90, 1),
+    ("# 条款\n" + "一段很长的文字，" * 200, 1),
+    ("# 条款\n" + "一段很长的文字，" * 600, 4),
+]
+
+
+@pytest.mark.parametrize(("last", "signers"), LAST_BLOCKS)
+def test_the_table_lies_under_the_fields_whatever_comes_last(printer: ContractPrinter, last: str, signers: int) -> None:
+    """Also where the last block and the table do not fit on one page."""
+    template = dataclasses.replace(printer.templates.get("course", "zh"), clauses=f"# 首条\n开头。\n{last}")
+    laid_out = printer.lay_out_by(template, minor(guardians=signers))
+    for box in laid_out.boxes:
+        assert box.page == laid_out.pages - 1
+        if box.name == "seal":
+            assert page_text(laid_out.pdf, box.page, box).strip() == "电子印章"
+            continue
+        assert page_text(laid_out.pdf, box.page, box).strip() == ""
+        caption = dataclasses.replace(box, y1=box.y2, y2=box.y2 + 8 * 72 / 25.4)
+        assert "乙方（监护人签名）" in page_text(laid_out.pdf, box.page, caption)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_each_signer_has_a_box_on_the_last_page_below_their_name(printer: ContractPrinter, case: str) -> None:
     language, data = CASES[case]
