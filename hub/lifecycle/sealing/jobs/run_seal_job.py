@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from hub.errors import Unavailable
+from hub.errors import DiskFull, Unavailable
 from hub.lifecycle.sealing.jobs.seal_chunk import Chunk, seal_chunk
 from hub.lifecycle.sealing.jobs.seal_jobs import list_source
 from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
@@ -72,14 +72,14 @@ async def _run_leases(services: Services, job_id: UUID, goes_on: Callable[[], bo
             async with _lease_renewed(services, chunk):
                 with explain_full_disk():
                     await seal_chunk(services, chunk)
-            most = plan_lease(len(chunk.items), time.monotonic() - began)
-            following = await _end(services, chunk, claims=most if goes_on() else 0)
         except Unavailable:
             await _give_back(services, chunk)
             raise
         except Exception:  # store the finished outcomes; the next start of the job seals the other files
             await _end(services, chunk, claims=0)
             raise
+        most = plan_lease(len(chunk.items), time.monotonic() - began)
+        following = await _end(services, chunk, claims=most if goes_on() else 0)
         if following is None:
             return not goes_on()
         chunk = following
@@ -97,13 +97,18 @@ async def _claim(services: Services, job_id: UUID) -> Chunk | None:
 async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None:
     """Write the outcomes of the files, and claim up to `claims` more. Files without an outcome stay as they are.
 
-    Raises DiskFull.
+    Raises DiskFull, after releasing all files: it is not asked again whether the results are on the disk, because some
+    systems report a failed write only once.
     """
     outcomes = list(chunk.outcomes.values())
     if chunk.job.terms.target is None:
         numbers = [outcome.item.number for outcome in outcomes if outcome.fault is None]
-        with explain_full_disk():  # some file systems say only now that something does not fit
-            await asyncio.to_thread(services.seal_files.folder.sync_results, chunk.job.id, numbers)
+        try:
+            with explain_full_disk():  # some file systems say only now that something does not fit
+                await asyncio.to_thread(services.seal_files.folder.sync_results, chunk.job.id, numbers)
+        except DiskFull:
+            await _release(services, chunk)
+            raise
     async with services.database.transaction(EVERYTHING) as tx:
         ended = await tx.seal_jobs.end_items(chunk.job.id, chunk.held, outcomes, tx.now)
         ours = [outcome for outcome in outcomes if outcome.item.number in ended]
@@ -121,11 +126,13 @@ async def _end(services: Services, chunk: Chunk, *, claims: int) -> Chunk | None
 async def _give_back(services: Services, chunk: Chunk) -> None:
     """Write the known outcomes, and release the other files for a later start of the job."""
     chunk.postponed.clear()  # they wait as long as the files whose uses they need
-    try:
-        await _end(services, chunk, claims=0)
-    finally:
-        async with services.database.transaction(EVERYTHING) as tx:
-            await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
+    await _end(services, chunk, claims=0)
+    await _release(services, chunk)
+
+
+async def _release(services: Services, chunk: Chunk) -> None:
+    async with services.database.transaction(EVERYTHING) as tx:
+        await tx.seal_jobs.release(chunk.job.id, chunk.held, tx.now + REST)
 
 
 def _tidy(services: Services, chunk: Chunk, ended: Sequence[ItemOutcome]) -> None:
