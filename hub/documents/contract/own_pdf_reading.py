@@ -24,9 +24,10 @@ from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.pdf import NotOurForm, TooComplex
 from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, is_larger_outside_streams
 from qianda.verify.findings import UnreadablePdf
+from qianda.verify.pdf.document import as_dictionary, reference
 from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES
-from qianda.verify.pdf.pages import MAX_ANNOTATIONS, page_widgets
+from qianda.verify.pdf.pages import MAX_ANNOTATIONS, page_widgets, pages
 from qianda.verify.pdf.signature_objects import NotSigning, check_apart
 from qianda.verify.pdf.signed_file import SignedFile
 
@@ -87,9 +88,10 @@ def _written_anew(pdf: bytes, about: dict[str, str]) -> bytes:
 def _check_readable(plain: bytes, limits: PdfLimits) -> None:
     """Raise ValueError unless a verifier reads the file and all programs draw it alike."""
     try:
-        if is_larger_outside_streams(plain, limits.bytes_outside_streams, limits.dictionaries):
-            raise TooComplex
+        _check_size(plain, limits)  # before anything is read
         file = SignedFile(plain)
+        # A page is written again with its fields, and once more with the place of the timestamp.
+        _check_size(plain + 2 * _written_pages(file), limits)
         page_widgets(file.now, limits.annotations)
         odd = find_drawn_differently(file.now, limits.content_bytes)
     except TooComplex:
@@ -102,6 +104,20 @@ def _check_readable(plain: bytes, limits: PdfLimits) -> None:
         raise ValueError("the PDF has pictures inside pictures, too many: print it into a PDF first")
     if odd:
         raise ValueError(SHOWN_DIFFERENTLY)
+
+
+def _check_size(pdf: bytes, limits: PdfLimits) -> None:
+    if is_larger_outside_streams(pdf, limits.bytes_outside_streams, limits.dictionaries):
+        raise TooComplex
+
+
+def _written_pages(file: SignedFile) -> bytes:
+    """Return the pages, with their lists of annotations, as the file contains them."""
+    objects = file.revisions[0].objects
+    numbers = list(pages(file.now))
+    entries = [as_dictionary(file.now.read(number), "a page") for number in numbers]
+    numbers += [list_number for page in entries if (list_number := reference(page, "/Annots")) is not None]
+    return b"".join(file.pdf[objects[number].start : objects[number].end] for number in numbers)
 
 
 def _read(pdf: bytes, places: dict[str, str]) -> dict[str, Any]:

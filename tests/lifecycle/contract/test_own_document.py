@@ -179,13 +179,15 @@ def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, re
     assert refused.value.field == "document"
 
 
-def costly(content: bytes = b"", links: int = 0, value: bytes = b"") -> bytes:
-    """Return a PDF with such contents, so many links, and a value that no page shows."""
+def costly(content: bytes = b"", links: int = 0, value: bytes = b"", own: bytes = b"") -> bytes:
+    """Return a PDF with such contents, so many links, and a value that no page shows. `own`: such a value in the page
+    itself."""
     pdf, written = pikepdf.new(), io.BytesIO()
     page, link = pdf.add_blank_page(), pdf.make_indirect(pikepdf.Dictionary(over("/Link", Border=[0, 0, 0])))
     page.obj.Contents = pdf.make_stream(content)
     page.obj.Annots = pikepdf.Array([link] * links)
-    page.obj.Unused = pikepdf.Object.parse(b"[%b]" % value)
+    page.obj.Unused = pdf.make_indirect(pikepdf.Object.parse(b"[%b]" % value))
+    page.obj.Own = pikepdf.Object.parse(b"[%b]" % own)
     pdf.save(written)
     return written.getvalue()
 
@@ -194,6 +196,8 @@ COSTLY = {
     "contents": costly(b"\n" * (7 << 20)),
     "annotations": costly(links=10_001),
     "values": costly(value=b"<%b>" % (b"37" * (9 << 18))),
+    "values of a page": costly(own=b"<%b>" % (b"37" * (3 << 18))),
+    "dictionaries of a page": costly(own=b"<<>>" * 27_000),
 }
 
 
@@ -211,6 +215,8 @@ def test_what_is_costly_for_a_verifier_is_never_issued(reader: OwnPdfReader) -> 
     places = OwnDocument("", "x", {"guardian-1": "page:1,60,60"})
     with pytest.raises(BadInput, match="too complex"):
         reader.lay_out(costly(links=20_001), places, AboutDocument("QD-1", "x", "zh"))
+    with pytest.raises(BadInput, match="too complex"):
+        reader.lay_out(costly(own=b"<%b>" % (b"37" * (5 << 18))), places, AboutDocument("QD-1", "x", "zh"))
 
 
 def test_a_large_upload_is_taken(reader: OwnPdfReader) -> None:
