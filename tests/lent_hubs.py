@@ -39,13 +39,13 @@ _SCHEMA = """
 SELECT md5(string_agg(line, E'\n' ORDER BY line)) FROM (
   SELECT concat_ws(' ', oid, relname, relacl, relrowsecurity, relhasrules) AS line FROM pg_class
     WHERE relnamespace = 'public'::regnamespace
-  UNION ALL SELECT concat_ws(' ', attrelid, attname, atttypid, attnotnull, attacl) FROM pg_attribute
-    JOIN pg_class ON pg_class.oid = attrelid AND relnamespace = 'public'::regnamespace
-  UNION ALL SELECT concat_ws(' ', oid, proname, md5(prosrc), proacl) FROM pg_proc
+  UNION ALL SELECT concat_ws(' ', attrelid, attname, atttypid, atttypmod, attnotnull, atthasdef, attacl)
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid AND relnamespace = 'public'::regnamespace
+  UNION ALL SELECT concat_ws(' ', oid, proname, md5(prosrc), prosecdef, proconfig, proacl) FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace
-  UNION ALL SELECT concat_ws(' ', tgrelid, tgname, tgenabled) FROM pg_trigger
+  UNION ALL SELECT concat_ws(' ', tgrelid, tgname, tgfoid, tgenabled) FROM pg_trigger
   UNION ALL SELECT concat_ws(' ', conrelid, conname) FROM pg_constraint
-  UNION ALL SELECT concat_ws(' ', polrelid, polname, polqual, polwithcheck) FROM pg_policy
+  UNION ALL SELECT concat_ws(' ', polrelid, polname, polcmd, polroles, polqual, polwithcheck) FROM pg_policy
 ) AS lines
 """
 

@@ -31,7 +31,7 @@ from hub.wiring.certificate_ends import list_other_ends
 # Seconds for one check. A timestamp service may take ten.
 CHECK_TIMEOUT = 20.0
 RENEW_BEFORE = timedelta(days=60)
-# Clients like certbot renew a TLS certificate by themselves, 30 days before it ends.
+# Clients like certbot renew a TLS certificate of 90 days by themselves, 30 days before it ends; one of 45 days, 15.
 RENEW_TLS_BEFORE = timedelta(days=14)
 
 

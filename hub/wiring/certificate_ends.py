@@ -26,8 +26,10 @@ def list_other_ends(hub: Hub) -> dict[str, datetime]:
     timestamps = hub.services.sealing.timestamps
     services = timestamps.services if isinstance(timestamps, SeveralTimestamps) else {}
     named = {f"timestamp {name}": each.certificates for name, each in services.items()}
-    above = {"above the seal": hub.services.sealing.seal.chain[1:]}
-    return _list_ends(hub, above, named if len(named) > 1 else {"timestamp": timestamps.certificates})
+    issuers = [each for each in hub.services.sealing.seal.chain[1:] if each != hub.pki.authority.root]
+    return _list_ends(
+        hub, {"issuers of the seal": issuers}, named if len(named) > 1 else {"timestamp": timestamps.certificates}
+    )
 
 
 def _list_ends(

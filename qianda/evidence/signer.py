@@ -83,13 +83,16 @@ async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], tr
 
 def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:
     try:
-        return [
+        lists = [
             crl.CertificateList.load(content, strict=True)
             for name, content in items.items()
             if name.startswith(CRL_FOLDER) and name.endswith(".crl")
         ]
-    except ValueError as error:
+        for each in lists:
+            each.native  # noqa: B018 - otherwise parsed only on access
+    except (ValueError, TypeError, KeyError) as error:
         raise BadPackage(reasons.LISTS_UNREADABLE) from error
+    return lists
 
 
 def find_trusted_proofs(container: AsicContainer, trust: Trust) -> dict[str, ProvenFiles]:

@@ -83,8 +83,8 @@ def read_revisions(pdf: bytes) -> list[Revision]:
 def is_larger_outside_streams(pdf: bytes, max_bytes: int, max_dictionaries: int) -> bool:
     """Return whether more bytes, or more dictionaries, are to be read as objects and tables.
 
-    Each stream begins and ends where `_read_object` finds it, as neither a value nor the data of a stream contains
-    these words.
+    Each stream begins and ends where `_read_object` finds it, as no value contains `\\nstream\\n`, and no data of a
+    stream `\\nendstream`.
     """
     size = dictionaries = at = 0
     while 0 <= at < len(pdf):  # without an end of the stream, no reader goes on

@@ -92,7 +92,7 @@ def test_words_that_begin_and_end_streams_hide_nothing(file: bytes) -> None:
         read_revisions(file)
 
 
-def test_many_short_streams_are_counted_fast() -> None:
+def test_many_short_streams_are_read_up_to_the_limit() -> None:
     with pytest.raises(TooComplex):
         read_revisions(b"\nstream\n\nendstream" * (MAX_BYTES_OUTSIDE_STREAMS // 18 + 1))
     with pytest.raises(NotOurForm):  # so many are still read

@@ -87,7 +87,7 @@ async def test_certificates_beside_the_seal_are_said_to_end(tmp_path: Path) -> N
     async with quiet_hub(clock) as running:
         hub = running.hub
         found = await find(hub, "certificates")
-        assert found.well and found.words == "above the seal, root, timestamp, authority builtin; none ends soon"
+        assert found.well and found.words == "root, timestamp, authority builtin; none ends soon"
         missing = replace(hub, settings=hub.settings.model_copy(update={"tls_certificate": tmp_path / "none.pem"}))
         found = await find(missing, "certificates")
         assert not found.well and found.words.startswith("tls_certificate cannot be read: ")

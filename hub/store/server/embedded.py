@@ -62,7 +62,13 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 # Temporary databases live for seconds. A template that autovacuum looks at cannot be copied at that moment.
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "64MB"}
+NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "400",  # many hubs share one server
+}
 FIRST_STATEMENTS = (
     "CREATE ROLE owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",
     "CREATE ROLE app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS",

@@ -217,7 +217,7 @@ class Signatures:
     ) -> RequestState | None:
         """Store the seal's signature if it is not stored yet, and mark it as embedded.
 
-        It stays ACCEPTED (not embedded) if `revoked` is None (the file is of no use), or if more certificates are
+        It is ACCEPTED, not EMBEDDED, if `revoked` is None (the file is of no use), or if more certificates are
         revoked by now.
         Return its state, or None, with nothing changed, if it was not in the state `was`.
         """

@@ -19,13 +19,14 @@ REASONS = {
     401: "The API key is missing or not valid.",
     403: "The key lacks the scope that this operation needs.",
     404: "There is no such contract, seal or job for this key.",
-    409: "This is not possible in its present state. When issuing: it needs an approval first (`approval-needed`).",
+    409: "This is not possible in its present state.",
     413: f"The body is longer than {MAX_BODY_BYTES // 1024} KiB.",
     415: "The body has a Content-Encoding: send it uncompressed.",
     422: "The request is wrong; `field` names the part of it. Also: this Idempotency-Key came with another request.",
     429: "Too early; Retry-After says when. Also: the first request with this Idempotency-Key is still running.",
     503: "A part that is needed is unavailable; nothing was lost.",
 }
+_OF_ISSUING = {409: f"{REASONS[409]} Also: it needs an approval first (`approval-needed`)."}
 _OF_UPLOADS = {429: f"{REASONS[429]} Also: several files are being received with this key (`many-key-uploads`)."}
 _OF_A_FILE = {
     408: "The file arrives too slowly.",
@@ -148,6 +149,8 @@ def _responses(operation: Operation, refs: dict[type[BaseModel], dict[str, str]]
     reasons = REASONS | (_OF_A_FILE if operation.takes_file else _OF_A_PDF if operation.takes_pdf else {})
     if operation.takes_files or operation.takes_pdf:
         reasons |= _OF_UPLOADS
+    if operation.name in {"issueContract", "reissueContract"}:
+        reasons |= _OF_ISSUING
     for status in sorted(expected):
         problem = {"application/problem+json": {"schema": refs[Problem]}}
         answers[str(status)] = {"description": reasons[status], "content": problem}

@@ -61,7 +61,14 @@ SHAPES: tuple[str, ...] = (
 )
 PROVIDER = "provider {name}"
 # What the certificates in a finding are called.
-CERTIFICATES: tuple[str, ...] = ("above the seal", "root", "timestamp", "tls", "timestamp {name}", "authority {name}")
+CERTIFICATES: tuple[str, ...] = (
+    "issuers of the seal",
+    "root",
+    "timestamp",
+    "tls",
+    "timestamp {name}",
+    "authority {name}",
+)
 DATED = "{words} ({day})"
 say_part = ShapedSentences((PROVIDER,)).say  # translates the name of a part
 _FOUND, _NAMES = ShapedSentences(SHAPES), ShapedSentences((DATED, *CERTIFICATES))

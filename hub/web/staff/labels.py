@@ -250,7 +250,7 @@ STAFF_ROLE_HINTS = {
     "clerk": "Import, issue, remind, withdraw, settle tasks.",
     "seal-keeper": "Reads; makes, grants and revokes seals.",
     "legal": "Reads; withdraws and extends; contract templates; data of a person.",
-    "auditor": "Reads everything of the campus, changes nothing.",
+    "auditor": "Reads the pages of the campus and downloads contracts, changes nothing.",
 }
 YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS | SEAL_FIELDS | TASK_FIELDS | TEXT_FIELDS

@@ -41,7 +41,11 @@ export function readRevisions(text) {
 }
 
 /** @param {string} text @param {string} word */
-const count = (text, word) => text.split(word).length - 1;
+function count(text, word) {
+  let found = 0;
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) found += 1;
+  return found;
+}
 
 /** More than `qianda/pdf/revisions.py` reads as objects and tables. @param {string} text */
 function isLargerOutsideStreams(text) {

@@ -69,12 +69,12 @@ async def test_a_provider_that_can_be_asked_is_asked_about_nothing() -> None:
 
 def test_certificates_are_named_in_chinese() -> None:
     chinese = Catalogues.read(PACKED / "templates" / "languages").translator("zh")
-    ending = "ended, or end soon: above the seal (2026-01-02), timestamp first (2026-01-03): renew them"
+    ending = "ended, or end soon: issuers of the seal (2026-01-02), timestamp first (2026-01-03): renew them"
     assert say_found(ending, chinese) == (
-        "已到期或即将到期：印章的上级证书（2026-01-02）、时间戳服务 first（2026-01-03）。请更新"
+        "已到期或即将到期：印章的上级证书（2026-01-02）、时间戳服务 first 的证书（2026-01-03），请更新"
     )
     assert say_found("root, tls, authority builtin; none ends soon", chinese) == (
-        "根证书、TLS 证书、认证机构 builtin；近期都不到期"
+        "根证书、TLS 证书、认证机构 builtin 的证书；近期都不到期"
     )
 
 
