@@ -217,9 +217,8 @@ class Signatures:
     ) -> RequestState | None:
         """Store the seal's signature if it is not stored yet, and mark it as embedded.
 
-        It is ACCEPTED, not EMBEDDED, if `revoked` is None (the file is of no use), or if more certificates are
-        revoked by now.
-        Return its state, or None, with nothing changed, if it was not in the state `was`.
+        It is ACCEPTED, not EMBEDDED, if `revoked` is None (the file is of no use), or if more certificates are revoked
+        by now. Return its state, or None, with nothing changed, if it was not in the state `was`.
         """
         values: dict[str, Any] = {"request": seal.id, "made": seal.signature, "was": was.value, "at": at}
         values |= {"is_wanted": revoked is not None, **_known_values(revoked or KnownRevocations("", ()))}
