@@ -135,14 +135,14 @@ class EmbeddedPostgres:
 
         Raises DatabaseUnavailable, with the end of the server's log, if the server does not start.
         """
-        with self._one_at_a_time(), contextlib.ExitStack() as on_failure:
+        with self._one_at_a_time() as lock, contextlib.ExitStack() as on_failure:
             if self._user_lock is None:
                 self._user_lock = (self.home / "users.lock").open("a")
                 on_failure.callback(self._forget_use)
             fcntl.flock(self._user_lock, fcntl.LOCK_SH)
             # A stopping server still answers connections, so its state is checked as well.
             if not (self._is_ready() and self.answers()):
-                self._initialise()
+                self._initialise(lock)
                 self._launch()
             on_failure.pop_all()
         return self
@@ -206,14 +206,14 @@ class EmbeddedPostgres:
                 return False
 
     @contextlib.contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self) -> Iterator[IO[str]]:
         while True:
             self.owner.make_private(self.home)
             path = self.home / "start.lock"  # not in the cluster's folder: initdb needs an empty one
             with path.open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if _is_same_file(lock, path):
-                    yield
+                    yield lock
                     return
 
     def _server_lines(self) -> list[str]:
@@ -230,7 +230,7 @@ class EmbeddedPostgres:
         name = blake2s(str(self.home).encode(), digest_size=5).hexdigest()
         return Path(runtime) / f"qianda-{os.geteuid()}-{name}"  # short: a socket path has at most 107 bytes
 
-    def _initialise(self) -> None:
+    def _initialise(self, lock: IO[str]) -> None:
         """Create the cluster under a temporary name and rename it, so that a crash leaves no incomplete one."""
         if not (self.data / "PG_VERSION").exists():
             found = [path.parent.name for path in self.home.glob("[0-9]*/PG_VERSION")]
@@ -241,30 +241,41 @@ class EmbeddedPostgres:
                 raise DatabaseUnavailable(f"{problem}: dump it with {others[0]} and load it again")
             fresh = self.data.with_suffix(".new")
             shutil.rmtree(fresh, ignore_errors=True)
-            self._make_cluster(fresh)
+            self._make_cluster(fresh, lock)
             fresh.rename(self.data)
         us = '"' + pwd.getpwuid(os.geteuid()).pw_name + '"'  # written at each start: the folder may have been moved
         (self.data / "pg_hba.conf").write_text("local all all peer map=us\n")
         (self.data / "pg_ident.conf").write_text("".join(f"us {us} {role}\n" for role in ROLES))
 
-    def _make_cluster(self, fresh: Path) -> None:
+    def _make_cluster(self, fresh: Path, lock: IO[str]) -> None:
         locale = "C.UTF-8" if sys.platform == "linux" else "C"
         words = ["-U", "superuser", "--auth=reject", "-E", "UTF8", f"--locale={locale}", "--no-instructions"]
         if not self.durable:
             words.append("--no-sync")
-        self._run(["initdb", "-D", str(fresh), *words])
+        self._run(["initdb", "-D", str(fresh), *words], lock)
         # Roles and database are created before the first start, so that no server is ever without them.
         alone = ["postgres", "--single", "-D", str(fresh), *self._options(), "-c", "logging_collector=off", "postgres"]
-        self._run(alone, "\n".join(FIRST_STATEMENTS) + "\n")
+        self._run(alone, lock, "\n".join(FIRST_STATEMENTS) + "\n")
         # A single-user server continues after a failed statement, so check that the last one succeeded.
-        if "granted" not in self._run(alone, LAST_WAS_REACHED + "\n"):
+        if "granted" not in self._run(alone, lock, LAST_WAS_REACHED + "\n"):
             raise DatabaseUnavailable("the roles of the new database could not be made")
 
-    def _run(self, command: list[str], text: str = "") -> str:
-        """Run one of the programs with the database's account, and return its output. Raises DatabaseUnavailable."""
+    def _run(self, command: list[str], lock: IO[str], text: str = "") -> str:
+        """Run one of the programs with the database's account, and return its output. Raises DatabaseUnavailable.
+
+        The program holds the lock too. If we are killed, the next start waits until it has ended: the two would
+        otherwise write, or remove, the same files.
+        """
         program = [str(self.programs / command[0]), *command[1:]]
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            program, input=text, capture_output=True, text=True, check=False, timeout=300, **self.owner.popen_options()
+            program,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            pass_fds=(lock.fileno(),),
+            **self.owner.popen_options(),
         )
         if done.returncode != 0:
             raise DatabaseUnavailable(f"{command[0]} failed: {done.stderr.strip()[-2000:]}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -142,6 +144,25 @@ def test_what_a_killed_first_start_left_is_made_anew(open_place: Place) -> None:
     assert user.notes == ["note 1"]
     assert user.leave() is True
     assert not database.data.with_suffix(".new").exists()
+
+
+def test_a_start_waits_for_the_initdb_of_a_killed_one(open_place: Place) -> None:
+    gate = open_place.folder.parent / "gate"
+    os.mkfifo(gate)
+    gate.chmod(0o666)
+    slow = open_place.folder.parent / "slow" / "bin"
+    slow.mkdir(parents=True)
+    (slow / "postgres").symlink_to(open_place.programs / "postgres")
+    (slow / "initdb").write_text(f'#!/bin/sh\nread -r line <{gate}\nexec {open_place.programs}/initdb "$@"\n')
+    (slow / "initdb").chmod(0o755)
+    first = User(replace(open_place, programs=slow), wait=False)
+    with gate.open("w"):  # opened as soon as initdb waits there
+        first.kill()
+        with (open_place.database().home / "start.lock").open("a") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    second = User(open_place)
+    assert second.notes == ["note 1"]
+    assert second.leave() is True
 
 
 def test_a_start_that_fails_says_why(open_place: Place) -> None:
