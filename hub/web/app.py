@@ -26,7 +26,7 @@ from hub.web.http.disconnects import ignore_disconnects
 from hub.web.http.problems import answer_errors
 from hub.web.http.rate_limit import RateLimits
 from hub.web.http.request_ids import name_request
-from hub.web.http.security import add_headers, redirect_to_public_address, refuse_packed_bodies, require_same_origin
+from hub.web.http.security import add_headers, redirect_to_public_address, refuse_compressed_bodies, require_same_origin
 from hub.web.http.slow_clients import PATIENCE, SlowClients
 from hub.web.http.upload_counts import UPLOADS
 from hub.web.inbound import callbacks, chat
@@ -61,7 +61,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
             answer_errors,
             redirect_to_public_address,
             require_same_origin,
-            refuse_packed_bodies,
+            refuse_compressed_bodies,
             compress,
         ],
         client_max_size=MAX_BODY_BYTES,
@@ -70,7 +70,7 @@ def make_app(hub: Hub, *, patience: float = PATIENCE, rate_limits: RateLimits | 
             "keepalive_timeout": slow.keepalive,
             "access_log_class": AccessLog,
             "lingering_time": 5.0,
-            "auto_decompress": False,  # see `refuse_packed_bodies`
+            "auto_decompress": False,  # see `refuse_compressed_bodies`
         },
     )
     ignore_client_faults()

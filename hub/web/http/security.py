@@ -109,7 +109,7 @@ def comes_from(request: web.Request, own: str) -> bool:
 
 
 @web.middleware
-async def refuse_packed_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def refuse_compressed_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse bodies with a Content-Encoding (RFC 9110, 15.5.16): a few kilobytes would keep the server busy unpacking
     gigabytes. The server's `auto_decompress` is off, since it also unpacks the rest of a body that nobody reads."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":

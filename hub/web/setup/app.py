@@ -13,7 +13,7 @@ from hub.errors import AccessDenied
 from hub.setup.look_at_origin import MARK_PATH
 from hub.web.app import add_pages
 from hub.web.http.problems import answer_errors
-from hub.web.http.security import SAFE_METHODS, comes_from, cookie, refuse_packed_bodies
+from hub.web.http.security import SAFE_METHODS, comes_from, cookie, refuse_compressed_bodies
 from hub.web.pages.compression import compress
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.render import SiteFacts, page
@@ -30,9 +30,9 @@ def make_setup_app(state: SetupState, address: str) -> web.Application:
     """Return the application. `address`: where it is served, as far as this is known before an origin is set."""
     ignore_client_faults()
     app = web.Application(
-        middlewares=[answer_errors, _require_own_site, refuse_packed_bodies, _require_holder, compress],
+        middlewares=[answer_errors, _require_own_site, refuse_compressed_bodies, _require_holder, compress],
         client_max_size=MAX_BODY_BYTES,
-        handler_args={"auto_decompress": False},  # see `refuse_packed_bodies`
+        handler_args={"auto_decompress": False},  # see `refuse_compressed_bodies`
     )
     app[STATE] = state
     add_pages(app, SiteFacts(address, lambda _language: "Qianda 签达"), None)
