@@ -76,7 +76,7 @@ def _inside(text: str, system: System) -> Inside:
     return Inside.BROWSER
 
 
-def way_to_the_app(device: VisitorDevice, app: AppLink, origin: str, *, any_system: bool) -> str:
+def app_button_url(device: VisitorDevice, app: AppLink, origin: str, *, any_system: bool) -> str:
     """Return the URL of the button, containing `{place}`; empty if there is no app or the browser would not open it.
 
     Apps like WeChat open only apps of their partners. `any_system`: act as if the school had an app for every system.

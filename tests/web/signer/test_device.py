@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from channels.applink import AndroidApp, AppLink
 from hub.settings import Settings
 from hub.web.app import make_app
-from hub.web.signer.user_agent import MAX_USER_AGENT_LENGTH, Inside, System, VisitorDevice, recognised, way_to_the_app
+from hub.web.signer.user_agent import MAX_USER_AGENT_LENGTH, Inside, System, VisitorDevice, app_button_url, recognised
 from tests.running import running_hub
 from tests.web.user_agents import PEOPLE, PROGRAMS
 
@@ -44,7 +44,7 @@ async def pages() -> AsyncIterator[Client]:
 def test_a_device_is_recognised(variant: str, user_agent: str) -> None:
     device = recognised(user_agent)
     assert device.variant == variant
-    assert way_to_the_app(device, EVERY_APP, ORIGIN, any_system=False) == OFFERED.get(variant, "")
+    assert app_button_url(device, EVERY_APP, ORIGIN, any_system=False) == OFFERED.get(variant, "")
 
 
 def test_every_variant_that_there_is_stands_in_the_table() -> None:
@@ -65,8 +65,8 @@ def test_a_monstrous_user_agent_costs_nothing() -> None:
 @pytest.mark.parametrize("system", [System.IOS, System.ANDROID, System.HARMONY])
 def test_only_an_app_that_exists_is_offered(system: System) -> None:
     none = AppLink("school")
-    assert way_to_the_app(VisitorDevice(system), none, ORIGIN, any_system=False) == ""
-    as_if = way_to_the_app(VisitorDevice(system), none, ORIGIN, any_system=True)
+    assert app_button_url(VisitorDevice(system), none, ORIGIN, any_system=False) == ""
+    as_if = app_button_url(VisitorDevice(system), none, ORIGIN, any_system=True)
     assert "package=" not in as_if and "{place}" in as_if
 
 

@@ -23,7 +23,7 @@ from hub.web.http.app_keys import HUB
 from hub.web.http.security import COOKIE
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page, page_for_all
-from hub.web.signer.user_agent import recognised, way_to_the_app
+from hub.web.signer.user_agent import app_button_url, recognised
 
 # The most characters of a typed code that the page shows again.
 MAX_CODE_LENGTH = 40
@@ -104,7 +104,7 @@ def offered(request: web.Request) -> dict[str, Any]:
     hub = request.app[HUB]
     device = recognised(request.headers.get("User-Agent", ""))
     app_is_missing = request.query.get("app") == "none"
-    way = way_to_the_app(device, hub.app_link, hub.services.origin, any_system=hub.demo)
+    way = app_button_url(device, hub.app_link, hub.services.origin, any_system=hub.demo)
     return {"device": device, "app_is_missing": app_is_missing, "app_address": "" if app_is_missing else way}
 
 
