@@ -27,7 +27,7 @@ COLLECT_AFTER = 20_000
 
 def run_job(job: ServiceJob, lifeline: Connection) -> None:
     """Run the job in this child process, until it is told to stop or the supervisor is gone."""
-    gc.disable()  # what is loaded at the start stays; see spare_lasting_objects
+    gc.disable()  # what is loaded at the start stays; see freeze_loaded_objects
     quiet_logs()
     settings: Settings = pickle.loads(job.settings)  # noqa: S301 - pickled by the command that started this process
     database = EmbeddedPostgres.in_data_folder(job.data) if job.data is not None else contextlib.nullcontext()
@@ -61,7 +61,7 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
         raise NotConfigured(str(error)) from error
     except (ValueError, TemplateFailed, FileNotFoundError) as error:
         raise NotConfigured(f"the configuration is wrong ({configured_by()}): {error}") from error
-    spare_lasting_objects()
+    freeze_loaded_objects()
     try:
         if job.kind == "web":
             from hub.demo.tls import server_context
@@ -77,7 +77,7 @@ async def _run(job: ServiceJob, settings: Settings, lifeline: Connection) -> Non
         await hub.close()
 
 
-def spare_lasting_objects() -> None:
+def freeze_loaded_objects() -> None:
     """Exclude all that is loaded so far from later searches for cycles: modules, templates and connections stay."""
     gc.collect()
     gc.freeze()
