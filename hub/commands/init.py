@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hub.commands.open_database import made_database, opened_database
 from hub.commands.school import say_comparison
 from hub.commands.staff import password_from, say_password
-from hub.commands.with_hub import check_current, real_settings, said_of_settings, say, with_hub
+from hub.commands.with_hub import check_current, real_settings, say, settings_errors_explained, with_hub
 from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
 from hub.errors import BadInput, QiandaError
 from hub.installation.data_folder import check_installation
@@ -147,7 +147,7 @@ def _settings(file: SchoolFile) -> Settings:
     """Return the settings of the future hub: from an existing configuration, or from the one that will be written."""
     from hub.documents.toml_text import write_toml
 
-    with said_of_settings():
+    with settings_errors_explained():
         if os.environ.get(OWN_FILE):
             return Settings.load()
         with tempfile.TemporaryDirectory() as folder:  # only the owner may read it, as with the file that is written

@@ -42,7 +42,7 @@ class Commands(typer.Typer):
         add = super().command(*names, **options)
 
         def added(command: Command) -> Command:
-            add(_said_plainly()(command))
+            add(_errors_as_sentences()(command))
             return command
 
         return added
@@ -122,12 +122,12 @@ def real_settings() -> Settings:
 
 
 def load_settings() -> Settings:
-    with said_of_settings():
+    with settings_errors_explained():
         return Settings.load()
 
 
 @contextmanager
-def said_of_settings() -> Iterator[None]:
+def settings_errors_explained() -> Iterator[None]:
     """Report errors of the configuration with the name of each setting. Raises BadInput."""
     try:
         yield
@@ -141,7 +141,7 @@ def _reason(message: str) -> str:
 
 
 @contextmanager
-def _said_plainly() -> Iterator[None]:
+def _errors_as_sentences() -> Iterator[None]:
     """End the command with a sentence instead of a traceback if an expected error occurs. SIGTERM acts like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupted)
     try:
