@@ -50,7 +50,7 @@ async def form(visit: StaffVisit, problem: QiandaError | None = None) -> web.Res
     )
 
 
-async def take_in(visit: StaffVisit) -> web.Response:
+async def upload_roster(visit: StaffVisit) -> web.Response:
     """Store an uploaded roster, encrypted, and redirect to the page with its contents."""
     upload = (await visit.request.post()).get("roster")
     if not isinstance(upload, web.FileField):
@@ -82,7 +82,7 @@ async def check(visit: StaffVisit) -> web.Response:
     return await _page(visit, roster, header, report=report, missing=missing)
 
 
-async def bring_in(visit: StaffVisit) -> web.Response:
+async def import_rows(visit: StaffVisit) -> web.Response:
     """Import the rows without faults. If this is interrupted, the same page imports the rest."""
     roster, options = await _roster(visit)
     database, clock = visit.services.database, visit.services.clock
