@@ -164,7 +164,7 @@ ACTS: dict[str, StaffRoute] = {
     f"{_MINE}/second-factor/confirm": StaffRoute(Permission.OWN_ACCOUNT, own_account.confirm_factor),
     f"{_MINE}/second-factor/codes": StaffRoute(Permission.OWN_ACCOUNT, own_account.renew_codes),
     f"{_MINE}/second-factor/remove": StaffRoute(Permission.OWN_ACCOUNT, own_account.remove_factor),
-    "/staff/reports/mail": StaffRoute(Permission.READ_REPORTS, reports.want_mail),
+    "/staff/reports/mail": StaffRoute(Permission.READ_REPORTS, reports.order_weekly_report),
     "/staff/reports/mail/end": StaffRoute(Permission.READ_REPORTS, reports.end_mail),
     "/staff/chats": StaffRoute(Permission.EDIT_CHATS, chat_accounts.add),
     "/staff/policies": StaffRoute(Permission.EDIT_POLICIES, policies.change),

@@ -201,7 +201,7 @@ def list_providers(visit: StaffVisit) -> dict[str, ProviderSettings]:
 # ---- the weekly mail
 
 
-async def want_mail(visit: StaffVisit) -> web.StreamResponse:
+async def order_weekly_report(visit: StaffVisit) -> web.StreamResponse:
     """Store the address to which the weekly report goes, and its language."""
     form = await visit.request.post()
     language = str(form.get("language", ""))
