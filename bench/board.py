@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 
 from bench.programs.server import Server, made_server
 from bench.results import Result, median, percentile
-from bench.simulated.asleep import put_to_sleep
+from bench.simulated.asleep import add_waiting_contracts
 from bench.simulated.crowd import Crowd
 from hub.model.staff.accounts import Staff
 from hub.model.staff.password import new_password
@@ -79,7 +79,7 @@ def run(rounds: int, asleep: int = ASLEEP) -> Result:
 async def _measured(rounds: int, asleep: int) -> Result:
     async with made_server() as server:
         crowd = await Crowd.of_school(server, {})
-        await put_to_sleep(crowd, FIRST, asleep)
+        await add_waiting_contracts(crowd, FIRST, asleep)
         password = await _staff(server)
         searched = await _mix(server)
         figures: dict[str, float] = {"contracts": asleep}

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.programs.server import made_server
 from bench.results import Result, percentile
-from bench.simulated.asleep import put_to_sleep
+from bench.simulated.asleep import add_waiting_contracts
 from bench.simulated.codes import codes
 from bench.simulated.crowd import Crowd, CrowdPerson
 from bench.simulated.night import a_day_in_small, overnight
@@ -56,11 +56,11 @@ async def _measured(stage: Stage, rounds: int, asleep: int) -> None:
         stage.ledger("start").unlink()
         bench = _Bench(stage, crowd, rounds)
         few, planned = min(FEW_ASLEEP, asleep), int(asleep * PLANNED_SHARE)
-        await put_to_sleep(crowd, LATER, few)
+        await add_waiting_contracts(crowd, LATER, few)
         await bench.rate("rate_10k", 1)
         started = time.perf_counter()
-        await put_to_sleep(crowd, LATER + few, max(0, asleep - few - planned))
-        await put_to_sleep(crowd, LATER + asleep, planned, PLANNED_CAMPUS)
+        await add_waiting_contracts(crowd, LATER + few, max(0, asleep - few - planned))
+        await add_waiting_contracts(crowd, LATER + asleep, planned, PLANNED_CAMPUS)
         stage.rows.append({"work": "fall asleep", "number": asleep, "wall_s": time.perf_counter() - started})
         for workers in WORKERS:
             await bench.rate(f"rate_1m_{workers}_workers", workers)

@@ -56,7 +56,7 @@ _OVERRIDES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-async def put_to_sleep(crowd: Crowd, first: int, number: int, campus: str = "hefei") -> None:
+async def add_waiting_contracts(crowd: Crowd, first: int, number: int, campus: str = "hefei") -> None:
     """Create `number` more contracts of this campus. Each was invited a day ago; its first reminder is due in 2 to 27
     days."""
     database = crowd.server.database

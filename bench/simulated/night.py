@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from bench.simulated.asleep import put_to_sleep
+from bench.simulated.asleep import add_waiting_contracts
 from bench.simulated.crowd import Crowd
 from bench.simulated.providers import provider, read_ledger
 from bench.stage import PATIENCE, PLENTY, Stage, pace, until
@@ -32,7 +32,7 @@ _LEFT = "SELECT count(*) FROM signing_task WHERE state = 'OPEN' AND claimable_at
 async def overnight(stage: Stage, crowd: Crowd, number: int) -> None:
     """Have `number` reminders fall due where it is night, and measure to when they are deferred."""
     zone = night_zone()
-    await put_to_sleep(crowd, FIRST, number)
+    await add_waiting_contracts(crowd, FIRST, number)
     database = crowd.server.database
     await database.execute(
         "UPDATE signer SET zone = $1 WHERE person BETWEEN 'asleep-' || $2::text AND 'asleep-' || $3::text",
