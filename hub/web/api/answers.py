@@ -108,7 +108,7 @@ def delivery(each: Delivery) -> DeliveryGiven:
     return pick(DeliveryGiven, each, at=each.state_at or each.created_at)
 
 
-def words_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[WordsGiven]:
+def personal_texts_of(entry: RecordEntry, values: Mapping[str, tuple[str, str]]) -> list[WordsGiven]:
     """Return the personal texts of an entry. `values`: name and text from the side table, by commitment."""
     return [
         WordsGiven(

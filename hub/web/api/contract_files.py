@@ -90,6 +90,6 @@ async def record(call: ApiCall) -> RecordGiven:
         entries, values = await tx.record.list_entries(call.contract), await tx.record.get_values(call.contract)
     return RecordGiven(
         entries=[answers.record_entry(each) for each in entries],
-        words=[words for each in entries for words in answers.words_of(each, values)],
+        words=[words for each in entries for words in answers.personal_texts_of(each, values)],
         broken_at=find_broken_entry(entries),
     )
