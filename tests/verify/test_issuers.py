@@ -20,7 +20,7 @@ def unmended() -> Iterator[Callable[[], None]]:
     """Restore the original method before and after the test, so that each test chooses the form itself."""
     before = ValidationPath.truncate_to_issuer_and_append
     ValidationPath.truncate_to_issuer_and_append = issuers._truncate_as_shipped  # type: ignore[method-assign]
-    yield issuers.mend
+    yield issuers.patch_pyhanko
     ValidationPath.truncate_to_issuer_and_append = before  # type: ignore[method-assign]
 
 

@@ -56,7 +56,7 @@ def full_check(pdf: bytes, fields: Collection[str], trust: Trust, now: datetime)
 
 
 async def _full_check(pdf: bytes, fields: Collection[str], trust: Trust, timing: ValidationTimingInfo) -> list[Finding]:
-    issuers.mend()
+    issuers.patch_pyhanko()
     spec = _offline_spec(trust)
     try:
         signatures = PdfFileReader(io.BytesIO(pdf), strict=True).embedded_regular_signatures

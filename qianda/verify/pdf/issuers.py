@@ -26,6 +26,6 @@ def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
     return path
 
 
-def mend() -> None:
+def patch_pyhanko() -> None:
     """Correct pyHanko in this process. A second call changes nothing."""
     ValidationPath.truncate_to_issuer_and_append = _to_issuer  # type: ignore[method-assign]
