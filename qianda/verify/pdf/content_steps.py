@@ -93,7 +93,7 @@ UNKNOWN: Final = ColourSpace(-1)
 
 
 @dataclass(frozen=True)
-class Looks:
+class NamedResources:
     """What names in the resources stand for. `spaces`: None if programs understand the space in different ways.
     `states`: the operators that would do the same as the graphics state. `stencils`: patterns without colours.
     `masks`: pictures that are painted in the colour. `letters`: fonts whose letters the file draws itself."""
@@ -147,9 +147,9 @@ class ContentSteps:
     """The steps of one page, form, pattern or letter. `uses`: what they draw. `needs`: the parts of the state that they
     draw with, or end, although they have not set them; what draws them must have left these as they usually are."""
 
-    def __init__(self, looks: Looks, part: Part) -> None:
+    def __init__(self, resources: NamedResources, part: Part) -> None:
         self.uses, self.needs = set[Use](), set[str]()
-        self._looks, self._part = looks, part
+        self._resources, self._part = resources, part
         self._now, self._saved = _State(_OWN[part]), list[_State]()
         if part is Part.PAGE:
             self._now.fill = self._now.stroke = _GRAY
@@ -198,7 +198,7 @@ class ContentSteps:
         """Draw a form or picture. A mask is painted in the colour."""
         if operator == "Do":
             self._use("/XObject", name)
-        return not (name in self._looks.masks or any(numbers)) or self._use_colour("fill")
+        return not (name in self._resources.masks or any(numbers)) or self._use_colour("fill")
 
     def _set(self, operator: str, numbers: Sequence[float], name: str = "") -> bool:
         """Set a part of the state. Return False if programs understand it in different ways."""
@@ -212,7 +212,7 @@ class ContentSteps:
             case "cm":
                 self._now.matrix = _multiply(numbers, self._now.matrix)
             case "gs":
-                return all(self._set(*each) for each in self._looks.states.get(name, ()))
+                return all(self._set(*each) for each in self._resources.states.get(name, ()))
             case "BM" | "SMask":
                 self.needs |= {"BM", "SMask"}  # programs end in different ways what began outside
                 return self._part is not Part.LETTER or numbers[-1] == 0
@@ -257,12 +257,12 @@ class ContentSteps:
         space: ColourSpace | None = getattr(self._now, which)
         if kind in ("sc", "scn"):
             pattern, is_black = name, _is_black(numbers)
-            is_stencil = name in self._looks.stencils and space is not None and space.count == 0
+            is_stencil = name in self._resources.stencils and space is not None and space.count == 0
             fits = space is UNKNOWN or (space is not None and space.has(numbers, name) and not is_stencil)
         else:
             pattern, is_black = "", kind == "cs" or _is_black(numbers)
             space = ColourSpace(_COUNTED[kind]) if kind in _COUNTED else _DEVICE.get(name, UNKNOWN)
-            space = self._looks.spaces.get(name, space) if kind == "cs" else space
+            space = self._resources.spaces.get(name, space) if kind == "cs" else space
             fits = space is not None
         setattr(self._now, which, space)
         setattr(self._now, f"{which}_pattern", pattern)
@@ -299,7 +299,7 @@ class ContentSteps:
         if operator == '"':
             now.set("Tw", numbers[0] == 0)
             now.set("Tc", numbers[1] == 0)
-        if now.font in self._looks.letters:
+        if now.font in self._resources.letters:
             self._use("/Font", now.font)
         self._need("Tz", "Ts", *(("Tc", "Tw", "Tr") if self._part in _DRAWN_IN_CELLS else ()))
         return self._use_colour("fill") and ("Tr" not in now.unusual or self._strokes_alike("S", []))

@@ -14,7 +14,7 @@ from qianda.pdf import Reference, Stream, TooComplex, Value
 from qianda.verify.pdf.content_steps import ContentSteps, Part, Use
 from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries
-from qianda.verify.pdf.mixing import looks_of
+from qianda.verify.pdf.mixing import named_resources
 from qianda.verify.pdf.unpacking import unpacked
 
 # Some programs draw more deeply nested forms, others leave them out.
@@ -51,7 +51,7 @@ class DrawnParts:
         kinds = {
             kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)
         }
-        steps = ContentSteps(looks_of(document, kinds), part)
+        steps = ContentSteps(named_resources(document, kinds), part)
         if names_drawn(content, kinds, steps) is None:
             return False
         self._needs[number] |= steps.needs

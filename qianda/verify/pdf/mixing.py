@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from qianda.pdf import Stream, Value
-from qianda.verify.pdf.content_steps import PATTERN, UNKNOWN, ColourSpace, Looks, are_usual_dashes
+from qianda.verify.pdf.content_steps import PATTERN, UNKNOWN, ColourSpace, NamedResources, are_usual_dashes
 from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.images import count_colours
 
@@ -42,7 +42,7 @@ def find_mixed_differently(document: Document, entries: Entries) -> Iterator[str
             yield from _odd_entries(document, state) if isinstance(state, dict) else ["/ExtGState"]
 
 
-def looks_of(document: Document, kinds: dict[str, Entries]) -> Looks:
+def named_resources(document: Document, kinds: dict[str, Entries]) -> NamedResources:
     """Return what the names in these resources stand for. `kinds`: the resources by kind."""
 
     def having(kind: str, key: str, value: Value) -> set[str]:
@@ -52,7 +52,7 @@ def looks_of(document: Document, kinds: dict[str, Entries]) -> Looks:
 
     spaces = {name: _space(document, document.follow(each)) for name, each in kinds.get("/ColorSpace", {}).items()}
     states = {name: document.follow(each) for name, each in kinds.get("/ExtGState", {}).items()}
-    return Looks(
+    return NamedResources(
         spaces,
         {name: list(_operators(document, each)) for name, each in states.items() if isinstance(each, dict)},
         stencils=having("/Pattern", "/PaintType", 2),
