@@ -69,7 +69,7 @@ class Crowd:
         return people
 
     async def gather(self, first: int, number: int, zone: str = "") -> list[CrowdPerson]:
-        """Create `number` people whose tasks are not open yet. Without `zone` they live where it is noon."""
+        """Create `number` people whose tasks are not open yet. Without `zone`, they live where it is noon."""
         people: list[CrowdPerson] = []
         for begin in range(first, first + number, AT_ONCE):
             rows = [self._copied(each, zone) for each in range(begin, min(begin + AT_ONCE, first + number))]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import IO, TypeVar
 
 DONE, REFUSED, OUT_OF_MEMORY, UNEXPECTED = 0, 1, 2, 3
-# What staff read about a file or a template.
+# The reasons that staff read if a file or a template could not be processed.
 CRASHED = "it took too much time or memory, or the content crashed the reader"
 NOT_PROCESSED = "its content cannot be processed"
 NO_MEMORY = "it asked for too much memory"
@@ -58,7 +58,7 @@ class LimitedChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._module, self._limits = module, limits
         self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, module)  # it starts with the first step
+        self._thread = ThreadPoolExecutor(1, module)  # the thread itself starts with the first step
 
     def ask(self, question: bytes) -> bytes:
         """Return the child's answer. Raises ChildFailed if the child refused, exceeded a limit or died.

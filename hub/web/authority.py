@@ -85,7 +85,7 @@ class _Answers:
         if serials - known:
             return ocsp.make_failure("unauthorized")
         statuses = tuple((each, revoked.get(each.serial)) for each in asked)
-        if kept := self._find_kept(statuses):  # it does not wait for others, for which the token is needed
+        if kept := self._find_kept(statuses):  # so a kept answer waits for no signature
             return kept
         async with self._making:
             if kept := self._find_kept(statuses):

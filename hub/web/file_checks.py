@@ -29,7 +29,7 @@ from qianda.verify.trust import list_trust_files
 
 MAX_BODY_BYTES = MAX_FILE_BYTES + (1 << 20)  # with the envelope of a form
 MAX_PARTS = 10
-# A package, and what is checked together with it.
+# A package, and the file or addendum that is checked together with it.
 MAX_TOGETHER = 2
 TOO_LITTLE_TIME = "the check got too little time"
 # Limits of one check: CPU time for the file, and wall time of its child process.

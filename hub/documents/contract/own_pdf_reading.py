@@ -54,7 +54,7 @@ class PdfLimits(NamedTuple):
 
 
 VERIFIER_LIMITS: Final = PdfLimits(MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, MAX_ANNOTATIONS, MAX_CONTENT_BYTES)
-# Less, as signatures are added before a verifier reads the file, and as the hub's own check has 10 seconds of CPU time.
+# Lower than the verifier's, because signatures are added later, and the hub's own check has 10 seconds of CPU time.
 UPLOAD_LIMITS: Final = PdfLimits(4 << 20, 80_000, 10_000, 6 << 20)
 
 

@@ -12,7 +12,7 @@ NO_CHANGES: Final = 1  # /P of DocMDP and of a field lock (ISO 32000-2 12.8.2.2 
 STORE_LISTS: Final = ("/Certs", "/CRLs", "/OCSPs")
 # The entries that make up a page's frame and can be inherited from the nodes above it (ISO 32000-2, 7.7.3.4).
 INHERITED: Final = ("/MediaBox", "/CropBox", "/Rotate")
-ALL_PAGES: Final = -1  # may be given in place of a page number
+ALL_PAGES: Final = -1  # accepted in place of a page number, as is the next one
 LAST_PAGE: Final = -2
 
 

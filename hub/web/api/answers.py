@@ -48,7 +48,7 @@ def issued(case: Case) -> ContractIssued:
 
 
 def opening_of_whole(contract: UUID) -> Opening:
-    """Return what `whole` reads, except for the policy, which it reads only if something is planned."""
+    """Return the first statement of `whole`: all that it reads, except for the policy, which few contracts need."""
     return replace(opening_of_case(contract), also=(opening_of_requests(contract), opening_of_deliveries(contract)))
 
 

@@ -54,7 +54,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 @dataclass
 class ApiCall:
-    """A request. Its key is looked up by the first transaction that it gets, in the statement that begins it.
+    """A request. The first transaction that it opens looks its key up, in the statement that begins the transaction.
 
     `needs`: the scope that the key must have. `status`: that of a successful answer. `asked`: the validated body, or
     the validated query of a GET. `once`: its reserved Idempotency-Key, if any. `attached`: files that came with it.

@@ -44,7 +44,7 @@ _COMMAND = re.compile(r"`([^`]+)`")
 
 def with_code(text: str) -> Markup:
     """Return a text as HTML. In the text, commands are in backquotes."""
-    parts = enumerate(_COMMAND.split(text))  # each second part is a command
+    parts = enumerate(_COMMAND.split(text))  # every second part is a command
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in parts)
 
 

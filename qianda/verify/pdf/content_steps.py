@@ -1,9 +1,9 @@
-"""Follow readable contents operator by operator, and find what programs draw in different ways although they read it.
+"""Follow contents operator by operator, and find what programs draw in different ways although they read it alike.
 
-Some programs draw a form in the middle of a text or a path, others do not; a form, a pattern or a letter begins with
-the font, the spacing or the blend mode of the page in some programs only. So a text could be visible in one program and
-not in another. Source: ISO 32000-2 8.2 (the order of operators), 8.4 (graphics state), 8.6 (colours), 8.7 (patterns),
-8.10 (forms), 9.3 (text state), 9.6.4 (Type 3 fonts); how pdfium, Poppler and MuPDF draw.
+Some programs draw a form in the middle of a text or a path, others do not. At the beginning of a form, a pattern or a
+letter, some programs use the font, the spacing or the blend mode of the page, others do not. So a text could be visible
+in one program only. Source: ISO 32000-2 8.2 (the order of operators), 8.4 (graphics state), 8.6 (colours), 8.7
+(patterns), 8.10 (forms), 9.3 (text state), 9.6.4 (Type 3 fonts); how pdfium, Poppler and MuPDF draw.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ _OPEN_STROKES: Final = {"S", "B", "B*"}
 _STROKES: Final = {"s", "b", "b*"} | _OPEN_STROKES
 _FILLS: Final = {"f", "F", "f*", "b", "b*", "B", "B*"}
 _PAINTS: Final = {"n"} | _FILLS | _STROKES
-# Widths of letters in percent, and sizes and lengths in units. Programs draw what is smaller in different ways.
+# The width of letters in percent, their size and the length of dashes in units. Programs draw smaller ones differently.
 MIN_SCALE: Final = 10
 MIN_SIZE: Final = 0.001
 MIN_DASHES: Final = 0.5
-# Programs count the dashes up to the first one only so far.
+# How far into the dashes a line may begin (8.4.3.6). Programs skip that length dash by dash, and give up at some point.
 MAX_PHASE: Final = 1000
-# A line of a smaller part of its width is a dot. One without ends, wider than this, is a thin line in some programs.
+# A line that is shorter than this part of its width is a dot. If it has no ends and is wider than MAX_DOT, it is a thin
+# line in some programs.
 _DOT: Final = 0.001
 MAX_DOT: Final = 1
 # Ends of lines (8.4.3.3). Programs draw a dot with square ends, or one that is closed, in different ways or not at all.
 _BUTT, _ROUND, _SQUARE = 0, 1, 2
 # Parts of the state, by the operators that set them, with the value at the beginning of a page. `BM` and `SMask` are
-# set by graphics states: whether one blends or masks.
+# set by graphics states: 1 if the state blends or masks, otherwise 0.
 _USUAL: Final = {"Tz": 100, "Ts": 0, "Tc": 0, "Tw": 0, "Tr": 0, "w": 1, "J": 0, "BM": 0, "SMask": 0}
-# Further parts that may be unusual: dashes that are dots, or too short; a pattern as the colour; letters not shown.
+# Further parts that may be unusual: dashes that are dots; dashes that are too short; a pattern as the colour; hidden
+# letters.
 _DOTS, _SHORT, _PATTERN, _HIDDEN = "dots", "short", "pattern", "hidden"
 _COLOURS: Final = {"fill": "cs", "stroke": "CS"}
 _COUNTED: Final = {"g": 1, "rg": 3, "k": 4}
@@ -45,7 +47,7 @@ _COLOUR_SETTERS: Final = {"cs", "sc", "scn", *_COUNTED}
 
 
 class Part(Enum):
-    """What has contents. A stencil is a pattern without colours (PaintType 2)."""
+    """The kind of object that has contents. A stencil is a pattern without colours (PaintType 2)."""
 
     PAGE = auto()
     FORM = auto()
@@ -54,7 +56,7 @@ class Part(Enum):
     LETTER = auto()
 
 
-# What contents have without setting it; only of a page is all of it known.
+# The parts of the state that are known before the contents set them. On a page these are all parts.
 _OWN: Final = {
     Part.PAGE: frozenset({*_USUAL, "d", "TL", "cs", "CS"}),
     Part.FORM: frozenset[str](),
@@ -67,8 +69,8 @@ _DRAWN_IN_CELLS: Final = (Part.PATTERN, Part.STENCIL, Part.LETTER)
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """How many numbers a colour has, and whether it has the name of a pattern. `highest`: a colour is a whole number
-    up to this one."""
+    """How a colour is stated: by how many numbers, and whether also by the name of a pattern. `highest`: if set, the
+    colour is a whole number from 0 to this one."""
 
     count: int
     is_pattern: bool = False
@@ -88,15 +90,16 @@ _DEVICE: Final = {
     "/DeviceCMYK": ColourSpace(4),
     "/Pattern": PATTERN,
 }
-# Of some spaces the number is not known here.
+# A colour space for which this module does not know how many numbers a colour has.
 UNKNOWN: Final = ColourSpace(-1)
 
 
 @dataclass(frozen=True)
 class NamedResources:
-    """What names in the resources stand for. `spaces`: None if programs understand the space in different ways.
-    `states`: the operators that would do the same as the graphics state. `stencils`: patterns without colours.
-    `masks`: pictures that are painted in the colour. `letters`: fonts whose letters the file draws itself."""
+    """The objects that names in the resources stand for. `spaces`: None if programs understand the colour space in
+    different ways. `states`: the operators that have the same effect as the graphics state. `stencils`: patterns
+    without colours. `masks`: pictures that are painted in the current colour. `letters`: fonts whose letters are
+    contents in the file (Type 3)."""
 
     spaces: Mapping[str, ColourSpace | None] = field(default_factory=dict)
     states: Mapping[str, Sequence[tuple[str, Sequence[float]]]] = field(default_factory=dict)
@@ -107,8 +110,8 @@ class NamedResources:
 
 @dataclass(frozen=True)
 class Use:
-    """A form, font or pattern that contents draw. `unusual`: the parts of the state that are not as at the beginning of
-    a page; `own`: those that the contents have set."""
+    """A form, font or pattern that contents draw, and the state at that moment. `unusual`: the parts of the state that
+    differ from those at the beginning of a page; `own`: the parts that these contents have set themselves."""
 
     kind: str
     name: str
@@ -118,8 +121,8 @@ class Use:
 
 @dataclass
 class _State:
-    """What `q` saves. `fill`, `stroke`: the spaces of colours, None if not known, and the patterns in use. `ends`:
-    those of lines. `dashes`: how long they are together."""
+    """The state that `q` saves. `fill`, `stroke`: the current colour spaces (None if not known) and the current
+    patterns. `ends`: how lines end. `dashes`: the length of all dashes and gaps together."""
 
     own: frozenset[str]
     unusual: frozenset[str] = frozenset()
@@ -144,8 +147,8 @@ class _State:
 
 
 class ContentSteps:
-    """The steps of one page, form, pattern or letter. `uses`: what they draw. `needs`: the parts of the state that they
-    draw with, or end, although they have not set them; what draws them must have left these as they usually are."""
+    """The steps of one page, form, pattern or letter. `uses`: what it draws. `needs`: the parts of the state that it
+    uses or ends without having set them; the contents that draw it must have left these parts at their usual values."""
 
     def __init__(self, resources: NamedResources, part: Part) -> None:
         self.uses, self.needs = set[Use](), set[str]()
@@ -158,8 +161,8 @@ class ContentSteps:
         self._path: list[_Subpath] = []
 
     def take(self, operator: str, numbers: Sequence[float], name: str) -> bool:
-        """Take one operator with its operands. Return False if programs draw it in different ways. A picture in the
-        contents (`BI`) has a number: whether it is painted in the colour."""
+        """Take one operator with its operands. Return False if programs draw it in different ways. The number of an
+        inline picture (`BI`) says whether it is painted in the current colour."""
         if (self._in_text and operator in _NOT_IN_TEXT) or (self._path and operator in _NOT_IN_PATH):
             return False
         if not self._has_begun:
@@ -195,7 +198,7 @@ class ContentSteps:
             self._now = self._saved.pop()
 
     def _draw(self, operator: str, numbers: Sequence[float], name: str) -> bool:
-        """Draw a form or picture. A mask is painted in the colour."""
+        """Draw a form or picture. A mask is painted in the current colour."""
         if operator == "Do":
             self._use("/XObject", name)
         return not (name in self._resources.masks or any(numbers)) or self._use_colour("fill")
@@ -214,7 +217,7 @@ class ContentSteps:
             case "gs":
                 return all(self._set(*each) for each in self._resources.states.get(name, ()))
             case "BM" | "SMask":
-                self.needs |= {"BM", "SMask"}  # programs end in different ways what began outside
+                self.needs |= {"BM", "SMask"}  # programs differ in how they end a mode or mask that began outside
                 return self._part is not Part.LETTER or numbers[-1] == 0
             case "d0" | "d1":
                 return False
@@ -282,7 +285,7 @@ class ContentSteps:
         return self._now.dashes * _scale(self._now.matrix) < MIN_DASHES
 
     def _use_colour(self, which: str) -> bool:
-        """Paint in a colour. Return False if it has to be a pattern, and none was set."""
+        """Paint in the current colour. Return False if the colour has to be a pattern, and none was set."""
         space: ColourSpace | None = getattr(self._now, which)
         pattern: str = getattr(self._now, f"{which}_pattern")
         if _COLOURS[which] not in self._now.own:
@@ -292,7 +295,7 @@ class ContentSteps:
         return bool(pattern) or space is None or not space.is_pattern
 
     def _show(self, operator: str, numbers: Sequence[float]) -> bool:
-        """Show a text."""
+        """Show a text. Return False if programs show it in different ways."""
         now = self._now
         if not self._in_text or not now.font or (operator[0] != "T" and "TL" not in now.own):
             return False
@@ -355,7 +358,7 @@ class _Subpath:
         self._points += len(numbers) // 2
 
     def extent(self) -> float:
-        """Return the greater of width and height. A point alone, of which nothing is drawn, has any."""
+        """Return the greater of width and height; infinity for a single point, of which nothing is drawn."""
         if not self._points or (self._points == 1 and self.is_line):
             return inf
         return max(self._right - self._left, self._high - self._low)
@@ -377,7 +380,7 @@ def _multiply(numbers: Sequence[float], matrix: tuple[float, float, float, float
 
 
 def _scale(matrix: tuple[float, float, float, float]) -> float:
-    """Return how long a unit becomes, at least."""
+    """Return how long a unit becomes in the direction in which this matrix shrinks it most."""
     a, b, c, d = matrix
     longest = max(hypot(a, b), hypot(c, d))
     return abs(a * d - b * c) / longest if longest else 0

@@ -166,11 +166,11 @@ def colours_used(content: bytes, stencils: Container[str]) -> Iterator[tuple[str
                 saved.append((fills, strokes))
             case "Q" if saved:
                 fills, strokes = saved.pop()
-            case "cs":  # also sets the colour to black
+            case "cs":  # choosing a space also sets the colour to black
                 fills = False
             case "CS":
                 strokes = False
-            case "Tr":  # the outlines of letters could be in the other colour
+            case "Tr":  # outlines of letters are in the colour for lines
                 yield from [] if numbers == [0.0] else [_BLACK]
             case "Do":
                 yield from [_BLACK] if not fills and (found["name"] or b"").decode("latin-1") in stencils else []

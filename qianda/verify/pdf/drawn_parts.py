@@ -1,7 +1,7 @@
 """Follow which object draws which: pages, forms, patterns and the letters of fonts (ISO 32000-2 7.8.2).
 
-Some programs draw what is deeply nested, others leave it out. And what begins with a part of the state that it has not
-set itself begins with the page's in some programs only.
+Some programs draw deeply nested parts, others leave them out. And if a form, a pattern or a letter uses a part of the
+state that it has not set itself, only some programs take that part from the page.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from qianda.verify.pdf.unpacking import unpacked
 
 # Some programs draw more deeply nested forms, others leave them out.
 MAX_FORM_DEPTH: Final = 15
-# Of all contents of a document, unpacked. It takes about a second to follow one MiB.
+# The size of all contents of a document together, unpacked. Following one MiB takes about a second.
 MAX_CONTENT_BYTES: Final = 16 << 20
-# What a group begins without (11.4.6).
+# The parts of the state that are reset at the beginning of a group (11.4.6).
 _NOT_IN_GROUP: Final = {"BM", "SMask"}
 
 
 class DrawnParts:
-    """What the objects of a document draw, and need, by their numbers."""
+    """The objects that each object of a document draws, and the parts of the state that it needs; by object number."""
 
     def __init__(self, document: Document, pages: Collection[int], max_content_bytes: int) -> None:
         self._document, self._pages, self._max_content_bytes = document, pages, max_content_bytes
@@ -35,7 +35,7 @@ class DrawnParts:
         self._size = 0
 
     def add_stream(self, number: int, stream: Value, resources: Entries, part: Part) -> Iterator[str]:
-        """Add what a form, a pattern or a letter draws, and yield its faults. `number`: the object that has it."""
+        """Add what a form, a pattern or a letter draws, and yield its faults. `number`: of the object that has it."""
         content = unpacked(stream)
         if content is None:
             yield "/Filter"
@@ -59,7 +59,7 @@ class DrawnParts:
             drawn = kinds[use.kind][use.name]
             if isinstance(drawn, Reference):
                 self._uses[number].add((drawn.number, use))
-            elif use.kind == "/Font":  # what its letters draw could not be found; a pattern here is a shading
+            elif use.kind == "/Font":  # it is not known what its letters draw. A direct pattern is a shading
                 return False
         return True
 
@@ -70,7 +70,7 @@ class DrawnParts:
         return bool(level)
 
     def begin_differently(self) -> bool:
-        """Return whether something is drawn in a state of which it needs an unusual part."""
+        """Return whether an object is drawn while a part of the state that it needs is unusual."""
         needs = {number: each - self._not_in(number) for number, each in self._needs.items()}
         has_changed = True
         while has_changed:

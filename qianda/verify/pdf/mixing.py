@@ -25,13 +25,14 @@ _MODES: Final = _PLAIN_MODES | {
     *("/Hue", "/Saturation", "/Color", "/Luminosity"),
 }
 _MASK_KINDS: Final = {"/Alpha", "/Luminosity"}
-_SHAPES: Final = (0, 1, 2)  # of the ends of lines, and of their corners
+_SHAPES: Final = (0, 1, 2)  # kinds of line ends (/LC) and of corners (/LJ)
 
 
 def find_mixed_differently(document: Document, entries: Entries) -> Iterator[str]:
     """Yield the parts of a group, or of the graphics states in resources or a pattern, that programs mix differently.
 
-    Only some programs let the parts of a group replace each other (`/K`): for them, one that is invisible erases.
+    Only some programs let the parts of a group replace each other (`/K`); in these programs, an invisible part erases
+    the parts below it.
     """
     group = document.entry(entries, "/Group")
     if isinstance(group, dict) and document.entry(group, "/K") not in (None, False):
@@ -43,7 +44,7 @@ def find_mixed_differently(document: Document, entries: Entries) -> Iterator[str
 
 
 def named_resources(document: Document, kinds: dict[str, Entries]) -> NamedResources:
-    """Return what the names in these resources stand for. `kinds`: the resources by kind."""
+    """Return the objects that the names in these resources stand for. `kinds`: the resources by kind."""
 
     def having(kind: str, key: str, value: Value) -> set[str]:
         listed = ((name, document.follow(each)) for name, each in kinds.get(kind, {}).items())
@@ -66,10 +67,10 @@ def is_form(document: Document, stream: Stream) -> bool:
 
 
 def _operators(document: Document, state: Entries) -> Iterator[tuple[str, list[float]]]:
-    """Yield the operators that would do the same as this graphics state, of those that `content_steps` follows."""
+    """Yield the operators with the effect of this graphics state, as far as `content_steps` follows them."""
     for name in state:
         value = document.entry(state, name)
-        if not _is_usual(document, name, value):  # is found elsewhere
+        if not _is_usual(document, name, value):  # `find_mixed_differently` reports it
             continue
         match name, value:
             case "/LW" | "/LC", int() | float():
@@ -83,7 +84,7 @@ def _operators(document: Document, state: Entries) -> Iterator[tuple[str, list[f
 
 
 def _space(document: Document, space: Value) -> ColourSpace | None:
-    """Return how a colour of this space is stated; None if programs may not know the space."""
+    """Return how a colour of this space is stated; None if some programs may not know the space."""
     kind, *parts = [document.follow(each) for each in space] if isinstance(space, list) and space else [space]
     if isinstance(kind, str) and kind in COLOURS:
         return UNKNOWN
