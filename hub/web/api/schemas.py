@@ -387,7 +387,7 @@ class FileChecked(ApiAnswer):
 
 
 class Problem(BaseModel):
-    """RFC 9457."""
+    """A refusal in the form of RFC 9457."""
 
     type: str
     title: str

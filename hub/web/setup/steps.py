@@ -21,7 +21,7 @@ from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 
 MAX_TEXT_LENGTH = 500
 MAX_LINES_LENGTH = 2 * 1024 * 1024
-# What `qianda verify` will say about a seal of each kind. The page shows it beside the choice.
+# What `qianda verify` will say about the seal, by the kind that is chosen. The page shows it beside each choice.
 SEAL_REASONS = {"builtin": OWNED_TRIAL, "request": OWNED_DECLARED, "pkcs12": OWNED_DECLARED, "csc": OWNED_DECLARED}
 
 

@@ -33,7 +33,7 @@ from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page
 from hub.web.signer.contract.reading import SignerView, blocks_of, get_signer_view
 from hub.web.signer.signing.answering import get_attached
-from hub.web.signer.user_agent import Inside, System, recognised
+from hub.web.signer.user_agent import BrowserKind, System, recognised
 from qianda.passkey import relying_party
 
 ENDED = {
@@ -182,13 +182,13 @@ async def token(request: web.Request) -> web.Response:
 
 
 def _can_have_passkeys(request: web.Request) -> bool:
-    inside_wechat = recognised(request.headers.get("User-Agent", "")).inside is Inside.WECHAT
+    inside_wechat = recognised(request.headers.get("User-Agent", "")).browser is BrowserKind.WECHAT
     return not inside_wechat and relying_party(request.app[HUB].services.origin) is not None
 
 
 def _has_ports(request: web.Request) -> bool:
     device = recognised(request.headers.get("User-Agent", ""))
-    return device.system is System.DESKTOP and device.inside is Inside.BROWSER
+    return device.system is System.DESKTOP and device.browser is BrowserKind.BROWSER
 
 
 async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:

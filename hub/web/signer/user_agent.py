@@ -33,7 +33,7 @@ class System(StrEnum):
     """Any other system: programs, and tablets that pretend to be computers."""
 
 
-class Inside(StrEnum):
+class BrowserKind(StrEnum):
     """Kind of browser: a browser app, WeChat (also WeCom), or a view inside another app."""
 
     BROWSER = "browser"
@@ -44,17 +44,17 @@ class Inside(StrEnum):
 @dataclass(frozen=True)
 class VisitorDevice:
     system: System
-    inside: Inside = Inside.BROWSER
+    browser: BrowserKind = BrowserKind.BROWSER
 
     @property
     def variant(self) -> str:
         """The combination in one word: `ios`, `wechat-android`, `app-harmony` …"""
-        return self.system if self.inside is Inside.BROWSER else f"{self.inside}-{self.system}"
+        return self.system if self.browser is BrowserKind.BROWSER else f"{self.browser}-{self.system}"
 
 
 def recognised(user_agent: str) -> VisitorDevice:
     text = user_agent[:MAX_USER_AGENT_LENGTH]
-    return VisitorDevice(system := _system(text), _inside(text, system))
+    return VisitorDevice(system := _system(text), _browser_kind(text, system))
 
 
 def _system(text: str) -> System:
@@ -67,13 +67,13 @@ def _system(text: str) -> System:
     return System.ANDROID if "Android" in text else System.DESKTOP
 
 
-def _inside(text: str, system: System) -> Inside:
+def _browser_kind(text: str, system: System) -> BrowserKind:
     if _WECHAT.search(text):
-        return Inside.WECHAT
+        return BrowserKind.WECHAT
     # On iOS, every browser calls itself Safari, but a view inside an app does not.
     if _BROWSER_OF_AN_APP.search(text) or (system is System.IOS and "Safari/" not in text):
-        return Inside.OTHER_APP
-    return Inside.BROWSER
+        return BrowserKind.OTHER_APP
+    return BrowserKind.BROWSER
 
 
 def app_button_url(device: VisitorDevice, app: AppLink, origin: str, *, any_system: bool) -> str:
@@ -81,7 +81,7 @@ def app_button_url(device: VisitorDevice, app: AppLink, origin: str, *, any_syst
 
     Apps like WeChat open only apps of their partners. `any_system`: act as if the school had an app for every system.
     """
-    if device.inside is not Inside.BROWSER:
+    if device.browser is not BrowserKind.BROWSER:
         return ""
     match device.system:
         case System.ANDROID if app.android_apps or any_system:

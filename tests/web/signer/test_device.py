@@ -15,7 +15,14 @@ from pydantic import ValidationError
 from channels.applink import AndroidApp, AppLink
 from hub.settings import Settings
 from hub.web.app import make_app
-from hub.web.signer.user_agent import MAX_USER_AGENT_LENGTH, Inside, System, VisitorDevice, app_button_url, recognised
+from hub.web.signer.user_agent import (
+    MAX_USER_AGENT_LENGTH,
+    BrowserKind,
+    System,
+    VisitorDevice,
+    app_button_url,
+    recognised,
+)
 from tests.running import running_hub
 from tests.web.user_agents import PEOPLE, PROGRAMS
 
@@ -48,7 +55,7 @@ def test_a_device_is_recognised(variant: str, user_agent: str) -> None:
 
 
 def test_every_variant_that_there_is_stands_in_the_table() -> None:
-    every = {VisitorDevice(system, inside).variant for system in System for inside in Inside} - {"app-desktop"}
+    every = {VisitorDevice(system, inside).variant for system in System for inside in BrowserKind} - {"app-desktop"}
     assert {variant for variant, _ in PEOPLE.values()} == every
 
 

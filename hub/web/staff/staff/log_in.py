@@ -58,7 +58,7 @@ def login_page(request: web.Request, problem: QiandaError | None = None, login: 
     options = request.app[HUB].settings.oidc
     provider = (options.name or urlsplit(options.issuer).hostname) if options.issuer else None
     status = status_of(problem) if problem else 200
-    wanted = inside(request.query.get("next", ""))
+    wanted = safe_destination(request.query.get("next", ""))
     response = page(
         request, "staff/staff/login.html", status=status, problem=words, login=login, provider=provider, wanted=wanted
     )
@@ -76,7 +76,7 @@ async def enter_password(request: web.Request) -> web.StreamResponse:
     except (Locked, LoginRequired, WrongPassword) as problem:
         report_login(request, event_of(problem), login)
         return login_page(request, problem, login)
-    wanted = inside(request.query.get("next", ""))
+    wanted = safe_destination(request.query.get("next", ""))
     where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if known.second_factor else wanted
     raise with_cookie(web.HTTPSeeOther(where), secret, PENDING_LIFE if known.second_factor else SESSION_LIFE)
 
@@ -100,7 +100,7 @@ async def enter_code(request: web.Request) -> web.StreamResponse:
     async with request.app[HUB].services.database.transaction(EVERYTHING) as tx:
         if not await tx.accounts.open_pending(cookie(request, COOKIE), secret, tx.now + life):
             raise LoginRequired
-    raise with_cookie(web.HTTPSeeOther(inside(request.query.get("next", ""))), secret, life)
+    raise with_cookie(web.HTTPSeeOther(safe_destination(request.query.get("next", ""))), secret, life)
 
 
 async def leave(request: web.Request) -> web.StreamResponse:
@@ -170,10 +170,10 @@ def browser_name(user_agent: str) -> str:
     return ", ".join(each for each in found if each)
 
 
-def inside(address: str) -> str:
+def safe_destination(address: str) -> str:
     """Return the page to open after the login. It is always within the console."""
-    inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
-    return address if inside and not re.search(r"[\\\n]", address) else "/staff"
+    is_inside = address == "/staff" or address.startswith(("/staff/", "/staff?"))
+    return address if is_inside and not re.search(r"[\\\n]", address) else "/staff"
 
 
 async def _read_form(request: web.Request, *names: str) -> list[str]:

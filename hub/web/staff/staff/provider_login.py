@@ -28,8 +28,8 @@ from hub.web.staff.staff.log_in import (
     CODE_PAGE,
     begin_session,
     choose_life,
-    inside,
     login_page,
+    safe_destination,
     with_cookie,
 )
 
@@ -50,7 +50,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
         address = await _provider(request).begin(login, _callback(request))
     except QiandaError as problem:
         return login_page(request, problem)
-    wanted = inside(request.query.get("next", ""))
+    wanted = safe_destination(request.query.get("next", ""))
     response = web.HTTPFound(address)
     response.set_cookie(
         LOGIN_COOKIE,
@@ -79,7 +79,7 @@ async def come_back(request: web.Request) -> web.StreamResponse:
         refused = login_page(request, problem)
         _forget(refused)
         return refused
-    wanted = inside(unquote(held[SECRET_LENGTH:]))
+    wanted = safe_destination(unquote(held[SECRET_LENGTH:]))
     where = f"{CODE_PAGE}?{urlencode({'next': wanted})}" if pending else wanted
     life = choose_life(request, pending=pending, by_provider=True)
     response = with_cookie(web.HTTPSeeOther(where), secret, life)
