@@ -255,7 +255,7 @@ async def _add_first_account(hub: Hub, file: SchoolFile, password: str, *, one_t
         return False
     async with hub.database.transaction(EVERYTHING) as tx:
         headquarters = await tx.school.find_headquarters()
-    assert headquarters is not None  # the file was applied
+    assert headquarters is not None  # the school's file, which names it, was applied before
     await add_staff(hub.services, _first_staff(file, headquarters.id), password, COMMAND_LINE, one_time=one_time)
     return True
 

@@ -107,7 +107,7 @@ def set_up_by_page() -> None:
 
 
 class SchoolInstaller:
-    """The installation of what was answered. The result is that of `qianda init --from school.toml`."""
+    """The installation of a school from the answers. The result is that of `qianda init --from school.toml`."""
 
     def __init__(self, data: Path) -> None:
         self._data = data

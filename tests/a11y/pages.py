@@ -154,10 +154,6 @@ async def new_recovery_codes(page: Page) -> None:
     await page.wait_for_url("**/second-factor/codes")
 
 
-async def wrong_ticket(page: Page) -> None:
-    await page.goto(page.url.partition("?")[0] + "?code=12")
-
-
 async def relink(page: Page) -> None:
     await page.locator("details", has=page.locator("[data-relink]")).locator("summary").click()
     await page.locator("[data-relink] input").fill(STUDENT_PHONE)

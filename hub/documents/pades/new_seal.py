@@ -42,7 +42,7 @@ class SealMark:
 class SealToWrite:
     """A seal to be written. `field`: the name of a new field, or of an empty field in the file.
 
-    `lock`: what the file's field demands as /Reference of the value; empty if nothing.
+    `lock`: the /Reference that an existing field demands of its value; empty if it demands none.
     """
 
     field: str | FieldPlan

@@ -34,8 +34,8 @@ class Update:
         return self._next - count
 
     def put(self, number: int, body: bytes, digits: bytes = b"") -> int:
-        """Write an object. Return the offset of its body in the file. `digits`: the end of the body, which need not be
-        searched. Raises CannotUpdate for a body that looks like two objects."""
+        """Write an object. Return the offset of its body in the file. `digits`: the rest of the body, the
+        zeros of an empty place, which need no search. Raises CannotUpdate for a body that looks like two objects."""
         if looks_like_structure(body.removesuffix(_STREAM_END)):
             raise CannotUpdate("an object holds what looks like another one")
         head = b"%d 0 obj\n" % number

@@ -76,8 +76,8 @@ class SpreadsheetReader(LimitedChild):
             OPEN_READERS.discard(self)
 
     def end_after_all(self) -> None:
-        """Have the reader's thread call `end` when all steps before it are done. Nobody waits for that, so nobody can
-        give it up."""
+        """Have the reader's thread call `end` after all steps that it was given before. The caller does not wait, so
+        `end` is called even if the caller is cancelled."""
         self._thread.submit(self.end)
 
     def filled_rows(self, data: bytes) -> Iterator[NumberedRow]:

@@ -105,7 +105,7 @@ class _PreparedFile:
 
 
 class FileSealer:
-    """A sealer with several children, each of which works on a few files. `clock`: for the signing times claimed."""
+    """A sealer with several children, each of which works on a few files. `clock`: for the claimed signing times."""
 
     def __init__(self, clock: Callable[[], datetime], children: int = 2, limits: Limits = LIMITS) -> None:
         self._clock = clock

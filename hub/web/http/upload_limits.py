@@ -1,7 +1,7 @@
 """Limit the check page, per address and in total: uploads, disk space, waiting files, child processes.
 
-A file enters the queue only after it was received completely, so slow uploads do not block others. Each address has one
-check at a time (this machine has two), so an address with many expensive files delays only itself.
+A file enters the queue only after it was received completely, so slow uploads do not block others. Each address may
+have one check at a time (this machine itself two), so an address with many expensive files delays only itself.
 """
 
 from __future__ import annotations

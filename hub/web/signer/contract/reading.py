@@ -110,7 +110,7 @@ def contract_json(request: web.Request, view: SignerView) -> dict[str, Any]:
 
 async def page_image(request: web.Request) -> web.Response:
     """Return the image of a page of the current revision, counted from 1. The access is recorded as evidence."""
-    refuse_other_sites(request)  # which would be evidence of what nobody looked at
+    refuse_other_sites(request)  # otherwise the record would name a page that nobody looked at
     number = int(request.match_info["number"])
     services = request.app[HUB].services
     seen = await see_page(services, session_secret(request), contract_id(request), number)

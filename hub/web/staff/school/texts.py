@@ -132,7 +132,7 @@ async def look(visit: StaffVisit) -> web.Response:
     found = await read_version(visit.services, visit.scope, _place(visit), visit.request.match_info["version"])
     shown = with_entered(found.version, entered.edit.texts)
     seen = await _look(visit, shown, entered.language, entered.student)
-    return await show(visit, "staff/school/text_look.html", version=shown, **seen)
+    return await show(visit, "staff/school/text_look.html", **seen)
 
 
 # ---- the preview

@@ -104,8 +104,8 @@ Handler = Callable[[StaffVisit], Awaitable[web.StreamResponse]]
 
 
 class StaffRoute(NamedTuple):
-    """The handler of a route of the console, and the permission that the route requires. `takes_file`: its form may be
-    as long as the server reads at all; others are bounded by MAX_FORM_BYTES."""
+    """The handler of a route of the console, and the permission that the route requires. `takes_file`: its form may
+    have any length that the server accepts; all other forms are bounded by MAX_FORM_BYTES."""
 
     permission: Permission
     handler: Handler
@@ -152,7 +152,7 @@ async def _visit(request: web.Request) -> StaffVisit:
         session = await tx.accounts.find_session(secret, tx.now, idle) if secret else None
         if session is None or session.pending:
             raise LoginRequired
-        if "part" not in request.query:  # a part is requested by the page itself, even if nobody is there
+        if "part" not in request.query:  # the page itself requests its parts, even if nobody is there
             await tx.accounts.note_seen(session.id, tx.now)
         staff = session.staff
         scope = await tx.school.get_scope_below(staff.campus)
