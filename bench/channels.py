@@ -43,7 +43,7 @@ def run(rounds: int, part: str = "") -> Result:
     replies; the other parts are sized by it."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage("channels", Path(folder))
-        asyncio.run(_calls_alone(stage, rounds) if part else _measured(stage, rounds))
+        asyncio.run(_callbacks_alone(stage, rounds) if part else _measured(stage, rounds))
         raw = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         return Result(f"channels-{part}" if part else "channels", stage.figures, stage.rows, raw)
 
@@ -56,15 +56,15 @@ async def _measured(stage: Stage, rounds: int) -> None:
         await _lost_replies(stage, crowd, "sms_twilio", 1, rounds)
         await _lost_replies(stage, crowd, "sms_kannel", rounds + 1, rounds)
         taken = read_ledger(stage.ledger("sms_twilio"))
-        await _calls(stage, server, taken, max(8, int(rounds * CALLS_SHARE)))
+        await _callbacks(stage, server, taken, max(8, int(rounds * CALLS_SHARE)))
         await codes(stage, crowd, 2 * rounds + 1, rounds * WAITING_TIMES, max(3, int(rounds * CODES_SHARE)))
 
 
-async def _calls_alone(stage: Stage, rounds: int) -> None:
+async def _callbacks_alone(stage: Stage, rounds: int) -> None:
     """Measure only callbacks, about messages that were sent some time ago."""
     async with made_server() as server, provider("sms_twilio", stage.ledger("start")) as options:
         crowd = await Crowd.of_school(server, {"sms_twilio": dict(options)})
-        await _calls(stage, server, await crowd.sent(1, rounds, "sms_twilio"), max(8, int(rounds * CALLS_SHARE)))
+        await _callbacks(stage, server, await crowd.sent(1, rounds, "sms_twilio"), max(8, int(rounds * CALLS_SHARE)))
     stage.ledger("start").unlink()
 
 
@@ -114,7 +114,7 @@ async def _nothing_open(server: Server) -> bool:
 # ---- callbacks of providers
 
 
-async def _calls(stage: Stage, server: Server, taken: Sequence[Taken], number: int) -> None:
+async def _callbacks(stage: Stage, server: Server, taken: Sequence[Taken], number: int) -> None:
     """Have Twilio report `number` messages as delivered, at an even pace, no matter how slow the answers are."""
     async with provider("sms_twilio", stage.ledger("calls")) as options:
         channels = {"sms_twilio": dict(options)}

@@ -64,7 +64,7 @@ async def _measured(stage: Stage, rounds: int, signing: float) -> None:
     started = time.monotonic()
     async with _outsiders(stage) as (server, configured):
         crowd = await Crowd.of_school(server, configured["channels"])
-        people = await Population.gather(crowd, rounds, signing)
+        people = await Population.create(crowd, rounds, signing)
         office = await Office.of_school(crowd)
         await server.renew(**configured)  # from now on, the seal service signs
         kills = max(1, min(MIN_KILLS, rounds // 3), rounds // KILL_EACH)

@@ -88,7 +88,7 @@ class _Bench:
     async def rate(self, name: str, workers: int) -> None:
         """Measure how many messages are sent per second, from the first to the last, if all are due at once."""
         await self._crowd.server.database.execute(_FORGET)
-        people = await self._crowd.gather(self.next(self._rounds), self._rounds)
+        people = await self._crowd.create(self.next(self._rounds), self._rounds)
         async with (
             provider("sms_twilio", self._stage.ledger(name)) as options,
             self._crowd.server.running("work", channels=_fast(options), budgets=PLENTY, workers=workers) as used,
@@ -108,7 +108,7 @@ class _Bench:
         Afterwards the worker has nothing to do, and its idle CPU time is measured.
         """
         await self._crowd.server.database.execute(_FORGET)
-        people = await self._crowd.gather(self.next(self._rounds), self._rounds)
+        people = await self._crowd.create(self.next(self._rounds), self._rounds)
         async with (
             provider("sms_twilio", self._stage.ledger("paced")) as options,
             self._crowd.server.running("work", channels=_fast(options), budgets=PLENTY) as used,

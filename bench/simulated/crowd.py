@@ -64,11 +64,11 @@ class Crowd:
 
     async def invite(self, first: int, number: int) -> list[CrowdPerson]:
         """Create `number` people, numbered from `first`, whose invitations are due now."""
-        people = await self.gather(first, number)
+        people = await self.create(first, number)
         await self.fall_due(people, [datetime.now(UTC)] * len(people))
         return people
 
-    async def gather(self, first: int, number: int, zone: str = "") -> list[CrowdPerson]:
+    async def create(self, first: int, number: int, zone: str = "") -> list[CrowdPerson]:
         """Create `number` people whose tasks are not open yet. Without `zone`, they live where it is noon."""
         people: list[CrowdPerson] = []
         for begin in range(first, first + number, AT_ONCE):

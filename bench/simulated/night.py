@@ -80,7 +80,7 @@ async def a_day_in_small(stage: Stage, crowd: Crowd, first: int, number: int) ->
 
     Messages become due faster than the provider accepts them.
     """
-    people = await crowd.gather(first, number)
+    people = await crowd.create(first, number)
     rate = number / DAY_SECONDS * RATE_SHARE
     spread = [spread_of(uuid4()) for _ in people]
     async with provider("sms_twilio", stage.ledger("day")) as options:

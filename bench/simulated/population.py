@@ -35,11 +35,11 @@ class Population:
     asleep: Sequence[CrowdPerson]
 
     @classmethod
-    async def gather(cls, crowd: Crowd, number: int, signing: float) -> Population:
+    async def create(cls, crowd: Crowd, number: int, signing: float) -> Population:
         """Create the people. `signing`: the share of all who sign."""
         shares = (ISSUED, signing - ISSUED, DECLINED, EXPIRED, ASLEEP)
         issued, *awake, asleep = (max(1, round(number * each)) for each in shares)
-        found = iter(await crowd.gather(1, number - issued - asleep))
+        found = iter(await crowd.create(1, number - issued - asleep))
         copied, declining, expiring = ([next(found) for _ in range(each)] for each in awake)
         invited = list(found)
         return cls(
@@ -48,7 +48,7 @@ class Population:
             invited,
             declining,
             expiring,
-            await crowd.gather(1 + sum(awake) + len(invited), asleep, night_zone()),
+            await crowd.create(1 + sum(awake) + len(invited), asleep, night_zone()),
         )
 
     @property
