@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from aiohttp import web
 
-from hub.errors import BadInput, NotFound, QiandaError
+from hub.errors import BadInput, QiandaError
 from hub.lifecycle.school.change_enrolment import change_enrolment, delete_enrolment
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
 from hub.model.school.issue_many import MAX_AT_ONCE
 from hub.web.staff.actors import names_of
 from hub.web.staff.forms import Entered, link_to, printable, read_id, read_number, read_texts
-from hub.web.staff.render import show
+from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
 PAGE = 50
@@ -122,26 +123,22 @@ async def form(visit: StaffVisit, problem: QiandaError | None = None, entered: E
 
 
 async def change(visit: StaffVisit) -> web.StreamResponse:
-    sent = await visit.request.post()
-    try:
+    sent, enrolment = await visit.request.post(), visit.read_id("enrolment")
+
+    async def act() -> None:
         async with visit.services.database.transaction(visit.scope) as tx:
-            await change_enrolment(tx, visit.read_id("enrolment"), _entered_change(sent), visit.actor)
-    except NotFound:
-        raise
-    except QiandaError as error:
-        return await form(visit, error, read_texts(sent))
-    raise web.HTTPSeeOther(f"{PATH}/{visit.read_id('enrolment')}?said=enrolment-changed")
+            await change_enrolment(tx, enrolment, _entered_change(sent), visit.actor)
+
+    there = f"{PATH}/{enrolment}?said=enrolment-changed"
+    return await carry_out(act(), there, partial(form, visit, entered=read_texts(sent)))
 
 
 async def delete(visit: StaffVisit) -> web.StreamResponse:
-    try:
+    async def act() -> None:
         async with visit.services.database.transaction(visit.scope) as tx:
             await delete_enrolment(tx, visit.read_id("enrolment"), visit.actor)
-    except NotFound:
-        raise
-    except QiandaError as error:
-        return await form(visit, error)
-    raise web.HTTPSeeOther(f"{PATH}?said=enrolment-deleted")
+
+    return await carry_out(act(), f"{PATH}?said=enrolment-deleted", partial(form, visit))
 
 
 def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
