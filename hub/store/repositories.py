@@ -13,7 +13,6 @@ from hub.store.board.dashboard import Board
 from hub.store.contract.answers import ContractAnswers
 from hub.store.contract.cases import Cases
 from hub.store.contract.contracts import Contracts
-from hub.store.contract.document_sets import DocumentSets
 from hub.store.contract.tasks import Tasks
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
@@ -108,7 +107,6 @@ class Repositories:
     renewals = _lazy(lambda tx: Renewals(tx.connection))
     contracts = _lazy(lambda tx: Contracts(tx.connection, tx.cipher))
     cases = _lazy(lambda tx: Cases(tx.connection, tx.contracts, tx.record))
-    sets = _lazy(lambda tx: DocumentSets(tx.connection, tx.contracts))
     answers = _lazy(lambda tx: ContractAnswers(tx.connection, tx.cipher, tx.contracts))
     tasks = _lazy(lambda tx: Tasks(tx.connection))
     links = _lazy(lambda tx: Links(tx.connection, tx._keys))

@@ -44,7 +44,7 @@ async def fill_in(page: Page, shot: Shot) -> None:
 async def test_a_parent_signs_a_set_of_three_in_one_visit(running: Running, new_page: NewPage, shot: Shot) -> None:
     leader = await running.issue_minor(companions=["data-consent", "safety-notice"], send="none")
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        documents = await tx.sets.list_documents(leader)
+        documents = await tx.contracts.list_set(leader)
     page = await new_page(**PHONE)
     await come_in(page, running, f"{running.origin}/s/{await running.ticket(leader)}")
     assert await standings(page) == ["open"] * 3

@@ -52,6 +52,9 @@ _ADD = insert_row(
 _ONE = select(CONTRACT).where(CONTRACT.c.id == bindparam("contract"))
 _GET, _LOCK_ONE = SqlStatement(_ONE), SqlStatement(_ONE.with_for_update(key_share=True))
 _BY_NUMBER = SqlStatement(select(CONTRACT).where(CONTRACT.c.number == bindparam("number")))
+_SET = SqlStatement(
+    select(CONTRACT).where(CONTRACT.c.set_id == bindparam("set", type_=Uuid())).order_by(CONTRACT.c.number)
+)
 _LOCK_IDS = SqlStatement(
     select(CONTRACT.c.id).where(CONTRACT.c.id == any_(_IDS)).order_by(CONTRACT.c.id).with_for_update(key_share=True)
 )
@@ -167,6 +170,13 @@ class Contracts(EncryptedRepository):
     async def get_by_number(self, number: str) -> Contract:
         """Return the contract with this number. Raises ContractNotFound."""
         return await self._one(_BY_NUMBER, {"number": number})
+
+    async def list_set(self, contract: Contract) -> list[Contract]:
+        """Return all documents of the contract's set in the order of issue; only the contract if it has no set."""
+        if contract.set_id is None:
+            return [contract]
+        rows = await self._connection.execute(_SET, {"set": contract.set_id})
+        return [self.read_contract(row, in_list=True) for row in rows]
 
     async def list_page(
         self,

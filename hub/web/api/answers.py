@@ -61,7 +61,7 @@ async def whole(tx: Transaction, services: Services, contract_id: UUID) -> Contr
     policy = await get_policy(tx, services.messaging.policy, contract) if is_planned else None
     signers = [await _signer(services, tx, policy, party, made.get(party.task.id)) for party in case.parties]
     stuck = Stuck(since=contract.stuck_since, reason=contract.stuck_reason or "") if contract.stuck_since else None
-    companions = [each for each in await tx.sets.list_documents(contract) if each.id != contract.id]
+    companions = [each for each in await tx.contracts.list_set(contract) if each.id != contract.id]
     return pick(
         ContractGiven,
         contract,

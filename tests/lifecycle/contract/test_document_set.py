@@ -32,7 +32,7 @@ async def take_companions(running: Running) -> None:
 
 async def set_of(running: Running, contract: Contract) -> list[Contract]:
     async with running.hub.database.transaction(EVERYTHING) as tx:
-        return await tx.sets.list_documents(contract)
+        return await tx.contracts.list_set(contract)
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -101,7 +101,7 @@ async def test_a_second_message_of_a_family_waits_for_the_whole_set() -> None:
             leader = (await issue_prepared(running.hub.services, tx, prepared, "test", hold=True)).contract
             tasks = [
                 task
-                for each in await tx.sets.list_documents(leader)
+                for each in await tx.contracts.list_set(leader)
                 for task in await tx.tasks.list_of_contract(each.id)
             ]
             assert {task.step.due_at - tx.planning_now for task in tasks if task.step} == {HOLD}

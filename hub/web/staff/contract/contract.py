@@ -74,7 +74,7 @@ async def show_contract(
         people = await _read_people(tx, signers)
         to_do = await tx.staff_tasks.list_open_tasks(found.id)
         changing = await tx.phone_changes.list_signers_waiting(tx.now)
-        companions = [each for each in await tx.sets.list_documents(found) if each.id != found.id]
+        companions = [each for each in await tx.contracts.list_set(found) if each.id != found.id]
         case = Case(found, tuple(Party(each, tasks[each.id]) for each in signers))
         later = await _read_later(visit, tx, case, entries)
         made = {each.task: each for each in await tx.signatures.list_of_contract(found.id) if each.counts}
