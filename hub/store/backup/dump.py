@@ -79,7 +79,7 @@ def stream_dump(access: DumpAccess) -> Iterator[IO[bytes]]:
 
 def load(access: DumpAccess, dump: Path, then: str = "") -> None:
     """Load a dump into an empty database, in one transaction with the statements `then`. Raises DatabaseUnavailable;
-    then nothing was loaded."""
+    then nothing was loaded, nor if this process is killed."""
     with (
         dump.open("rb") as source,
         _running(access, ["pg_restore", "--no-owner", "--file=-"], stdin=source, stdout=subprocess.PIPE) as made,
@@ -88,12 +88,13 @@ def load(access: DumpAccess, dump: Path, then: str = "") -> None:
         (restoring, of_restore), (psql, of_psql) = made, loading
         assert restoring.stdout is not None and psql.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # psql has ended, and says why
+            # Not --single-transaction: psql commits at the end of its input, which is also there if we are killed.
+            psql.stdin.write(b"BEGIN;\n")
             for number, line in enumerate(restoring.stdout):
                 if number > PREAMBLE_LINES or line not in NEWER_ONLY:
                     psql.stdin.write(line)
-            if restoring.wait() != 0:
-                psql.kill()  # an incomplete script must not be committed
-            psql.stdin.write(then.encode())
+            if restoring.wait() == 0:
+                psql.stdin.write(f"{then}\nCOMMIT;\n".encode())
             psql.stdin.close()
         psql.wait()
     _check(restoring, "pg_restore", of_restore)
@@ -101,7 +102,7 @@ def load(access: DumpAccess, dump: Path, then: str = "") -> None:
 
 
 def _psql(access: DumpAccess) -> list[str]:
-    return ["psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", f"--dbname={access.dsn}"]
+    return ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={access.dsn}"]
 
 
 @contextlib.contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +22,7 @@ from hub.store.backup.archive import ABOUT
 from hub.store.backup.dump import access_to, load, stream_dump
 from hub.store.server.connections import Dsns
 from hub.store.server.migrate import schema_of
+from tests.checkout import ROOT
 from tests.database import fresh_database, shared_server
 from tests.store.backup_files import ABOUT_IT, MEMBERS, PASSPHRASE, backup_of, written
 
@@ -56,6 +60,34 @@ async def test_it_is_loaded_and_marked_at_once_or_not_at_all(tmp_path: Path) -> 
         starts = await connection.fetch("SELECT entrypoint, attempts FROM pgqueuer ORDER BY entrypoint")
         assert [tuple(each) for each in starts] == [("complete", 0), ("deliver", 1)]
         await connection.close()
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from hub.store.backup.dump import DumpAccess, load
+load(DumpAccess(sys.argv[1], Path(sys.argv[2]), {}), Path("/dev/null"))
+"""
+
+
+async def test_of_a_killed_load_nothing_is_committed(tmp_path: Path) -> None:
+    """The end of the input, which psql also sees if we are killed, is not the end of the dump."""
+    gate, ended = tmp_path / "gate", tmp_path / "ended"
+    for fifo in (gate, ended):
+        os.mkfifo(fifo)
+    # More than all pipes on the way hold: at the gate, psql has been given the first statement.
+    half = f"echo 'CREATE TABLE half (a int);'\nyes -- '-- filler' | head -c {1 << 20}\nread -r line <{gate}"
+    real = shared_server().programs
+    for name, script in (("pg_restore", half), ("psql", f'{real}/psql "$@"\necho ended >{ended}')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    async with fresh_database(migrated=False) as there:
+        process = subprocess.Popen([sys.executable, "-c", LOAD, there.owner, str(tmp_path)], cwd=ROOT)
+        with await asyncio.to_thread(gate.open, "w"):
+            process.kill()
+            process.wait()
+            assert await asyncio.to_thread(ended.read_text) == "ended\n"
+        await check_empty(there.owner)
 
 
 class Seen(Exception):
