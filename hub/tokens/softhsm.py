@@ -45,6 +45,10 @@ class _ProcessLock:
                     self._file.close()
                     self._file = None
 
+    def held(self) -> list[int]:
+        """Return the descriptor of the lock that this thread holds, for a program that is to hold it as well."""
+        return [self._file.fileno()] if self._file else []
+
 
 # Held around everything that makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token,
 # logging in, generating a key. SoftHSM rewrites the token's file in place at every login. A process that initialises at
@@ -121,11 +125,22 @@ def _labels() -> list[str]:
 
 
 def _softhsm(*arguments: str) -> str:
+    """Run softhsm2-util within `undisturbed`, and return its output. Raises TokenUnavailable.
+
+    It holds the lock too. If we are killed, the next start waits until it has ended, and finds the token that it made.
+    """
     utility = shutil.which("softhsm2-util")
     if utility is None:
         raise TokenUnavailable(INSTALL)
     try:
-        done = subprocess.run([utility, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
+        done = subprocess.run(
+            [utility, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+            pass_fds=undisturbed.held(),
+        )
     except subprocess.TimeoutExpired as error:
         raise TokenUnavailable("softhsm2-util did not answer") from error
     if done.returncode != 0:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -18,11 +21,15 @@ from hub.installation.token import make_token, open_token
 from hub.settings import Settings
 from hub.tokens.module import Module
 from hub.tokens.softhsm import create_token, module_path, undisturbed
+from tests.checkout import ROOT
+from tests.gated_program import gated
 
 pytestmark = pytest.mark.real
 
 LABEL, PIN = "shared", "123456"
 TIMES = 60
+CREATE = "import sys; from pathlib import Path; from hub.tokens.softhsm import create_token; "
+CREATE += "create_token(Path(sys.argv[1]), sys.argv[2], sys.argv[3])"
 
 
 def initialise_and_look(folder: Path) -> list[str]:
@@ -75,6 +82,20 @@ def at_once(acts: Sequence[Callable[[Path], list[str]]], folder: Path) -> list[l
 
 def test_a_process_that_starts_does_not_miss_the_token_while_another_logs_in(tmp_path: Path) -> None:
     assert at_once([initialise_and_look, log_in], tmp_path / "token") == [[], []]
+
+
+def test_a_start_waits_for_the_token_that_a_killed_one_was_making(tmp_path: Path) -> None:
+    gate, environment = gated(tmp_path, "softhsm2-util", "--init-token")
+    folder = tmp_path / "token"
+    command = [sys.executable, "-c", CREATE, str(folder), LABEL, PIN]
+    first = subprocess.Popen(command, env=environment, cwd=ROOT)
+    with gate.open("w"):
+        first.kill()
+        first.wait()
+        with (folder / "in-use.lock").open("a") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert len([each for each in (folder / "tokens").iterdir() if each.is_dir()]) == 1
 
 
 def test_all_processes_of_a_first_start_have_the_same_keys_and_certificates(tmp_path: Path) -> None:

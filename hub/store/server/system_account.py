@@ -147,11 +147,11 @@ def _system_user(name: str) -> pwd.struct_passwd:
     `useradd` checks the name before it locks the password file. Two at once would both create the user, the second with
     another number, and the first one's files would belong to nobody.
     """
-    with _alone_at(Path("/etc")):  # not the password file: each change replaces it
+    with _alone_at(Path("/etc")) as lock:  # not the password file: each change replaces it
         try:
             return pwd.getpwnam(name)
         except KeyError:
-            _make_system_user(name)
+            _make_system_user(name, lock)
         try:
             return pwd.getpwnam(name)
         except KeyError:
@@ -159,21 +159,31 @@ def _system_user(name: str) -> pwd.struct_passwd:
 
 
 @contextlib.contextmanager
-def _alone_at(folder: Path) -> Iterator[None]:
-    """Let one process of this product at a time enter the block. The lock is on this folder."""
+def _alone_at(folder: Path) -> Iterator[int]:
+    """Let one process of this product at a time enter the block. Yield the descriptor of the lock, which is on this
+    folder."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
+        yield opened
     finally:
         os.close(opened)
 
 
-def _make_system_user(name: str) -> None:
+def _make_system_user(name: str, lock: int) -> None:
+    """Run `useradd`. It holds the lock too: if we are killed, the next start waits until it has ended."""
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     command += ["--shell", "/usr/sbin/nologin", name]
     try:
-        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+        subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            pass_fds=(lock,),
+        )
     except FileNotFoundError:
         problem = f"there is no useradd here; make a system user {name} yourself, or do not run as root"
         raise DatabaseUnavailable(problem) from None

@@ -3,7 +3,9 @@ once."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pwd
 import secrets
 import subprocess
 import sys
@@ -11,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.checkout import ROOT
+from tests.gated_program import gated
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes system users and gives folders away")
 
@@ -64,6 +69,22 @@ def test_processes_that_start_at_once_on_a_new_machine_get_one_account(new_name:
     said = said_at_once(MAKE_ACCOUNT, new_name)
     assert len(said) == 1
     assert said.pop().strip().isdigit()
+
+
+def test_a_start_waits_for_the_useradd_of_a_killed_one(new_name: str, tmp_path: Path) -> None:
+    gate, environment = gated(tmp_path, "useradd")
+    command = [sys.executable, "-c", MAKE_ACCOUNT, new_name]
+    first = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT)
+    with gate.open("w"):
+        first.kill()
+        first.wait()
+        lock = os.open("/etc", os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(lock)
+    said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=True)
+    assert said.stdout.split() == ["ready", str(pwd.getpwnam(new_name).pw_uid)]
+    assert [each.pw_name for each in pwd.getpwall()].count(new_name) == 1
 
 
 def test_processes_that_start_at_once_find_no_folder_half_given_away(tmp_path: Path) -> None:
