@@ -67,7 +67,7 @@ def messages(there: Hook, kind: str) -> list[str]:
 
 async def test_an_alert_says_what_it_is_and_leads_to_the_console(running: Running, there: Hook) -> None:
     await told(running, await raised(running, "provider-broken", "sms_twilio: 20003", campus="hefei"))
-    (message,) = [each for each in there.accepted if "provider" in each["title"]]
+    (message,) = [each for each in there.accepted if "sms_twilio" in each["message"]]
     assert message["title"] == "签达告警 · Qianda alert: 服务商已停用 · A provider is out of use"
     assert message["message"] == f"sms_twilio: 20003\n{running.origin}/staff/tasks?campus=hefei"
 
@@ -76,7 +76,7 @@ async def test_an_alert_says_it_in_both_languages(running: Running, there: Hook)
     await warn(running.hub.database, "identity-away", "aliyun")
     (alert,) = [each for each in await recent(running) if each.kind == "identity-away"]
     await told(running, alert.id)
-    (message,) = [each for each in there.accepted if "identity" in each["title"]]
+    (message,) = [each for each in there.accepted if "aliyun" in each["message"]]
     assert message["message"].splitlines() == [
         "实名核验服务 aliyun 没有应答，签署人被提示稍后再试",
         "The identity provider aliyun does not respond; signers are asked to try again later",
