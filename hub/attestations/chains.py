@@ -11,6 +11,8 @@ from asn1crypto import pem, x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
 
+from qianda.bounded_issuers import bound_issuers
+
 MAX_CHAIN_LENGTH: Final = 10
 
 
@@ -36,8 +38,10 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
         return None
     try:
         for der in chain:
-            x509.Certificate.load(der, strict=True).native  # noqa: B018 - parses all of it
-    except (ValueError, TypeError, RecursionError):
+            certificate = x509.Certificate.load(der, strict=True)
+            certificate.native  # noqa: B018 - parses all of it
+            certificate.subject.hashable, certificate.issuer.hashable  # noqa: B018 - a validator compares the names
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
     return [x509.Certificate.load(der) for der in chain]
 
@@ -45,7 +49,7 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
 async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:
     """Return whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280,
     6)."""
-    leaf, others = chain[0], list(chain[1:])
+    leaf, others = chain[0], bound_issuers(chain[1:])
     if leaf.ca or leaf.dump() in roots:
         return False
     context = ValidationContext(

@@ -15,6 +15,7 @@ from asn1crypto import x509
 
 from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
+from qianda.bounded_issuers import bound_issuers
 from qianda.verify.purpose import POSSIBLE_PURPOSES, SIGNING_USAGES
 
 if TYPE_CHECKING:  # imported when a chain is validated: few signers bring one
@@ -90,10 +91,11 @@ def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certifica
         certificates = [x509.Certificate.load(der, strict=True) for der in chain]
         for certificate in certificates:
             certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
-    except (ValueError, TypeError, RecursionError) as error:
+            certificate.subject.hashable, certificate.issuer.hashable  # noqa: B018 - a validator compares the names
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise BadInput("a certificate cannot be read", field="certificate_chain") from error
     fresh = [x509.Certificate.load(der) for der in chain]
-    return fresh[0], fresh[1:]
+    return fresh[0], bound_issuers(fresh[1:])
 
 
 def _check_usage(leaf: x509.Certificate) -> None:

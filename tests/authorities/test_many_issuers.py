@@ -1,0 +1,113 @@
+"""The names in a chain from a stranger: many of one name do not keep the hub busy, odd ones are no fault of the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import NameOID
+from pyhanko_certvalidator.registry import CertificateRegistry
+
+from hub.attestations.chains import leads_to, read_chain
+from hub.authorities.brought import SignerTrust, check_chain
+from hub.errors import BadInput, CertificateNotTrusted
+
+pytestmark = pytest.mark.asyncio
+NOW = datetime.now(UTC)
+# Some more than the certificates sent: each is looked at once or twice.
+MAX_LOOKS = 20
+
+
+def key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def certificate(
+    subject: str,
+    of: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    by: ec.EllipticCurvePrivateKey,
+    *,
+    ca: bool = True,
+    more: Sequence[x509.NameAttribute[Any]] = (),
+) -> bytes:
+    """Return a certificate (DER). `more`: further parts of its subject."""
+
+    def name(text: str) -> list[x509.NameAttribute[Any]]:
+        return [x509.NameAttribute(NameOID.COMMON_NAME, text)]
+
+    made = x509.CertificateBuilder(
+        x509.Name(name(issuer)),
+        x509.Name([*name(subject), *more]),
+        of.public_key(),
+        x509.random_serial_number(),
+        NOW - timedelta(days=1),
+        NOW + timedelta(days=100),
+    )
+    made = made.add_extension(x509.BasicConstraints(ca, None), critical=True)
+    usage = x509.KeyUsage(not ca, not ca, False, False, False, ca, ca, False, False)
+    return made.add_extension(usage, critical=True).sign(by, SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of certificates whose issuers the validator looked for."""
+    found: list[str] = []
+    look = CertificateRegistry.find_potential_issuers
+
+    def noted(registry: CertificateRegistry, of: asn1_x509.Certificate, *more: Any) -> Any:
+        found.append(of.subject.human_friendly)
+        return look(registry, of, *more)
+
+    monkeypatch.setattr(CertificateRegistry, "find_potential_issuers", noted)
+    return found
+
+
+async def test_certificates_of_one_name_are_not_tried_in_every_order(looks: list[str]) -> None:
+    root_key, leaf_key = key(), key()
+    root, leaf = (
+        certificate("root", root_key, "root", root_key),
+        certificate("leaf", leaf_key, "same", leaf_key, ca=False),
+    )
+    sent = [leaf, *(certificate("same", one, "same", one) for one in (key() for _ in range(6)))]
+    with pytest.raises(CertificateNotTrusted):
+        await check_chain(sent, SignerTrust((root,), root), NOW)
+    assert 0 < len(looks) <= MAX_LOOKS
+    looks.clear()
+    assert not await leads_to([root], read_chain(sent) or [], NOW)
+    assert 0 < len(looks) <= MAX_LOOKS
+
+
+async def test_an_authority_with_two_certificates_is_found() -> None:
+    root_key, issuing_key, leaf_key, other_key = key(), key(), key(), key()
+    root = certificate("root", root_key, "root", root_key)
+    below = certificate("issuing", issuing_key, "root", root_key)
+    below_another = certificate("issuing", issuing_key, "another root", other_key)
+    leaf = certificate("leaf", leaf_key, "issuing", issuing_key, ca=False)
+    sent = [leaf, below_another, below]
+    assert (await check_chain(sent, SignerTrust((root,), root), NOW)).chain == (leaf, below, root)
+    assert await leads_to([root], read_chain(sent) or [], NOW)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        x509.NameAttribute(NameOID.COMMON_NAME, "\ue000"),
+        x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00a", _ASN1Type.BitString),
+    ],
+)
+async def test_a_certificate_whose_names_cannot_be_compared_is_unreadable(part: x509.NameAttribute[Any]) -> None:
+    root_key = key()
+    root = certificate("root", root_key, "root", root_key)
+    odd = certificate("odd", key(), "root", root_key, ca=False, more=[part])
+    with pytest.raises(BadInput, match="cannot be read"):
+        await check_chain([odd], SignerTrust((root,), root), NOW)
+    assert read_chain([odd]) is None
