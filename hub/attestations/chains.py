@@ -40,7 +40,8 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
         for der in chain:
             certificate = x509.Certificate.load(der, strict=True)
             certificate.native  # noqa: B018 - parses all of it
-            certificate.subject.hashable, certificate.issuer.hashable  # noqa: B018 - a validator compares the names
+            for name in (certificate.subject, certificate.issuer):
+                name.hashable, name.human_friendly  # noqa: B018 - a validator compares the names, and says them
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
     return [x509.Certificate.load(der) for der in chain]

@@ -91,7 +91,8 @@ def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certifica
         certificates = [x509.Certificate.load(der, strict=True) for der in chain]
         for certificate in certificates:
             certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
-            certificate.subject.hashable, certificate.issuer.hashable  # noqa: B018 - a validator compares the names
+            for name in (certificate.subject, certificate.issuer):
+                name.hashable, name.human_friendly  # noqa: B018 - a validator compares the names, and says them
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise BadInput("a certificate cannot be read", field="certificate_chain") from error
     fresh = [x509.Certificate.load(der) for der in chain]

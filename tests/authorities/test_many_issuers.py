@@ -98,16 +98,19 @@ async def test_an_authority_with_two_certificates_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "part",
+    "parts",
     [
-        x509.NameAttribute(NameOID.COMMON_NAME, "\ue000"),
-        x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00a", _ASN1Type.BitString),
+        [x509.NameAttribute(NameOID.COMMON_NAME, "\ue000")],
+        [x509.NameAttribute(NameOID.X500_UNIQUE_IDENTIFIER, b"\x00a", _ASN1Type.BitString)],
+        [x509.NameAttribute(NameOID.COMMON_NAME, "same")] * 1200,
     ],
 )
-async def test_a_certificate_whose_names_cannot_be_compared_is_unreadable(part: x509.NameAttribute[Any]) -> None:
+async def test_a_certificate_whose_names_cannot_be_compared_is_unreadable(
+    parts: Sequence[x509.NameAttribute[Any]],
+) -> None:
     root_key = key()
     root = certificate("root", root_key, "root", root_key)
-    odd = certificate("odd", key(), "root", root_key, ca=False, more=[part])
+    odd = certificate("odd", key(), "root", root_key, ca=False, more=parts)
     with pytest.raises(BadInput, match="cannot be read"):
         await check_chain([odd], SignerTrust((root,), root), NOW)
     assert read_chain([odd]) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hub.errors import (
+    BudgetSpent,
     CertificateNotForSigning,
     CertificateNotTrusted,
     CertificateNotValid,
@@ -36,7 +37,7 @@ from tests.custody.outside_authority import (
     person,
     usage,
 )
-from tests.lifecycle.clockwork import quiet_hub
+from tests.lifecycle.clockwork import StandingClock, quiet_hub
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import Person, person as signer_of, record_of
 
@@ -61,14 +62,18 @@ async def bring(guardian: Person, authority: OutsideAuthority, **how: Any) -> Ce
 
 @asynccontextmanager
 async def guardian_whose_authority_is_trusted(
-    folder: Path, **changes: Any
+    folder: Path, most: int = 20, **changes: Any
 ) -> AsyncIterator[tuple[Person, OutsideAuthority]]:
+    """Run a hub that trusts another authority. `most`: the most certificates of one person in an hour."""
     async with outside_authority() as authority:
-        trusted = {
+        trusted: dict[str, Any] = {
+            "budgets": {"certificates_per_person_hour": most},
             "trusted_signers": [str(authority.write_root(folder / "root.pem"))],
             "token_only_policies": [TOKEN_POLICY],
         }
-        async with quiet_hub(configured=trusted) as running:
+        # Later than the authority was made, and within one hour of the budgets.
+        clock = StandingClock(moment=datetime.now(UTC) + timedelta(minutes=1))
+        async with quiet_hub(clock, configured=trusted) as running:
             guardian = await signer_of(running, await running.issue_minor(**changes))
             await guardian.enter()
             yield guardian, authority
@@ -110,6 +115,18 @@ async def test_of_somebody_after_whom_others_sign_it_has_to_be_good_for_longer(t
         with pytest.raises(CertificateNotValid, match="before the contract can be completed"):
             await bring(guardian, authority, ends=timedelta(days=20))
         await bring(guardian, authority)
+
+
+async def test_certificates_that_are_brought_again_and_again_are_counted(tmp_path: Path) -> None:
+    async with guardian_whose_authority_is_trusted(tmp_path, 3) as (guardian, authority):
+        await bring(guardian, authority)
+        with pytest.raises(CertificateOfSomebodyElse):
+            await bring(guardian, authority, subject=person("张三"))
+        await bring(guardian, authority)
+        with pytest.raises(BudgetSpent) as spent:
+            await bring(guardian, authority)
+        assert spent.value.kind == "certificate-hour"
+        assert (await record_of(guardian.running, guardian.contract)).count("certificate-brought") == 2
 
 
 async def test_a_key_with_which_somebody_else_came_before_is_refused() -> None:

@@ -101,8 +101,8 @@ async def bring_certificate(
 ) -> CertifiedKey:
     """Accept a certificate that the key already has.
 
-    Raises WrongProof, CustodyTooLow; another Refused error, which is written into the record, for a certificate that
-    cannot be accepted; AuthorityUnavailable if no revocation list is available at the moment.
+    Raises WrongProof, CustodyTooLow, BudgetSpent; another Refused error, which is written into the record, for a
+    certificate that cannot be accepted; AuthorityUnavailable if no revocation list is available at the moment.
     """
     if not brought.chain:
         raise BadInput("the chain has no certificate", field="certificate_chain")
@@ -144,7 +144,7 @@ async def _proved(
 ) -> _Proof:
     """Check the proof of possession, and that the key belongs to no other person. `presented`: for a fresh key.
 
-    Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked, and what `_begin_order` raises.
+    Raises BadInput, WrongProof, KeyOfSomebodyElse, KeyRevoked, BudgetSpent, and what `_begin_order` raises.
     """
     if shown.custody not in set(Custody):
         raise BadInput("unknown custody", field="custody")
@@ -154,7 +154,9 @@ async def _proved(
         refusal, proof = None, None
         try:
             proof = _Proof(visiting, _check_challenge(services.origin, used, shown))
-            if presented is not None and _is_plain(services, visiting, shown, presented):
+            if presented is None:  # its chain is checked, and its authority asked, whoever made it
+                await consume_certificate_quota(services, tx, visiting.signer)
+            elif _is_plain(services, visiting, shown, presented):
                 proof = replace(proof, order=await _begin_order(services, tx, visiting, shown.spki))
         except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as found:
             refusal = found  # raised after the commit: the challenge is used up although the proof is wrong
