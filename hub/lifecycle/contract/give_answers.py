@@ -21,7 +21,7 @@ from hub.documents.contract.layout import LaidOut
 from hub.documents.fonts import ContractFont
 from hub.errors import AnswersFixed, BadInput, BudgetSpent, DocumentChanged, IllegalMove, ManyAttachments
 from hub.lifecycle.contract.draw import add_signature_fields, plain_blocks
-from hub.lifecycle.messaging.quotas import UNREADABLE, consume_prepare_quota, refuse_unreadable
+from hub.lifecycle.messaging.quotas import UNREADABLE, consume_prepare_quota, refuse_files
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import Visit, begin_locked_visit, begin_visit
 from hub.lifecycle.signing.sign import list_replaceable
@@ -35,6 +35,8 @@ from hub.store.contract.answers import seal_content
 from hub.store.evidence.record import PersonalValue
 from hub.store.transaction import Transaction
 
+# Kind of the budget of documents that are laid out with a signer's answers.
+ANSWERED: Final = "answered"
 # Uploads for one contract, including those that were replaced.
 MAX_UPLOADS: Final = 60
 _DESCRIBED: Final = ("id", "media_type", "size", "sha256")
@@ -86,7 +88,7 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
         await _check_may_answer(tx, visiting)
         if len(await tx.answers.list_attachments(visiting.contract.id)) >= MAX_UPLOADS:
             raise ManyAttachments
-        await refuse_unreadable(services, tx, visiting.task.id, visiting.signer)
+        await refuse_files(services, tx, visiting.task.id, visiting.signer, UNREADABLE)
     fields = {each.name for each in asked_fields(visiting.contract) if each.kind is FieldKind.ATTACHMENT}
     if name not in fields:
         raise BadInput("this is not asked for", field="name")
@@ -136,6 +138,7 @@ async def give_answers(
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
         attached = newest_attachments(await tx.answers.list_attachments(visiting.contract.id))
+        await refuse_files(services, tx, visiting.task.id, visiting.signer, ANSWERED)  # before anything is laid out
     given = ReceivedAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
     laid_out, document = await asyncio.to_thread(_lay_out, services, visiting.contract, given)
     sha256 = await services.files.put(document)
@@ -144,7 +147,7 @@ async def give_answers(
         present = newest_attachments(await tx.answers.list_attachments(now.contract.id))
         if now.contract.document != visiting.contract.document or present != attached:
             raise DocumentChanged
-        await consume_prepare_quota(services, tx, now.task.id, now.signer, kind="answered")
+        await consume_prepare_quota(services, tx, now.task.id, now.signer, kind=ANSWERED)
         for request in replaced:  # the signer has to look at the new document
             await tx.signatures.lapse(request.id)
         return await _write(tx, now, given, laid_out, (sha256, len(document)))

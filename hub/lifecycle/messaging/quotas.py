@@ -81,9 +81,9 @@ async def consume_prepare_quota(
     _refuse(tx, await tx.budgets.consume_all(budgets), signer.campus, signer.zone)
 
 
-async def refuse_unreadable(services: Services, tx: Transaction, task: UUID, signer: Signer) -> None:
-    """Raise BudgetSpent (with `retry_after`) if no more unreadable files are counted for this task in this hour."""
-    budgets = list_prepare_budgets(services.messaging.budgets, tx.now, task, UNREADABLE)
+async def refuse_files(services: Services, tx: Transaction, task: UUID, signer: Signer, kind: str) -> None:
+    """Raise BudgetSpent (with `retry_after`) if no more files of this kind are counted for this task in this hour."""
+    budgets = list_prepare_budgets(services.messaging.budgets, tx.now, task, kind)
     _refuse(tx, await tx.budgets.list_spent(budgets), signer.campus, signer.zone)
 
 

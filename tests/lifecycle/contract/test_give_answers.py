@@ -37,6 +37,7 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.evidence.test_person import owner_of
 from tests.lifecycle.people import two_guardians
 from tests.lifecycle.signer import Person, completed, person
+from tests.lifecycle.signing.test_spending import stored
 from tests.running import GUARDIAN_ID, MovableClock, Running, running_hub
 
 ANSWERS = {"health": "花生过敏", "emergency_contact": "外婆 0551-62880011"}
@@ -291,7 +292,7 @@ async def test_the_text_is_that_with_which_it_was_issued(tmp_path: Path) -> None
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_answers_are_laid_out_so_often_an_hour() -> None:
-    """Each time a document is stored."""
+    """Each time a document is stored, but none for answers that are refused."""
     async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:
         signers = two_guardians(1, 1)
         contract = await running.issue_minor(template="safety-notice", companions=(), send="none", signers=signers)
@@ -301,9 +302,11 @@ async def test_answers_are_laid_out_so_often_an_hour() -> None:
         for number in range(2):
             values = ANSWERS | {"health": str(number)}
             await give_answers(running.hub.services, first.secret, contract.id, values)
+        before = stored(running)
         with pytest.raises(BudgetSpent) as spent:
             await give_answers(running.hub.services, first.secret, contract.id, ANSWERS)
         assert spent.value.kind == "answered"
+        assert stored(running) == before
         await give_answers(running.hub.services, second.secret, contract.id, ANSWERS)
 
 
