@@ -38,6 +38,7 @@ async def test_a_reason_for_declining(running: Running) -> None:
     tasks, page = await shown(running, contract.id, "en")
     assert "A signer declined, and gave this reason: unknown sms" in tasks
     assert "Reason given: unknown" in page and "sent, no answer yet" not in tasks + page
+    assert "somebody declined by mistake" in page and "withdraw this contract" not in page
 
 
 @pytest.mark.parametrize("kind", ["question", "not-me", "wrong"])
