@@ -198,14 +198,14 @@ class _Service:
             return activation
 
     async def _authorized(self, asked: Mapping[str, Any]) -> str:
-        if self._refusal is not None and self._refusal.is_known():
-            raise TokenUnavailable(
-                "csc: the PIN was refused before, and it is not tried again: correct it; if the service has this PIN "
-                f"by now, delete {self._refusal.file}, and start again"
-            )
-        if self._pin_refused:
-            raise TokenUnavailable("csc: the PIN was refused before; it is not tried again")
+        if self._pin_refused or (self._refusal is not None and self._refusal.is_known()):
+            raise TokenUnavailable(f"csc: the PIN was refused before; {self._pin_advice()}")
         return _text(await self._call("credentials/authorize", asked), "SAD")
+
+    def _pin_advice(self) -> str:
+        """Return what to do about a refused PIN."""
+        otherwise = f"; if the service has this PIN by now, delete {self._refusal.file}" if self._refusal else ""
+        return f"it is not tried again: correct seal.pin{otherwise}; then start again"
 
     async def sign_hash(self, credential: _Credential, activation: str, digest: bytes) -> bytes:
         asked = {"credentialID": credential.id, "SAD": activation, "signAlgo": credential.algorithm}
@@ -233,14 +233,15 @@ class _Service:
             self._token = ""
             status, answer = await self._post(f"{self._options.url}/{path}", await self._headers(), json=asked)
         if status != 200:
-            said = f"{answer.get('error', '')} {answer.get('error_description', '')}"
+            said, advice = f"{answer.get('error', '')} {answer.get('error_description', '')}", ""
             # A refused PIN must not be tried again: the credential could be locked.
             if asked.keys() & {"PIN", "authData"} and _ABOUT_THE_PIN.search(said):
                 self._pin_refused = True
                 if self._refusal is not None:
                     self._refusal.note()
+                advice = f": the PIN was refused; {self._pin_advice()}"
             code = _CODE_WORD.fullmatch(str(answer.get("error", "")))
-            raise TokenUnavailable(f"csc: {path}: status {status}" + (f", {code[0]}" if code else ""))
+            raise TokenUnavailable(f"csc: {path}: status {status}{f', {code[0]}' if code else ''}{advice}")
         return answer
 
     async def _headers(self) -> dict[str, str]:

@@ -94,10 +94,10 @@ async def test_the_pin_goes_the_way_that_the_credential_names(
 async def test_a_wrong_pin_is_tried_once_only(service: CscService, place: TokenContext, version: int) -> None:
     service.pin = PIN
     key = await connected(service, place, version, pin="999999")
-    with pytest.raises(TokenUnavailable, match="status 400, invalid_request") as first:
+    with pytest.raises(TokenUnavailable, match=r"status 400, invalid_request: .* correct seal\.pin") as first:
         await key.sign(MESSAGE)
     for _ in range(3):
-        with pytest.raises(TokenUnavailable, match="refused before"):
+        with pytest.raises(TokenUnavailable, match=r"refused before; .* correct seal\.pin; then start again"):
             await key.sign(MESSAGE)
     assert len(service.asked("credentials/authorize")) == 1 and "999999" not in str(first.value)
 

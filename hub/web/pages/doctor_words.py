@@ -32,6 +32,10 @@ SHAPES: tuple[str, ...] = (
     "the seal key {key} on the token signs in {latency}, its certificate until {day}; {tokens}",
     "{number} of {all} tokens do not sign: {reasons}",
     "the seal key {key} at the remote service signs in {latency}",
+    (
+        "csc: the PIN was refused before; it is not tried again: correct seal.pin; if the service has this PIN by now, "
+        "delete {file}; then start again"
+    ),
     "the seal key {key} in software signs in {latency}",
     "the SM2 side ends soon: {seals}: renew a bought one by `qianda seal install-sm2`, one for trial by `make-sm2`",
     "ended on {day}, and nothing can be sealed: renew it",
