@@ -13,6 +13,7 @@ from hub.model.messaging.message import BY_EMAIL_ALONE, CONSTANT, MessageTemplat
 from hub.model.messaging.message_rules import count_max_segments, list_message_faults
 from hub.model.messaging.provider import ProviderSettings
 from hub.settings import PACKED
+from hub.web.pages.i18n import Catalogues
 
 ORIGIN = "https://sign.example.edu"
 ADDRESSES = {"link": f"{ORIGIN}/s/4J8Q2X7M3K9TB", "entry": f"{ORIGIN}/s"}
@@ -164,3 +165,11 @@ def test_segments_are_counted_with_the_longest_values_in_the_worst_alphabet_and_
         "expired.toml, sms.full.zh: with the longest values it takes 2 segments; the provider accepts 1 (channels.p)"
         in short
     )
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_email_names_the_button_for_whom_it_is_not_meant(language: str) -> None:
+    """A text message has no room for it."""
+    button = Catalogues.read(PACKED / "templates" / "languages").translator(language)("Not me, or I have a question")
+    for purpose in (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN):
+        assert button in OURS.get(purpose, "email", language).text, purpose
