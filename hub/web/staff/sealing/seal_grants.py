@@ -7,16 +7,13 @@ from functools import partial
 
 from aiohttp import web
 
-from hub.documents.contract.contract_templates import ContractTemplate
 from hub.errors import QiandaError
-from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.model.sealing.seal_grant import NEW_GRANTEE_KINDS, GranteeKind
-from hub.web.pages.i18n import language_of
 from hub.web.staff.forms import Entered, printable, read_limit, read_texts
 from hub.web.staff.render import carry_out, show
-from hub.web.staff.sealing.seals import seal_id, seal_page
+from hub.web.staff.sealing.seals import seal_id, seal_page, template_titles
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_DIGITS = 9
@@ -32,8 +29,7 @@ async def _form(
     async with visit.services.database.transaction(visit.scope) as tx:
         seal = await tx.seals.get(seal_id(visit))
         clients = sorted({each.key.name for each in await tx.api_keys.list_all() if each.counts_at(tx.now)})
-        templates = await list_all_in_force(visit.services, tx)
-    language = language_of(visit.request)
+        titles = await template_titles(visit, tx)
     return await show(
         visit,
         "staff/sealing/seal_grant.html",
@@ -43,12 +39,8 @@ async def _form(
         chosen=chosen,
         kinds=NEW_GRANTEE_KINDS,
         clients=clients,
-        templates=[(each.id, _title(each.languages, language)) for each in templates],
+        titles=titles,
     )
-
-
-def _title(template: Mapping[str, ContractTemplate], language: str) -> str:
-    return (template.get(language) or next(iter(template.values()))).title
 
 
 async def grant(visit: StaffVisit) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from hub.model.school.entered_day import require_day, start_of_day
 from hub.web.pages.files import download
 from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.render import show
-from hub.web.staff.sealing.seals import seal_id
+from hub.web.staff.sealing.seals import seal_id, template_titles
 from hub.web.staff.staff.access import StaffVisit
 
 MAX_LINES = 200
@@ -25,6 +25,7 @@ async def register(visit: StaffVisit) -> web.Response:
         seal = await tx.seals.get(seal_id(visit))
         uses = await tx.seal_register.list_of_seal(seal.id, MAX_LINES)
         names = await names_of(tx, [use.asked_by for use in uses]) | await names_of_keys(tx)
+        titles = await template_titles(visit, tx)
         today = tx.now.astimezone(ZoneInfo(visit.zone)).date()
     return await show(
         visit,
@@ -32,6 +33,7 @@ async def register(visit: StaffVisit) -> web.Response:
         seal=seal,
         uses=uses,
         names=names,
+        titles=titles,
         most=MAX_LINES,
         since=(today - USUAL_PERIOD).isoformat(),
         until=today.isoformat(),

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import QiandaError, SealNotFound
+from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.sealing.seals.list_seal_keys import list_seal_keys
 from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
 from hub.lifecycle.sealing.seals.manage_seals import (
@@ -28,6 +29,7 @@ from hub.model.sealing.seal import Seal, SealAct, SealKind
 from hub.model.staff.roles import Permission
 from hub.model.staff.scope import Actor
 from hub.store.transaction import Transaction
+from hub.web.pages.i18n import language_of
 from hub.web.staff.actors import names_of, names_of_keys
 from hub.web.staff.forms import Entered
 from hub.web.staff.render import carry_out, show
@@ -75,6 +77,7 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         actors += [use.asked_by for use in uses] + ([request.asked_by] if request else [])
         names = await names_of(tx, actors) | await names_of_keys(tx)
         names |= await _grantee_names(tx, [grant.grantee.name for grant in grants])
+        titles = await template_titles(visit, tx)
     return await show(
         visit,
         "staff/sealing/seal.html",
@@ -87,10 +90,18 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
         grants=grants,
         uses=uses,
         names=names,
+        titles=titles,
         acts=SealAct,
         ending=_is_ending(visit, seal),
         may_approve=request is not None and request.may_approve(visit.actor),
     )
+
+
+async def template_titles(visit: StaffVisit, tx: Transaction) -> dict[str, str]:
+    """Return the title of each contract template in the reader's language, by the template's id."""
+    language = language_of(visit.request)
+    found = {each.id: each.languages for each in await list_all_in_force(visit.services, tx)}
+    return {name: (each.get(language) or next(iter(each.values()))).title for name, each in found.items()}
 
 
 async def _grantee_names(tx: Transaction, grantees: list[str]) -> dict[str, str]:
