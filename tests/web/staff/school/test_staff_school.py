@@ -56,6 +56,18 @@ async def test_a_change_is_looked_at_before_it_counts(running: Running, console:
     assert await last_kind(running) == "school-changed"
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_example_on_the_page_adds_a_campus_and_a_course(running: Running, language: str) -> None:
+    console = await console_of(running, "hq-office", language=language)
+    shown = re.search(r'<pre class="clauses">(.*?)</pre>', (await console.get("/staff/school")).text, re.DOTALL)
+    assert shown
+    file = (await console.get("/staff/school/school.toml")).text + html.unescape(shown[1])
+    looked = await console.post("/staff/school", {"text": file})
+    assert looked.status == 200, looked.words
+    assert "east" in looked.words and "east/drawing" in looked.words
+    assert 'class="primary">' in looked.text and "/staff/school/apply" in looked.text
+
+
 async def test_what_somebody_else_changed_meanwhile_is_shown_before_it_is_changed_back(console: ConsoleBrowser) -> None:
     file = (await console.get("/staff/school/school.toml")).text
     mine = await console.post("/staff/school", {"text": file.replace('address = "', 'address = "新', 1)})
