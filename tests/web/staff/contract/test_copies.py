@@ -61,4 +61,4 @@ async def test_the_page_asks_and_serves_the_file(running: Running) -> None:
         assert contract.number in served.headers["Content-Disposition"]
     other = derive_copy_ticket(running.hub.services.signing.keys.link, contract.id, 1)
     async with running.http.get(f"{running.origin}/copy/{contract.id}/{other}?lang=zh") as unknown:
-        assert (unknown.status, "这个链接已经打不开合同" in await unknown.text()) == (404, True)
+        assert (unknown.status, "这个链接已无法打开合同" in await unknown.text()) == (404, True)
