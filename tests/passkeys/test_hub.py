@@ -17,6 +17,7 @@ from hub.lifecycle.contract.new_contract import NewSigner, NewStudent
 from hub.lifecycle.staff import change_phone
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Role
+from hub.model.signing.passkey import MAX_PASSKEYS
 from hub.model.staff.scope import EVERYTHING
 from hub.web.file_checks import trust_files
 from qianda.checks import RefusedToSign
@@ -152,6 +153,20 @@ async def test_registered_once_confirmed_twice_and_shown(running: Running) -> No
     assert page.count("deleted, as the page reports") == 2
     assert len(await finals[0][0].entries("passkey-registered")) == 1
     assert await finals[1][0].entries("passkey-registered") == []
+
+
+async def test_a_person_has_the_newest_of_their_passkeys(running: Running, visit: Visit) -> None:
+    devices = [device_for(running) for _ in range(MAX_PASSKEYS + 1)]
+    for device in devices[:-1]:
+        assert (await visit.register(device))[0] == 201
+    assert await known_to(visit) == [text(each.credential_id) for each in devices[:-1]]
+    assert (await visit.register(devices[-1]))[0] == 201
+    assert await known_to(visit) == [text(each.credential_id) for each in devices[1:]]
+
+
+async def known_to(visit: Visit) -> list[str]:
+    """Return the credentials of the visitor's passkeys, oldest first."""
+    return list(reversed((await visit.passkeys())["credentials"]))
 
 
 async def shown(running: Running, visit: Visit, final: bytes, device: Authenticator) -> None:

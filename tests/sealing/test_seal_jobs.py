@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,11 +16,21 @@ import pytest_asyncio
 
 from hub.lifecycle.sealing.jobs.run_seal_job import LEASE, run_seal_job
 from hub.lifecycle.sealing.jobs.seal_chunk import MAX_DENIALS
-from hub.lifecycle.sealing.jobs.seal_jobs import MANY_ITEMS, NamedFiles, begin_seal_job
-from hub.model.sealing.seal_job import SealClient, SealLevel, SealTerms, StorePrefix
+from hub.lifecycle.sealing.jobs.seal_jobs import MANY_ITEMS, NamedFiles, begin_seal_job, list_source
+from hub.model.sealing.seal_job import (
+    MAX_FILES_OF_JOB,
+    MAX_UPLOADED_FILES,
+    SealClient,
+    SealJob,
+    SealJobState,
+    SealLevel,
+    SealTerms,
+    StorePrefix,
+)
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.staff.accounts import ApiKey
 from hub.model.staff.scope import EVERYTHING
+from hub.store.files.object_places import FoundObject, ObjectPlace
 from tests.judges import judge_by_qpdf
 from tests.running import Running, running_hub, until
 from tests.sealing.clients import configured_seal, granted_client, new_client
@@ -243,3 +254,42 @@ async def test_upload_that_is_refused_leaves_nothing(running: Running) -> None:
     assert (await client.upload({"1.pdf": pages("a")}, "nowhere"))[0] == 422
     folder = running.hub.services.seal_files.folder.folder
     assert not await asyncio.to_thread(lambda: list(folder.glob("upload-*")))
+
+
+@pytest.mark.parametrize(("number", "refused"), [(MAX_UPLOADED_FILES, "place"), (MAX_UPLOADED_FILES + 1, "file")])
+async def test_so_many_files_are_uploaded_at_once(running: Running, number: int, refused: str) -> None:
+    client = await new_client(running)
+    status, problem = await client.upload({f"{each}.pdf": b"x" for each in range(number)}, "nowhere")
+    assert (status, problem["field"]) == (422, refused)
+
+
+class LongList(ObjectPlace):
+    """An object store with so many files."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("memory://", {}, ())
+        self._number = number
+
+    async def list_objects(self, prefix: str) -> AsyncIterator[list[FoundObject]]:
+        yield [FoundObject(f"{prefix}/{each}.pdf", 1) for each in range(self._number)]
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(MAX_FILES_OF_JOB, "would-overwrite"), (MAX_FILES_OF_JOB + 1, "too-many-files")]
+)
+async def test_so_many_files_are_listed(running: Running, number: int, reason: str) -> None:
+    """At the bound the list is looked at: its results would overwrite the files."""
+    seal, key = await configured_seal(running), ApiKey(uuid4(), f"long-{number}", "hefei")
+    places = StorePrefix("long", "in"), StorePrefix("long", "in/")
+    terms = SealTerms(seal.id, "across", SealLevel.PLAIN, *places)
+    services = running.hub.services
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        await tx.api_keys.add(key, f"secret of {number}", tx.now)
+        client = SealClient(key.id, key.name, key.campus)
+        await tx.seal_jobs.add(job := SealJob(uuid4(), client, terms, SealJobState.LISTING, tx.now))
+    await list_source(
+        replace(services, seal_files=replace(services.seal_files, stores={"long": LongList(number)})), job
+    )
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        listed = await tx.seal_jobs.get(job.id)
+    assert (listed.state, listed.reason) == (SealJobState.STOPPED, reason)

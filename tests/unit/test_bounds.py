@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from channels import Fate, Message
+from hub.documents.table_file import TableForm
 from hub.errors import BadInput, TemplateFailed
 from hub.lifecycle.contract.end import MAX_DEADLINE, check_deadline
+from hub.lifecycle.contract.issue import list_companions
+from hub.lifecycle.contract.new_contract import NewContract
 from hub.model.contract.asked_field import (
     MAX_ANSWER_LENGTH,
     MAX_ASKED_FIELDS,
@@ -32,6 +36,7 @@ from hub.model.contract.contract_copy import (
 from hub.model.messaging.message import KINDS, MAX_PATH_LENGTH, Kind, Variable, check_variable
 from hub.model.messaging.provider import MAX_PAUSE, Health
 from hub.model.reports.report import MAX_DAYS, MAX_SINGLE_DAYS, ReportPeriod
+from hub.model.school.course import MAX_COMPANIONS
 from hub.model.sealing.seal_place import MAX_MM, MAX_PAGE, MAX_WORDS_LENGTH, parse_seal_place
 from hub.model.staff.key_scopes import MAX_OVERLAP, KeyTerms, check_overlap, check_terms
 from hub.model.staff.task_outcome import MAX_NOTE_LENGTH, read_end
@@ -44,6 +49,10 @@ from hub.setup.provider_trial import (
     check_pause,
     take_code,
 )
+from hub.web.staff.board.export import MAX_XLSX_ROWS, check_number
+from hub.web.staff.board.selection import read_chosen
+from hub.web.staff.contract.print_codes import MAX_PRINTED
+from tests.running import minor_with_guardian
 
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -67,6 +76,10 @@ class Bound:
 
 def asks(number: int) -> list[dict[str, str]]:
     return [{"name": f"field_{each}", "label": "x"} for each in range(number)]
+
+
+def in_a_set_of(companions: int) -> NewContract:
+    return replace(minor_with_guardian(), companions=[f"t{number}" for number in range(companions)])
 
 
 def period(days: int) -> ReportPeriod:
@@ -119,6 +132,19 @@ BOUNDS = {
     "pause between them": Bound(
         lambda before: check_pause(1, NOW - before, NOW), (SEND_PAUSE,), (SEND_PAUSE - SECOND, timedelta(0))
     ),
+    "contracts of a table": Bound(
+        lambda number: check_number(TableForm.XLSX, number), (1, MAX_XLSX_ROWS), (0, MAX_XLSX_ROWS + 1)
+    ),
+    "contracts of a table as text": Bound(
+        lambda number: check_number(TableForm.CSV, number), (1, MAX_XLSX_ROWS + 1), (0,)
+    ),
+    "documents of a set": Bound(
+        lambda number: list_companions(
+            replace(minor_with_guardian(), companions=[f"t{n}" for n in range(number)]), None
+        ),
+        (0, MAX_COMPANIONS),
+        (MAX_COMPANIONS + 1,),
+    ),
     "path in a message": Bound(
         lambda length: check_variable(Variable(PATH, Kind.PATH, {"zh": 1, "en": length})),
         (MAX_PATH_LENGTH,),
@@ -154,3 +180,9 @@ def test_a_provider_is_left_alone_for_as_long_as_it_says_up_to_an_hour() -> None
     paused = health.pause_for(MAX_PAUSE, NOW)
     assert paused.pause_for(SECOND, NOW) == paused and not paused.is_paused(NOW + MAX_PAUSE)
     assert not paused.is_paused(NOW - SECOND)  # the clock was set back
+
+
+def test_the_first_of_the_chosen_contracts_are_taken_each_once() -> None:
+    ids = [uuid4() for _ in range(MAX_PRINTED + 1)]
+    assert read_chosen([ids[0], *ids], MAX_PRINTED) == ids[:MAX_PRINTED]
+    assert read_chosen(ids[1:], MAX_PRINTED) == ids[1:]

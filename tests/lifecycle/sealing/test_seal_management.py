@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from hub.errors import BadInput, QiandaError, SealApprovalTwice, SealMoveNotAllowed, SealNameTaken
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.sealing.seals.grant_seal import NewGrant, grant_seal, revoke_grant
+from hub.lifecycle.sealing.seals.grant_seal import MAX_TEMPLATES, MAX_USES, NewGrant, grant_seal, revoke_grant
 from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
 from hub.lifecycle.sealing.seals.manage_seals import (
     NewSealRequest,
@@ -199,3 +199,21 @@ async def test_what_cannot_be_done_with_a_seal_changes_nothing() -> None:
             (grant,) = await tx.seals.list_grants(configured.id)
         await revoke_grant(services, CAI, configured.id, grant.id)
         assert await finished(running, await running.issue_minor()) == (ContractState.SIGNED, "seal-use-refused")
+
+
+async def test_a_grant_has_as_many_templates_and_uses_as_are_allowed() -> None:
+    async with quiet_hub() as running:
+        services = running.hub.services
+        seal = await find_seal(services, EVERYTHING, "合同专用章")
+        contracts = NewGrant("contracts", "", "hefei", ["course"])
+        for uses in (1, MAX_USES):
+            granted = await grant_seal(services, CAI, seal.id, replace(contracts, max_uses=uses))
+            assert granted.max_uses == uses
+        for uses in (0, MAX_USES + 1):
+            with pytest.raises(BadInput, match="a number from 1"):
+                await grant_seal(services, CAI, seal.id, replace(contracts, max_uses=uses))
+        names = [f"t{number}" for number in range(MAX_TEMPLATES)]
+        with pytest.raises(BadInput, match="there is no contract template t0"):  # so many may be named
+            await grant_seal(services, CAI, seal.id, replace(contracts, templates=[*names, *names]))
+        with pytest.raises(BadInput, match=f"at most {MAX_TEMPLATES}"):
+            await grant_seal(services, CAI, seal.id, replace(contracts, templates=[*names, "one-more"]))

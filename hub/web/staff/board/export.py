@@ -68,10 +68,7 @@ async def export(visit: StaffVisit) -> web.StreamResponse:
     await visit.request.app[RATE_LIMITS].slow_down(visit.request, "staff-read")
     form = read_form(str((await visit.request.post()).get("form", "")))
     exported = await _read(visit)
-    if not exported.number:
-        raise BadInput("no contract matches", field="contracts")
-    if form is TableForm.XLSX and exported.number > MAX_XLSX_ROWS:
-        raise BadInput(f"at most {MAX_XLSX_ROWS} contracts fit into one XLSX file", field="contracts")
+    check_number(form, exported.number)
     async with visit.services.database.transaction(visit.scope) as tx:
         facts = {"count": exported.number, "form": form.value} | describe_filter(exported.wanted)
         await record_act(tx, visit.staff.campus, "contracts-exported", visit.actor, facts)
@@ -86,6 +83,14 @@ def read_form(word: str) -> TableForm:
     if word not in set(TableForm):
         raise BadInput("xlsx or csv", field="form")
     return TableForm(word)
+
+
+def check_number(form: TableForm, number: int) -> None:
+    """Raise BadInput if there is nothing to export, or more than fits into a file of this form."""
+    if not number:
+        raise BadInput("no contract matches", field="contracts")
+    if form is TableForm.XLSX and number > MAX_XLSX_ROWS:
+        raise BadInput(f"at most {MAX_XLSX_ROWS} contracts fit into one XLSX file", field="contracts")
 
 
 async def _read(visit: StaffVisit) -> Exported:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from hub.errors import NotFound
@@ -21,9 +21,12 @@ async def read_selected(visit: StaffVisit, most: int) -> list[UUID]:
     if FITTING in form:
         async with visit.services.database.transaction(visit.shown) as tx:
             return await tx.board.list_ids(wanted_of(visit, tx.planning_now), most)
-    packed = str(form.get("contracts", "")).split()
-    chosen = [read_id(str(value)) for value in (*form.getall("contract", []), *packed)]
-    return list(dict.fromkeys(chosen))[:most]
+    return read_chosen([*form.getall("contract", []), *str(form.get("contracts", "")).split()], most)
+
+
+def read_chosen(values: Iterable[object], most: int) -> list[UUID]:
+    """Return the first `most` of the ids that were chosen one by one, each once. Raises NotFound for an invalid id."""
+    return list(dict.fromkeys(read_id(str(value)) for value in values))[:most]
 
 
 async def get_selected(visit: StaffVisit, most: int) -> list[Contract]:

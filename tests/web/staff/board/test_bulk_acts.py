@@ -24,6 +24,8 @@ from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING
 from hub.store.board.board_filter import BoardSort
 from hub.web.staff.board import export
+from hub.web.staff.contract.zip_stream import MAX_ZIP_BYTES, compute_zip_size
+from tests.database import tamper
 from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import father, mother
 from tests.lifecycle.signer import completed, signed
@@ -215,6 +217,27 @@ async def test_completed_files_come_as_one_zip_of_known_size(story: Story) -> No
     assert "downloaded-by-staff" in await story.kinds(story.done)
     none = await story.console.post("/staff/download", chosen(story.due[0]))
     assert none.status == 422 and "none of these contracts is completed" in none.words
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 422)])
+async def test_a_zip_is_as_large_as_old_programs_can_read(story: Story, more: int, status: int) -> None:
+    whole = MAX_ZIP_BYTES - compute_zip_size([(f"{story.done.number}.pdf", 0)])
+    sha256 = (await story.state(story.done)).document or ""
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        size = (await tx.contracts.get_file_sizes([sha256]))[sha256]
+    headers = {"Cookie": f"__Host-qianda-staff={story.console.cookie}; qianda-language=en"}
+    url, resize = f"{story.running.origin}/staff/download", "UPDATE document_version SET size = $1 WHERE sha256 = $2"
+    await tamper(story.running.hub.database.dsn, resize, whole + more, sha256)
+    try:
+        headers |= {"Origin": story.running.origin}
+        async with story.running.http.post(url, data=chosen(story.done), headers=headers) as answer:
+            assert answer.status == status
+            if more:
+                assert "these files are too large for one download" in await answer.text()
+            else:  # it is not read to its end, which never comes
+                assert answer.content_length == MAX_ZIP_BYTES
+    finally:
+        await tamper(story.running.hub.database.dsn, resize, size, sha256)
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])

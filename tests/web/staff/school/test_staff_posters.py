@@ -17,7 +17,7 @@ import xlsxwriter
 from hub.documents.school.allowed_list import read_entries
 from hub.documents.school.spreadsheet import MAX_OPEN_SHEETS, open_reader
 from hub.errors import UnreadableFile
-from hub.lifecycle.school.posters import MAX_ALLOWED, MAX_ENROLMENTS, MAX_LIFE, MAX_TITLE_LENGTH
+from hub.lifecycle.school.posters import MAX_ALLOWED, MAX_COURSES, MAX_ENROLMENTS, MAX_LIFE, MAX_TITLE_LENGTH
 from hub.model.staff.scope import EVERYTHING
 from tests.lent_hubs import lent_hub
 from tests.poster_visits import Family, admitted, make_poster
@@ -99,6 +99,17 @@ async def test_a_poster_may_have_as_much_as_is_allowed(running: Running, console
     most = {"title": "x" * MAX_TITLE_LENGTH, "maximum": str(MAX_ENROLMENTS), "expires_at": last}
     address = await put_up(running, console, **most, allowed="13800138000\n" * MAX_ALLOWED)
     assert "for a list of 1" in (await console.get(address)).words
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(MAX_COURSES, "there is no course"), (MAX_COURSES + 1, "1 to 12 courses")]
+)
+async def test_a_poster_offers_so_many_courses(
+    running: Running, console: ConsoleBrowser, number: int, said: str
+) -> None:
+    courses = [("course", f"hefei/none-{each}") for each in range(number)]
+    page = await console.post("/staff/posters/new", [*form_of(running)[2:], ("title", "Winter"), *courses])
+    assert page.status == 422 and said in page.words
 
 
 async def test_a_list_may_be_a_file(running: Running, console: ConsoleBrowser) -> None:
