@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from asn1crypto import x509
+from sqlalchemy import text
 
 from hub.doctor import examine
 from hub.errors import CertificateNotValid, SealWithoutSm2
@@ -38,6 +39,7 @@ from qianda.verify import verify_bytes
 from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
 from tests.evidence.forged_packages import items_of
+from tests.lifecycle.evidence.test_person import owner_of
 from tests.lifecycle.one_step import one_step
 from tests.lifecycle.sealing.test_seal_management import active_seal
 from tests.lifecycle.signer import completed, contract_now, person, record_of, signed
@@ -76,6 +78,8 @@ async def uses_of(running: Running, contract: Contract) -> list[tuple[str, str]]
 
 
 async def test_none_is_issued_without_an_sm2_side_that_is_valid(running: Running) -> None:
+    async with owner_of(running) as owner, owner.transaction(EVERYTHING) as tx:
+        await tx.connection.execute(text("DELETE FROM seal_sm2"))  # of another test
     with pytest.raises(SealWithoutSm2):
         await running.issue_minor()
     await give_sm2_side(running)
