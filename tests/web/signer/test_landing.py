@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+import pytest_asyncio
 from aiohttp import ClientSession
 
 from hub.lifecycle.contract.end import void
@@ -21,10 +23,17 @@ from tests.web.signer_visits import asked, stands_alone
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(running: Running) -> None:
-    contract = await running.issue_minor()
-    ticket = await running.ticket(contract)
-    pages = [await asked(running, "GET", path) for path in (f"/s/{ticket}", f"/S/{ticket}", f"/s/{ticket.lower()}")]
+@pytest_asyncio.fixture(loop_scope="module")
+async def alone() -> AsyncIterator[Running]:
+    """A hub without other contracts, which would wait for the same person."""
+    async with lent_hub(with_worker=False) as running:
+        yield running
+
+
+async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(alone: Running) -> None:
+    contract = await alone.issue_minor()
+    ticket = await alone.ticket(contract)
+    pages = [await asked(alone, "GET", path) for path in (f"/s/{ticket}", f"/S/{ticket}", f"/s/{ticket.lower()}")]
     assert {status for status, _, _ in pages} == {200} and len({body for _, body, _ in pages}) == 1
     body = pages[0][1]
     assert "有合同等您签署" in body and "合肥校区" in body
@@ -33,10 +42,10 @@ async def test_a_landing_page_says_what_waits_until_when_and_nothing_personal(ru
         assert personal not in body
     for digits in (GUARDIAN_PHONE[-4:], "2880"):
         assert not stands_alone(digits, body)
-    head, _, _ = await asked(running, "HEAD", f"/s/{ticket}")
+    head, _, _ = await asked(alone, "HEAD", f"/s/{ticket}")
     assert head == 200
-    await void(running.hub.services, EVERYTHING, contract.id, "a mistake", "test")
-    assert "等您签署" not in (await asked(running, "GET", f"/s/{ticket}"))[1], "nothing waits any more"
+    await void(alone.hub.services, EVERYTHING, contract.id, "a mistake", "test")
+    assert "等您签署" not in (await asked(alone, "GET", f"/s/{ticket}"))[1], "nothing waits any more"
 
 
 async def test_nothing_waits_after_the_deadline() -> None:
