@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -105,7 +106,7 @@ class JsonService:
                 asyncio.timeout(self._options.deadline),
                 self._http.request(
                     call.method,
-                    self._options.url + str(_filled(call.path, blanks)),
+                    self._options.url + _filled_path(call.path, blanks),
                     headers=self._headers(),
                     allow_redirects=False,
                     **content,
@@ -153,6 +154,12 @@ def _filled(value: str | int | bool, blanks: Mapping[str, str]) -> str | int | b
     if (alone := _BLANK.fullmatch(value)) and alone[2]:
         return int(blanks[alone[1]])
     return _BLANK.sub(lambda blank: blanks[blank[1]], value)
+
+
+def _filled_path(path: str, blanks: Mapping[str, str]) -> str:
+    """Return the path with percent-encoded values in place of its placeholders. People choose their names, and none may
+    add a part to the address."""
+    return _BLANK.sub(lambda blank: quote(blanks[blank[1]], safe=""), path)
 
 
 def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:

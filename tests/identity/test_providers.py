@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -226,3 +227,33 @@ async def test_a_wrong_entry_is_named(
 async def test_no_entry_takes_the_name_of_the_roster(bureau: dict[str, Any], place: IdentityContext) -> None:
     with pytest.raises(ValueError, match=r"identities\.roster: there is no provider http_json to configure"):
         connect_plugin(IDENTITIES, "roster", bureau["entry"], place)
+
+
+async def test_a_name_in_an_address_asks_about_nobody_else(place: IdentityContext) -> None:
+    """Whoever enrols by a poster chooses their name."""
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.raw_path.partition("?")[0], dict(request.query)))
+        return web.json_response({"result": "2"})
+
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", answer)
+    server = TestServer(app)
+    await server.start_server()
+    try:
+        options = {
+            "kind": "http_json",
+            "url": str(server.make_url("")).rstrip("/"),
+            "method": "name and number",
+            "matched": {"result": ["1"]},
+            "not_matched": {"result": ["2"]},
+            "reference": "order",
+            "ask": {"method": "GET", "path": "/of/{id_type}/two?number={id_number}&name={name}"},
+        }
+        bureau = connect_plugin(IDENTITIES, "bureau", options, place)
+        for name in ("陈建国", "陈&number=1#", "陈%26/../x?a=b", "A B+C"):
+            assert not (await bureau.check(replace(PERSON, name=name))).matched
+            assert asked.pop() == ("/of/cn-id/two", {"number": NUMBER, "name": name})
+    finally:
+        await server.close()
