@@ -91,6 +91,20 @@ async def test_what_is_claimed_does_not_count_and_what_is_proved_does(place: Pla
     assert accepted["custody"] == "usb-token"
 
 
+async def test_keys_that_are_refused_count_as_well(tmp_path: Path) -> None:
+    """What speaks for a key is read before it is refused, and that takes time."""
+    budgets = {"certificates_per_person_hour": 2, "certificates_per_person_day": 2}
+    async with running_hub(configured={"budgets": budgets}, templates=templates_in(tmp_path / "t")) as running:
+        contract = await running.issue_minor()
+        async with verified(running, contract) as client:
+            for key in (AppKey(), SoftwareKey()):
+                with too_low("software"):
+                    await client.key(key)
+            with pytest.raises(ProtocolProblem) as refused:
+                await client.key(AppKey())
+            assert (refused.value.status, refused.value.code) == (429, "budget-spent")
+
+
 async def test_a_key_that_another_contract_of_the_visit_let_pass(place: Place) -> None:
     """One key serves all contracts of a session; each contract checks its own demands."""
     running = place.running

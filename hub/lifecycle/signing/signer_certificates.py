@@ -154,9 +154,8 @@ async def _proved(
         refusal, proof = None, None
         try:
             proof = _Proof(visiting, _check_challenge(services.origin, used, shown))
-            if presented is None:  # its chain is checked, and its authority asked, whoever made it
-                await consume_certificate_quota(services, tx, visiting.signer)
-            elif _is_plain(services, visiting, shown, presented):
+            await consume_certificate_quota(services, tx, visiting.signer)  # also for a key that is refused later
+            if presented is not None and _is_plain(services, visiting, shown, presented):
                 proof = replace(proof, order=await _begin_order(services, tx, visiting, shown.spki))
         except (WrongProof, KeyOfSomebodyElse, KeyRevoked) as found:
             refusal = found  # raised after the commit: the challenge is used up although the proof is wrong
@@ -247,11 +246,9 @@ def _proof_facts(services: Services, challenge: bytes, shown: ShownKey) -> dict[
 async def _begin_order(
     services: Services, tx: Transaction, visiting: Visit, spki: bytes, binding: PasskeyBinding | None = None
 ) -> CertificateOrder:
-    """Begin the order for a fresh key, counted against its budget. Raises as `begin_order` does, and BudgetSpent."""
+    """Begin the order for a fresh key. Raises as `begin_order` does."""
     life = max(SIGNER_LIFE, _time_to_last(tx, visiting))
-    order = await begin_order(services, tx, visiting.contract, (spki, binding), life)
-    await consume_certificate_quota(services, tx, visiting.signer)
-    return order
+    return await begin_order(services, tx, visiting.contract, (spki, binding), life)
 
 
 async def _certificate_for(
