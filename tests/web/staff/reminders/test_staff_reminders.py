@@ -230,8 +230,7 @@ async def test_many_are_reminded_after_a_preview(running: Running, console: Cons
     page = await console.post("/staff/remind/preview", chosen)
     assert page.status == 200 and "2 selected: 0 will be sent now" in page.words
     assert "2 got a message a short while ago" in page.words
-    assert "Nobody would be reminded now. Planned reminders still go out" in page.words
-    assert "Remind them" not in page.words
+    assert "reminded now. Planned reminders still go out" in page.words and "Remind them" not in page.words
     act = re.search(r'name="act" value="([^"]+)"', page.text)
     assert act
     for _ in range(2):  # sent twice, it is one act
