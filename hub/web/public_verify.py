@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from hub.errors import BadInput
 from hub.web.file_checks import CHECKS
 from hub.web.http.app_keys import HUB
 from hub.web.http.problems import wants_page
@@ -16,6 +17,8 @@ from hub.web.pages.render import page
 from hub.wiring import Hub
 
 ZONE = ZoneInfo("Asia/Shanghai")
+TOO_LARGE = "The file has more than 20 MB."
+NO_FILE = "Please choose one file that is not empty, or two that belong together."
 
 
 def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
@@ -23,21 +26,29 @@ def routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
 
 
 async def form(request: web.Request) -> web.Response:
-    return page(request, "check.html", report=None, unreadable=None, package=None)
+    return page(request, "check.html", report=None, unreadable=None, package=None, refused=None)
 
 
 async def check(request: web.Request) -> web.Response:
     """Check a file. For an evidence package, the page also shows the findings about the file inside it."""
-    said = await request.app[CHECKS].check(request)
+    try:
+        said = await request.app[CHECKS].check(request)
+    except (BadInput, web.HTTPRequestEntityTooLarge) as error:
+        if not wants_page(request):
+            raise
+        too_large = isinstance(error, web.HTTPRequestEntityTooLarge)
+        words = TOO_LARGE if too_large else NO_FILE
+        status = 413 if too_large else 422
+        return page(request, "check.html", status=status, report=None, unreadable=None, package=None, refused=words)
     readable = said.get("readable", True)
     if not wants_page(request):
         return web.json_response(said, status=200 if readable else 422)
     if not readable:
-        return page(request, "check.html", report=None, unreadable=said, package=None)
+        return page(request, "check.html", report=None, unreadable=said, package=None, refused=None)
     package = said if said.get("kind") == "evidence-package" else None
     report = said.get("document") if package else said
     checked_at = request.app[HUB].services.clock().isoformat(timespec="seconds")
-    shown: dict[str, Any] = {"local": local_time, "share": covered_share, "checked_at": checked_at}
+    shown: dict[str, Any] = {"local": local_time, "share": covered_share, "checked_at": checked_at, "refused": None}
     return page(request, "check.html", report=report, unreadable=None, package=package, **shown)
 
 

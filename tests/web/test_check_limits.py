@@ -10,6 +10,7 @@ from io import BytesIO
 
 import pytest
 import pytest_asyncio
+from aiohttp import FormData
 
 from bench.simulated.attackers import Target, drip, page_bomb
 from hub.errors import ManyChecks, ManyFiles
@@ -189,3 +190,20 @@ async def timed(answered: Awaitable[int]) -> tuple[int, float]:
     """Return the status, and how many seconds it took."""
     begun = time.perf_counter()
     return await answered, time.perf_counter() - begun
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "words"),
+    [(b"", 422, "请选择一个不为空的文件"), (b"%PDF" + bytes(MAX_FILE_BYTES), 413, "文件超过 20 MB")],
+    ids=["empty", "large"],
+)
+async def test_a_person_reads_why_a_file_was_not_taken_and_can_choose_another(
+    running: Running, file: bytes, status: int, words: str
+) -> None:
+    form = FormData()
+    form.add_field("file", BytesIO(file), filename="contract.pdf")
+    headers = {"Accept": "text/html", "Accept-Language": "zh"}
+    async with running.http.post(f"{running.origin}/verify", data=form, headers=headers) as answer:
+        page = await answer.text()
+        assert answer.status == status
+    assert words in page and 'type="file"' in page
