@@ -32,11 +32,11 @@ _UNTRUSTED_MAKER = Reason(
     "--trust). What was checked: its items are those of the signed manifest.",
 )
 _GENUINE = Reason(
-    "这是 {by} 于 {at} 为合同 {number} 制作的证据包，其中 {items} 个条目都未被更改。",
+    "这是{by}于 {at} 为合同 {number} 制作的证据包，其中 {items} 个条目都未被更改。",
     "This is the evidence package of contract {number}, made by {by} at {at}. None of its {items} items was changed.",
 )
 _SEALED_BY_ANOTHER = Reason(
-    "注意：合同文件由 {seal} 盖章，此证据包却不是其制作的。存证记录等内容仅为 {by} 的说法。",
+    "注意：合同文件由{seal}盖章，此证据包却不是其制作的。存证记录等内容仅为{by}的说法。",
     "Note: {seal} sealed the contract's file, and did not make this package. Its record, and all but the file, is only "
     "what {by} states.",
 )
@@ -51,7 +51,7 @@ _ENDED = Reason(
 )
 _UNPROVEN = Reason("还没有证据记录（第一版）。", "It has no evidence record yet (version 1).")
 _ADDED = Reason(
-    "补充材料 {number} 由 {by} 于 {at} 制作，属于此证据包，之后的存证记录有 {entries} 条。",
+    "补充材料 {number} 由{by}于 {at} 制作，属于此证据包，之后的存证记录有 {entries} 条。",
     "Addendum {number}, made by {by} at {at}, belongs to it. It has {entries} later entries of the record.",
 )
 _ADDENDUM_REFUSED = Reason("补充材料不可信：{why}", "The addendum is not to be believed: {why}")

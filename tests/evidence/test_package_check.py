@@ -185,7 +185,7 @@ def test_who_made_a_package_for_the_file_of_another_school_is_said_plainly(
     assert not other.failed and other.document is not None and other.document.file != "raised"
     assert other.sealed_by == as_json(other)["sealed_by_another"] != ""
     note = as_json(other)["verdict"][1]
-    assert f"Note: {other.sealed_by}" in note["en"] and "仅为 另一学校" in note["zh"]
+    assert f"Note: {other.sealed_by}" in note["en"] and "仅为另一学校" in note["zh"]
     assert len(as_json(own)["verdict"]) == len(as_json(other)["verdict"]) - 1
 
 
