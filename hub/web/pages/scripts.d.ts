@@ -1,9 +1,9 @@
-// Types for the scripts of `static/`, for `make types` only: no browser loads them. What the hub answers stands in the
-// handlers of `signer/`; whoever changes an answer there changes it here.
+// Types for the scripts in `static/`, for `make types` only: no browser loads them. The handlers of `signer/` make the hub's
+// answers; a change of an answer there needs a change here.
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Dictionaries are a Map, arrays an Array; names begin with "/", strings with "(". */
+/** A dictionary is a Map, an array an Array; names begin with "/", strings with "(". */
 type PdfValue =
   | null | boolean | number | string | PdfValue[] | PdfDictionary
   | import('../static/signer/pdf_objects.js').Real | import('../static/signer/pdf_objects.js').Reference;
@@ -11,12 +11,12 @@ type PdfDictionary = Map<string, PdfValue>;
 interface PdfObject { value: PdfValue; stream: string | null }
 interface WrittenObject extends PdfObject { number: number; start: number; end: number }
 type PdfObjects = Map<number, WrittenObject>;
-/** `table`: where its cross-reference table begins. */
+/** `table`: the offset of its cross-reference table. */
 interface Revision { start: number; end: number; table: number; objects: PdfObjects; trailer: PdfDictionary }
 
 // ---- the signing protocol
 
-/** Of problem+json. `until`: when the same request may succeed, which `detail` then says in words. */
+/** A problem+json. `until`: when the same request may succeed; `detail` says this in words. */
 interface ProblemSaid {
   code?: string; title?: string; detail?: string; until?: string; field?: string; request_id?: string;
 }
@@ -24,7 +24,7 @@ interface ProblemSaid {
 interface ListedContract { id: string; title: string; state: string; task: string }
 interface Opened { school: string; campus: string | null }
 interface Verified { contracts: ListedContract[] }
-/** `name` and `phone`: of a visitor by a poster, once the phone is proved. */
+/** `name` and `phone`: of a poster's visitor, once the phone is verified. */
 interface Session extends Opened, Verified { verified: boolean; key_challenge: string; name?: string; phone?: string }
 interface KnownPasskeys { rp_id: string; user: string; challenge: string; credentials: string[]; public_keys: string[] }
 interface ShownCertificate {
@@ -53,7 +53,7 @@ interface Posts {
   verify: { contracts: [ListedContract, ...ListedContract[]] };
 }
 
-/** `id` names the contract. With a body it is a POST. */
+/** `id` names the contract. With a body, the call is a POST. */
 interface CallOptions { body?: object | undefined; id?: string | undefined; begun?: Bytes | undefined }
 type Call = (path: string, options?: CallOptions) => Promise<Bytes>;
 type Json = <P extends keyof Gets | keyof Posts, O extends CallOptions = CallOptions>(path: P, options?: O) =>
@@ -64,5 +64,5 @@ type Json = <P extends keyof Gets | keyof Posts, O extends CallOptions = CallOpt
 type Work<Given extends unknown[] = []> = (...given: Given) => unknown;
 type Acts = Record<string, Work<[HTMLElement]>>;
 interface Trouble { wait?: number; title?: string; detail?: string; acts?: Acts | undefined }
-/** Whether a code is on its way. */
+/** Resolves to whether a code is on its way. */
 type SendCode = (wish?: { channel?: string }) => Promise<boolean>;

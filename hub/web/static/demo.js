@@ -1,4 +1,4 @@
-// The pretend phone looks for new messages every two seconds, as long as somebody looks at it.
+// The pretend phone looks for new messages every two seconds, as long as its page is visible.
 const inbox = document.getElementById("inbox");
 const now = document.getElementById("now");
 

@@ -1,6 +1,6 @@
-// A page that keeps itself fresh without being loaded again, so that nobody who reads or hears it begins at its top:
-// `data-fresh` on the body says after how many seconds its content is looked up anew. Where that leads to another page,
-// it goes there. `data-ready` says what has to answer before the page's own link is followed.
+// Renew the content of a page without loading the page again, so that people who read it or hear it are not sent back to its
+// top. `data-fresh` on the body: the number of seconds between two renewals. If the hub redirects the request, the page goes
+// there. `data-ready`: an address that has to answer before the page follows its own link.
 
 const { fresh, ready } = document.body.dataset;
 

@@ -1,4 +1,5 @@
-// The menu of the console closes by Escape, and when somebody goes on elsewhere. Without this, it closes by its own word.
+// Close the console's menu by Escape, and when the focus or a click leaves it. Without this script, only a click on its
+// heading closes it.
 
 const menu = document.querySelector("details.menu");
 

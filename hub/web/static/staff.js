@@ -1,13 +1,13 @@
-// The console works without this: here are only the board that keeps itself fresh, "select all", copying, and the preview
-// that follows what is written.
+// The console works without this script. It keeps the board up to date, and adds "select all", copying, and the preview that
+// follows what is written.
 
 const live = document.getElementById("live");
 const LOOK_EVERY = 5000;
-// After a refused stream. Boards that were refused at the same moment come back at different ones.
+// Milliseconds to wait after a refused stream. Boards that were refused at the same moment come back at different times.
 const LISTEN_AFTER = 5000;
 const LOOK_MEANWHILE = 30000;
 
-// Nothing is taken away from under somebody's hand: neither what is focused nor what is ticked.
+// Change nothing that somebody is using: neither a focused part nor a ticked one.
 /** @param {HTMLElement} board */
 function busy(board) {
   return document.visibilityState !== "visible" || board.contains(document.activeElement) || board.querySelector("input:checked");
@@ -23,9 +23,9 @@ async function look(board) {
   if (!busy(board) && fresh.innerHTML.trim() !== board.innerHTML.trim()) board.replaceChildren(...fresh.childNodes);
 }
 
-// The board is told by a stream when to look; what shows progress looks by itself. After an answer other than 200, as of a
-// proxy during an upgrade, the browser does not try again by itself: then the board does, and looks now and then itself.
-// A hidden page holds no stream, since browsers open six connections at most.
+// A stream tells the board when to look; a page that shows progress looks by itself. After an answer other than 200, such as
+// that of a proxy during an upgrade, the browser does not connect again by itself. The board then does, and meanwhile looks
+// by itself now and then. A hidden page has no stream, since browsers open at most six connections.
 /** @param {HTMLElement} board */
 function follow(board) {
   /** @type {EventSource | undefined} */
@@ -50,7 +50,7 @@ function follow(board) {
     lookAt();
   };
   document.addEventListener("visibilitychange", listen);
-  // What came while somebody was at it is looked up when they have done.
+  // Changes that came while somebody was using the board are shown when they have finished.
   board.addEventListener("focusout", () => setTimeout(lookAt));
   board.addEventListener("change", lookAt);
   listen();
@@ -59,7 +59,7 @@ function follow(board) {
 if (live?.dataset.stream) follow(live);
 else if (live) setInterval(() => look(live).catch(() => {}), live.dataset.quick ? 1000 : LOOK_EVERY);
 
-// The board is drawn anew while it is looked at, so nothing here keeps hold of an element.
+// The board is replaced while it is shown, so this script keeps no element of it.
 const boxes = () => [...document.querySelectorAll("input")].filter(isBox);
 
 /** @param {HTMLInputElement} input */
@@ -98,7 +98,7 @@ for (const button of document.querySelectorAll("button")) {
   });
 }
 
-// What is written is looked at once the writer pauses; an answer that another one has overtaken is dropped.
+// The preview is requested once the writer pauses. An answer that a later one has overtaken is dropped.
 const LOOK_AFTER = 700;
 const written = document.querySelector("form[data-look]");
 const seen = document.getElementById("look");
@@ -120,7 +120,7 @@ async function show(form, place) {
 if (written instanceof HTMLFormElement && seen) {
   /** @param {Event} event */
   const later = ({ target }) => {
-    // The pages are shown in the language that is being written.
+    // The preview is in the language that is being written.
     const language = written.elements.namedItem("language");
     const code = target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement ? target.name.slice(0, 3) : "";
     if (language instanceof HTMLSelectElement && (code === "zh." || code === "en.")) language.value = code.slice(0, 2);

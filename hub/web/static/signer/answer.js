@@ -1,4 +1,4 @@
-// What a signer may answer instead of signing: a question, declining, asking for a new link.
+// What a signer can do instead of signing: ask a question, decline, or request a new link.
 
 import { all, call, hideTrouble, need, onSubmit, refuse, report, ticketHere } from './session.js';
 
@@ -53,7 +53,7 @@ function bindDecline(form) {
   });
 }
 
-/** `open` opens the ticket of this page first, where a question may come before the code. @param {Work} [open] */
+/** Bind the forms. `open`: opens the ticket of this page first, because a question may be sent before the code. @param {Work} [open] */
 export function bindAnswers(open) {
   for (const form of document.forms) {
     if ('relink' in form.dataset) bindRelink(form);

@@ -1,4 +1,4 @@
-// What the contract asks for, before it is read and signed: values, and photos or PDFs.
+// The form for what the contract asks its signer for, before it can be read and signed: values, and photos or PDFs.
 
 import { Problem, all, call, hideTrouble, need, needKind, onSubmit, refuse, report, word } from './session.js';
 
@@ -14,7 +14,7 @@ const fields = () => [...form.elements].filter((each) => each instanceof HTMLInp
 /** @param {Field} field */
 const fileOf = (field) => (field instanceof HTMLInputElement && field.type === 'file' ? field.files?.[0] ?? null : null);
 
-/** Why this cannot be sent, or nothing. @param {Field} field */
+/** Return why this field cannot be sent; empty if it can. @param {Field} field */
 function fault(field) {
   const file = fileOf(field);
   if (file) return file.size > MAX_BYTES ? 'too-large' : '';
@@ -23,14 +23,14 @@ function fault(field) {
   return '';
 }
 
-/** The first one that is wrong is where one goes on. */
+/** Mark the wrong fields. The first of them gets the focus, since it is marked last. */
 function missing() {
   const wrong = fields().map((field) => ({ field, why: fault(field) })).filter(({ why }) => why);
   for (const { field, why } of wrong.reverse()) refuse(field, word(why));
   return wrong.length > 0;
 }
 
-/** Each file once: what has arrived need not be sent again. */
+/** Send each file only once: a file that has arrived need not be sent again. */
 async function sendFiles() {
   for (const field of fields()) {
     const file = fileOf(field);

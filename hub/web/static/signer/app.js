@@ -1,4 +1,5 @@
-// The school's app: its address is filled in here, so that the page is the same for every ticket. It opens on a tap only.
+// The link to the school's app. Its address is filled in here, so that the page is the same for every ticket. The app opens
+// only after a tap.
 
 import { find, need } from './session.js';
 

@@ -1,5 +1,5 @@
-// Whether a passkey's answer is of the key that it is said to be: the page believes its own check and nobody's word
-// (W3C Web Authentication 7.2, steps 19 and 20). ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256.
+// Check whether a passkey's answer was made by the key with this public key. The page relies only on its own check (W3C Web
+// Authentication 7.2, steps 19 and 20). ECDSA on P-256 and RSA PKCS#1 v1.5, both with SHA-256.
 
 import { joined, sha256 } from './checks.js';
 import { NotDer, TAG, children, hex, read } from './der.js';
@@ -10,7 +10,7 @@ const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const HALF = 32; // bytes of each number in a signature on P-256
 
 /**
- * `spki` in DER. False also for a key of another kind.
+ * Return whether the answer was made by this key. `spki`: in DER. False also for another kind of key.
  * @param {Bytes} spki
  * @param {AuthenticatorAssertionResponse} response
  */
@@ -28,10 +28,7 @@ export async function isAnswerOf(spki, response) {
   }
 }
 
-/**
- * Passkeys write an ECDSA value as SEQUENCE of two INTEGERs; WebCrypto wants r‖s.
- * @param {Bytes} signature
- */
+/** Return r‖s, which WebCrypto needs. Passkeys write an ECDSA signature as a SEQUENCE of two INTEGERs. @param {Bytes} signature */
 function rawOf(signature) {
   const [r, s] = children(read(signature), TAG.sequence).map(({ content }) => {
     const digits = content.length > HALF ? content.subarray(content.length - HALF) : content;

@@ -1,5 +1,5 @@
-// No blind signing: the four checks before the key is used. A hub that is mistaken, or not honest, must not get a signature
-// over anything but the document that was shown.
+// Prevent blind signing: the four checks before the key is used. A faulty or dishonest hub must not get a signature over
+// anything but the document that was shown.
 // Sources: RFC 5652 5.4 and 11 (signed attributes), RFC 5035 (signing-certificate-v2), ISO 32000-2 12.8.1 (byte range).
 
 import { NotDer, TAG, children, hex, only, read, same } from './der.js';
@@ -24,7 +24,7 @@ const LESS_THAN = 0x3c;
 const GREATER_THAN = 0x3e;
 const ZERO = 0x30;
 
-/** What was prepared is not what was shown; `number` is that of the check, 1 to 4. */
+/** The prepared file is not what was shown. `number`: that of the failed check, 1 to 4. */
 export class RefusedToSign extends Error {
   /** @param {number} number @param {string} reason */
   constructor(number, reason) {
@@ -48,11 +48,11 @@ export function joined(...parts) {
 }
 
 /**
- * Throws RefusedToSign unless a signature over `toBeSigned` (DER SET) is one over the shown document by this certificate:
- * 1. the prepared file begins with the shown bytes;
- * 2. the byte range leaves out one gap of zeros in <…> behind them, and message-digest is SHA-256 over the rest;
- * 3. signing-certificate-v2 is the signer's own certificate, which names no passkey but `passkey` ({origin, hash}), if any;
- * 4. the attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
+ * Throw RefusedToSign unless signing `toBeSigned` (DER SET) means signing the shown document with this certificate:
+ * 1. The prepared file begins with the shown bytes.
+ * 2. The byte range excludes one gap of zeros in <…> after them, and message-digest is the SHA-256 of the rest.
+ * 3. signing-certificate-v2 is the signer's own certificate, which names no passkey except `passkey` ({origin, hash}).
+ * 4. The attributes are content-type, message-digest and signing-certificate-v2, in strict DER, and no others.
  * @param {{
  *   shown: Bytes, prepared: Bytes, byteRange: unknown, toBeSigned: Bytes, certificate: Bytes, passkey?: NamedPasskey | null,
  * }} what
@@ -73,7 +73,7 @@ export async function checkPrepared({ shown, prepared, byteRange, toBeSigned, ce
 }
 
 /**
- * Whoever issues the certificate could name a passkey of their own in it, and have that confirm the signature.
+ * Refuse a foreign passkey: the issuer of the certificate could name one of its own, and confirm the signature with it.
  * @param {Bytes} certificate
  * @param {NamedPasskey | null} passkey
  */
@@ -92,10 +92,7 @@ function checkPasskey(certificate, passkey) {
 /** @param {unknown} error */
 const wordsOf = (error) => (error instanceof Error ? error.message : String(error));
 
-/**
- * The values of the two attributes that matter, once the three are as they have to be.
- * @param {Bytes} toBeSigned
- */
+/** Return the values of the two attributes that matter, after checking all three. @param {Bytes} toBeSigned */
 function attributesOf(toBeSigned) {
   let encodings, values;
   try {
@@ -124,7 +121,7 @@ function typeAndValue(attribute) {
 }
 
 /**
- * SHA-256 over everything but the gap; the gap holds zeros alone and lies behind the shown bytes.
+ * Return the SHA-256 over everything but the gap, which may contain only zeros and comes after the shown bytes.
  * @param {number} shownLength
  * @param {Bytes} prepared
  * @param {unknown} byteRange
@@ -179,10 +176,7 @@ function sameIssuer(reference, certificate) {
   return same(name.whole, issuer.whole) && same(number.whole, serial.whole);
 }
 
-/**
- * SubjectPublicKeyInfo of a certificate (RFC 5280 4.1), as it stands there.
- * @param {Bytes} certificate
- */
+/** Return the SubjectPublicKeyInfo of a certificate (RFC 5280 4.1), as written there. @param {Bytes} certificate */
 export function publicKeyOf(certificate) {
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
   const key = fields[fields[0]?.tag === VERSION ? 6 : 5];
@@ -190,12 +184,9 @@ export function publicKeyOf(certificate) {
   return key.whole;
 }
 
-/**
- * The passkey that a certificate names, null where it names none. Throws what `read` throws.
- * @param {Bytes} certificate
- */
+/** Return the passkey that a certificate names; null if it names none. Throws what `read` throws. @param {Bytes} certificate */
 export function passkeyNamedBy(certificate) {
-  if (!includes(certificate, PASSKEY_BINDING)) return null; // others' certificates may be in a form that `read` does not take
+  if (!includes(certificate, PASSKEY_BINDING)) return null; // `read` may not accept others
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
   const extensions = only(children(only(fields.filter(({ tag }) => tag === EXTENSIONS)), EXTENSIONS));
   const attributes = lastOf(extensions, DIRECTORY_ATTRIBUTES);
@@ -210,7 +201,7 @@ export function passkeyNamedBy(certificate) {
 }
 
 /**
- * The last part of the one sequence that begins with this object identifier.
+ * Return the last part of the only sequence that begins with this object identifier.
  * @param {Der} sequences
  * @param {string} identifier
  */
@@ -219,7 +210,7 @@ function lastOf(sequences, identifier) {
   return only(parts.filter(([id]) => id && hex(id.whole) === identifier)).at(-1);
 }
 
-/** Whether these bytes stand somewhere in them, given as hexadecimal digits. @param {Bytes} bytes @param {string} wanted */
+/** Return whether the bytes contain these, which are given as hexadecimal digits. @param {Bytes} bytes @param {string} wanted */
 function includes(bytes, wanted) {
   const length = wanted.length / 2;
   for (let at = 0; at + length <= bytes.length; at += 1) {

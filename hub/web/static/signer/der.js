@@ -1,8 +1,8 @@
-// A reader for the little DER that the checks before a signature need (ITU-T X.690, 8.1 and 10 to 11). It takes less than
-// DER allows, and nothing that DER forbids: what it accepts, every other reader understands in the same way.
+// Read the small part of DER that the checks before a signature need (ITU-T X.690, 8.1 and 10 to 11). It accepts only part
+// of what DER allows, and nothing that DER forbids, so every other reader understands the data in the same way.
 
 export const TAG = { integer: 0x02, octetString: 0x04, null: 0x05, oid: 0x06, sequence: 0x30, set: 0x31 };
-const MAX_LENGTH_BYTES = 2; // bytes that a length in the long form may take
+const MAX_LENGTH_BYTES = 2; // number of bytes that a length in the long form may have
 
 export class NotDer extends Error {}
 
@@ -13,10 +13,7 @@ export const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padS
 /** @param {Uint8Array} left @param {Uint8Array} right */
 export const same = (left, right) => left.length === right.length && left.every((byte, at) => byte === right[at]);
 
-/**
- * The one element that fills `data` to its last byte.
- * @param {Bytes} data
- */
+/** Return the only element, which fills `data` to its last byte. @param {Bytes} data */
 export function read(data) {
   const element = elementAt(data, 0);
   if (element.whole.length !== data.length) throw new NotDer('something follows the value');
@@ -24,7 +21,7 @@ export function read(data) {
 }
 
 /**
- * The parts of a constructed value, which must carry `tag`.
+ * Return the parts of a constructed value, which must have the tag `tag`.
  * @param {Der | undefined} element
  * @param {number} tag
  */

@@ -1,4 +1,4 @@
-// The person's own devices: the key on one that was lost is revoked.
+// The list of the person's own devices, where the key on a lost device can be revoked.
 
 import { call, hideTrouble, onSubmit, report } from './session.js';
 

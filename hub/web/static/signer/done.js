@@ -1,4 +1,5 @@
-// After signing, or while it is not one's turn: look again by itself until something has changed; not while nobody looks.
+// After signing, or while another person has to sign first: check again and again until something has changed, but not while
+// the page is hidden.
 
 import { Problem, find, json, report } from './session.js';
 
@@ -7,7 +8,7 @@ const FIRST_PAUSE = 1000;
 const MAX_PAUSE = 30000;
 let pause = FIRST_PAUSE;
 let timer = 0;
-let leaving = false; // a reload would take back the tap that leads on
+let leaving = false; // a reload would undo a tap on a link
 
 async function look() {
   try {

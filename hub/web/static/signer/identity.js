@@ -1,4 +1,4 @@
-// Code, name and the end of the document's number: who the visitor is.
+// Who the visitor is: the code, the name, and the end of the document's number.
 
 import {
   Offline, Problem, call, codeOf, hideTrouble, json, need, needKind, onAct, onSubmit, refuse, report, showTrouble,
@@ -6,13 +6,13 @@ import {
 } from './session.js';
 
 const NAMES = ['code', 'name', 'id_tail'];
-const MAX_WRONG_ANSWERS = 5; // the hub takes no more with one code (GUESSES_OF_A_CODE)
-let wrongAnswers = 0; // with the newest code
+const MAX_WRONG_ANSWERS = 5; // the hub accepts no more with one code (GUESSES_OF_A_CODE)
+let wrongAnswers = 0; // wrong answers with the newest code
 
 /** @param {string} name @param {string} value */
 const fits = (name, value) => (name === 'code' ? /^\d{6}$/.test(value) : name === 'name' ? value : value.length === 4);
 
-/** Name what is not there yet; whether anything was missing. The first one is where one goes on. @param {HTMLFormElement} form */
+/** Mark the fields that are not filled in yet, and return whether there are any. The first one gets the focus. @param {HTMLFormElement} form */
 function missing(form) {
   const fields = NAMES.map((name) => needKind(HTMLInputElement, `[name="${name}"]`, form));
   const wrong = fields.filter(({ name, value }) => !fits(name, value.trim()));
@@ -20,20 +20,20 @@ function missing(form) {
   return wrong.length > 0;
 }
 
-/** Which of the three is wrong nobody is told: all are marked until one of them is changed. @param {HTMLFormElement} form */
+/** Nobody is told which of the three is wrong, so all are marked until one of them is changed. @param {HTMLFormElement} form */
 function markAll(form) {
   const fields = NAMES.map((name) => needKind(HTMLInputElement, `[name="${name}"]`, form));
   for (const field of fields) field.setAttribute('aria-invalid', 'true');
   form.addEventListener('input', () => { for (const field of fields) field.removeAttribute('aria-invalid'); }, { once: true });
 }
 
-/** Have a code sent: no answer was wrong with it yet. @param {{channel?: string}} wish */
+/** Have a code sent. No wrong answer has been given with it yet. @param {{channel?: string}} wish */
 export async function sendNewCode(wish) {
   await call('code', { body: wish });
   wrongAnswers = 0;
 }
 
-/** Another code, or one that is read aloud, where the page offers that. What sends another one. @param {SendCode} send */
+/** Offer another code, or one that is read aloud if the page can do that. Return the function that sends another code. @param {SendCode} send */
 export function bindCodes(send) {
   const said = need('[data-code-sent]');
   const usual = said.textContent;
@@ -48,11 +48,10 @@ export function bindCodes(send) {
   return again;
 }
 
-/** `over`: the session has ended, the visitor has to come in again. `again`: send another code.
-    @param {Work} over @param {Work} again */
+/** `over`: the session has ended, and the visitor has to come in again. `again`: send another code. @param {Work} over @param {Work} again */
 export function bindIdentity(over, again) {
   const form = needKind(HTMLFormElement, '[data-form="verify"]');
-  let lost = false; // the answer to an earlier try did not come, though the hub may have taken the code
+  let lost = false; // the answer to an earlier try did not arrive, but the hub may have accepted the code
   onSubmit(form, async (data) => {
     hideTrouble();
     if (missing(form)) return undefined;

@@ -1,11 +1,11 @@
-// The signer's key: made here as non-exportable, kept in this browser's IndexedDB only until the last signature of this visit,
-// then deleted. The private key itself is never seen by any script (W3C Web Cryptography API).
+// The signer's key: generated here as non-exportable, kept in this browser's IndexedDB until the last signature of this
+// visit, then deleted. No script ever sees the private key itself (W3C Web Cryptography API).
 
 import { joined, sha256 } from './checks.js';
 import { ECDSA, store } from './key_store.js';
 
 const CURRENT = 'current';
-const LIFE_MS = 2 * 3600 * 1000; // of a visit
+const LIFE_MS = 2 * 3600 * 1000; // how long a visit lasts at most
 const text = new TextEncoder();
 
 /** @typedef {import('./checks.js').NamedPasskey} NamedPasskey */
@@ -13,7 +13,11 @@ const text = new TextEncoder();
  *   privateKey: CryptoKey, certificate: Bytes, named: NamedPasskey | null, confirmedBy: string | null,
  * }} CertifiedKey `confirmedBy`: the id of the passkey that its certificate names. */
 
-/** A fresh key of this visit, and the proof that it is here: over purpose, challenge, this address and the public key. @param {Bytes} challenge */
+/**
+ * Return a new key for this visit, and the proof of possession: a signature over purpose, challenge, this origin and the
+ * public key.
+ * @param {Bytes} challenge
+ */
 export async function newKey(challenge) {
   const pair = await crypto.subtle.generateKey(ECDSA, /* extractable */ false, ['sign', 'verify']);
   const spki = new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey));
@@ -22,7 +26,7 @@ export async function newKey(challenge) {
 }
 
 /**
- * What is signed to prove that a key is here: what for, when, where, which key.
+ * Return the bytes that are signed to prove possession of the key: purpose, challenge, origin and key.
  * @param {Bytes} challenge
  * @param {string} origin
  * @param {Bytes} spki
@@ -31,7 +35,7 @@ export async function possessionStatement(challenge, origin, spki) {
   return joined(text.encode('qianda-key-v1'), challenge, await sha256(text.encode(origin)), spki);
 }
 
-/** ECDSA over SHA-256 as raw r‖s, 64 bytes. @param {CryptoKey} privateKey @param {Bytes} bytes */
+/** Return the signature: ECDSA with SHA-256 as raw r‖s, 64 bytes. @param {CryptoKey} privateKey @param {Bytes} bytes */
 export async function signWith(privateKey, bytes) {
   return new Uint8Array(await crypto.subtle.sign(ECDSA, privateKey, bytes));
 }
@@ -39,7 +43,10 @@ export async function signWith(privateKey, bytes) {
 /** @param {CertifiedKey} key */
 export const keep = (key) => store('readwrite', (keys) => keys.put({ ...key, until: Date.now() + LIFE_MS }, CURRENT));
 
-/** The key of this visit with its certificate, if one is kept; one whose visit is over is deleted. @returns {Promise<CertifiedKey | null>} */
+/**
+ * Return the kept key of this visit with its certificate. A key whose visit has ended is deleted instead.
+ * @returns {Promise<CertifiedKey | null>}
+ */
 export async function kept() {
   /** @type {CertifiedKey & { until: number } | undefined} */
   const key = await store('readonly', (keys) => keys.get(CURRENT));
@@ -48,7 +55,7 @@ export async function kept() {
   return null;
 }
 
-/** Delete the key. True if it is really gone. */
+/** Delete the key. Return whether it is really gone. */
 export async function forget() {
   await store('readwrite', (keys) => keys.delete(CURRENT));
   return await store('readonly', (keys) => keys.get(CURRENT)) === undefined;

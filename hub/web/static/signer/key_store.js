@@ -1,4 +1,5 @@
-// Where this browser keeps a key: IndexedDB. Small, because pages ask before a code is spent whether it works here.
+// The place where this browser keeps a key: IndexedDB. This script is small, because pages load it before a code is sent, to
+// check whether keys work here.
 
 export const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DATABASE = 'qianda';
@@ -35,7 +36,7 @@ export async function store(mode, act) {
   }
 }
 
-/** Whether a key can be made and kept here: tried, not guessed. */
+/** Return whether a key can be made and kept here, by trying it. */
 export async function keysWorkHere() {
   try {
     if (!window.isSecureContext) return false;

@@ -1,4 +1,5 @@
-// Landing: the ticket is opened on the person's tap, never on load; then the code, then who they are.
+// The landing page of a link. The ticket is opened when the person taps, never when the page loads; then the code and the
+// identity are asked for.
 
 import {
   all, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onTap, report, ticketHere,
@@ -24,7 +25,7 @@ export async function open() {
   need('[data-campus]').textContent = [answer.school, answer.campus].join(' · ');
 }
 
-/** `wish`: how the person would like to have it. @type {SendCode} */
+/** Send a code. `wish`: how the person wants to get it. @type {SendCode} */
 async function sendCode(wish = {}) {
   hideTrouble();
   try {
@@ -34,7 +35,7 @@ async function sendCode(wish = {}) {
     return true;
   } catch (error) {
     const code = codeOf(error);
-    if (code === 'session-not-valid' && opened) { // a session that ran out: come in again
+    if (code === 'session-not-valid' && opened) { // the session has expired: the visitor has to come in again
       opened = false;
       return sendCode(wish);
     }
@@ -47,7 +48,7 @@ async function sendCode(wish = {}) {
 
 const begin = needKind(HTMLButtonElement, '[data-act="begin"]');
 onTap(begin, () => sendCode());
-begin.disabled = false; // until now a tap would have been lost
+begin.disabled = false; // an earlier tap would have been lost
 const again = bindCodes(sendCode);
 onAct('question', () => { hideTrouble(); show('question'); });
 onAct('back', () => { hideTrouble(); show('start'); });
@@ -56,6 +57,6 @@ offerApp();
 bindAnswers(open);
 if (!need('[data-panel="start"]').hidden) warnWhereNoKeyWorks(begin);
 if (location.origin !== document.body.dataset.origin) {
-  // A key is proved to one address only: come in by that.
+  // A key is bound to one origin, so continue at that origin.
   location.replace(document.body.dataset.origin + location.pathname + location.search);
 }

@@ -1,4 +1,4 @@
-// Where a key made in this browser is not enough: on from here with another device, or in the school's app.
+// If a key in this browser is not enough: continue on another device, or in the school's app.
 
 import { showWays } from './ways.js';
 

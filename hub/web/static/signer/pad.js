@@ -1,8 +1,8 @@
-// Drawing one's name: strokes of points from 0 to 1, y downwards, on a pad three times as wide as high.
+// Draw one's name: strokes of points from 0 to 1, y downwards, on a pad that is three times as wide as high.
 
 const MAX_POINTS = 3000;
 const MAX_STROKES = 100;
-const NEAR = 0.004; // points closer than this say nothing new
+const NEAR = 0.004; // closer points add nothing
 
 /** @typedef {[number, number]} Point */
 /** @typedef {[Point, ...Point[]]} Stroke */

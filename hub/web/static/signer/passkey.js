@@ -1,6 +1,6 @@
-// A passkey of the person's own device confirms the very request, where there is one: an offer, never a condition
-// (W3C Web Authentication). Made once for each device, then used again. The certificate names it before anything is signed;
-// so the page has to know the passkey's public key for itself, and takes nobody's word for it.
+// A passkey of the person's own device can confirm exactly this signature request. It is offered, never required (W3C Web
+// Authentication). It is made once for each device, and then used again. The certificate names the passkey before anything
+// is signed. So the page has to determine the passkey's public key by itself, and must not trust what it is told.
 
 import { isAnswerOf } from './assertion.js';
 import { sha256 } from './checks.js';
@@ -20,7 +20,7 @@ const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => charact
 /** @param {ArrayBuffer | Bytes} buffer */
 const base64Of = (buffer) => btoa(Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join(''));
 
-/** Whether this device can verify its user, by fingerprint, face or screen lock. */
+/** Return whether this device can verify its user: by fingerprint, face or screen lock. */
 export async function passkeysWorkHere() {
   try {
     return !/MicroMessenger/i.test(navigator.userAgent)
@@ -32,8 +32,8 @@ export async function passkeysWorkHere() {
 }
 
 /**
- * This device's passkey. Its public key is the one that the device gave when it made the passkey, or one whose answer was
- * checked here. Made now where this person has none on this device.
+ * Return this device's passkey. Its public key is the one that the device gave when it made the passkey, or one whose answer
+ * was checked here. If the person has no passkey on this device, it is made now.
  * @param {string | undefined} contract
  * @param {{ school: string, person: string }} names
  */
@@ -46,11 +46,14 @@ export async function passkeyOfThisDevice(contract, names) {
     return await fresh(known, contract, names);
   } catch (error) {
     if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error;
-    return proved(known, known.credentials); // it has one already: made in another browser, or come by its owner's account
+    return proved(known, known.credentials); // made in another browser, or synced
   }
 }
 
-/** The passkey's answer to exactly these signed attributes, as `signature` takes it. @param {Bytes} toBeSigned @param {Passkey} passkey */
+/**
+ * Return the passkey's answer to exactly these signed attributes, in the form that `signature` takes.
+ * @param {Bytes} toBeSigned @param {Passkey} passkey
+ */
 export async function confirmation(toBeSigned, { id, spki, rpId }) {
   const { rawId, response } = await ask(rpId, await sha256(toBeSigned), [id]);
   if (!await isAnswerOf(spki, response)) throw new Error('another key answered');
@@ -78,7 +81,11 @@ function publicKeyCredential(credential) {
   return credential;
 }
 
-/** One of these, after it answered a challenge of this page: so its key is the one that the hub has for it. @param {KnownPasskeys} known @param {string[]} ids */
+/**
+ * Return one of these passkeys after it has answered a challenge of this page. Its key is then known to be the one that the
+ * hub has for it.
+ * @param {KnownPasskeys} known @param {string[]} ids
+ */
 async function proved(known, ids) {
   const { rawId, response } = await ask(known.rp_id, crypto.getRandomValues(new Uint8Array(32)), ids);
   const id = base64Of(rawId);
@@ -105,11 +112,11 @@ async function fresh(known, contract, { school, person }) {
   const { credential: id, public_key: registered } = await json('passkeys', { body, id: contract });
   const [given, spki] = [new Uint8Array(response.getPublicKey() ?? []), bytesOf(registered)];
   if (same(given, spki)) return remembered({ id, spki, rpId: known.rp_id });
-  // The browser gave no key, or spells it in another way: the passkey itself tells whether it is the same.
+  // If the browser gave no key, or encodes it in another way, the passkey itself shows whether the key is the same.
   return proved({ ...known, credentials: [id], public_keys: [registered] }, [id]);
 }
 
-/** What this browser remembers, the last one first. It once kept ids alone. @returns {Remembered[]} */
+/** Return what this browser remembers, the latest first. Earlier versions stored only ids. @returns {Remembered[]} */
 function madeHere() {
   try {
     /** @type {(string | Remembered)[]} */
@@ -126,6 +133,6 @@ function remembered(passkey) {
   try {
     const others = madeHere().filter((entry) => entry.id !== id);
     localStorage.setItem(MADE_HERE, JSON.stringify([{ id, spki: base64Of(spki) }, ...others].slice(0, MAX_KEPT)));
-  } catch { /* then the device is asked another time */ }
+  } catch { /* then the device is asked again next time */ }
   return passkey;
 }

@@ -1,12 +1,12 @@
-// Reads PDF objects (ISO 32000-2 7.3) in the one spelling that the hub writes; whatever else the format allows is
-// refused, because two readers that understand a file differently are how a change is hidden. The rules stand in
-// docs/file-format.md, and `qianda/pdf/objects.py` follows the same ones.
+// Read PDF objects (ISO 32000-2 7.3) in the form that the hub writes. Everything else that the format allows is refused,
+// because a change could hide where two readers understand a file differently. The rules are in docs/file-format.md, and
+// `qianda/pdf/objects.py` follows the same ones.
 
 export class NotCanonical extends Error {}
 
-// Printable ASCII but for the delimiters and `#`: to other readers, `/Conten#74s` is `/Contents`.
+// Printable ASCII without the delimiters and `#`: to other readers, `/Conten#74s` is `/Contents`.
 const REGULAR = '[!"$&\'*-.0-;=?-Z\\\\^-z|~]';
-const END = `(?!${REGULAR})`; // a token ends where a delimiter, white space or the file does
+const END = `(?!${REGULAR})`; // a token ends at a delimiter, at white space or at the end of the file
 const SKIP = /[ \n]*/y;
 const REFERENCE = new RegExp(`([1-9]\\d{0,6}) 0 R${END}`, 'y');
 const NUMBER = new RegExp(`-?(?:\\d{1,15}(?:\\.\\d{1,15})?|\\.\\d{1,15})${END}`, 'y');
@@ -25,7 +25,7 @@ export class Reference {
   }
 }
 
-/** A number with a fraction: 1, 1.0 and true are three values. */
+/** A number with a fraction. 1, 1.0 and true are three different values. */
 export class Real {
   /** @param {number} number */
   constructor(number) {
@@ -43,7 +43,7 @@ export const isNumber = (value) => typeof value === 'number' || value instanceof
 /** @param {PdfValue | undefined} value @returns {value is number} */
 export const isInteger = (value) => Number.isInteger(value);
 
-/** A place in a file, whose bytes stand in `text` as one character each. */
+/** A position in a file. In `text`, each byte of the file is one character. */
 export class Reader {
   /** @param {string} text */
   constructor(text, at = 0) {
@@ -51,7 +51,7 @@ export class Reader {
     this.at = at;
   }
 
-  /** What `pattern` (sticky) matches here, or null; goes on behind it. @param {RegExp} pattern */
+  /** Return the match of `pattern` (sticky) at this position, and move to its end; null if it does not match. @param {RegExp} pattern */
   take(pattern) {
     pattern.lastIndex = this.at;
     const match = pattern.exec(this.text);
@@ -66,7 +66,7 @@ export class Reader {
     return match;
   }
 
-  /** Dictionaries as Map, arrays as Array, names with their "/", strings with a "(" before their bytes. @returns {PdfValue} */
+  /** Read a dictionary as a Map, an array as an Array, a name with its "/", a string with a "(" before its bytes. @returns {PdfValue} */
   value(depth = 0) {
     this.need(SKIP);
     const open = this.text.startsWith('<<', this.at) ? '<<' : this.text[this.at];
@@ -118,12 +118,12 @@ export class Reader {
       else if (part.startsWith('\\')) parts.push(ESCAPED[part.slice(1)] ?? part.slice(1));
       else parts.push(part);
     } while (open > 0);
-    return parts.join('').slice(0, -1); // the outer "(" stays, as the mark of a string
+    return parts.join('').slice(0, -1); // the outer "(" stays as the mark of a string
   }
 }
 
 /**
- * One text for all spellings of a value, so that equal texts mean equal values.
+ * Return the canonical text of a value: equal texts mean equal values.
  * @param {PdfValue | undefined} value
  * @returns {string}
  */
@@ -139,7 +139,7 @@ export function canonical(value) {
 }
 
 /**
- * The numbers of the objects that a value refers to, as often as it does.
+ * Yield the numbers of the objects that a value refers to, each as often as it occurs.
  * @param {PdfValue | undefined} value
  * @returns {Generator<number>}
  */

@@ -1,7 +1,7 @@
-// The revisions of a PDF (ISO 32000-2 7.5.4 to 7.5.6), read from its first byte to its last: objects, a plain table of
-// exactly these objects, a trailer, and again. A reader that follows the tables, and one that gives up on them and searches
-// the file for objects, find the same ones. The rules stand in docs/file-format.md, and `qianda/pdf/revisions.py` follows
-// the same ones.
+// Split a PDF into its revisions (ISO 32000-2 7.5.4 to 7.5.6). Each consists of objects, a plain table of exactly these
+// objects, and a trailer, and every byte belongs to one of them. So a reader that follows the tables, and a reader that
+// searches the file for objects, find the same objects. The rules are in docs/file-format.md, and `qianda/pdf/revisions.py`
+// follows the same ones.
 
 import { NotCanonical, Reader, isInteger } from './pdf_objects.js';
 
@@ -22,10 +22,10 @@ const TRAILER = /trailer\n(?=<<)/y;
 const END = /\nstartxref\n([1-9]\d{0,9})\n%%EOF\n/y;
 /** @type {Set<PdfValue | undefined>} */
 const HIDDEN = new Set(['/ObjStm', '/XRef']);
-// What a reader that searches the file for objects could take for one, inside a stream or a string.
+// Text in a stream or a string that a reader could take for an object if it searches the file for objects.
 const MARKER = /\d[\0\t\n\f\r ]+\d+[\0\t\n\f\r ]+obj|endobj|endstream|startxref|trailer[ \t\n\v\f\r]*<<|%%EOF/;
 
-/** From the first to the last. @param {string} text */
+/** Return all revisions, oldest first. @param {string} text */
 export function readRevisions(text) {
   const isLong = count(text, ' 0 obj\n') > MAX_OBJECTS || count(text, '%%EOF\n') > MAX_REVISIONS;
   if (isLong || isLargerOutsideStreams(text)) {
@@ -47,7 +47,7 @@ function count(text, word) {
   return found;
 }
 
-/** More than `qianda/pdf/revisions.py` reads as objects and tables. @param {string} text */
+/** Return whether more is to be read as objects and tables than `qianda/pdf/revisions.py` allows. @param {string} text */
 function isLargerOutsideStreams(text) {
   let [at, size, dictionaries] = [0, 0, 0];
   while (at >= 0 && at < text.length && size <= MAX_OUTSIDE_STREAMS && dictionaries <= MAX_DICTIONARIES) {
@@ -89,7 +89,7 @@ function readObject(reader) {
   if (MARKER.test(reader.text.slice(written, reader.at))) {
     throw new NotCanonical(`a text of object ${match[1]} looks like another object`);
   }
-  // Some readers take the first table of a linearized file of the right length, not the last one.
+  // Some readers use the first table of a linearized file if its length is right, not the last one.
   if (value instanceof Map && value.has('/Linearized')) throw new NotCanonical('the file is linearized');
   const stream = value instanceof Map && reader.take(STREAM) ? readStream(reader, value) : null;
   reader.need(OBJECT_ENDS);
@@ -112,7 +112,7 @@ function readStream(reader, dictionary) {
 }
 
 /**
- * Every object of the revision has one row that names its place, in rising order; there is no other row.
+ * Check that every object of the revision has one row with its offset, in ascending order, and that there are no others.
  * @param {Reader} reader
  * @param {PdfObjects} objects
  * @param {boolean} isFirst

@@ -1,5 +1,5 @@
-// Coming by a pickup code: six digits and the phone number, then the one-time code as behind a link.
-// Whether the two belong together nobody is told; the page goes on in either case.
+// Coming in by a pickup code: six digits and the phone number, then the one-time code as for a link. Nobody is told whether
+// code and number belong together; the page continues in either case.
 
 import {
   Problem, all, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onSubmit, refuse, report, word,
@@ -33,14 +33,14 @@ function wrong(name, words = name) {
 
 const typed = () => field('code').value.normalize('NFKC').replace(/[\s-]/g, '');
 
-/** A short code goes with the phone number; the code under a QR code is a whole link. */
+/** Ask for the phone number if the code is a short one. The code under a QR code is a whole link and needs none. */
 function ask() {
   if (!SHORT.test(typed())) return;
   need('[data-phone-field]').hidden = false;
   button.textContent = word('send');
 }
 
-/** What was typed, as far as it can be right. */
+/** Return the input, or nothing if it cannot be correct. */
 function entered() {
   const code = typed();
   const phone = field('phone').value.trim();
@@ -53,7 +53,7 @@ function entered() {
   return { pickup_code: code, phone };
 }
 
-/** As far as anybody is told. `wish`: how the person would like to have it. @type {SendCode} */
+/** Send a code; the page says so whether or not one was sent. `wish`: how the person wants to get it. @type {SendCode} */
 async function sendCode(wish = {}) {
   hideTrouble();
   try {
@@ -92,13 +92,13 @@ async function begin() {
 
 onSubmit(entry, begin);
 field('code').addEventListener('input', ask);
-ask(); // what the browser has kept, or the address said
+ask(); // for a code that the browser has kept, or that is in the address
 if (!opened) warnWhereNoKeyWorks(button);
 const again = bindCodes(sendCode);
 onAct('question', () => { hideTrouble(); show('question'); });
 onAct('back', (tapped) => { hideTrouble(); show(tapped.closest('[data-panel="question"]') && opened ? 'code' : 'start'); });
 bindIdentity(over, again);
 if (location.origin !== document.body.dataset.origin) {
-  // A key is proved to one address only: come in by that.
+  // A key is bound to one origin, so continue at that origin.
   location.replace(document.body.dataset.origin + location.pathname + location.search);
 }

@@ -1,10 +1,10 @@
-// The picture of a signature lies over what others have signed. So it must not put another text in the place of one
-// below it: `qianda/verify/pdf/ink.py` follows the same rule, and looks into packed contents as well.
+// Check the picture of a signature. It lies over a page that others have signed, so it must not put another text in place of
+// one below it. `qianda/verify/pdf/ink.py` follows the same rule, and also reads compressed contents.
 
 import { RefusedToSign } from './checks.js';
 import { Reference, isNumber } from './pdf_objects.js';
 
-// Points. A picture's place must not be one that could hide much.
+// Points. The place of a picture must be too small to hide much.
 const MAX_BOX = { side: 300, area: 25000 };
 const PICTURE_ENTRIES = new Set(
   ['Type', 'Subtype', 'FormType', 'BBox', 'Resources', 'Length'].map((name) => `/${name}`),
@@ -29,7 +29,8 @@ export function checkBox(corners) {
 }
 
 /**
- * One picture could be the ground on which another shows a text, and both would cover what is below.
+ * Refuse a field that overlaps another one: one picture could be the ground on which the other shows a text, and both would
+ * cover what is below.
  * @param {PdfValue | undefined} corners
  * @param {(PdfValue | undefined)[]} others
  */
@@ -43,8 +44,9 @@ export function checkApart(corners, others) {
 }
 
 /**
- * A reader fits /BBox, turned by /Matrix, into the field's /Rect and cuts off what lies outside (ISO 32000-2 12.5.5).
- * With no area there is nothing to fit, and readers differ; the hub writes no /Matrix.
+ * Check the picture of a signature. A reader fits /BBox, turned by /Matrix, into the field's /Rect and cuts off what is
+ * outside (ISO 32000-2 12.5.5). If /BBox has no area, there is nothing to fit, and readers differ. The hub writes no
+ * /Matrix.
  * @param {PdfObject} picture
  * @param {(number: number) => PdfValue | undefined} read
  */
@@ -57,8 +59,8 @@ export function checkPicture({ value, stream }, read) {
 }
 
 /**
- * The picture is multiplied with the page (11.3.5.2), so that text below it shows through. In a group it would be mixed
- * with the rest of that group first.
+ * Check that the picture is multiplied with the page (11.3.5.2), so that text below it shows through. In a group, it would
+ * first be mixed with the rest of the group.
  * @param {PdfDictionary} picture
  * @param {string} stream
  * @param {(number: number) => PdfValue | undefined} read

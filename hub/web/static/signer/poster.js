@@ -1,4 +1,5 @@
-// Coming by a poster: phone, code, course, student, guardian. One thing per panel; what was entered stays on this page.
+// Coming in by a poster: phone, code, course, student, guardian. Each panel asks for one thing, and what was entered stays
+// on this page.
 
 import {
   Problem, all, call, codeOf, hideTrouble, inThisLanguage, json, need, needKind, onAct, onSubmit, refuse, report, showTrouble,
@@ -21,7 +22,7 @@ const FIELDS = {
   'signers[0].phone': 'phone',
 };
 const SAYS_BIRTH = ['cn-id', 'foreign-permanent-id'];
-const own = { name: '', phone: '' }; // as entered, or as the hub knows this visitor
+const own = { name: '', phone: '' }; // as entered, or as the hub knows them
 let opened = 'opened' in body.dataset;
 let verified = 'verified' in body.dataset;
 
@@ -34,10 +35,10 @@ const form = (name) => needKind(HTMLFormElement, `[data-form="${name}"]`);
 /** @param {string} name */
 const value = (name) => (fieldOf(name)?.value || '').trim();
 
-/** What is chosen, or the one that there is. @param {string} formName @param {string} name */
+/** Return the chosen value, or the only one. @param {string} formName @param {string} name */
 const chosen = (formName, name) => String(new FormData(form(formName)).get(name) ?? '');
 
-/** By its id, or the first of several to choose from. Nobody can mend the one course of a poster. @param {string} name */
+/** Return a field by its id, or the first of several to choose from. A poster's only course is no field. @param {string} name */
 function fieldOf(name) {
   const field = document.getElementById(name) ?? form('course').querySelector(`[type="radio"][name="${name}"]`);
   return field instanceof HTMLInputElement || field instanceof HTMLSelectElement ? field : null;
@@ -60,7 +61,10 @@ function show(panel) {
   draw(panel);
 }
 
-/** Who has proved their phone need not do it again; who has not cannot go ahead. @param {string} panel */
+/**
+ * Return the panel that may be shown. People who have verified their phone need not do so again; others cannot skip it.
+ * @param {string} panel
+ */
 function reachable(panel) {
   if (['who', 'code'].includes(panel) && verified) return 'course';
   if (['course', 'student', 'guardian'].includes(panel) && !verified) return opened ? 'code' : 'start';
@@ -87,7 +91,7 @@ function wrong(name, said) {
 /** @param {Check[]} checks */
 function missing(checks) {
   const faulty = checks.filter(([, fits]) => !fits);
-  for (const [name] of faulty.reverse()) wrong(name, word(name)); // the first one is where one goes on
+  for (const [name] of faulty.reverse()) wrong(name, word(name)); // the first one gets the focus
   return faulty.length > 0;
 }
 
@@ -104,7 +108,7 @@ function fail(error, retry) {
     if (error.code === 'wrong-answer') return showTrouble('wrong-code');
     if (error.code === 'country-not-allowed') return wrong('phone', word('country'));
     if (error.code === 'bad-input' && field && fieldOf(field)) {
-      // A name or number that no longer fits what was proved: everything begins with those two.
+      // The name or the number does not match what was verified, so everything begins again with these two.
       if (['name', 'phone'].includes(field)) opened = verified = false;
       return wrong(field, word(field));
     }
@@ -133,7 +137,7 @@ function minor() {
 
 // ---- phone and code
 
-/** `wish`: how the person would like to have it. @type {SendCode} */
+/** Send a code. `wish`: how the person wants to get it. @type {SendCode} */
 async function sendCode(wish = {}) {
   hideTrouble();
   try {
@@ -171,7 +175,7 @@ async function enterCode() {
   }
 }
 
-/** What this visitor is called here: after a reload the page no longer knows. */
+/** Fetch the visitor's name and phone, which the page has lost after a reload. */
 async function recall() {
   const { name, phone } = await json('session');
   Object.assign(own, { name, phone });
@@ -257,6 +261,6 @@ form('student').addEventListener('change', adapt);
 adapt();
 if (verified) recall().catch(() => {});
 if (location.origin !== body.dataset.origin) {
-  // A key is proved to one address only: come in by that.
+  // A key is bound to one origin, so continue at that origin.
   location.replace(body.dataset.origin + location.pathname + location.search);
 }

@@ -1,4 +1,4 @@
-// Reading: the bar says how far one has read, and becomes the way to sign at the end: of the text, or of the pages.
+// Reading: the bar shows how much has been read. At the end of the text, or of the pages, it becomes the button for signing.
 
 import { all, find, need, needKind, onAct, word } from './session.js';
 
@@ -13,7 +13,7 @@ const seen = new Set();
 /** @param {Element} page */
 const imageOf = (page) => needKind(HTMLImageElement, 'img', page);
 
-/** A broken image is `complete` too. @param {Element} page */
+/** Return whether the image was loaded. A broken image is `complete` too. @param {Element} page */
 const isHere = (page) => imageOf(page).complete && imageOf(page).naturalWidth > 0;
 
 function finish() {
@@ -29,7 +29,7 @@ function tell() {
   if (seen.size === pages) finish();
 }
 
-// The lower end of a page came into view, not hidden behind the bar.
+// A page counts as seen when its lower end came into view above the bar.
 const watcher = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
     const bottomSeen = rootBounds && boundingClientRect.bottom <= rootBounds.bottom + 2;
@@ -41,7 +41,7 @@ const watcher = new IntersectionObserver((entries) => {
   tell();
 }, { rootMargin: '0px 0px -64px 0px', threshold: [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1] });
 
-/** What did not come is not read: say so below the page, with a button that loads it. @param {HTMLElement} page */
+/** A page that was not loaded does not count as read: say so below it, with a button that loads it. @param {HTMLElement} page */
 function sayMissing(page) {
   if (page.nextElementSibling?.matches('.note')) return; // the event of what this script had found already
   const said = needKind(HTMLTemplateElement, '[data-missing]').content.cloneNode(true);
@@ -63,7 +63,7 @@ for (const page of all('[data-page]')) {
   image.addEventListener('error', () => sayMissing(page));
 }
 
-/** The text counts as read when its end was there, or is above. @param {HTMLElement} end */
+/** Count the text as read once its end is in view, or above the window. @param {HTMLElement} end */
 function watchText(end) {
   const text = need('article');
   const from = () => text.getBoundingClientRect();

@@ -1,12 +1,13 @@
-// Calls of the signing protocol, and the words for what can go wrong. The session's secret is a cookie that no script sees.
+// Calls of the signing protocol, and the texts about what can go wrong. The session's secret is a cookie that no script
+// sees.
 
-const CALL_MS = 30000; // without a byte from the hub: on a bad line a whole document takes longer
+const CALL_MS = 30000; // without a byte from the hub; on a slow connection a whole document takes longer
 const SLOWEST_UPLOAD = 20; // bytes a millisecond
-const SHOWN_AFTER_MS = 600; // what takes no longer needs no words
+const SHOWN_AFTER_MS = 600; // shorter work shows no text
 
 export class Offline extends Error {}
 
-/** The hub said no: `title` in the page's language. If it named a time: `wait` in seconds, `detail` says until when. */
+/** A refusal by the hub. `title` is in the page's language. If the hub stated a time: `wait` in seconds, and `detail` says until when. */
 export class Problem extends Error {
   /** @param {number} status @param {ProblemSaid} said */
   constructor(status, said, wait = 0) {
@@ -20,7 +21,7 @@ export class Problem extends Error {
   }
 }
 
-/** With `begun`, the bytes with which the answer begins: only what follows is loaded, if the hub can (RFC 9110 14). @type {Call} */
+/** Make a call. `begun`: bytes with which the answer begins. If the hub can, it sends only what follows them (RFC 9110 14). @type {Call} */
 export async function call(path, { body, id, begun } = {}) {
   const address = path.startsWith('/') ? path : `/sign/v1/${path}${id ? `?id=${encodeURIComponent(id)}` : ''}`;
   const stop = new AbortController();
@@ -52,8 +53,11 @@ export async function call(path, { body, id, begun } = {}) {
   }
 }
 
-/** The whole answer. @param {Response} response @param {() => void} coming called for each part that has come
- * @param {Bytes[]} parts those that are here already */
+/**
+ * Return the whole answer.
+ * @param {Response} response @param {() => void} coming called for each part that has come
+ * @param {Bytes[]} parts those that are here already
+ */
 async function received(response, coming, parts) {
   const reader = response.body?.getReader();
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
@@ -74,7 +78,7 @@ function problemOf(response, content) {
   let said = {};
   try {
     said = JSON.parse(new TextDecoder().decode(content));
-  } catch { /* a proxy's own page: the status has to do */ }
+  } catch { /* the page of a proxy: use the status alone */ }
   return new Problem(response.status, said, Number(response.headers.get('Retry-After')) || 0);
 }
 
@@ -92,7 +96,7 @@ export const all = (selector, within = document) => within.querySelectorAll(sele
 export const need = (selector, within) => needKind(HTMLElement, selector, within);
 
 /**
- * What the page has to have.
+ * Return an element that the page must have.
  * @template {Element} T
  * @param {new () => T} kind
  * @param {string} selector
@@ -115,7 +119,7 @@ export function timeWords(seconds) {
 }
 
 /**
- * Say at a field what is not right in it, mark it, and lead there. It is right again as soon as something is typed.
+ * Say at a field what is wrong, mark it, and focus it. The mark disappears as soon as something is typed.
  * @param {HTMLInputElement | HTMLSelectElement} field
  * @param {string} words
  */
@@ -137,14 +141,16 @@ export function refuse(field, words) {
   }, { once: true });
 }
 
-/** In which language one goes on after this page: where the browser alone chose it, the hub did not hear it.
- * @returns {`open?lang=${string}`} */
+/**
+ * Return the call that opens a session in this page's language, which the hub does not know if only the browser chose it.
+ * @returns {`open?lang=${string}`}
+ */
 export const inThisLanguage = () => `open?lang=${document.documentElement.lang.slice(0, 2)}`;
 
 let counting = 0;
 
 /**
- * Show the one trouble that fits `name`; `acts` maps the buttons in it to what they do.
+ * Show the text about the trouble `name`. `acts`: the functions of the buttons in it.
  * @param {string} name
  * @param {Trouble} trouble
  */
@@ -175,7 +181,7 @@ function countDown(place, seconds) {
   clearInterval(counting);
   if (!place || !seconds) return;
   let left = seconds;
-  place.setAttribute('aria-live', 'off'); // the number changes each second: once is enough for a screen reader
+  place.setAttribute('aria-live', 'off'); // the number changes every second; a screen reader should read it only once
   place.textContent = timeWords(left);
   counting = setInterval(() => {
     left = Math.max(0, left - 1);
@@ -189,14 +195,14 @@ async function copyLink(address = location.href) {
     await navigator.clipboard.writeText(address);
     need('[data-copied]').textContent = word('copied');
   } catch {
-    need('[data-copied]').textContent = address; // not allowed here: then it can be copied by hand
+    need('[data-copied]').textContent = address; // not allowed here: it can be copied by hand
   }
 }
 
 /** @param {unknown} error */
 export const codeOf = (error) => (error instanceof Problem ? error.code : '');
 
-/** Which trouble an error is. @param {unknown} error */
+/** Return the name of the trouble that an error means. @param {unknown} error */
 export function nameOf(error) {
   if (error instanceof Offline) return 'offline';
   if (!(error instanceof Problem)) return 'other';
@@ -212,17 +218,17 @@ export function report(error, acts) {
   showTrouble(nameOf(error), { ...(error instanceof Problem && error), acts });
 }
 
-// Whether a person has touched this page: scanners that press its buttons by script have not. What scripts fire is not
-// trusted.
+// Whether a person has touched this page. Scanners that press its buttons by script have not, since events that scripts fire
+// are not trusted.
 let touched = false;
 for (const type of ['pointerdown', 'keydown', 'click']) {
   document.addEventListener(type, (event) => { touched ||= event.isTrusted; }, { capture: true });
 }
 
-/** Run `work` once at a time: the button is off meanwhile. @param {HTMLButtonElement} button @param {Work} work */
+/** Run `work` when the button is pressed. The button is disabled until it is done. @param {HTMLButtonElement} button @param {Work} work */
 export const onTap = (button, work) => on(button, 'click', button, work);
 
-/** For each button of this kind. @param {string} act @param {Work<[HTMLButtonElement]>} work */
+/** Bind every button of this kind. @param {string} act @param {Work<[HTMLButtonElement]>} work */
 export function onAct(act, work) {
   for (const button of document.querySelectorAll('button')) {
     if (button.dataset.act === act) onTap(button, () => work(button));

@@ -1,4 +1,5 @@
-// The last tap: key, certificate, prepared file, the four checks, signature. Each step may be repeated; nothing is lost.
+// The last step: key, certificate, prepared file, the four checks, signature. Each part can be repeated, and nothing is
+// lost.
 
 import { RefusedToSign, checkPrepared, publicKeyOf, sha256 } from './checks.js';
 import { hex, same } from './der.js';
@@ -14,8 +15,8 @@ import { checkUpdate } from './update.js';
 import { showWays } from './ways.js';
 
 const { contract, document: documentSha256, consentVersion, consentSha256, scripts, school = '', person = '' } = document.body.dataset;
-const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing here makes no sense any more
-const MAX_WAIT = 240; // seconds: somebody else's lease lasts three minutes
+const FINAL = ['changed', 'elsewhere', 'session-not-valid']; // signing is not possible here any more
+const MAX_WAIT = 240; // seconds; somebody else's lease lasts three minutes
 
 /** @typedef {import('./key.js').CertifiedKey} CertifiedKey */
 /** @typedef {import('./passkey.js').Passkey} Passkey */
@@ -28,18 +29,18 @@ const base64Of = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode
 const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
 const button = needKind(HTMLButtonElement, '[data-act="sign"]');
 const drawing = pad(needKind(HTMLCanvasElement, '[data-pad]'), (drawn) => need('.pad').classList.toggle('drawn', drawn));
-const offer = find('[data-offer]'); // only where this hub's address can have passkeys
+const offer = find('[data-offer]'); // exists only if passkeys are possible at this hub's address
 const confirming = offer && needKind(HTMLButtonElement, '[data-act="confirm"]', offer);
 /** @type {Bytes | null} */
 let shown = null;
-let tapped = button; // which of the two
+let tapped = button; // which of the two buttons
 
 const acts = {
   retry: () => tapped.click(), confirm: () => confirming?.click(), without: () => button.click(),
   read: () => location.assign(`/sign/contract?id=${contract}&changed`),
 };
 
-/** The person did not confirm with the device, or it could not: nothing was signed by that. */
+/** The person did not confirm with the device, or the device could not. Nothing was signed. */
 class NotConfirmed extends Error {}
 
 /** @param {string} name */
@@ -62,7 +63,7 @@ function working(yes) {
   if (yes) need('[data-panel="progress"] h2').focus();
 }
 
-/** The document as it is shown, and the consent, are what the page says they are. */
+/** Check that document and consent are those that the page states. Return the document. */
 async function loadShown() {
   if (shown) return shown;
   const document = await call('document.pdf', { id: contract });
@@ -73,7 +74,10 @@ async function loadShown() {
   return document;
 }
 
-/** The key of this visit: the one that is here already, or a fresh one with its certificate, which names the passkey. @param {Passkey | null} passkey @returns {Promise<CertifiedKey>} */
+/**
+ * Return the key of this visit: the kept one, or a new one with its certificate, which names the passkey.
+ * @param {Passkey | null} passkey @returns {Promise<CertifiedKey>}
+ */
 async function certifiedKey(passkey) {
   const old = await kept();
   if (old && (!passkey || old.confirmedBy === passkey.id)) return old;
@@ -104,7 +108,7 @@ async function prepare() {
       return request;
     } catch (error) {
       if (!(error instanceof Problem) || error.code !== 'document-busy' || waited > MAX_WAIT) throw error;
-      const wait = Math.min(error.wait || 5, 1 + waited, 10); // most people are done long before their lease ends
+      const wait = Math.min(error.wait || 5, 1 + waited, 10); // most people finish long before their lease ends
       if (need('#trouble').dataset.shown !== 'busy') showTrouble('busy', { wait: error.wait });
       waited += wait;
       await pause(wait);
@@ -129,10 +133,10 @@ async function tellRefusal(request, refusal) {
   showTrouble('refused', { detail: refusal.message });
   try {
     if (request) await call('refused', { body: { request: request.request, reason: refusal.message }, id: contract });
-  } catch { /* the report could not be made; the refusal stands all the same */ }
+  } catch { /* the report failed; the refusal is valid nevertheless */ }
 }
 
-/** What a passkey gives; what goes wrong with it is not the signature's trouble. @template T @param {Promise<T>} asked */
+/** Return what a passkey gives. Its failures are not those of the signature. @template T @param {Promise<T>} asked */
 async function fromDevice(asked) {
   try {
     return await asked;
@@ -149,13 +153,13 @@ async function handIn(request, signature, assertion) {
     try {
       return await json('signature', { body, id: contract });
     } catch (error) {
-      if (nameOf(error) !== 'offline' || tries > 3) throw error; // the same signature may be handed in again
+      if (nameOf(error) !== 'offline' || tries > 3) throw error; // submitting the same signature again is allowed
       await pause(tries);
     }
   }
 }
 
-/** The key has served when nothing of this visit is left to sign. */
+/** Delete the key if no contract of this visit is left to sign, and show the end. */
 async function finish() {
   step('timestamp');
   let deleted = false;
@@ -164,7 +168,7 @@ async function finish() {
     const more = contracts.some(({ state, task }) => state === 'ISSUED' && task === 'OPEN');
     deleted = !more && await forget();
     if (deleted) await call('key/deleted', { body: {} });
-  } catch { /* it is deleted when its visit is over */ }
+  } catch { /* it will be deleted when its visit ends */ }
   location.replace(`/sign/done?id=${contract}${deleted ? '#key-deleted' : ''}`);
 }
 
@@ -186,8 +190,8 @@ async function sign(withPasskey, again = false) {
     await handIn(request, await signWith(key.privateKey, toBeSigned), assertion);
     await finish();
   } catch (error) {
-    if (codeOf(error) === 'already-signed') return finish(); // an earlier try had come through
-    if (codeOf(error) === 'wrong-proof' && !again) { // the key here belongs to an earlier visit
+    if (codeOf(error) === 'already-signed') return finish(); // an earlier try was accepted
+    if (codeOf(error) === 'wrong-proof' && !again) { // the kept key belongs to an earlier visit
       await forget();
       return sign(withPasskey, true);
     }

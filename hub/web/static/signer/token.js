@@ -1,5 +1,5 @@
-// Signing with a USB token: this page shows a code and follows what the agent on the person's computer does. The key, the PIN
-// and the signature are the agent's; here the person says that its certificate is theirs.
+// Signing with a USB token: this page shows a code and follows what the agent on the person's computer does. The agent
+// handles the key, the PIN and the signature. On this page, the person confirms that the agent's certificate is theirs.
 
 import { Offline, all, call, hideTrouble, json, need, onAct, report, timeWords, word } from './session.js';
 
@@ -45,7 +45,7 @@ async function look() {
   try {
     const found = await json('pairing');
     hideTrouble();
-    if (found.contract !== contract) return show('ENDED'); // another page of this visit has begun anew
+    if (found.contract !== contract) return show('ENDED'); // another page of this visit has begun again
     if (found.task === 'SIGNED') return location.replace(`/sign/done?id=${contract}`);
     if (found.certificate) showCertificate(found.certificate);
     show(found.state);
@@ -53,7 +53,7 @@ async function look() {
     follow();
   } catch (error) {
     report(error, { retry: () => { hideTrouble(); look(); }, read: () => location.assign(`/sign/contract?id=${contract}`) });
-    if (error instanceof Offline) follow(); // it comes back by itself
+    if (error instanceof Offline) follow(); // the connection returns by itself
   }
   return undefined;
 }

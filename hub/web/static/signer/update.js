@@ -1,8 +1,7 @@
-// Beyond the four checks: what stands behind the shown bytes must be a signature and nothing else.
-//
-// A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6), and
-// the signature would cover that too. So the new revision may add what only the signature reaches, and of the objects
-// that were there it may replace the few that signing has to, in the few entries that signing has to.
+// A check beyond the four: the bytes after the shown document must be a signature and nothing else.
+// A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6), and the
+// signature would cover that part too. So the new revision may add only objects that the signature needs. Of the earlier
+// objects it may replace only the few that signing has to replace, and only in the few entries that signing has to change.
 
 import { RefusedToSign } from './checks.js';
 import { NotCanonical, Reference, canonical, mentioned, textOf } from './pdf_objects.js';
@@ -19,7 +18,7 @@ const SIGNATURE_ENTRIES = new Set(
 );
 
 /**
- * Throws RefusedToSign (number 1) when `prepared` changes more of `shown` than signing has to.
+ * Throw RefusedToSign (number 1) if `prepared` changes more of `shown` than a signature has to.
  * @param {Uint8Array} shown
  * @param {Uint8Array} prepared
  */
@@ -35,7 +34,7 @@ export function checkUpdate(shown, prepared) {
     new Update(text, revisions, last, added).check();
   } catch (error) {
     if (error instanceof RefusedToSign) throw error;
-    // A file made to break the reader is a reason to refuse too.
+    // A file that was made to break the reader is refused too.
     throw new RefusedToSign(1, error instanceof NotCanonical ? error.message : 'the prepared file cannot be read');
   }
 }
@@ -50,7 +49,7 @@ function beginsWithShown(shown, prepared) {
 }
 
 class Update {
-  /** `last` of the shown revisions. @param {string} text @param {Revision[]} shown @param {Revision} last @param {Revision} added */
+  /** `last`: the last of the shown revisions. @param {string} text @param {Revision[]} shown @param {Revision} last @param {Revision} added */
   constructor(text, shown, last, added) {
     this.text = text;
     this.old = new Map(shown.flatMap((revision) => [...revision.objects]));
@@ -79,7 +78,7 @@ class Update {
     for (const object of replaced) if (object !== field) this.#checkReplaced(object);
   }
 
-  /** A reference to what is not there means nothing, until a revision, this one or a later one, brings it to life. */
+  /** A reference to a missing object takes effect only when a revision, this one or a later one, adds that object. */
   #checkMissing() {
     for (const number of this.mentions.keys()) if (!this.old.has(number)) refuse(`object ${number} is missing`);
     const { trailer, objects } = this.added;
@@ -119,7 +118,7 @@ class Update {
   #checkCatalog(value, stream) {
     const [old, fresh] = [this.catalog, dictionary({ value, stream })];
     const changed = allow(old, fresh, ['/Extensions', '/Version', '/Perms', '/Metadata', '/AcroForm'], 'the catalog');
-    // What extensions hold could set how a page is drawn, if the catalog were one of its resources.
+    // Entries of the extensions could determine how a page is drawn, if the catalog were also one of its resources.
     if (this.#mentionsOf(this.root) !== 1 + this.#limitsOfSignatures()) refuse('the catalog is something else as well');
     if (changed.has('/Version') && fresh.get('/Version') !== '/2.0') refuse('the version of the format changes');
     if (changed.has('/Extensions') && refersAnywhere(fresh.get('/Extensions'))) refuse('the extensions hold objects');
@@ -134,12 +133,12 @@ class Update {
     if (changed.has('/AcroForm')) this.#checkForm(old.get('/AcroForm'), fresh.get('/AcroForm'));
   }
 
-  /** How often signatures refer to the catalog, as that to which their limits apply (ISO 32000-2 12.8.1, /Data). */
+  /** Count how often signatures refer to the catalog as the object to which their limits apply (ISO 32000-2 12.8.1, /Data). */
   #limitsOfSignatures() {
     const values = this.#itemsAt(this.form?.get('/Fields')).map((field) => {
       return dictionaryAt(dictionaryAt(field, this.old)?.get('/V'), this.old);
     });
-    // An object may be the value of two fields, yet refers to the catalog once.
+    // An object that is the value of two fields refers to the catalog only once.
     const limits = [...new Set(values)].flatMap((value) => {
       const references = value?.get('/Reference');
       return Array.isArray(references) ? references : [];
@@ -154,7 +153,10 @@ class Update {
     if (!Number.isInteger(fresh.get('/SigFlags'))) refuse("the form's flags are no number");
   }
 
-  /** It was unsigned; form and one page alone list it; it gets its signature and the picture of that. @param {WrittenObject} object */
+  /**
+   * Check the field: it was unsigned, only the form and one page list it, and it gets its signature with a picture.
+   * @param {WrittenObject} object
+   */
   #checkField(object) {
     const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
     const changed = allow(old, fresh, ['/V', '/AP'], 'a form field');
@@ -174,7 +176,7 @@ class Update {
     checkPicture(this.#new(pictures.get('/N')), (number) => objects.get(number)?.value);
   }
 
-  /** What the field showed would be gone with its signature's picture. @param {PdfValue | undefined} pictures */
+  /** Refuse a field that showed something before, because its signature's picture would replace that. @param {PdfValue | undefined} pictures */
   #checkEmpty(pictures) {
     if (pictures === undefined) return;
     if (!(pictures instanceof Map)) refuse('the field has other pictures');
@@ -183,7 +185,11 @@ class Update {
     }
   }
 
-  /** Once in the form, once on a page. Pages may share a list, so that two mentions alone do not mean two places. @param {number} number */
+  /**
+   * Check that the form lists the field once, and that one page shows it once. Pages may share a list, so two references
+   * alone do not mean two places.
+   * @param {number} number
+   */
   #checkPlaces(number) {
     /** @param {PdfValue} item */
     const isField = (item) => item instanceof Reference && item.number === number;
@@ -198,13 +204,13 @@ class Update {
     checkApart(place(new Reference(number)), others.map(place));
   }
 
-  /** Of each page. Readers differ in what they make of a tree that is none, or counts wrongly, so it has to be one. */
+  /** Return the annotations of each page. Readers show a malformed or miscounted tree of pages in different ways, so it is refused. */
   #annotations() {
     /** @type {Set<number>} */
     const seen = new Set();
     /** @type {PdfValue[][]} */
     const found = [];
-    /** How many pages are there. @param {PdfValue | undefined} reference @param {number | undefined} above @returns {number} */
+    /** Count the pages in a node. @param {PdfValue | undefined} reference @param {number | undefined} above @returns {number} */
     const count = (reference, above) => {
       const number = numberOf(reference);
       if (seen.has(number)) refuse('a page stands in more than one place');
@@ -225,7 +231,7 @@ class Update {
     return found;
   }
 
-  /** Its empty place is where its own byte range says, and it is the only signature that is added. */
+  /** Check that the place for the signature is where the byte range says, and that no other signature is added. */
   #checkSignature() {
     const object = this.added.objects.get(this.signature);
     if (!object) refuse('the signature is missing');
@@ -249,14 +255,14 @@ class Update {
     if (signatures.length !== 1) refuse('there is more than one signature');
   }
 
-  /** The object behind a reference, which must be one of the new revision's own. @param {PdfValue | undefined} reference */
+  /** Return the object behind a reference. The new revision must have added it. @param {PdfValue | undefined} reference */
   #new(reference) {
     const object = this.added.objects.get(numberOf(reference));
     if (!object || this.old.has(object.number)) refuse('the signature is made of objects that were there before');
     return object;
   }
 
-  /** The items of a list of the shown document, which may be an object of its own. @param {PdfValue | undefined} value */
+  /** Return the items of a list in the shown document, which may be an object of its own. @param {PdfValue | undefined} value */
   #itemsAt(value) {
     const items = value instanceof Reference ? this.old.get(value.number)?.value : value ?? [];
     if (!Array.isArray(items)) refuse('a list is missing');
@@ -275,7 +281,8 @@ class Update {
   }
 
   /**
-   * Whether this reference is the only one to the object: what is also a page's content, say, must not change.
+   * Return whether this is the only reference to the object. An object that is also, for example, a page's content must not
+   * change.
    * @param {PdfValue | undefined} reference
    * @param {number} number
    */
@@ -290,7 +297,7 @@ class Update {
 }
 
 /**
- * The names of the entries that differ; refuses when others than `allowed` do.
+ * Return the names of the entries that differ. Refuse a difference in any but the `allowed` ones.
  * @param {PdfDictionary} old
  * @param {PdfDictionary} fresh
  * @param {string[]} allowed
