@@ -14,10 +14,11 @@ import pytest
 from playwright.async_api import Browser, Route
 
 from qianda.checks import RefusedToSign
-from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
+from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, MAX_OBJECTS, MAX_REVISIONS
 from qianda.update import check_update
 from tests.browser.update_cases import dishonest_cases, honest_cases
 from tests.browser.update_files import NEW, Case, last_revision
+from tests.browser.update_reasons import reasons_by_case
 
 MODULES = Path(__file__).parents[2] / "hub" / "web" / "static" / "signer"
 NODE = shutil.which("node")
@@ -148,9 +149,22 @@ def test_node_reads_no_larger_objects_than_python(tmp_path: Path, honest: list[C
         revision = last_revision(honest[0].shown, honest[0].prepared)
         revision.objects[NEW] = b"[%b]" % (value * count)
         cases.append(Case(value.decode(), honest[0].shown, revision.write() + b"\nendstream"))
+    for name, many in (("objects", b" 0 obj\n" * (MAX_OBJECTS + 1)), ("revisions", b"%%EOF\n" * (MAX_REVISIONS + 1))):
+        cases.append(Case(name, honest[0].shown, honest[0].shown + many))
     refusals = [message for _, message in filter(None, in_node(tmp_path, cases).values())]
-    assert ["too large ones" in message for message in refusals] == [True, True], refusals
+    assert ["too large ones" in message for message in refusals] == [True] * 4, refusals
     assert all(map(refused_by_python, cases))
+
+
+def test_node_refuses_each_forgery_for_its_own_reason(tmp_path: Path, honest: list[Case]) -> None:
+    forged = list(reasons_by_case({case.name: case for case in honest}))
+    verdicts = in_node(tmp_path, [case for case, _ in forged])
+    assert {
+        case.name: verdicts[case.name] for case, why in forged if why not in (verdicts[case.name] or ("", ""))[1]
+    } == {}
+    # The client in Python finds the signature and its place by the field, so that it mistakes nothing else for them.
+    accepted = {case.name for case, _ in forged if not refused_by_python(case)}
+    assert accepted == {"a signature with two empty places", "a second signature in no field"}
 
 
 @pytest.mark.real

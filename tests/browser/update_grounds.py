@@ -32,32 +32,32 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
     page_body = body_of(case.shown, page)
 
     missing = page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (content, NEW))
-    yield _signed_over("a missing object comes to life", case, {page: missing}, {NEW: drawn()})
+    yield signed_over("a missing object comes to life", case, {page: missing}, {NEW: drawn()})
 
     metadata = int(re.findall(rb"/Metadata (\d+) 0 R", body_of(case.shown, root))[-1])
     text = drawn(b"").replace(b"<<", b"<< /Type /Metadata /Subtype /XML")
     both = page_body.replace(b"/Contents %d 0 R" % content, b"/Contents [%d 0 R %d 0 R]" % (content, metadata))
     other = drawn().replace(b"<<", b"<< /Type /Metadata /Subtype /XML")
-    yield _signed_over("metadata that are a page's content", case, {page: both, metadata: text}, {metadata: other})
+    yield signed_over("metadata that are a page's content", case, {page: both, metadata: text}, {metadata: other})
 
     whole = re.sub(rb"/Rect \[.*?\]", b"/Rect [ 0 0 595 842 ]", body_of(case.shown, field_number))
-    yield _signed_over("a field as large as the page", case, {field_number: whole}, {})
+    yield signed_over("a field as large as the page", case, {field_number: whole}, {})
 
     beside = number_of(case.shown, rb"/T \(guardian\\0552\)")
     place = re.search(rb"/Rect \[.*?\]", body_of(case.shown, field_number))
     assert place
     same = re.sub(rb"/Rect \[.*?\]", place[0], body_of(case.shown, beside))
-    yield _signed_over("a field over another one", case, {beside: same}, {})
+    yield signed_over("a field over another one", case, {beside: same}, {})
 
     empty = re.search(rb"/AP\s*<<\s*/N (\d+) 0 R", body_of(case.shown, field_number))
     assert empty
     text = body_of(case.shown, int(empty[1])).partition(b"/Length")[0] + drawn().removeprefix(b"<< ")
-    yield _signed_over("a field that showed a text", case, {int(empty[1]): text}, {})
+    yield signed_over("a field that showed a text", case, {int(empty[1]): text}, {})
 
     pages = re.findall(rb"\n(\d+) 0 obj\n<</Type/Page/", case.shown)
     elsewhere = int(pages[0])
     twice = body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots [%d 0 R]" % field_number, 1)
-    yield _signed_over("a field on two pages", case, {elsewhere: twice}, {})
+    yield signed_over("a field on two pages", case, {elsewhere: twice}, {})
     fields = re.search(rb"/Annots (\[.*?\])", page_body, re.DOTALL)
     assert fields
     one_list = {
@@ -65,12 +65,12 @@ def prepared_ground_cases(case: Case) -> Iterator[Case]:
         elsewhere: body_of(case.shown, elsewhere).replace(b"<<", b"<< /Annots %d 0 R" % NEW, 1),
         NEW: fields[1],
     }
-    yield _signed_over("a field on two pages by one list", case, one_list, {})
+    yield signed_over("a field on two pages by one list", case, one_list, {})
 
     yield from _field_cases(case, field_number)
-    yield _signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
+    yield signed_over("a linearized file", case, {NEW: b"<< /Linearized 1 /L 234575 >>"}, {})
     for name, ground in tree_grounds(case.shown):
-        yield _signed_over(name, case, ground, {})
+        yield signed_over(name, case, ground, {})
 
 
 def _field_cases(case: Case, field: int) -> Iterator[Case]:
@@ -86,7 +86,7 @@ def _field_cases(case: Case, field: int) -> Iterator[Case]:
     ):
         assert old in signed
         ground = {field: body_of(case.shown, field).replace(old, new, 1)}
-        yield _signed_over(name, case, ground, {field: signed.replace(old, new, 1)})
+        yield signed_over(name, case, ground, {field: signed.replace(old, new, 1)})
 
 
 def tree_grounds(shown: bytes) -> Iterator[tuple[str, Objects]]:
@@ -119,11 +119,11 @@ def resource_cases(case: Case) -> Iterator[Case]:
         NEW: drawn(b"/Extensions gs"),
     }
     invisible = {root: catalog.replace(b"/Extensions <<", b"/Extensions << /ca 0 ", 1)}
-    yield _signed_over("the catalog as graphics states", case, ground, invisible)
-    yield _signed_over("the catalog as graphics states, not used yet", case, ground, {})
+    yield signed_over("the catalog as graphics states", case, ground, invisible)
+    yield signed_over("the catalog as graphics states, not used yet", case, ground, {})
 
 
-def _signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
+def signed_over(name: str, case: Case, ground: Objects, also: Objects) -> Case:
     shown = Revision(case.shown, ground, next_trailer(case.shown)).write()
     revision = last_revision(case.shown, case.prepared)
     revision.before = shown

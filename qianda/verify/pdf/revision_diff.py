@@ -129,8 +129,9 @@ class RevisionDiff:
         """
         numbers = [number for number in self.fields if number is not None]
         fields = [as_dictionary(self.before.read(number), "a form field") for number in numbers]
-        values = [self.before.dictionary(field, "/V") for field in fields]
-        limits = [limit for value in values for limit in written_list(value, "/Reference")]
+        # An object may be the value of two fields, but refers to the catalog once.
+        values = {id(value): value for field in fields if (value := self.before.dictionary(field, "/V"))}
+        limits = [limit for value in values.values() for limit in written_list(value, "/Reference")]
         return sum(reference(limit, "/Data") == self.before.root_number for limit in limits if isinstance(limit, dict))
 
     def _check_form(self, old: Entries, new: Entries) -> None:

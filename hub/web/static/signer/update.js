@@ -73,6 +73,7 @@ class Update {
     const fields = replaced.filter((object) => this.#isField(object.number));
     const [field, ...others] = fields;
     if (!field || others.length) refuse('not exactly one signature field is signed');
+    for (const item of this.#itemsAt(this.form?.get('/Fields'))) checkShownAlike(dictionaryAt(item, this.old));
     this.#checkField(field);
     this.#checkSignature();
     for (const object of replaced) if (object !== field) this.#checkReplaced(object);
@@ -92,7 +93,6 @@ class Update {
   #checkTrailer() {
     const [before, after] = [this.trailer, this.added.trailer];
     allow(before, after, ['/Size', '/Prev', '/ID'], 'the trailer');
-    if (after.has('/Encrypt') || after.has('/XRefStm')) refuse('the trailer has entries that the hub does not write');
     const [old, fresh] = [before.get('/ID') ?? [], after.get('/ID') ?? []];
     if (!Array.isArray(old) || !Array.isArray(fresh) || canonical(old.slice(0, 1)) !== canonical(fresh.slice(0, 1))) {
       refuse('the file has another identity');
@@ -161,10 +161,6 @@ class Update {
     const [old, fresh] = [dictionary(this.old.get(object.number)), dictionary(object)];
     const changed = allow(old, fresh, ['/V', '/AP'], 'a form field');
     if (old.get('/FT') !== '/Sig' || old.has('/V')) refuse('the field cannot be signed');
-    const flags = old.get('/F') ?? 0;
-    if (!Number.isInteger(flags) || Number(flags) & HIDDEN || DECORATION.some((name) => old.has(name))) {
-      refuse('readers show the field in different ways');
-    }
     this.#checkPlaces(object.number);
     checkBox(old.get('/Rect'));
     this.#checkEmpty(old.get('/AP'));
@@ -311,6 +307,14 @@ function allow(old, fresh, allowed, where) {
   const others = [...changed].filter((name) => !allowed.includes(name));
   if (others.length) refuse(`${where} changes: ${others.sort().join(', ')}`);
   return changed;
+}
+
+/** Whichever field it is: what was signed there before must be seen as well. @param {PdfDictionary | null} field */
+function checkShownAlike(field) {
+  const flags = field?.get('/F') ?? 0;
+  if (!Number.isInteger(flags) || Number(flags) & HIDDEN || DECORATION.some((name) => field?.has(name))) {
+    refuse('readers show a field in different ways');
+  }
 }
 
 /** @param {PdfObject | undefined} object */
