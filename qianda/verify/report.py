@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -44,6 +46,10 @@ _TRIAL = Reason(
 )
 # Long lines are left to the terminal, which breaks Chinese better.
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
+# Columns of space on both sides of a cell.
+_PADDING = 2
+# A word of Latin letters or one Chinese character, with the marks that close it.
+_UNBROKEN = re.compile(r"(?:[!-~]+|[^!-~])[。，、；：！？）》」』”’…]*\s*")
 _COMMA, _COLON, _STOP = Reason("，", ", "), Reason("：", ": "), Reason("。", ". ")
 _IN_BRACKETS = Reason("（{words}）", " ({words})")
 _FAILED = Reason("结论：有检查不通过。", "Result: something failed.")
@@ -103,9 +109,9 @@ def show(report: VerificationReport, console: Console, language: str) -> None:
     console.print(f"{say(_FILE, language)}{say(_COLON, language)}{escape(readable(report.file))}", highlight=False)
     console.print(f"SHA-256: {report.sha256}", highlight=False, soft_wrap=True)
     if report.parties:
-        _show_answers(say(_WHOLE, language), report.document, console, language)
+        show_answers(say(_WHOLE, language), report.document, console, language)
     for party in report.parties:
-        _show_answers(_headline(party, language), party.answers, console, language)
+        show_answers(_headline(party, language), party.answers, console, language)
     if report.trial:
         console.print(f"[yellow]{say(_TRIAL, language)}[/yellow]", highlight=False)
     console.print(say(_FAILED if report.failed else _NOTHING_FAILED, language), style="bold", highlight=False)
@@ -146,16 +152,31 @@ def _headline(party: SigningParty, language: str) -> str:
     return say(_COMMA, language).join(parts)
 
 
-def _show_answers(title: str, answers: tuple[ElementAnswer, ...], console: Console, language: str) -> None:
+def show_answers(title: str, answers: tuple[ElementAnswer, ...], console: Console, language: str) -> None:
+    """Print what was found about each element, under a title."""
     reason = Column(overflow="fold")  # a Chinese sentence is one long word
-    table = Table(Column(), Column(), reason, show_header=False, box=None, padding=(0, 2, 0, 2))
-    for answer in answers:
-        element = _ELEMENTS[answer.element] if language == "zh" else str(answer.element)
-        word = _WORDS[answer.word] if language == "zh" else str(answer.word)
-        table.add_row(element, f"[{_STYLES[answer.word] or 'none'}]{word}[/]", escape(say(answer.reason, language)))
+    table = Table(Column(), Column(), reason, show_header=False, box=None, padding=(0, _PADDING, 0, _PADDING))
+    is_chinese = language == "zh"
+    elements = [_ELEMENTS[answer.element] if is_chinese else str(answer.element) for answer in answers]
+    words = [_WORDS[answer.word] if is_chinese else str(answer.word) for answer in answers]
+    width = console.width - 6 * _PADDING - sum(max(map(cell_len, column), default=0) for column in (elements, words))
+    for answer, element, word in zip(answers, elements, words, strict=True):
+        lines = "\n".join(_lines(say(answer.reason, language), max(width, 4)))
+        table.add_row(element, f"[{_STYLES[answer.word] or 'none'}]{word}[/]", escape(lines))
     console.print()
     console.print(title, style="bold", **_PLAIN)
     console.print(table)
+
+
+def _lines(text: str, width: int) -> Iterable[str]:
+    """Break a text into lines, none of which begins with a mark that closes a sentence or a part of one."""
+    line = ""
+    for part in _UNBROKEN.findall(text):
+        if line and cell_len(line + part.rstrip()) > width:
+            yield line.rstrip()
+            line = ""
+        line += part
+    yield line.rstrip()
 
 
 def _party_json(party: SigningParty) -> dict[str, Any]:
