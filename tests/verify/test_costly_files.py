@@ -7,14 +7,16 @@ import zlib
 
 import pytest
 
-from qianda.pdf import NotOurForm, TooComplex, read_revisions
+from qianda.pdf import NotOurForm, Stream, TooComplex, read_revisions
 from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
 from qianda.verify import UnreadableDocument, reasons
+from qianda.verify.pdf import drawn_parts, ink, revocation_lists, unpacking
 from qianda.verify.pdf.drawing import find_drawn_differently
+from qianda.verify.pdf.images import MAX_PARTS_OF_A_SPACE, count_colours
 from qianda.verify.pdf.pages import MAX_ANNOTATIONS, MAX_PAGES, page_widgets, pages
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import examine
-from tests.browser.update_files import NEW, Objects, Revision, drawn, next_trailer
+from tests.browser.update_files import NEW, Objects, Revision, body_of, drawn, next_trailer, root_of
 from tests.verify.sample_page import PAGE, PDF, TREE, page
 
 MIB = 1 << 20
@@ -161,3 +163,54 @@ def test_a_page_that_lists_the_same_contents_often() -> None:
         assert tracemalloc.get_traced_memory()[1] < 60 * MIB
     finally:
         tracemalloc.stop()
+
+
+def test_many_objects_that_unpack_the_same_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MAX_UNPACKED_TOGETHER", 3 * MIB)
+    table, colours = {NEW: packed_spaces(MIB)}, b"[/Indexed /DeviceRGB 255 %d 0 R]" % NEW
+    assert find_drawn_differently(SignedFile(large(table | {NEW + 1: b"[%b]" % (colours * 3)})).now) == []
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(large(table | {NEW + 1: b"[%b]" % (colours * 4)})).now)
+
+
+FORM = b"<< /Type /XObject /Subtype /Form /BBox [0 0 1 1] /Length 3"
+NAMED = b"<< %b >>" % b" ".join(b"/N%d %d 0 R" % (number, NEW + 1) for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("shared", "one", "user"),
+    [
+        (NAMED, b"<< /CA 1 >>", FORM + b" /Resources << /ExtGState %d 0 R >> >>\nstream\nq Q\nendstream" % NEW),
+        (NAMED, b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", b"<< /Font %d 0 R >>" % NEW),
+        (NAMED, drawn(b""), b"<< /Type /Font /Subtype /Type3 /Widths [] /CharProcs %d 0 R >>" % NEW),
+        (b"[%b]" % (b"%d 0 R " % (NEW + 1) * 100), b"<<>>", b"<< /DescendantFonts %d 0 R >>" % NEW),
+    ],
+    ids=["graphics states", "fonts", "letters", "parts of a font"],
+)
+def test_many_objects_that_use_the_same_long_list(
+    monkeypatch: pytest.MonkeyPatch, shared: bytes, one: bytes, user: bytes
+) -> None:
+    monkeypatch.setattr(drawn_parts, "MAX_LISTED", 2000)
+    users = {NEW + 2 + number: user for number in range(21)}
+    find_drawn_differently(SignedFile(large({NEW: shared, NEW + 1: one} | dict(list(users.items())[:8]))).now)
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(large({NEW: shared, NEW + 1: one} | users)).now)
+
+
+def test_many_colour_spaces_of_the_same_long_list() -> None:
+    long = SignedFile(large({NEW: b"[/ICCBased %b]" % (b"%d 0 R " % (NEW + 99) * MAX_PARTS_OF_A_SPACE)})).now
+    assert count_colours(long, long.read(NEW)) is None  # nothing in it is looked up: the object does not exist
+
+
+def test_a_signatures_picture_with_long_contents() -> None:
+    for size, is_ink in ((ink.MAX_CONTENT_BYTES, True), (ink.MAX_CONTENT_BYTES + 1, False)):
+        file = SignedFile(large({NEW: packed_spaces(size).replace(b"<<", b"<< /Subtype /Form /BBox [0 0 9 9]", 1)}))
+        picture = file.now.read(NEW)
+        assert isinstance(picture, Stream)
+        assert ink.is_only_ink(file.now, picture) is is_ink
+
+
+def test_a_revocation_list_that_is_named_often() -> None:
+    root = body_of(PDF, root_of(PDF)).replace(b"<<", b"<< /DSS << /CRLs [%b] >> " % (b"%d 0 R " % NEW * 9), 1)
+    file = SignedFile(large({root_of(PDF): root, NEW: drawn(b"no list")}))
+    assert len(list(revocation_lists.streams_of(file))) == 1

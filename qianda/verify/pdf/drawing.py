@@ -20,7 +20,7 @@ from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.mixing import COLOURS, find_mixed_differently
 from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.truetype import is_read_alike
-from qianda.verify.pdf.unpacking import unpacked
+from qianda.verify.pdf.unpacking import unpacked, unpacking_together
 
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
 # Ways of mixing colours that only some programs know: overprinting (8.6.7), and a mask as the shape (11.6.4.3).
@@ -38,12 +38,15 @@ STANDARD_FONTS: Final = {
 }
 FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
 STANDARD_ENCODINGS: Final = (None, "/StandardEncoding", "/WinAnsiEncoding", "/MacRomanEncoding")
+# Lists that many objects may share.
+_SHARED: Final = {"/Font", "/ExtGState", "/CharProcs", "/DescendantFonts"}
 _TEXT_OR_COMMENT = re.compile(rb"[(%]")
 _IN_TEXT = re.compile(rb"\\.|[()]", re.DOTALL)
 _LINE_END = re.compile(rb"[\r\n]")
 _INLINE_IMAGE = re.compile(rb"\bBI\b")
 
 
+@unpacking_together()
 def find_drawn_differently(document: Document, max_content_bytes: int = MAX_CONTENT_BYTES) -> list[str]:
     """Return the names of parts that programs draw in different ways, in order. Raises TooComplex."""
     found: set[str] = set()
@@ -132,6 +135,8 @@ def _of_object(document: Document, number: int, value: Value, drawn: DrawnParts)
             waiting += one
         elif isinstance(one, dict | Stream):
             entries = one.entries if isinstance(one, Stream) else one
+            for name in _SHARED & entries.keys():
+                drawn.count_listed(document.entry(entries, name))
             yield from _odd_entries(document, entries)
             kind = document.entry(entries, "/Subtype")
             for part in _parts(document, entries) if isinstance(one, Stream) else ():
@@ -216,7 +221,8 @@ def _has_its_letters(document: Document, font: Entries) -> bool:
 
 
 def _descendants(document: Document, font: Entries) -> list[Value]:
-    return document.items(font, "/DescendantFonts") or [{}]
+    listed = document.array(font, "/DescendantFonts")
+    return [document.follow(listed[0])] if len(listed) == 1 else [{}]
 
 
 def _is_embedded(document: Document, font: Entries) -> bool:

@@ -21,6 +21,8 @@ from qianda.verify.pdf.unpacking import unpacked
 MAX_FORM_DEPTH: Final = 15
 # The size of all contents of a document together, unpacked. Following one MiB takes about a second.
 MAX_CONTENT_BYTES: Final = 16 << 20
+# Of all resources of a document together, as many objects may use the same ones.
+MAX_LISTED: Final = 200_000
 # The parts of the state that are reset at the beginning of a group (11.4.6).
 _NOT_IN_GROUP: Final = {"BM", "SMask"}
 
@@ -32,7 +34,7 @@ class DrawnParts:
         self._document, self._pages, self._max_content_bytes = document, pages, max_content_bytes
         self._uses = defaultdict[int, set[tuple[int, Use]]](set)
         self._needs = defaultdict[int, set[str]](set)
-        self._size = 0
+        self._size = self._listed = 0
 
     def add_stream(self, number: int, stream: Value, resources: Entries, part: Part) -> Iterator[str]:
         """Add what a form, a pattern or a letter draws, and yield its faults. `number`: of the object that has it."""
@@ -51,6 +53,8 @@ class DrawnParts:
         kinds = {
             kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)
         }
+        for entries in kinds.values():
+            self.count_listed(entries)
         steps = ContentSteps(named_resources(document, kinds), part)
         if names_drawn(content, kinds, steps) is None:
             return False
@@ -62,6 +66,12 @@ class DrawnParts:
             elif use.kind == "/Font":  # it is not known what its letters draw. A direct pattern is a shading
                 return False
         return True
+
+    def count_listed(self, resources: Value) -> None:
+        """Count what a list of resources has, before it is looked at. Raises TooComplex."""
+        self._listed += len(resources) if isinstance(resources, dict | list) else 0
+        if self._listed > MAX_LISTED:
+            raise TooComplex
 
     def nest_deeply(self) -> bool:
         level = set(self._pages)

@@ -14,6 +14,8 @@ from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.unpacking import FLATE, inflated
 
 MAX_SIDE: Final = 65_535
+# A colour space is a list of a kind and up to four parts (8.6).
+MAX_PARTS_OF_A_SPACE: Final = 5
 _COLOURS: Final = {"/DeviceGray": 1, "/DeviceRGB": 3, "/DeviceCMYK": 4}
 _DEPTHS: Final = (1, 2, 4, 8, 16)
 _JPEG, _JPEG_2000 = "/DCTDecode", "/JPXDecode"
@@ -73,7 +75,7 @@ def count_colours(document: Document, space: Value) -> int | None:
     """Return how many numbers a colour has in this colour space; None if programs may count differently."""
     if isinstance(space, str):
         return _COLOURS.get(space)
-    if not isinstance(space, list) or not space:
+    if not isinstance(space, list) or not 0 < len(space) <= MAX_PARTS_OF_A_SPACE:
         return None
     kind, *parts = (document.follow(each) for each in space)
     if kind == "/ICCBased" and len(parts) == 1 and isinstance(parts[0], Stream):

@@ -24,6 +24,8 @@ from qianda.verify.pdf.unpacking import FLATE, unpacked
 
 # Of 1, which is white. An uploaded seal is darker than 215 of 255 (`hub.documents.sealing.picture_reading`).
 MAX_LIGHTNESS: Final = 0.85
+# Of the contents of one form, unpacked. It takes about a second to follow one MiB.
+MAX_CONTENT_BYTES: Final = 2 << 20
 _SHARES: Final = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 # Blend modes that leave the page below as it is.
 _PLAIN: Final[set[Value]] = {None, "/Normal", "/Compatible"}
@@ -86,6 +88,8 @@ class _Inks:
             return True
         content, resources = unpacked(one), document.dictionary(entries, "/Resources")
         kinds = {kind: document.dictionary(resources, kind) for kind in resources if kind != "/ProcSet"}
+        if len(content or b"") > MAX_CONTENT_BYTES:
+            return False
         if content is None or names_drawn(content, kinds) is None:
             return False
         objects = kinds.get("/XObject", {})

@@ -13,7 +13,7 @@ from typing import Final
 from qianda.pdf import Stream, Value
 from qianda.verify.pdf.content_steps import PATTERN, UNKNOWN, ColourSpace, NamedResources, are_usual_dashes
 from qianda.verify.pdf.document import Document, Entries
-from qianda.verify.pdf.images import count_colours
+from qianda.verify.pdf.images import MAX_PARTS_OF_A_SPACE, count_colours
 
 # Colours that some programs convert by a rule in the file, others by their own rule or not at all (8.6).
 COLOURS: Final = {"/Separation", "/DeviceN", "/CalGray", "/CalRGB", "/Lab"}
@@ -85,6 +85,8 @@ def _operators(document: Document, state: Entries) -> Iterator[tuple[str, list[f
 
 def _space(document: Document, space: Value) -> ColourSpace | None:
     """Return how a colour of this space is stated; None if some programs may not know the space."""
+    if isinstance(space, list) and len(space) > MAX_PARTS_OF_A_SPACE:
+        return None
     kind, *parts = [document.follow(each) for each in space] if isinstance(space, list) and space else [space]
     if isinstance(kind, str) and kind in COLOURS:
         return UNKNOWN

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from qianda.pdf import Stream
 from qianda.verify.cms_check import CheckedCms, CheckedTimestamp, accepted_key
+from qianda.verify.pdf.revocation_lists import streams_of
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import Structure
 from qianda.verify.trust import Trust
@@ -184,7 +185,7 @@ class _Lists:
         store = file.now.dictionary(file.now.root, "/DSS")
         if "/OCSPs" in store:
             raise UnusualChain("answers of OCSP")
-        self._lists = [x509.load_der_x509_crl(_data(one)) for one in file.now.items(store, "/CRLs")]
+        self._lists = [x509.load_der_x509_crl(_data(one)) for one in streams_of(file)]
         self._closed = closed
 
     def last_moment(self, certificate: x509.Certificate, authority: x509.Certificate) -> datetime:

@@ -15,7 +15,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from qianda.pdf import NotOurForm
+from qianda.pdf import NotOurForm, Value
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.unpacking import unpacked
 
@@ -37,10 +37,15 @@ def listed_until(
 
 
 def _lists(file: SignedFile) -> Iterator[x509.CertificateRevocationList]:
-    store = file.now.dictionary(file.now.root, "/DSS")
-    for stream in file.now.items(store, "/CRLs"):
+    for stream in streams_of(file):
         if (data := unpacked(stream)) is not None:
             yield x509.load_der_x509_crl(data)
+
+
+def streams_of(file: SignedFile) -> Iterable[Value]:
+    """Return the streams of revocation lists in the file, each once, however often the file names it."""
+    store = file.now.dictionary(file.now.root, "/DSS")
+    return {id(one): one for one in file.now.items(store, "/CRLs")}.values()
 
 
 def _made_by(one: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Final
 
-from qianda.pdf import Stream, Value
+from qianda.pdf import Stream, TooComplex, Value
 
 FLATE: Final = "/FlateDecode"
 MAX_UNPACKED_BYTES: Final = 64 << 20
+# Of all streams of a document together, as many objects may use the same one. It takes two seconds for each GiB.
+MAX_UNPACKED_TOGETHER: Final = 4 << 30
+_unpacked_bytes: ContextVar[int | None] = ContextVar("_unpacked_bytes", default=None)
+
+
+@contextlib.contextmanager
+def unpacking_together() -> Iterator[None]:
+    """Raise TooComplex, in this context, when more is unpacked than MAX_UNPACKED_TOGETHER."""
+    before = _unpacked_bytes.set(0)
+    try:
+        yield
+    finally:
+        _unpacked_bytes.reset(before)
 
 
 def unpacked(stream: Value) -> bytes | None:
@@ -28,4 +44,8 @@ def inflated(data: bytes) -> bytes | None:
         content = unpacker.decompress(data, MAX_UNPACKED_BYTES)
     except zlib.error:
         return None
+    if (so_far := _unpacked_bytes.get()) is not None:
+        if (so_far := so_far + len(content)) > MAX_UNPACKED_TOGETHER:
+            raise TooComplex
+        _unpacked_bytes.set(so_far)
     return content if unpacker.eof and not unpacker.unused_data.strip() else None
