@@ -180,12 +180,13 @@ NAMED = b"<< %b >>" % b" ".join(b"/N%d %d 0 R" % (number, NEW + 1) for number in
 @pytest.mark.parametrize(
     ("shared", "one", "user"),
     [
+        (NAMED, b"/DeviceGray", FORM + b" /Resources << /ColorSpace %d 0 R >> >>\nstream\nq Q\nendstream" % NEW),
         (NAMED, b"<< /CA 1 >>", FORM + b" /Resources << /ExtGState %d 0 R >> >>\nstream\nq Q\nendstream" % NEW),
         (NAMED, b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", b"<< /Font %d 0 R >>" % NEW),
         (NAMED, drawn(b""), b"<< /Type /Font /Subtype /Type3 /Widths [] /CharProcs %d 0 R >>" % NEW),
         (b"[%b]" % (b"%d 0 R " % (NEW + 1) * 100), b"<<>>", b"<< /DescendantFonts %d 0 R >>" % NEW),
     ],
-    ids=["graphics states", "fonts", "letters", "parts of a font"],
+    ids=["colour spaces", "graphics states", "fonts", "letters", "parts of a font"],
 )
 def test_many_objects_that_use_the_same_long_list(
     monkeypatch: pytest.MonkeyPatch, shared: bytes, one: bytes, user: bytes
