@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from hub.commands.open_database import opened_database
 from hub.demo.guard import check_environment, check_real
 from hub.demo.tls import at_its_own_address
-from hub.errors import BadInput, DatabaseUnavailable, QiandaError
+from hub.errors import BadInput, QiandaError
 from hub.settings import Settings
 from hub.store.server.connections import Dsns
 from hub.store.server.installation import kind_of
@@ -104,10 +104,9 @@ async def get_headquarters(hub: Hub) -> Campus:
 
 
 async def check_current(dsn: str) -> None:
-    from hub.store.server.migrate import is_current
+    from hub.store.server import migrate
 
-    if not await is_current(dsn):
-        raise DatabaseUnavailable("the database's schema is not current: run `qianda migrate` first")
+    await migrate.check_current(dsn)
 
 
 def real_settings() -> Settings:
@@ -182,5 +181,9 @@ def say_time(moment: datetime) -> str:
 
 
 def say(text: str) -> None:
-    typer.echo(text)
-    sys.stdout.flush()
+    """Print a line at once. If its reader has ended, as `head` does, the command ends without a word, as by SIGPIPE."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in the buffer
+        raise typer.Exit(128 + signal.SIGPIPE) from None

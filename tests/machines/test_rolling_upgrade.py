@@ -14,7 +14,7 @@ import pytest
 
 from hub.errors import DatabaseUnavailable
 from hub.model.staff.scope import EVERYTHING
-from hub.store.server.migrate import SCRIPTS, Step, compatible_from, is_current, migrate
+from hub.store.server.migrate import SCRIPTS, Step, check_current, compatible_from, is_current, migrate
 from hub.worker.worker import Worker
 from tests.database import LOCK_WAITS
 from tests.running import MovableClock, Running, running_hub, until
@@ -71,6 +71,8 @@ async def test_a_hub_refuses_a_newer_schema_that_took_something_away(running: Ru
     assert await is_current(running.hub.database.dsn)
     await migrate(owner_of(running), newer(tmp_path, expands_only=False))
     assert not await is_current(running.hub.database.dsn)
+    with pytest.raises(DatabaseUnavailable, match="newer than this version can use: run the version that migrated it"):
+        await check_current(running.hub.database.dsn)
 
 
 async def test_a_migration_lets_others_pass_while_a_backup_reads_its_table(running: Running, tmp_path: Path) -> None:
@@ -107,8 +109,12 @@ async def test_a_hub_refuses_a_schema_that_took_something_away_before_a_later_mi
 async def test_a_hub_refuses_an_older_schema(running: Running) -> None:
     owner = await asyncpg.connect(owner_of(running))
     await owner.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(DatabaseUnavailable, match="run `qianda migrate` first"):
+        await check_current(running.hub.database.dsn)
+    await owner.execute("DELETE FROM alembic_version")
     await owner.close()
-    assert not await is_current(running.hub.database.dsn)
+    with pytest.raises(DatabaseUnavailable, match="run `qianda migrate` first"):
+        await check_current(running.hub.database.dsn)
 
 
 async def test_jobs_and_steps_of_a_newer_version_are_left_for_it(running: Running) -> None:

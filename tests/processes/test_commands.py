@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,15 @@ def test_doctor_names_what_is_wrong(data: Path) -> None:
     for part in ("database", "clock", "fonts", "token", "seal certificate", "timestamp service"):
         assert f"ok   {part}" in verdicts
     assert "for trial and internal use" in verdicts["ok   timestamp service"]
+
+
+@pytest.mark.parametrize(("pipe", "code"), [("| head -n 0", 128 + signal.SIGPIPE), (">&-", 1)])
+def test_whoever_stops_reading_gets_no_complaint(data: Path, pipe: str, code: int) -> None:
+    """`head` has ended before the command prints its first line; nobody has a standard output that is closed."""
+    typed = f"{programs.QIANDA} doctor {pipe}; exit ${{PIPESTATUS[0]}}"
+    variables = programs.environment(data, **real_school(data.parent))
+    done = subprocess.run(["bash", "-c", typed], env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
 def test_a_backup_that_keeps_the_newest_is_made_in_a_folder(data: Path) -> None:

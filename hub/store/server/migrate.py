@@ -35,6 +35,11 @@ ON CONFLICT (one) DO UPDATE SET compatible_from = excluded.compatible_from
 # hour.
 LOCK_TIMEOUT, LOCK_PAUSE, LOCK_TRIES = "2s", 5.0, 12
 IN_USE = "a table that has to change is in use for long, perhaps by a backup: run it again once that has ended"
+OLDER = "the database's schema is not current: run `qianda migrate` first"
+NEWER = (
+    "the database's schema is newer than this version can use: run the version that migrated it, "
+    "or restore a backup of before the upgrade"
+)
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -74,7 +79,8 @@ async def _check_known(connection: asyncpg.Connection, scripts: Path) -> None:
     theirs = await connection.fetchval(_VERSION)
     if theirs and theirs not in {step.revision for step in await asyncio.to_thread(_chain, scripts)}:
         raise DatabaseUnavailable(
-            f"this version does not know the database's schema {theirs}: run the version that made it, or begin anew"
+            f"this version does not know the database's schema {theirs}: run the version that made it, "
+            "or restore a backup of before the upgrade"
         )
 
 
@@ -114,16 +120,29 @@ async def is_current(dsn: str) -> bool:
 
     Raises DatabaseUnavailable if the server cannot be reached.
     """
+    return not await _find_fault(dsn)
+
+
+async def check_current(dsn: str) -> None:
+    """Raise DatabaseUnavailable, with what to do, unless this hub can use the database's schema."""
+    if fault := await _find_fault(dsn):
+        raise DatabaseUnavailable(fault)
+
+
+async def _find_fault(dsn: str) -> str:
+    """Return what is wrong with the database's schema for this hub, or an empty text."""
     ours = (await asyncio.to_thread(_chain, SCRIPTS))[-1].revision
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
-            theirs = str(await connection.fetchval(_VERSION))
-            return theirs == ours or (theirs > ours >= str(await connection.fetchval(_COMPATIBLE)))
+            theirs = await connection.fetchval(_VERSION) or ""
+            if theirs > ours:
+                return "" if ours >= str(await connection.fetchval(_COMPATIBLE)) else NEWER
+            return "" if theirs == ours else OLDER
         finally:
             await connection.close(timeout=10)
     except asyncpg.UndefinedTableError:
-        return False
+        return OLDER
     except (OSError, asyncpg.InterfaceError, *AWAY) as error:
         raise DatabaseUnavailable(type(error).__name__) from error
 

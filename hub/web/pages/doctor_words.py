@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.store.server.migrate import NEWER, OLDER
 from hub.web.pages.i18n import Translate
 from hub.web.pages.shaped_sentences import ShapedSentences
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
@@ -18,7 +19,8 @@ SHAPES: tuple[str, ...] = (
     OWNED_TRIAL.en,
     OWNED_DECLARED.en,
     "reachable, schema current",
-    "the schema is not current: run `qianda migrate`",
+    OLDER,
+    NEWER,
     "differs from the database's by {seconds} s: set up time synchronisation",
     "agrees with the database's",
     "free: {disks}",
