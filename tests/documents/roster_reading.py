@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
 
 from hub.documents.fonts import ContractFont
 from hub.documents.school.roster import open_roster
@@ -17,7 +17,7 @@ from hub.model.staff.scope import EVERYTHING, Scope
 from hub.settings import PACKED
 
 SEEDS = PACKED / "demo" / "seeds"
-TODAY = date(2026, 12, 1)
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -47,7 +47,7 @@ def read_roster(
     spreadsheets: SpreadsheetReader, data: bytes, language: str = "en", scope: Scope = EVERYTHING
 ) -> ReadRoster:
     roster, names = open_roster(spreadsheets, data), school_names(scope)
-    checker = RowChecker(roster.header, names, ContractFont(), TODAY, language)
+    checker = RowChecker(roster.header, names, ContractFont(), NOW, language)
     found = ReadRoster(roster.header)
     for row in roster.rows(language, given=frozenset({"campus"} if names.only_campus else ())):
         good, problems = checker.check(row)

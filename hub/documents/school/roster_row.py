@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from hub.documents.fonts import ContractFont, describe
@@ -111,9 +111,9 @@ class RowChecker:
     """
 
     def __init__(
-        self, header: RosterHeader, names: SchoolNames, font: ContractFont, today: date, language: str = "zh"
+        self, header: RosterHeader, names: SchoolNames, font: ContractFont, now: datetime, language: str = "zh"
     ) -> None:
-        self._header, self._names, self._font, self._today = header, names, font, today
+        self._header, self._names, self._font, self._now = header, names, font, now
         self._language = language
         self._seen: dict[str, int] = {}
 
@@ -122,7 +122,7 @@ class RowChecker:
         number, cells = row
         columns = {name: cells[index] for name, index in self._header.columns.items() if index < len(cells)}
         line = _Line(number, columns, self._font, self._names)
-        read = line.read(self._today)
+        read = line.read(self._now)
         if read is not None and not line.stops:
             line.check_twice(read, self._seen)
         problems = [self._problem(number, stop) for stop in line.stops]
@@ -161,9 +161,10 @@ class _Line:
         self.stops: list[_Stop] = []
         self._guardians: dict[str, IdDocument] = {}
 
-    def read(self, today: date) -> RosterRow | None:
+    def read(self, now: datetime) -> RosterRow | None:
         """Return the row if it can be read as a whole; otherwise None. `stops` has its faults."""
         campus = self._campus()
+        today = self._names.day_at(campus, now)
         course = self._course(campus)
         language = self._language()
         name, document = self._name("student"), self._document("student")

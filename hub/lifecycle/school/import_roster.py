@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -190,10 +190,10 @@ class _CheckedRoster:
     """An open roster whose rows are read and checked in batches, each in the thread of its reader."""
 
     def __init__(
-        self, reader: SpreadsheetReader, roster: OpenRoster, names: SchoolNames, today: date, language: str
+        self, reader: SpreadsheetReader, roster: OpenRoster, names: SchoolNames, now: datetime, language: str
     ) -> None:
         self.reader, self.roster = reader, roster
-        self._checker = RowChecker(roster.header, names, ContractFont(), today, language)
+        self._checker = RowChecker(roster.header, names, ContractFont(), now, language)
         self._rows = roster.rows(language, given=_list_omittable(names))
 
     async def batches(self) -> AsyncIterator[list[CheckedRow]]:
@@ -218,7 +218,7 @@ async def _open(
         names = SchoolNames(await tx.school.list_campuses(), await tx.school.list_courses(), scope)
     async with open_reader() as reader:
         roster = await reader.in_turn(partial(open_roster, reader, data, options.chosen))
-        yield _CheckedRoster(reader, roster, names, clock().date(), options.language)
+        yield _CheckedRoster(reader, roster, names, clock(), options.language)
 
 
 async def _add(tx: Transaction, rows: Sequence[RosterRow], options: ImportOptions) -> int:

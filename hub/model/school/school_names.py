@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from zoneinfo import ZoneInfo
 
 from hub.model.school.course import Campus, Course
 from hub.model.staff.scope import Scope
@@ -36,6 +38,7 @@ class SchoolNames:
             campus.id: _by_name([each for each in courses if each.campus == campus.id]) for campus in inside
         }
         entries: list[Campus | Course] = [*courses, *inside]
+        self._zones = {each.id: ZoneInfo(each.zone) for each in inside}
         self._shown = {each.id: f"{each.name} ({each.id})" for each in entries}
 
     @property
@@ -49,6 +52,10 @@ class SchoolNames:
         if _fold(text) not in self._campuses and _fold(text) in self._outside:
             raise NameNotFound("not-yours")
         return self._the_one(self._campuses, text)
+
+    def day_at(self, campus: str, now: datetime) -> date:
+        """Return the date at a campus at this moment; that of UTC for a campus that is not within the scope."""
+        return now.astimezone(self._zones.get(campus, UTC)).date()
 
     def find_course(self, campus: str, text: str) -> str:
         """Return the id of a course of this campus. Raises NameNotFound."""

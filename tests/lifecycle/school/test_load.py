@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -36,6 +36,7 @@ from hub.store.encryption.keys import Keys
 from hub.store.transaction import Database
 from tests.commits import failing_before_commit
 from tests.database import LOCK_WAITS, Dsns
+from tests.poster_visits import cn_id
 from tests.running import until
 
 HEADER = (
@@ -49,6 +50,10 @@ HEADER = (
     "guardian phone",
 )
 CHILD = ("陈小满", "340104201209010016", "陈建国", "父亲", "340104198501010019", "19000000101")
+
+
+# Midnight at the campus, where it is the eighteenth birthday of whoever was born on 30 November 2008.
+ADULT_AT, SECOND = datetime(2026, 11, 29, 16, tzinfo=UTC), timedelta(seconds=1)
 
 
 class OutOfPower(Exception):
@@ -105,6 +110,16 @@ async def test_a_roster_becomes_enrolments_and_these_become_what_can_be_issued(s
     assert asked.signers == (
         NewSigner(Role.GUARDIAN, "陈建国", "+8619000000101", "340104198501010019", relation="父亲"),
     )
+
+
+@pytest.mark.parametrize(("moment", "code"), [(ADULT_AT - SECOND, "guardian-missing"), (ADULT_AT, "phone-missing")])
+async def test_who_turns_18_today_does_so_by_the_clock_of_the_campus(
+    school: Database, moment: datetime, code: str
+) -> None:
+    """An adult signs alone, with a phone that the roster lacks."""
+    data = roster(("hefei", "math-a", "陈小满", cn_id("20081130"), "", "", "", ""))
+    report = await load_roster(school, lambda: moment, data, EVERYTHING)
+    assert [each.code for each in report.problems] == [code]
 
 
 async def test_loading_a_roster_twice_adds_nothing(school: Database) -> None:
