@@ -97,6 +97,7 @@ async def finished_contract(
     names: Sequence[str] = ("王小明", "李雷", "Anna Müller"),
     pki: Pki | None = None,
     document: bytes | None = None,
+    boxes: Sequence[FieldBox] | None = None,
     appearances: dict[str, bytes] | None = None,
     confirmed: Mapping[str, Confirm] | None = None,
     bindings: Mapping[str, PasskeyBinding] | None = None,
@@ -112,10 +113,10 @@ async def finished_contract(
     `expired`: the certificate of the first signer had expired a day before it was used. `revoked`: signers whose
     certificates are in the CRL. `with_seal` and `closed`: if False, leave the last steps out. `confirmed`: functions
     that make a passkey's confirmation from the signed attributes; it is stored with the signer's signature. `bindings`:
-    the passkeys that signers' certificates name. `engine`: the engine that writes the file.
+    the passkeys that signers' certificates name. `engine`: what writes the file. `boxes`: its fields.
     """
-    pki, shown = pki or await Pki.make(), appearances or {}
-    revisions = {"unsigned": with_signature_fields(document or sample_pdf(), boxes_for(signers), engine=engine)}
+    pki, shown, fields = pki or await Pki.make(), appearances or {}, boxes or boxes_for(signers)
+    revisions = {"unsigned": with_signature_fields(document or sample_pdf(), fields, engine=engine)}
     keys, put = {name: make_key(name) for name in signers}, partial(sign, pki=pki, engine=engine)
     issued: dict[str, Issued] = {}
     current = revisions["unsigned"]

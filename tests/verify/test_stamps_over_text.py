@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from hub.documents.pades import steps
 from hub.documents.pades.check import check_finished_file
 from hub.documents.pades.picture import MULTIPLIED
 from hub.documents.pades.update import stream
+from hub.documents.signing.signature import FieldBox
 from hub.documents.signing.stamps import SignerStamp, seal_stamp, signature_stamp
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element
 from qianda.verify.trust import Trust
-from tests import signing_parts
 from tests.browser.update_files import drawn
 from tests.pades.expected import expected_of
 from tests.signing_parts import SEAL, FinishedParts, boxes_for, finished_contract
@@ -61,12 +62,11 @@ async def test_a_stamp_cannot_show_another_price_on_a_dark_area(tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("as_in_version_0_3")
-async def test_two_stamps_cannot_show_another_price_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_two_stamps_cannot_show_another_price_together(tmp_path: Path) -> None:
     """The picture of one field is the ground on which that of another shows the price."""
     boxes = [replace(box, x1=60, x2=210) for box in boxes_for(SIGNERS)]
-    monkeypatch.setattr(signing_parts, "boxes_for", lambda _signers: boxes)
     price = b"0 g BT /F1 9 Tf 2 30 Td (CNY 99,999.00) Tj ET"
-    made = await priced(tmp_path, {SIGNERS[0]: b"0.8 g 0 0 150 60 re f", SIGNERS[1]: price})
+    made = await priced(tmp_path, {SIGNERS[0]: b"0.8 g 0 0 150 60 re f", SIGNERS[1]: price}, boxes=boxes)
     report = await asyncio.to_thread(verify_bytes, made.final, Trust.load([made.trust_pem]))
     assert failed(report) == {Element.TEXT} and "a field over another one" in complaints(report)
 
@@ -83,10 +83,12 @@ async def test_text_below_a_stamp_shows_through(tmp_path: Path, group: bytes, re
     assert min(red) < 60 and 190 < max(red) < 220  # black letters on red
 
 
-async def priced(folder: Path, drawings: dict[str, bytes], group: bytes = b"") -> FinishedParts:
+async def priced(
+    folder: Path, drawings: dict[str, bytes], group: bytes = b"", boxes: Sequence[FieldBox] | None = None
+) -> FinishedParts:
     """Return a finished contract with a price below the second signer's field."""
     issued = written(page(group) | {CONTENT: drawn(b"BT /F1 9 Tf 240 82 Td (CNY 12,800.00) Tj ET")})
     stamps = {
         name: written(page(box=b"[0 0 150 60]") | {CONTENT: drawn(drawing)}) for name, drawing in drawings.items()
     }
-    return await finished_contract(folder, signers=SIGNERS, document=issued, appearances=stamps)
+    return await finished_contract(folder, signers=SIGNERS, document=issued, boxes=boxes, appearances=stamps)

@@ -16,7 +16,7 @@ from hub.model.school.poster import Poster, PosterScan, ScanStep
 from hub.model.staff.scope import EVERYTHING
 from hub.store.kernel.connection import Connection, Rows
 from hub.store.kernel.statement import SqlStatement
-from hub.store.school import posters
+from hub.store.school.posters import MAX_SCANS_AN_HOUR
 from tests.database import tamper
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.evidence.test_person import owner_of
@@ -42,16 +42,19 @@ async def scanned(running: Running, poster: Poster, step: ScanStep, **more: Any)
         return await tx.posters.add_scan(PosterScan(poster, step, uuid4(), **more), tx.now)
 
 
-async def test_who_only_opens_is_not_added_without_end(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posters, "MAX_SCANS_AN_HOUR", 2)
+async def test_who_only_opens_is_not_added_without_end(running: Running) -> None:
     (poster, _), (other, _) = await make_poster(running), await make_poster(running)
-    assert [await scanned(running, poster, ScanStep.OPENED) for _ in range(4)] == [True, True, False, False]
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        before = "INSERT INTO poster_scan (poster, campus, step, at) SELECT $1, $2, $3, $4 FROM generate_series(1, $5)"
+        step, number = ScanStep.OPENED.value, MAX_SCANS_AN_HOUR - 1
+        await tx.connection.fetch(before, poster.id, poster.campus, step, tx.now, number)
+    assert [await scanned(running, poster, ScanStep.OPENED) for _ in range(3)] == [True, False, False]
     assert await scanned(running, other, ScanStep.OPENED)
     assert await scanned(running, poster, ScanStep.VERIFIED)
     assert await scanned(running, poster, ScanStep.ENROLLED, student_hash=HASH)
     running.clock.advance(timedelta(hours=1))
     assert await scanned(running, poster, ScanStep.OPENED)
-    assert await counts(running, poster) == [3, 1, 1]
+    assert await counts(running, poster) == [MAX_SCANS_AN_HOUR + 1, 1, 1]
 
 
 async def test_the_page_of_a_poster_reads_the_enrolled_alone(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
