@@ -12,8 +12,7 @@ from hub.documents.child import Limits
 from hub.documents.contract.clauses import ClauseWriter, Heading, Paragraph, Table, read_blocks
 from hub.documents.contract.wording import capital_amount, chinese_number, day, money
 from hub.errors import TemplateFailed
-from hub.settings import PACKED
-from hub.web.pages.i18n import Catalogues
+from tests.catalogues import catalogues
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +76,7 @@ def test_a_template_that_is_wrong_or_greedy_fails_and_the_next_one_works(
 def test_what_is_too_much_is_said_in_chinese_too(text: str, words: str) -> None:
     with pytest.raises(TemplateFailed) as refused:
         read_blocks(text, "zh")
-    chinese = Catalogues.read(PACKED / "templates" / "languages").translator("zh")(refused.value.detail)
+    chinese = catalogues().translator("zh")(refused.value.detail)
     assert "超过" in chinese and words in chinese
 
 

@@ -21,13 +21,13 @@ from hub.setup.questions import STEPS, find_step
 from hub.setup.tables import COURSE_TITLES, read_table
 from hub.web.pages.doctor_words import CERTIFICATES, DATED, PROVIDER, SHAPES as FINDINGS, say_found
 from hub.web.pages.fault_words import SHAPES, STEPS_TOLD, say_fault, say_step
-from hub.web.pages.i18n import Catalogues
 from qianda.verify.findings import Element, Word
 from qianda.verify.reasons import OWNED_TRIAL
+from tests.catalogues import catalogues
 from tests.setup.given import CAMPUSES, COURSES, right_answers
 from tests.web.page_texts import texts_of
 
-CHINESE = Catalogues.read(PACKED / "templates" / "languages")
+CHINESE = catalogues()
 PAGES = sorted((PACKED / "templates" / "pages" / "setup").glob("*.html"))
 KEYS = Path("keys")
 

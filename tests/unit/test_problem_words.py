@@ -10,11 +10,11 @@ import pytest
 
 from hub import errors
 from hub.settings import PACKED
-from hub.web.pages.i18n import Catalogues
 from hub.web.staff.problem_words import SHAPES, say_detail
+from tests.catalogues import catalogues
 
 HUB = PACKED
-CHINESE = Catalogues.read(PACKED / "templates" / "languages").translator("zh")
+CHINESE = catalogues().translator("zh")
 FLOORS = ("model", "lifecycle", "web/staff", "store/school", "store/messaging", "documents")
 # Their errors end a start or a command, or go to a signer or to another system: no page of the console shows them.
 NOT_OF_THE_CONSOLE = (

@@ -12,12 +12,13 @@ from aiohttp.test_utils import make_mocked_request
 from hub.documents.child import CRASHED, NO_MEMORY, NOT_PROCESSED
 from hub.settings import PACKED
 from hub.web.http.problems import known_problems
-from hub.web.pages.i18n import Catalogues, language_of
+from hub.web.pages.i18n import language_of
+from tests.catalogues import catalogues
 from tests.running import running_hub
 from tests.web.page_texts import texts_and_what_follows, texts_of
 
 PAGES = PACKED / "templates" / "pages"
-CATALOGUES = Catalogues.read(PACKED / "templates" / "languages")
+CATALOGUES = catalogues()
 # A space or line break, and then words or an element inside the line.
 SPACE_AND_WORDS = re.compile(
     r"(</(?:a|b|span|strong|small)>)?\s+(?:$|[^<\s]|<(?:a|b|code|em|q|small|span|strong|time)\b)",

@@ -31,13 +31,12 @@ from hub.model.sealing.seal import SealAct, SealState
 from hub.model.sealing.seal_use import UseOutcome
 from hub.model.signing.signature_request import SEAL_FIELD
 from hub.model.staff.scope import EVERYTHING, Actor
-from hub.settings import PACKED
 from hub.store.transaction import Transaction
 from hub.web.pages.doctor_words import say_found
-from hub.web.pages.i18n import Catalogues
 from qianda.verify import verify_bytes
 from qianda.verify.pdf.structure import check_finished
 from qianda.verify.trust import Trust
+from tests.catalogues import catalogues
 from tests.evidence.forged_packages import items_of
 from tests.lifecycle.evidence.test_person import owner_of
 from tests.lifecycle.one_step import one_step
@@ -96,7 +95,7 @@ async def test_doctor_says_how_each_kind_of_sm2_side_is_renewed(running: Running
     async with running.hub.database.transaction(EVERYTHING) as tx:
         await ended(tx, timedelta(days=30))
     (found,) = [each for each in await examine(running.hub) if each.part == "seals"]
-    said = say_found(found.words, Catalogues.read(PACKED / "templates" / "languages").translator("zh"))
+    said = say_found(found.words, catalogues().translator("zh"))
     assert not found.well and "SM2 部分即将到期" in said and "install-sm2" in said and "make-sm2" in said
 
 

@@ -21,10 +21,9 @@ from hub.model.messaging.message import (
 )
 from hub.model.messaging.sms_length import measure_text
 from hub.settings import PACKED
-from hub.web.pages.i18n import Catalogues
+from tests.catalogues import catalogues
 
 FOLDER = PACKED / "templates" / "messages"
-LANGUAGES = PACKED / "templates" / "languages"
 URL = "https://sign.example.edu/s"
 TICKET = "4J8Q2X7M3K9TB"
 LATE_ZH = {"ticket": TICKET, "entry": URL, "link": f"{URL}/{TICKET}", "pickup": "305816", "code": "482917"}
@@ -199,7 +198,7 @@ def test_a_message_without_what_it_is_sent_for_is_refused(purpose: str, text: st
         read_messages(purpose, VARIABLES + text)
     fault = refused.value.detail.partition(": ")[2]
     assert needed in fault
-    assert needed.replace("and", "和") in Catalogues.read(LANGUAGES).translator("zh")(fault)
+    assert needed.replace("and", "和") in catalogues().translator("zh")(fault)
 
 
 def test_a_call_and_other_news_need_no_link() -> None:

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from hub.model.reminders.policy import ReminderPolicy
-from hub.settings import PACKED
-from hub.web.pages.i18n import Catalogues
 from hub.web.staff.labels import Speech
 from hub.web.staff.reminders.policy_words import describe_policy, list_countries
+from tests.catalogues import catalogues
 
-CATALOGUES = Catalogues.read(PACKED / "templates" / "languages")
+CATALOGUES = catalogues()
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from hub.documents.sealing.register_sheet import OUTCOMES, REASONS
 from hub.model.sealing.seal_use import UseOutcome
-from hub.web.pages.i18n import Catalogues
 from hub.web.staff.seal_labels import USE_OUTCOMES, USE_REFUSALS, fault_text
-from tests.checkout import ROOT
+from tests.catalogues import catalogues
 
-CHINESE = Catalogues.read(ROOT / "hub" / "templates" / "languages").translator("zh")
+CHINESE = catalogues().translator("zh")
 
 
 def test_the_words_of_the_export_are_those_of_the_pages() -> None:

@@ -17,10 +17,9 @@ from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
-from hub.settings import PACKED
 from hub.web.pages.doctor_words import say_found, say_part
-from hub.web.pages.i18n import Catalogues
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer, forget_answer
+from tests.catalogues import catalogues
 from tests.channels.doubles.email import Double
 from tests.channels.doubles.sms_twilio import Double as Twilio
 from tests.running import running_hub
@@ -68,7 +67,7 @@ async def test_a_provider_that_can_be_asked_is_asked_about_nothing() -> None:
 
 
 def test_certificates_are_named_in_chinese() -> None:
-    chinese = Catalogues.read(PACKED / "templates" / "languages").translator("zh")
+    chinese = catalogues().translator("zh")
     ending = "ended, or end soon: issuers of the seal (2026-01-02), timestamp first (2026-01-03): renew them"
     assert say_found(ending, chinese) == (
         "已到期或即将到期：印章的上级证书（2026-01-02）、时间戳服务 first 的证书（2026-01-03），请更新"

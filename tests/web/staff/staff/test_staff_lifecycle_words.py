@@ -23,14 +23,13 @@ from hub.model.reminders.may_send import SkipReason
 from hub.model.reports.report import MAX_DAYS
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
-from hub.settings import PACKED
-from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels
 from hub.web.staff.record_labels import RECORDS
 from hub.web.staff.render import problem_words
+from tests.catalogues import catalogues
 from tests.checkout import ROOT
 from tests.running import running_hub
-from tests.web.staff.staff.test_staff_words import NOW, catalogues
+from tests.web.staff.staff.test_staff_words import NOW
 from tests.web.staff_visit import console_of
 
 KNOWN = catalogues().texts["zh"]
@@ -46,7 +45,7 @@ NO_SCOPE: Scope = {}
 
 
 def speech(language: str = "zh") -> labels.Speech:
-    return labels.Speech(Catalogues.read(PACKED / "templates" / "languages").translator(language), language, NOW)
+    return labels.Speech(catalogues().translator(language), language, NOW)
 
 
 # ---- the texts of staff tasks, read from the code

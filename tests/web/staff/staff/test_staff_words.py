@@ -16,21 +16,17 @@ from hub.model.evidence.school_record import SCHOOL_KINDS
 from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import PACKED
 from hub.web import staff
-from hub.web.pages.i18n import Catalogues
 from hub.web.staff import labels, render
 from hub.web.staff.board import dashboard
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
 from hub.web.staff.policy_labels import POLICY_GROUPS
+from tests.catalogues import catalogues
 from tests.unit.reminders.test_policy import TOO_MUCH
 from tests.web.page_texts import texts_of
 
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
 # Tables of something else than labels: settings, kinds of tasks, keys of a policy, shapes of sentences.
 NO_TEXTS = {"LIMIT_SETTINGS", "APPROVALS", "ALL_OWN_WORDS", "THEN_OWN_WORDS", "POLICY_GROUPS", "WHY_KEPT"}
-
-
-def catalogues() -> Catalogues:
-    return Catalogues.read(PACKED / "templates" / "languages")
 
 
 def test_the_pages_get_the_labels_of_every_module() -> None:
