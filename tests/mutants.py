@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from uuid import uuid4
@@ -110,9 +111,13 @@ def names_a_test(test: str, root: Path = ROOT) -> bool:
     path = root / file
     if not path.is_file():
         return False
+    return not name or name.partition("[")[0] in functions_in(path.read_bytes())
+
+
+@cache
+def functions_in(source: bytes) -> frozenset[str]:
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    names = {node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, functions)}
-    return not name or name.partition("[")[0] in names
+    return frozenset(node.name for node in ast.parse(source).body if isinstance(node, functions))
 
 
 # ---- run
