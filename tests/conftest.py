@@ -99,8 +99,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exempt everything that has been imported from garbage collection, since it stays anyway."""
-    gc.collect()
+    """Exempt everything that has been imported from garbage collection, since it stays anyway. What of it is garbage,
+    some megabytes, stays too: to look for that takes half a second."""
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 10, 10)
     gc.enable()
