@@ -37,7 +37,7 @@ from hub.store.server.connections import (
 )
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding, kind_of
-from hub.store.server.migrate import is_current, migrate
+from hub.store.server.migrate import check_current, migrate
 from hub.store.server.moved_database import is_moved, mark_move, unmark_move
 from hub.store.transaction import Database
 
@@ -75,8 +75,7 @@ def _check_asked(settings: Settings) -> None:
 async def _check_source(data: Path, source: str) -> None:
     check_not_demo(await kind_of(source))
     check_folder(data, await find_binding(source))
-    if not await is_current(source):
-        raise DatabaseUnavailable("the embedded database's schema is not current: run `qianda migrate` first")
+    await check_current(source)
 
 
 def _copy(settings: Settings, server: EmbeddedPostgres, target: Dsns) -> dict[str, str]:

@@ -17,7 +17,7 @@ from hub.web.pages.render import page
 from hub.wiring import Hub
 
 ZONE = ZoneInfo("Asia/Shanghai")
-TOO_LARGE = "The file has more than 20 MB."
+TOO_LARGE = "More than 20 MB were sent. Please choose smaller files."
 NO_FILE = "Please choose one file that is not empty, or two that belong together."
 
 

@@ -71,8 +71,8 @@ async def guardian_whose_authority_is_trusted(
             "trusted_signers": [str(authority.write_root(folder / "root.pem"))],
             "token_only_policies": [TOKEN_POLICY],
         }
-        # Later than the authority was made, and within one hour of the budgets.
-        clock = StandingClock(moment=datetime.now(UTC) + timedelta(minutes=1))
+        # Later than anything that the authority makes meanwhile, and within one hour of the budgets.
+        clock = StandingClock(moment=datetime.now(UTC) + timedelta(minutes=10))
         async with quiet_hub(clock, configured=trusted) as running:
             guardian = await signer_of(running, await running.issue_minor(**changes))
             await guardian.enter()

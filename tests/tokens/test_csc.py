@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hub.errors import TokenUnavailable
 from hub.plugins import seal_key
 from hub.tokens import RemoteKey, TokenContext
+from hub.web.pages.doctor_words import say_found
 from tests.authorities.certomancer_pki import CertomancerPki
+from tests.catalogues import catalogues
 from tests.tokens.csc_service import PIN, SECRET, CscService
 
 pytestmark = pytest.mark.custody
@@ -106,15 +108,17 @@ async def test_a_wrong_pin_is_tried_once_only(service: CscService, place: TokenC
 async def test_many_signatures_at_once_try_a_wrong_pin_once(
     service: CscService, place: TokenContext, version: int, tmp_path: Path
 ) -> None:
-    """And no other process does: there, it is the same."""
-    service.pin = PIN
+    """And no other process does: there, it is the same. Both sentences are in Chinese as well."""
+    service.pin, chinese = PIN, catalogues().translator("zh")
     shared = replace(place, refused_pins=tmp_path / "refused-pins")
     key = await connected(service, shared, version, pin="999999")
-    with pytest.raises(TokenUnavailable):
+    with pytest.raises(TokenUnavailable) as first:
         await key.sign_all([MESSAGE, b"two", b"three"])
+    assert say_found(str(first.value), chinese).startswith("签名服务拒绝了 PIN")
     for restarted in [await connected(service, shared, version, pin="999999") for _ in range(2)]:
-        with pytest.raises(TokenUnavailable, match=r"refused before.* delete "):
+        with pytest.raises(TokenUnavailable, match=r"refused before.* delete ") as later:
             await restarted.sign(MESSAGE)
+        assert say_found(str(later.value), chinese).startswith("签名服务此前拒绝了 PIN")
     assert len(service.asked("credentials/authorize")) == 1
     right = await connected(service, shared, version, pin=PIN)
     assert len(await right.sign_all([MESSAGE, b"two", b"three"])) == 3

@@ -139,9 +139,7 @@ BOUNDS = {
         lambda number: check_number(TableForm.CSV, number), (1, MAX_XLSX_ROWS + 1), (0,)
     ),
     "documents of a set": Bound(
-        lambda number: list_companions(
-            replace(minor_with_guardian(), companions=[f"t{n}" for n in range(number)]), None
-        ),
+        lambda number: list_companions(in_a_set_of(number), None),
         (0, MAX_COMPANIONS),
         (MAX_COMPANIONS + 1,),
     ),

@@ -194,7 +194,7 @@ async def timed(answered: Awaitable[int]) -> tuple[int, float]:
 
 @pytest.mark.parametrize(
     ("file", "status", "words"),
-    [(b"", 422, "请选择一个不为空的文件"), (b"%PDF" + bytes(MAX_FILE_BYTES), 413, "文件超过 20 MB")],
+    [(b"", 422, "请选择一个不为空的文件"), (b"%PDF" + bytes(MAX_FILE_BYTES), 413, "上传的内容超过 20 MB")],
     ids=["empty", "large"],
 )
 async def test_a_person_reads_why_a_file_was_not_taken_and_can_choose_another(

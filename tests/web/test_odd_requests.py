@@ -184,7 +184,7 @@ async def test_no_header_is_answered_as_our_fault(running: Running, headers: Hea
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x", "GZIP, identity"])
-async def test_a_packed_body_is_refused(running: Running, encoding: str) -> None:
+async def test_a_compressed_body_is_refused(running: Running, encoding: str) -> None:
     headers = {"Content-Encoding": encoding, "Accept-Language": "en"}
     status, answer = await raw(running, "POST", "/sign/v1/open", headers, gzip.compress(b'{"ticket":"x"}'))
     assert status == 415 and b'"code": "unsupported-media-type"' in answer and b"Accept-Encoding: identity" in answer

@@ -65,7 +65,7 @@ async def refuse_code(services: Services, tx: Transaction, to: str, zone: str) -
 
 
 async def consume_certificate_quota(services: Services, tx: Transaction, signer: Signer) -> None:
-    """Count one certificate, for a fresh key or brought, in this transaction. Raises BudgetSpent with `retry_after`."""
+    """Count one key or certificate that a signer shows, in this transaction. Raises BudgetSpent with `retry_after`."""
     budgets = list_certificate_budgets(services.messaging.budgets, tx.now, signer.person)
     _refuse(tx, await tx.budgets.consume_all(budgets), signer.campus, signer.zone)
 

@@ -51,8 +51,8 @@ class BudgetLimits(BaseModel):
     `per_number`, per hour and per day; by `per_prefix`, per hour, for all numbers that differ only in their last four
     digits; and by `per_campus`, per day. `codes_per_number` and `codes_per_prefix` limit one-time codes, and separately
     other replies (a requested link, the reply to STOP). `per_poster`, per day, and `guest_codes_per_prefix` limit codes
-    to people who use a poster. `certificates_per_person`: certificates for new keys or brought, per hour and per day;
-    `prepared_per_task`: files prepared for one signer's task, per hour.
+    to people who use a poster. `certificates_per_person`: keys and certificates that a signer shows, per hour and per
+    day; `prepared_per_task`: files prepared for one signer's task, per hour.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -145,8 +145,8 @@ def _choose_limits(limits: BudgetLimits, cause: Cause) -> tuple[int, int, int]:
 
 
 def list_certificate_budgets(limits: BudgetLimits, now: datetime, person: str) -> Iterator[Budget]:
-    """Yield the budgets of a certificate for a new key, or of one that the signer brings. Authorities may charge for
-    each certificate; one that is brought keeps the hub busy, and its authority is asked whether it was revoked."""
+    """Yield the budgets of a key or certificate that a signer shows. Authorities may charge for each certificate; one
+    that is brought keeps the hub busy, and its authority is asked whether it was revoked."""
     hour, day = _begin_periods(now)
     yield Budget("certificate-hour", person, hour, hour + timedelta(hours=1), limits.certificates_per_person_hour)
     yield Budget("certificate-day", person, day, day + timedelta(days=1), limits.certificates_per_person_day)

@@ -35,6 +35,10 @@ SHAPES: tuple[str, ...] = (
     "{number} of {all} tokens do not sign: {reasons}",
     "the seal key {key} at the remote service signs in {latency}",
     (
+        "csc: {call}: status {status}: the PIN was refused; it is not tried again: correct seal.pin; if the service "
+        "has this PIN by now, delete {file}; then start again"
+    ),
+    (
         "csc: the PIN was refused before; it is not tried again: correct seal.pin; if the service has this PIN by now, "
         "delete {file}; then start again"
     ),

@@ -107,10 +107,10 @@ def page_for_all(request: web.Request, template: str, **context: Any) -> web.Res
     return _sent(request, *both)
 
 
-def _sent(request: web.Request, body: bytes, packed: bytes) -> web.Response:
+def _sent(request: web.Request, body: bytes, compressed: bytes) -> web.Response:
     headers = {"Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Encoding"}
     if takes_gzip(request):
-        response = web.Response(body=packed, headers=headers | {"Content-Encoding": ENCODING})
+        response = web.Response(body=compressed, headers=headers | {"Content-Encoding": ENCODING})
     else:
         response = web.Response(body=body, headers=headers)
     remember_choice(request, response)

@@ -182,13 +182,13 @@ async def token(request: web.Request) -> web.Response:
 
 
 def _can_have_passkeys(request: web.Request) -> bool:
-    inside_wechat = recognised(request.headers.get("User-Agent", "")).browser is BrowserKind.WECHAT
+    inside_wechat = recognised(request.headers.get("User-Agent", "")).browser_kind is BrowserKind.WECHAT
     return not inside_wechat and relying_party(request.app[HUB].services.origin) is not None
 
 
 def _has_ports(request: web.Request) -> bool:
     device = recognised(request.headers.get("User-Agent", ""))
-    return device.system is System.DESKTOP and device.browser is BrowserKind.BROWSER
+    return device.system is System.DESKTOP and device.browser_kind is BrowserKind.BROWSER
 
 
 async def _to_sign(request: web.Request, template: str, **more: Any) -> web.Response:

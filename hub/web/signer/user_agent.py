@@ -44,12 +44,12 @@ class BrowserKind(StrEnum):
 @dataclass(frozen=True)
 class VisitorDevice:
     system: System
-    browser: BrowserKind = BrowserKind.BROWSER
+    browser_kind: BrowserKind = BrowserKind.BROWSER
 
     @property
     def variant(self) -> str:
         """The combination in one word: `ios`, `wechat-android`, `app-harmony` …"""
-        return self.system if self.browser is BrowserKind.BROWSER else f"{self.browser}-{self.system}"
+        return self.system if self.browser_kind is BrowserKind.BROWSER else f"{self.browser_kind}-{self.system}"
 
 
 def recognised(user_agent: str) -> VisitorDevice:
@@ -81,7 +81,7 @@ def app_button_url(device: VisitorDevice, app: AppLink, origin: str, *, any_syst
 
     Apps like WeChat open only apps of their partners. `any_system`: act as if the school had an app for every system.
     """
-    if device.browser is not BrowserKind.BROWSER:
+    if device.browser_kind is not BrowserKind.BROWSER:
         return ""
     match device.system:
         case System.ANDROID if app.android_apps or any_system:

@@ -64,7 +64,7 @@ async def test_a_body_that_is_too_long_is_described_with_its_limit(running: Runn
     assert "256 KiB" in described["413"]["description"]
 
 
-async def test_a_packed_body_is_refused_as_described(running: Running) -> None:
+async def test_a_compressed_body_is_refused_as_described(running: Running) -> None:
     headers = {"Authorization": f"Bearer {running.api_key}", "Content-Encoding": "gzip"}
     for path, methods in (await document(running))["paths"].items():
         if "post" in methods:

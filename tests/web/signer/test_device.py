@@ -55,7 +55,7 @@ def test_a_device_is_recognised(variant: str, user_agent: str) -> None:
 
 
 def test_every_variant_that_there_is_stands_in_the_table() -> None:
-    every = {VisitorDevice(system, inside).variant for system in System for inside in BrowserKind} - {"app-desktop"}
+    every = {VisitorDevice(system, kind).variant for system in System for kind in BrowserKind} - {"app-desktop"}
     assert {variant for variant, _ in PEOPLE.values()} == every
 
 
@@ -96,8 +96,8 @@ async def test_the_page_works_for_every_device_and_opens_nothing_by_itself(pages
         assert 'data-act="begin"' in text and "<meta http-equiv" not in text and "<iframe" not in text, name
         addresses = re.findall(r'data-address="([^"]+)"', text)
         assert addresses == ([OFFERED[variant]] if variant in OFFERED else []), name
-        inside = variant.partition("-")[0] if "-" in variant else None
-        assert re.findall(r'data-hint="(\w+)"', text) == ([inside] if inside else []), name
+        kind = variant.partition("-")[0] if "-" in variant else None
+        assert re.findall(r'data-hint="(\w+)"', text) == ([kind] if kind else []), name
 
 
 async def test_the_page_is_the_same_for_every_ticket(pages: Client) -> None:

@@ -104,8 +104,8 @@ def offered(request: web.Request) -> dict[str, Any]:
     hub = request.app[HUB]
     device = recognised(request.headers.get("User-Agent", ""))
     app_is_missing = request.query.get("app") == "none"
-    way = app_button_url(device, hub.app_link, hub.services.origin, any_system=hub.demo)
-    return {"device": device, "app_is_missing": app_is_missing, "app_address": "" if app_is_missing else way}
+    url = app_button_url(device, hub.app_link, hub.services.origin, any_system=hub.demo)
+    return {"device": device, "app_is_missing": app_is_missing, "app_address": "" if app_is_missing else url}
 
 
 async def _known(request: web.Request, secret: str, ticket: str) -> tuple[bool, UUID | None]:
