@@ -11,7 +11,7 @@ from asn1crypto import pem, x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
 
-from qianda.bounded_issuers import bound_issuers
+from qianda.bounded_issuers import bound_issuers, read_certificates
 
 MAX_CHAIN_LENGTH: Final = 10
 
@@ -37,14 +37,9 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
     if not 1 <= len(chain) <= MAX_CHAIN_LENGTH:
         return None
     try:
-        for der in chain:
-            certificate = x509.Certificate.load(der, strict=True)
-            certificate.native  # noqa: B018 - parses all of it
-            for name in (certificate.subject, certificate.issuer):
-                name.hashable, name.human_friendly  # noqa: B018 - a validator compares the names, and says them
-    except (ValueError, TypeError, LookupError, RecursionError):
+        return read_certificates(chain)
+    except ValueError:
         return None
-    return [x509.Certificate.load(der) for der in chain]
 
 
 async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:

@@ -15,7 +15,7 @@ from asn1crypto import x509
 
 from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
-from qianda.bounded_issuers import bound_issuers
+from qianda.bounded_issuers import bound_issuers, read_certificates
 from qianda.verify.purpose import POSSIBLE_PURPOSES, SIGNING_USAGES
 
 if TYPE_CHECKING:  # imported when a chain is validated: few signers bring one
@@ -88,15 +88,10 @@ def _read(chain: Sequence[bytes]) -> tuple[x509.Certificate, list[x509.Certifica
     if not 1 <= len(chain) <= MAX_CHAIN_LENGTH:
         raise BadInput(f"a chain has 1 to {MAX_CHAIN_LENGTH} certificates", field="certificate_chain")
     try:
-        certificates = [x509.Certificate.load(der, strict=True) for der in chain]
-        for certificate in certificates:
-            certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
-            for name in (certificate.subject, certificate.issuer):
-                name.hashable, name.human_friendly  # noqa: B018 - a validator compares the names, and says them
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise BadInput("a certificate cannot be read", field="certificate_chain") from error
-    fresh = [x509.Certificate.load(der) for der in chain]
-    return fresh[0], bound_issuers(fresh[1:])
+        leaf, *others = read_certificates(chain)
+    except ValueError as error:
+        raise BadInput(str(error), field="certificate_chain") from error
+    return leaf, bound_issuers(others)
 
 
 def _check_usage(leaf: x509.Certificate) -> None:

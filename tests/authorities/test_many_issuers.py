@@ -38,6 +38,7 @@ def certificate(
     *,
     ca: bool = True,
     more: Sequence[x509.NameAttribute[Any]] = (),
+    issued_by: x509.ExtensionType | None = None,
 ) -> bytes:
     """Return a certificate (DER). `more`: further parts of its subject."""
 
@@ -53,6 +54,8 @@ def certificate(
         NOW + timedelta(days=100),
     )
     made = made.add_extension(x509.BasicConstraints(ca, None), critical=True)
+    if issued_by:
+        made = made.add_extension(issued_by, critical=False)
     usage = x509.KeyUsage(not ca, not ca, False, False, False, ca, ca, False, False)
     return made.add_extension(usage, critical=True).sign(by, SHA256()).public_bytes(Encoding.DER)
 
@@ -114,3 +117,21 @@ async def test_a_certificate_whose_names_cannot_be_compared_is_unreadable(
     with pytest.raises(BadInput, match="cannot be read"):
         await check_chain([odd], SignerTrust((root,), root), NOW)
     assert read_chain([odd]) is None
+
+
+@pytest.mark.parametrize(
+    "issued_by",
+    [
+        x509.AuthorityKeyIdentifier(None, [x509.DNSName("x")], 1),
+        x509.AuthorityKeyIdentifier(None, [x509.UniformResourceIdentifier("http://x")], 1),
+        x509.UnrecognizedExtension(x509.AuthorityKeyIdentifier.oid, bytes.fromhex("3005a103820178")),
+    ],
+    ids=["a host", "an address", "no serial number"],
+)
+async def test_a_certificate_whose_issuer_has_another_kind_of_name_is_unreadable(issued_by: x509.ExtensionType) -> None:
+    root_key, leaf_key, issuing_key = key(), key(), key()
+    root, issuing = (certificate(of, each, of, each) for of, each in (("root", root_key), ("issuing", issuing_key)))
+    odd = certificate("odd", leaf_key, "issuing", issuing_key, ca=False, issued_by=issued_by)
+    with pytest.raises(BadInput, match="cannot be read"):
+        await check_chain([odd, issuing], SignerTrust((root,), root), NOW)
+    assert read_chain([odd, issuing]) is None
