@@ -7,12 +7,15 @@ import zlib
 
 import pytest
 
-from qianda.pdf import NotOurForm, Stream, TooComplex, read_revisions
+from qianda.pdf import NotOurForm, Stream, TooComplex, Value, read_revisions
 from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
 from qianda.verify import UnreadableDocument, reasons
 from qianda.verify.pdf import drawn_parts, ink, revocation_lists, unpacking
+from qianda.verify.pdf.active_content import find_active
+from qianda.verify.pdf.document import Document
 from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.images import MAX_PARTS_OF_A_SPACE, count_colours
+from qianda.verify.pdf.mixing import MAX_DASHES
 from qianda.verify.pdf.pages import MAX_ANNOTATIONS, MAX_PAGES, page_widgets, pages
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import examine
@@ -209,6 +212,80 @@ def test_a_signatures_picture_with_long_contents() -> None:
         picture = file.now.read(NEW)
         assert isinstance(picture, Stream)
         assert ink.is_only_ink(file.now, picture) is is_ink
+
+
+def test_a_signatures_picture_of_many_forms_with_long_contents() -> None:
+    half = packed_spaces(ink.MAX_CONTENT_BYTES // 2 - 1).replace(b"<<", b"<< /Subtype /Form /BBox [0 0 9 9]", 1)
+    for count, is_ink in ((2, True), (3, False)):
+        forms = {NEW + 1 + number: half for number in range(count)}
+        named = b" ".join(b"/X%d %d 0 R" % (number, number) for number in forms)
+        whole = drawn(b"").replace(b"<<", b"<< /Subtype /Form /Resources << /XObject << %b >> >> " % named, 1)
+        document = SignedFile(large({NEW: whole} | forms)).now
+        picture = document.read(NEW)
+        assert isinstance(picture, Stream)
+        assert ink.is_only_ink(document, picture) is is_ink
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[Value]:
+    """Return the list of values that were looked up."""
+    found, follow = list[Value](), Document.follow
+
+    def noted(document: Document, value: Value) -> Value:
+        found.append(value)
+        return follow(document, value)
+
+    monkeypatch.setattr(Document, "follow", noted)
+    return found
+
+
+MANY = b"%d 0 R " % (NEW + 1) * 9999
+
+
+@pytest.mark.parametrize(
+    ("one", "found"),
+    [
+        (b"<< /ExtGState << /G << /D [[%b] 0] >> >> >>" % (b"%d 0 R " % (NEW + 1) * MAX_DASHES), []),
+        (b"<< /ExtGState << /G << /D [[%b] 0] >> >> >>" % MANY, ["/D"]),
+        (b"<< /ExtGState << /G << %b >> >> >>" % b" ".join(b"/N%d 1" % number for number in range(9999)), []),
+        (FORM.replace(b"0 0 1 1", MANY) + b" >>\nstream\nq Q\nendstream", ["/BBox"]),
+    ],
+    ids=["few dashes", "dashes", "entries of a graphics state", "corners"],
+)
+def test_a_long_list_is_not_looked_through(looked_up: list[Value], one: bytes, found: list[str]) -> None:
+    """Many objects may use the same one."""
+    assert find_drawn_differently(SignedFile(large({NEW: one, NEW + 1: b"3"})).now) == found
+    assert len(looked_up) < 1000
+
+
+def test_a_signatures_picture_whose_forms_share_long_resources(looked_up: list[Value]) -> None:
+    """Forms are looked up once each, and of what they could draw only what they do."""
+    shared = b"/Resources << /XObject << %b >> >>" % b" ".join(b"/N%d 1" % number for number in range(9999))
+    document = SignedFile(large({NEW: drawn(b"").replace(b"<<", b"<< /Subtype /Form " + shared, 1)})).now
+    picture = document.read(NEW)
+    assert isinstance(picture, Stream)
+    looked_up.clear()
+    assert ink.is_only_ink(document, picture)
+    assert len(looked_up) < 1000
+
+
+def test_a_signatures_picture_with_resources_of_many_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ink, "MAX_CONTENT_BYTES", 100)
+    for count, is_ink in ((100, True), (101, False)):
+        kinds = b" ".join(b"/N%d <<>>" % number for number in range(count))
+        document = SignedFile(
+            large({NEW: drawn(b"").replace(b"<<", b"<< /Subtype /Form /Resources << %b >> " % kinds, 1)})
+        ).now
+        picture = document.read(NEW)
+        assert isinstance(picture, Stream)
+        assert ink.is_only_ink(document, picture) is is_ink
+
+
+def test_a_long_border_is_not_looked_through(looked_up: list[Value]) -> None:
+    link = b"<< /Subtype /Link /Rect [0 0 1 1] /Border [%b] >>" % MANY
+    file = SignedFile(large(page(more=b"/Annots [%d 0 R]" % NEW) | {NEW: link, NEW + 1: b"0"}))
+    assert find_active(file.now) == []
+    assert len(looked_up) < 1000
 
 
 def test_a_revocation_list_that_is_named_often() -> None:

@@ -124,6 +124,6 @@ def _is_shown_alike(flags: Value) -> bool:
 
 
 def _has_thin_border(document: Document, link: Entries) -> bool:
-    widths = document.items(link, "/Border")[2:3]
+    widths = [document.follow(width) for width in document.array(link, "/Border")[2:3]]
     widths += [document.dictionary(link, "/BS").get("/W", 0)]
     return all(isinstance(width, int | float) and 0 <= width <= MAX_LINK_BORDER for width in widths)

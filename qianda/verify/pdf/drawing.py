@@ -84,9 +84,10 @@ def _of_page(document: Document, number: int, drawn: DrawnParts) -> Iterator[str
 
 def _corners(document: Document, levels: list[Entries], name: str) -> list[float] | None:
     """Return the corners of a page's box, which may be inherited; no corners if it is empty. None: no box."""
-    stated = next((document.items(level, name) for level in levels if name in level), None)
-    if stated is None:
+    listed = next((document.array(level, name) for level in levels if name in level), None)
+    if listed is None:
         return None
+    stated = [document.follow(each) for each in listed[:5]]  # many forms may refer to the same long list
     corners = [float(each) for each in stated if isinstance(each, int | float) and not isinstance(each, bool)]
     spans = len(corners) == len(stated) == 4 and corners[0] != corners[2] and corners[1] != corners[3]
     return corners if spans else []

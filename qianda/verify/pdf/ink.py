@@ -24,7 +24,8 @@ from qianda.verify.pdf.unpacking import FLATE, unpacked
 
 # Of 1, which is white. An uploaded seal is darker than 215 of 255 (`hub.documents.sealing.picture_reading`).
 MAX_LIGHTNESS: Final = 0.85
-# Of the contents of one form, unpacked. It takes about a second to follow one MiB.
+# Of the contents of all forms of a picture together, unpacked, and the kinds of their resources. It takes about a
+# second to follow one MiB.
 MAX_CONTENT_BYTES: Final = 2 << 20
 _SHARES: Final = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 # Blend modes that leave the page below as it is.
@@ -76,6 +77,7 @@ class _Inks:
         self.colours = set[tuple[str, tuple[float, ...]]]()
         self.modes = set[Value]()
         self.has_groups = False
+        self._size = 0
 
     def add(self, document: Document, one: Value, entries: Entries) -> bool:
         """Add a part of the picture. Return False if it could be light, or programs could draw it in different ways."""
@@ -87,13 +89,14 @@ class _Inks:
         if not isinstance(one, Stream) or document.entry(entries, "/Subtype") != "/Form":
             return True
         content, resources = unpacked(one), document.dictionary(entries, "/Resources")
-        kinds = {kind: document.dictionary(resources, kind) for kind in resources if kind != "/ProcSet"}
-        if len(content or b"") > MAX_CONTENT_BYTES:
+        self._size += len(content or b"") + len(resources)
+        if self._size > MAX_CONTENT_BYTES:
             return False
-        if content is None or names_drawn(content, kinds) is None:
+        kinds = {kind: document.dictionary(resources, kind) for kind in resources if kind != "/ProcSet"}
+        if content is None or (names := names_drawn(content, kinds)) is None:
             return False
         objects = kinds.get("/XObject", {})
-        stencils = {name for name, each in objects.items() if _subtype(document, document.follow(each)) == "/Image"}
+        stencils = {name for name in names if _subtype(document, document.entry(objects, name)) == "/Image"}
         colours = list(colours_used(content, stencils))
         self.colours |= {(operator, tuple(numbers)) for operator, numbers in colours}
         return all(_lightness(*each) <= MAX_LIGHTNESS for each in colours)

@@ -25,6 +25,10 @@ _MODES: Final = _PLAIN_MODES | {
     *("/Hue", "/Saturation", "/Color", "/Luminosity"),
 }
 _MASK_KINDS: Final = {"/Alpha", "/Luminosity"}
+# Of dashes and gaps. Many states may refer to the same list.
+MAX_DASHES: Final = 100
+# The entries of a graphics state that this module knows.
+_STATED: Final = {"/BM", "/CA", "/ca", "/LW", "/LC", "/LJ", "/D", "/SMask"}
 _SHAPES: Final = (0, 1, 2)  # kinds of line ends (/LC) and of corners (/LJ)
 
 
@@ -68,7 +72,7 @@ def is_form(document: Document, stream: Stream) -> bool:
 
 def _operators(document: Document, state: Entries) -> Iterator[tuple[str, list[float]]]:
     """Yield the operators with the effect of this graphics state, as far as `content_steps` follows them."""
-    for name in state:
+    for name in _STATED & state.keys():
         value = document.entry(state, name)
         if not _is_usual(document, name, value):  # `find_mixed_differently` reports it
             continue
@@ -100,7 +104,7 @@ def _space(document: Document, space: Value) -> ColourSpace | None:
 
 
 def _odd_entries(document: Document, state: Entries) -> Iterator[str]:
-    for name in state:
+    for name in _STATED & state.keys():
         if not _is_usual(document, name, document.entry(state, name)):
             yield name
 
@@ -119,7 +123,7 @@ def _is_usual(document: Document, name: str, value: Value) -> bool:
             return _are_dashes(document, lengths, phase)
         case "/SMask", _:
             return value == "/None" or _is_usual_mask(document, value)
-    return name not in ("/CA", "/ca", "/LW", "/LC", "/LJ", "/D")
+    return False
 
 
 def _is_usual_mask(document: Document, mask: Value) -> bool:
@@ -141,8 +145,10 @@ def _are_dashes(document: Document, lengths: Value, phase: Value) -> bool:
 
 
 def _numbers(document: Document, lengths: Value, phase: Value) -> list[float]:
-    """Return the lengths of dashes and their phase; nothing if they are no numbers."""
+    """Return the lengths of dashes and their phase; nothing if they are no numbers, or too many."""
     stated = document.follow(lengths)
-    listed = [document.follow(each) for each in [*stated, phase]] if isinstance(stated, list) else []
+    if not isinstance(stated, list) or len(stated) > MAX_DASHES:
+        return []
+    listed = [document.follow(each) for each in [*stated, phase]]
     numbers = [float(each) for each in listed if isinstance(each, int | float) and not isinstance(each, bool)]
     return numbers if len(numbers) == len(listed) else []
