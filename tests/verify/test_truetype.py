@@ -12,6 +12,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 
+from qianda.pdf import TooComplex
+from qianda.verify.pdf import truetype
 from qianda.verify.pdf.drawing import find_drawn_differently
 from qianda.verify.pdf.signed_file import SignedFile
 from tests.browser.update_files import NEW, Objects, drawn
@@ -96,6 +98,30 @@ def test_fonts_that_all_programs_read_alike(objects: Objects) -> None:
 @pytest.mark.parametrize("objects", DIFFERENT.values(), ids=DIFFERENT)
 def test_fonts_that_programs_read_differently(objects: Objects) -> None:
     assert find_drawn_differently(SignedFile(written(objects)).now) == ["/TrueType /X"]
+
+
+@pytest.mark.parametrize("form", [4, 12])
+def test_a_file_of_many_fonts_is_read_once(monkeypatch: pytest.MonkeyPatch, form: int) -> None:
+    """What all files have is counted; each table takes a while, and so does each group or segment in it."""
+    monkeypatch.setattr(truetype, "MAX_PARTS", 100)
+    one = text_in({(3, 10, form): {2 * code: "A" for code in range(60)}})
+    more = {NEW + 10 + number: one[FONT] for number in range(5)}
+    assert find_drawn_differently(SignedFile(written(one | more)).now) == []
+    other = {
+        NEW + 2: one[NEW].replace(b"%d 0 R" % (NEW + 1), b"%d 0 R" % (NEW + 3)),
+        NEW + 3: one[NEW + 1],
+        NEW + 4: one[FONT].replace(b"%d 0 R" % NEW, b"%d 0 R" % (NEW + 2)),
+    }
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(written(one | other)).now)
+
+
+def test_many_tables_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truetype, "MAX_PARTS", 25)
+    tables: Tables = {(0, 3, 6): HIGH, (1, 0, 6): HIGH}
+    assert find_drawn_differently(SignedFile(written(text_in(tables))).now) == []
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(written(text_in({**tables, (3, 1, 6): HIGH}))).now)
 
 
 @pytest.mark.real

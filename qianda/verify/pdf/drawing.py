@@ -19,7 +19,7 @@ from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES, DrawnParts
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.mixing import COLOURS, find_mixed_differently
 from qianda.verify.pdf.pages import pages
-from qianda.verify.pdf.truetype import is_read_alike
+from qianda.verify.pdf.truetype import TrueTypeFonts
 from qianda.verify.pdf.unpacking import unpacked, unpacking_together
 
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
@@ -51,11 +51,11 @@ def find_drawn_differently(document: Document, max_content_bytes: int = MAX_CONT
     """Return the names of parts that programs draw in different ways, in order. Raises TooComplex."""
     found: set[str] = set()
     numbers = list(pages(document))
-    drawn = DrawnParts(document, numbers, max_content_bytes)
+    drawn, fonts = DrawnParts(document, numbers, max_content_bytes), TrueTypeFonts(document)
     for number in numbers:
         found |= set(_of_page(document, number, drawn))
     for number, value in document.objects.items():
-        found |= set(_of_object(document, number, value, drawn))
+        found |= set(_of_object(document, number, value, drawn, fonts))
     found |= {"/XObject"} if drawn.nest_deeply() else set()
     return sorted(found | ({"/Contents"} if drawn.begin_differently() else set()))
 
@@ -126,7 +126,7 @@ def _is_open(content: bytes) -> bool:
     return _INLINE_IMAGE.search(content) is not None
 
 
-def _of_object(document: Document, number: int, value: Value, drawn: DrawnParts) -> Iterator[str]:
+def _of_object(document: Document, number: int, value: Value, drawn: DrawnParts, fonts: TrueTypeFonts) -> Iterator[str]:
     """Yield the parts of an object that programs draw in different ways, without the objects that it refers to."""
     waiting = [value]
     while waiting:
@@ -138,7 +138,7 @@ def _of_object(document: Document, number: int, value: Value, drawn: DrawnParts)
             entries = one.entries if isinstance(one, Stream) else one
             for name in _SHARED & entries.keys():
                 drawn.count_listed(document.entry(entries, name))
-            yield from _odd_entries(document, entries)
+            yield from _odd_entries(document, entries, fonts)
             kind = document.entry(entries, "/Subtype")
             for part in _parts(document, entries) if isinstance(one, Stream) else ():
                 yield from drawn.add_stream(number, one, document.dictionary(entries, "/Resources"), part)
@@ -160,7 +160,7 @@ def _parts(document: Document, entries: Entries) -> Iterator[Part]:
         yield Part.STENCIL if document.entry(entries, "/PaintType") == 2 else Part.PATTERN
 
 
-def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
+def _odd_entries(document: Document, entries: Entries, fonts: TrueTypeFonts) -> Iterator[str]:
     yield from KEYS_OF_COLOURS & entries.keys()
     yield from find_mixed_differently(document, entries)
     if "/Font" in entries:
@@ -176,7 +176,7 @@ def _odd_entries(document: Document, entries: Entries) -> Iterator[str]:
         yield "/Background"
     if document.entry(entries, "/PatternType") == 1 and document.entry(entries, "/PaintType") not in (1, 2):
         yield "/PaintType"
-    if not is_read_alike(document, entries):
+    if not fonts.is_read_alike(entries):
         yield f"/TrueType{_name_of(document, entries)}"
     if "/DescendantFonts" in entries and not is_composed_alike(document, entries):
         yield f"/Type0{_name_of(document, entries)}"
