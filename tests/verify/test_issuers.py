@@ -16,7 +16,7 @@ from tests.custody.outside_authority import OutsideAuthority, ec_key, person
 
 
 @pytest.fixture
-def unmended() -> Iterator[Callable[[], None]]:
+def unpatched() -> Iterator[Callable[[], None]]:
     """Restore the original method before and after the test, so that each test chooses the form itself."""
     before = ValidationPath.truncate_to_issuer_and_append
     ValidationPath.truncate_to_issuer_and_append = issuers._truncate_as_shipped  # type: ignore[method-assign]
@@ -31,13 +31,13 @@ def certificates() -> tuple[x509.Certificate, x509.Certificate, x509.Certificate
     return x509.Certificate.load(root), x509.Certificate.load(issuing), x509.Certificate.load(leaf)
 
 
-def test_the_path_to_the_authority_with_which_a_path_begins(unmended: Callable[[], None]) -> None:
+def test_the_path_to_the_authority_with_which_a_path_begins(unpatched: Callable[[], None]) -> None:
     root, issuing, leaf = certificates()
     begins_below = ValidationPath(CertTrustAnchor(issuing), interm=[], leaf=leaf)
     whole = ValidationPath(CertTrustAnchor(root), interm=[issuing], leaf=leaf)
     with pytest.raises(LookupError):
         begins_below.truncate_to_issuer_and_append(issuing)
-    unmended()
+    unpatched()
     assert list(begins_below.truncate_to_issuer_and_append(issuing)) == [issuing]
     assert list(whole.truncate_to_issuer_and_append(issuing)) == [root, issuing]
     assert list(whole.truncate_to_issuer_and_append(root)) == [root]
