@@ -48,8 +48,10 @@ _TRIAL = Reason(
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 # Columns of space on both sides of a cell.
 _PADDING = 2
-# A word of Latin letters or one Chinese character, with the marks that close it.
-_UNBROKEN = re.compile(r"(?:[!-~]+|[^!-~])[。，、；：！？）》」』”’…]*\s*")
+# A word, or one Chinese character, with the marks that open and close it.
+_WORD = r"[^\s“‘”’…\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+"
+_OPENING, _CLOSING = "（《「『“‘", "。，、；：！？）》」』”’…"
+_UNBROKEN = re.compile(rf"[{_OPENING}]*(?:{_WORD}(?:’{_WORD})*|.)[{_CLOSING}]*\s*", re.DOTALL)
 _COMMA, _COLON, _STOP = Reason("，", ", "), Reason("：", ": "), Reason("。", ". ")
 _IN_BRACKETS = Reason("（{words}）", " ({words})")
 _FAILED = Reason("结论：有检查不通过。", "Result: something failed.")
