@@ -158,8 +158,12 @@ def _filled(value: str | int | bool, blanks: Mapping[str, str]) -> str | int | b
 
 def _filled_path(path: str, blanks: Mapping[str, str]) -> str:
     """Return the path with percent-encoded values in place of its placeholders. People choose their names, and none may
-    add a part to the address."""
-    return _BLANK.sub(lambda blank: quote(blanks[blank[1]], safe=""), path)
+    add a part to the address or remove one. Raises NotServed."""
+    filled = _BLANK.sub(lambda blank: quote(blanks[blank[1]], safe=""), path)
+    parts = zip(*(each.partition("?")[0].split("/") for each in (path, filled)), strict=True)
+    if any(after in (".", "..") and after != before for before, after in parts):
+        raise NotServed("a value cannot be a part of the address")
+    return filled
 
 
 def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -255,5 +255,12 @@ async def test_a_name_in_an_address_asks_about_nobody_else(place: IdentityContex
         for name in ("陈建国", "陈&number=1#", "陈%26/../x?a=b", "A B+C"):
             assert not (await bureau.check(replace(PERSON, name=name))).matched
             assert asked.pop() == ("/of/cn-id/two", {"number": NUMBER, "name": name})
+        options["ask"] = {"method": "GET", "path": "/of/{name}/../two"}
+        bureau = connect_plugin(IDENTITIES, "bureau", options, place)
+        for name in (".", ".."):
+            with pytest.raises(IdentityUnavailable, match="address"):
+                await bureau.check(replace(PERSON, name=name))
+        assert not (await bureau.check(PERSON)).matched
+        assert asked.pop() == ("/of/two", {})
     finally:
         await server.close()

@@ -1,5 +1,5 @@
 """CRLs of an authority that is no root, with a path that begins there: pyHanko's method in its original form, and
-mended."""
+patched."""
 
 from __future__ import annotations
 
