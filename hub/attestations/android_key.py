@@ -13,6 +13,7 @@ Sources: "Verify hardware-backed key pairs with key attestation" (developer.andr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -98,7 +99,7 @@ class AndroidKey:
         self._status = StatusList(options.status_url, options.status_file, options.deadline, context)
 
     async def check(self, statement: Statement, spki: bytes, challenge: bytes) -> Verdict:
-        chain = read_chain(statement.chain)
+        chain = await asyncio.to_thread(read_chain, statement.chain)
         if chain is None:
             return NotAttested(("chain-unreadable",))
         try:

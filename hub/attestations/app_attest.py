@@ -14,6 +14,7 @@ Source: Apple, "Validating apps that connect to your server" (nine steps); WebAu
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
@@ -95,7 +96,7 @@ class AppAttest:
     async def check_object(self, content: bytes, key_id: bytes, client_data: bytes) -> Verdict:
         """Return whether Apple attested the key `key_id` for this client data."""
         try:
-            read = _read(content)
+            read = await asyncio.to_thread(_read, content)
         except ValueError:
             return NotAttested(("object-unreadable",))
         against = list(self._faults(read, key_id, client_data))

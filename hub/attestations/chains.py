@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,11 @@ def read_chain(chain: Sequence[bytes]) -> list[x509.Certificate] | None:
 async def leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:
     """Return whether the first certificate is valid at this moment, by the others and one of the roots (RFC 5280,
     6)."""
+    # Wide names take seconds. Nothing is fetched, so the steps need no event loop of the hub.
+    return await asyncio.to_thread(lambda: asyncio.run(_leads_to(roots, chain, at)))
+
+
+async def _leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], at: datetime) -> bool:
     leaf, others = chain[0], bound_issuers(chain[1:])
     if leaf.ca or leaf.dump() in roots:
         return False

@@ -38,6 +38,7 @@ from tests.attestations.platforms import (
     software,
     spki_of,
 )
+from tests.authorities.test_many_issuers import rounds_during, wide_chain
 
 pytestmark = pytest.mark.custody
 CHALLENGE = b"c" * 32
@@ -178,6 +179,11 @@ async def test_chains_that_cannot_be_read(grounds: Grounds) -> None:
     chain = grounds.keystore.attest(grounds.key, CHALLENGE)
     for bad in ((), (b"x", *chain), (chain[0][:-1], *chain[1:]), (chain[0], *chain[1:2] * 10)):
         assert await grounds.verdict(bad) == NotAttested(("chain-unreadable",))
+
+
+async def test_wide_names_keep_nobody_else_waiting(grounds: Grounds) -> None:
+    statement = Statement("android-key", chain=tuple(wide_chain()))
+    assert await rounds_during(grounds.attestor.check(statement, b"", b"")) > 2
 
 
 async def test_devices_that_a_school_lets_in(grounds: Grounds) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, cbor
 from hub.attestations.app_attest import connect
 from tests.attestations.platforms import APPLE_APP, DEVELOPMENT, AppAttestService, cbor as encoded, new_key, spki_of
+from tests.authorities.test_many_issuers import rounds_during, wide_chain
 
 pytestmark = pytest.mark.custody
 CHALLENGE = b"c" * 32
@@ -140,3 +141,8 @@ def test_cbor_that_is_read(value: Any) -> None:
 def test_cbor_that_is_not_read(data: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any reason
         cbor.read(bytes.fromhex(data))
+
+
+async def test_wide_names_keep_nobody_else_waiting(grounds: Grounds) -> None:
+    content = encoded({"fmt": "apple-appattest", "attStmt": {"x5c": wide_chain()}, "authData": b""})
+    assert await rounds_during(grounds.said(content, b"")) > 2

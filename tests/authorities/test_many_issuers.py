@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,6 +99,34 @@ async def test_an_authority_with_two_certificates_is_found() -> None:
     sent = [leaf, below_another, below]
     assert (await check_chain(sent, SignerTrust((root,), root), NOW)).chain == (leaf, below, root)
     assert await leads_to([root], read_chain(sent) or [], NOW)
+
+
+async def rounds_during(check: Coroutine[Any, Any, object]) -> int:
+    """Return how often the event loop came round during a check."""
+    checking, rounds = asyncio.ensure_future(check), 0
+    while not checking.done():
+        await asyncio.sleep(0.001)
+        rounds += 1
+    await asyncio.gather(checking, return_exceptions=True)
+    return rounds
+
+
+def wide_chain() -> list[bytes]:
+    """Return a chain whose names take long to be read."""
+    wide = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{number}部门" * 5) for number in range(60)]
+    signing = [key() for _ in range(6)]
+    return [
+        certificate(f"{number}", signing[number], f"{number + 1}", signing[number + 1], ca=number > 0, more=wide)
+        for number in range(5)
+    ]
+
+
+async def test_wide_names_keep_nobody_else_waiting() -> None:
+    sent = wide_chain()
+    assert await rounds_during(check_chain(sent, SignerTrust((sent[-1],), b""), NOW)) > 2
+    chain = read_chain(sent)
+    assert chain is not None
+    assert await rounds_during(leads_to([sent[-1]], chain, NOW)) > 2
 
 
 @pytest.mark.parametrize(
