@@ -85,9 +85,7 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
     many of those, ManyAttachments, and as `give_answers` does.
     """
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
-        await _check_may_answer(tx, visiting)
-        if len(await tx.answers.list_attachments(visiting.contract.id)) >= MAX_UPLOADS:
-            raise ManyAttachments
+        await _check_may_attach(tx, visiting)
         await refuse_files(services, tx, visiting.task.id, visiting.signer, UNREADABLE)
     fields = {each.name for each in asked_fields(visiting.contract) if each.kind is FieldKind.ATTACHMENT}
     if name not in fields:
@@ -106,7 +104,7 @@ async def attach(services: Services, secret: str, contract_id: UUID | None, name
     sealed = await asyncio.to_thread(seal_content, attachment_id, content)
     file = await services.files.put(sealed.content)
     async with begin_locked_visit(services.database, secret, visiting.contract.id) as (tx, now):
-        await _check_may_answer(tx, now)
+        await _check_may_attach(tx, now)  # again: others may have uploaded meanwhile
         attachment = Attachment(
             id=attachment_id,
             contract=now.contract.id,
@@ -138,8 +136,9 @@ async def give_answers(
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)
         attached = newest_attachments(await tx.answers.list_attachments(visiting.contract.id))
-        await refuse_files(services, tx, visiting.task.id, visiting.signer, ANSWERED)  # before anything is laid out
-    given = ReceivedAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
+        given = ReceivedAnswers(check_answers(asked_fields(visiting.contract), values, attached.keys()), attached)
+        # Before anything is laid out, so that simultaneous answers are counted as well.
+        await consume_prepare_quota(services, tx, visiting.task.id, visiting.signer, kind=ANSWERED)
     laid_out, document = await asyncio.to_thread(_lay_out, services, visiting.contract, given)
     sha256 = await services.files.put(document)
     async with begin_locked_visit(services.database, secret, visiting.contract.id) as (tx, now):
@@ -147,10 +146,16 @@ async def give_answers(
         present = newest_attachments(await tx.answers.list_attachments(now.contract.id))
         if now.contract.document != visiting.contract.document or present != attached:
             raise DocumentChanged
-        await consume_prepare_quota(services, tx, now.task.id, now.signer, kind=ANSWERED)
         for request in replaced:  # the signer has to look at the new document
             await tx.signatures.lapse(request.id)
         return await _write(tx, now, given, laid_out, (sha256, len(document)))
+
+
+async def _check_may_attach(tx: Transaction, visiting: Visit) -> None:
+    """Raise if this signer may not upload a file now."""
+    await _check_may_answer(tx, visiting)
+    if len(await tx.answers.list_attachments(visiting.contract.id)) >= MAX_UPLOADS:
+        raise ManyAttachments
 
 
 async def _check_may_answer(tx: Transaction, visiting: Visit) -> list[SignatureRequest]:

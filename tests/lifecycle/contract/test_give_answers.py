@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import shutil
@@ -311,6 +312,21 @@ async def test_answers_are_laid_out_so_often_an_hour() -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_simultaneous_answers_are_counted_before_they_are_laid_out() -> None:
+    async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:
+        contract = await running.issue_minor(template="safety-notice", companions=(), send="none")
+        guardian, services = await person(running, contract), running.hub.services
+        await guardian.enter()
+        before = len(stored(running))
+        sent = [
+            give_answers(services, guardian.secret, contract.id, ANSWERS | {"health": str(each)}) for each in range(5)
+        ]
+        given = await asyncio.gather(*sent, return_exceptions=True)
+        assert sum(isinstance(each, BudgetSpent) for each in given) == 3
+        assert len(stored(running)) - before <= 2
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_so_many_unreadable_files_are_read_for_a_signer_in_an_hour() -> None:
     """Each may keep the one reader for half a minute."""
     async with quiet_hub(configured={"budgets": {"prepared_per_task_hour": 2}}) as running:
@@ -340,3 +356,14 @@ async def test_a_contract_has_a_bounded_number_of_uploads(monkeypatch: pytest.Mo
             await attach(services, guardian.secret, contract.id, "certificate", photo())
         with pytest.raises(ManyAttachments):
             await attach(services, guardian.secret, contract.id, "certificate", photo())
+
+
+async def test_simultaneous_uploads_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.lifecycle.contract.give_answers.MAX_UPLOADS", 1)
+    async with quiet_hub() as running:
+        contract = await running.issue_minor(template="safety-notice", companions=(), send="none")
+        guardian, services = await person(running, contract), running.hub.services
+        await guardian.enter()
+        sent = [attach(services, guardian.secret, contract.id, "certificate", photo()) for _ in range(3)]
+        given = await asyncio.gather(*sent, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in given) == ["Attachment", "ManyAttachments", "ManyAttachments"]
