@@ -109,7 +109,9 @@ async def read_version(services: Services, scope: Scope, place: TextPlace, label
     compared = in_force if found.state.is_open else found.base
     before = all_of_it.get(compared)
     keys = list_changed_keys(before.texts, found.texts) if before else []
-    changes = [(key, compare_lines(before.texts.get(key, ""), found.texts[key])) for key in keys if before]
+    pairs = [(before.texts.get(key, ""), found.texts[key]) for key in keys] if before else []
+    compared_texts = await asyncio.to_thread(lambda: [compare_lines(*pair) for pair in pairs])
+    changes = list(zip(keys, compared_texts, strict=True))
     demands = compare_demands(before.fixed, found.fixed) if before else []
     return ReadText(label, found, label == of_files, in_force, compared if before else "", changes, demands)
 

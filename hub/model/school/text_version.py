@@ -20,6 +20,8 @@ from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextM
 
 # Maximum number of characters in one text. The longest contracts have about 12,000.
 MAX_TEXT_LENGTH = 60_000
+# Twice as many as a contract may have: versions are compared line by line.
+MAX_TEXT_LINES = 2_000
 MAX_NOTE_LENGTH = 500
 # The prefix of the names of versions by staff, so that they cannot be confused with versions of the files. Contracts
 # and consents store these names, so the prefix must not change.
@@ -115,6 +117,8 @@ def edit_text(version: TextVersion, edit: TextEdit, actor: str, now: datetime) -
     for key, text in edit.texts.items():
         if len(text) > MAX_TEXT_LENGTH:
             raise BadInput(f"at most {MAX_TEXT_LENGTH} characters", field=key)
+        if len(text.splitlines()) > MAX_TEXT_LINES:
+            raise BadInput(f"at most {MAX_TEXT_LINES} lines", field=key)
     texts = {key: edit.texts.get(key, text) for key, text in version.texts.items()}
     note = edit.note.strip()[:MAX_NOTE_LENGTH]
     if texts == version.texts and note == version.note:
@@ -187,10 +191,13 @@ class LineChange:
 
 
 def compare_lines(before: str, after: str) -> Sequence[LineChange]:
-    """Return, in order, the removed lines, the new lines, and one unchanged line before and after each change."""
+    """Return, in order, the removed lines, the new lines, and one unchanged line before and after each change.
+
+    In a long text, no comparison begins at a line that occurs often: it would take minutes.
+    """
     old, new = before.splitlines(), after.splitlines()
     found: list[LineChange] = []
-    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(1):
+    for group in SequenceMatcher(None, old, new).get_grouped_opcodes(1):
         for what, i1, i2, j1, j2 in group:
             if what == "equal":
                 found += [LineChange(ChangeKind.SAME, line) for line in old[i1:i2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 from hub.errors import BadInput, SecondReaderNeeded, TextChangedMeanwhile, TextMoveNotAllowed
 from hub.model.school.text_version import (
     MAX_TEXT_LENGTH,
+    MAX_TEXT_LINES,
     ChangeKind,
     TextEdit,
     TextKind,
@@ -92,6 +94,8 @@ def test_a_change_that_nobody_explains_is_not_submitted() -> None:
         submit_text(DRAFT, 0, "staff:ann", NOW)
     with pytest.raises(BadInput, match=str(MAX_TEXT_LENGTH)):
         edit_text(DRAFT, changed("x" * (MAX_TEXT_LENGTH + 1)), "staff:ann", NOW)
+    with pytest.raises(BadInput, match=f"at most {MAX_TEXT_LINES} lines"):
+        edit_text(DRAFT, changed("\n" * (MAX_TEXT_LINES + 1)), "staff:ann", NOW)
 
 
 ACTS: dict[str, tuple[Callable[[TextVersion], TextVersion], set[TextState]]] = {
@@ -124,6 +128,11 @@ def test_what_changed_is_shown_line_by_line() -> None:
         (ChangeKind.SAME, "+ 乙"),
     ]
     assert compare_lines("a", "a") == []
+    before = time.process_time()
+    alike = "\n" * (3 * MAX_TEXT_LINES)
+    changed_at_the_end = compare_lines(alike + "\n", alike + "a")
+    assert [line.kind for line in changed_at_the_end] == [ChangeKind.SAME, ChangeKind.GONE, ChangeKind.NEW]
+    assert time.process_time() - before < 1  # lines that are all alike took seconds
     assert list_changed_keys(TEXTS, TEXTS | {"zh.title": "x"}) == ["zh.title"]
 
 
