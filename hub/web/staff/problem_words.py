@@ -19,7 +19,7 @@ SHAPES: tuple[str, ...] = (
     "{day} has passed: the key must expire on a future day",
     "the overlap must be 0 to {most} days",
     "the name {name} has to be letters, digits, dots, dashes or underscores",
-    "there is a key {name} already: revoke it first, or take another name",
+    "a key is or was named {name}: take another name",
     "there is no valid key {name}",
     "{name} is being rotated: the former secret is still valid",
     "{count} people match: enter the ID number as well",
@@ -68,6 +68,7 @@ SHAPES: tuple[str, ...] = (
     "at most {most} lines",
     "at most {most} days",
     "at most {most} characters",
+    "at most {most} lines",
     "at most {most}",
     "there is no {kind} {name}",
 )

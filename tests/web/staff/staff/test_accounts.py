@@ -218,18 +218,20 @@ async def api_status(running: Running, secret: str) -> int:
 async def test_a_key_counts_until_it_is_revoked(running: Running) -> None:
     secret = await add_key(running.hub.services, "crm", "hefei", "command-line")
     assert secret.startswith("qdk_") and await api_status(running, secret) == 200
-    with pytest.raises(BadInput, match="there is a key crm already"):
+    with pytest.raises(BadInput, match="a key is or was named crm"):
         await add_key(running.hub.services, "crm", "hefei", "command-line")
     await revoke_key(running.hub.services, "crm", "command-line")
     assert await api_status(running, secret) == 401
     with pytest.raises(BadInput, match="there is no valid key crm"):
         await revoke_key(running.hub.services, "crm", "command-line")
-    again = await add_key(running.hub.services, "crm", "hq", "command-line")
+    with pytest.raises(BadInput, match="a key is or was named crm"):  # it would get the seals and jobs of the former
+        await add_key(running.hub.services, "crm", "hefei", "command-line")
+    again = await add_key(running.hub.services, "crm-2", "hq", "command-line")
     assert again != secret and await api_status(running, again) == 200 and await api_status(running, secret) == 401
     listed = [
         (each.key.name, each.key.campus, each.revoked_at is None) for each in await list_keys(running.hub.services)
     ]
-    assert listed == [("crm", "hq", True), ("demo", "hq", True), ("crm", "hefei", False)]
+    assert listed == [("crm-2", "hq", True), ("demo", "hq", True), ("crm", "hefei", False)]
     assert [each.kind for each in await running.school_record()] == ["key-added", "key-revoked", "key-added"]
     assert secret not in str(await running.school_record())
 
