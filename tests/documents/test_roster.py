@@ -11,7 +11,14 @@ import pytest
 import xlsxwriter
 
 from hub.documents.school.roster_columns import COLUMNS
-from hub.documents.school.spreadsheet import MAX_BYTES, MAX_ROWS, MAX_ROWS_ABOVE, NO_SPREADSHEET, SpreadsheetReader
+from hub.documents.school.spreadsheet import (
+    MAX_BYTES,
+    MAX_ROW_LENGTH,
+    MAX_ROWS,
+    MAX_ROWS_ABOVE,
+    NO_SPREADSHEET,
+    SpreadsheetReader,
+)
 from hub.errors import UnreadableFile
 from tests.documents.roster_reading import ReadRoster, read_roster
 
@@ -263,3 +270,11 @@ def test_too_many_rows(spreadsheets: SpreadsheetReader) -> None:
 def test_a_list_whose_last_row_is_far_down_is_refused(spreadsheets: SpreadsheetReader) -> None:
     with pytest.raises(UnreadableFile, match="50,000 rows"):
         spreadsheets.rows(b"x" + b"\n" * (MAX_ROWS + MAX_ROWS_ABOVE) + b"x")
+
+
+def test_a_row_holds_no_book(spreadsheets: SpreadsheetReader) -> None:
+    """A small file can name one long text in each cell, and the hub would hold them all."""
+    half = "x" * (MAX_ROW_LENGTH // 2)
+    assert spreadsheets.rows(sheet([["a", half, half[1:]]])) == [["a", half, half[1:]]]
+    with pytest.raises(UnreadableFile, match="a row has more than 20,000 characters"):
+        spreadsheets.rows(sheet([["a", half, half]]))

@@ -29,6 +29,8 @@ MAX_ROWS = 50_000
 # The titles, and the lines that people write above them.
 MAX_ROWS_ABOVE = 11
 MAX_COLUMNS = 100
+# The most characters in all cells of a row: the hub holds ROWS_IN_BATCH of them.
+MAX_ROW_LENGTH = 20_000
 MAX_UNPACKED = 400 * 1024 * 1024
 # How many rows one answer of the child holds.
 ROWS_IN_BATCH = 500
@@ -155,6 +157,8 @@ def _filled(data: bytes) -> Iterator[NumberedRow]:
             raise ValueError(f"it has more than {MAX_ROWS:,} rows")
         if len(cells) > MAX_COLUMNS:
             raise ValueError(f"it has more than {MAX_COLUMNS} columns")
+        if sum(len(cell) for cell in cells if isinstance(cell, str)) > MAX_ROW_LENGTH:
+            raise ValueError(f"a row has more than {MAX_ROW_LENGTH:,} characters")
         yield number, cells
     if not count:
         raise ValueError("it is empty")

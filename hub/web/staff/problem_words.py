@@ -63,6 +63,7 @@ SHAPES: tuple[str, ...] = (
     "The file has more than {most} MB.",
     "it has more than {most} rows",
     "it has more than {most} columns",
+    "a row has more than {most} characters",
     "The PDF could not be read: {reason}",
     "it begins at {moment} UTC",
     "at most {most} lines",

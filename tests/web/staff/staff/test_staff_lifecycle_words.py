@@ -12,7 +12,7 @@ import pytest
 
 from hub.documents.school.roster import OpenRoster
 from hub.documents.school.roster_columns import find_header
-from hub.documents.school.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROWS
+from hub.documents.school.spreadsheet import MAX_BYTES, MAX_COLUMNS, MAX_ROW_LENGTH, MAX_ROWS
 from hub.errors import BadInput, GuardianRequired, IllegalMove, UnreadableFile
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.messaging.fallback import NOT_REACHED
@@ -193,6 +193,7 @@ def test_errors_that_name_a_limit_are_translated() -> None:
         f"The file has more than {MAX_BYTES // 1024 // 1024} MB.",
         f"it has more than {MAX_ROWS:,} rows",
         f"it has more than {MAX_COLUMNS} columns",
+        f"a row has more than {MAX_ROW_LENGTH:,} characters",
         *refusals(ROOT / "hub" / "documents" / "school" / "spreadsheet.py"),
         *refusals(ROOT / "hub" / "documents" / "school" / "separated_text.py"),
         schedule.MESSAGE_JUST_LEFT,
