@@ -146,6 +146,8 @@ COURSES = SetupStep(
             "The first row holds titles: campus, id, name, subject, lessons, minutes, starts, ends, schedule, place, "
             "class size, teacher, price, refunds (like “before the first lesson 100; later 80”).",
             kind="table",
+            default="campus, id, name, subject, lessons, minutes, starts, ends, schedule, place, class size, teacher, "
+            "price, refunds\n",
         ),
     ),
 )

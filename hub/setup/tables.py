@@ -94,7 +94,7 @@ def read_table(text: str, titles: Mapping[str, str]) -> tuple[list[TableRow], li
     known = {alias: name for name, aliases in titles.items() for alias in aliases.split()}
     columns = [known.get(_folded(title), "") for title in rows[0][1]]
     faults = [
-        f"row {rows[0][0]}: there is no column {title.strip()}; there are {', '.join(titles)}"
+        f"row {rows[0][0]}: there is no column {title.strip()}; there are {', '.join(_all_words(titles))}"
         for title, column in zip(rows[0][1], columns, strict=True)
         if title.strip() and not column
     ]
@@ -103,6 +103,11 @@ def read_table(text: str, titles: Mapping[str, str]) -> tuple[list[TableRow], li
         faults.append(f"has more than {MAX_TABLE_ROWS} rows")
     found = [TableRow(number, _values(columns, row)) for number, row in rows[1:]]
     return found, faults
+
+
+def _all_words(titles: Mapping[str, str]) -> list[str]:
+    """Return the titles that a table may have, each in both languages: campus 校区."""
+    return [f"{name} {next(word for word in words.split() if not word.isascii())}" for name, words in titles.items()]
 
 
 def course_entry(row: TableRow, template: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -122,6 +124,18 @@ async def test_wrong_answers_are_asked_again_with_the_reason(served: Served) -> 
     assert status == 303 and answer.headers["Location"] == "/setup/steps/campuses"
     again = SetupState.begin(served.data, SchoolInstaller(served.data), served.state.clock)
     assert again.answers == {"organisation": right_answers()["organisation"]}
+
+
+async def test_a_table_of_courses_begins_with_its_titles_and_may_stay_so(served: Served) -> None:
+    secret = await served.begin()
+    _, page, _ = await served.ask("/setup/steps/courses", secret=secret)
+    (titles,) = re.findall(r"<textarea[^>]*>\n?([^<]*)</textarea>", page)
+    assert titles.startswith("campus, id, name,") and titles.count(",") == 13
+    for name in ("organisation", "campuses", "account"):
+        await served.ask(f"/setup/steps/{name}", form=right_answers()[name], secret=secret)
+    form = {"template": "course", "table": html.unescape(titles)}
+    status, page, _ = await served.ask("/setup/steps/courses", form=form, secret=secret)
+    assert status == 303, page
 
 
 async def test_nothing_is_installed_before_all_is_right(served: Served) -> None:
