@@ -123,6 +123,14 @@ async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page:
     assert (await open_ticket(running.hub.services, code)).session.contract == contract.id
 
 
+async def test_a_board_without_messages_keeps_each_row_low(running: Running, new_page: NewPage) -> None:
+    await running.issue_minor(send="none")
+    page = await logged_in(running, await new_page(**DESK))
+    await page.goto(f"{running.origin}/staff?lang=zh")
+    box = await page.get_by_text("尚未通知").bounding_box()
+    assert box is not None and box["height"] < 30 < box["width"]  # one line, not one character a line
+
+
 @pytest.mark.real
 async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
