@@ -48,6 +48,7 @@ from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.forms import Entered, printable
 from hub.web.staff.render import show
+from hub.web.staff.sealing.seals import template_titles
 from hub.web.staff.staff.access import StaffVisit
 
 LOOKED_APART = timedelta(hours=1)
@@ -156,6 +157,7 @@ async def _read_later(visit: StaffVisit, tx: Transaction, case: Case, entries: S
         "outgrown": has_outgrown_guardian(case, today),
         "adults": adults,
         "act": uuid4(),
+        "template_title": (await template_titles(visit, tx)).get(found.template, found.template),
     }
 
 

@@ -110,3 +110,14 @@ async def test_what_has_expired_gets_a_new_deadline_as_a_new_contract(
     fresh = await console.post(f"{path}/extend", form)
     assert fresh.status == 303 and fresh.location.endswith("?said=reissued") and path not in fresh.location
     assert f'action="{path}/extend"' not in (await console.get(path)).text
+
+
+async def test_another_person_in_place_of_one_is_said_as_it_is(running: Running, console: ConsoleBrowser) -> None:
+    contract = await running.issue_minor(send="none")
+    page = await console.get(f"/staff/contracts/{contract.id}")
+    assert "Drawn from the template “Course Training Agreement”: version" in page.words
+    assert "This contract is withdrawn, and a new one" in page.words and "Withdraw and issue for" in page.words
+    await void(running.hub.services, EVERYTHING, contract.id, "a wrong name", "test")
+    page = await console.get(f"/staff/contracts/{contract.id}")
+    assert "A new contract with the other name takes the place of this one." in page.words
+    assert "This contract is withdrawn, and" not in page.words and "Withdraw and issue for" not in page.words

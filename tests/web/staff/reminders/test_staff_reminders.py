@@ -280,11 +280,11 @@ async def test_a_preview_of_only_some_says_so(
     first, _ = [await running.issue_minor(send="none") for _ in range(2)]
     monkeypatch.setattr(bulk, "MAX_AT_ONCE", 1)
     page = await console.post("/staff/remind/preview?course=math-a&age=", {"fitting": "1"})
-    assert "These are the oldest 1. For the others, choose a narrower filter." in page.words
+    assert "At most 1 at a time, the oldest first. If more fit, choose a narrower filter" in page.words
     assert 'href="/staff?course=math-a' in page.text  # one goes back to the same filter
     monkeypatch.undo()
     page = await console.post("/staff/remind/preview", {"contract": str(first.id)})
-    assert "These are the oldest" not in page.words
+    assert "at a time, the oldest first" not in page.words
 
 
 async def test_all_that_fit_are_those_of_the_board(running: Running, console: ConsoleBrowser) -> None:
