@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from hub.tokens import softhsm
+from hub.web.pages.doctor_words import say_found
+from tests.catalogues import catalogues
 
 InChild = Callable[[str], str]
 PROXIES = ("/usr/lib/x86_64-linux-gnu/p11-kit-proxy.so", "/usr/lib/aarch64-linux-gnu/p11-kit-proxy.so")
@@ -267,6 +269,7 @@ def test_no_other_process_tries_a_pin_that_was_refused(in_child: InChild, tmp_pa
     second = in_child(OPENING + OF_A_HUB + 'asyncio.run(ask("9999"))')
     (file,) = (tmp_path / "refused-pins").iterdir()
     assert "refused this PIN before" in second and f"delete {file}" in second
+    assert "此前拒绝了这个 PIN" in say_found(second.strip(), catalogues().translator("zh"))
     assert "9999" not in first + second + file.name and "2468" not in file.name
     assert "refuses the PIN" in in_child(OPENING + OF_A_HUB + 'asyncio.run(ask("2468"))')  # another one is tried
     file.unlink()

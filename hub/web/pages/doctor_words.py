@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hub.store.server.migrate import NEWER, OLDER
 from hub.web.pages.i18n import Translate
 from hub.web.pages.shaped_sentences import ShapedSentences
@@ -42,6 +44,18 @@ SHAPES: tuple[str, ...] = (
         "csc: the PIN was refused before; it is not tried again: correct seal.pin; if the service has this PIN by now, "
         "delete {file}; then start again"
     ),
+    (
+        "the token {name} refused this PIN before, and it is not tried again, because tokens lock themselves: "
+        "correct the PIN; if the token has this PIN by now, delete {file}"
+    ),
+    "the token {name} refuses the PIN; it is not tried again: correct the PIN",
+    (
+        "the token {name} lets nobody in ({error}), whatever the PIN; it is not tried again: unlock it, or set its "
+        "PIN, with its maker's tool"
+    ),
+    "the token {name} is away: {error}",
+    "the token {name} did not answer in {seconds} s",
+    "the token {name} has another key under the label {label}",
     "the seal key {key} in software signs in {latency}",
     "the SM2 side ends soon: {seals}: renew a bought one by `qianda seal install-sm2`, one for trial by `make-sm2`",
     "ended on {day}, and nothing can be sealed: renew it",
@@ -82,6 +96,8 @@ CERTIFICATES: tuple[str, ...] = (
 DATED = "{words} ({day})"
 say_part = ShapedSentences((PROVIDER,)).say  # translates the name of a part
 _FOUND, _NAMES = ShapedSentences(SHAPES), ShapedSentences((DATED, *CERTIFICATES))
+# Between sentences about two tokens. Inside such a sentence, no semicolon is followed by a token.
+_NEXT_TOKEN = re.compile(r"; (?=(?:[^ ]+: )?the token ')")
 
 
 def say_found(words: str, translate: Translate) -> str:
@@ -91,9 +107,21 @@ def say_found(words: str, translate: Translate) -> str:
         if named := blanks.get("certificates"):
             names = [_NAMES.say(each, translate) for each in str(named).split(", ")]
             blanks["certificates"] = translate(", ").join(names)
+        if text.endswith("{reasons}"):
+            blanks["reasons"] = _say_tokens(str(blanks["reasons"]), translate)
         return translate(text, **blanks)
 
-    return _FOUND.say(words, say)
+    return _say_tokens(words, translate) if _NEXT_TOKEN.match(f"; {words}") else _FOUND.say(words, say)
+
+
+def _say_tokens(words: str, translate: Translate) -> str:
+    """Return sentences about tokens in the reader's language. Each may begin with the name of its token."""
+    said = []
+    for each in _NEXT_TOKEN.split(words):
+        name, token, why = each.partition("the token '")
+        about = _FOUND.say(token + why, translate) if token else ""
+        said.append(name.replace(": ", translate(": ")) + about)
+    return translate("; ").join(said)
 
 
 def say_finding(line: str, translate: Translate) -> str:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from pkcs11.exceptions import PinIncorrect, PinLocked
 
 from channels import Channel, ChannelContext, ReplyLost
 from channels.email import connect
@@ -17,6 +18,7 @@ from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import Provider
+from hub.tokens.pkcs11 import _pin_trouble
 from hub.web.pages.doctor_words import say_found, say_part
 from hub.web.staff.staff.doctor import KEPT_FOR, DoctorAnswer, forget_answer
 from tests.catalogues import catalogues
@@ -75,6 +77,35 @@ def test_certificates_are_named_in_chinese() -> None:
     assert say_found("root, tls, authority builtin; none ends soon", chinese) == (
         "根证书、TLS 证书、认证机构 builtin 的证书；近期都不到期"
     )
+
+
+# What a token says that was given up, and what a Chinese page says.
+AWAY = ("the token 'a' is away: DeviceRemoved()", "密钥设备 'a' 不在：DeviceRemoved()")
+SILENT = ("the token 'b' did not answer in 10.0 s", "密钥设备 'b' 在 10.0 秒内没有响应")
+WRONG = (f"the token 'a' {_pin_trouble(PinIncorrect())}", "密钥设备 'a' 拒绝了 PIN，系统不会再试：请更正 PIN")
+LOCKED = (
+    f"the token 'a' {_pin_trouble(PinLocked())}",
+    "无论 PIN 是什么，密钥设备 'a' 都不让登录（PinLocked），系统不会再试：请用厂商的工具解锁或设置 PIN",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        AWAY,
+        SILENT,
+        WRONG,
+        LOCKED,
+        (f"{LOCKED[0]}; {SILENT[0]}", f"{LOCKED[1]}；{SILENT[1]}"),
+        (
+            f"2 of 3 tokens do not sign: one: {WRONG[0]}; two: {SILENT[0]}",
+            f"3 个密钥设备中有 2 个不能签名：one：{WRONG[1]}；two：{SILENT[1]}",
+        ),
+    ],
+)
+def test_what_is_wrong_with_tokens_is_said_in_chinese(words: str, said: str) -> None:
+    assert say_found(words, catalogues().translator("zh")) == said
+    assert say_found(words, catalogues().translator("en")) == words
 
 
 async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
