@@ -211,7 +211,12 @@ MESSAGES = SetupStep(
     (
         _ask_kind(
             "Provider",
-            SetupChoice("email", "Mail (SMTP)"),
+            SetupChoice(
+                "email",
+                "Mail (SMTP)",
+                "For people whose address another system gives by the API. Contracts issued in the console "
+                "need SMS, or their links are handed out.",
+            ),
             SetupChoice("sms_twilio", "SMS by Twilio", "Twilio carries no links to mainland China (+86)."),
             SetupChoice("none", "None yet", "No messages can be sent: links can only be handed out."),
         ),
