@@ -82,6 +82,13 @@ async def test_the_page_draws_what_its_table_says(reported: Reported) -> None:
     assert "Contracts with a message by each channel" in by_channel.text and "text message" in by_channel.words
 
 
+async def test_a_printed_report_says_what_it_is_about_and_when_it_was_printed(reported: Reported) -> None:
+    page = await reported.console.get("/staff/reports?course=math-a")
+    assert "<b>Mathematics A</b>" in page.text
+    assert re.search(r'<p class="on-paper">As it stood on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\+8\.', page.text)
+    assert "<b>Mathematics A</b>" not in (await reported.console.get("/staff/reports")).text
+
+
 async def test_copies_for_others_than_signers_are_no_channel_to_them(reported: Reported) -> None:
     async with reported.running.hub.database.transaction(EVERYTHING) as tx:
         copies = await tx.connection.scalars(text("SELECT channel FROM delivery WHERE purpose = 'copy'"))
