@@ -45,8 +45,10 @@ async def remind_by_hand(services: Services, tx: Transaction, contract_id: UUID,
             waits.append(wait)
     if not tried:
         raise min(waits, key=lambda wait: wait.retry_after or timedelta(0))
-    await tx.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(tried)})
-    return [delivery for delivery in tried if delivery]
+    sent = [delivery for delivery in tried if delivery]
+    if sent:  # what no channel takes is no reminder
+        await tx.record.append(contract.id, contract.campus, "reminded-by-hand", actor, {"tasks": len(sent)})
+    return sent
 
 
 async def _to_remind(tx: Transaction, contract: Contract) -> list[SigningTask]:

@@ -14,7 +14,7 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from tests.lifecycle.clockwork import StandingClock, quiet_hub, remind_now, round_of_work, waiting
 from tests.lifecycle.people import MOTHER_PHONE, father, two_guardians
-from tests.lifecycle.signer import person
+from tests.lifecycle.signer import person, record_of
 from tests.running import GUARDIAN_PHONE, Running, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -102,3 +102,16 @@ async def test_two_contracts_of_one_parent_reminded_of_at_once_are_one_reminder(
         assert [each for each in outcomes if isinstance(each, list)] == [[GUARDIAN_PHONE]]
         assert sum(isinstance(each, TooSoon) for each in outcomes) == 1
         assert sum([len(await written_by_hand(running, contract)) for contract in contracts]) == 1
+
+
+async def test_a_reminder_that_no_channel_takes_is_recorded_as_none() -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        contract = await running.issue_minor()
+        await round_of_work(running)
+        clock.advance(LATER)
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            for channel in ("sms", "voice"):
+                await tx.opt_outs.add(GUARDIAN_PHONE, channel, tx.now, "inbound")
+        assert await by_hand(running, contract) == []
+        assert "reminded-by-hand" not in await record_of(running, contract)
