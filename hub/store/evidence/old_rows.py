@@ -65,7 +65,8 @@ OLD_ROWS: Mapping[str, OldRows] = {
         emptied="replacement_sealed = NULL, outcome = 'gone', ended_at = now()",
         freed="replacement_sealed",
     ),
-    # Nothing of a held contract is deleted. After the end of the hold, the retention time has to pass once more.
+    # Nothing of a held contract is deleted. A hold that ends by its date keeps the attachment until the retention time
+    # has passed once more; one that is lifted keeps it no longer.
     "attachments": OldRows(
         "attachment",
         "superseded_at < :before AND contract NOT IN (SELECT contract FROM legal_hold"
