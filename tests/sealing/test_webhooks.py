@@ -20,6 +20,7 @@ from hub.lifecycle.sealing.jobs.end_seal_jobs import delete_old_seal_files, tell
 from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION
 from hub.model.sealing.webhook import RETRIES, next_try, read_webhook_key
+from tests.changed_services import change_services
 from tests.running import Running, running_hub
 from tests.sealing.clients import granted_client
 from tests.sealing.parts import pages
@@ -88,6 +89,19 @@ async def test_told_until_it_is_taken(running: Running, receiver: Receiver) -> N
     told = json.loads(receiver.calls[-1]["body"])
     assert told["type"] == "seal-job.ended"
     assert (told["data"]["job"], told["data"]["sealed"], told["data"]["state"]) == (job["id"], 1, "done")
+
+
+async def test_a_webhook_that_was_taken_out_of_the_configuration_is_given_up(
+    running: Running, receiver: Receiver
+) -> None:
+    client, services = await granted_client(running), running.hub.services
+    _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60", webhook="registry")
+    await run_seal_job(services, UUID(job["id"]), lambda: True)
+    before = len(receiver.calls)
+    await tell_of_ended_jobs(change_services(services, "seal_files", webhooks={}))
+    running.clock.advance(max(RETRIES))
+    await tell_of_ended_jobs(services)
+    assert len(receiver.calls) == before
 
 
 async def test_upkeep_waits_for_no_receiver(running: Running, receiver: Receiver) -> None:

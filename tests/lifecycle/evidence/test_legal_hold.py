@@ -85,6 +85,18 @@ async def test_nothing_of_a_held_contract_is_erased_until_the_hold_ends() -> Non
         assert (await find_persons(services, about(GUARDIAN_ID))) == []
 
 
+async def test_a_hold_that_ends_or_is_erased_leaves_those_of_other_contracts() -> None:
+    async with quiet_hub() as running:
+        services, (one, other) = running.hub.services, [await running.issue_minor() for _ in range(2)]
+        for contract in (one, other):
+            await place_hold(services, EVERYTHING, contract.id, ("case 7", None), "staff:x")
+        assert await lift_hold(services, EVERYTHING, one.id, "settled", "staff:y") == 1
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            await tx.holds.forget_words(one.id, ["case 7"])
+            (left,) = await tx.holds.list_active(tx.now)
+        assert (left.contract, left.reason) == (other.id, "case 7")
+
+
 def test_a_template_may_be_kept_for_longer_or_shorter() -> None:
     retention = Retention(contracts_days=10, templates_days={"loan": 100})
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from hub.lifecycle.evidence.delete_files import DeletionLimits
-from hub.lifecycle.evidence.retention import list_prunable, prune, purge
+from hub.lifecycle.evidence.retention import MAX_BATCHES, list_prunable, prune, purge
 from hub.model.evidence.retention import ORPHAN_FILES, SUPERSEDED_FILES, Retention, list_retention
 from hub.model.school.course import Enrolment
 from hub.model.school.issue_many import IssueAct, SignerReplacement
@@ -154,6 +154,14 @@ async def test_an_hourly_round_ends_and_the_next_one_goes_on() -> None:
         clock.advance(2 * DAY)
         rounds = [(await purge(running.hub.services, at_once))[SUPERSEDED_FILES] for _ in range(3)]
         assert rounds == [1, 1, 0] and len(stored(running)) == 2  # the final file, and what only its package has
+
+
+async def test_the_rows_of_one_kind_do_not_take_a_whole_round() -> None:
+    async with quiet_hub() as running:
+        for _ in range(MAX_BATCHES + 1):
+            await put(running, "wrong-answers", 8 * DAY)
+        rounds = [(await purge(running.hub.services, DeletionLimits(rows=1)))["wrong-answers"] for _ in range(2)]
+        assert rounds == [MAX_BATCHES, 1]
 
 
 async def test_the_hourly_round_is_not_recorded() -> None:

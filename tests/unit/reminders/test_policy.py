@@ -125,6 +125,7 @@ def test_a_campus_changes_only_what_it_names() -> None:
         ("messages_per_day", "2", "whole number"),
         ("manual_per_day", 0, "at least 1"),
         ("quiet_from", "22:00", "not part of"),
+        ("closed_days", ["2027-01-02"], "not part of"),
         *TOO_MUCH,
     ],
 )

@@ -303,6 +303,7 @@ async def test_a_link_and_its_end_put_out_who_is_inside(place: Place) -> None:
     await add_staff(place.running, login, "hefei", QUICK)
     for act in (
         partial(link_staff_login, services, login, place.server.issuer, subject, COMMAND_LINE),
+        partial(link_staff_login, services, login, place.server.issuer, f"{subject}-2", COMMAND_LINE),  # in its place
         partial(unlink_staff_login, services, login, COMMAND_LINE),
     ):
         console = await console_of(place.running, login)
