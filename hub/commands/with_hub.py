@@ -20,6 +20,7 @@ from hub.commands.open_database import opened_database
 from hub.demo.guard import check_environment, check_real
 from hub.demo.tls import at_its_own_address
 from hub.errors import BadInput, QiandaError
+from hub.processes.streams import open_closed_streams
 from hub.settings import Settings
 from hub.store.server.connections import Dsns
 from hub.store.server.installation import kind_of
@@ -143,6 +144,7 @@ def _reason(message: str) -> str:
 def _errors_as_sentences() -> Iterator[None]:
     """End the command with a sentence instead of a traceback if an expected error occurs. SIGTERM acts like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupted)
+    open_closed_streams()
     try:
         yield
     except KeyboardInterrupt:

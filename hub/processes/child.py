@@ -16,6 +16,7 @@ import structlog
 
 from hub.errors import QiandaError, TemplateFailed, WrongInstallation
 from hub.processes.job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
+from hub.processes.streams import protect_log
 from hub.settings import Settings, configured_by
 from hub.store.server.embedded import EmbeddedPostgres
 
@@ -28,6 +29,7 @@ COLLECT_AFTER = 20_000
 def run_job(job: ServiceJob, lifeline: Connection) -> None:
     """Run the job in this child process, until it is told to stop or the supervisor is gone."""
     gc.disable()  # what is loaded at the start stays; see freeze_loaded_objects
+    protect_log()
     quiet_logs()
     settings: Settings = pickle.loads(job.settings)  # noqa: S301 - pickled by the command that started this process
     database = EmbeddedPostgres.in_data_folder(job.data) if job.data is not None else contextlib.nullcontext()

@@ -30,6 +30,7 @@ from typing import IO, NoReturn
 
 from hub.errors import QiandaError
 from hub.processes.job import CANNOT_START, STOP_TIMEOUT, NotConfigured, ServiceJob
+from hub.processes.streams import protect_log
 from hub.store.server.embedded import EmbeddedPostgres
 
 # How many seconds to wait before a child that died early is started again.
@@ -184,6 +185,7 @@ def _nameless_file() -> IO[bytes]:
 
 def supervise(plan: SupervisorPlan) -> int:
     """Run the plan to its end. Return the exit code. Errors are printed as sentences."""
+    protect_log()
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         with contextlib.ExitStack() as stack:

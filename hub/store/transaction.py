@@ -40,13 +40,16 @@ CONNECT_TIMEOUT, STATEMENT_TIMEOUT, ROLLBACK_TIMEOUT = 10.0, 30.0, 5.0
 # Seconds for which a process may encrypt with the key that was current in its last transaction.
 SEALING_KEY_KNOWN_FOR = 2.0
 # Errors after which the same transaction may succeed in a moment: the server is down, is stopping (perhaps in the
-# middle of a statement) or starting, has no connection left, or rolled back one of two transactions in a deadlock.
+# middle of a statement) or starting, has no connection left, or rolled back one of two transactions in a deadlock;
+# or it refuses new connections, because the password was changed or the database is being restored.
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
     asyncpg.DeadlockDetectedError,
     asyncpg.InternalClientError,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -19,6 +20,7 @@ from hub.documents.school.roster_sheets import PROBLEMS
 from hub.documents.school.spreadsheet import SpreadsheetReader
 from hub.settings import PACKED
 from hub.store.server.embedded import EmbeddedPostgres
+from tests.checkout import ROOT
 from tests.database import scratch_folder
 from tests.processes import programs
 from tests.processes.programs import Program, ask, eventually, real_school
@@ -192,6 +194,34 @@ def test_each_worker_answers_on_its_own_port_and_wants_the_credential(data: Path
         worker.clear()
     assert "Traceback" not in worker.output and "metrics-of-this-hub-alone" not in worker.output
     assert '"kind": "metrics-refused"' in worker.output
+
+
+@pytest.mark.parametrize("streams", ["</dev/null >/dev/full 2>&1", "<&- >&- 2>&-"], ids=["full", "closed"])
+def test_a_service_works_on_while_its_log_cannot_be_written(data: Path, streams: str) -> None:
+    first = free_port(2)
+    variables = real_school(data.parent) | {"QIANDA_WORK_PORT": str(first), "QIANDA_PORT": str(first + 1)}
+    variables |= {"QIANDA_METRICS_TOKEN": "metrics-of-this-hub-alone"}
+    started = [
+        subprocess.Popen(["bash", "-c", f"exec {programs.QIANDA} {command} {streams}"], env=environment, cwd=ROOT)
+        for command in ("work", "serve")
+        for environment in [programs.environment(data, **variables)]
+    ]
+    try:
+        for supervisor, port in zip(started, (first, first + 1), strict=True):
+            origin = f"http://127.0.0.1:{port}"
+            eventually(lambda: ask(f"{origin}/readyz")[0] == 200)  # noqa: B023 - asked at once
+            (child,) = programs.children_of(supervisor.pid).values()
+            assert ask(f"{origin}/metrics")[0] == 401  # which is logged
+            os.kill(child, signal.SIGKILL)  # which the supervisor says
+            eventually(lambda: not programs.alive(child))  # noqa: B023
+            eventually(lambda: ask(f"{origin}/readyz")[0] == 200)  # noqa: B023
+        for supervisor in started:
+            supervisor.terminate()
+        assert [supervisor.wait(programs.DOWN_TIMEOUT) for supervisor in started] == [0, 0]
+    finally:
+        for supervisor in started:
+            supervisor.kill()
+            supervisor.wait()
 
 
 def test_the_outbox_does_not_exist_where_it_is_served(data: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -15,7 +16,12 @@ import asyncpg
 import pytest
 
 from bench.programs.ports import free_port
+from hub.errors import DatabaseUnavailable
+from hub.model.staff.scope import EVERYTHING
+from hub.store.encryption.keys import Keys
 from hub.store.server.embedded import EmbeddedPostgres
+from hub.store.server.migrate import is_current
+from hub.store.transaction import Database
 from tests.checkout import ROOT
 from tests.database import scratch_folder
 from tests.processes import programs
@@ -77,6 +83,24 @@ async def test_roles_are_created_once_and_get_new_passwords_on_demand(server: Se
     await (await asyncpg.connect(renewed["QIANDA_DATABASE"])).close()
     as_app = await asyncio.to_thread(run, tmp_path, *words, QIANDA_DATABASE_ADMIN=renewed["QIANDA_DATABASE"])
     assert as_app.returncode == 2
+
+
+REFUSALS = ("ALTER ROLE app PASSWORD 'renewed'", "ALTER ROLE app NOLOGIN", "ALTER DATABASE qianda RENAME TO other")
+
+
+@pytest.mark.parametrize("statement", REFUSALS)
+async def test_a_connection_that_is_refused_meanwhile_is_no_unknown_error(tmp_path: Path, statement: str) -> None:
+    async with server_postgres() as server:
+        database = Database(server.app, Keys.load_or_create(tmp_path / "key"), lambda: datetime.now(UTC))
+        admin = await asyncpg.connect(server.admin)
+        await admin.execute(statement)
+        await admin.close()
+        with pytest.raises(DatabaseUnavailable):
+            async with database.transaction(EVERYTHING):
+                pass
+        with pytest.raises(DatabaseUnavailable):
+            await is_current(server.app)
+        await database.close()
 
 
 async def test_printed_statements_do_the_same(server: ServerPostgres, tmp_path: Path) -> None:
