@@ -248,9 +248,10 @@ MANY = b"%d 0 R " % (NEW + 1) * 9999
         (b"<< /ExtGState << /G << /D [[%b] 0] >> >> >>" % (b"%d 0 R " % (NEW + 1) * MAX_DASHES), []),
         (b"<< /ExtGState << /G << /D [[%b] 0] >> >> >>" % MANY, ["/D"]),
         (b"<< /ExtGState << /G << %b >> >> >>" % b" ".join(b"/N%d 1" % number for number in range(9999)), []),
+        (FORM + b" /Resources << /ColorSpace << /C [%b] >> >> >>\nstream\nq Q\nendstream" % MANY, []),
         (FORM.replace(b"0 0 1 1", MANY) + b" >>\nstream\nq Q\nendstream", ["/BBox"]),
     ],
-    ids=["few dashes", "dashes", "entries of a graphics state", "corners"],
+    ids=["few dashes", "dashes", "entries of a graphics state", "a colour space", "corners"],
 )
 def test_a_long_list_is_not_looked_through(looked_up: list[Value], one: bytes, found: list[str]) -> None:
     """Many objects may use the same one."""

@@ -102,6 +102,10 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     "a font without a file": ("/Font /Song", font(DESCRIBED, b"/TrueType", WITHOUT_FILE)),
     "a composed font without a file": ("/Font /Song", font(COMPOSED % DESCRIBED, b"/Type0", WITHOUT_FILE)),
     "a composed font of nothing": ("/Font /Song", font(b"/BaseFont /Song", b"/Type0")),
+    "a composed font of two parts": (
+        "/Font /Song",
+        font((COMPOSED % DESCRIBED).replace(b">>]", b">> << >>]"), b"/Type0", WITH_FILE),
+    ),
     "a table of codes that no program has": (
         "/Type0 /Song",
         font((COMPOSED % DESCRIBED).replace(b"/UniGB-UCS2-H", b"/Song-H"), b"/Type0", WITH_FILE),
