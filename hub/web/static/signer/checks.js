@@ -186,7 +186,7 @@ export function publicKeyOf(certificate) {
 
 /** Return the passkey that a certificate names; null if it names none. Throws what `read` throws. @param {Bytes} certificate */
 export function passkeyNamedBy(certificate) {
-  if (!includes(certificate, PASSKEY_BINDING)) return null; // `read` may not accept others
+  if (!includes(certificate, PASSKEY_BINDING)) return null; // `read` may not be able to read certificates of other authorities
   const fields = children(children(read(certificate), TAG.sequence)[0], TAG.sequence);
   const extensions = only(children(only(fields.filter(({ tag }) => tag === EXTENSIONS)), EXTENSIONS));
   const attributes = lastOf(extensions, DIRECTORY_ATTRIBUTES);

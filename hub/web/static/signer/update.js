@@ -1,7 +1,8 @@
 // A check beyond the four: the bytes after the shown document must be a signature and nothing else.
 // A file that begins with the shown bytes may still replace a page in the part that follows (ISO 32000-2 7.5.6), and the
-// signature would cover that part too. So the new revision may add only objects that the signature needs. Of the earlier
-// objects it may replace only the few that signing has to replace, and only in the few entries that signing has to change.
+// signature would cover that part too. So the new revision may add only objects to which nothing that was there refers.
+// Of the earlier objects it may replace only the few that signing has to replace, and only in the few entries that signing
+// has to change.
 
 import { RefusedToSign } from './checks.js';
 import { NotCanonical, Reference, canonical, mentioned, textOf } from './pdf_objects.js';
@@ -309,7 +310,7 @@ function allow(old, fresh, allowed, where) {
   return changed;
 }
 
-/** Whichever field it is: what was signed there before must be seen as well. @param {PdfDictionary | null} field */
+/** Refuse a field that readers hide or decorate differently, also one that somebody else has signed. @param {PdfDictionary | null} field */
 function checkShownAlike(field) {
   const flags = field?.get('/F') ?? 0;
   if (!Number.isInteger(flags) || Number(flags) & HIDDEN || DECORATION.some((name) => field?.has(name))) {
