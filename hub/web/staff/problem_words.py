@@ -69,7 +69,6 @@ SHAPES: tuple[str, ...] = (
     "at most {most} lines",
     "at most {most} days",
     "at most {most} characters",
-    "at most {most} lines",
     "at most {most}",
     "there is no {kind} {name}",
 )
