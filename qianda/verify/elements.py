@@ -190,8 +190,11 @@ def _answer(
     whole = [finding for finding in findings if finding.element in against and finding.field is None]
     if own or whole:
         return ElementAnswer(element, Word.FAILED, (own or whole)[0].reason)
-    if field not in structure.signatures and element is not Element.TEXT:
-        return ElementAnswer(element, Word.FAILED, reasons.CMS_UNREADABLE)
+    if field not in structure.signatures:  # a signature that is wrong shows nothing, whatever else was found
+        why = next(
+            finding.reason for finding in findings if (finding.element, finding.field) == (Element.SIGNATURE, field)
+        )
+        return ElementAnswer(element, Word.FAILED, why)
     if element is Element.USED:
         trusted = not any(finding.element is Element.OWNED and finding.field in (field, None) for finding in findings)
         return ElementAnswer(element, *_used(structure, field, trusted))

@@ -16,7 +16,9 @@ from qianda.verify import UnreadableDocument, verify_bytes, verify_file
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import Element, Word
 from qianda.verify.pdf.structure import check_finished, examine
+from qianda.verify.reasons import DIGEST_WRONG, TIME_WRONG
 from qianda.verify.trust import Trust, UnreadableTrust
+from qianda.verify.verdict import verdict
 from tests.signing_parts import FinishedParts, Pki, finished_contract, utc_now
 from tests.verify.reading import FIELDS, SIGNERS, complaints, failed, failed_of, words
 
@@ -173,6 +175,13 @@ def test_a_flipped_bit_in_each_region_fails(contract: FinishedParts, trust: Trus
             assert verify_bytes(changed, trust).failed, place
         except UnreadableDocument:
             pass
+
+
+def test_a_changed_page_is_named_as_the_reason_for_every_answer(contract: FinishedParts, trust: Trust) -> None:
+    report = verify_bytes(contract.final.replace(b"/MediaBox", b"/MediaBoy", 1), trust)
+    assert DIGEST_WRONG.en in verdict(report)[0].en
+    said = {each.element: each.reason for party in report.parties for each in party.answers}
+    assert said == dict.fromkeys(Element, DIGEST_WRONG) | {Element.TIME: TIME_WRONG}  # the document timestamp's
 
 
 def test_bytes_behind_the_document_timestamp_fail(contract: FinishedParts, trust: Trust) -> None:
