@@ -11,6 +11,7 @@ from asn1crypto import crl, x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
 
+from qianda.bounded_issuers import bound_issuers
 from qianda.evidence import reasons
 from qianda.evidence.container import AsicContainer
 from qianda.evidence.evidence_record import ProvenFiles
@@ -70,7 +71,7 @@ async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], tr
     try:
         context = ValidationContext(
             trust_roots=list(trust.authorities),
-            other_certs=list(checked.certificates),
+            other_certs=bound_issuers(checked.certificates),
             crls=lists,
             moment=moment,
             allow_fetching=False,

@@ -1,18 +1,72 @@
 """CRLs of an authority that is no root, with a path that begins there: pyHanko's method in its original form, and
-patched."""
+patched. Many certificates of one name."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from asn1crypto import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko_certvalidator.authority import CertTrustAnchor
+from pyhanko_certvalidator.errors import PathBuildingError
 from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.registry import CertificateRegistry, PathBuilder, SimpleTrustManager
 
+from qianda.evidence.reasons import BadPackage
+from qianda.evidence.signer import _check_chain
 from qianda.verify.pdf import issuers
+from qianda.verify.pdf.structure import examine
+from qianda.verify.trust import Trust
+from tests.authorities.test_many_issuers import MAX_LOOKS, certificate, key
 from tests.custody.outside_authority import OutsideAuthority, ec_key, person
+from tests.signing_parts import FinishedParts
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Undo the correction for this test, and return the list of certificates whose issuers were looked for."""
+    found: list[str] = []
+    look = issuers._find_as_shipped
+
+    def noted(registry: CertificateRegistry, of: x509.Certificate, *more: Any) -> Any:
+        found.append(of.subject.human_friendly)
+        return look(registry, of, *more)
+
+    monkeypatch.setattr(issuers, "_find_as_shipped", noted)
+    monkeypatch.setattr(CertificateRegistry, "find_potential_issuers", noted)
+    return found
+
+
+def of_one_name() -> tuple[x509.Certificate, list[x509.Certificate]]:
+    """Return a certificate, and six of its issuer's name, which did not issue it."""
+    own = key()
+    others = [certificate("same", one, "same", one) for one in (key() for _ in range(6))]
+    leaf = certificate("leaf", own, "same", own, ca=False)
+    return x509.Certificate.load(leaf), [x509.Certificate.load(one) for one in others]
+
+
+def test_certificates_of_one_name_in_a_pdf_are_not_tried_in_every_order(looks: list[str]) -> None:
+    leaf, others = of_one_name()
+    issuers.patch_pyhanko()
+    paths = PathBuilder(SimpleTrustManager.build([certificates()[0]]), CertificateRegistry.build(others))
+    with pytest.raises(PathBuildingError):
+        asyncio.run(paths.async_build_paths(leaf))
+    assert 0 < len(looks) <= MAX_LOOKS
+
+
+def test_certificates_of_one_name_in_a_package_are_not_tried_in_every_order(
+    looks: list[str], contract: FinishedParts
+) -> None:
+    leaf, others = of_one_name()
+    checked = replace(examine(contract.final).signatures["seal"], certificate=leaf, certificates=(leaf, *others))
+    with pytest.raises(BadPackage):
+        asyncio.run(_check_chain(checked, [], Trust((certificates()[0],)), datetime.now(UTC)))
+    assert 0 < len(looks) <= MAX_LOOKS
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""Correct pyHanko (certvalidator 0.3x), which does not find the revocation lists of authorities that are not roots.
+"""Correct pyHanko (certvalidator 0.3x) in two points.
+
+It tries certificates of one name in every order, so that nine of them in a file would keep it busy for minutes.
+
+It does not find the revocation lists of authorities that are not roots.
 
 A list is judged by the path to its signer. The path at hand may *begin* with this authority, either because it is the
 trusted one, or because pyHanko cuts the path off there when it looks back in time (in
@@ -11,10 +15,16 @@ also right for any other authority at the beginning of a path, because it leads 
 
 from __future__ import annotations
 
-from asn1crypto import x509
-from pyhanko_certvalidator.authority import CertTrustAnchor
-from pyhanko_certvalidator.path import ValidationPath
+from collections.abc import Iterator
 
+from asn1crypto import x509
+from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
+
+from qianda.bounded_issuers import MAX_OF_ONE_NAME
+
+_find_as_shipped = CertificateRegistry.find_potential_issuers
 _truncate_as_shipped = ValidationPath.truncate_to_issuer_and_append
 
 
@@ -26,6 +36,18 @@ def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
     return path
 
 
+def _find_few(
+    self: CertificateRegistry, cert: x509.Certificate, trust_manager: TrustManager
+) -> Iterator[TrustAnchor | x509.Certificate]:
+    others = 0
+    for issuer in _find_as_shipped(self, cert, trust_manager):  # trusted ones come first
+        others += isinstance(issuer, x509.Certificate)
+        if others > MAX_OF_ONE_NAME:
+            return
+        yield issuer
+
+
 def patch_pyhanko() -> None:
     """Correct pyHanko in this process. A second call changes nothing."""
+    CertificateRegistry.find_potential_issuers = _find_few  # type: ignore[method-assign]
     ValidationPath.truncate_to_issuer_and_append = _to_issuer  # type: ignore[method-assign]
