@@ -95,6 +95,14 @@ _TRUSTED_BY_DEFAULT = {
     Language.ZH: "信任 {folder} 中的证书。如需改用其他证书，请用 --trust 指定。",
 }
 
+# What the system says in English; other faults are told in its words.
+_CHINESE_FAULTS: dict[type[OSError], str] = {
+    FileNotFoundError: "没有这个文件。",
+    IsADirectoryError: "这是文件夹，请指定一个文件。",
+    PermissionError: "没有权限读写这个文件。",
+    FileExistsError: "文件已存在。",
+}
+
 
 def verify(
     file: Annotated[
@@ -216,7 +224,8 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     except UnreadableDocument as error:
         return _say_unreadable(asked, error.reason, language)
     except OSError as error:
-        typer.echo(readable(f"{error.filename or asked.file}: {error.strerror or error}"), err=True)
+        fault = _CHINESE_FAULTS.get(type(error)) if language is Language.ZH else None
+        typer.echo(readable(f"{error.filename or asked.file}: {fault or error.strerror or error}"), err=True)
         return UNREADABLE
     except (UnreadableTrust, UnreadableManifest) as error:
         typer.echo(str(error), err=True)

@@ -299,6 +299,17 @@ def test_chinese_by_language_of_the_system_or_on_demand(contract: FinishedParts,
         assert "专人所有" in done.stdout and "仅供试用和内部使用" in done.stdout
 
 
+def test_a_folder_and_a_missing_file_are_called_so_in_the_readers_language(
+    contract: FinishedParts, tmp_path: Path
+) -> None:
+    said = [(tmp_path, "Is a directory", "这是文件夹"), (tmp_path / "no.pdf", "No such file", "没有这个文件")]
+    for path, *words in said:
+        for language, word in zip(("en", "zh"), words, strict=True):
+            done = verify(path, "--trust", contract.trust_pem, "--language", language)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr.startswith(f"{path}: {word}")
+
+
 def test_json_names_elements_parties_and_time(contract: FinishedParts, file: Path) -> None:
     said = json.loads(verify(file, "--trust", contract.trust_pem, "--json").stdout)
     assert (said["readable"], said["failed"], said["trial"]) == (True, False, True)
