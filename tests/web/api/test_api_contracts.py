@@ -156,10 +156,7 @@ async def test_the_list_goes_page_by_page(api: Api) -> None:
     assert (await api("GET", f"{CONTRACTS}?campus=beijing"))[1]["items"] == []
 
 
-NO_ZONE = "MjAyNi0xMi0wMVQxMDowMDowMCAwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDE"  # a cursor whose moment has none
-
-
-@pytest.mark.parametrize("query", ["state=LOST", "limit=0", "color=red", "cursor=AAAA", f"cursor={NO_ZONE}"])
+@pytest.mark.parametrize("query", ["state=LOST", "limit=0", "limit=1000", "cursor=abc", "color=red", "cursor=AAAA"])
 async def test_a_wrong_query_names_its_field(api: Api, query: str) -> None:
     status, problem, _ = await api("GET", f"{CONTRACTS}?{query}")
     assert status == 422 and problem["field"] == query.partition("=")[0]

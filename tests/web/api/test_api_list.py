@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+from uuid import UUID
+
 import pytest
 
 from hub.model.staff.scope import EVERYTHING
@@ -40,3 +43,10 @@ async def test_an_empty_external_id_lists_nothing(running: Running) -> None:
     await issue(api)
     status, problem, _ = await api("GET", f"{CONTRACTS}?external_id=")
     assert (status, problem["code"], problem["field"]) == (422, "bad-input", "external_id")
+
+
+async def test_a_cursor_whose_moment_has_no_time_zone_is_a_bad_one(running: Running) -> None:
+    api = Api(running, running.api_key)
+    cursor = base64.urlsafe_b64encode(f"2026-12-01T10:00:00 {UUID(int=1)}".encode()).decode().rstrip("=")
+    status, problem, _ = await api("GET", f"{CONTRACTS}?cursor={cursor}")
+    assert (status, problem["field"]) == (422, "cursor")
