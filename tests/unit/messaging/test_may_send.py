@@ -131,5 +131,6 @@ def test_a_step_that_may_be_sent_in_the_morning_is_not_given_up_at_night() -> No
     assert may_send_step(paused, "sms", POLICY, NIGHT) == in_the_morning
     assert may_send_step(CASE, None, POLICY, NIGHT) == in_the_morning
     assert may_send_step(paused, "sms", POLICY, NOON) == Drop(SkipReason.PAUSED)
+    assert may_send_step(replace(paused, answers_an_act=True), "sms", POLICY, NIGHT) == Drop(SkipReason.PAUSED)
     signed = replace(CASE, tasks=[replace(TASK, state=TaskState.SIGNED)])
     assert may_send_step(signed, "sms", POLICY, NIGHT) == Drop(SkipReason.SIGNED_MEANWHILE)
