@@ -133,6 +133,16 @@ class Running:
 
         return await until(arrived)
 
+    async def invited(self, *contracts: Contract) -> None:
+        """Wait until all signers of these contracts are invited, each for this contract."""
+
+        async def all_invited() -> bool:
+            async with self.hub.database.transaction(EVERYTHING) as tx:
+                tasks = [task for each in contracts for task in await tx.tasks.list_of_contract(each.id)]
+            return all(task.invited_at for task in tasks)
+
+        assert await until(all_invited)
+
     async def ticket(self, contract: Contract, door: DoorKind = DoorKind.COPY, number: int = 0) -> str:
         async with self.hub.database.transaction(EVERYTHING) as tx:
             signer = (await tx.contracts.list_signers(contract.id))[number]

@@ -156,17 +156,21 @@ async def deliver(running: Running) -> None:
         await running.hub.services.messaging.router.send_delivery(delivery.id, fresh=True)
 
 
-async def signed(running: Running, contract: Contract, number: int = 0) -> Person:
-    """Open the link, identify and sign. The signature is accepted, and the hub has not processed it yet.
-
-    Where other tests share the hub, one of them may have asked for a code for the same person a moment ago.
-    """
+async def entered(running: Running, contract: Contract, number: int = 0) -> Person:
+    """Open the link and identify. Where other tests share the hub, one of them may have asked for a code for the same
+    person a moment ago."""
     somebody = await person(running, contract, number)
     try:
         await somebody.enter()
     except TooSoon as soon:
         running.clock.advance(soon.retry_after or timedelta(minutes=1))
         await somebody.enter()
+    return somebody
+
+
+async def signed(running: Running, contract: Contract, number: int = 0) -> Person:
+    """Open the link, identify and sign. The signature is accepted, and the hub has not processed it yet."""
+    somebody = await entered(running, contract, number)
     await somebody.sign()
     return somebody
 

@@ -17,7 +17,7 @@ from hub.web.app import make_app
 from hub.web.http.rate_limit import RateLimits
 from tests.lifecycle.contract.test_give_answers import photo
 from tests.lifecycle.people import two_guardians
-from tests.lifecycle.signer import completed, person, signed
+from tests.lifecycle.signer import completed, entered, signed
 from tests.running import Running
 from tests.web.serving import served
 from tests.web.staff_visit import COOKIE, ConsoleBrowser, console_of
@@ -174,8 +174,7 @@ async def test_an_attachment_is_opened_at_its_campus_and_each_opening_noted(
 ) -> None:
     signers, other = two_guardians(1, 1), await running.issue_minor()
     contract = await running.issue_minor(template="safety-notice", companions=(), send="none", signers=signers)
-    guardian = await person(running, contract)
-    await guardian.enter()
+    guardian = await entered(running, contract)
     given = await attach(running.hub.services, guardian.secret, contract.id, "certificate", photo((300, 200)))
     for one, opener, status in ((contract, "clerk", 200), (other, "clerk", 404), (contract, "elsewhere", 404)):
         browser = await console_of(running, opener)

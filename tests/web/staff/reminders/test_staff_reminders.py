@@ -66,7 +66,7 @@ async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, cons
 
 async def test_one_contract_has_a_policy_of_its_own(running: Running, console: ConsoleBrowser) -> None:
     mine, other = await running.issue_minor(), await running.issue_minor()
-    await running.message("invitation", count=2)
+    await running.invited(mine, other)
     page = await console.get(f"/staff/contracts/{mine.id}")
     (address,) = re.findall(r'href="(/staff/policies\?at=[^"]+)"', page.text)
     assert address == f"/staff/policies?at=hefei/math-a/{mine.id}"
@@ -82,7 +82,8 @@ async def test_one_contract_has_a_policy_of_its_own(running: Running, console: C
     saved = await console.post("/staff/policies", form | {"save": "1"})
     assert (saved.status, saved.location) == (303, f"{address}&said=policy-changed")
     ((_, due_at),) = await _steps(running, mine.id)
-    assert due_at.isoformat() == shown[0] and timedelta(days=4) < due_at - running.clock() < timedelta(days=7)
+    async with running.hub.database.transaction(EVERYTHING) as tx:
+        assert due_at.isoformat() == shown[0] and timedelta(days=4) < due_at - tx.now < timedelta(days=7)
     assert await _steps(running, other.id) == before[1]
     assert "reminders changed for this contract" in (await console.get(f"/staff/contracts/{mine.id}")).words
     refused = await console.post("/staff/policies", form | {"reminders_after": "400d", "save": "1"})
@@ -107,7 +108,7 @@ async def _steps(running: Running, contract: UUID) -> list[tuple[str, datetime]]
 
 async def test_what_is_saved_holds_below_and_moves_what_is_asleep(running: Running, console: ConsoleBrowser) -> None:
     contract = await running.issue_minor()
-    await running.message("invitation")
+    await running.invited(contract)
     page = await console.post("/staff/policies", {"at": "hefei/math-a", "reminders_after": "2、9", "save": "1"})
     assert (page.status, page.location) == (303, "/staff/policies?at=hefei/math-a&said=policy-changed")
     assert [each.days for each in (await policy(running, "hefei", "math-a")).reminders_after] == [2, 9]
@@ -223,7 +224,7 @@ async def test_a_campus_changes_its_own_alone(running: Running) -> None:
 
 async def test_many_are_reminded_after_a_preview(running: Running, console: ConsoleBrowser) -> None:
     contracts = [await running.issue_minor() for _ in range(2)]
-    await running.message("invitation", count=2)
+    await running.invited(*contracts)
     board = await console.get("/staff")
     assert board.text.count('name="contract"') >= 2 and "Remind selected" in board.words
     chosen = [("contract", str(each.id)) for each in contracts]
@@ -385,7 +386,6 @@ async def test_the_ledger_stands_on_the_contracts_page_and_in_the_api(
     running: Running, console: ConsoleBrowser
 ) -> None:
     contract = await running.issue_minor()
-    await running.message("invitation")
 
     async def told() -> list[str]:
         headers = {"Authorization": f"Bearer {running.api_key}"}
