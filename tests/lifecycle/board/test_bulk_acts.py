@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,12 +25,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 REASON = "课程取消"
 
 
-def last_day(running: Running) -> date:
-    return (running.clock() + timedelta(days=60)).date()
-
-
 async def begun(running: Running, kind: BulkKind, contracts: list[Contract], scope: Scope = EVERYTHING) -> UUID:
-    deadline = last_day(running) if kind is BulkKind.EXTEND else None
+    deadline = (running.clock() + timedelta(days=60)).date() if kind is BulkKind.EXTEND else None
     reason = REASON if kind is BulkKind.VOID else None
     async with running.hub.database.transaction(scope) as tx:
         act = BulkAct(uuid4(), "hefei", kind, "staff:x", tx.now, deadline, reason, may_issue=True)
@@ -67,10 +63,11 @@ async def test_deadlines_move_and_what_has_expired_is_issued_again(running: Runn
         await expire(running.hub.services, tx, await tx.contracts.lock_contract(past.id))
     await void(running.hub.services, EVERYTHING, gone.id, REASON, "test")
     act = await begun(running, BulkKind.EXTEND, [due, past, gone])
+    last_day = (await progress(running, act)).act.deadline
     await asyncio.gather(*(run_bulk_act(running.hub.services, act) for _ in range(2)))
     ended = {contract: each.ending for contract, each in (await results(running, act)).items()}
     assert ended[due.id].verdict is BulkVerdict.DONE
-    assert (await state_of(running, due)).deadline.date() == last_day(running)
+    assert (await state_of(running, due)).deadline.date() == last_day
     assert await moves_of(running, due, "deadline-moved") == 1
     assert ended[past.id].verdict is BulkVerdict.REISSUED
     old = await state_of(running, past)
@@ -78,7 +75,7 @@ async def test_deadlines_move_and_what_has_expired_is_issued_again(running: Runn
     assert old.replaced_by is not None
     async with running.hub.database.transaction(EVERYTHING) as tx:
         fresh = await tx.contracts.get(old.replaced_by)
-    assert fresh.state is ContractState.ISSUED and fresh.deadline.date() == last_day(running)
+    assert fresh.state is ContractState.ISSUED and fresh.deadline.date() == last_day
     assert ended[gone.id].verdict is BulkVerdict.ENDED
     assert not await run_bulk_act(running.hub.services, act)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "a student of another name": ({"student": ADULT, "signers": (replace(adult(), name="林知秋"),)}, "signers[0].name"),
     "a minor as their own guardian": ({"signers": (replace(FATHER, id_number=MINOR_ID),)}, "signers[0].id_number"),
     "a guardian under 18": (
-        {"signers": (FATHER, replace(FATHER, id_number=cn_id("20091201", 7)))},
+        {"signers": (FATHER, replace(FATHER, id_number=cn_id(f"{datetime.now(UTC).year - 17}1201", 7)))},
         "signers[1].id_number",
     ),
     "twice the same": ({"signers": (FATHER, replace(FATHER, phone="+8619000000109"))}, "signers"),
@@ -89,7 +89,7 @@ REFUSED: Mapping[str, tuple[Mapping[str, Any], str]] = {
         "signers[1].id_number",
     ),
     "a representative under 18": (
-        {"signers": (FATHER, replace(head(), id_number=cn_id("20091201", 7)))},
+        {"signers": (FATHER, replace(head(), id_number=cn_id(f"{datetime.now(UTC).year - 17}1201", 7)))},
         "signers[1].id_number",
     ),
     "a deadline that has passed": ({"deadline": datetime(2020, 1, 1).astimezone()}, "deadline"),
