@@ -20,6 +20,8 @@ from tests.channels.conformance import KINDS, Setting, at_place, double_of, keep
 
 # Larger than what the sockets' buffers hold beyond the limit.
 LONG = 8 * MAX_ANSWER_BYTES
+# Seconds that a busy machine may take for what has to happen at once.
+BUSY = 60
 PIECE = b" " * (1 << 20)
 SPOKEN = [kind for kind in KINDS if kind.startswith(("sms_", "voice"))]
 
@@ -93,12 +95,12 @@ async def test_an_odd_answer_proves_nothing_about_the_message(kind: str, odd: st
     async with odd_setting(kind, server) as setting:
         message = setting.message()
         with pytest.raises(ReplyLost) as caught:
-            await asyncio.wait_for(setting.channel.send(message), 10)
+            await asyncio.wait_for(setting.channel.send(message), BUSY)
         keeps_secrets(str(caught.value), message)
         assert server.paths and "/inner" not in server.paths
         assert server.written < LONG, "the answer was read to its end"
         with pytest.raises(CannotAsk):
-            await asyncio.wait_for(setting.channel.find(message), 10)
+            await asyncio.wait_for(setting.channel.find(message), BUSY)
         assert server.written < LONG, "the answer was read to its end"
 
 
@@ -143,4 +145,4 @@ async def _packed(server: OddServer, request: web.Request) -> web.StreamResponse
 async def test_a_packed_answer_is_unpacked_only_to_the_limit(kind: str) -> None:
     async with odd_setting(kind, OddServer(_packed)) as setting:
         with pytest.raises(ReplyLost, match="ClientPayloadError"):
-            await asyncio.wait_for(setting.channel.send(setting.message()), 10)
+            await asyncio.wait_for(setting.channel.send(setting.message()), BUSY)

@@ -288,7 +288,7 @@ async def test_the_double_is_a_program_that_loses_replies_and_keeps_a_ledger(tmp
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout
-    url = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().strip()
+    url = (await asyncio.wait_for(process.stdout.readline(), 120)).decode().strip()
     double = sms_twilio.Double(url=url)
     lost = 0
     async with at_place("sms_twilio", double) as setting:
@@ -300,7 +300,7 @@ async def test_the_double_is_a_program_that_loses_replies_and_keeps_a_ledger(tmp
                 lost += 1
                 assert await setting.channel.find(message)
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     lines = [json.loads(line) for line in ledger.read_text("utf-8").splitlines()]
     assert sum(line["what"] == "accepted" for line in lines) == 20
     assert 0 < lost < 20

@@ -36,7 +36,7 @@ async def at_work(**configured: Any) -> AsyncIterator[tuple[Running, str]]:
             yield running, f"http://127.0.0.1:{port}"
         finally:
             stop.set()
-            await asyncio.wait_for(task, 30)
+            await asyncio.wait_for(task, 60)
 
 
 async def ask(http: aiohttp.ClientSession, url: str, **headers: str) -> tuple[int, Any]:
@@ -53,15 +53,16 @@ async def test_a_loop_that_hangs_is_named_and_forgiven_when_it_goes_on() -> None
 
         async def hanging() -> Any:
             status, said = await ask(running.http, f"{origin}/readyz")
-            return said if status == 503 and "remind" in said["late_loops"] else None
+            # On a busy machine, any loop may be late for a moment: not this one all the time.
+            others_go_on = said["database"] is True and "listen_for_callbacks" not in said["late_loops"]
+            return status == 503 and "remind" in said["late_loops"] and others_go_on
 
         await until(ready)
         owner = await asyncpg.connect(running.hub.database.dsn.replace("//app@", "//owner@"))
         try:
             async with owner.transaction():
                 await owner.execute("LOCK TABLE signing_task IN ACCESS EXCLUSIVE MODE")
-                said = await until(hanging)
-                assert said["database"] is True and "listen_for_callbacks" not in said["late_loops"]
+                assert await until(hanging)
                 assert (await ask(running.http, f"{origin}/healthz"))[0] == 200  # it answers: it is alive
                 text = (await ask(running.http, f"{origin}/metrics"))[1]
                 late = next(line for line in text.splitlines() if 'late_seconds{loop="remind"}' in line)

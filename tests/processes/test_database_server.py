@@ -163,7 +163,7 @@ async def _killed_in_the_middle(school: Path, settings: dict[str, str]) -> None:
     process = await asyncio.to_thread(
         subprocess.Popen, [str(QIANDA), "database", "move"], env=environment, cwd=ROOT, start_new_session=True
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not mark.exists():
             await asyncio.sleep(0.01)
     process.kill()

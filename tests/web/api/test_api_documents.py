@@ -76,7 +76,7 @@ async def test_a_key_has_few_uploads_at_once(running: Running, path: str, form: 
         return await post(running, path, body(), **{"Content-Type": form, "Authorization": f"Bearer {secret}"})
 
     sent = [asyncio.ensure_future(upload()) for _ in range(MAX_UPLOADS_OF_KEY + 1)]
-    done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+    done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=60)
     (refused,) = [each.result() for each in done]
     assert (refused[0], refused[1]["code"], refused[1]["retry"]) == (429, "many-key-uploads", True)
     if path != DOCUMENTS:  # the body of a job for an object store brings no file

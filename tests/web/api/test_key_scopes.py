@@ -74,7 +74,7 @@ async def test_a_key_that_is_revoked_during_an_upload_changes_nothing() -> None:
 
         async def document() -> AsyncIterator[bytes]:
             yield b"%PDF-1.7"
-            await asyncio.wait_for(looked_up.wait(), 30)
+            await asyncio.wait_for(looked_up.wait(), 60)
             await revoke_key(running.hub.services, "crm", ACTOR)
             yield b"\n%%EOF"
 

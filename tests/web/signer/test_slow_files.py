@@ -124,7 +124,7 @@ async def has_begun(reader: Held) -> None:
 
 
 async def others_go_on() -> None:
-    assert await asyncio.wait_for(asyncio.to_thread(lambda: True), 20)
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: True), 60)
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -239,7 +239,7 @@ async def test_few_spreadsheets_wait_in_memory(running: Running, monkeypatch: py
     try:
         await until(all_wait)
         with pytest.raises(ManyChecks):
-            await asyncio.wait_for(read(), 30)
+            await asyncio.wait_for(read(), 60)
     finally:
         sheets.go.set()
     await asyncio.wait_for(asyncio.gather(*waiting), 120)
@@ -291,7 +291,7 @@ async def test_nobody_waits_for_a_seal_picture(running: Running) -> None:
 async def test_a_contract_has_few_uploads_at_once(running: Running, attachments: HeldAttachments) -> None:
     async with uploading(running, attachments) as upload:
         sent = [asyncio.ensure_future(upload()) for _ in range(MAX_UPLOADS_AT_ONCE + 1)]
-        done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        done, waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED, timeout=60)
         (refused,) = [each.result() for each in done]
         assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
         attachments.go.set()
