@@ -68,8 +68,10 @@ async def test_a_second_window_says_that_the_code_is_for_the_first(running: Runn
     await land(first, await link(running, contract))
     await second.goto(await link(running, contract))
     await second.get_by_role("button", name=ZH["begin"]).click()
-    await heading(second, "验证码刚刚发出")
+    await heading(second, "请稍候再获取验证码")
     await expect(second.locator("#trouble")).to_contain_text("请回到那个窗口：验证码只在那里有效")
+    await expect(second.locator("[data-code-sent]")).to_be_hidden()  # none was sent for this window
+    await expect(first.locator("[data-code-sent]")).to_be_visible()
     code = await code_of(running)
     await identify(second, code)
     await heading(second, "信息不一致")
@@ -87,7 +89,7 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await expect(page.locator("[data-form=verify] [aria-invalid=true]")).to_have_count(3)
     await shot(page, "code-wrong")
     await page.get_by_role("button", name="没收到？重新发送").click()
-    await heading(page, "验证码刚刚发出")
+    await heading(page, "请稍候再获取验证码")
     await page.reload()  # the session still exists: no new code is needed
     await expect(page.locator("#code")).to_be_visible()
     await page.get_by_role("button", name="不是我 / 有疑问").click()

@@ -33,6 +33,12 @@ export async function sendNewCode(wish) {
   wrongAnswers = 0;
 }
 
+/** Say that a code was sent; if the hub has just refused to send one, only where one was sent from this page before. @param {boolean} sent */
+export function noteCode(sent) {
+  const note = need('[data-code-sent]');
+  note.hidden = !sent && (note.hidden || need('[data-panel="code"]').hidden);
+}
+
 /** Offer another code, or one that is read aloud if the page can do that. Return the function that sends another code. @param {SendCode} send */
 export function bindCodes(send) {
   const said = need('[data-code-sent]');

@@ -7,7 +7,7 @@ import {
 import { bindAnswers } from './answer.js';
 import { warnWhereNoKeyWorks } from './able.js';
 import { offerApp } from './app.js';
-import { bindCodes, bindIdentity, sendNewCode } from './identity.js';
+import { bindCodes, bindIdentity, noteCode, sendNewCode } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 
@@ -31,6 +31,7 @@ async function sendCode(wish = {}) {
   try {
     await open();
     await sendNewCode(wish);
+    noteCode(true);
     show('code');
     return true;
   } catch (error) {
@@ -39,7 +40,10 @@ async function sendCode(wish = {}) {
       opened = false;
       return sendCode(wish);
     }
-    if (code === 'too-soon' && opened) show('code');
+    if (code === 'too-soon' && opened) {
+      noteCode(false);
+      show('code');
+    }
     if (code === 'link-not-valid') show('gone');
     else report(error, { retry: () => sendCode(wish) });
   }

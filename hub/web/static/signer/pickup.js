@@ -6,7 +6,7 @@ import {
 } from './session.js';
 import { warnWhereNoKeyWorks } from './able.js';
 import './answer.js';
-import { bindCodes, bindIdentity, sendNewCode } from './identity.js';
+import { bindCodes, bindIdentity, noteCode, sendNewCode } from './identity.js';
 
 let opened = 'opened' in document.body.dataset;
 const entry = needKind(HTMLFormElement, '[data-form="pickup"]');
@@ -58,11 +58,15 @@ async function sendCode(wish = {}) {
   hideTrouble();
   try {
     await sendNewCode(wish);
+    noteCode(true);
     show('code');
     return true;
   } catch (error) {
     if (codeOf(error) === 'session-not-valid') over();
-    if (codeOf(error) === 'too-soon') show('code');
+    if (codeOf(error) === 'too-soon') {
+      noteCode(false);
+      show('code');
+    }
     report(error, { retry: () => sendCode(wish) });
   }
   return false;

@@ -7,7 +7,7 @@ import {
 } from './session.js';
 import { warnWhereNoKeyWorks } from './able.js';
 import './answer.js';
-import { bindCodes } from './identity.js';
+import { bindCodes, noteCode } from './identity.js';
 
 const body = document.body;
 /** @type {Record<string, string>} */
@@ -146,10 +146,14 @@ async function sendCode(wish = {}) {
       opened = true;
     }
     await call('code', { body: wish });
+    noteCode(true);
     show('code');
     return true;
   } catch (error) {
-    if (codeOf(error) === 'too-soon') show('code');
+    if (codeOf(error) === 'too-soon') {
+      noteCode(false);
+      show('code');
+    }
     fail(error, () => sendCode(wish));
   }
   return false;
