@@ -95,12 +95,13 @@ _TRUSTED_BY_DEFAULT = {
     Language.ZH: "信任 {folder} 中的证书。如需改用其他证书，请用 --trust 指定。",
 }
 
-# What the system says in English; other faults are told in its words.
+# What the system, or the check itself, says in English; other faults are told in the system's words.
 _CHINESE_FAULTS: dict[type[OSError], str] = {
     FileNotFoundError: "没有这个文件。",
     IsADirectoryError: "这是文件夹，请指定一个文件。",
     PermissionError: "没有权限读写这个文件。",
     FileExistsError: "文件已存在。",
+    TimeoutError: "检查没有在规定的时间内得出结果。",
 }
 
 
