@@ -20,7 +20,7 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from hub.errors import DatabaseUnavailable, Unavailable
+from hub.errors import Unavailable
 from hub.lifecycle.reminders.bulk_remind import remind_many
 from hub.lifecycle.reminders.reschedule import replan_next
 from hub.lifecycle.services import Services
@@ -124,22 +124,18 @@ class JobQueue:
             del self._ended[job_id]
 
     async def _run(self, job: Job) -> None:
-        is_done = is_left = False
+        is_done = False
         RUNNING_JOB.set(job)
         try:
             if job.start > MAX_STARTS:
                 raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
             await self._handlers[job.kind](job)
             is_done = True
-        except DatabaseUnavailable as error:
-            # Its lease ends, and a worker takes it again. Nobody could report it now anyway.
-            is_left = True
-            log.warning("job postponed", kind=job.kind, job=job.id, reason=str(error))
         except Exception:
             log.exception("job failed, and is kept", kind=job.kind, job=job.id)
         finally:
             del self._running[job]
-            if not is_left and not (is_done and job.has_ended):
+            if not (is_done and job.has_ended):
                 self._ended[job.id] = is_done
                 self._woken.set()
             elif job.kind in self._full:

@@ -157,11 +157,11 @@ class PeriodicTasks:
         await log_errors(stop_overdue_jobs(self._services))  # before their files are claimed again
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for act in await tx.bulk_reminders.list_unfinished(tx.now - MANY_AGAIN):
-                await tx.jobs.enqueue_again(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
+                await tx.jobs.enqueue(REMIND_MANY, {"act": str(act)}, f"{REMIND_MANY}-{act}")
             for act in await tx.issue_acts.list_stalled(tx.now - MANY_AGAIN):
-                await tx.jobs.enqueue_again(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
+                await tx.jobs.enqueue(ISSUE_MANY, {"act": str(act)}, f"{ISSUE_MANY}-{act}")
             for act in await tx.bulk_acts.list_stalled(tx.now - MANY_AGAIN):
-                await tx.jobs.enqueue_again(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}")
+                await tx.jobs.enqueue(BULK_ACT, {"act": str(act)}, f"{BULK_ACT}-{act}")
             for job in await tx.seal_jobs.list_stalled(tx.now - MANY_AGAIN, tx.now):
                 await start_lanes(tx, job)
             now = tx.planning_now
@@ -206,9 +206,9 @@ class PeriodicTasks:
             for contract in sorted(await tx.contracts.claim_hub_steps(tx.now)):
                 await ask_again(tx, contract)
             for alert in await tx.alerts.list_due(tx.now) if self._services.messaging.addressees else []:
-                await tx.jobs.enqueue_again(ALERT, {"alert": str(alert)}, f"alert-{alert}")
+                await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.list_certificates_due(tx.now):
-                await tx.jobs.enqueue_again(REVOKE, {"key": str(key)}, f"revoke-{key}")
+                await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
             await tx.jobs.take_up_again(REPLAN)
             await plan_due_packages(tx)
         await log_errors(finish_moot_tasks(self._services))

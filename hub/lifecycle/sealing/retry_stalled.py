@@ -29,8 +29,7 @@ async def ask_again(tx: Transaction, contract_id: UUID) -> None:
     # The dedupe key of the job that the signature enqueued. While that job waits or runs, however long, no second one
     # is added: it would sign the same bytes with the seal again.
     signature = await tx.signatures.find_last_signed(contract_id)
-    key = f"complete-{signature or contract_id}"
-    await tx.jobs.enqueue_again(COMPLETE, {"contract": str(contract_id)}, key)
+    await tx.jobs.enqueue(COMPLETE, {"contract": str(contract_id)}, f"complete-{signature or contract_id}")
     if tries < TRIES_BEFORE_STAFF:
         return
     contract = await tx.contracts.lock_contract(contract_id)

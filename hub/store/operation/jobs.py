@@ -67,7 +67,6 @@ UPDATE pgqueuer SET status = 'queued', attempts = 0
 WHERE entrypoint = :kind AND status = 'failed' AND attempts <= :most_starts
   AND updated + least(updated - created, CAST(:most_rest AS interval)) <= clock_timestamp()
 """)
-_FORGET_FAILED = SqlStatement("DELETE FROM pgqueuer WHERE status = 'failed' AND dedupe_key = :key")
 _END = SqlStatement("DELETE FROM running_job WHERE id = :job")
 # Part of a transaction whose rows, called `opening`, may name the jobs that end with it.
 END_NAMED = "DELETE FROM running_job USING opening WHERE running_job.id = opening.job"
@@ -124,12 +123,6 @@ class Jobs(Repository):
             raise ValueError(f"there are no jobs of the kind {kind}")
         values = {"kinds": [kind], "payloads": [json.dumps(payload).encode()], "keys": [dedupe_key]}
         await self._connection.write(_ENQUEUE, values)
-
-    async def enqueue_again(self, kind: str, payload: dict[str, Any], dedupe_key: str) -> None:
-        """Enqueue a job for work that is still to be done. It takes the place of one with this key that failed and is
-        parked, of which nobody would hear otherwise that its work is done."""
-        await self._connection.write(_FORGET_FAILED, {"key": dedupe_key})
-        await self.enqueue(kind, payload, dedupe_key)
 
     async def end_running(self) -> None:
         """End the job that this task runs, if it runs one, in this transaction, which does the last of its work.

@@ -184,29 +184,6 @@ async def test_a_worker_keeps_its_jobs_until_they_have_ended_also_when_it_stops(
         assert await waiting_jobs(running) == []
 
 
-async def test_a_job_whose_database_goes_is_taken_again_and_not_parked(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with quiet_hub() as running:
-        starts = list[bool]()
-
-        async def interrupted_once(*_: Any) -> None:
-            starts.append(True)
-            if len(starts) == 1:
-                async with running.hub.database.transaction(EVERYTHING) as tx:
-                    await tx.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-
-        async def has_ended() -> bool:
-            return len(starts) == 2 and await waiting_jobs(running) == []
-
-        monkeypatch.setattr("hub.lifecycle.sealing.finalise.advance", interrupted_once)
-        stop = asyncio.Event()
-        queue = JobQueue(running.hub, timedelta(seconds=1), timedelta(seconds=0.2), lambda _: None)
-        working = asyncio.create_task(queue.run_jobs(stop))
-        await enqueue(running, one=await running.issue_minor())
-        await until(has_ended, 30)
-        stop.set()
-        await working
-
-
 async def test_a_job_that_fails_just_when_its_worker_stops_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
     async with quiet_hub() as running:
         stop = asyncio.Event()

@@ -99,16 +99,6 @@ async def test_an_ended_job_is_gone_and_a_failed_one_is_parked(queue: Queue) -> 
     assert await take_jobs(queue.one, (), {}, FREE, LONG) == []
 
 
-async def test_work_that_is_begun_again_takes_the_place_of_the_job_that_failed(queue: Queue) -> None:
-    await queue.add(ALERT, "failed")
-    (failed,) = await take_jobs(queue.one, (), {}, FREE, LONG)
-    await take_jobs(queue.one, (), {failed.id: False}, {}, LONG)
-    for _ in range(2):
-        async with queue.store.transaction(EVERYTHING) as tx:
-            await tx.jobs.enqueue_again(ALERT, {"name": "failed"}, "alert-failed")
-    assert await queue.statuses() == ["queued"]
-
-
 async def test_a_job_whose_worker_does_not_report_is_taken_by_another_and_counted(queue: Queue) -> None:
     await queue.add(DELIVER, "a", "b")
     taken = {job.payload["name"]: job.id for job in await take_jobs(queue.one, (), {}, FREE, LONG)}
