@@ -45,9 +45,9 @@ async def add_key(services: Services, name: str, campus: str, actor: str, terms:
 
 async def rotate_key(services: Services, name: str, overlap: timedelta, actor: str) -> str:
     """Give a key a new secret, with the same campus, scopes and expiry. Return the secret. The former secret stays
-    valid for `overlap`.
+    valid for `overlap`. Without an overlap, as after a leak, every former secret ends at once.
 
-    Raises BadInput if there is no such key, if a rotation is under way, or if the overlap is too long.
+    Raises BadInput if there is no such key, if an overlap is asked for during another one, or if it is too long.
     """
     check_overlap(overlap)
     async with services.database.transaction(EVERYTHING) as tx:
@@ -55,12 +55,13 @@ async def rotate_key(services: Services, name: str, overlap: timedelta, actor: s
         live = await _list_live(tx, name)
         if not live:
             raise BadInput(f"there is no valid key {name}", field="name")
-        if len(live) > 1:
+        if len(live) > 1 and overlap:
             raise BadInput(f"{name} is being rotated: the former secret is still valid", field="name")
-        before = live[0]
+        newest = max(live, key=lambda each: each.created_at)
         ends = tx.now + overlap
-        await tx.api_keys.expire(before.key.id, min(ends, before.expires_at or ends))
-        return await _add(tx, replace(before.key, id=uuid4()), before.expires_at, actor)
+        for each in live:
+            await tx.api_keys.expire(each.key.id, min(ends, each.expires_at or ends))
+        return await _add(tx, replace(newest.key, id=uuid4()), newest.expires_at, actor)
 
 
 async def _list_live(tx: Transaction, name: str) -> list[ApiKeyEntry]:

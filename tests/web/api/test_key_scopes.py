@@ -109,6 +109,15 @@ async def test_a_rotated_key_counts_with_both_secrets_for_a_while() -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_after_a_leak_every_former_secret_ends_at_once() -> None:
+    async with lent_hub(with_worker=False) as running:
+        services = running.hub.services
+        secrets = [await add_key(services, "crm", "hefei", ACTOR)]
+        secrets += [await rotate_key(services, "crm", timedelta(days=days), ACTOR) for days in (7, 0)]
+        assert [await status(running, each) for each in secrets] == [401, 401, 200]
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_overlap_makes_no_key_last_longer() -> None:
     async with lent_hub(with_worker=False) as running:
         services = running.hub.services
