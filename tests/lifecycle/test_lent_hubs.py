@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from hub.errors import DatabaseUnavailable
 from hub.lifecycle.school.edit_texts import TextPlace, begin_text
 from hub.model.messaging.message import Purpose
 from hub.model.school.text_version import TextKind, TextState
@@ -49,7 +50,7 @@ async def as_superuser(database: Database, statement: str) -> None:
 
 
 async def is_gone(database: Database) -> None:
-    with pytest.raises(asyncpg.InvalidCatalogNameError):
+    with pytest.raises(DatabaseUnavailable, match="InvalidCatalogName"):
         async with database.transaction(EVERYTHING):
             pass
 

@@ -24,7 +24,7 @@ OURS = {
         "hub.errors.seals",
         "hub.errors.texts",
     ),
-    *("hub.processes", "hub.processes.job", "hub.processes.supervisor"),
+    *("hub.processes", "hub.processes.job", "hub.processes.streams", "hub.processes.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),
     *("hub.store.server.moved_database", "hub.store.files", "hub.store.files.durable_files"),
 }

@@ -16,6 +16,7 @@ from hub.errors import BadInput, ContractNotFound, QiandaError
 from hub.lifecycle.contract.end import sign_on_paper, void as withdraw
 from hub.lifecycle.contract.new_contract import NewSigner, has_outgrown_guardian
 from hub.lifecycle.contract.reissue import Replacement, reissue as issue_anew, reissue_until
+from hub.lifecycle.contract.template_in_force import get_template_in_force
 from hub.lifecycle.contract.terms import card
 from hub.lifecycle.messaging.quotas import alert_if_spent
 from hub.lifecycle.reminders.extend_deadline import extend as move_deadline
@@ -48,7 +49,7 @@ from hub.web.staff.contract.filled_in import list_filled_in
 from hub.web.staff.contract.timeline import ContractHistory, timeline
 from hub.web.staff.forms import Entered, printable
 from hub.web.staff.render import show
-from hub.web.staff.sealing.seals import template_titles
+from hub.web.staff.sealing.seals import title_in_language
 from hub.web.staff.staff.access import StaffVisit
 
 LOOKED_APART = timedelta(hours=1)
@@ -157,7 +158,7 @@ async def _read_later(visit: StaffVisit, tx: Transaction, case: Case, entries: S
         "outgrown": has_outgrown_guardian(case, today),
         "adults": adults,
         "act": uuid4(),
-        "template_title": (await template_titles(visit, tx)).get(found.template, found.template),
+        "template_title": title_in_language(visit, await get_template_in_force(visit.services, tx, found.template)),
     }
 
 

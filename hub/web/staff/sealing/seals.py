@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hub.documents.signing.stamps import seal_stamp
 from hub.errors import QiandaError, SealNotFound
-from hub.lifecycle.contract.template_in_force import list_all_in_force
+from hub.lifecycle.contract.template_in_force import TemplateInForce, list_all_in_force
 from hub.lifecycle.sealing.seals.list_seal_keys import list_seal_keys
 from hub.lifecycle.sealing.seals.make_seal import make_seal, renew_seal
 from hub.lifecycle.sealing.seals.manage_seals import (
@@ -99,9 +99,14 @@ async def show_seal(visit: StaffVisit, problem: QiandaError | None = None) -> we
 
 async def template_titles(visit: StaffVisit, tx: Transaction) -> dict[str, str]:
     """Return the title of each contract template in the reader's language, by the template's id."""
-    language = language_of(visit.request)
-    found = {each.id: each.languages for each in await list_all_in_force(visit.services, tx)}
-    return {name: (each.get(language) or next(iter(each.values()))).title for name, each in found.items()}
+    return {each.id: title_in_language(visit, each) for each in await list_all_in_force(visit.services, tx)}
+
+
+def title_in_language(visit: StaffVisit, template: TemplateInForce) -> str:
+    """Return the title of a contract template in the reader's language; its id if there is no such template now."""
+    languages = template.languages
+    found = languages.get(language_of(visit.request)) or next(iter(languages.values()), None)
+    return found.title if found else template.id
 
 
 async def _grantee_names(tx: Transaction, grantees: list[str]) -> dict[str, str]:

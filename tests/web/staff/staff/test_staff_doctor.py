@@ -80,12 +80,12 @@ def test_certificates_are_named_in_chinese() -> None:
 
 
 # What a token says that was given up, and what a Chinese page says.
-AWAY = ("the token 'a' is away: DeviceRemoved()", "密钥设备 'a' 不在：DeviceRemoved()")
+AWAY = ("the token 'a' is away: DeviceRemoved()", "密钥设备 'a' 未连接：DeviceRemoved()")
 SILENT = ("the token 'b' did not answer in 10.0 s", "密钥设备 'b' 在 10.0 秒内没有响应")
 WRONG = (f"the token 'a' {_pin_trouble(PinIncorrect())}", "密钥设备 'a' 拒绝了 PIN，系统不会再试：请更正 PIN")
 LOCKED = (
     f"the token 'a' {_pin_trouble(PinLocked())}",
-    "无论 PIN 是什么，密钥设备 'a' 都不让登录（PinLocked），系统不会再试：请用厂商的工具解锁或设置 PIN",
+    "无论 PIN 是什么，密钥设备 'a' 均拒绝登录（PinLocked），系统不会再试：请用厂商的工具解锁或设置 PIN",
 )
 
 
