@@ -28,14 +28,14 @@ def read_certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
 
 
 def bound_issuers(certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """Return the certificates in their order, of each subject only the first MAX_OF_ONE_NAME.
+    """Return the certificates in their order, each once, and of each subject only the first MAX_OF_ONE_NAME.
 
     A validator finds issuers by their names, and tries certificates of one name in every order: nine of them would keep
     it busy for minutes.
     """
     counted: Counter[str] = Counter()
     kept = []
-    for each in certificates:
+    for each in {each.dump(): each for each in certificates}.values():
         counted[each.subject.hashable] += 1
         if counted[each.subject.hashable] <= MAX_OF_ONE_NAME:
             kept.append(each)

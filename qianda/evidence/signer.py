@@ -11,18 +11,20 @@ from asn1crypto import crl, x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
 
-from qianda.bounded_issuers import bound_issuers
 from qianda.evidence import reasons
 from qianda.evidence.container import AsicContainer
 from qianda.evidence.evidence_record import ProvenFiles
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, CheckedTimestamp, signature_timestamp
 from qianda.verify.elements import part_of
+from qianda.verify.pdf.issuers import patch_pyhanko
 from qianda.verify.purpose import is_for_signing
 from qianda.verify.reasons import NO_TRUST, NOT_FOR_SIGNING, SEAL_UNKNOWN
 from qianda.verify.trust import Trust
 
 CRL_FOLDER = "trust/"
+# Certificates and lists are parsed only on access. AttributeError: an issuer is named by a host or an address.
+_FAULTS = (PathError, ValidationError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,18 @@ def _check_one(checked: CheckedCms, items: Mapping[str, bytes], trust: Trust) ->
 
 async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], trust: Trust, moment: datetime) -> None:
     """Check that a path leads to a trusted authority, and that no certificate on it was revoked at that moment."""
+    patch_pyhanko()
     try:
         context = ValidationContext(
             trust_roots=list(trust.authorities),
-            other_certs=bound_issuers(checked.certificates),
+            other_certs=list(checked.certificates),
             crls=lists,
             moment=moment,
             allow_fetching=False,
             revocation_mode="hard-fail",
         )
         await CertificateValidator(checked.certificate, validation_context=context).async_validate_path()
-    except (PathError, ValidationError, ValueError, TypeError, KeyError) as error:  # lists are parsed only on access
+    except _FAULTS as error:
         raise BadPackage(reasons.SIGNER_UNKNOWN.about(what=type(error).__name__)) from error
 
 

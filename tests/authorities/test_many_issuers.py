@@ -101,6 +101,17 @@ async def test_an_authority_with_two_certificates_is_found() -> None:
     assert await leads_to([root], read_chain(sent) or [], NOW)
 
 
+async def test_a_certificate_that_is_sent_twice_takes_the_place_of_no_other() -> None:
+    root_key, issuing_key, leaf_key = key(), key(), key()
+    root = certificate("root", root_key, "root", root_key)
+    below_another = certificate("issuing", issuing_key, "another root", key())
+    below = certificate("issuing", issuing_key, "root", root_key)
+    leaf = certificate("leaf", leaf_key, "issuing", issuing_key, ca=False)
+    sent = [leaf, below_another, below_another, below]
+    assert (await check_chain(sent, SignerTrust((root,), root), NOW)).chain == (leaf, below, root)
+    assert await leads_to([root], read_chain(sent) or [], NOW)
+
+
 async def rounds_during(check: Coroutine[Any, Any, object]) -> int:
     """Return how often the event loop came round during a check."""
     checking, rounds = asyncio.ensure_future(check), 0

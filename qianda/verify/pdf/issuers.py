@@ -1,6 +1,7 @@
 """Correct pyHanko (certvalidator 0.3x) in two points.
 
-It tries certificates of one name in every order, so that nine of them in a file would keep it busy for minutes.
+It tries every path from a certificate to an authority. Nine certificates of one name, or two of each of fifteen names,
+would keep it busy for minutes.
 
 It does not find the revocation lists of authorities that are not roots.
 
@@ -16,14 +17,17 @@ also right for any other authority at the beginning of a path, because it leads 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
+from weakref import WeakKeyDictionary
 
 from asn1crypto import x509
 from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 
-from qianda.bounded_issuers import MAX_OF_ONE_NAME
-
+# For one signature. An honest file needs about five.
+MAX_ISSUERS_TRIED: Final = 200
+_tried = WeakKeyDictionary[CertificateRegistry, int]()
 _find_as_shipped = CertificateRegistry.find_potential_issuers
 _truncate_as_shipped = ValidationPath.truncate_to_issuer_and_append
 
@@ -39,10 +43,9 @@ def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
 def _find_few(
     self: CertificateRegistry, cert: x509.Certificate, trust_manager: TrustManager
 ) -> Iterator[TrustAnchor | x509.Certificate]:
-    others = 0
-    for issuer in _find_as_shipped(self, cert, trust_manager):  # trusted ones come first
-        others += isinstance(issuer, x509.Certificate)
-        if others > MAX_OF_ONE_NAME:
+    for issuer in _find_as_shipped(self, cert, trust_manager):
+        _tried[self] = _tried.get(self, 0) + 1
+        if _tried[self] > MAX_ISSUERS_TRIED:
             return
         yield issuer
 
