@@ -124,7 +124,7 @@ async def rounds_during(check: Coroutine[Any, Any, object]) -> int:
 
 def wide_chain() -> list[bytes]:
     """Return a chain whose names take long to be read."""
-    wide = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{number}部门" * 5) for number in range(60)]
+    wide = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{number}部门" * 5) for number in range(180)]
     signing = [key() for _ in range(6)]
     return [
         certificate(f"{number}", signing[number], f"{number + 1}", signing[number + 1], ca=number > 0, more=wide)
@@ -134,10 +134,10 @@ def wide_chain() -> list[bytes]:
 
 async def test_wide_names_keep_nobody_else_waiting() -> None:
     sent = wide_chain()
-    assert await rounds_during(check_chain(sent, SignerTrust((sent[-1],), b""), NOW)) > 2
+    assert await rounds_during(check_chain(sent, SignerTrust((sent[-1],), b""), NOW)) > 1
     chain = read_chain(sent)
     assert chain is not None
-    assert await rounds_during(leads_to([sent[-1]], chain, NOW)) > 2
+    assert await rounds_during(leads_to([sent[-1]], chain, NOW)) > 1
 
 
 @pytest.mark.parametrize(
