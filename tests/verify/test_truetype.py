@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -117,11 +118,47 @@ def test_a_file_of_many_fonts_is_read_once(monkeypatch: pytest.MonkeyPatch, form
 
 
 def test_many_tables_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truetype, "MAX_PARTS", 25)
+    monkeypatch.setattr(truetype, "MAX_PARTS", 35)
     tables: Tables = {(0, 3, 6): HIGH, (1, 0, 6): HIGH}
     assert find_drawn_differently(SignedFile(written(text_in(tables))).now) == []
     with pytest.raises(TooComplex):
         find_drawn_differently(SignedFile(written(text_in({**tables, (3, 1, 6): HIGH}))).now)
+
+
+def test_the_numbers_of_a_table_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of format 6 has a number for each code from its first one to its last one."""
+    monkeypatch.setattr(truetype, "MAX_PARTS", 50)
+    assert find_drawn_differently(SignedFile(written(text_in({(1, 0, 6): {0: "A", 640: "A"}}))).now) == []
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(written(text_in({(1, 0, 6): {0: "A", 6400: "A"}}))).now)
+
+
+def test_files_without_tables_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truetype, "MAX_PARTS", 15)
+    broken = text_in(TWO, cut=200)
+    assert find_drawn_differently(SignedFile(written(broken)).now) == ["/TrueType /X"]
+    other = {
+        NEW + 2: broken[NEW].replace(b"%d 0 R" % (NEW + 1), b"%d 0 R" % (NEW + 3)),
+        NEW + 3: broken[NEW + 1],
+        NEW + 4: broken[FONT].replace(b"%d 0 R" % NEW, b"%d 0 R" % (NEW + 2)),
+    }
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(written(broken | other)).now)
+
+
+def test_a_font_with_a_long_directory_is_not_read() -> None:
+    """Its last entry is the table of codes."""
+    objects = text_in({(1, 0, 0): HIGH})
+    assert find_drawn_differently(SignedFile(written(objects | in_a_directory_of(truetype.MAX_TABLES))).now) == []
+    assert find_drawn_differently(SignedFile(written(objects | in_a_directory_of(truetype.MAX_TABLES + 1))).now)
+
+
+def in_a_directory_of(count: int) -> Objects:
+    """Return a file with so many tables, of which the last one has codes."""
+    start, codes = 12 + 16 * count, struct.pack(">HHH", 0, 262, 0) + bytes(65) + b"\1" + bytes(190)
+    entries = struct.pack(">4s3L", b"none", 0, start, 0) * (count - 1) + struct.pack(">4s3L", b"cmap", 0, start, 0)
+    table = struct.pack(">HHHHL", 0, 1, 1, 0, 12) + codes
+    return {NEW + 1: drawn(struct.pack(">LHHHH", 0x10000, count, 0, 0, 0) + entries + table)}
 
 
 @pytest.mark.real

@@ -23,6 +23,8 @@ MAX_TABLES, MAX_GROUPS = 64, 65_536
 # second, and in a table without any as fast as in ten.
 MAX_PARTS: Final = 200_000
 _PARTS_OF_A_TABLE: Final = 10
+# A table of format 6 states the letters one by one. They are only unpacked.
+_NUMBERS_OF_A_PART: Final = 64
 # Symbols have their codes here (OpenType, cmap, encoding 0 of platform 3).
 _SYMBOLS, _OF_SYMBOLS = 0xF000, (3, 0)
 Letters = Callable[[int], int]
@@ -59,28 +61,35 @@ class TrueTypeFonts:
     def _do_tables_agree(self, file: Stream) -> bool:
         data = inflated(file.data) if file.entries.get("/Filter") in (FLATE, [FLATE]) else file.data
         tables = list[Letters]()
+        self._count(0)
         try:
             for letters, parts in _tables(memoryview(data or b"")):
-                self._parts += _PARTS_OF_A_TABLE + parts
-                if self._parts > MAX_PARTS:
-                    raise TooComplex
+                self._count(parts)
                 tables.append(letters)
             return bool(tables) and all(len({letters(code) for letters in tables}) == 1 for code in _CODES)
         except (struct.error, ValueError, IndexError):  # a damaged font
             return False
+
+    def _count(self, parts: int) -> None:
+        """Count a table with so many parts, or a file, which takes about as long as a table without any."""
+        self._parts += _PARTS_OF_A_TABLE + parts
+        if self._parts > MAX_PARTS:
+            raise TooComplex
 
 
 def _tables(font: memoryview) -> Iterator[tuple[Letters, int]]:
     """Yield the letters by code of each table of the font, and how many groups or segments it has. Raises ValueError,
     struct.error or IndexError."""
     (count,) = struct.unpack_from(">H", font, 4)
+    if count > MAX_TABLES:
+        raise ValueError("a font with too many tables")
     listed = (struct.unpack_from(">4s3L", font, 12 + 16 * number) for number in range(count))
     start = next((offset for tag, _, offset, _ in listed if tag == b"cmap"), None)
     if start is None:
         raise ValueError("a font without a table of codes")
     (tables,) = struct.unpack_from(">H", font, start + 2)
     if tables > MAX_TABLES:
-        raise ValueError("a font with too many tables")
+        raise ValueError("a font with too many tables of codes")
     for number in range(tables):
         platform, encoding, offset = struct.unpack_from(">HHL", font, start + 4 + 8 * number)
         letters, parts = _letters(font[start + offset :])
@@ -92,8 +101,8 @@ def _or_symbol(letters: Letters) -> Letters:
 
 
 def _letters(table: memoryview) -> tuple[Letters, int]:
-    """Return the letters of a table of format 0, 4, 6 or 12 (OpenType, cmap), and how many groups or segments it has.
-    Raises ValueError for others."""
+    """Return the letters of a table of format 0, 4, 6 or 12 (OpenType, cmap), and how many parts it has: groups,
+    segments or runs of letters. Raises ValueError for others."""
     (form,) = struct.unpack_from(">H", table)
     if form == 0:
         return (lambda code: table[6 + code] if code < 256 else 0), 0
@@ -102,7 +111,8 @@ def _letters(table: memoryview) -> tuple[Letters, int]:
     if form == 6:
         first, count = struct.unpack_from(">HH", table, 6)
         numbers = struct.unpack_from(f">{count}H", table, 10)
-        return (lambda code: numbers[code - first] if first <= code < first + count else 0), 0
+        parts = count // _NUMBERS_OF_A_PART
+        return (lambda code: numbers[code - first] if first <= code < first + count else 0), parts
     if form == 12:
         (count,) = struct.unpack_from(">L", table, 12)
         if count > MAX_GROUPS:
