@@ -176,6 +176,16 @@ def test_altered_words_are_named(who: Identities, sealed: bytes) -> None:
     assert f"{PAGE}: altered" in reason(report, Element.TEXT)
 
 
+def test_a_value_that_cannot_be_read_is_the_reason_for_every_answer(who: Identities, sealed: bytes) -> None:
+    report = verify_bytes(with_members(sealed, **{"Doc_0/Signs/Sign_1/SignedValue.dat": b"\x30\x01"}), who.trust)
+    (broken,) = (party for party in report.parties if party.is_seal)
+    assert {answer.word for answer in broken.answers} == {Word.FAILED}
+    assert {answer.reason for answer in broken.answers if answer.element is not Element.TEXT} == {
+        next(answer.reason for answer in broken.answers if answer.element is Element.SIGNATURE)
+    }
+    assert "value cannot be read" in reason(report, Element.SIGNATURE)
+
+
 def test_a_member_that_nobody_covers_is_named(who: Identities, sealed: bytes) -> None:
     for name in ("Doc_0/Pages/Page_1/Content.xml", "Doc_0/Signs/Sign_0/more.xml", "new.txt"):
         report = verify_bytes(with_members(sealed, **{name: b"<a/>"}), who.trust)

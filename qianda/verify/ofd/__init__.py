@@ -103,8 +103,8 @@ def _answer(element: Element, one: CheckedOfdSignature, findings: Sequence[Findi
     found = [each for each in findings if each.element in against and each.field in (one.part.number, None)]
     if found:
         return ElementAnswer(element, Word.FAILED, found[0].reason)
-    if one.value is None:  # nothing more can be said about an unreadable value
-        return ElementAnswer(element, Word.FAILED, shared.CMS_UNREADABLE)
+    if one.value is None:  # nothing more can be said than why it cannot be read
+        return ElementAnswer(element, Word.FAILED, one.findings[0].reason)
     return ElementAnswer(element, *_unfailed(element, one, trust))
 
 
