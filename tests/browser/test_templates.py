@@ -32,7 +32,7 @@ async def console_of(running: Running, new_page: NewPage, login: str) -> Page:
 async def read(running: Running, contract: Contract, version: str, page: Page) -> None:
     """Look up on the contract's page by which version it was drawn."""
     await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
-    await expect(page.get_by_text("所用模板 course：")).to_contain_text(version)
+    await expect(page.get_by_text("所用模板“课程培训服务合同”：")).to_contain_text(version)
 
 
 @pytest.mark.real

@@ -260,7 +260,9 @@ onAct('anew', () => {
   show('who');
 });
 bindCodes(sendCode);
-if (!opened) warnWhereNoKeyWorks(needKind(HTMLButtonElement, '[data-panel="start"] .primary'));
+const begin = needKind(HTMLButtonElement, '[data-panel="start"] .primary');
+begin.disabled = false; // an earlier tap would have been lost
+if (!opened) warnWhereNoKeyWorks(begin);
 form('student').addEventListener('change', adapt);
 adapt();
 if (verified) recall().catch(() => {});

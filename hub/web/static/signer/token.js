@@ -1,7 +1,9 @@
 // Signing with a USB token: this page shows a code and follows what the agent on the person's computer does. The agent
 // handles the key, the PIN and the signature. On this page, the person confirms that the agent's certificate is theirs.
 
-import { Offline, all, call, hideTrouble, json, need, onAct, report, timeWords, word } from './session.js';
+import {
+  Offline, all, call, hideTrouble, json, need, needKind, onAct, report, timeWords, word,
+} from './session.js';
 
 const { contract } = document.body.dataset;
 const ASK_AGAIN = 1500; // milliseconds
@@ -87,3 +89,4 @@ onAct('not-mine', () => act(async () => {
 }));
 setInterval(showLeft, 1000);
 show('begin');
+needKind(HTMLButtonElement, '[data-act="pair"]').disabled = false; // an earlier tap would have been lost
