@@ -131,7 +131,7 @@ class Lender:
         key = json.dumps([str(made_at), school.name, configured, host], sort_keys=True)
         idle = [hub for hub in self._hubs if not hub.lent and hub.key != key]
         await self._close(idle[:-MAX_IDLE])  # those that were lent longest ago
-        found = next((hub for hub in self._hubs if hub.key == key and not hub.lent), None)
+        found = next((hub for hub in reversed(self._hubs) if hub.key == key and not hub.lent), None)
         if found:
             self._hubs.remove(found)
         else:

@@ -14,7 +14,7 @@ from tests.running import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 _END_LISTENER = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND query LIKE 'LISTEN %'
+WHERE datname = current_database() AND query LIKE 'LISTEN %' AND state = 'idle'
 """
 
 
