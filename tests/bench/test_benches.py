@@ -70,6 +70,7 @@ def test_seal(tmp_path: Path) -> None:
     assert figures["ratio_stock_lta"] == pytest.approx(again, abs=0.001)
 
 
+@pytest.mark.real
 def test_verify(tmp_path: Path) -> None:
     figures, rows = measured("verify", tmp_path, 1)
     again = cpu(rows, "full_report") / cpu(rows, "pyhanko_alone")

@@ -18,5 +18,6 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     return [case for one in made for case in one.cases]
 
 
+@pytest.mark.real
 async def test_the_page_takes_every_genuine_file(browser: Browser, cases: list[Case]) -> None:
     check_verdicts(await in_browser(browser, cases), cases, [])

@@ -36,6 +36,7 @@ def odd(contract: FinishedParts) -> list[Case]:
     ]
 
 
+@pytest.mark.real
 async def test_the_page_refuses_every_odd_file(browser: Browser, good: list[Case], odd: list[Case]) -> None:
     verdicts = await in_browser(browser, [*good, *odd])
     check_verdicts(verdicts, good, odd)

@@ -15,6 +15,7 @@ from tests.web.user_agents import PEOPLE
 pytestmark = [pytest.mark.browser, pytest.mark.custody]
 
 
+@pytest.mark.real
 async def test_from_the_contract_to_the_ways(tmp_path: Path, new_page: NewPage, shot: Shot) -> None:
     templates = demanding_templates(tmp_path / "t", 'custody = ["usb-token", "app-keystore"]')
     async with running_hub(templates=templates) as running:

@@ -17,6 +17,7 @@ from tests.running import GUARDIAN_PHONE, Running
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.real
 async def test_from_the_short_code_to_the_contract(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     async with running.hub.database.transaction(EVERYTHING) as tx:
@@ -64,6 +65,7 @@ async def test_a_wrong_short_code_leads_to_the_same_page(running: Running, new_p
     await page.wait_for_url("**/s/4J8Q2X7M3K9TB")
 
 
+@pytest.mark.real
 async def test_a_first_typo_with_another_code_leaves_that_code_valid(running: Running, new_page: NewPage) -> None:
     contract = await running.issue_minor()
     page = await new_page()

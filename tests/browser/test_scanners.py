@@ -61,10 +61,11 @@ async def settled(page: Page) -> None:
     await page.wait_for_load_state("networkidle")
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     "context",
     [
-        pytest.param(DESK, id="desk", marks=pytest.mark.real),
+        pytest.param(DESK, id="desk"),
         pytest.param(PHONE | {"user_agent": PEOPLE["WeChat, Android"][1]}, id="phone"),
     ],
 )
@@ -90,7 +91,7 @@ async def test_running_the_scripts_changes_nothing(
 @pytest.mark.parametrize(
     "native",
     [
-        pytest.param(False, id="scripted", marks=pytest.mark.real),
+        pytest.param(False, id="scripted"),
         pytest.param(True, id="native"),
     ],
 )

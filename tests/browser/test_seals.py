@@ -53,6 +53,7 @@ async def make_sm2_side(page: Page, shot: Shot) -> None:
     await expect(page.locator("dl.facts").first).to_contain_text("软件密钥：已加密，但没有密钥设备保护 · 试用")
 
 
+@pytest.mark.real
 async def test_a_seal_from_its_application_to_its_end(running: Running, new_page: NewPage, shot: Shot) -> None:
     await add_key(running.hub.services, "registry", "hq", "test")
     ann = await console_of(running, new_page, "ann", StaffRole.HEADQUARTERS)

@@ -62,6 +62,7 @@ async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new
     await shot(page, "landing")
 
 
+@pytest.mark.real
 async def test_a_second_window_says_that_the_code_is_for_the_first(running: Running, new_page: NewPage) -> None:
     contract = await running.issue_minor()
     first, second = await new_page(), await new_page()
@@ -144,59 +145,6 @@ async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, 
     async with running.hub.database.transaction(EVERYTHING) as tx:
         kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
     assert "signing-refused-by-client" in kinds and "signature-accepted" not in kinds
-
-
-@pytest.mark.real
-async def test_no_connection_loses_nothing(running: Running, new_page: NewPage, shot: Shot) -> None:
-    contract = await running.issue_minor()
-    page = await new_page()
-    await come_in(page, running, await link(running, contract))
-    await read_to_the_end(page)
-    await expect(page.get_by_role("button", name="同意并签署")).to_be_enabled()
-    await page.route("**/sign/v1/prepare?*", lambda route: route.abort())
-    await sign(page)
-    await heading(page, "没有网络连接")
-    await shot(page, "offline")
-    await page.unroute("**/sign/v1/prepare?*")
-    await page.get_by_role("button", name="再试一次").click()
-    await heading(page, "合同已完成")
-    async with running.hub.database.transaction(EVERYTHING) as tx:
-        kinds = [entry.kind for entry in await tx.record.list_entries(contract.id)]
-    assert kinds.count("certificate-issued") == 1  # the key of the first try was still there
-
-
-async def test_an_answer_that_got_lost_is_no_wrong_answer(running: Running, new_page: NewPage) -> None:
-    contract = await running.issue_minor()
-    page = await new_page()
-    await land(page, await link(running, contract))
-
-    async def lose_answer(route: Route) -> None:
-        await route.fetch()  # the browser keeps the cookie that comes with it
-        await route.abort()
-
-    await page.route("**/sign/v1/verify*", lose_answer)
-    await identify(page, await code_of(running))
-    await heading(page, "没有网络连接")
-    await page.unroute("**/sign/v1/verify*")
-    await page.get_by_role("button", name="再试一次").click()
-    await page.wait_for_url("**/sign/contract?id=*")
-
-
-async def test_a_page_that_did_not_come_is_not_read(running: Running, new_page: NewPage) -> None:
-    contract = await running.issue_minor()
-    page = await new_page()
-    await page.route("**/sign/v1/pages/2.png?*", lambda route: route.abort())
-    await come_in(page, running, await link(running, contract))
-    for sheet in await page.locator("[data-page]").all():
-        await sheet.evaluate("page => page.scrollIntoView({block: 'end'})")
-    await expect(page.get_by_role("alert")).to_contain_text("这一页没有加载出来")
-    await page.locator("[data-page='2'] img").dispatch_event("error")  # may follow what the script has found by itself
-    await expect(page.get_by_role("alert")).to_have_count(1)
-    await expect(page.locator("[data-progress] span")).to_have_text("已读 2 / 3 页")
-    await expect(page.get_by_role("link", name=ZH["read"])).to_be_hidden()
-    await page.unroute("**/sign/v1/pages/2.png?*")
-    await page.get_by_role("button", name="再试一次").click()
-    await read_to_the_end(page)
 
 
 @pytest.mark.real
@@ -300,6 +248,7 @@ async def test_an_english_page_calls_school_and_campus_in_english(running: Runni
         running.clock.advance(timedelta(minutes=2))  # until another code may be sent
 
 
+@pytest.mark.real
 async def test_a_document_that_changed_is_read_again(running: Running, new_page: NewPage, shot: Shot) -> None:
     both = tuple(_in_any_order(each) for each in (GUARDIAN, STUDENT))
     contract = await running.issue_minor(student=ADULT, signers=both)
@@ -382,6 +331,7 @@ async def shows_the_bytes(page: Page, final: bytes) -> None:
     assert ends == sorted(ends) and ends[-1] == len(final) - 1
 
 
+@pytest.mark.real
 async def test_the_last_page_says_that_it_could_not_look_again(running: Running, new_page: NewPage) -> None:
     """While somebody else has still to sign, it looks again by itself."""
     contract = await running.issue_minor(student=ADULT, signers=(STUDENT, GUARDIAN))

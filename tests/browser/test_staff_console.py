@@ -35,6 +35,7 @@ async def logged_in(running: Running, page: Page) -> Page:
     return page
 
 
+@pytest.mark.real
 async def test_the_menu_closes_by_escape_and_the_board_is_printed_as_a_table(
     running: Running, new_page: NewPage
 ) -> None:
@@ -78,6 +79,7 @@ async def test_many_contracts_are_issued_by_the_worker(running: Running, new_pag
     await shot(page, "staff-board")
 
 
+@pytest.mark.real
 async def test_the_board_is_told_of_changes_and_takes_nothing_from_a_hand(running: Running, new_page: NewPage) -> None:
     assert running.app
     running.app[CHANGES].pace = StreamPace(look=0.1, tell=0.1)
@@ -111,6 +113,7 @@ async def test_the_board_is_told_of_changes_and_takes_nothing_from_a_hand(runnin
     assert await page.input_value('input[name="q"]') == "typed"
 
 
+@pytest.mark.real
 async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await logged_in(running, await new_page(**DESK))
@@ -159,6 +162,7 @@ async def test_pages_fit_a_small_phone(running: Running, new_page: NewPage, shot
             await shot(page, f"staff-small-{number}-{lang}")
 
 
+@pytest.mark.real
 async def test_the_pretend_phone_shows_what_arrives(running: Running, new_page: NewPage) -> None:
     page = await new_page(**PHONE)
     await page.goto(f"{running.origin}/demo/phone")

@@ -17,9 +17,10 @@ from tests.poster_visits import cn_id
 from tests.running import Running
 
 pytestmark = pytest.mark.browser
-SCREENS = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone", marks=pytest.mark.real)]
+SCREENS = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone")]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_a_policy_is_previewed(
     running: Running, new_page: NewPage, shot: Shot, screen: dict[str, object], request: pytest.FixtureRequest

@@ -136,6 +136,7 @@ async def test_the_page_takes_what_the_hub_writes_and_refuses_the_rest(
     check_verdicts(await in_browser(browser, [*good, *dishonest]), good, dishonest)
 
 
+@pytest.mark.real
 def test_node_comes_to_the_same_verdicts(
     tmp_path: Path, honest: list[Case], rewritten: list[Case], dishonest: list[Case]
 ) -> None:

@@ -52,6 +52,7 @@ async def forge_what_is_prepared(page: Page, running: Running) -> None:
     await page.route("**/sign/v1/prepare*", prepare)
 
 
+@pytest.mark.real
 async def test_a_page_replaced_behind_the_shown_bytes_is_not_signed(running: Running, new_page: NewPage) -> None:
     contract = await running.issue_minor()
     page = await new_page()

@@ -69,6 +69,7 @@ async def printed(folder: Path, hub: str, *words: str) -> str:
     return said.decode()
 
 
+@pytest.mark.real
 async def test_a_contract_is_issued_once_listed_signed_and_listed_as_completed(
     running: Running, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import aiohttp
+import pytest
 
 from hub.lifecycle.evidence.hold import place_hold
 from hub.model.staff.scope import EVERYTHING
@@ -23,6 +24,7 @@ async def upload(running: Running, package: bytes, kind: str, *more: bytes) -> t
         return answer.status, await (answer.json() if kind == "application/json" else answer.text())
 
 
+@pytest.mark.real
 async def test_a_good_package_and_a_bad_one() -> None:
     async with running_hub(with_worker=False) as running:
         contract = await ended(running, "completed")
@@ -52,6 +54,7 @@ async def test_a_good_package_and_a_bad_one() -> None:
         assert await check(running, package, key="another") == 401
 
 
+@pytest.mark.real
 async def test_a_package_together_with_its_addendum_or_its_file() -> None:
     async with running_hub(with_worker=False) as running:
         contract = await running.issue_minor()

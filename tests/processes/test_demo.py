@@ -148,9 +148,10 @@ async def any_enrolment(place: Place) -> str:
         await connection.close()
 
 
-VICTIMS = ["work", pytest.param("web", marks=pytest.mark.real), pytest.param("database", marks=pytest.mark.real)]
+VICTIMS = ["work", "web", "database"]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_what_was_killed_comes_back_by_itself(place: Place, victim: str) -> None:
     """Afterwards it works: a contract is drawn by the web process, its invitation sent by the worker, both stored by
@@ -192,6 +193,7 @@ def test_when_the_supervisor_is_killed_everything_ends_and_nothing_is_lost(place
     eventually(lambda: place.invitations() >= 1)
 
 
+@pytest.mark.real
 def test_a_taken_port_is_named(place: Place) -> None:
     place.running()
     other = place.folder / "other"

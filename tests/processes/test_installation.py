@@ -93,6 +93,7 @@ def other_keys(bound: Installation) -> Path:
 # ---- a folder without keys
 
 
+@pytest.mark.real
 async def test_an_empty_data_folder_joins_no_database(bound: Installation) -> None:
     """Every command says what to do, and makes nothing in that folder. Nothing is ever served from it."""
     empty = bound.folder.with_name("empty")

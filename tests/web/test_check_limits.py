@@ -63,6 +63,7 @@ async def checked(running: Running, file: bytes, address: str | None) -> int:
             return answer.status
 
 
+@pytest.mark.real
 async def test_uploads_in_drips_keep_nobody_else_out(
     running: Running, guardian: Guardian, genuine: bytes, figures: Figures
 ) -> None:

@@ -152,6 +152,7 @@ async def test_whoever_reads_in_drips_is_dropped(
         assert [what for what, reader in readers.items() if reader.port in kept] == []
 
 
+@pytest.mark.real
 async def test_whoever_reads_slowly_and_steadily_is_served_to_the_end(running: Running) -> None:
     async with served(app_with_large_answers(running, PATIENCE)) as origin:
         target = Target.at(origin, running.origin)
