@@ -17,7 +17,7 @@ from channels.applink import (
 )
 
 ObjectIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-2](\.\d+)+$")]
-# As `check_address` in `hub.model.reports.weekly_report` takes it.
+# As `check_address` in `hub.model.contract.person` takes it.
 MailAddress = Annotated[
     str, StringConstraints(pattern=r"^[^@\s,;<>()]{1,64}@[^@\s,;<>()]{1,200}\.[^@\s,;<>().]{2,63}$")
 ]

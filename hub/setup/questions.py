@@ -214,8 +214,7 @@ MESSAGES = SetupStep(
             SetupChoice(
                 "email",
                 "Mail (SMTP)",
-                "For people whose address another system gives by the API. Contracts issued in the console "
-                "need SMS, or their links are handed out.",
+                "For people whose e-mail address is in the roster, in the form, or given by another system.",
             ),
             SetupChoice("sms_twilio", "SMS by Twilio", "Twilio carries no links to mainland China (+86)."),
             SetupChoice("none", "None yet", "No messages can be sent: links can only be handed out."),

@@ -147,6 +147,26 @@ def test_an_adult_signs_alone_and_two_guardians_sign_both(read: Read) -> None:
     assert [[signer.role for signer in row.signers] for row in roster.rows] == [["student"], ["guardian", "guardian"]]
 
 
+def test_each_signer_may_have_an_email_address(read: Read) -> None:
+    both = {
+        **GOOD,
+        "guardian_email": " chen@school.example ",
+        "guardian2_name": "夏静怡",
+        "guardian2_id_number": ADULT,
+        "guardian2_phone": "19000000003",
+        "guardian2_email": "xia@school.example",
+    }
+    unnamed = {**GOOD, "external_id": "X-2", "student_id_number": "340104201503050000", "email": "one@school.example"}
+    adult = {**GOOD, "external_id": "X-3", "student_id_number": ADULT, "student_phone": "19000000002"}
+    roster = read(both, unnamed, {**adult, "student_email": "own@school.example"})
+    assert not roster.problems
+    assert [[signer.email for signer in row.signers] for row in roster.rows] == [
+        ["chen@school.example", "xia@school.example"],
+        ["one@school.example"],
+        ["own@school.example"],
+    ]
+
+
 BAD: dict[str, tuple[str, Mapping[str, object]]] = {
     "name missing": ("name-missing", {"student_name": None}),
     "name undrawable": ("name-undrawable", {"student_name": "陈🙂"}),
@@ -174,6 +194,8 @@ BAD: dict[str, tuple[str, Mapping[str, object]]] = {
     "birth date differs": ("birth-date-differs", {"student_birth_date": "2014-03-06"}),
     "phone missing": ("phone-missing", {"guardian_phone": None}),
     "phone wrong": ("phone-wrong", {"guardian_phone": "1900000000"}),
+    "e-mail wrong": ("email-wrong", {"guardian_email": "chen.example"}),
+    "e-mail of the first signer wrong": ("email-wrong", {"email": "chen@"}),
     "landline": ("phone-wrong", {"guardian_phone": "0551-62345678"}),
     "no guardian": (
         "guardian-missing",

@@ -24,26 +24,31 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "student_id_number": ("学员证件号码", "student id number"),
     "student_birth_date": ("出生日期", "birth date"),
     "student_phone": ("学员手机", "student phone"),
+    "student_email": ("学员邮箱", "student email"),
     "guardian_name": ("监护人姓名", "guardian name"),
     "guardian_relation": ("与学员关系", "guardian relation"),
     "guardian_id_type": ("监护人证件类型", "guardian id type"),
     "guardian_id_number": ("监护人证件号码", "guardian id number"),
     "guardian_phone": ("监护人手机", "guardian phone"),
+    "guardian_email": ("监护人邮箱", "guardian email"),
     "guardian2_name": ("第二监护人姓名", "guardian 2 name"),
     "guardian2_relation": ("第二监护人与学员关系", "guardian 2 relation"),
     "guardian2_id_type": ("第二监护人证件类型", "guardian 2 id type"),
     "guardian2_id_number": ("第二监护人证件号码", "guardian 2 id number"),
     "guardian2_phone": ("第二监护人手机", "guardian 2 phone"),
+    "guardian2_email": ("第二监护人邮箱", "guardian 2 email"),
     "phone": ("联系电话", "phone"),
+    "email": ("联系邮箱", "email"),
     "language": ("语言", "language"),
 }
-# `phone` is the phone of the first signer: the guardian, or a student who is of age.
-_ONE_PHONE = ("student_phone", "guardian_phone")
+# `phone` and `email` are those of the first signer: the guardian, or a student who is of age.
+OF_FIRST_SIGNER = ("phone", "email")
 REQUIRED = ("campus", "course", "student_name", "student_id_number")
 # The value for a column that a person wants to leave out.
 IGNORED = ""
 _ID = "证件号码 证件号 身份证号码 身份证号 身份证"
 _PHONE = "手机 手机号 手机号码 电话 电话号码 联系电话 联系方式"
+_EMAIL = "邮箱 电子邮箱 邮箱地址 邮件 电子邮件 邮件地址"
 _STUDENT = "学员 学生 孩子 宝贝"
 _GUARDIAN = "监护人 家长 第一监护人 监护人1 家长1 父母 联系人"
 _GUARDIAN2 = "第二监护人 监护人2 家长2 第二家长"
@@ -56,17 +61,21 @@ _ALIASES: Mapping[str, str] = {
     "student_id_number": f"{_ID} studentidnumber studentid idnumber idcard",
     "student_birth_date": "出生日期 生日 出生年月日 学员出生日期 学生出生日期 birthdate studentbirthdate dob",
     "student_phone": "studentphone studentmobile",
+    "student_email": "studentemail studentmail",
     "guardian_name": "监护人 家长 家长名字 联系人 guardianname guardian parentname parent",
     "guardian_relation": "关系 与学员关系 与学生关系 亲属关系 家长关系 称谓 relation guardianrelation relationship",
     "guardian_id_type": "guardianidtype parentidtype",
     "guardian_id_number": "guardianidnumber parentidnumber guardianid parentid",
     "guardian_phone": "guardianphone parentphone guardianmobile parentmobile",
+    "guardian_email": "guardianemail parentemail guardianmail parentmail",
     "guardian2_name": "第二监护人 guardian2name guardian2 secondguardian",
     "guardian2_relation": "第二监护人与学员关系 第二监护人关系 guardian2relation",
     "guardian2_id_type": "guardian2idtype",
     "guardian2_id_number": "guardian2idnumber",
     "guardian2_phone": "guardian2phone",
+    "guardian2_email": "guardian2email",
     "phone": f"{_PHONE} phone mobile phonenumber mobilenumber tel telephone cell",
+    "email": f"{_EMAIL} email emailaddress mail",
     "language": "语言 合同语言 language lang",
 }
 # Titles that rosters often have, and contracts do not need.
@@ -87,6 +96,7 @@ def _aliases() -> dict[str, str]:
         for person in people.split():
             known |= {f"{person}{each}": f"{column}_id_number" for each in _ID.split()}
             known |= {f"{person}{each}": f"{column}_phone" for each in _PHONE.split()}
+            known |= {f"{person}{each}": f"{column}_email" for each in _EMAIL.split()}
             known |= {f"{person}{each}": f"{column}_id_type" for each in ("证件类型", "证件种类")}
             known |= {f"{person}{each}": f"{column}_name" for each in ("姓名", "名字", "名称")}
             if column != "student":
@@ -141,8 +151,10 @@ class RosterHeader:
 
     def place(self, column: str) -> int | None:
         """Return the place of a column, from 0; None if the sheet lacks it."""
+        who, _, what = column.rpartition("_")
         index = self.columns.get(column)
-        return self.columns.get("phone") if index is None and column in _ONE_PHONE else index
+        of_first = who in ("student", "guardian") and what in OF_FIRST_SIGNER
+        return self.columns.get(what) if index is None and of_first else index
 
 
 def column_letter(index: int) -> str:

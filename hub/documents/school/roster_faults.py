@@ -78,6 +78,12 @@ class Fault(Enum):
         "The spreadsheet wrote the number like 1.38E+10; its last digits are lost",
         "Format the column as text and enter the whole number again",
     )
+    EMAIL_WRONG = (
+        "不是有效的邮箱地址",
+        "请核对；没有邮箱请留空",
+        "This is not an e-mail address",
+        "Check it; leave it empty if there is none",
+    )
     GUARDIAN_MISSING = (
         "学员未满十八周岁，没有监护人",
         "请填写监护人姓名、证件和手机",

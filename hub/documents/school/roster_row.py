@@ -18,7 +18,9 @@ from hub.model.contract.person import (
     IdDocument,
     IdType,
     can_be_birth_date,
+    check_address,
     is_minor,
+    mask_email,
     mask_id,
     mask_name,
     normalise_name,
@@ -57,7 +59,7 @@ class RosterStudent:
 
 @dataclass(frozen=True)
 class RosterSigner:
-    """A signer in a roster. `role` is `student` or `guardian`; `phone` is E.164."""
+    """A signer in a roster. `role` is `student` or `guardian`; `phone` is E.164; `email` may be empty."""
 
     role: str
     name: str
@@ -66,6 +68,7 @@ class RosterSigner:
     id_number: str
     relation: str
     language: str
+    email: str
 
 
 @dataclass(frozen=True)
@@ -182,9 +185,9 @@ class _Line:
 
     def _signers(self, minor: bool, name: str, document: IdDocument | None, language: str) -> Iterator[RosterSigner]:
         if not minor:
-            phone = self._phone("student")
+            phone, email = self._phone("student"), self._email("student")
             if document is not None:
-                yield RosterSigner("student", name, phone, document.id_type, document.number, "", language)
+                yield RosterSigner("student", name, phone, document.id_type, document.number, "", language, email)
             return
         if not self._any("guardian_name", "guardian_id_number", "guardian_phone"):
             self.stops.append(_Stop(Fault.GUARDIAN_MISSING, "guardian_name"))
@@ -194,11 +197,11 @@ class _Line:
             yield from self._guardian("guardian2", language)
 
     def _guardian(self, who: str, language: str) -> Iterator[RosterSigner]:
-        guardian, own, phone = self._name(who), self._document(who), self._phone(who)
+        guardian, own, phone, email = self._name(who), self._document(who), self._phone(who), self._email(who)
         if own is not None:
             self._guardians[who] = own
             relation = self._text(f"{who}_relation")
-            yield RosterSigner("guardian", guardian, phone, own.id_type, own.number, relation, language)
+            yield RosterSigner("guardian", guardian, phone, own.id_type, own.number, relation, language, email)
 
     def _any(self, *columns: str) -> bool:
         return any(self._text(each) for each in columns)
@@ -307,10 +310,7 @@ class _Line:
         return born
 
     def _phone(self, who: str) -> str:
-        column = f"{who}_phone"
-        if who != "guardian2" and not self._text(column):
-            column = "phone" if self._text("phone") else column
-        text = self._text(column)
+        column, text = self._contact(who, "phone")
         if not text:
             self.stops.append(_Stop(Fault.PHONE_MISSING, column))
             return ""
@@ -322,6 +322,23 @@ class _Line:
         except BadInput:
             self.stops.append(_Stop(Fault.PHONE_WRONG, column, mask_id(strip_separators(text))))
             return ""
+
+    def _email(self, who: str) -> str:
+        """Return the e-mail address; empty if none is entered."""
+        column, text = self._contact(who, "email")
+        try:
+            return check_address(text) if text else ""
+        except BadInput:
+            self.stops.append(_Stop(Fault.EMAIL_WRONG, column, mask_email(text)))
+            return ""
+
+    def _contact(self, who: str, what: str) -> tuple[str, str]:
+        """Return the column of a person's phone or e-mail address, and its text. The first signer's may be in a column
+        without a person's name."""
+        column = f"{who}_{what}"
+        if who != "guardian2" and not self._text(column) and self._text(what):
+            column = what
+        return column, self._text(column)
 
     def _text(self, column: str) -> str:
         """Return a cell as text, without the spaces and invisible characters that copying and pasting adds.

@@ -9,7 +9,7 @@ from typing import Any
 
 import xlsxwriter
 
-from hub.documents.school.roster_columns import COLUMNS, REQUIRED, RosterHeader
+from hub.documents.school.roster_columns import COLUMNS, OF_FIRST_SIGNER, REQUIRED, RosterHeader
 from hub.documents.school.roster_row import RowProblem
 from hub.documents.school.spreadsheet import Cell, NumberedRow
 from hub.documents.table_file import XlsxFile
@@ -77,7 +77,7 @@ def template_sheet(courses: Sequence[tuple[Campus, Course]], language: str) -> b
             bold = book.add_format({"num_format": "@", "bold": True, "bg_color": "#f1f5f9"})
             needed = book.add_format({"num_format": "@", "bold": True, "bg_color": "#f1f5f9", "font_color": _RED})
             sheet = book.add_worksheet("报名名单" if which == 0 else "Roster")
-            columns = [name for name in COLUMNS if name != "phone"]
+            columns = [name for name in COLUMNS if name not in OF_FIRST_SIGNER]
             sheet.set_column(0, len(columns) - 1, _WIDTH, text)
             sheet.freeze_panes(1, 0)
             for index, name in enumerate(columns):

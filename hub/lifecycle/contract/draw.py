@@ -45,9 +45,8 @@ from hub.model.contract.asked_field import UNANSWERED
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.contract_copy import CopyRecipient, read_copies, write_copies
 from hub.model.contract.own_document import OWN_TEMPLATE, OwnDocument
-from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
+from hub.model.contract.person import check_address, normalise_name, normalise_phone, parse_id_document
 from hub.model.contract.signer import Representative, Role, Signer
-from hub.model.reports.weekly_report import check_address
 from hub.model.school.course import Campus, Course
 from hub.model.school.entered_day import default_deadline
 from hub.model.signing.signature_request import SEAL_FIELD

@@ -13,11 +13,10 @@ from hub.model.contract.case import Case
 from hub.model.contract.contract import Contract
 from hub.model.contract.contract_copy import CopyRecipient
 from hub.model.contract.own_document import OwnDocument
-from hub.model.contract.person import is_minor, parse_id_document
+from hub.model.contract.person import check_address, is_minor, parse_id_document
 from hub.model.contract.signer import Representative, Role, Signer
 from hub.model.evidence.person_data import ERASED
 from hub.model.reminders.schedule import FirstSend
-from hub.model.reports.weekly_report import check_address
 
 # The template if neither the input nor the course names one.
 DEFAULT_TEMPLATE = "course"

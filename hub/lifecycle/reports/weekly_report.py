@@ -18,6 +18,7 @@ from hub.documents.reports.report_chart import ChartWords, bars_of_days, draw_co
 from hub.errors import Unavailable
 from hub.lifecycle.evidence.school_acts import record_staff_act
 from hub.lifecycle.services import Services
+from hub.model.contract.person import check_address
 from hub.model.reports.report import (
     ReportGroup,
     ReportLine,
@@ -31,7 +32,6 @@ from hub.model.reports.report_texts import LEGEND, PICTURE, ReportMail, write_su
 from hub.model.reports.weekly_report import (
     MailState,
     WeeklyReport,
-    check_address,
     find_due_week,
     find_next_try,
     find_reported_period,

@@ -25,6 +25,7 @@ from hub.documents.school.spreadsheet import NumberedRow, SpreadsheetReader, ope
 from hub.errors import BadInput
 from hub.lifecycle.contract.new_contract import NewContract, signer_of, student_of
 from hub.lifecycle.evidence.school_acts import record_act
+from hub.model.contract.signer import channels_for
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.course import Campus, Course, Enrolment
 from hub.model.school.roster_import import RosterImport
@@ -244,7 +245,11 @@ def _line(tx: Transaction, row: RosterRow, roster_import: UUID | None = None) ->
 
 def _people(row: RosterRow) -> dict[str, Any]:
     student = asdict(row.student) | {"birth_date": row.student.birth_date.isoformat()}
-    signers = [asdict(signer) | {"relation": signer.relation or None} for signer in row.signers]
+    signers = [
+        asdict(signer)
+        | {"relation": signer.relation or None, "email": signer.email or None, "channels": channels_for(signer.email)}
+        for signer in row.signers
+    ]
     return {"student": student, "signers": signers}
 
 

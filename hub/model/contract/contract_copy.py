@@ -17,10 +17,9 @@ from uuid import UUID
 
 from hub.errors import BadInput
 from hub.model.contract.contract import Contract, ContractState
-from hub.model.contract.person import normalise_id_number
+from hub.model.contract.person import check_address, normalise_id_number
 from hub.model.contract.signer import Role
 from hub.model.messaging.message import Purpose
-from hub.model.reports.weekly_report import check_address
 from hub.model.signing.link import encode_crockford
 
 MAX_COPIES: Final = 8

@@ -1,4 +1,4 @@
-"""Names, identity documents and phone numbers: normalised, checked, compared and masked. Pure."""
+"""Names, identity documents, phone numbers and e-mail addresses: normalised, checked, compared and masked. Pure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _EARLIEST_BIRTH = date(1900, 1, 1)
 _PROVINCES = frozenset(
     "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
 )  # GB/T 2260; 81 to 83: residence permits
+_ADDRESS = re.compile(r"[^@\s,;<>()]{1,64}@[^@\s,;<>()]{1,200}\.[^@\s,;<>().]{2,63}")
 _DOTS = re.compile("[•‧∙・･．·]")  # variants that people type for the dot in a name such as 阿依·古丽
 
 
@@ -148,6 +149,14 @@ def mask_phone(e164: str) -> str:
     national = phonenumbers.national_significant_number(number)
     shown = 3 if len(national) >= 10 else 0
     return f"+{number.country_code} {national[:shown]}{'*' * (len(national) - shown - 4)}{national[-4:]}"
+
+
+def check_address(text: str, *, field: str = "email") -> str:
+    """Return an e-mail address without blanks around it. Raises BadInput."""
+    address = text.strip()
+    if not address.isprintable() or not _ADDRESS.fullmatch(address):
+        raise BadInput("this is not an e-mail address", field=field)
+    return address
 
 
 def mask_email(address: str) -> str:

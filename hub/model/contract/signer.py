@@ -83,6 +83,11 @@ class Signer:
         return self.email if channel == "email" else self.phone
 
 
+def channels_for(email: str | None) -> tuple[str, ...]:
+    """Return the channels for a person whose phone is known, and perhaps an e-mail address: SMS first."""
+    return ("sms", "email") if email else ("sms",)
+
+
 class Representative(BaseModel):
     """The person who signs for the school at a campus and all campuses below it: an entry of `[[representatives]]`.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from hub.errors import BadInput
 from hub.model.reports.report import ReportPeriod
 
 # The time of day, on Mondays, in the time zone of the campus.
@@ -19,7 +17,6 @@ WEEK = timedelta(days=7)
 # the next week.
 RETRIES_AFTER = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 LANGUAGES = ("zh", "en")
-_ADDRESS = re.compile(r"[^@\s,;<>()]{1,64}@[^@\s,;<>()]{1,200}\.[^@\s,;<>().]{2,63}")
 
 
 class MailState(StrEnum):
@@ -53,14 +50,6 @@ class WeeklyReport:
     begun_at: datetime | None = None
     due_at: datetime | None = None
     failure: str | None = None
-
-
-def check_address(text: str, *, field: str = "email") -> str:
-    """Return an e-mail address without blanks around it. Raises BadInput."""
-    address = text.strip()
-    if not address.isprintable() or not _ADDRESS.fullmatch(address):
-        raise BadInput("this is not an e-mail address", field=field)
-    return address
 
 
 def find_due_week(report: WeeklyReport, zone: str, now: datetime) -> date | None:

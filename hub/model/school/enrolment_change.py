@@ -7,18 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hub.errors import BadInput
-from hub.model.contract.person import normalise_name, normalise_phone, parse_id_document
+from hub.model.contract.person import check_address, normalise_name, normalise_phone, parse_id_document
+from hub.model.contract.signer import channels_for
 from hub.model.school.course import Enrolment
 
 
 @dataclass(frozen=True)
 class PersonChange:
-    """Input about a person. None leaves a value as it is. So does an empty number, since the page shows no numbers."""
+    """Input about a person. None leaves a value as it is. So does an empty number or e-mail address, since the page
+    does not show them."""
 
     name: str | None = None
     id_type: str | None = None
     id_number: str = ""
     phone: str = ""
+    email: str = ""
     relation: str | None = None
     language: str | None = None
 
@@ -83,6 +86,9 @@ def _changed_person(person: Mapping[str, Any], change: PersonChange, where: str)
         changed |= {"id_type": document.id_type.value, "id_number": document.number}
     if change.phone:
         changed["phone"] = normalise_phone(change.phone, field=f"{where}.phone")
+    if change.email:
+        email = check_address(change.email, field=f"{where}.email")
+        changed |= {"email": email, "channels": list(channels_for(email))}
     if change.relation is not None:
         changed["relation"] = change.relation or None
     if change.language is not None:

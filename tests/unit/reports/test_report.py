@@ -25,6 +25,7 @@ from hub.documents.reports.report_chart import (
     draw_rows,
 )
 from hub.errors import BadInput
+from hub.model.contract.person import check_address
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.reports import report_texts
 from hub.model.reports.report import (
@@ -40,7 +41,7 @@ from hub.model.reports.report import (
     sum_lines,
     sum_spend,
 )
-from hub.model.reports.weekly_report import MailState, WeeklyReport, check_address, find_due_week, find_next_try
+from hub.model.reports.weekly_report import MailState, WeeklyReport, find_due_week, find_next_try
 from hub.web.staff.report_labels import REASONS
 
 ZONE = "Asia/Shanghai"

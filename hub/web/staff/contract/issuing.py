@@ -16,7 +16,7 @@ from hub.lifecycle.contract.new_contract import NewContract, NewSigner, NewStude
 from hub.lifecycle.contract.preview import ContractPreview, preview_contract
 from hub.model.contract.contract_copy import CopyRecipient, CopyRole
 from hub.model.contract.person import IdType
-from hub.model.contract.signer import Role
+from hub.model.contract.signer import Role, channels_for
 from hub.model.reminders.schedule import FirstSend
 from hub.model.school.entered_day import end_of_day, read_day
 from hub.store.staff.idempotency import ReservedKey
@@ -158,14 +158,17 @@ def _people(entered: Entered, student: NewStudent) -> tuple[NewSigner, ...]:
                     entered["phone" if who == "guardian" else f"{who}_phone"],
                     entered[f"{who}_id_number"],
                     entered[f"{who}_id_type"] or IdType.CN_ID,
+                    email=entered["email" if who == "guardian" else f"{who}_email"].strip() or None,
                     relation=entered["relation" if who == "guardian" else f"{who}_relation"] or None,
                 )
             )
     if not people or entered["student_signs"] == "yes":
-        phone = entered["student_phone"] if people else entered["phone"]
-        people.append(NewSigner(Role.STUDENT, student.name, phone, student.id_number, student.id_type))
+        own = "student_" if people else ""
+        phone, email = entered[f"{own}phone"], entered[f"{own}email"].strip() or None
+        people.append(NewSigner(Role.STUDENT, student.name, phone, student.id_number, student.id_type, email))
     return tuple(
-        replace(each, language=language, order=number if in_order else 1) for number, each in enumerate(people, start=1)
+        replace(each, language=language, order=number if in_order else 1, channels=channels_for(each.email))
+        for number, each in enumerate(people, start=1)
     )
 
 

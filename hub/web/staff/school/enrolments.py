@@ -152,6 +152,7 @@ def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
             id_type=value(f"{who}_id_type"),
             id_number=value(f"{who}_id_number") or "",
             phone=value(f"{who}_phone") or "",
+            email=value(f"{who}_email") or "",
             relation=value(f"{who}_relation"),
             language=value(f"{who}_language"),
         )

@@ -9,12 +9,12 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from hub.model.contract.signer import Signer
+from hub.model.contract.signer import Role, Signer
 from hub.model.staff.scope import EVERYTHING
 from qianda.holder import SoftwareKey
 from tests.lent_hubs import lent_hub
 from tests.lifecycle.people import HEAD_ID, HEAD_PHONE, MOTHER_ID, MOTHER_PHONE
-from tests.running import Running
+from tests.running import ADULT_ID, Running
 from tests.web.api.test_api_contracts import CONTRACTS, Api, asked
 from tests.web.signer_visits import verified
 from tests.web.staff_visit import ISSUE_FORM, console_of
@@ -67,8 +67,27 @@ async def test_a_clerk_issues_for_both_guardians_the_student_and_the_school(runn
         ("student", "陈小满", 3, None),
         ("representative", "顾远舟", 4, None),
     ]
+    assert {each.channels for each in people} == {("sms",)}
     alone = await console.post("/staff/issue", ISSUE_FORM)
     assert len(await signers_of(running, alone.location.split("/")[-1].partition("?")[0])) == 1
+
+
+async def test_whoever_has_an_email_address_is_reached_by_it_if_not_by_sms(running: Running) -> None:
+    console = await console_of(running)
+    mails = {"email": " chen@school.example ", "guardian2_email": "", "student_email": "xm@school.example"}
+    made = await console.post("/staff/issue", ISSUE_FORM | MORE | mails)
+    people = await signers_of(running, made.location.split("/")[-1].partition("?")[0])
+    assert [(each.email, each.channels) for each in people[:3]] == [
+        ("chen@school.example", ("sms", "email")),
+        (None, ("sms",)),
+        ("xm@school.example", ("sms", "email")),
+    ]
+    adult = {"student_id_number": ADULT_ID, "guardian_name": "", "email": "li@school.example"}
+    alone = await console.post("/staff/issue", ISSUE_FORM | adult)
+    (student,) = await signers_of(running, alone.location.split("/")[-1].partition("?")[0])
+    assert (student.role, student.email) == (Role.STUDENT, "li@school.example")
+    wrong = await console.post("/staff/issue", ISSUE_FORM | {"email": "chen"})
+    assert wrong.status == 422 and "this is not an e-mail address" in wrong.words
 
 
 async def test_a_clerk_puts_another_person_in_a_signers_place(running: Running) -> None:

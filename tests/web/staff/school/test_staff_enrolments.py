@@ -149,6 +149,7 @@ async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(
         "signer0_id_type": "cn-id",
         "signer0_id_number": "",
         "signer0_phone": new_phone,
+        "signer0_email": "zhuge@school.example",
     }
     assert (await console.post(page_of(enrolment), form)).status == 303
     now = await read(running, enrolment)
@@ -157,13 +158,17 @@ async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(
     signer = now.people["signers"][0]
     assert (signer["relation"], signer["phone"]) == ("祖父", f"+86{new_phone}")
     assert signer["id_number"] == family.parent_id, "an empty number stays"
+    assert (signer["email"], signer["channels"]) == ("zhuge@school.example", ["sms", "email"])
     (facts,) = await acts(running, "enrolment-changed", enrolment.id)
     assert "student.id_number" in facts["fields"] and "signers[0].phone" in facts["fields"]
-    assert not any(value in json.dumps(facts, ensure_ascii=False) for value in (new_id, new_phone, "诸葛"))
+    assert not any(value in json.dumps(facts, ensure_ascii=False) for value in (new_id, new_phone, "诸葛", "zhuge"))
     assert names(await console.get(f"/staff/enrolments?q={new_phone}")) == ["诸葛大满"]
     assert names(await console.get(f"/staff/enrolments?q={family.phone.removeprefix('+86')}")) == []
     assert (await console.post(page_of(enrolment), form)).status == 303
     assert len(await acts(running, "enrolment-changed", enrolment.id)) == 1, "what changes nothing is no change"
+    page = await console.get(page_of(enrolment))
+    assert "On file: z***@school.example." in page.words and "zhuge" not in page.text
+    assert (await console.post(page_of(enrolment), form | {"signer0_email": "nobody"})).status == 422
 
 
 def page_of(enrolment: Enrolment) -> str:
