@@ -3,7 +3,7 @@
 Workers take jobs from one table (`store/operation/jobs.py`). A job ends in the transaction that does the last of its
 work or, if there is none, by a report. One statement reports ended jobs, renews the leases of running ones, and takes
 further ones. The statement is run after each NOTIFY, every few seconds, and when a job ends, if its end has to be
-reported or other jobs were waiting for its place.
+reported or other jobs were waiting for its place. A job that fails is kept, and `PeriodicTasks.upkeep` queues it again.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class JobQueue:
             await self._handlers[job.kind](job)
             is_done = True
         except Exception:
-            log.exception("job failed, and is kept", kind=job.kind, job=job.id)
+            log.exception("job failed, and is kept", kind=job.kind, job=job.id, payload=job.payload)
         finally:
             del self._running[job]
             if not (is_done and job.has_ended):
@@ -196,6 +196,5 @@ class JobQueue:
         return await run_seal_job(self._services, job, lambda: time.monotonic() < ends)
 
     async def _replan(self, job: Job) -> None:
-        """Reschedule some of the contracts of a campus, and enqueue a job for the next ones. If that fails,
-        `PeriodicTasks.upkeep` starts the job again."""
+        """Reschedule some of the contracts of a campus, and enqueue a job for the next ones."""
         await replan_next(self._services, **job.payload)

@@ -22,7 +22,7 @@ from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.model.staff.scope import EVERYTHING
 from hub.router.reconcile import MAX_BATCHES
-from hub.store.operation.jobs import ALERT, BULK_ACT, ISSUE_MANY, REMIND_MANY, REPLAN, REVOKE
+from hub.store.operation.jobs import ALERT, BULK_ACT, ISSUE_MANY, REMIND_MANY, REVOKE
 from hub.store.operation.operator_figures import COUNTED
 from hub.store.transaction import Transaction
 from hub.wiring import Hub
@@ -209,10 +209,14 @@ class PeriodicTasks:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.list_certificates_due(tx.now):
                 await tx.jobs.enqueue(REVOKE, {"key": str(key)}, f"revoke-{key}")
-            await tx.jobs.take_up_again(REPLAN)
             await plan_due_packages(tx)
+        await log_errors(self._take_up_failed_jobs())
         await log_errors(finish_moot_tasks(self._services))
         await log_errors(escalate_tasks(self._services))
+
+    async def _take_up_failed_jobs(self) -> None:
+        async with self._hub.database.transaction(EVERYTHING) as tx:
+            await tx.jobs.take_up_again()
 
     async def call_webhooks(self) -> None:
         """Call the webhooks that are due. A receiver that does not answer holds up no other task."""

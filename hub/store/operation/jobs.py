@@ -61,11 +61,23 @@ ON CONFLICT (dedupe_key) WHERE status = ANY (ARRAY['queued'::pgqueuer_status, 'p
     takes_arrays=True,
 )
 _TAKE = "SELECT * FROM take_jobs($1, $2, $3, $4, $5, $6)"
-# A failed job that was started too often stays parked, because it probably crashes its process.
+# Several failed jobs for the same work are one: the first, so that it rests for as long as the work was tried.
+_FORGET_REPEATED = SqlStatement("""
+DELETE FROM pgqueuer AS later USING pgqueuer AS first
+WHERE later.status = 'failed' AND first.status = 'failed' AND first.id < later.id
+  AND first.entrypoint = later.entrypoint AND first.payload = later.payload
+""")
+# It counts as started once, because a first start of a delivery does not ask the provider whether it has the message.
+# While another job does the same work, none is taken up: it would do it twice.
 _TAKE_UP_AGAIN = SqlStatement("""
-UPDATE pgqueuer SET status = 'queued', attempts = 0
-WHERE entrypoint = :kind AND status = 'failed' AND attempts <= :most_starts
-  AND updated + least(updated - created, CAST(:most_rest AS interval)) <= clock_timestamp()
+UPDATE pgqueuer AS job
+SET status = 'queued', attempts = CASE WHEN attempts > :most_starts THEN :most_starts - 1 ELSE 1 END
+WHERE status = 'failed' AND updated + CASE WHEN attempts > :most_starts THEN CAST(:deadly_rest AS interval)
+    ELSE least(updated - created, CAST(:most_rest AS interval)) END <= clock_timestamp()
+  AND NOT EXISTS (
+    SELECT FROM pgqueuer AS live WHERE live.status IN ('queued', 'picked')
+      AND live.entrypoint = job.entrypoint AND live.payload = job.payload
+  )
 """)
 _END = SqlStatement("DELETE FROM running_job WHERE id = :job")
 # Part of a transaction whose rows, called `opening`, may name the jobs that end with it.
@@ -75,6 +87,8 @@ END_NAMED = "DELETE FROM running_job USING opening WHERE running_job.id = openin
 MAX_STARTS = 3
 # A failed job rests for as long as it was tried before it failed, but no longer than this: there may be an outage.
 MAX_FAILED_REST = timedelta(minutes=10)
+# One that was started too often is started once more after this rest. If it does crash its process, it does so daily.
+DEADLY_REST = timedelta(days=1)
 
 
 @dataclass(eq=False)
@@ -133,8 +147,9 @@ class Jobs(Repository):
             await self._connection.write(_END, {"job": job.id})
             job.has_ended = True
 
-    async def take_up_again(self, kind: str) -> None:
-        """Queue failed (parked) jobs again, each after a rest, and count their starts from 0. Those that were started
-        too often stay parked."""
-        values = {"kind": kind, "most_starts": MAX_STARTS, "most_rest": MAX_FAILED_REST}
+    async def take_up_again(self) -> None:
+        """Queue failed (parked) jobs again, each after a rest. Each looks first at what is left to do: if others have
+        done its work meanwhile, it ends."""
+        await self._connection.execute(_FORGET_REPEATED, {})
+        values = {"most_starts": MAX_STARTS, "most_rest": MAX_FAILED_REST, "deadly_rest": DEADLY_REST}
         await self._connection.execute(_TAKE_UP_AGAIN, values)

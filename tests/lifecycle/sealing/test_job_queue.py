@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
 from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import COMPLETE, JOB_KINDS, Job, take_jobs
@@ -26,10 +27,10 @@ LONG = timedelta(hours=1)
 
 
 @asynccontextmanager
-async def queue_of(running: Running) -> AsyncIterator[None]:
-    """Run the jobs of this hub. Nothing but a NOTIFY or the end of a job makes the queue look again."""
+async def queue_of(running: Running, rest: timedelta = LONG) -> AsyncIterator[None]:
+    """Run the jobs of this hub. Only a NOTIFY, the end of a job or the end of `rest` makes the queue look again."""
     stop = asyncio.Event()
-    working = asyncio.create_task(JobQueue(running.hub, LONG, LONG, lambda _: None).run_jobs(stop))
+    working = asyncio.create_task(JobQueue(running.hub, LONG, rest, lambda _: None).run_jobs(stop))
     try:
         yield
     finally:
@@ -182,6 +183,41 @@ async def test_a_worker_keeps_its_jobs_until_they_have_ended_also_when_it_stops(
             await until(lease_was_renewed)
         await working
         assert await waiting_jobs(running) == []
+
+
+async def test_a_job_that_the_database_broke_off_ends_by_itself_after_others_did_its_work() -> None:
+    broken_off = """
+SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%contract%'
+"""
+    async with quiet_hub() as running:
+
+        async def found(statement: str) -> bool:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                return bool(await tx.connection.scalar(text(statement)))
+
+        async def failed() -> int:
+            async with running.hub.database.transaction(EVERYTHING) as tx:
+                return (await tx.figures.count_some())["jobs"].get("remind-many failed", 0)
+
+        async def has_failed() -> bool:
+            return await failed() == 1
+
+        async def no_job_is_left() -> bool:
+            await running.worker.periodic.run_round()
+            return not await found("SELECT count(*) FROM pgqueuer")
+
+        contract, services = await running.issue_minor(), running.hub.services
+        act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
+        async with queue_of(running, timedelta(seconds=0.2)):
+            async with running.hub.database.transaction(EVERYTHING) as holding:
+                await holding.contracts.lock_contract(contract.id)
+                await until(lambda: found(broken_off))
+            await until(has_failed, 20)
+            assert not await remind_many(services, act)
+            done = await record_of(running, contract)
+            await until(no_job_is_left, 20)
+        assert await record_of(running, contract) == done and done.count("reminded-by-hand") == 1
 
 
 async def test_a_job_that_fails_just_when_its_worker_stops_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:

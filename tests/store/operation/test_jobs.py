@@ -14,6 +14,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.encryption.keys import Keys
 from hub.store.operation.jobs import (
     ALERT,
+    DEADLY_REST,
     DELIVER,
     JOB_CHANNEL,
     MAX_FAILED_REST,
@@ -209,9 +210,32 @@ async def test_failed_jobs_are_taken_up_again_ever_later_unless_they_end_their_p
         await queue.one.execute(tried, jobs[name], LONG, rest)
     await queue.one.execute("UPDATE pgqueuer SET attempts = $2 WHERE id = $1", jobs["deadly"], MAX_STARTS + 1)
     async with queue.store.transaction(EVERYTHING) as tx:
-        await tx.jobs.take_up_again(DELIVER)
-    assert named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)) == [("new", 1), ("rested", 1)]
+        await tx.jobs.take_up_again()
+    assert named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)) == [("new", 2), ("rested", 2)]
     assert sorted(await queue.statuses()) == ["failed", "failed", "picked", "picked"]
+    await queue.one.execute(tried, jobs["deadly"], 2 * DEADLY_REST, DEADLY_REST)
+    async with queue.store.transaction(EVERYTHING) as tx:
+        await tx.jobs.take_up_again()
+    taken = named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG))
+    assert ("deadly", MAX_STARTS) in taken
+
+
+async def test_failed_jobs_for_the_same_work_are_one_and_wait_while_another_does_it(queue: Queue) -> None:
+    for _ in range(3):
+        await queue.add(DELIVER, "a")
+        (job,) = await take_jobs(queue.one, (), {}, {DELIVER: 1}, LONG)
+        await take_jobs(queue.one, (), {job.id: False}, {}, LONG)
+    await queue.one.execute("UPDATE pgqueuer SET updated = updated - interval '1 hour'")
+    await queue.add(DELIVER, "a")
+    for _ in range(2):
+        async with queue.store.transaction(EVERYTHING) as tx:
+            await tx.jobs.take_up_again()
+        assert sorted(await queue.statuses()) == ["failed", "queued"]
+    (other,) = await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)
+    await take_jobs(queue.one, (), {other.id: True}, {}, LONG)
+    async with queue.store.transaction(EVERYTHING) as tx:
+        await tx.jobs.take_up_again()
+    assert named(await take_jobs(queue.one, (), {}, {DELIVER: 9}, LONG)) == [("a", 2)]
 
 
 async def test_a_job_that_failed_twice_is_not_parked_because_its_process_is_killed_once(queue: Queue) -> None:
@@ -221,7 +245,7 @@ async def test_a_job_that_failed_twice_is_not_parked_because_its_process_is_kill
         await take_jobs(queue.one, (), {job.id: False}, {}, LONG)
         await queue.one.execute("UPDATE pgqueuer SET updated = updated - interval '1 hour'")
         async with queue.store.transaction(EVERYTHING) as tx:
-            await tx.jobs.take_up_again(REPLAN)
+            await tx.jobs.take_up_again()
     await take_jobs(queue.one, (), {}, {REPLAN: 1}, LONG)
     await queue.lose()
     (again,) = await take_jobs(queue.other, (), {}, {REPLAN: 1}, LONG)
