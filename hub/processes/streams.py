@@ -10,12 +10,19 @@ from typing import Any
 
 
 class LogFile(io.FileIO):
-    """A descriptor of the log. What the system does not take is lost: on a full disk, or if its reader has ended."""
+    """A descriptor of the log. What the system does not take is lost: on a full disk, or if its reader has ended.
+
+    If a line was cut, what is written next begins on a line of its own, so that a reader of JSON lines loses no more.
+    """
+
+    _is_cut = False
 
     def write(self, content: Any, /) -> int:
         """Write what can be written. Return the whole length, so that nothing is kept and written later."""
+        whole = (b"\n" if self._is_cut else b"") + bytes(content)
         with contextlib.suppress(OSError):
-            super().write(content)
+            if written := super().write(whole):
+                self._is_cut = written < len(whole) and whole[written - 1 : written] != b"\n"
         return memoryview(content).nbytes
 
 

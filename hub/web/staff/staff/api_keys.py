@@ -19,7 +19,7 @@ from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 
 HERE = "/staff/keys"
-# How long the former secret stays valid after a rotation, unless the form says otherwise.
+# How long the former secret stays valid after a rotation, unless the form says that it ends at once.
 USUAL_OVERLAP = timedelta(days=7)
 
 
@@ -63,14 +63,15 @@ async def add(visit: StaffVisit) -> web.Response:
 
 async def rotate(visit: StaffVisit) -> web.Response:
     name = await _own_key(visit)
+    overlap = timedelta(0) if (await _form(visit)).get("overlap") == "0" else USUAL_OVERLAP
     try:
         for each in await api_keys.list_keys(visit.services):
             if each.key.name == name and each.counts_at(visit.services.clock()):
                 _check_seal_scopes(visit, each.key.scopes)
-        secret = await api_keys.rotate_key(visit.services, name, USUAL_OVERLAP, visit.actor)
+        secret = await api_keys.rotate_key(visit.services, name, overlap, visit.actor)
     except QiandaError as problem:
         return await list_keys(visit, problem)
-    return await show(visit, "staff/staff/key_secret.html", name=name, secret=secret, overlap=USUAL_OVERLAP.days)
+    return await show(visit, "staff/staff/key_secret.html", name=name, secret=secret, overlap=overlap.days)
 
 
 async def revoke(visit: StaffVisit) -> web.StreamResponse:

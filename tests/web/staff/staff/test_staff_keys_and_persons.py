@@ -59,10 +59,14 @@ async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
     assert "The former secret is still valid." in (await owner.get("/staff/keys")).words
     refused = await owner.post("/staff/keys/rotate", {"name": name})
     assert refused.status == 422 and "is being rotated" in refused.words
+    shown = await owner.post("/staff/keys/rotate", {"name": name, "overlap": "0"})
+    assert "Every former secret is refused from now on." in shown.words and "more days" not in shown.words
+    third = secret_in(shown)
+    assert [await asks(running, each) for each in (first, second, third)] == [401, 401, 200]
     assert (await owner.post("/staff/keys/revoke", {"name": name})).location == "/staff/keys?said=key-revoked"
-    assert (await asks(running, first), await asks(running, second)) == (401, 401)
-    acts = await last_acts(running, 4)
-    assert [each.kind for each in acts] == ["key-added", "key-added", "key-revoked", "key-revoked"]
+    assert await asks(running, third) == 401
+    acts = await last_acts(running, 6)
+    assert [each.kind for each in acts] == ["key-added"] * 3 + ["key-revoked"] * 3
     assert all(each.actor.startswith("staff:") and each.facts["campus"] == "hefei" for each in acts)
 
 
