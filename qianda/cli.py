@@ -210,8 +210,9 @@ class VerifyArguments:
 
 def _verify(asked: VerifyArguments, language: Language) -> int:
     from qianda.verify.expectation import UnreadableManifest
-    from qianda.verify.findings import UnreadableDocument, readable  # imported here so that the command starts quickly
+    from qianda.verify.findings import UnreadableDocument  # imported here so that the command starts quickly
     from qianda.verify.guard import is_package, verify_guarded
+    from qianda.verify.report import say
     from qianda.verify.trust import UnreadableTrust
     from qianda.verify.validation_report import signatures_of
 
@@ -225,10 +226,11 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
     except UnreadableDocument as error:
         return _say_unreadable(asked, error.reason, language)
     except OSError as error:
-        fault = _CHINESE_FAULTS.get(type(error)) if language is Language.ZH else None
-        typer.echo(readable(f"{error.filename or asked.file}: {fault or error.strerror or error}"), err=True)
+        return _say_fault(asked, error, language)
+    except UnreadableTrust as error:
+        typer.echo(say(error.reason, language), err=True)
         return UNREADABLE
-    except (UnreadableTrust, UnreadableManifest) as error:
+    except UnreadableManifest as error:
         typer.echo(str(error), err=True)
         return UNREADABLE
     from qianda.verify import report as reports
@@ -307,6 +309,22 @@ def _say_unreadable(asked: VerifyArguments, reason: Reason, language: Language) 
     if asked.as_json:
         typer.echo(json.dumps(reports.unreadable_json(asked.file.name, reason), ensure_ascii=False, indent=2))
     typer.echo(f"{readable(str(asked.file))}: {reports.say(reason, language)}", err=True)
+    return UNREADABLE
+
+
+def _say_fault(asked: VerifyArguments, error: OSError, language: Language) -> int:
+    """Print what the system says about a file; as JSON, too, if it is one that was to be checked."""
+    from qianda.verify import report as reports
+    from qianda.verify.findings import Reason, readable
+
+    english = error.strerror or str(error)
+    reason = Reason(_CHINESE_FAULTS.get(type(error), english), english)
+    checked = {asked.file, asked.beside} - {asked.report, None}  # a report is written, and nothing is read from it
+    named = Path(error.filename or "")
+    if asked.as_json and named in checked:
+        said = reports.unreadable_json(named.name, reason)
+        typer.echo(json.dumps(said, ensure_ascii=False, indent=2))
+    typer.echo(readable(f"{error.filename or asked.file}: {reports.say(reason, language)}"), err=True)
     return UNREADABLE
 
 

@@ -96,9 +96,6 @@ def _passphrase(file: Path | None, *, new: bool) -> str:
 
 
 def _typed(*, confirmed: bool) -> str:
-    try:
-        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirmed, err=True))
-    except typer.Abort:
-        if sys.stdin.isatty():
-            raise
-        raise BadInput(f"no passphrase: set {BACKUP_PASSPHRASE}, or name a --passphrase-file") from None
+    if not sys.stdin.isatty():
+        raise BadInput(f"no passphrase: set {BACKUP_PASSPHRASE}, or name a --passphrase-file")
+    return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirmed, err=True))

@@ -38,6 +38,20 @@ CONTRACT_NAMED: Final = Reason(
 )
 CONTRACT_UNNAMED: Final = Reason("此文件", "This file")
 
+# ---- what to trust ------------------------------------------------------------------------------------------------
+TRUST_MISSING: Final = Reason(
+    "{path}：没有这个文件或文件夹。请指定 PEM 文件，或含有 *.pem 文件的文件夹。",
+    "{path}: there is no such file or folder. Name a PEM file, or a folder with *.pem files.",
+)
+TRUST_FOLDER_EMPTY: Final = Reason(
+    "{path}：这个文件夹中没有 *.pem 文件。请指定存有证书的文件夹。",
+    "{path}: there are no *.pem files in this folder. Name one with certificates in it.",
+)
+NO_CERTIFICATE: Final = Reason("{path}：其中没有证书。", "{path}: no certificate in it")
+# `fault`: what the system or the reader of certificates says, in English.
+NO_CERTIFICATE_READ: Final = Reason("{path}：无法读取其中的证书。", "{path}: {fault}")
+NO_ORIGINS_READ: Final = Reason("{path}：无法读取其中的网址。", "{path}: {fault}")
+
 # ---- the file -----------------------------------------------------------------------------------------------------
 UNREADABLE: Final = Reason("无法按 PDF 读取这个文件。", "The file cannot be read as a PDF.")
 TOO_LARGE: Final = Reason("文件超过 {mib} MiB，不予检查。", "The file is larger than {mib} MiB and is not looked at.")

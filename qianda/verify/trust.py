@@ -14,13 +14,22 @@ from pathlib import Path
 from asn1crypto import pem, x509
 
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_POLICY_OID
+from qianda.verify import reasons
+from qianda.verify.findings import Reason
 
 ORIGINS_FILE = "origins.txt"
 _MAX_CHAIN_LENGTH = 8
 
 
 class UnreadableTrust(Exception):
-    """A trust file or folder is missing, or contains no certificate."""
+    """A trust file or folder is missing, or contains no certificate. `reason` says which."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason.en
 
 
 @dataclass(frozen=True)
@@ -93,18 +102,16 @@ def read_origins(file: Path) -> list[str]:
     try:
         return file.read_text("utf-8").split()
     except (OSError, ValueError) as error:
-        raise UnreadableTrust(f"{file}: {error}") from error
+        raise UnreadableTrust(reasons.NO_ORIGINS_READ.about(path=file, fault=error)) from error
 
 
 def _list_files(path: Path) -> list[Path]:
     if not path.exists():
-        raise UnreadableTrust(
-            f"{path}: there is no such file or folder. Name a PEM file, or a folder with *.pem files."
-        )
+        raise UnreadableTrust(reasons.TRUST_MISSING.about(path=path))
     if not path.is_dir():
         return [path]
     if not (found := list_trust_files(path)):
-        raise UnreadableTrust(f"{path}: there are no *.pem files in this folder. Name one with certificates in it.")
+        raise UnreadableTrust(reasons.TRUST_FOLDER_EMPTY.about(path=path))
     return found
 
 
@@ -131,7 +138,7 @@ def _certificates(path: Path) -> Iterator[x509.Certificate]:
         for certificate in found:
             certificate.native  # noqa: B018 - parses all of it, so that a malformed one is found here
     except (OSError, ValueError, TypeError) as error:
-        raise UnreadableTrust(f"{path}: {error}") from error
+        raise UnreadableTrust(reasons.NO_CERTIFICATE_READ.about(path=path, fault=error)) from error
     if not found:
-        raise UnreadableTrust(f"{path}: no certificate in it")
+        raise UnreadableTrust(reasons.NO_CERTIFICATE.about(path=path))
     yield from (x509.Certificate.load(block) for block in encoded)

@@ -84,6 +84,7 @@ def test_a_backup_that_keeps_the_newest_is_made_in_a_folder(data: Path) -> None:
 def test_a_backup_without_a_terminal_says_that_it_has_no_passphrase(data: Path) -> None:
     refused = run(data, "backup", str(data.parent / "backup"), QIANDA_BACKUP_PASSPHRASE="")
     assert refused.returncode == 2 and "set QIANDA_BACKUP_PASSPHRASE, or name a --passphrase-file" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and "Warning" not in refused.stderr
 
 
 def test_import_names_bad_rows(data: Path) -> None:

@@ -284,6 +284,22 @@ def test_a_folder_means_the_pem_files_in_it(contract: FinishedParts, file: Path,
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_cannot_be_trusted_is_called_so_in_chinese(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "letter.pem").write_text("hello")
+    (tmp_path / "crl.pem").write_text("-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
+    wanted = {
+        "nowhere": "没有这个文件或文件夹",
+        "empty": "这个文件夹中没有 *.pem 文件",
+        "letter.pem": "无法读取其中的证书",
+        "crl.pem": "其中没有证书",
+    }
+    for name, words in wanted.items():
+        done = verify(file, "--trust", tmp_path / name, "--language", "zh")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"{tmp_path / name}：{words}")
+
+
 def test_a_trust_folder_that_is_missing_exits_with_2(file: Path, tmp_path: Path) -> None:
     done = verify(file, "--trust", tmp_path / "nowhere")
     assert (done.returncode, done.stdout) == (2, "")
@@ -308,6 +324,16 @@ def test_a_folder_and_a_missing_file_are_called_so_in_the_readers_language(
             done = verify(path, "--trust", contract.trust_pem, "--language", language)
             assert (done.returncode, done.stdout) == (2, "")
             assert done.stderr.startswith(f"{path}: {word}")
+            as_json = verify(path, "--trust", contract.trust_pem, "--json", "--language", language)
+            assert (as_json.returncode, as_json.stderr) == (2, done.stderr)
+            said_of_it = json.loads(as_json.stdout)
+            assert said_of_it.pop("reason")[language].startswith(word)
+            assert said_of_it == {"file": path.name, "readable": False, "failed": True}
+
+
+def test_a_report_that_cannot_be_written_says_nothing_about_the_file(contract: FinishedParts, file: Path) -> None:
+    done = verify(file, "--trust", contract.trust_pem, "--json", "--report", file)
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_json_names_elements_parties_and_time(contract: FinishedParts, file: Path) -> None:
