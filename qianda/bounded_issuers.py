@@ -1,5 +1,4 @@
-"""Read strangers' certificates, and bound the search for a path from one to an authority, before a validator gets
-them."""
+"""Bound the search for a path from a stranger's certificate to an authority, before a validator gets the others."""
 
 from __future__ import annotations
 
@@ -11,20 +10,6 @@ from asn1crypto import x509
 
 # An authority may have an old and a new certificate, or one from each of two roots.
 MAX_OF_ONE_NAME: Final = 2
-
-
-def read_certificates(chain: Sequence[bytes]) -> list[x509.Certificate]:
-    """Return the certificates. Raises ValueError for one in which a validator could not read what it compares."""
-    try:
-        for der in chain:
-            certificate = x509.Certificate.load(der, strict=True)
-            certificate.native  # noqa: B018 - parses all of it
-            certificate.authority_issuer_serial  # noqa: B018 - a validator compares it; other kinds of names have none
-            for name in (certificate.subject, certificate.issuer):
-                name.hashable, name.human_friendly  # noqa: B018 - a validator compares the names, and says them
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise ValueError("a certificate cannot be read") from error
-    return [x509.Certificate.load(der) for der in chain]
 
 
 def bound_issuers(certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:

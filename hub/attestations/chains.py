@@ -12,7 +12,8 @@ from asn1crypto import pem, x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathBuildingError, PathError, ValidationError
 
-from qianda.bounded_issuers import bound_issuers, read_certificates
+from qianda.bounded_issuers import bound_issuers
+from qianda.certificate_reading import read_certificates
 
 MAX_CHAIN_LENGTH: Final = 10
 

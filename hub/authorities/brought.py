@@ -16,7 +16,8 @@ from asn1crypto import x509
 
 from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
-from qianda.bounded_issuers import bound_issuers, read_certificates
+from qianda.bounded_issuers import bound_issuers
+from qianda.certificate_reading import read_certificates
 from qianda.verify.purpose import POSSIBLE_PURPOSES, SIGNING_USAGES
 
 if TYPE_CHECKING:  # imported when a chain is validated: few signers bring one

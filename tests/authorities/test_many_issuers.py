@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 from pyhanko_certvalidator.registry import CertificateRegistry
@@ -20,45 +16,11 @@ from pyhanko_certvalidator.registry import CertificateRegistry
 from hub.attestations.chains import leads_to, read_chain
 from hub.authorities.brought import SignerTrust, check_chain
 from hub.errors import BadInput, CertificateNotTrusted
+from tests.made_certificates import NOW, certificate, key, of_one_name
 
 pytestmark = pytest.mark.asyncio
-NOW = datetime.now(UTC)
 # Some more than the certificates sent: each is looked at once or twice.
 MAX_LOOKS = 20
-
-
-def key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def certificate(
-    subject: str,
-    of: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    by: ec.EllipticCurvePrivateKey,
-    *,
-    ca: bool = True,
-    more: Sequence[x509.NameAttribute[Any]] = (),
-    issued_by: x509.ExtensionType | None = None,
-) -> bytes:
-    """Return a certificate (DER). `more`: further parts of its subject."""
-
-    def name(text: str) -> list[x509.NameAttribute[Any]]:
-        return [x509.NameAttribute(NameOID.COMMON_NAME, text)]
-
-    made = x509.CertificateBuilder(
-        x509.Name(name(issuer)),
-        x509.Name([*name(subject), *more]),
-        of.public_key(),
-        x509.random_serial_number(),
-        NOW - timedelta(days=1),
-        NOW + timedelta(days=100),
-    )
-    made = made.add_extension(x509.BasicConstraints(ca, None), critical=True)
-    if issued_by:
-        made = made.add_extension(issued_by, critical=False)
-    usage = x509.KeyUsage(not ca, not ca, False, False, False, ca, ca, False, False)
-    return made.add_extension(usage, critical=True).sign(by, SHA256()).public_bytes(Encoding.DER)
 
 
 @pytest.fixture
@@ -76,12 +38,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_certificates_of_one_name_are_not_tried_in_every_order(looks: list[str]) -> None:
-    root_key, leaf_key = key(), key()
-    root, leaf = (
-        certificate("root", root_key, "root", root_key),
-        certificate("leaf", leaf_key, "same", leaf_key, ca=False),
-    )
-    sent = [leaf, *(certificate("same", one, "same", one) for one in (key() for _ in range(6)))]
+    root_key = key()
+    root, (leaf, others) = certificate("root", root_key, "root", root_key), of_one_name()
+    sent = [leaf, *others]
     with pytest.raises(CertificateNotTrusted):
         await check_chain(sent, SignerTrust((root,), root), NOW)
     assert 0 < len(looks) <= MAX_LOOKS

@@ -34,8 +34,8 @@ from qianda.evidence.signer import _check_chain
 from qianda.verify.pdf import issuers
 from qianda.verify.pdf.structure import examine
 from qianda.verify.trust import Trust
-from tests.authorities.test_many_issuers import certificate, key
 from tests.custody.outside_authority import OutsideAuthority, ec_key, person
+from tests.made_certificates import certificate, key, of_one_name
 from tests.signing_parts import FinishedParts
 
 # Of the certificate itself, and of each issuer that is tried.
@@ -57,16 +57,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def of_one_name() -> tuple[x509.Certificate, list[x509.Certificate]]:
-    """Return a certificate, and six of its issuer's name, which did not issue it."""
-    own = key()
-    others = [certificate("same", one, "same", one) for one in (key() for _ in range(6))]
-    leaf = certificate("leaf", own, "same", own, ca=False)
+def read_of_one_name() -> tuple[x509.Certificate, list[x509.Certificate]]:
+    leaf, others = of_one_name()
     return x509.Certificate.load(leaf), [x509.Certificate.load(one) for one in others]
 
 
 def test_certificates_of_one_name_in_a_pdf_are_not_tried_in_every_order(looks: list[str]) -> None:
-    leaf, others = of_one_name()
+    leaf, others = read_of_one_name()
     issuers.patch_pyhanko()
     paths = PathBuilder(SimpleTrustManager.build([certificates()[0]]), CertificateRegistry.build(others))
     with pytest.raises(PathBuildingError):
@@ -77,7 +74,7 @@ def test_certificates_of_one_name_in_a_pdf_are_not_tried_in_every_order(looks: l
 def test_certificates_of_one_name_in_a_package_are_not_tried_in_every_order(
     looks: list[str], contract: FinishedParts
 ) -> None:
-    leaf, others = of_one_name()
+    leaf, others = read_of_one_name()
     checked = replace(examine(contract.final).signatures["seal"], certificate=leaf, certificates=(leaf, *others))
     with pytest.raises(BadPackage):
         asyncio.run(_check_chain(checked, [], Trust((certificates()[0],)), datetime.now(UTC)))
