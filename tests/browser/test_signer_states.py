@@ -250,7 +250,7 @@ async def test_an_english_page_calls_school_and_campus_in_english(running: Runni
 
 @pytest.mark.real
 async def test_a_document_that_changed_is_read_again(running: Running, new_page: NewPage, shot: Shot) -> None:
-    both = tuple(_in_any_order(each) for each in (GUARDIAN, STUDENT))
+    both = tuple(replace(each, order=1) for each in (GUARDIAN, STUDENT))
     contract = await running.issue_minor(student=ADULT, signers=both)
     page = await new_page()
     await come_in(page, running, await link(running, contract))
@@ -272,10 +272,6 @@ async def test_a_document_that_changed_is_read_again(running: Running, new_page:
     await read_to_the_end(page)
     await sign(page)
     await heading(page, "合同已完成")
-
-
-def _in_any_order(signer: NewSigner) -> NewSigner:
-    return replace(signer, order=1)
 
 
 @pytest.mark.real

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.mark.parametrize("back", [HOUR, DAY])
+@pytest.mark.parametrize("back", [HOUR, pytest.param(DAY, marks=pytest.mark.real)])
 async def test_a_signature_waits_until_its_certificate_has_begun(back: timedelta) -> None:
     clock = StandingClock(moment=datetime.now(UTC))
     async with quiet_hub(clock) as running:
@@ -52,7 +52,7 @@ async def test_a_few_minutes_are_waited_for_and_nobody_is_told() -> None:
         assert await staff_tasks(running, contract.id) == []
 
 
-@pytest.mark.parametrize("back", [HOUR, DAY])
+@pytest.mark.parametrize("back", [HOUR, pytest.param(DAY, marks=pytest.mark.real)])
 async def test_a_seal_waits_until_its_certificate_has_begun(back: timedelta) -> None:
     clock = StandingClock(moment=datetime.now(UTC))
     async with quiet_hub(clock) as running:
