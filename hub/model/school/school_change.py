@@ -42,11 +42,15 @@ class SchoolFile:
 
 @dataclass(frozen=True)
 class SchoolChange:
-    """A campus or course that is added or changed. `course`: empty for a campus. `values`: name, before and after."""
+    """A campus or course that is added or changed.
+
+    `course`: empty for a campus. `values`: key, before and after. `entry`: as people know it: before a change, or new.
+    """
 
     campus: str
     course: str
     is_new: bool
+    entry: Campus | Course
     values: tuple[tuple[str, Any, Any], ...] = ()
 
     def __str__(self) -> str:
@@ -77,17 +81,17 @@ class SchoolComparison:
 def compare_campus(known: Campus | None, wanted: Campus) -> SchoolChange | None:
     """Return what would change; None if nothing does."""
     if known is None:
-        return SchoolChange(wanted.id, "", True)
+        return SchoolChange(wanted.id, "", True, wanted)
     changed = _differences(_plain(known), _plain(wanted))
-    return SchoolChange(wanted.id, "", False, changed) if changed else None
+    return SchoolChange(wanted.id, "", False, known, changed) if changed else None
 
 
 def compare_course(known: Course | None, wanted: Course) -> SchoolChange | None:
     """Return what would change, each detail under its own name; None if nothing does."""
     if known is None:
-        return SchoolChange(wanted.campus, wanted.id, True)
+        return SchoolChange(wanted.campus, wanted.id, True, wanted)
     changed = _differences(_plain(known), _plain(wanted))
-    return SchoolChange(wanted.campus, wanted.id, False, changed) if changed else None
+    return SchoolChange(wanted.campus, wanted.id, False, known, changed) if changed else None
 
 
 def find_tree_faults(campuses: Mapping[str, Campus], placed: Mapping[str, str]) -> list[SchoolFault]:

@@ -54,6 +54,7 @@ def test_a_change_names_the_values_that_differ() -> None:
     assert str(compare_campus(None, EAST)) == "+ campus east"
     moved = compare_campus(EAST, replace(EAST, phone="0551-1", name="东区"))
     assert str(moved) == "~ campus east: name: '东校区' → '东区'; phone: '' → '0551-1'"
+    assert moved and moved.entry == EAST
     dearer = compare_course(COURSE, replace(COURSE, details={"lessons": 20, "price": "1900.00", "place": "203"}))
     assert str(dearer) == "~ course east/drawing: price: '1800.00' → '1900.00'; place: None → '203'"
     assert compare_course(COURSE, replace(COURSE, details=dict(COURSE.details))) is None

@@ -130,9 +130,9 @@ async def _page(
         faults=faults,
         say_fault=say_fault,
         say_place=say_place,
-        name=_name,
+        path=_path,
     )
 
 
-def _name(change: SchoolChange) -> str:
+def _path(change: SchoolChange) -> str:
     return f"{change.campus}/{change.course}" if change.course else change.campus

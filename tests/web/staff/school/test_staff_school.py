@@ -49,7 +49,7 @@ async def test_a_change_is_looked_at_before_it_counts(running: Running, console:
     assert unchanged.status == 200 and "Nothing would change" in unchanged.words
     moved = file.replace('name = "合肥校区"', 'name = "合肥新校区"')
     seen = await console.post("/staff/school", {"text": moved})
-    assert "campus hefei name: 合肥校区 → 合肥新校区" in seen.words and "Change all of this" in seen.words
+    assert "campus Hefei campus hefei name: 合肥校区 → 合肥新校区" in seen.words and "Change all of this" in seen.words
     assert (await console.get("/staff/school/school.toml")).text == file
     assert (await console.post("/staff/school/apply", fields(seen))).location == "/staff/school?said=school-changed"
     assert (await console.get("/staff/school/school.toml")).text == moved
@@ -64,7 +64,10 @@ async def test_the_example_on_the_page_adds_a_campus_and_a_course(running: Runni
     file = (await console.get("/staff/school/school.toml")).text + html.unescape(shown[1])
     looked = await console.post("/staff/school", {"text": file})
     assert looked.status == 200, looked.words
-    assert "east" in looked.words and "east/drawing" in looked.words
+    names = re.findall(r'^name = "(.+)"$', html.unescape(shown[1]), re.MULTILINE)
+    entries = re.findall(r"<li><b>[^<]+</b>\s*<span>(.*?)</span></li>", looked.text, re.DOTALL)
+    for entry, name, identity in zip(entries, names, ("east", "east/drawing"), strict=True):
+        assert name in entry and identity in entry
     assert 'class="primary">' in looked.text and "/staff/school/apply" in looked.text
 
 
