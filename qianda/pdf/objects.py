@@ -24,7 +24,7 @@ _TOKEN = re.compile(
     rb"(?P<name>/" + _REGULAR + rb"{1,127})" + _END + rb"|"
     rb"(?P<open><<|\[|\()|"
     rb"(?P<close>>>|\])|"
-    rb"<(?P<hex>(?:[0-9A-Fa-f]{2})*)>|"
+    rb"<(?P<hex>[0-9A-Fa-f]*+)>|"  # possessive: otherwise state is kept for each digit
     rb"(?P<word>true|false|null)" + _END + rb")"
 )
 _match_token = _TOKEN.match
@@ -119,6 +119,8 @@ class ObjectReader:
         if kind == "name":
             return _name(text)
         if kind == "hex":
+            if len(text) % 2:
+                raise NotOurForm("a text has half a byte", token.start())
             return _hex_string(text, token.start("hex") - 1)
         if kind == "word":
             return _WORDS[text]

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from qianda.pdf.objects import NotOurForm, ObjectReader, Stream, Value
+from qianda.pdf.separators import count_separators
 
 MAX_REVISIONS = 64  # a contract has two for each signer, and four more
 MAX_OBJECTS = 50_000  # a contract has about 250
-# What each object becomes in memory is many times as large, and is looked at again and again.
-MAX_DICTIONARIES = 100_000
-MAX_BYTES_OUTSIDE_STREAMS = 6 << 20
+# What each value becomes in memory is many times as large, and is looked at again and again. A long text costs little.
+MAX_DICTIONARIES = 500_000
+MAX_SEPARATORS_OUTSIDE_STREAMS = 6 << 20
 
 _HEADER = re.compile(rb"%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?")
 _OBJECT = re.compile(rb"([1-9]\d{0,6}) 0 obj\n")
@@ -68,7 +69,7 @@ def read_revisions(pdf: bytes) -> list[Revision]:
     if (
         pdf.count(_COUNTED) > MAX_OBJECTS
         or pdf.count(b"%%EOF\n") > MAX_REVISIONS
-        or is_larger_outside_streams(pdf, MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES)
+        or is_larger_outside_streams(pdf, MAX_SEPARATORS_OUTSIDE_STREAMS, MAX_DICTIONARIES)
     ):
         raise TooComplex
     reader, revisions = ObjectReader(pdf), list[Revision]()
@@ -80,19 +81,19 @@ def read_revisions(pdf: bytes) -> list[Revision]:
     return revisions
 
 
-def is_larger_outside_streams(pdf: bytes, max_bytes: int, max_dictionaries: int) -> bool:
-    """Return whether more bytes, or more dictionaries, are to be read as objects and tables.
+def is_larger_outside_streams(pdf: bytes, max_separators: int, max_dictionaries: int) -> bool:
+    """Return whether more separators, or more dictionaries, are to be read as objects and tables.
 
     Each stream begins and ends where `_read_object` finds it, as no value contains `\\nstream\\n`, and no data of a
     stream `\\nendstream`.
     """
-    size = dictionaries = at = 0
+    separators = dictionaries = at = 0
     while 0 <= at < len(pdf):  # without an end of the stream, no reader goes on
         begin = pdf.find(b"\nstream\n", at)
         data = len(pdf) if begin < 0 else begin + len(b"\nstream\n")
-        size += data - at
+        separators += count_separators(pdf[at:data])
         dictionaries += pdf.count(b"<<", at, data)
-        if size > max_bytes or dictionaries > max_dictionaries:
+        if separators > max_separators or dictionaries > max_dictionaries:
             return True
         at = pdf.find(b"\nendstream", data)
     return False

@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Browser, Route
 
 from qianda.checks import RefusedToSign
-from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, MAX_OBJECTS, MAX_REVISIONS
+from qianda.pdf.revisions import MAX_DICTIONARIES, MAX_OBJECTS, MAX_REVISIONS, MAX_SEPARATORS_OUTSIDE_STREAMS
 from qianda.update import check_update
 from tests.browser.update_cases import dishonest_cases, honest_cases
 from tests.browser.update_files import NEW, Case, last_revision
@@ -146,7 +146,7 @@ def test_node_comes_to_the_same_verdicts(
 
 def test_node_reads_no_larger_objects_than_python(tmp_path: Path, honest: list[Case]) -> None:
     cases = []
-    for value, count in ((b"<<>>", MAX_DICTIONARIES), (b"7 ", MAX_BYTES_OUTSIDE_STREAMS // 2)):
+    for value, count in ((b"<<>>", MAX_DICTIONARIES), (b"7 ", MAX_SEPARATORS_OUTSIDE_STREAMS)):
         revision = last_revision(honest[0].shown, honest[0].prepared)
         revision.objects[NEW] = b"[%b]" % (value * count)
         cases.append(Case(value.decode(), honest[0].shown, revision.write() + b"\nendstream"))

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from qianda.pdf import NotOurForm, Stream, TooComplex, Value, read_revisions
-from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES
+from qianda.pdf.revisions import MAX_DICTIONARIES, MAX_SEPARATORS_OUTSIDE_STREAMS
 from qianda.verify import UnreadableDocument, reasons
 from qianda.verify.pdf import drawn_parts, ink, revocation_lists, unpacking
 from qianda.verify.pdf.active_content import find_active
@@ -37,7 +37,7 @@ def judged(objects: Objects) -> None:
 
 def test_a_long_file_of_another_program_is_called_so() -> None:
     with pytest.raises(UnreadableDocument) as refused:
-        examine(large({NEW: b"[%b]" % (b"7 " * MAX_BYTES_OUTSIDE_STREAMS)}))
+        examine(large({NEW: b"[%b]" % (b"7 " * MAX_SEPARATORS_OUTSIDE_STREAMS)}))
     assert refused.value.reason == reasons.FOREIGN
 
 
@@ -67,17 +67,17 @@ def with_pages(count: int, more: bytes) -> Objects:
 def test_an_object_of_many_values(value: bytes) -> None:
     judged({NEW: b"[%b]" % (value * 1000)})
     with pytest.raises(UnreadableDocument) as refused:
-        judged({NEW: b"[%b]" % (value * (MAX_BYTES_OUTSIDE_STREAMS // len(value)))})
+        judged({NEW: b"[%b]" % (value * MAX_SEPARATORS_OUTSIDE_STREAMS)})
     assert refused.value.reason == reasons.TOO_COMPLEX
 
 
 def test_a_text_of_many_brackets() -> None:
     with pytest.raises(UnreadableDocument) as refused:
-        judged({NEW: b"(%b)" % (b"()" * (MAX_BYTES_OUTSIDE_STREAMS // 2))})
+        judged({NEW: b"(%b)" % (b"()" * (MAX_SEPARATORS_OUTSIDE_STREAMS // 2))})
     assert refused.value.reason == reasons.TOO_COMPLEX
 
 
-LONG = b"[%b]" % (b"7 " * (MAX_BYTES_OUTSIDE_STREAMS // 2))
+LONG = b"[%b]" % (b"7 " * MAX_SEPARATORS_OUTSIDE_STREAMS)
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,32 @@ def test_words_that_begin_and_end_streams_hide_nothing(file: bytes) -> None:
 
 def test_many_short_streams_are_read_up_to_the_limit() -> None:
     with pytest.raises(TooComplex):
-        read_revisions(b"\nstream\n\nendstream" * (MAX_BYTES_OUTSIDE_STREAMS // 18 + 1))
+        read_revisions(b"\nstream\n\nendstream" * (MAX_SEPARATORS_OUTSIDE_STREAMS // 3 + 1))
     with pytest.raises(NotOurForm):  # so many are still read
-        read_revisions(b"\nstream\n\nendstream" * (MAX_BYTES_OUTSIDE_STREAMS // 18))
+        read_revisions(b"\nstream\n\nendstream" * (MAX_SEPARATORS_OUTSIDE_STREAMS // 3))
 
 
 @pytest.mark.parametrize("byte", [b"\0", b"<"])
 def test_what_is_in_streams_is_not_counted_as_values(byte: bytes) -> None:
-    judged({NEW + number: drawn(byte * (MAX_BYTES_OUTSIDE_STREAMS // 2)) for number in range(3)})
+    judged({NEW + number: drawn(byte * (MAX_SEPARATORS_OUTSIDE_STREAMS // 2)) for number in range(3)})
+
+
+def test_a_long_text_costs_little() -> None:
+    """A school's own PDF may have many MiB outside its streams."""
+    long = b"<%b>" % (b"37" * (5 << 20))
+    tracemalloc.start()
+    try:
+        judged({NEW: long})
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(long)
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(NotOurForm, match="half a byte"):
+        judged({NEW: b"<374>"})
+
+
+def test_long_dictionaries_of_a_school_are_read() -> None:
+    part = b"<</S/P/P %d 0 R/K[1 2]/Alt<%b>>>" % (NEW, b"37" * 40)
+    judged({NEW + number: b"[%b]" % (part * 15_000) for number in range(5)})
 
 
 def test_an_object_of_many_dictionaries() -> None:
@@ -155,6 +173,29 @@ def test_many_pages_with_the_same_long_contents() -> None:
     assert find_drawn_differently(SignedFile(large(alike)).now, 3 << 17) == []
     with pytest.raises(TooComplex):
         find_drawn_differently(SignedFile(large(more)).now, 3 << 17)
+
+
+def test_long_drawings_of_a_school_are_read() -> None:
+    drawing = zlib.compress(b"123.45678 678.12345 m 234.56789 123.45678 l S\n" * 400_000)
+    long = {NEW: drawn(drawing).replace(b"<<", b"<< /Filter /FlateDecode", 1)}
+    assert find_drawn_differently(SignedFile(large(page(contents=b"%d 0 R" % NEW) | long)).now) == []
+
+
+def test_contents_of_few_separators() -> None:
+    packed = zlib.compress(b"(%b) Tj\n" % (b"7" * (17 << 20)))
+    long = {NEW + 9: drawn(packed).replace(b"<<", b"<< /Filter /FlateDecode", 1)}
+    with pytest.raises(TooComplex):
+        find_drawn_differently(SignedFile(large(with_pages(4, b"/Contents %d 0 R" % (NEW + 9)) | long)).now)
+
+
+def test_white_space_takes_little_memory() -> None:
+    file = SignedFile(large(page(contents=b"%d 0 R" % NEW) | {NEW: packed_spaces(MIB)}))
+    tracemalloc.start()
+    try:
+        assert find_drawn_differently(file.now) == []
+        assert tracemalloc.get_traced_memory()[1] < 20 * MIB
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_page_that_lists_the_same_contents_often() -> None:

@@ -22,14 +22,14 @@ from hub.model.sealing.seal_fault import CannotSeal, SealFault
 from hub.model.sealing.seal_place import OnPage, OverKeyword, parse_seal_place
 from hub.model.signing.signature_request import SEAL_FIELD
 from qianda.pdf import NotOurForm, TooComplex
-from qianda.pdf.revisions import MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, is_larger_outside_streams
+from qianda.pdf.revisions import MAX_DICTIONARIES, MAX_SEPARATORS_OUTSIDE_STREAMS, is_larger_outside_streams
 from qianda.verify.findings import UnreadablePdf
 from qianda.verify.pdf.document import as_dictionary, reference
 from qianda.verify.pdf.drawing import find_drawn_differently
-from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES
+from qianda.verify.pdf.drawn_parts import MAX_CONTENT_SEPARATORS
 from qianda.verify.pdf.pages import MAX_ANNOTATIONS, page_widgets, pages
 from qianda.verify.pdf.signature_objects import NotSigning, check_apart
-from qianda.verify.pdf.signed_file import SignedFile
+from qianda.verify.pdf.signed_file import MAX_FILE_BYTES, SignedFile
 
 POINTS_PER_MM: Final = 72 / 25.4
 # Points by which a place may extend beyond the edge, because page sizes are rounded.
@@ -45,17 +45,20 @@ FAULTS: Final = {
 
 
 class PdfLimits(NamedTuple):
-    """What a PDF may have. `content_bytes`: of all contents together, unpacked."""
+    """What a PDF may have. `size`: in bytes; `content_separators`: of all contents together, unpacked."""
 
-    bytes_outside_streams: int
+    size: int
+    separators_outside_streams: int
     dictionaries: int
     annotations: int
-    content_bytes: int
+    content_separators: int
 
 
-VERIFIER_LIMITS: Final = PdfLimits(MAX_BYTES_OUTSIDE_STREAMS, MAX_DICTIONARIES, MAX_ANNOTATIONS, MAX_CONTENT_BYTES)
+VERIFIER_LIMITS: Final = PdfLimits(
+    MAX_FILE_BYTES, MAX_SEPARATORS_OUTSIDE_STREAMS, MAX_DICTIONARIES, MAX_ANNOTATIONS, MAX_CONTENT_SEPARATORS
+)
 # Lower than the verifier's, because signatures are added later, and the hub's own check has 10 seconds of CPU time.
-UPLOAD_LIMITS: Final = PdfLimits(4 << 20, 80_000, 10_000, 6 << 20)
+UPLOAD_LIMITS: Final = PdfLimits(56 << 20, 3 << 20, 200_000, 50_000, 4 << 20)
 
 
 def _answer(question: bytes) -> bytes:
@@ -93,7 +96,7 @@ def _check_readable(plain: bytes, limits: PdfLimits) -> None:
         # A page is written again with its fields, and once more with the place of the timestamp.
         _check_size(plain + 2 * _written_pages(file), limits)
         page_widgets(file.now, limits.annotations)
-        odd = find_drawn_differently(file.now, limits.content_bytes)
+        odd = find_drawn_differently(file.now, limits.content_separators)
     except TooComplex:
         raise ValueError("the PDF is too complex: print it into a PDF with another program") from None
     except (NotOurForm, UnreadablePdf):
@@ -107,7 +110,7 @@ def _check_readable(plain: bytes, limits: PdfLimits) -> None:
 
 
 def _check_size(pdf: bytes, limits: PdfLimits) -> None:
-    if is_larger_outside_streams(pdf, limits.bytes_outside_streams, limits.dictionaries):
+    if len(pdf) > limits.size or is_larger_outside_streams(pdf, limits.separators_outside_streams, limits.dictionaries):
         raise TooComplex
 
 

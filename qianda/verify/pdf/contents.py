@@ -29,7 +29,7 @@ MAX_NESTED_BRACKETS: Final = 4
 # A token ends at white space, a delimiter or the end. Some programs misread integers of more than nine digits.
 _SPACE = rb"[\0\t\n\f\r ]"
 _END = rb"(?=[\0\t\n\f\r ()<>\[\]/%]|\Z)"
-_GAP = rb"(?:" + _SPACE + rb"|%[^\r\n]*+[\r\n])*"
+_GAP = rb"(?:" + _SPACE + rb"++|%[^\r\n]*+[\r\n])*"
 _LENGTH = rb"(?:\d{1,9}(?:\.\d*+)?|\.\d++)" + _END + _GAP
 _NUMBER = rb"[+-]?" + _LENGTH
 _NAME = rb"/[!\"$&'*-.0-;=?-Z\\^-z|~]{1,127}+" + _END + _GAP

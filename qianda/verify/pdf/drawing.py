@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from qianda.pdf import Stream, TooComplex, Value
+from qianda.pdf.separators import count_separators
 from qianda.verify.pdf.composed_fonts import is_composed_alike
 from qianda.verify.pdf.content_steps import Part
 from qianda.verify.pdf.document import Document, Entries, as_dictionary, reference
-from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES, DrawnParts
+from qianda.verify.pdf.drawn_parts import MAX_CONTENT_BYTES, MAX_CONTENT_SEPARATORS, DrawnParts
 from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.mixing import COLOURS, find_mixed_differently
 from qianda.verify.pdf.pages import pages
@@ -47,11 +48,11 @@ _INLINE_IMAGE = re.compile(rb"\bBI\b")
 
 
 @unpacking_together()
-def find_drawn_differently(document: Document, max_content_bytes: int = MAX_CONTENT_BYTES) -> list[str]:
+def find_drawn_differently(document: Document, max_separators: int = MAX_CONTENT_SEPARATORS) -> list[str]:
     """Return the names of parts that programs draw in different ways, in order. Raises TooComplex."""
     found: set[str] = set()
     numbers = list(pages(document))
-    drawn, fonts = DrawnParts(document, numbers, max_content_bytes), TrueTypeFonts(document)
+    drawn, fonts = DrawnParts(document, numbers, max_separators), TrueTypeFonts(document)
     for number in numbers:
         found |= set(_of_page(document, number, drawn))
     for number, value in document.objects.items():
@@ -97,12 +98,13 @@ def _joined(document: Document, contents: Value) -> bytes | None:
     """Return the contents of a page, or None unless all programs unpack and join its streams to the same text."""
     value = document.follow(contents)
     listed = value if isinstance(value, list) else [] if value is None else [contents]
-    parts, size = list[bytes](), 0
+    parts, size, separators = list[bytes](), 0, 0
     for each in listed:
         if (part := unpacked(document.follow(each))) is None:
             return None
         parts.append(part)
-        if (size := size + len(part)) > MAX_CONTENT_BYTES:
+        size, separators = size + len(part), separators + count_separators(part)
+        if size > MAX_CONTENT_BYTES or separators > MAX_CONTENT_SEPARATORS:
             raise TooComplex
     if any(map(_is_open, parts[:-1])):
         return None

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from qianda.pdf import Reference, Stream, TooComplex, Value
+from qianda.pdf.separators import count_separators
 from qianda.verify.pdf.content_steps import ContentSteps, Part, Use
 from qianda.verify.pdf.contents import names_drawn
 from qianda.verify.pdf.document import Document, Entries
@@ -19,8 +20,9 @@ from qianda.verify.pdf.unpacking import unpacked
 
 # Some programs draw more deeply nested forms, others leave them out.
 MAX_FORM_DEPTH: Final = 15
-# The size of all contents of a document together, unpacked. Following one MiB takes about a second.
-MAX_CONTENT_BYTES: Final = 16 << 20
+# Of all contents of a document together, unpacked. Following a million separators takes one or two seconds.
+MAX_CONTENT_SEPARATORS: Final = 8 << 20
+MAX_CONTENT_BYTES: Final = 64 << 20
 # Of all resources of a document together, as many objects may use the same ones.
 MAX_LISTED: Final = 200_000
 # The parts of the state that are reset at the beginning of a group (11.4.6).
@@ -30,11 +32,11 @@ _NOT_IN_GROUP: Final = {"BM", "SMask"}
 class DrawnParts:
     """The objects that each object of a document draws, and the parts of the state that it needs; by object number."""
 
-    def __init__(self, document: Document, pages: Collection[int], max_content_bytes: int) -> None:
-        self._document, self._pages, self._max_content_bytes = document, pages, max_content_bytes
+    def __init__(self, document: Document, pages: Collection[int], max_separators: int) -> None:
+        self._document, self._pages, self._max_separators = document, pages, max_separators
         self._uses = defaultdict[int, set[tuple[int, Use]]](set)
         self._needs = defaultdict[int, set[str]](set)
-        self._size = self._listed = 0
+        self._size = self._separators = self._listed = 0
 
     def add_stream(self, number: int, stream: Value, resources: Entries, part: Part) -> Iterator[str]:
         """Add what a form, a pattern or a letter draws, and yield its faults. `number`: of the object that has it."""
@@ -48,7 +50,8 @@ class DrawnParts:
         """Add what contents draw. Return False if programs read or draw them in different ways. Raises TooComplex."""
         document = self._document
         self._size += len(content)
-        if self._size > self._max_content_bytes:
+        self._separators += count_separators(content)
+        if self._separators > self._max_separators or self._size > MAX_CONTENT_BYTES:
             raise TooComplex
         kinds = {
             kind: entries for kind, each in resources.items() if isinstance(entries := document.follow(each), dict)

@@ -8,7 +8,7 @@ from qianda.pdf import NotOurForm, Reference, TooComplex, is_equal
 from qianda.verify.pdf.document import Document, as_dictionary, reference, references
 
 MAX_PAGES = 1000
-MAX_ANNOTATIONS = 20_000
+MAX_ANNOTATIONS = 100_000
 
 
 def page_widgets(document: Document, max_annotations: int = MAX_ANNOTATIONS) -> set[int | None]:

@@ -179,25 +179,23 @@ def test_what_cannot_be_signed_as_it_is_is_refused(uploaded: bytes, why: str, re
     assert refused.value.field == "document"
 
 
-def costly(content: bytes = b"", links: int = 0, value: bytes = b"", own: bytes = b"") -> bytes:
-    """Return a PDF with such contents, so many links, and a value that no page shows. `own`: such a value in the page
-    itself."""
+def costly(content: bytes = b"", links: int = 0, own: bytes = b"") -> bytes:
+    """Return a PDF with such contents, so many links, and a value in the page that it does not show (`own`)."""
     pdf, written = pikepdf.new(), io.BytesIO()
     page, link = pdf.add_blank_page(), pdf.make_indirect(pikepdf.Dictionary(over("/Link", Border=[0, 0, 0])))
     page.obj.Contents = pdf.make_stream(content)
     page.obj.Annots = pikepdf.Array([link] * links)
-    page.obj.Unused = pdf.make_indirect(pikepdf.Object.parse(b"[%b]" % value))
     page.obj.Own = pikepdf.Object.parse(b"[%b]" % own)
     pdf.save(written)
     return written.getvalue()
 
 
 COSTLY = {
-    "contents": costly(b"\n" * (7 << 20)),
-    "annotations": costly(links=10_001),
-    "values": costly(value=b"<%b>" % (b"37" * (9 << 18))),
-    "values of a page": costly(own=b"<%b>" % (b"37" * (3 << 18))),
-    "dictionaries of a page": costly(own=b"<<>>" * 27_000),
+    "contents": costly(b"\n" * (5 << 20)),
+    "annotations": costly(links=50_001),
+    "values of a page": costly(own=b"<37>" * (3 << 17)),
+    "bytes of a page": costly(own=b"<%b>" % (b"37" * (10 << 20))),
+    "dictionaries of a page": costly(own=b"<<>>" * 67_000),
 }
 
 
@@ -214,14 +212,15 @@ def test_an_upload_leaves_room_for_signatures(uploaded: bytes, reader: OwnPdfRea
 def test_what_is_costly_for_a_verifier_is_never_issued(reader: OwnPdfReader) -> None:
     places = OwnDocument("", "x", {"guardian-1": "page:1,60,60"})
     with pytest.raises(BadInput, match="too complex"):
-        reader.lay_out(costly(links=20_001), places, AboutDocument("QD-1", "x", "zh"))
+        reader.lay_out(costly(links=100_001), places, AboutDocument("QD-1", "x", "zh"))
     with pytest.raises(BadInput, match="too complex"):
-        reader.lay_out(costly(own=b"<%b>" % (b"37" * (5 << 18))), places, AboutDocument("QD-1", "x", "zh"))
+        reader.lay_out(costly(own=b"<%b>" % (b"37" * (11 << 20))), places, AboutDocument("QD-1", "x", "zh"))
 
 
 def test_a_large_upload_is_taken(reader: OwnPdfReader) -> None:
-    large = costly(b"\n" * (6 << 20), 10_000, b"<%b>" % (b"37" * (7 << 18)))
-    assert len(reader.check(large)) > 3 << 20
+    drawn, long = b"0 0 m 9 9 l S\n" * (8 << 16), b"<%b>" % (b"37" * (4 << 20))
+    large = costly(drawn, 50_000, long + b"7 " * (1 << 18))
+    assert len(reader.check(large)) > 8 << 20
 
 
 def test_what_every_program_shows_may_stay(reader: OwnPdfReader) -> None:

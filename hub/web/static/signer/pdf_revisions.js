@@ -7,8 +7,11 @@ import { NotCanonical, Reader, isInteger } from './pdf_objects.js';
 
 const MAX_REVISIONS = 64;
 const MAX_OBJECTS = 50000;
-const MAX_DICTIONARIES = 100000;
-const MAX_OUTSIDE_STREAMS = 6 << 20;
+const MAX_DICTIONARIES = 500000;
+const MAX_SEPARATORS_OUTSIDE_STREAMS = 6 << 20;
+// White space, delimiters and backslashes, as `qianda/pdf/separators.py` counts them.
+const SEPARATORS = new Set([...'\0\t\n\f\r ()<>[]{}/%\\'].map((each) => each.charCodeAt(0)));
+const IS_SEPARATOR = Uint8Array.from({ length: 256 }, (_, code) => Number(SEPARATORS.has(code)));
 const HEADER = /%PDF-[12]\.\d\n%[^\r\n%]{4}\n\n?/y;
 const OBJECT = /([1-9]\d{0,6}) 0 obj\n/y;
 const STREAM = /\nstream\n/y;
@@ -49,15 +52,15 @@ function count(text, word) {
 
 /** Return whether more is to be read as objects and tables than `qianda/pdf/revisions.py` allows. @param {string} text */
 function isLargerOutsideStreams(text) {
-  let [at, size, dictionaries] = [0, 0, 0];
-  while (at >= 0 && at < text.length && size <= MAX_OUTSIDE_STREAMS && dictionaries <= MAX_DICTIONARIES) {
+  let [at, separators, dictionaries] = [0, 0, 0];
+  while (at >= 0 && at < text.length && separators <= MAX_SEPARATORS_OUTSIDE_STREAMS && dictionaries <= MAX_DICTIONARIES) {
     const begin = text.indexOf('\nstream\n', at);
     const data = begin < 0 ? text.length : begin + '\nstream\n'.length;
-    size += data - at;
+    for (let each = at; each < data; each += 1) separators += IS_SEPARATOR[text.charCodeAt(each)] ?? 0;
     dictionaries += count(text.slice(at, data), '<<');
     at = text.indexOf('\nendstream', data);
   }
-  return size > MAX_OUTSIDE_STREAMS || dictionaries > MAX_DICTIONARIES;
+  return separators > MAX_SEPARATORS_OUTSIDE_STREAMS || dictionaries > MAX_DICTIONARIES;
 }
 
 /** @param {Reader} reader @param {Revision | undefined} previous @returns {Revision} */
