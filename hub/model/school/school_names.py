@@ -40,6 +40,8 @@ class SchoolNames:
         entries: list[Campus | Course] = [*courses, *inside]
         self._zones = {each.id: ZoneInfo(each.zone) for each in inside}
         self._shown = {each.id: f"{each.name} ({each.id})" for each in entries}
+        # What was offered for a text: in a roster, thousands of rows may have the same unknown name.
+        self._offered: dict[tuple[str, str], tuple[str, ...]] = {}
 
     @property
     def only_campus(self) -> str | None:
@@ -51,7 +53,7 @@ class SchoolNames:
         """Return the id of a campus. Raises NameNotFound."""
         if _fold(text) not in self._campuses and _fold(text) in self._outside:
             raise NameNotFound("not-yours")
-        return self._the_one(self._campuses, text)
+        return self._the_one("", self._campuses, text)
 
     def day_at(self, campus: str, now: datetime) -> date:
         """Return the date at a campus at this moment; that of UTC for a campus that is not within the scope."""
@@ -59,16 +61,19 @@ class SchoolNames:
 
     def find_course(self, campus: str, text: str) -> str:
         """Return the id of a course of this campus. Raises NameNotFound."""
-        return self._the_one(self._courses.get(campus, {}), text)
+        return self._the_one(campus, self._courses.get(campus, {}), text)
 
-    def _the_one(self, names: Names, text: str) -> str:
+    def _the_one(self, campus: str, names: Names, text: str) -> str:
+        """Return the id that `names` has for a text. `campus`: whose courses they are; empty for campuses."""
         wanted = _fold(text)
         found = names.get(wanted, set())
         if len(found) == 1:
             return next(iter(found))
-        ids = list(found) or [each for name in get_close_matches(wanted, names) for each in names[name]]
-        offered = [self._shown[each] for each in sorted(set(ids), key=ids.index)][:MAX_OFFERED_NAMES]
-        raise NameNotFound("several" if found else "unknown", offered)
+        if (campus, wanted) not in self._offered:
+            ids = list(found) or [each for name in get_close_matches(wanted, names) for each in names[name]]
+            shown = [self._shown[each] for each in sorted(set(ids), key=ids.index)]
+            self._offered[campus, wanted] = tuple(shown[:MAX_OFFERED_NAMES])
+        raise NameNotFound("several" if found else "unknown", self._offered[campus, wanted])
 
 
 def _by_name(entries: Sequence[Campus | Course]) -> dict[str, set[str]]:
