@@ -106,6 +106,7 @@ async def test_a_certificate_on_the_token_signs(place: Place, token: UsbToken, k
     assert (accepted["custody_claimed"], accepted["custody"]) == ("usb-token", proved)
 
 
+@pytest.mark.real
 async def test_a_token_without_a_certificate_gets_one_and_keeps_it(place: Place, token: UsbToken) -> None:
     running = place.running
     first = await running.issue_minor()
@@ -278,6 +279,7 @@ async def test_one_of_several_certificates_on_one_of_several_tokens(token: UsbTo
     assert hub.state == "SIGNED" and certified == keys[1].public_key()
 
 
+@pytest.mark.real
 async def test_no_token_no_module_and_several_tokens(token: UsbToken, tmp_path: Path) -> None:
     async with agent(token, "--origin", "https://x.example", "--module", str(tmp_path / "none.so")) as program:
         assert await program.ended() == 1

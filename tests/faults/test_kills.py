@@ -233,6 +233,7 @@ def _five_times(boundaries: Sequence[Boundary]) -> list[Kills]:
     return [(each,) for each in (*boundaries, last, last)] + shared
 
 
+@pytest.mark.real
 async def test_killed_where_a_certificate_is_asked_for_and_where_the_seal_signs() -> None:
     await run(pick=_once, number_of_lanes=1)
 

@@ -26,7 +26,7 @@ from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
 from tests.running import SCHOOL, MovableClock, Running
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.real]
 END_CONNECTIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = 'superuser' AND pid <> pg_backend_pid()"""
 

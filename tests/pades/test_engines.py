@@ -28,6 +28,7 @@ from tests.verify.reading import words
 CONSTRUCTED = 0x20  # a bit of the tag
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_judges_from_elsewhere_accept_it(profile: str, engine: str, tmp_path: Path) -> None:

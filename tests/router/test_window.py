@@ -33,6 +33,7 @@ class CountingDouble(Double):
             self.waiting -= 1
 
 
+@pytest.mark.real
 async def test_a_slow_provider_gets_no_more_messages_at_once_than_the_window() -> None:
     async with routed() as hub, (slow := CountingDouble(now=hub.clock, delay=REPLY_SECONDS)).serving():
         hub.twilio = slow

@@ -97,6 +97,7 @@ def test_words_that_begin_and_end_streams_hide_nothing(file: bytes) -> None:
         read_revisions(file)
 
 
+@pytest.mark.real
 def test_many_short_streams_are_read_up_to_the_limit() -> None:
     with pytest.raises(TooComplex):
         read_revisions(b"\nstream\n\nendstream" * (MAX_SEPARATORS_OUTSIDE_STREAMS // 3 + 1))
@@ -175,6 +176,7 @@ def test_many_pages_with_the_same_long_contents() -> None:
         find_drawn_differently(SignedFile(large(more)).now, 3 << 17)
 
 
+@pytest.mark.real
 def test_long_drawings_of_a_school_are_read() -> None:
     drawing = zlib.compress(b"123.45678 678.12345 m 234.56789 123.45678 l S\n" * 400_000)
     long = {NEW: drawn(drawing).replace(b"<<", b"<< /Filter /FlateDecode", 1)}

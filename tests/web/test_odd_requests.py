@@ -112,6 +112,7 @@ async def test_what_cannot_be_read_stands_in_no_log(
     assert "SECRET" not in str(lines) and caplog.records == []
 
 
+@pytest.mark.real
 async def test_no_body_is_answered_as_our_fault(running: Running, console: ConsoleBrowser) -> None:
     ours = []
     bodies = list(odd_bodies())

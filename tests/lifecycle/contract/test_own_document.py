@@ -197,9 +197,16 @@ COSTLY = {
     "bytes of a page": costly(own=b"<%b>" % (b"37" * (10 << 20))),
     "dictionaries of a page": costly(own=b"<<>>" * 67_000),
 }
+QUICKLY_READ = ("annotations", "bytes of a page", "dictionaries of a page")
 
 
-@pytest.mark.parametrize("uploaded", COSTLY.values(), ids=COSTLY)
+@pytest.mark.parametrize(
+    "uploaded",
+    [
+        pytest.param(pdf, id=what, marks=() if what in QUICKLY_READ else pytest.mark.real)
+        for what, pdf in COSTLY.items()
+    ],
+)
 def test_an_upload_leaves_room_for_signatures(uploaded: bytes, reader: OwnPdfReader) -> None:
     """A verifier reads a little more. What was uploaded under its limits is still issued."""
     with pytest.raises(BadInput, match="too complex") as refused:
@@ -217,6 +224,7 @@ def test_what_is_costly_for_a_verifier_is_never_issued(reader: OwnPdfReader) -> 
         reader.lay_out(costly(own=b"<%b>" % (b"37" * (11 << 20))), places, AboutDocument("QD-1", "x", "zh"))
 
 
+@pytest.mark.real
 def test_a_large_upload_is_taken(reader: OwnPdfReader) -> None:
     drawn, long = b"0 0 m 9 9 l S\n" * (8 << 16), b"<%b>" % (b"37" * (4 << 20))
     large = costly(drawn, 50_000, long + b"7 " * (1 << 18))

@@ -129,6 +129,7 @@ async def test_a_step_is_written_only_by_who_holds_its_task_and_while_it_is_open
     assert await ledger(running, contract) == ended and (await tasks_of(running, contract))[0].step is None
 
 
+@pytest.mark.real
 async def test_planning_that_the_database_broke_off_goes_on_later(running: Running) -> None:
     held, *others = await asleep(running, 0, FEW + 1)
     await change(running, "hefei", "campus", "hefei", {"reminders_after": ["5d"]})

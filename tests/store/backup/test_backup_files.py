@@ -54,6 +54,7 @@ def test_a_whole_backup_is_unpacked(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "keys" / "master.key").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.real
 def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
     whole, chance = backup_of(), random.Random(5)
     # The head, and bytes anywhere behind it.

@@ -51,6 +51,7 @@ def test_killed_owner_leaves_nothing_stale(place: Place) -> None:
     assert next_one.leave() is True
 
 
+@pytest.mark.real
 def test_killed_server_comes_back_with_its_data(place: Place) -> None:
     with place.database() as database:
         user = User(place)
@@ -136,6 +137,7 @@ def test_files_of_another_version_are_not_passed_over(open_place: Place) -> None
     database.stop()
 
 
+@pytest.mark.real
 def test_what_a_killed_first_start_left_is_made_anew(open_place: Place) -> None:
     with open_place.database() as database:
         pass
