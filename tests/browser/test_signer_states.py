@@ -40,6 +40,7 @@ async def heading(page: Page, words: str) -> None:
     await expect(page.get_by_role("heading", name=words, exact=True)).to_be_visible()
 
 
+@pytest.mark.real
 async def test_a_link_that_is_not_valid_leads_to_a_new_one(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page()
@@ -79,6 +80,7 @@ async def test_a_second_window_says_that_the_code_is_for_the_first(running: Runn
     await first.wait_for_url("**/sign/contract?id=*")
 
 
+@pytest.mark.real
 async def test_wrong_answers_and_a_question_before_the_code(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page()
@@ -110,6 +112,7 @@ async def test_wrong_answers_and_a_question_before_the_code(running: Running, ne
     await shot(page, "locked")
 
 
+@pytest.mark.real
 async def test_a_code_guessed_five_times_is_replaced_by_a_tap(running: Running, new_page: NewPage) -> None:
     contract = await running.issue_minor()
     page = await new_page()
@@ -236,6 +239,7 @@ async def test_turns_withdrawal_and_the_end_of_a_visit(running: Running, new_pag
     await shot(page, "ended-en")
 
 
+@pytest.mark.real
 async def test_an_english_page_calls_school_and_campus_in_english(running: Running, new_page: NewPage) -> None:
     """This also holds if only the browser chose English, and the signer's language on file is Chinese."""
     contract = await running.issue_minor()

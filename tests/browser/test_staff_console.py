@@ -126,6 +126,7 @@ async def test_the_code_on_the_screen_can_be_scanned(running: Running, new_page:
     assert (await open_ticket(running.hub.services, code)).session.contract == contract.id
 
 
+@pytest.mark.real
 async def test_a_board_without_messages_keeps_each_row_low(running: Running, new_page: NewPage) -> None:
     await running.issue_minor(send="none")
     page = await logged_in(running, await new_page(**DESK))

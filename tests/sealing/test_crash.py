@@ -54,6 +54,7 @@ async def running() -> AsyncIterator[Running]:
         yield hub
 
 
+@pytest.mark.real
 async def test_a_worker_is_killed_in_the_middle(running: Running) -> None:
     """The first worker is a process of its own, which is killed as soon as some results lie there."""
     client = await granted_client(running, uses=FILES)

@@ -135,6 +135,7 @@ async def test_a_nul_in_a_form_is_bad_input_wherever_it_comes(running: Running, 
         assert 400 <= status < 500, path
 
 
+@pytest.mark.real
 async def test_no_address_is_answered_as_our_fault(running: Running, console: ConsoleBrowser) -> None:
     queries = (
         "",
