@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Page, async_playwright, expect
@@ -28,7 +29,8 @@ async def test_letters_twice_as_large_go_into_a_narrow_phone(running: Running) -
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
     (guardian,) = minor_with_guardian().signers
-    contract = await running.issue_minor(signers=(replace(guardian, name=LONG),))
+    in_another_year = running.clock() + timedelta(days=364)  # so that the date shows its year
+    contract = await running.issue_minor(signers=(replace(guardian, name=LONG),), deadline=in_another_year)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, TWICE])
         page = await page_in(await chromium.new_context(viewport={"width": WIDTH, "height": 700}, locale="zh-CN"))
