@@ -15,7 +15,7 @@ import asyncio
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -28,6 +28,7 @@ _BLANK: Final = re.compile(r"\{([a-z_0-9]+)(:number)?\}")
 _CODE_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 # Statuses with which a service refuses a request. All others concern our access, or the service itself.
 DECIDED: Final = frozenset({400, 404, 409, 422})
+Options = TypeVar("Options", bound=BaseModel)
 
 
 class NotServed(Exception):
@@ -135,10 +136,14 @@ def find_value(data: Any, path: str) -> Any:
     return data
 
 
-def explain_error(error: ValidationError, entry: str) -> ValueError:
-    """Return an error that says what is wrong with a configured entry, without its values, which may be secrets."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}")
+def read_options(kind: type[Options], options: Mapping[str, Any], entry: str) -> Options:
+    """Parse the options of a configured entry. Raises ValueError that says what is wrong, without the values, which may
+    be secrets."""
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise ValueError(f"{entry}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def one_of(data: Any, path: str, values: Collection[str]) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from asn1crypto import x509
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from channels.applink import checked_fingerprint, checked_package
 from hub.attestations import (
@@ -35,7 +35,7 @@ from hub.attestations import (
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
 from hub.attestations.key_description import Authorizations, KeyDescription
 from hub.attestations.status_list import StatusList
-from hub.rest_mapping import explain_error
+from hub.rest_mapping import read_options
 
 FORMAT: Final = "android-key"
 SIGN, VERIFY = 2, 3
@@ -77,10 +77,7 @@ class AndroidKeyOptions(BaseModel):
 
 def connect(options: Mapping[str, Any], context: AttestationContext) -> Attestor:
     """Return the attestor. Raises ValueError that names the option."""
-    try:
-        read = AndroidKeyOptions(**options)
-    except ValidationError as error:
-        raise explain_error(error, f"attestations.{context.name}") from None
+    read = read_options(AndroidKeyOptions, options, f"attestations.{context.name}")
     try:
         return AndroidKey(read, context)
     except ValueError as error:

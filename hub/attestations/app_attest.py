@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from asn1crypto import core, keys, x509
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from channels.applink import checked_apple_app
 from hub.attestations import AttestationContext, Attested, Attestor, Level, NotAttested, Statement, Verdict, cbor
 from hub.attestations.chains import extension, leads_to, read_chain, read_roots
-from hub.rest_mapping import explain_error
+from hub.rest_mapping import read_options
 
 FORMAT: Final = "apple-appattest"
 NONCE_OID: Final = "1.2.840.113635.100.8.2"
@@ -54,10 +54,7 @@ class AppAttestOptions(BaseModel):
 
 def connect(options: Mapping[str, Any], context: AttestationContext) -> Attestor:
     """Return the attestor. Raises ValueError that names the option."""
-    try:
-        read = AppAttestOptions(**options)
-    except ValidationError as error:
-        raise explain_error(error, f"attestations.{context.name}") from None
+    read = read_options(AppAttestOptions, options, f"attestations.{context.name}")
     try:
         return AppAttest(read, context)
     except ValueError as error:

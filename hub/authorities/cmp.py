@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from asn1crypto import pem
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from hub.authorities import Authority, AuthorityContext, Issued
 from hub.authorities.outside import OutsideAuthority, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key, shorten_text
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.rest_mapping import explain_error
+from hub.rest_mapping import read_options
 from qianda.passkey_binding import PasskeyBinding
 
 SECRET_VARIABLE: Final = "QIANDA_CMP_SECRET"  # passed in the environment, since other users can read arguments
@@ -79,10 +79,7 @@ class CmpOptions(OutsideOptions):
 
 def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     """Return the authority. Raises ValueError that names the option."""
-    try:
-        return CmpAuthority(CmpOptions(**options), context)
-    except ValidationError as error:
-        raise explain_error(error, f"authorities.{context.name}") from None
+    return CmpAuthority(read_options(CmpOptions, options, f"authorities.{context.name}"), context)
 
 
 class CmpAuthority(OutsideAuthority):

@@ -30,13 +30,12 @@ from typing import Any, Final
 
 from asn1crypto import cms, pem
 from cryptography import x509
-from pydantic import ValidationError
 
 from hub.authorities import Authority, AuthorityContext, Issued
 from hub.authorities.outside import OutsideAuthority, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
-from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, explain_error, find_value
+from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, find_value, read_options
 from qianda.passkey_binding import PasskeyBinding
 
 ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")
@@ -58,10 +57,7 @@ class HttpJsonAuthorityOptions(OutsideOptions, ServiceOptions):
 
 def connect(options: Mapping[str, Any], context: AuthorityContext) -> Authority:
     """Return the authority. Raises ValueError that names the option."""
-    try:
-        read = HttpJsonAuthorityOptions(**options)
-    except ValidationError as error:
-        raise explain_error(error, f"authorities.{context.name}") from None
+    read = read_options(HttpJsonAuthorityOptions, options, f"authorities.{context.name}")
     read.enrol.check_blanks(ENROL_BLANKS)
     if read.revoke:
         read.revoke.check_blanks(REVOKE_BLANKS)

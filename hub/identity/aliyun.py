@@ -27,12 +27,12 @@ from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from hub.bounded_read import read_limited
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
-from hub.rest_mapping import NotServed, explain_error
+from hub.rest_mapping import NotServed, read_options
 
 VERSION: Final = "2019-03-07"
 ACTIONS: Final = {2: "Id2MetaVerify", 3: "Mobile3MetaSimpleVerify"}
@@ -57,10 +57,7 @@ class AliyunIdentityOptions(BaseModel):
 
 def connect(options: Mapping[str, Any], context: IdentityContext) -> IdentityProvider:
     """Return the provider. Raises ValueError that names the option."""
-    try:
-        return AliyunIdentity(AliyunIdentityOptions(**options), context)
-    except ValidationError as error:
-        raise explain_error(error, f"identities.{context.name}") from None
+    return AliyunIdentity(read_options(AliyunIdentityOptions, options, f"identities.{context.name}"), context)
 
 
 class AliyunIdentity:

@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from hub.errors import IdentityUnavailable
 from hub.identity import IdentityContext, IdentityProvider, IdentityVerdict, PersonOnFile
@@ -34,9 +34,9 @@ from hub.rest_mapping import (
     JsonService,
     NotServed,
     ServiceOptions,
-    explain_error,
     find_value,
     one_of,
+    read_options,
 )
 
 BLANKS: Final = ("name", "id_type", "id_number", "phone", "mobile")
@@ -55,10 +55,7 @@ class HttpJsonIdentityOptions(ServiceOptions):
 
 def connect(options: Mapping[str, Any], context: IdentityContext) -> IdentityProvider:
     """Return the provider. Raises ValueError that names the option."""
-    try:
-        read = HttpJsonIdentityOptions(**options)
-    except ValidationError as error:
-        raise explain_error(error, f"identities.{context.name}") from None
+    read = read_options(HttpJsonIdentityOptions, options, f"identities.{context.name}")
     read.ask.check_blanks(BLANKS)
     return HttpJsonIdentity(read, context)
 

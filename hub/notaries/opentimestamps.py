@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from hub.bounded_read import read_limited
 from hub.errors import NotaryUnavailable
 from hub.notaries import MAX_RECEIPT_BYTES, Notary, NotaryContext, NotaryReceipt
 from hub.notaries.ots_proof import BITCOIN, PENDING, AttestedDigest, NotOtsProof, proof_file, read_proof_file
-from hub.rest_mapping import explain_error
+from hub.rest_mapping import read_options
 
 HEADERS: Final = {"Accept": "application/vnd.opentimestamps.v1", "User-Agent": "qianda"}
 
@@ -38,10 +38,7 @@ class CalendarOptions(BaseModel):
 
 def connect(options: Mapping[str, Any], context: NotaryContext) -> Notary:
     """Return the calendar. Raises ValueError that names the option."""
-    try:
-        return Calendar(CalendarOptions(**options), context)
-    except ValidationError as error:
-        raise explain_error(error, f"notaries.{context.name}") from None
+    return Calendar(read_options(CalendarOptions, options, f"notaries.{context.name}"), context)
 
 
 class Calendar:

@@ -33,11 +33,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from hub.bounded_read import read_limited
 from hub.errors import TokenUnavailable
-from hub.rest_mapping import NotServed, explain_error
+from hub.rest_mapping import NotServed, read_options
 from hub.tokens import SignsEach, TokenContext
 from hub.tokens.pins import PinRefusal
 
@@ -89,10 +89,7 @@ async def connect(options: Mapping[str, Any], context: TokenContext) -> CscKey:
 
     Raises ValueError that names the option, or TokenUnavailable if the service cannot be reached and nothing is kept.
     """
-    try:
-        read = CscOptions(**options)
-    except ValidationError as error:
-        raise explain_error(error, "seal") from None
+    read = read_options(CscOptions, options, "seal")
     service = _Service(read, context)
     try:
         info = await service.credential_info()
