@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from datetime import UTC, datetime
 from typing import cast
-from uuid import UUID
 
 import structlog
 
@@ -18,6 +15,7 @@ from hub.web.api import answers
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.own_documents import read_document
 from hub.web.api.schemas import ContractAsked, ContractGiven, ContractIssued, ContractPage, ListAsked, SignerAsked
+from hub.web.http.cursors import read_cursor, read_moment, write_cursor
 
 log = structlog.get_logger()
 
@@ -64,7 +62,7 @@ async def read(call: ApiCall) -> ContractGiven:
 
 async def list_(call: ApiCall) -> ContractPage:
     asked = cast(ListAsked, call.asked)
-    after = read_cursor(asked.cursor) if asked.cursor else None
+    after = read_cursor(asked.cursor, read_moment) if asked.cursor else None
     async with call.transaction() as tx:
         wanted = asked.model_dump(include={"state", "campus", "external_id"})
         found = await tx.contracts.list_page(wanted, after=after, limit=asked.limit + 1)
@@ -72,22 +70,5 @@ async def list_(call: ApiCall) -> ContractPage:
     for each in items:
         if not each.readable:
             log.error("unreadable", contract=str(each.id), number=each.number)
-    more = cursor(items[-1].created_at, items[-1].id) if len(found) > asked.limit else None
+    more = write_cursor(items[-1].created_at, items[-1].id) if len(found) > asked.limit else None
     return ContractPage(items=[answers.listed(each) for each in items], next_cursor=more)
-
-
-def cursor(created_at: datetime, contract: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{created_at.isoformat()} {contract}".encode()).decode().rstrip("=")
-
-
-def read_cursor(text: str) -> tuple[datetime, UUID]:
-    """Parse a cursor that the API returned earlier. Raises BadInput."""
-    try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        moment, _, contract = decoded.partition(" ")
-        at = datetime.fromisoformat(moment)
-        if at.tzinfo is None:
-            raise ValueError("no zone")
-        return at.astimezone(UTC), UUID(contract)
-    except (ValueError, OverflowError):
-        raise BadInput("invalid cursor", field="cursor") from None

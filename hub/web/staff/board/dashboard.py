@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +14,7 @@ from hub.errors import BadInput
 from hub.model.contract.contract import ContractState
 from hub.model.staff.roles import Permission
 from hub.store.board.board_filter import BoardFilter, BoardSort
-from hub.store.board.dashboard import BoardRow
+from hub.web.http.cursors import read_cursor, read_moment, read_name, write_cursor
 from hub.web.staff import labels
 from hub.web.staff.board.board_counts import COUNTS
 from hub.web.staff.forms import Entered, link_to
@@ -68,7 +66,8 @@ class Bar:
 async def board(visit: StaffVisit) -> web.Response:
     query = visit.request.query
     sort = read_sort(visit)
-    after = _read_cursor(sort, query["cursor"]) if query.get("cursor") else None
+    read = read_name if sort is BoardSort.NAME else read_moment
+    after: tuple[Any, UUID] | None = read_cursor(query["cursor"], read) if query.get("cursor") else None
     counted = await visit.request.app[COUNTS].get_or_count(visit.services.database, visit.shown)
     async with visit.services.database.transaction(visit.shown) as tx:
         wanted = wanted_of(visit, tx.planning_now)
@@ -79,7 +78,7 @@ async def board(visit: StaffVisit) -> web.Response:
         acts = await tx.bulk_acts.list_recent(tx.now - ACTS_SHOWN_FOR) if not query.get("part") else []
         limits = await tx.alerts.list_limits_reached(visit.shown, tx.now)
     kept = Entered(_keep_filters(query))
-    more = _cursor(sort, rows[PAGE - 1]) if len(rows) > PAGE else None
+    more = write_cursor(rows[PAGE - 1].get_sorted_by(sort), rows[PAGE - 1].id) if len(rows) > PAGE else None
     return await show(
         visit,
         "staff/board/live.html" if query.get("part") == "live" else "staff/board/board.html",
@@ -148,30 +147,6 @@ def wanted_of(visit: StaffVisit, now: datetime) -> BoardFilter:
 
 def _days(now: datetime, days: str, sign: int) -> datetime | None:
     return now + sign * timedelta(days=int(days)) if days in AGES else None
-
-
-def _cursor(sort: BoardSort, row: BoardRow) -> str:
-    """Return the cursor of the next page: the value by which this row is sorted, and its id."""
-    value = row.get_sorted_by(sort)
-    text = value.isoformat() if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(f"{row.id} {text}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(sort: BoardSort, text: str) -> tuple[Any, UUID]:
-    """Parse a cursor of `_cursor`. Raises BadInput."""
-    try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-        contract, _, value = decoded.partition(" ")
-        if sort is BoardSort.NAME:
-            if not value.isprintable():
-                raise ValueError("not printable")
-            return value, UUID(contract)
-        at = datetime.fromisoformat(value)
-        if at.tzinfo is None:
-            raise ValueError("no zone")
-        return at.astimezone(UTC), UUID(contract)
-    except (ValueError, OverflowError, binascii.Error):
-        raise BadInput("invalid cursor", field="cursor") from None
 
 
 def _bars(counts: Mapping[str, int]) -> list[Bar]:
