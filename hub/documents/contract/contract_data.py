@@ -15,6 +15,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
+
 
 @dataclass(frozen=True)
 class SchoolFacts:
@@ -169,32 +171,7 @@ class ContractData:
 
 def read_contract_data(values: Mapping[str, Any]) -> ContractData:
     """Return the data from the values that `ContractData.values` returned."""
-    plain = {name: value for name, value in values.items() if name != "student_signs"}
-    course, born = plain["course"], plain["student"]["birth_date"]
-    return ContractData(
-        **(
-            plain
-            | {
-                "date": date.fromisoformat(plain["date"]),
-                "issued_at": datetime.fromisoformat(plain["issued_at"]),
-                "school": SchoolFacts(**plain["school"]),
-                "campus": CampusFacts(**plain["campus"]),
-                "student": StudentFacts(
-                    **(plain["student"] | {"birth_date": date.fromisoformat(born) if born else None})
-                ),
-                "signers": tuple(SignerFacts(**each) for each in plain["signers"]),
-                "guardians": tuple(GuardianFacts(**each) for each in plain["guardians"]),
-                "course": _read_course(course) if course else None,
-            }
-        )
-    )
-
-
-def _read_course(values: Mapping[str, Any]) -> CourseFacts:
-    plain = {field.name: values[field.name] for field in dataclasses.fields(CourseFacts)}
-    plain |= {name: date.fromisoformat(plain[name]) for name in ("starts", "ends")}
-    plain |= {name: Decimal(plain[name]) for name in ("price", "materials_fee")}
-    return CourseFacts(**(plain | {"refund_steps": tuple(RefundStep(**step) for step in plain["refund_steps"])}))
+    return TypeAdapter(ContractData).validate_python(values)
 
 
 def _require_masked(*values: str) -> None:
