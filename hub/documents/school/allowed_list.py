@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from hub.documents.school.separated_text import decode_text
 from hub.documents.school.spreadsheet import SPREADSHEETS, Cell, SpreadsheetReader, open_reader
 from hub.errors import UnreadableFile
 
@@ -46,9 +47,7 @@ def _words(cell: Cell) -> str:
 def _decoded(data: bytes) -> str:
     if len(data) > MAX_TEXT_BYTES:
         raise UnreadableFile("The text is longer than 1 MB.")
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UnreadableFile("This is neither text nor a spreadsheet.")
+    try:
+        return decode_text(data)
+    except ValueError:
+        raise UnreadableFile("This is neither text nor a spreadsheet.") from None

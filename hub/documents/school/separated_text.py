@@ -22,7 +22,7 @@ def rows_of_text(data: bytes) -> Iterator[list[str]]:
 
     Raises ValueError, whose message may be shown, if it is no text or a quotation mark is not closed.
     """
-    text = _decode(data)
+    text = decode_text(data)
     first, _, rest = text.partition("\n")
     if said := re.fullmatch(r"sep=(.)\r?", first):  # Excel's way to state the separator
         yield []
@@ -36,7 +36,8 @@ def rows_of_text(data: bytes) -> Iterator[list[str]]:
         raise ValueError("a quotation mark is not closed, or one value is too long") from None
 
 
-def _decode(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
+    """Return a text in UTF-8, UTF-16 or GB18030, as offices save it. Raises ValueError if it is none."""
     encodings = [encoding for mark, encoding in _MARKS.items() if data.startswith(mark)] or ["utf-8", "gb18030"]
     for encoding in encodings:
         try:
