@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from hub.authorities.request import accept_certificate, certificate_request, read_certificate_files
 from hub.documents.signing.signature import certified_key
@@ -27,6 +26,7 @@ from hub.tokens.pkcs12 import Pkcs12Content, read_pkcs12
 from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import public_key_info
 from hub.wiring import Hub, utc_now
+from qianda.certificate_facts import common_name
 from qianda.verify.findings import Element, Reason, Word
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 
@@ -72,8 +72,8 @@ def seal_status(hub: Hub) -> SealStatus:
     certificate = x509.load_der_x509_certificate(seal.chain[0])
     is_builtin = seal.chain[-1] == hub.pki.authority.root
     return SealStatus(
-        subject=_common_name(certificate.subject),
-        issuer=_common_name(certificate.issuer),
+        subject=common_name(certificate.subject),
+        issuer=common_name(certificate.issuer),
         serial=certificate.serial_number,
         begins=certificate.not_valid_before_utc,
         ends=certificate.not_valid_after_utc,
@@ -189,8 +189,3 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[BuiltinPki, Several
         yield pki, token
     finally:
         token.close()
-
-
-def _common_name(name: x509.Name) -> str:
-    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[0].value) if found else name.rfc4514_string()

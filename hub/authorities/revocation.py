@@ -26,6 +26,7 @@ from hub.authorities import CLOCK_TOLERANCE
 from hub.authorities.ocsp_client import OcspAnswer, OcspClient, list_addresses as ocsp_addresses
 from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
+from qianda.certificate_facts import is_authority
 
 FETCH_TIMEOUT: Final = 10.0
 MAX_LIST_BYTES: Final = 32 << 20
@@ -166,14 +167,7 @@ def _is_partial(found: x509.CertificateRevocationList, certificate: x509.Certifi
         scope = found.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
     except x509.ExtensionNotFound:
         return False
-    wrong_kind = scope.only_contains_user_certs if _is_authority(certificate) else scope.only_contains_ca_certs
+    wrong_kind = scope.only_contains_user_certs if is_authority(certificate) else scope.only_contains_ca_certs
     narrowed = scope.indirect_crl or scope.only_contains_attribute_certs or scope.only_some_reasons is not None
     names = {name.value for name in scope.full_name or ()}
     return bool(wrong_kind or narrowed or (names and names.isdisjoint(_addresses(certificate))))
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return bool(certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except x509.ExtensionNotFound:
-        return False

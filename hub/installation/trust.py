@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hub.authorities.brought import SignerTrust
 from hub.installation.data_folder import fingerprint, root_certificate
 from hub.settings import Settings
+from qianda.certificate_facts import is_authority
 from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 
@@ -70,16 +71,9 @@ def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = 
         for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
             anchors.append(certificate.public_bytes(Encoding.DER))
             kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
-            if not kept.exists() and _may_issue(certificate):  # other certificates there would count as seals
+            if not kept.exists() and is_authority(certificate):  # other certificates there would count as seals
                 kept.write_bytes(certificate.public_bytes(Encoding.PEM))
     return SignerTrust(tuple(dict.fromkeys(anchors)), own, frozenset(settings.token_only_policies))
-
-
-def _may_issue(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _trust(settings: Settings, name: str, certificate: bytes) -> None:

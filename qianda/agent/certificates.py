@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
+from qianda.certificate_facts import common_name, is_authority
 from qianda.verify.purpose import is_for_signing
 
 MIN_RSA_BITS = 2048
@@ -47,8 +47,8 @@ def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
     certificate."""
     try:
         found = x509.load_der_x509_certificate(der)
-        name, issuer = (_called(one) for one in (found.subject, found.issuer))
-        authority = _is_authority(found)
+        name, issuer = (common_name(one) for one in (found.subject, found.issuer))
+        authority = is_authority(found)
         reason = _reason(found)
     except (ValueError, UnsupportedAlgorithm):
         return None
@@ -65,18 +65,6 @@ def chain_of(leaf: TokenCertificate, others: Sequence[TokenCertificate]) -> tupl
             break
         chain.append(issuers[0])
     return tuple(one.public_bytes(serialization.Encoding.DER) for one in chain)
-
-
-def _called(name: x509.Name) -> str:
-    common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(common[0].value) if common else name.rfc4514_string()
-
-
-def _is_authority(found: x509.Certificate) -> bool:
-    try:
-        return bool(found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca)
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _reason(found: x509.Certificate) -> str:

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
+from qianda.certificate_facts import is_authority
 from qianda.pdf import Stream
 from qianda.verify.cms_check import CheckedCms, CheckedTimestamp, accepted_key
 from qianda.verify.pdf.revocation_lists import streams_of
@@ -139,24 +140,17 @@ def _check_path(path: list[x509.Certificate]) -> None:
         if (used := certificate.signature_hash_algorithm) is None or used.name not in _HASHES:
             raise UnusualChain("an unusual signature in the path")
     usage = path[0].extensions.get_extension_for_class(x509.KeyUsage).value
-    if not usage.content_commitment or _can_issue(path[0]):
+    if not usage.content_commitment or is_authority(path[0]):
         raise UnusualChain("a certificate that is not for signing documents")
     if any(each.oid == ExtensionOID.EXTENDED_KEY_USAGE for authority in path[1:-1] for each in authority.extensions):
         raise UnusualChain("an authority for certain purposes")
     for below, authority in enumerate(path[1:]):
         usage = authority.extensions.get_extension_for_class(x509.KeyUsage).value
         length = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
-        if not (_can_issue(authority) and usage.key_cert_sign and usage.crl_sign) or (
+        if not (is_authority(authority) and usage.key_cert_sign and usage.crl_sign) or (
             length is not None and length < below
         ):
             raise UnusualChain("an authority that may not issue this")
-
-
-def _can_issue(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _check_time(path: list[x509.Certificate], lists: _Lists, times: tuple[datetime, datetime, datetime]) -> None:
