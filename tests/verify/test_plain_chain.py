@@ -137,12 +137,28 @@ async def issued_by_a_signer(forge: Forge) -> bytes:
     return await forge.issued_by((await forge.pki.authority.enrol(key.spki, "李雷", "P2")).chain[0], key)
 
 
+async def issued_between(forge: Forge, **changes: object) -> bytes:
+    """Return a file whose signer's certificate was issued by one with these extensions, which has no purposes."""
+    key, above = SoftKey.generate("between"), forge.pki.authority
+    usual = {"basic_constraints": {"ca": True}} | changes
+    extensions = [
+        (kind, critical, usual.get(kind, value)) for kind, critical, value in profile.root_extensions(key.spki)
+    ]
+    name = profile.name(ORGANISATION, "Between")
+    return await forge.issued_by(await certificate_for(key, (above._key, above._root.subject), name, extensions), key)
+
+
+async def issued_by_no_authority(forge: Forge) -> bytes:
+    return await issued_between(forge, basic_constraints={"ca": False})
+
+
+async def issued_by_a_key_for_lists(forge: Forge) -> bytes:
+    return await issued_between(forge, key_usage={"crl_sign"})
+
+
 async def issued_below_too_deep(forge: Forge) -> bytes:
     """The root allows no authority below itself."""
-    key, above = SoftKey.generate("below"), forge.pki.authority
-    extensions = profile.root_extensions(key.spki)
-    name = profile.name(ORGANISATION, "Below")
-    return await forge.issued_by(await certificate_for(key, (above._key, above._root.subject), name, extensions), key)
+    return await issued_between(forge)
 
 
 async def issued_by_a_namesake(forge: Forge) -> bytes:
@@ -157,6 +173,8 @@ REFUSED: Sequence[Callable[[Forge], Awaitable[bytes]]] = (
     list_that_had_ended,
     list_of_the_future,
     issued_by_a_signer,
+    issued_by_no_authority,
+    issued_by_a_key_for_lists,
     issued_by_a_namesake,
 )
 
