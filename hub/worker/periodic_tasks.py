@@ -43,8 +43,7 @@ MANY_AGAIN = timedelta(minutes=1)
 
 class PeriodicTasks:
     """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due callbacks
-    once; `expect`: called after each round with the time until the next round begins, in seconds; `first_count_after`:
-    how long a new worker waits until it counts rows."""
+    once; `expect`: called after each round with the time until the next round begins, in seconds."""
 
     def __init__(
         self,
@@ -52,9 +51,8 @@ class PeriodicTasks:
         pause: float,
         process_callbacks: Callable[[], Awaitable[int]],
         expect: Callable[[str, float], None],
-        first_count_after: timedelta = FIRST_COUNT_AFTER,
     ) -> None:
-        self._expect, self._first_count_after = expect, first_count_after
+        self._expect = expect
         self._hub = hub
         self._services = hub.services
         self._pause = pause
@@ -72,7 +70,7 @@ class PeriodicTasks:
             self.heartbeat,
             self.watch_disks,
             *(self._repeated(each) for each in self._round),
-            self._repeated(self.count_rows, MIN_COUNT_INTERVAL, self._first_count_after),
+            self._repeated(self.count_rows, MIN_COUNT_INTERVAL, FIRST_COUNT_AFTER),
             self._repeated(self.purge, PURGED_EVERY),
             self._repeated(self.build_hash_tree, TREE_LOOKED_AT_EVERY),
             self._repeated(self.mail_reports, REPORTS_LOOKED_AT_EVERY),

@@ -93,7 +93,6 @@ async def add_addendum(services: Services, contract_id: UUID) -> bool:
 
 @dataclass(frozen=True)
 class _Package:
-    first: EvidencePackage
     entries: int
     manifest_sha256: str
 
@@ -160,7 +159,7 @@ async def _read_package(services: Services, first: EvidencePackage) -> _Package:
     content = await services.files.get(first.sha256)
     items = {each.name: each.content for each in await asyncio.to_thread(read_items, content)}
     head = dict(line.split(" ", 1) for line in items[HEAD].decode().splitlines())
-    return _Package(first, int(head["entries"]), hashlib.sha256(items[SIGNED_MANIFEST]).hexdigest())
+    return _Package(int(head["entries"]), hashlib.sha256(items[SIGNED_MANIFEST]).hexdigest())
 
 
 async def _signed(services: Services, facts: LaterFacts, revoked: tuple[Revoked, ...]) -> bytes:

@@ -41,5 +41,5 @@ async def move_deadline(
     changed = await tx.contracts.change(contract, deadline=deadline)
     facts = {"before": contract.deadline.isoformat(), "after": deadline.isoformat()}
     await tx.record.append(contract.id, contract.campus, "deadline-moved", actor, facts)
-    await replan(services, tx, changed, "deadline-moved")
+    await replan(services, tx, changed)
     return changed

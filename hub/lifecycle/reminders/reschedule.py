@@ -31,7 +31,7 @@ POLICY_CHANGED, UNPAUSED, OPTED_IN = "policy-changed", "unpaused", "opted-in"
 log = structlog.get_logger()
 
 
-async def replan(services: Services, tx: Transaction, contract: Contract, reason: str) -> None:
+async def replan(services: Services, tx: Transaction, contract: Contract) -> None:
     """Reschedule every open task of the contract, which the caller has locked, under its new deadline."""
     now, policy = tx.planning_now, await get_policy(tx, services.messaging.policy, contract)
     zones = {signer.id: ZoneInfo(signer.zone) for signer in await tx.contracts.list_signers(contract.id)}
@@ -42,7 +42,7 @@ async def replan(services: Services, tx: Transaction, contract: Contract, reason
         plan = ReminderPlan(policy, task.invited_at, contract.deadline, zones[task.signer], spread_of(task.id))
         step = replanned(plan, old=task.step, done=last_step(task, deliveries), now=now)
         if await tx.tasks.plan(task.id, step):
-            await tx.reminders.note(task, LedgerNote("planned", step=step, reason=reason), now)
+            await tx.reminders.note(task, LedgerNote("planned", step=step, reason="deadline-moved"), now)
 
 
 async def unpause(services: Services, tx: Transaction, number: bytes, contracts: Sequence[UUID]) -> None:

@@ -225,7 +225,7 @@ async def _open(
 async def _add(tx: Transaction, rows: Sequence[RosterRow], options: ImportOptions) -> int:
     """Add a batch of rows; return how many are new. In a dry run only count them."""
     if options.dry_run:
-        return await tx.school.count_new_enrolments([_line(tx, row) for row in rows], tx.now)
+        return await tx.school.count_new_enrolments([_line(tx, row) for row in rows])
     if options.roster_import:
         await tx.roster_imports.lock_standing(options.roster_import)
     await tx.roster_imports.lock_imports()

@@ -21,11 +21,11 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
     return path.read_text().strip()
 
 
-def write_durably(path: Path, content: bytes, mode: int = PRIVATE) -> None:
-    """Write or replace a file, by default a private one, in a folder that is already synced to the disk."""
+def write_durably(path: Path, content: bytes) -> None:
+    """Write or replace a private file in a folder that is already synced to the disk."""
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -149,7 +149,7 @@ class School(EncryptedRepository):
             await self._connection.execute(ADD_PHONES, arrays_of(PHONE_COLUMNS, phones))
         return len(added)
 
-    async def count_new_enrolments(self, lines: Sequence[tuple[Enrolment, str]], _at: datetime) -> int:
+    async def count_new_enrolments(self, lines: Sequence[tuple[Enrolment, str]]) -> int:
         """Return how many of these `add_enrolments` would add."""
         keys = [(each.campus, each.course, self._cipher.found_by("enrolment", person)) for each, person in lines]
         same = tuple_(ENROLMENT.c.campus, ENROLMENT.c.course, ENROLMENT.c.student_hash).in_(keys)

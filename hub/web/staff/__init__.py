@@ -225,7 +225,7 @@ ACTS: dict[str, StaffRoute] = {
 
 
 def routes(hub: Hub) -> Iterable[web.AbstractRouteDef]:
-    yield from login_routes(hub)
+    yield from login_routes()
     yield from provider_routes()
     yield web.get("/staff/", _without_slash)
     for path, page in PAGES.items():

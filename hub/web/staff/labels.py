@@ -252,7 +252,6 @@ STAFF_ROLE_HINTS = {
     "legal": "Reads; withdraws and extends; contract templates; data of a person.",
     "auditor": "Reads the pages of the campus and downloads contracts, changes nothing.",
 }
-YES = {"yes": "yes", "no": "no"}
 FIELDS |= POLICY_KEYS | SEAL_FIELDS | TASK_FIELDS | TEXT_FIELDS
 POSTERS = {"open": "open for enrolment", "full": "full", "expired": "over", "revoked": "revoked"}
 POSTER_MODES = {"contract": "contract at once", "ask": "you look at it first"}

@@ -21,7 +21,6 @@ from hub.web.http.security import cookie
 from hub.web.http.security_events import report_login
 from hub.web.pages.render import page
 from hub.web.staff.staff.access import COOKIE, MAX_INPUT_LENGTH
-from hub.wiring import Hub
 
 SESSION_LIFE = timedelta(hours=12)
 # The longest time between password and code, enough to find the phone.
@@ -187,7 +186,7 @@ def _words(value: object) -> str:
     return "".join(character for character in text if character.isprintable())[:MAX_INPUT_LENGTH]
 
 
-def login_routes(_hub: Hub) -> Iterable[web.AbstractRouteDef]:
+def login_routes() -> Iterable[web.AbstractRouteDef]:
     return [
         web.get("/staff/login", show_login, name="login"),
         web.post("/staff/login", enter_password),
