@@ -15,9 +15,9 @@ from hub.lifecycle.messaging.fallback import fall_back
 from hub.lifecycle.messaging.service_alerts import LowDiskAlerts
 from hub.lifecycle.reminders.escalate import escalate_tasks
 from hub.lifecycle.reports.weekly_report import send_weekly_reports
-from hub.lifecycle.sealing.jobs.end_seal_jobs import delete_old_seal_files, stop_overdue_jobs, tell_of_ended_jobs
+from hub.lifecycle.sealing.jobs.end_seal_jobs import call_due_webhooks, delete_old_seal_files, stop_overdue_jobs
 from hub.lifecycle.sealing.jobs.seal_jobs import start_lanes
-from hub.lifecycle.sealing.retry_stalled import ask_again
+from hub.lifecycle.sealing.retry_stalled import enqueue_overdue_step
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.staff.operator_figures import MIN_COUNT_INTERVAL, is_count_due
 from hub.model.staff.scope import EVERYTHING
@@ -43,7 +43,8 @@ MANY_AGAIN = timedelta(minutes=1)
 
 class PeriodicTasks:
     """The periodic tasks of a worker. `pause`: seconds between two rounds; `process_callbacks`: processes due callbacks
-    once; `expect`: called after each round with the time until the next round begins, in seconds."""
+    once; `expect`: called after each round with the time until the next round begins, in seconds; `first_count_after`:
+    how long a new worker waits until it counts rows."""
 
     def __init__(
         self,
@@ -51,8 +52,9 @@ class PeriodicTasks:
         pause: float,
         process_callbacks: Callable[[], Awaitable[int]],
         expect: Callable[[str, float], None],
+        first_count_after: timedelta = FIRST_COUNT_AFTER,
     ) -> None:
-        self._expect = expect
+        self._expect, self._first_count_after = expect, first_count_after
         self._hub = hub
         self._services = hub.services
         self._pause = pause
@@ -70,7 +72,7 @@ class PeriodicTasks:
             self.heartbeat,
             self.watch_disks,
             *(self._repeated(each) for each in self._round),
-            self._repeated(self.count_rows, MIN_COUNT_INTERVAL, FIRST_COUNT_AFTER),
+            self._repeated(self.count_rows, MIN_COUNT_INTERVAL, self._first_count_after),
             self._repeated(self.purge, PURGED_EVERY),
             self._repeated(self.build_hash_tree, TREE_LOOKED_AT_EVERY),
             self._repeated(self.mail_reports, REPORTS_LOOKED_AT_EVERY),
@@ -169,7 +171,7 @@ class PeriodicTasks:
         """Send messages that did not reach their signer through the next channel."""
 
         async def due(tx: Transaction) -> Sequence[UUID]:
-            return await tx.deliveries.list_to_look_at(tx.planning_now)
+            return await tx.deliveries.list_check_due(tx.planning_now)
 
         async def reroute(delivery: UUID) -> None:
             if following := await log_errors(fall_back(self._services, delivery)):
@@ -202,7 +204,7 @@ class PeriodicTasks:
         """Give everything that is due another try, and see to the staff tasks."""
         async with self._hub.database.transaction(EVERYTHING) as tx:
             for contract in sorted(await tx.contracts.claim_hub_steps(tx.now)):
-                await ask_again(tx, contract)
+                await enqueue_overdue_step(tx, contract)
             for alert in await tx.alerts.list_due(tx.now) if self._services.messaging.addressees else []:
                 await tx.jobs.enqueue(ALERT, {"alert": str(alert)}, f"alert-{alert}")
             for key in await tx.app_keys.list_certificates_due(tx.now):
@@ -218,4 +220,4 @@ class PeriodicTasks:
 
     async def call_webhooks(self) -> None:
         """Call the webhooks that are due. A receiver that does not answer holds up no other task."""
-        await log_errors(tell_of_ended_jobs(self._services))
+        await log_errors(call_due_webhooks(self._services))

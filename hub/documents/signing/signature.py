@@ -71,6 +71,12 @@ class Prepared:
     document_digest: bytes  # SHA-256 over everything but the gap
     to_be_signed: bytes  # DER of the signed attributes with the SET tag
 
+    @property
+    def byte_range(self) -> tuple[int, int, int, int]:
+        """Offset and length before the gap, offset and length after it, as in the signature dictionary."""
+        start, end = self.gap
+        return (0, start, end, len(self.file) - end)
+
 
 @dataclass(frozen=True)
 class Evidence:
