@@ -87,7 +87,7 @@ async def apply_receipts(tx: Transaction, reported: Sequence[ProviderReport]) ->
             learnt[key] = after
         if each.report.receipt.fate is Fate.DELIVERED and (began := earliest_start(delivery.called_at)):
             arrivals[each.provider.name] = max(arrivals.get(each.provider.name, began), began)
-    await tx.reported_deliveries.learn(list(learnt.values()), at)
+    await tx.reported_deliveries.write_updates(list(learnt.values()), at)
     for provider in {each.provider.name: each.provider for each in reported}.values():
         await record_arrival(tx, provider, arrivals.get(provider.name))
     log.info("receipts", number=len(reported), changed=len(learnt))
@@ -116,8 +116,8 @@ def _find_called(reported: ProviderReport, locked: Mapping[str, ReportedDelivery
 def _merge_receipt(before: DeliveryUpdate, purpose: str, reported: ProviderReport, at: datetime) -> DeliveryUpdate:
     """Return what is known about a delivery after one more receipt. `at`: on the planning clock."""
     receipt = reported.report.receipt
-    known, state = before.naming(receipt.reference), merge_states(before.state, FATES[receipt.fate])
+    known, state = before.with_reference(receipt.reference), merge_states(before.state, FATES[receipt.fate])
     if state is before.state:
         return known
     look = compute_check_time(purpose, state, at, receipts=reported.provider.channel.rules.receipts)
-    return known.moved(state, look, receipt.detail or None, receipt.failure.value if receipt.failure else None)
+    return known.with_state(state, look, receipt.detail or None, receipt.failure.value if receipt.failure else None)

@@ -72,5 +72,5 @@ async def drop_signed_contracts(tx: Transaction, delivery: Delivery, renderer: R
     variables = dict(delivery.variables) | summarise_contracts(deadlines, now, zone, delivery.language)
     shape = Shape(delivery.shape) if delivery.shape else None
     text = renderer.render_stored(delivery.purpose, delivery.channel, delivery.language, shape, variables)
-    await tx.deliveries.say(delivery.id, variables, text)
+    await tx.deliveries.change_text(delivery.id, variables, text)
     return replace(delivery, variables=variables, text=text)

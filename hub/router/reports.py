@@ -41,16 +41,16 @@ class MessageOutcome:
     job: Job | None = field(default_factory=RUNNING_JOB.get)
 
     @property
-    def says_more(self) -> bool:
+    def concerns_more(self) -> bool:
         """Whether the receipt also concerns a number or a provider, and is therefore applied alone."""
         return self.receipt.failure in SAY_MORE
 
-    def learn(self, now: datetime) -> KnownOutcome:
+    def as_known(self, now: datetime) -> KnownOutcome:
         """Return the outcome in the form to be written. `now`: real time."""
         report = convert_receipt(self.receipt, self.state, receipts=self.provider.channel.rules.receipts)
         look = compute_check_time(self.delivery.purpose, report.state, now, receipts=report.receipts)
         learnt = DeliveryUpdate(self.delivery.id, report.state, report.reference)
-        learnt = learnt.moved(report.state, look, report.failure, report.failure_kind)
+        learnt = learnt.with_state(report.state, look, report.failure, report.failure_kind)
         return KnownOutcome(self.delivery.state, learnt, self.began, self.job.id if self.job else None)
 
 
@@ -68,7 +68,7 @@ class OutcomeBatcher:
 
     async def _write(self, batch: list[BatchItem[MessageOutcome, DeliveryState]]) -> None:
         # If there are two outcomes of one delivery, the second is applied after the first one has been written.
-        plain = {item.value.delivery.id: item for item in reversed(batch) if not item.value.says_more}
+        plain = {item.value.delivery.id: item for item in reversed(batch) if not item.value.concerns_more}
         written = await self._write_together([item.value for item in plain.values()])
         for item in batch:
             delivery = item.value.delivery.id
@@ -82,7 +82,7 @@ class OutcomeBatcher:
         if not outcomes:
             return {}
         now = self._database.clock()
-        opening = opening_outcomes([each.learn(now) for each in outcomes], now)
+        opening = opening_outcomes([each.as_known(now) for each in outcomes], now)
         try:
             async with self._database.transaction(EVERYTHING, opening) as tx:
                 rows = await tx.connection.execute(opening.statement, opening.values)

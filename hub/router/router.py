@@ -202,7 +202,7 @@ class Router:
 
     async def _leave_to_fallback(self, delivery: Delivery) -> DeliveryState:
         async with self._database.transaction(EVERYTHING) as tx:
-            await tx.deliveries.leave_to_ladder(delivery.id, tx.planning_now)
+            await tx.deliveries.give_up_attempt(delivery.id, tx.planning_now)
         return delivery.state
 
     async def _call_again(self, delivery: Delivery) -> BegunCall | DeliveryState:

@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 
 from bench.programs.ports import free_port
-from hub.lifecycle.sealing.jobs.end_seal_jobs import tell_of_ended_jobs
+from hub.lifecycle.sealing.jobs.end_seal_jobs import call_due_webhooks
 from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.webhook import WebhookAddress, notice_headers
 from tests.checkout import ROOT
@@ -154,7 +154,7 @@ async def test_a_webhook_is_taken_once_and_only_if_the_hub_signed_it(tmp_path: P
         assert await until(lambda: post(b'{"data": 2}', genuine)) == 401  # waits until the receiver listens
         assert await post(b'{"data": 1}', genuine | {"webhook-timestamp": "1"}) == 401
         assert await post(b'{"data": 1}', {}) == 401
-        await tell_of_ended_jobs(services)
+        await call_due_webhooks(services)
         assert [await post(b'{"data": 1}', genuine) for _ in range(2)] == [204, 204]
         last = notice_headers(address, "last", running.clock(), b'{"data": 3}')
         assert await post(b'{"data": 3}', last) == 204

@@ -67,22 +67,22 @@ async def test_the_fallback_takes_no_message_that_a_receipt_is_about_to_change(r
     database, now = running.hub.database, running.clock()
     async with database.transaction(EVERYTHING) as tx:
         delivery = await add(running, tx)
-        await tx.deliveries.look_at(delivery, now)
+        await tx.deliveries.plan_check(delivery, now)
     async with database.transaction(EVERYTHING) as noting, database.transaction(EVERYTHING) as checking:
         await noting.connection.execute(text("SELECT FROM delivery WHERE id = :id FOR UPDATE"), {"id": delivery})
-        assert await checking.deliveries.lock_to_look_at(delivery, now) is None
+        assert await checking.deliveries.lock_check_due(delivery, now) is None
     async with database.transaction(EVERYTHING) as tx:
-        assert await tx.deliveries.lock_to_look_at(delivery, now - MINUTE) is None
-        assert await tx.deliveries.lock_to_look_at(delivery, now)
+        assert await tx.deliveries.lock_check_due(delivery, now - MINUTE) is None
+        assert await tx.deliveries.lock_check_due(delivery, now)
 
 
 async def test_nobody_asks_again_about_a_message_that_was_left_to_the_next_channel(running: Running) -> None:
     now = running.clock()
     async with running.hub.database.transaction(EVERYTHING) as tx:
         left, open_still = [await add(running, tx, SENDING) for _ in range(2)]
-        await tx.deliveries.leave_to_ladder(left, now)
+        await tx.deliveries.give_up_attempt(left, now)
         assert [each.id for each in await tx.deliveries.list_unsettled(now + DAY, now + DAY)] == [open_still]
-        assert await tx.deliveries.list_to_look_at(now) == [left]
+        assert await tx.deliveries.list_check_due(now) == [left]
 
 
 async def test_with_a_number_go_its_messages_that_nobody_has_and_all_codes(running: Running) -> None:
@@ -114,7 +114,7 @@ async def test_a_breaker_that_opened_again_while_an_outcome_was_written_stays_op
     async with database.transaction(EVERYTHING) as tx:
         delivery = await add(running, tx, SENDING)
         await open_breaker(tx, now)
-    arrived = DeliveryUpdate(delivery, DELIVERED, "reference").moved(DELIVERED, None, None, None)
+    arrived = DeliveryUpdate(delivery, DELIVERED, "reference").with_state(DELIVERED, None, None, None)
     opening = opening_outcomes([KnownOutcome(SENDING, arrived, now + MINUTE)], now + 2 * MINUTE)
 
     async def note_outcome() -> bool:

@@ -16,7 +16,7 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hub.lifecycle.sealing.jobs.end_seal_jobs import delete_old_seal_files, tell_of_ended_jobs
+from hub.lifecycle.sealing.jobs.end_seal_jobs import call_due_webhooks, delete_old_seal_files
 from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION
 from hub.model.sealing.webhook import RETRIES, next_try, read_webhook_key
@@ -77,13 +77,13 @@ async def test_told_until_it_is_taken(running: Running, receiver: Receiver) -> N
     client, services = await granted_client(running), running.hub.services
     receiver.answers = [500, 302]
     _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60", webhook="registry")
-    await tell_of_ended_jobs(services)
+    await call_due_webhooks(services)
     assert receiver.calls == []  # it has not ended
     await run_seal_job(services, UUID(job["id"]), lambda: True)
     second = timedelta(seconds=1)
     for calls, pause in ((1, 0 * second), (1, second), (2, RETRIES[0]), (3, RETRIES[1]), (3, RETRIES[2])):
         running.clock.advance(pause)
-        await tell_of_ended_jobs(services)
+        await call_due_webhooks(services)
         assert len(receiver.calls) == calls
     assert len({call["id"] for call in receiver.calls}) == 1 and receiver.led == 0
     told = json.loads(receiver.calls[-1]["body"])
@@ -98,9 +98,9 @@ async def test_a_webhook_that_was_taken_out_of_the_configuration_is_given_up(
     _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60", webhook="registry")
     await run_seal_job(services, UUID(job["id"]), lambda: True)
     before = len(receiver.calls)
-    await tell_of_ended_jobs(change_services(services, "seal_files", webhooks={}))
+    await call_due_webhooks(change_services(services, "seal_files", webhooks={}))
     running.clock.advance(max(RETRIES))
-    await tell_of_ended_jobs(services)
+    await call_due_webhooks(services)
     assert len(receiver.calls) == before
 
 

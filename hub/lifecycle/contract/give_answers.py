@@ -129,9 +129,9 @@ async def give_answers(
 ) -> Contract:
     """Lay out the contract with these answers and the attachments uploaded so far, in place of the present document.
 
-    Raises BadInput (with the name of the field), UndrawableText, NotYourTurn, AlreadySigned, AnswersFixed once somebody
-    has signed, DocumentBusy while somebody is signing, DocumentChanged if somebody else answered meanwhile, BudgetSpent
-    (with `retry_after`).
+    Raises BadInput (with the name of the field), UndrawableText, NotYourTurn, AlreadySigned, BudgetSpent (with
+    `retry_after`); AnswersFixed once somebody has signed, DocumentBusy while somebody is signing, and DocumentChanged
+    if somebody else has answered meanwhile.
     """
     async with begin_visit(services.database, secret, contract_id) as (tx, visiting):
         await _check_may_answer(tx, visiting)

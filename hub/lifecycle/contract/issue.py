@@ -119,8 +119,8 @@ async def issue_prepared(
     """Write a prepared contract and its companions in this transaction, and open their first tasks. Return its case.
 
     `hold`: another contract for the same signer follows, so an immediate invitation waits a moment to let both share
-    one message. Raises Conflict if the enrolment already has a contract or the contract to be replaced was already
-    reissued, IllegalMove while an accepted signature of the contract to be replaced is being embedded.
+    one message. Raises Conflict if the enrolment already has a contract, or if the contract to be replaced was already
+    reissued. Raises IllegalMove while an accepted signature is being embedded in the contract to be replaced.
     """
     documents, asked = (prepared, *prepared.companions), prepared.drawn.asked
     # A new contract has no policy of its own. The documents of a set have the same campus and course.
@@ -143,7 +143,7 @@ async def _write(services: Services, tx: Transaction, prepared: PreparedContract
     contract = draft.issue(prepared.sha256, tx.now)
     await _take_enrolment(tx, drawn, contract.id)
     await tx.contracts.add(contract, drawn.terms.student.name)
-    tx.record.know_head(contract.id, None, None)
+    tx.record.remember_head(contract.id, None, None)
     await _end_replaced(services, tx, drawn.asked.replaces, contract.id, actor)
     parties, commitments = await _write_signers(tx, contract, drawn)
     draft_sha256 = hashlib.sha256(laid_out.pdf).hexdigest()
@@ -179,7 +179,7 @@ async def _take_enrolment(tx: Transaction, drawn: DrawnContract, contract: UUID)
     enrolment = await tx.school.get_enrolment(drawn.asked.enrolment, lock=True)
     if enrolment.contract is not None and drawn.asked.replaces is None:
         raise Conflict("a contract has already been drawn from this enrolment")
-    await tx.school.contract_drawn(enrolment.id, contract)
+    await tx.school.note_contract(enrolment.id, contract)
 
 
 async def _end_replaced(services: Services, tx: Transaction, replaced: UUID | None, contract: UUID, actor: str) -> None:

@@ -82,8 +82,8 @@ async def plan_again(
 ) -> NewContract:
     """Return the input for issuing a contract again. `signers`, `deadline`: see `prepare_again`.
 
-    Raises IllegalMove if both sides are bound (signed, completed, on paper) or a person was erased, BadInput if a
-    signer already on file gets another phone number (two people must approve such a change).
+    Raises IllegalMove if both sides are bound (signed, completed, on paper) or a person was erased. Raises BadInput if
+    a signer on file would get another phone number, because two people must approve such a change.
     """
     async with services.database.transaction(scope) as tx:
         old = await tx.contracts.get(contract_id)

@@ -135,8 +135,8 @@ class _NewRenewal:
 async def _renew(services: Services, new: _NewRenewal) -> bool:
     """Obtain one timestamp over a tree of the leaves, and store it.
 
-    Return False and store nothing if the timestamp's certificate does not expire later than those that it would renew
-    (each round would only lengthen the records), or if another process has renewed something meanwhile.
+    Return False and store nothing if another process has renewed something meanwhile, or if the new timestamp's
+    certificate does not expire later than the old ones: the records would become longer, but not last longer.
     """
     tree = await asyncio.to_thread(HashTree, [each.leaf for each in new.leaves], new.algorithm)
     async with services.database.transaction(EVERYTHING) as tx:

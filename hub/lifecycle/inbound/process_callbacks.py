@@ -16,7 +16,7 @@ import structlog
 from channels import CALL_TIMEOUT, CannotAsk, Fate, ReceiptReport
 from hub.errors import Unavailable
 from hub.lifecycle.inbound.inbound_sms import take_inbound
-from hub.lifecycle.inbound.unreadable_callbacks import show_unread
+from hub.lifecycle.inbound.unreadable_callbacks import add_unreadable_task
 from hub.lifecycle.services import Services
 from hub.model.staff.scope import EVERYTHING
 from hub.router.providers import OTHER_HUBS_TIMEOUT, Provider
@@ -120,7 +120,7 @@ async def _apply_callback(
     if not all(applied) and callback.tries < len(PAUSES):
         await tx.callbacks.retry_at(callback.id, tx.now + PAUSES[callback.tries])
     elif callback.unread:
-        await show_unread(tx, callback)
+        await add_unreadable_task(tx, callback)
         await tx.callbacks.mark_kept(callback, tx.now)
     else:
         await tx.callbacks.mark_done([callback.id], tx.now, "noted" if all(applied) else "unmatched")

@@ -15,7 +15,7 @@ _CODE = re.compile(r"(?!.*\d{5})[A-Za-z.]{0,6}[A-Z][A-Z0-9_]{2,60}", re.ASCII)
 MAX_FIELDS = 20
 
 
-async def show_unread(tx: Transaction, callback: Callback) -> None:
+async def add_unreadable_task(tx: Transaction, callback: Callback) -> None:
     """Create one staff task per provider and kind of entry, however many entries there are."""
     root = await tx.school.find_headquarters()
     for each in callback.unread if root else ():

@@ -20,7 +20,7 @@ from channels import CALL_TIMEOUT, CannotAsk, Fate
 from hub.errors import BudgetSpent, Unavailable
 from hub.lifecycle.messaging.quotas import alert_spent
 from hub.lifecycle.messaging.send import Attempt, get_channels, write_attempt
-from hub.lifecycle.messaging.send_copies import tell_of_lost_copy
+from hub.lifecycle.messaging.send_copies import add_lost_copy_task
 from hub.lifecycle.services import Services
 from hub.model.contract.contract import STEP_FAILED, Contract, compute_error_backoff
 from hub.model.contract.contract_copy import copies_of, number_in_key
@@ -73,7 +73,7 @@ async def _failed(services: Services, delivery_id: UUID, error: Exception) -> No
             return
         await tx.contracts.lock([about["contract"]] if about["contract"] else [])
         now, since = tx.planning_now, about["since"]
-        await tx.deliveries.look_at(delivery_id, now + compute_error_backoff(since, now))
+        await tx.deliveries.plan_check(delivery_id, now + compute_error_backoff(since, now))
         if about["task"]:
             task = await tx.tasks.get(about["task"])
             await tx.reminders.note(task, LedgerNote("failed", reason=STEP_FAILED, delivery=delivery_id), now)
@@ -110,14 +110,14 @@ async def _fall_back(services: Services, delivery_id: UUID) -> UUID | None:
     async with services.database.transaction(EVERYTHING) as tx:
         known = await tx.deliveries.get(delivery_id)
         if known is None or known.contract is None or (known.signer is None and known.purpose not in COPIES):
-            await tx.deliveries.look_at(delivery_id, None)
+            await tx.deliveries.plan_check(delivery_id, None)
             return None
         contracts = await tx.contracts.lock_many(await tx.shares.list_contracts(known))
         now = tx.planning_now
-        delivery = await tx.deliveries.lock_to_look_at(delivery_id, now)
+        delivery = await tx.deliveries.lock_check_due(delivery_id, now)
         if delivery is None:
             return None
-        await tx.deliveries.look_at(delivery_id, None)
+        await tx.deliveries.plan_check(delivery_id, None)
         if delivery.purpose in COPIES:
             await _check_copy(tx, contracts[known.contract], delivery)
             return None
@@ -143,7 +143,7 @@ async def _check_copy(tx: Transaction, contract: Contract, delivery: Delivery) -
     await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", facts)
     copies = copies_of(contract)
     if copies:  # empty once the signer's data are erased; then staff have no copy to send either
-        await tell_of_lost_copy(tx, contract, (number, copies[number]), reason)
+        await add_lost_copy_task(tx, contract, (number, copies[number]), reason)
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _needs_message(task: SigningTask, reason: str) -> bool:
 
 async def _later(services: Services, delivery_id: UUID, wait: timedelta) -> None:
     async with services.database.transaction(EVERYTHING) as tx:
-        await tx.deliveries.look_at(delivery_id, tx.planning_now + wait)
+        await tx.deliveries.plan_check(delivery_id, tx.planning_now + wait)
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ async def _try_next_channel(
         case Drop():
             return None  # the signer's new phone number gets its own message
         case Wait(until):
-            await tx.deliveries.look_at(delivery.id, until)
+            await tx.deliveries.plan_check(delivery.id, until)
             return None
     if reason == NO_RECEIPT and (provider := services.messaging.router.providers.get(delivery.provider)):
         await services.messaging.router.record_overdue_receipt(tx, provider)
@@ -304,7 +304,7 @@ async def _tell_unreached(tx: Transaction, contract: Contract, delivery: Deliver
     if reason in (NO_RECEIPT, NO_PROVIDER) or (reason == DeliveryState.UNKNOWN and delivery.not_before != NEVER):
         tomorrow = ((delivery.state_at if reason == NO_RECEIPT else None) or delivery.created_at) + OPEN_TIMEOUT
         if now < tomorrow:
-            await tx.deliveries.look_at(delivery.id, tomorrow)
+            await tx.deliveries.plan_check(delivery.id, tomorrow)
             return
     if reason == NOT_OPENED and not await _justifies_task(tx, delivery):
         return

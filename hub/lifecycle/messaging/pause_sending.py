@@ -32,7 +32,7 @@ async def resume_sending(services: Services, actor: str) -> bool:
         ended = await tx.pause.end()
         if ended:
             # Staff get a task about a copy that is not sent within a day. That day begins again after the pause.
-            await tx.deliveries.look_later(COPIES, tx.planning_now + COPY_TIMEOUT)
+            await tx.deliveries.postpone_checks(COPIES, tx.planning_now + COPY_TIMEOUT)
             await record_act(tx, await _headquarters(tx), "sending-resumed", actor, {})
             await tx.tasks.tell_workers()
     return ended

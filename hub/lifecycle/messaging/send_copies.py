@@ -48,7 +48,7 @@ async def _send_copy(
     reason = verdict.reason.value if isinstance(verdict, Drop) else await _count(services, tx, contract, copy)
     if reason is not None:
         await tx.record.append(contract.id, contract.campus, "copy-not-sent", "hub", told | {"reason": reason})
-        await tell_of_lost_copy(tx, contract, whom, reason)
+        await add_lost_copy_task(tx, contract, whom, reason)
         return
     delivery = _attempt(services, tx, about, whom)
     if await tx.deliveries.add(delivery, None):
@@ -94,7 +94,7 @@ def _attempt(
     )
 
 
-async def tell_of_lost_copy(tx: Transaction, contract: Contract, whom: tuple[int, CopyRecipient], reason: str) -> None:
+async def add_lost_copy_task(tx: Transaction, contract: Contract, whom: tuple[int, CopyRecipient], reason: str) -> None:
     """Create a staff task about a copy that was not delivered, once for each recipient and reason. Recipients are
     numbered from 1, as on the contract's page."""
     number, copy = whom

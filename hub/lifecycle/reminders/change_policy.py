@@ -130,7 +130,7 @@ def applied(policy: ReminderPolicy, changes: Iterable[PolicyChange]) -> Reminder
     return policy
 
 
-def draw_plan(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
+def preview_plan(policy: ReminderPolicy, now: datetime, zone: ZoneInfo) -> list[NextStep]:
     """Return all steps that a contract would have if it were issued now, with the usual deadline, and never signed."""
     deadline = default_deadline(now.astimezone(zone).date(), zone.key)
     plan = ReminderPlan(policy, now, deadline, zone, MIDDLE)

@@ -72,9 +72,9 @@ async def escalate_tasks(services: Services) -> None:
             )
         for task in await tx.owners.lock_not_taken(now):
             manager = await tx.owners.find_manager(await tx.school.list_campuses_above(task.campus))
-            await tx.owners.climb(task.id, manager.id if manager else task.owner, now)
+            await tx.owners.pass_up(task.id, manager.id if manager else task.owner, now)
     if services.messaging.addressees:
-        await _tell(services)
+        await _add_digests(services)
 
 
 async def _policy(services: Services, tx: Transaction, task: StaffTask) -> ReminderPolicy:
@@ -106,19 +106,14 @@ def _staff_id(actor: str | None) -> UUID | None:
 # ---- the daily digest
 
 
-async def _tell(services: Services) -> None:
+async def _add_digests(services: Services) -> None:
+    """Alert each member of staff who owns tasks, once a day at the time of the digest."""
     async with services.database.transaction(EVERYTHING) as tx:
         now = tx.planning_now
         for load in await tx.owners.list_loads(now):
             moment = await _digest_moment(services, tx, load.staff, now)
-            day = moment.date()
-            told = load.told_on is not None and load.told_on >= day
-            if (
-                not told
-                and moment <= now
-                and load.first_owned_at <= moment
-                and await tx.owners.tell_on(load.staff.id, day)
-            ):
+            is_due = load.first_owned_at <= moment <= now and (load.told_on is None or load.told_on < moment.date())
+            if is_due and await tx.owners.note_digest(load.staff.id, moment.date()):
                 await tx.alerts.add(DIGEST, _facts(load), tx.now, load.staff.campus)
 
 
@@ -137,14 +132,14 @@ def _facts(load: Load) -> dict[str, str | int]:
 # ---- what staff do
 
 
-async def take(services: Services, scope: Scope, task: UUID, staff: Staff) -> None:
+async def take_task(services: Services, scope: Scope, task: UUID, staff: Staff) -> None:
     """Let a member of staff take a task. Raises NotFound for a task that is done, or of another campus."""
     async with services.database.transaction(scope) as tx:
         if not await tx.owners.take(task, staff.id, tx.planning_now):
             raise NotFound
 
 
-async def hand_to(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
+async def assign_task(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
     """Give a task to the account with this login. Raises NotFound; BadInput for an account that may not finish it."""
     async with services.database.transaction(scope) as tx:
         task = await tx.staff_tasks.find_task(task_id)

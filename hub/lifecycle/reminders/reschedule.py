@@ -163,9 +163,9 @@ def last_step(task: SigningTask, deliveries: Sequence[Delivery]) -> NextStep | N
     """Return the step of the last planned message about this task, with the time when it was sent. None if there is no
     message.
 
-    The step's number is the highest so far: a reminder by hand has no number of its own, no number is used twice, and
-    an attempt by another channel has the number of the message that it repeats. Messages from before the task was
-    (last) opened do not count, because numbers begin again after a phone change. Times are on the planning clock.
+    The step has the highest number used so far, since no number may be used twice. A reminder by hand has no number of
+    its own; an attempt by another channel has that of the message that it repeats. Messages from before the task was
+    last opened do not count, because numbers begin again after a phone change. Times are on the planning clock.
     """
     since = task.invited_at
     sent = [each for each in deliveries if each.task == task.id and (since is None or each.created_at >= since)]

@@ -19,7 +19,7 @@ CANNOT = "The contract is signed but cannot be finished:"
 NOT_FINISHED = "not-finished"
 
 
-async def ask_again(tx: Transaction, contract_id: UUID) -> None:
+async def enqueue_overdue_step(tx: Transaction, contract_id: UUID) -> None:
     """Enqueue a job for a contract whose step is overdue and has no result, and count the try.
 
     A process that dies cannot report it; only the number of tries shows it.

@@ -161,8 +161,8 @@ def following(due: Due) -> NextStep:
 def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
     """Return whether `other` shares the message that `lead` sends now.
 
-    It does so if both have the same person, channels, language and campus, and if `other` is due before the end of the
-    signer's day and its own message could be sent now. `last_message_at`: when the last message about `other` was sent.
+    Both must have the same person, channels, language and campus. `other` must be due before the end of the signer's
+    day, and its own message must be allowed now. `last_message_at`: when the last message about `other` was sent.
     """
     task, step = other.task, other.step
     if task.state is not TaskState.OPEN or task.paused or step.kind is StepKind.EXPIRY:

@@ -18,7 +18,7 @@ from hub.model.reminders.schedule import (
     into_window,
     manual_reminder_allowed,
     on_every_day,
-    over_the_rest,
+    spread_over_rest,
 )
 
 # The channel whose addresses do not depend on the phone number.
@@ -128,7 +128,7 @@ def may_send(case: MessageCase, channel: str | None, policy: ReminderPolicy, now
         return wait
     if case.purpose in PLANNED and not allowed_today(policy, case.sent_today):
         return Wait(_before_deadline(case, policy, now, deferred_by_cap), SkipReason.CAP)
-    later = _before_deadline(case, policy, now, over_the_rest)
+    later = _before_deadline(case, policy, now, spread_over_rest)
     if case.crowded and (case.deadline is None or later < case.deadline):
         return Wait(later, SkipReason.OVERDUE)
     return Send()

@@ -160,7 +160,7 @@ def deferred_by_cap(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, sprea
     return _share(*_window(policy, tomorrow, zone), spread)
 
 
-def over_the_rest(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
+def spread_over_rest(policy: ReminderPolicy, now: datetime, zone: ZoneInfo, spread: float) -> datetime:
     """Return a moment in the rest of the window that is open now."""
     _, closing = _window(policy, now, zone)
     return _share(now.astimezone(UTC), closing, spread)
@@ -230,12 +230,12 @@ class ReminderPlan:
         A time in the evening is moved to the same day's window, because the next day's window opens too late for a
         deadline at the end of a day.
         """
-        counted_back = self._on_the_wall(self.deadline, -self.policy.last_call_before)
-        first_reminder = self._on_the_wall(self.invited_at, self.policy.reminders_after[0])
+        counted_back = self._add_on_local_clock(self.deadline, -self.policy.last_call_before)
+        first_reminder = self._add_on_local_clock(self.invited_at, self.policy.reminders_after[0])
         begins, _ = local_day(counted_back, self.zone)
         if counted_back.astimezone(self.zone).time() >= self.policy.window_closes:
             counted_back = begins
-        day_before = self._on_the_wall(begins, timedelta(days=-1))
+        day_before = self._add_on_local_clock(begins, timedelta(days=-1))
         return self.in_any_window(max(counted_back, first_reminder)) or self.in_any_window(
             max(day_before, first_reminder)
         )
@@ -310,9 +310,10 @@ class ReminderPlan:
         offsets = self.policy.reminders_after
         repeats = max(0, number - len(offsets))
         offset = offsets[min(number, len(offsets)) - 1] + repeats * self.policy.repeat_every
-        return into_window(self.policy, self._on_the_wall(self.invited_at, offset), self.zone, self.spread)
+        return into_window(self.policy, self._add_on_local_clock(self.invited_at, offset), self.zone, self.spread)
 
-    def _on_the_wall(self, moment: datetime, offset: timedelta) -> datetime:
+    def _add_on_local_clock(self, moment: datetime, offset: timedelta) -> datetime:
+        """Return the moment plus the offset, at the same local hour if the clocks change in between."""
         return (moment.astimezone(self.zone) + offset).astimezone(UTC)
 
 

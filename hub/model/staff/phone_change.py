@@ -1,8 +1,8 @@
 """PhoneChange: a request to change the phone number of one person in all contracts.
 
-It needs two approvals, of which the request itself is the first. They come from two members of staff, from an API
-client and a member of staff who did not make its key, or from one of these and the person, who enters a one-time code
-sent to the old phone.
+It needs two approvals; the request itself is the first. They come from two of these: a member of staff, another member
+of staff, an API client, and the person, who enters a one-time code sent to the old phone. An API client and the member
+of staff who made its key count as one.
 """
 
 from __future__ import annotations

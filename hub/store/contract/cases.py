@@ -260,7 +260,7 @@ class Cases:
         if not rows:
             raise ContractNotFound
         if with_record:
-            self._record.know_head(contract, rows[0]["record_entries"], rows[0]["record_digest"])
+            self._record.remember_head(contract, rows[0]["record_entries"], rows[0]["record_digest"])
         return self._read(rows)
 
     async def list_cases(self, contracts: Iterable[Contract]) -> list[Case]:
@@ -333,7 +333,7 @@ class Cases:
         if row is None:
             return None
         contract = self._contracts.read_contract(_part(row, CONTRACT))
-        self._record.know_head(contract.id, row["record_entries"], row["record_digest"])
+        self._record.remember_head(contract.id, row["record_entries"], row["record_digest"])
         signer = self._contracts.read_signer(_part(row, SIGNER))
         return LockedForCode(read_session(_part(row, SESSION)), contract, signer, read_code_history(row))
 

@@ -92,7 +92,7 @@ class Record:
         for contract in missing:
             self._heads[contract] = heads.get(contract, (0, GENESIS))
 
-    def know_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
+    def remember_head(self, contract: UUID, sequence: int | None, digest: bytes | None) -> None:
         """Remember the newest entry of a record that this transaction has locked. None: it has no entry yet. A head
         that is already known stays, since this transaction may have appended entries."""
         self._heads.setdefault(contract, (sequence or 0, digest or GENESIS))

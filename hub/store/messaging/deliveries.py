@@ -179,7 +179,7 @@ class Deliveries(EncryptedRepository):
         values = {"delivery": delivery, "at": at, "held": held, "latest": latest}
         return (await self._connection.execute(_RENEW, values)).rowcount == 1
 
-    async def say(self, delivery: UUID, variables: Mapping[str, str], text: str) -> None:
+    async def change_text(self, delivery: UUID, variables: Mapping[str, str], text: str) -> None:
         """Replace the text and variables of a message, because something changed while it waited."""
         statement = DELIVERY.update().where(DELIVERY.c.id == delivery)
         await self._connection.execute(statement.values(variables=dict(variables), text=text))
@@ -210,7 +210,7 @@ class Deliveries(EncryptedRepository):
         unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
         await self._connection.execute(DELIVERY.update().where(unsettled).values(not_before=until, state_at=None))
 
-    async def leave_to_ladder(self, delivery: UUID, at: datetime) -> None:
+    async def give_up_attempt(self, delivery: UUID, at: datetime) -> None:
         """Give up this attempt, whose outcome nobody can tell. It is not sent again, and the next channel is tried."""
         unsettled = (DELIVERY.c.id == delivery) & DELIVERY.c.state.in_(UNSETTLED)
         values = {"state": DeliveryState.UNKNOWN.value, "check_at": at, "not_before": NEVER}
@@ -276,11 +276,11 @@ class Deliveries(EncryptedRepository):
             found = await self._connection.find(self.read_delivery, theirs.where(waits))
         return found
 
-    async def list_to_look_at(self, now: datetime) -> list[UUID]:
+    async def list_check_due(self, now: datetime) -> list[UUID]:
         """Return deliveries whose check by the fallback is due; none while sending is paused."""
         return await self._connection.scalars(_TO_LOOK_AT, {"now": now, "most": 50})
 
-    async def lock_to_look_at(self, delivery: UUID, now: datetime) -> Delivery | None:
+    async def lock_check_due(self, delivery: UUID, now: datetime) -> Delivery | None:
         """Lock a delivery and return it. None if its check is not due any more, or another transaction has it."""
         due = (DELIVERY.c.id == delivery) & (DELIVERY.c.check_at <= now)
         statement = select(DELIVERY).where(due).with_for_update(skip_locked=True)
@@ -294,10 +294,10 @@ class Deliveries(EncryptedRepository):
         row = await self._connection.execute(select(*columns, since).where(DELIVERY.c.id == delivery))
         return row.first()
 
-    async def look_at(self, delivery: UUID, again: datetime | None) -> None:
+    async def plan_check(self, delivery: UUID, again: datetime | None) -> None:
         await self._connection.execute(DELIVERY.update().where(DELIVERY.c.id == delivery).values(check_at=again))
 
-    async def look_later(self, purposes: Iterable[str], until: datetime) -> None:
+    async def postpone_checks(self, purposes: Iterable[str], until: datetime) -> None:
         """Put off until `until` the checks of messages of these purposes that have not been sent yet."""
         waits = DELIVERY.c.purpose.in_(list(purposes)) & _IS_UNSETTLED & (DELIVERY.c.check_at < until)
         locked = select(DELIVERY.c.id).where(waits).order_by(DELIVERY.c.id).with_for_update()

@@ -42,6 +42,6 @@ class DeliveriesToSend:
         row = (await self._connection.execute(_LOCK, {"delivery": delivery})).first()
         if row is None:
             return None
-        self._links.know(row)
-        self._pause.know(is_on=not row["is_not_paused"])
+        self._links.remember(row)
+        self._pause.remember(is_on=not row["is_not_paused"])
         return self._deliveries.read_delivery(row)

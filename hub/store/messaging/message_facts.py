@@ -50,7 +50,7 @@ class MessageFactsReader:
         row = (await self._connection.execute(_FACTS, values)).first()
         if row is None:
             raise BadInput(f"there is no campus {signer.campus}", field="campus")
-        self._pause.know(is_on=row["is_paused"])
+        self._pause.remember(is_on=row["is_paused"])
         campus = Campus(**{name: row[name] for name in Campus.__dataclass_fields__})
         links = {(link.signer, link.door): link for link in read_links(row)}
         return MessageFacts(campus, list_covered(row["silent"]), row["is_written"], links)

@@ -30,7 +30,7 @@ def is_not_paused() -> ColumnElement[bool]:
 class SendingPauses(Repository):
     _is_on: bool | None = None
 
-    def know(self, *, is_on: bool) -> None:
+    def remember(self, *, is_on: bool) -> None:
         """Let `is_on` return what this transaction has read."""
         self._is_on = is_on
 

@@ -92,10 +92,10 @@ class DeliveryUpdate:
     failure: str | None = None
     failure_kind: str | None = None
 
-    def naming(self, reference: str) -> DeliveryUpdate:
+    def with_reference(self, reference: str) -> DeliveryUpdate:
         return replace(self, reference=reference or self.reference)
 
-    def moved(
+    def with_state(
         self, state: DeliveryState, check_at: datetime | None, failure: str | None, failure_kind: str | None
     ) -> DeliveryUpdate:
         return replace(self, state=state, has_moved=True, check_at=check_at, failure=failure, failure_kind=failure_kind)
@@ -148,7 +148,7 @@ class ReportedDeliveries(Repository):
         rows = await self._connection.execute(_BY_KEYS, {"keys": list(keys)})
         return {row["key"]: ReportedDelivery(**(dict(row) | {"state": DeliveryState(row["state"])})) for row in rows}
 
-    async def learn(self, learnt: Sequence[DeliveryUpdate], at: datetime) -> None:
+    async def write_updates(self, learnt: Sequence[DeliveryUpdate], at: datetime) -> None:
         """Write what reports said about deliveries that this transaction has locked."""
         if not learnt:
             return

@@ -158,7 +158,7 @@ class DueSteps:
         rows = await self._connection.execute(_FACTS, values | {"came_to_nothing": _CAME_TO_NOTHING})
         found = {}
         for row in rows:
-            self._record.know_head(row["contract"], row["sequence"], row["digest"])
+            self._record.remember_head(row["contract"], row["sequence"], row["digest"])
             found[row["task"]] = _facts(row)
         return found
 

@@ -173,7 +173,7 @@ class School(EncryptedRepository):
     async def count_open_enrolments(self) -> int:
         return await self._connection.count(ENROLMENT, ENROLMENT.c.contract.is_(None))
 
-    async def contract_drawn(self, enrolment: UUID, contract: UUID) -> None:
+    async def note_contract(self, enrolment: UUID, contract: UUID) -> None:
         await self._connection.execute(ENROLMENT.update().where(ENROLMENT.c.id == enrolment).values(contract=contract))
 
 

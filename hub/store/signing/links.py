@@ -187,7 +187,7 @@ class Links:
             return None
         return OpenedLink(read_session(row), read_joined_link(row), bool(row["is_same_person"]), row["has_code"])
 
-    def know(self, row: Row) -> None:
+    def remember(self, row: Row) -> None:
         """Remember the link of this row, which has JOINED_LINK: this transaction has read it with something else."""
         if (link := read_joined_link(row)) is not None:
             self._known[link.id] = link

@@ -192,13 +192,13 @@ class Sessions(Repository):
         await self._connection.execute(insert(WRONG).values(person=person, at=at))
 
     @staticmethod
-    def pickups_of(person: str) -> str:
+    def pickup_tries_key(person: str) -> str:
         """Return the key under which tries with a pickup code are counted in the table of wrong answers."""
         return f"pickup:{person}"
 
-    async def forget_pickups(self, person: str) -> None:
+    async def forget_pickup_tries(self, person: str) -> None:
         """Forget the tries of a person who has proved the phone: they were no guesses."""
-        await self._connection.write(_FORGET_WRONG, {"person": self.pickups_of(person)})
+        await self._connection.write(_FORGET_WRONG, {"person": self.pickup_tries_key(person)})
 
     # ---- identity checks and pages seen
 

@@ -188,7 +188,7 @@ class Signatures:
         values = {"request": request, "made": signature, "confirmed": confirmation, "at": at}
         row = (await self._connection.execute(_ACCEPT, values)).first()
         if row is not None:
-            self._record.know_head(row["contract"], row["entries"], row["digest"])
+            self._record.remember_head(row["contract"], row["entries"], row["digest"])
         return row is not None
 
     async def mark_key_deleted(self, session: UUID, at: datetime) -> list[SignatureRequest]:
@@ -209,7 +209,7 @@ class Signatures:
         values = {"request": request.id, "made": request.signature, "at": at, **_known_values(revoked)}
         row = (await self._connection.lock_after_writes(_EMBED, values)).first()
         if row is not None:
-            self._record.know_head(row["contract"], row["entries"], row["digest"])
+            self._record.remember_head(row["contract"], row["entries"], row["digest"])
         return row is not None
 
     async def embed_seal(

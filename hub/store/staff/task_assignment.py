@@ -76,7 +76,7 @@ class Owners(Repository):
     async def give(self, task: UUID, owner: UUID | None, at: datetime, due_at: datetime, climbs_at: datetime) -> None:
         await self._update(TASK.c.id == task, owner=owner, owned_at=at, due_at=due_at, climbs_at=climbs_at)
 
-    async def climb(self, task: UUID, owner: UUID | None, at: datetime) -> None:
+    async def pass_up(self, task: UUID, owner: UUID | None, at: datetime) -> None:
         await self._update(TASK.c.id == task, owner=owner, owned_at=at, climbed_at=at)
 
     async def take(self, task: UUID, owner: UUID, at: datetime) -> bool:
@@ -110,7 +110,7 @@ class Owners(Repository):
             Load(read_staff(row), row["open"], row["overdue"], row["first_owned_at"], row["digest_on"]) for row in rows
         ]
 
-    async def tell_on(self, staff: UUID, day: date) -> bool:
+    async def note_digest(self, staff: UUID, day: date) -> bool:
         """Note that a member of staff gets the digest of this day. Return False if this was already noted."""
         new = or_(STAFF.c.digest_on.is_(None), STAFF.c.digest_on < day)
         statement = STAFF.update().where(STAFF.c.id == staff, new).values(digest_on=day)

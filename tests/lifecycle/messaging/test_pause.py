@@ -108,10 +108,10 @@ async def test_a_message_whose_channel_failed_takes_no_other_one_during_the_paus
         await round_of_work(running)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             (delivery,) = await tx.deliveries.list_of_contract(contract.id)
-            await tx.deliveries.look_at(delivery.id, tx.planning_now)
-            assert await tx.deliveries.list_to_look_at(tx.planning_now) == [delivery.id]
+            await tx.deliveries.plan_check(delivery.id, tx.planning_now)
+            assert await tx.deliveries.list_check_due(tx.planning_now) == [delivery.id]
             await tx.pause.begin(tx.now)
-            assert await tx.deliveries.list_to_look_at(tx.planning_now) == []
+            assert await tx.deliveries.list_check_due(tx.planning_now) == []
 
 
 async def test_the_pause_stands_in_the_record_and_on_the_board() -> None:

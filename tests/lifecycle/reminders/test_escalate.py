@@ -14,7 +14,7 @@ from hub.errors import BadInput, NotFound
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.reminders.change_policy import change_policy
-from hub.lifecycle.reminders.escalate import UNANSWERED, escalate_tasks, hand_to, take
+from hub.lifecycle.reminders.escalate import UNANSWERED, assign_task, escalate_tasks, take_task
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
@@ -133,8 +133,8 @@ async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays()
         left, taken, handed = [await issued_by(running, people["wang"]) for _ in range(3)]
         await follow(running, clock, MORNING + timedelta(days=1))
         wang = Staff(people["wang"], "wang", "Wang", "hefei")
-        await take(services, Scope(frozenset({"hefei"})), (await the_task(running, taken)).id, wang)
-        await hand_to(services, EVERYTHING, (await the_task(running, handed)).id, "li")
+        await take_task(services, Scope(frozenset({"hefei"})), (await the_task(running, taken)).id, wang)
+        await assign_task(services, EVERYTHING, (await the_task(running, handed)).id, "li")
         assert (await the_task(running, handed)).owner == people["li"]
         await follow(running, clock, MORNING + timedelta(days=2, hours=1))
         await round_of_work(running)
@@ -146,7 +146,7 @@ async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays()
             (Scope(frozenset({"beijing"})), "li", NotFound),
         ):
             with pytest.raises(error):
-                await hand_to(services, scope, (await the_task(running, left)).id, login)
+                await assign_task(services, scope, (await the_task(running, left)).id, login)
 
 
 async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:

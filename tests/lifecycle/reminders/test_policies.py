@@ -16,7 +16,7 @@ from hub.lifecycle.contract.new_contract import NewSigner
 from hub.lifecycle.reminders.change_policy import (
     MAX_CALENDAR_BYTES,
     MAX_DAYS,
-    draw_plan,
+    preview_plan,
     read_calendar,
 )
 from hub.lifecycle.reminders.extend_deadline import extend
@@ -214,7 +214,7 @@ async def test_what_the_page_promises_of_a_policy_goes_out_also_where_there_were
         await replan_scope(running.hub.services, "hefei")
         async with running.hub.database.transaction(EVERYTHING) as tx:
             here = await get_policy_at(tx, running.hub.services.messaging.policy, "hefei", "math-a")
-        shown = [(step.kind.value, step.due_at) for step in draw_plan(here, MORNING, SHANGHAI)]
+        shown = [(step.kind.value, step.due_at) for step in preview_plan(here, MORNING, SHANGHAI)]
         promised = [(kind, f"{due.astimezone(SHANGHAI):%m-%d}") for kind, due in shown if due > clock()]
         assert [kind for kind, _ in promised] == [*["reminder"] * 3, "last-call", "expiry"]
         await follow(running, clock, MORNING + timedelta(days=40))

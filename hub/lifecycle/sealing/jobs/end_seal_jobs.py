@@ -35,7 +35,7 @@ UPLOAD_RETENTION: Final = timedelta(days=1)
 log = structlog.get_logger()
 
 
-async def tell_of_ended_jobs(services: Services) -> None:
+async def call_due_webhooks(services: Services) -> None:
     """Call the webhooks that are due. Each call is counted, and the next one planned, before it is made."""
     async with services.database.transaction(EVERYTHING) as tx:
         due = await tx.seal_jobs.lock_untold(tx.now)

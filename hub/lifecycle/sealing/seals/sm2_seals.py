@@ -103,9 +103,9 @@ async def make_sm2_seal(
 async def install_sm2_seal(services: Services, keeper: Actor, seal_id: UUID, given: GivenSm2Seal) -> Sm2Seal:
     """Install an SM2 side that a seal maker made for a key on the token.
 
-    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable; BadInput if a file is not a seal that its maker signed,
-    or is for another key, or if the certificates do not lead from the key's own to a root among them, which has to be
-    one of the trusted ones if any are configured.
+    Raises SealNotFound, SealMoveNotAllowed, TokenUnavailable. Raises BadInput if the seal is not signed by its maker or
+    is for another key, or if the certificates do not lead up to a root. If trusted roots are configured, it has to be
+    one of them.
     """
     seal = await _get_made(services, keeper, seal_id)
     key = await services.sealing.token.sm2_key(given.key_label)

@@ -72,7 +72,7 @@ async def begin_check(
     return IdentityQuestion(attempt, person, counted)
 
 
-async def answer(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, PassedIdentityCheck]:
+async def ask_provider(services: Services, asked: IdentityQuestion) -> tuple[IdentityVerdict, PassedIdentityCheck]:
     """Ask the provider and return its verdict. Raises IdentityUnavailable, which does not count as a wrong answer."""
     provider = services.signing.real_names
     assert provider is not None

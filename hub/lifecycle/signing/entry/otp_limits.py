@@ -19,7 +19,7 @@ from hub.model.signing.session import GUESSES_OF_A_CODE, WRONG_ANSWERS_A_DAY, Co
 from hub.store.transaction import Transaction
 
 
-async def take_turn_at_phone(tx: Transaction, secret: str) -> None:
+async def lock_pickup_phone(tx: Transaction, secret: str) -> None:
     """Lock the phone number of a pickup-code session until the transaction ends; do nothing for other sessions.
 
     Call this before taking any other lock, because pickup-code sessions without a signer take this lock first too.

@@ -63,7 +63,7 @@ async def open_pickup(services: Services, code: str, phone: str) -> NewPickupSes
 
 
 async def _count_try(tx: Transaction, phone: str) -> None:
-    counted = tx.sessions.pickups_of(tx.visitors.person(phone))
+    counted = tx.sessions.pickup_tries_key(tx.visitors.person(phone))
     await tx.sessions.lock_persons(counted)
     begins, ends = local_day(tx.now, DAY_OF)
     if await tx.sessions.count_wrong_answers(counted, begins) >= MAX_DAILY_PICKUPS:

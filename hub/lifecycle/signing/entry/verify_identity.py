@@ -11,13 +11,13 @@ from hub.lifecycle.messaging.quotas import alert_spent
 from hub.lifecycle.messaging.send import NewMessage, send_at_once
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.identity_provider_check import (
-    answer,
+    ask_provider,
     begin_check,
     identify_by_data_on_file,
     note_not_matched,
 )
 from hub.lifecycle.signing.entry.open_link import check_session, contracts_of, new_secret
-from hub.lifecycle.signing.entry.otp_limits import count_wrong_answer, is_same_code, refuse, take_turn_at_phone
+from hub.lifecycle.signing.entry.otp_limits import count_wrong_answer, is_same_code, lock_pickup_phone, refuse
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask
 from hub.model.messaging.message import Purpose
@@ -62,7 +62,7 @@ async def send_code(services: Services, secret: str, channel: str | None = None)
 async def _send_code(services: Services, secret: str, wished: Sequence[str]) -> None:
     opening = opening_with_signer(secret) if is_pickup_secret(secret) else opening_lock_for_code(secret)
     async with services.database.transaction(EVERYTHING, opening) as tx:
-        await take_turn_at_phone(tx, secret)
+        await lock_pickup_phone(tx, secret)
         locked = await tx.cases.lock_for_code(secret)
         session = check_session(tx, locked.session if locked else None)
         assert locked is not None
@@ -92,7 +92,7 @@ async def verify(services: Services, secret: str, code: str, name: str, id_tail:
             return await _admit(tx, answered, right, identify_by_data_on_file(services, answered.signer))
     if asked is None:
         raise WrongAnswer
-    verdict, identified = await answer(services, asked)
+    verdict, identified = await ask_provider(services, asked)
     async with services.database.transaction(EVERYTHING) as tx:
         answered, right = await _check_entered(services, tx, secret, entered)  # read again under the locks
         if right is not None and verdict.matched:
@@ -117,7 +117,7 @@ async def _check_entered(
 ) -> tuple[LockedAnswer, UUID | None]:
     """Lock the rows that an answer needs. Return them, with the contracts that the verified session may show, and the
     id of the one-time code if everything that was entered is correct, else None."""
-    await take_turn_at_phone(tx, secret)
+    await lock_pickup_phone(tx, secret)
     locked = await tx.cases.lock_for_answer(secret)
     session = check_session(tx, locked.session if locked else None)
     assert locked is not None
@@ -138,7 +138,7 @@ async def _admit(
     found = await contracts_of(tx, verified, signer.person)
     await tx.sessions.use_code(code, tx.now)
     await tx.sessions.mark_verified(session.id, contracts, secret, tx.now)
-    await tx.sessions.forget_pickups(tx.visitors.person(signer.phone))
+    await tx.sessions.forget_pickup_tries(tx.visitors.person(signer.phone))
     await tx.staff_tasks.finish_tasks_of([task.signer for _, task in found], UNREACHED, "hub", tx.now)
     await tx.record.lock_heads(contracts)
     opening = _Opening(session, answered.door or "unknown", identified)

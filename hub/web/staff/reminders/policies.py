@@ -18,9 +18,9 @@ from hub.lifecycle.reminders.change_policy import (
     change_calendar,
     change_policy,
     change_policy_of,
-    draw_plan,
     get_policies_at,
     list_plans,
+    preview_plan,
 )
 from hub.model.contract.contract import Contract
 from hub.model.reminders.policy import THROUGH
@@ -51,7 +51,7 @@ async def _page(
         courses = [each for each in await tx.school.list_courses() if visit.scope.covers(each.campus)]
         found, problem = await _found(visit, tx, place, entered, problem)
         days = await tx.policies.list_own_days(place.campus)
-        usual = [("", draw_plan(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
+        usual = [("", preview_plan(found.here, tx.planning_now, ZoneInfo(campus.zone)))]
         theirs = await list_plans(tx, found.here, place.contract) if place.contract else []
         colleagues = await tx.owners.list_at([place.campus])
     say = await speech(visit)

@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
-from hub.lifecycle.reminders.escalate import hand_to, list_assignable, take
+from hub.lifecycle.reminders.escalate import assign_task, list_assignable, take_task
 from hub.lifecycle.staff.answer_question import ANSWERABLE, list_answers
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.staff.accounts import StaffTask
@@ -120,7 +120,7 @@ async def many_taken(visit: StaffVisit) -> web.StreamResponse:
     """Take the chosen tasks. Tasks that are already finished are left out."""
     for task in await _chosen(visit):
         try:
-            await take(visit.services, visit.scope, task, visit.staff)
+            await take_task(visit.services, visit.scope, task, visit.staff)
         except NotFound:
             continue
     raise web.HTTPSeeOther(_back(visit, "task-taken"))
@@ -147,14 +147,14 @@ def _back(visit: StaffVisit, said: str) -> str:
 
 
 async def taken(visit: StaffVisit) -> web.StreamResponse:
-    await take(visit.services, visit.scope, visit.read_id("task"), visit.staff)
+    await take_task(visit.services, visit.scope, visit.read_id("task"), visit.staff)
     raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
 
 
 async def handed(visit: StaffVisit) -> web.StreamResponse:
     login = await visit.read_text("login")
     try:
-        await hand_to(visit.services, visit.scope, visit.read_id("task"), login)
+        await assign_task(visit.services, visit.scope, visit.read_id("task"), login)
     except BadInput as error:
         return await show_tasks(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=task-handed")
