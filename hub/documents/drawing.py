@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,39 +22,36 @@ from hub.documents.typesetting import call_draw, compiler
 NO_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def _main(template: str, data: Mapping[str, Any]) -> bytes:
-    return call_draw(Path(template), json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False))
+# Each thread has its own compilers, because one of Typst's compilers serves one thread at a time.
+_local = threading.local()
+_font = cache(ContractFont)
 
 
-class Drawer:
-    """A drawer for the templates of one folder. Each thread has its own compilers, because one of Typst's compilers
-    serves one thread at a time."""
+def draw(template: Path, texts: Mapping[str, str], data: Mapping[str, Any], *, tagged: bool = False) -> bytes:
+    """Return the PDF of a template, which gets `data` and the name of the font.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._font = ContractFont()
-        self._local = threading.local()
+    `texts`: the texts that people entered, by field. Raises UndrawableText if the font cannot show one of them.
+    """
+    for field, text in texts.items():
+        _font().check([text], field=field)
+    pdf = _compiler(template).compile(_main(template, data), format="pdf", timestamp=NO_MOMENT, pdf_tags=tagged)
+    assert isinstance(pdf, bytes)
+    return pdf
 
-    def draw(self, template: str, texts: Mapping[str, str], data: Mapping[str, Any], *, tagged: bool = False) -> bytes:
-        """Return the PDF of a template, which gets `data` and the name of the font.
 
-        `texts`: the texts that people entered, by field. Raises UndrawableText if the font cannot show one of them.
-        """
-        for field, text in texts.items():
-            self._font.check([text], field=field)
-        main = _main(template, data)
-        pdf = self._compiler(template).compile(main, format="pdf", timestamp=NO_MOMENT, pdf_tags=tagged)
-        assert isinstance(pdf, bytes)
-        return pdf
+def draw_png(template: Path, data: Mapping[str, Any], pixels_per_inch: float) -> bytes:
+    """Return a PNG of the template's only page. Arguments as in `draw`."""
+    png = _compiler(template).compile(_main(template, data), format="png", ppi=pixels_per_inch)
+    assert isinstance(png, bytes)
+    return png
 
-    def draw_png(self, template: str, data: Mapping[str, Any], pixels_per_inch: float) -> bytes:
-        """Return a PNG of the template's only page. Arguments as in `draw`."""
-        png = self._compiler(template).compile(_main(template, data), format="png", ppi=pixels_per_inch)
-        assert isinstance(png, bytes)
-        return png
 
-    def _compiler(self, template: str) -> typst.Compiler:
-        compilers: dict[str, typst.Compiler] = self._local.__dict__.setdefault("compilers", {})
-        if template not in compilers:
-            compilers[template] = compiler(self._folder / template, self._folder, self._font.folder)
-        return compilers[template]
+def _main(template: Path, data: Mapping[str, Any]) -> bytes:
+    return call_draw(Path(template.name), json.dumps({**data, "font": FONT_NAME}, ensure_ascii=False))
+
+
+def _compiler(template: Path) -> typst.Compiler:
+    compilers: dict[Path, typst.Compiler] = _local.__dict__.setdefault("compilers", {})
+    if template not in compilers:
+        compilers[template] = compiler(template, template.parent, _font().folder)
+    return compilers[template]

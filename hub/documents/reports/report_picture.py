@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Final
 
-from hub.documents.drawing import Drawer
+from hub.documents.drawing import draw_png
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "reports"
 # Two pixels for each point, so that the picture is sharp on high-resolution screens.
@@ -15,9 +14,4 @@ PIXELS_PER_INCH: Final = 144.0
 
 def picture_of(svg: str) -> bytes:
     """Return a chart of `report_chart` as PNG. The same chart gives the same bytes."""
-    return _drawer().draw_png("picture.typ", {"svg": svg}, PIXELS_PER_INCH)
-
-
-@cache
-def _drawer() -> Drawer:
-    return Drawer(TEMPLATES)
+    return draw_png(TEMPLATES / "picture.typ", {"svg": svg}, PIXELS_PER_INCH)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from hub.documents.drawing import Drawer
+from hub.documents.drawing import draw
 
 TEMPLATES: Final = Path(__file__).parents[2] / "templates" / "posters"
 SCAN: Final = {"zh": "微信或手机相机扫码报名", "en": "Scan with WeChat or your camera to enrol"}
@@ -49,12 +48,12 @@ class PosterFacts:
 
 def poster_sheet(facts: PosterFacts) -> bytes:
     """Return the PDF of an A4 sheet. Raises UndrawableText if the font cannot show a text."""
-    return _drawer().draw("a4.typ", _texts(facts), _data(facts) | {"scan": SCAN}, tagged=True)
+    return draw(TEMPLATES / "a4.typ", _texts(facts), _data(facts) | {"scan": SCAN}, tagged=True)
 
 
 def sticker_sheet(facts: PosterFacts) -> bytes:
     """Return the PDF of an A4 sheet with 24 stickers of 70 × 37 mm. Raises UndrawableText."""
-    return _drawer().draw("stickers.typ", _texts(facts), _data(facts) | {"scan": SCAN_SHORT}, tagged=True)
+    return draw(TEMPLATES / "stickers.typ", _texts(facts), _data(facts) | {"scan": SCAN_SHORT}, tagged=True)
 
 
 def _texts(facts: PosterFacts) -> dict[str, str]:
@@ -64,8 +63,3 @@ def _texts(facts: PosterFacts) -> dict[str, str]:
 
 def _data(facts: PosterFacts) -> dict[str, Any]:
     return asdict(facts) | {"typed": TYPED.format(entry=facts.entry), "steps": STEPS, "alt": f"QR: {facts.code}"}
-
-
-@cache
-def _drawer() -> Drawer:
-    return Drawer(TEMPLATES)

@@ -10,11 +10,11 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from hub.documents.drawing import Drawer
+from hub.documents.drawing import draw
 from hub.documents.sealing.seal_upload import SEAL_SIZE
 from hub.errors import BadInput
 from hub.model.signing.signature_request import Custody
@@ -112,9 +112,4 @@ def draw_stamp(template: str, texts: dict[str, str], data: dict[str, Any]) -> by
 
 @lru_cache(STAMPS_KEPT)
 def _drawn(template: str, texts: tuple[tuple[str, str], ...], data: str) -> bytes:
-    return _drawer().draw(template, dict(texts), json.loads(data))
-
-
-@cache
-def _drawer() -> Drawer:
-    return Drawer(TEMPLATES)
+    return draw(TEMPLATES / template, dict(texts), json.loads(data))
