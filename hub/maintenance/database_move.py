@@ -11,6 +11,7 @@ If it is killed at any point, run it again: a server that already holds the same
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,8 +90,7 @@ def _copy(settings: Settings, server: EmbeddedPostgres, target: Dsns) -> dict[st
         with tempfile.TemporaryDirectory(prefix=".moving-", dir=settings.data) as folder:
             dump = Path(folder) / "qianda.dump"
             with stream_dump(access_to(source, server, server.version)) as content, dump.open("xb") as file:
-                while some := content.read(COPY_BYTES):
-                    file.write(some)
+                shutil.copyfileobj(content, file, COPY_BYTES)
             load(access_to(target.owner, None, major), dump)
         there = asyncio.run(summarise_database(target.owner))
     if there != before:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -164,7 +165,7 @@ def unpack(source: Path, passphrase: str, folder: Path, dump: Path) -> AboutBack
             elif member.name.startswith(DATABASE):
                 if member.name != f"{DATABASE}{parts:08}":
                     raise UnreadableFile("a part of the database is missing in the backup")
-                _copy(member.content, database)
+                shutil.copyfileobj(member.content, database, COPY_BYTES)
                 parts += 1
             else:
                 _place(member.content, folder / member.name)
@@ -191,9 +192,4 @@ def _read_about(content: bytes) -> AboutBackup:
 def _place(content: IO[bytes], path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
-        _copy(content, file)
-
-
-def _copy(content: IO[bytes], file: IO[bytes]) -> None:
-    while some := content.read(COPY_BYTES):
-        file.write(some)
+        shutil.copyfileobj(content, file, COPY_BYTES)

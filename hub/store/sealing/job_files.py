@@ -18,7 +18,6 @@ from uuid import UUID
 from hub.model.sealing.seal_job import SealItem
 from hub.store.files.durable_files import make_folder, sync_folder
 
-CHUNK_BYTES = 1 << 20
 PER_FOLDER = 1_000
 
 
@@ -95,9 +94,5 @@ class SealJobFiles:
 
 def sha256_of(path: Path) -> tuple[str, int]:
     """Return the SHA-256 (hex) of a file, and its size."""
-    hashed, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            hashed.update(chunk)
-            size += len(chunk)
-    return hashed.hexdigest(), size
+        return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

@@ -35,6 +35,7 @@ from hub.store.staff.idempotency import ReservedKey
 from hub.store.transaction import Transaction
 from hub.web.file_checks import CHECKS
 from hub.web.http.app_keys import HUB
+from hub.web.http.ids import read_id
 from hub.web.http.problems import problem_json, status_of
 from hub.web.http.security import bearer
 from hub.web.http.security_events import report_error
@@ -130,10 +131,7 @@ class ApiCall:
 
     @property
     def contract(self) -> UUID:
-        try:
-            return UUID(self.path["id"])
-        except ValueError:
-            raise ContractNotFound from None
+        return read_id(self.path["id"], ContractNotFound)
 
     @property
     def number(self) -> int:
@@ -144,10 +142,7 @@ class ApiCall:
 
     @property
     def signer(self) -> UUID:
-        try:
-            return UUID(self.path["signer"])
-        except ValueError:
-            raise BadInput("the contract has no such signer", field="signer") from None
+        return read_id(self.path["signer"], BadInput("the contract has no such signer", field="signer"))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_job import SealClient, SealItem, SealItemState, SealJob, SealTerms, StorePrefix
 from hub.model.staff.scope import EVERYTHING
-from hub.store.sealing.job_files import CHUNK_BYTES
 from hub.store.transaction import Transaction
 from hub.web.api.endpoint import ApiCall
 from hub.web.api.schemas import pick
@@ -37,6 +36,7 @@ ZIP_TYPE = "application/zip"
 SEALED_TYPE = "application/octet-stream"
 # Items of a job that are read at a time for a ZIP of its results.
 ITEMS_AT_A_TIME = 500
+CHUNK_BYTES = 1 << 20
 
 
 async def create(call: ApiCall) -> SealJobGiven:

@@ -32,6 +32,7 @@ from hub.web.api.seal_schemas import (
     SealUsesGiven,
     UsesAsked,
 )
+from hub.web.http.ids import read_id
 
 
 def _keeper(call: ApiCall) -> Actor:
@@ -39,10 +40,7 @@ def _keeper(call: ApiCall) -> Actor:
 
 
 def _id(call: ApiCall, name: str = "id") -> UUID:
-    try:
-        return UUID(call.path[name])
-    except ValueError:
-        raise SealNotFound from None
+    return read_id(call.path[name], SealNotFound)
 
 
 async def list_all(call: ApiCall) -> SealsGiven:

@@ -14,6 +14,7 @@ from hub.model.contract.contract import Contract
 from hub.model.contract.signer import SigningTask
 from hub.model.school.course import Campus
 from hub.web.http.app_keys import HUB
+from hub.web.http.ids import read_id
 from hub.web.pages.i18n import chosen_language
 
 
@@ -41,11 +42,4 @@ def contracts_json(contracts: Sequence[tuple[Contract, SigningTask]]) -> list[di
 
 def contract_id(request: web.Request) -> UUID | None:
     text = request.query.get("id")
-    return uuid(text, ContractNotFound()) if text else None
-
-
-def uuid(text: str, otherwise: Exception) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise otherwise from None
+    return read_id(text, ContractNotFound) if text else None

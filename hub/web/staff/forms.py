@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
-from uuid import UUID
 
-from hub.errors import BadInput, NotFound, QiandaError
+from hub.errors import BadInput
 
 
 def without_unprintable(text: str) -> str:
@@ -36,14 +35,6 @@ def link_to(path: str, kept: Mapping[str, str], changes: Mapping[str, object]) -
 def read_texts(sent: Mapping[str, object]) -> Entered:
     """Return the fields of a sent form that are texts, each of one line."""
     return Entered({name: printable(value) for name, value in sent.items() if isinstance(value, str)})
-
-
-def read_id(text: str, otherwise: QiandaError | type[QiandaError] = NotFound) -> UUID:
-    """Return an id. Raises `otherwise` for any other text."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise otherwise from None
 
 
 def read_number(text: str, digits: int) -> int | None:

@@ -27,12 +27,13 @@ from hub.model.signing.pickup_code import is_pickup_secret
 from hub.model.staff.phone_change import PhoneChangeState
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB, RATE_LIMITS
+from hub.web.http.ids import read_id
 from hub.web.http.ranges import file_answer
 from hub.web.http.security import clear_session, refuse_other_sites, session_secret, set_session
 from hub.web.pages.i18n import remember_choice
 from hub.web.pages.scripts import SCRIPTS
 from hub.web.signer import schemas
-from hub.web.signer.answers import base64, contract_id, contracts_json, iso, school_and_campus, uuid
+from hub.web.signer.answers import base64, contract_id, contracts_json, iso, school_and_campus
 from hub.web.signer.schemas import body
 from hub.web.signer.school import enrolling
 from hub.web.signer.signing import device_keys, passkeys, pickup_code
@@ -191,7 +192,7 @@ def _strokes(appearance: schemas.Appearance | None) -> list[list[tuple[float, fl
 
 
 async def prepared(request: web.Request) -> web.Response:
-    wanted = uuid(request.match_info["request"], WrongSignature("there is no such request in this session"))
+    wanted = read_id(request.match_info["request"], WrongSignature("there is no such request in this session"))
     content = await sign.prepared_file(request.app[HUB].services, session_secret(request), wanted)
     return file_answer(request, content, "application/pdf")
 
@@ -200,7 +201,7 @@ async def signature(request: web.Request) -> web.Response:
     """Accept a signature. Idempotent. `assertion`: see `passkeys`. `scripts_sha256`: hash of the scripts of the page
     that made it (see `hub.web.pages.scripts`)."""
     asked = await body(request, schemas.Signature)
-    wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
+    wanted = read_id(asked.request, BadInput("invalid request id", field="request"))
     contract_id(request)  # refuses an invalid id; the signature request itself says which contract is meant
     try:
         state = await sign.accept_signature(
@@ -217,7 +218,7 @@ async def signature(request: web.Request) -> web.Response:
 
 async def refused(request: web.Request) -> web.Response:
     asked = await body(request, schemas.RefusalBody)
-    wanted = uuid(asked.request, BadInput("invalid request id", field="request"))
+    wanted = read_id(asked.request, BadInput("invalid request id", field="request"))
     await sign.note_refusal(request.app[HUB].services, session_secret(request), wanted, asked.reason)
     return web.json_response({})
 

@@ -17,10 +17,11 @@ from hub.model.board.bulk_act import MAX_CONTRACTS, BulkAct, BulkKind, BulkVerdi
 from hub.model.contract.contract import Contract
 from hub.model.school.entered_day import read_day
 from hub.model.staff.roles import Permission
+from hub.web.http.ids import read_id
 from hub.web.staff.actors import names_of
 from hub.web.staff.board.dashboard import link_with_filters
 from hub.web.staff.board.selection import get_selected, pack
-from hub.web.staff.forms import Entered, printable, read_id
+from hub.web.staff.forms import Entered, printable
 from hub.web.staff.render import failure_words, show, speech
 from hub.web.staff.staff.access import StaffVisit
 

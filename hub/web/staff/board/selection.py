@@ -8,8 +8,8 @@ from uuid import UUID
 from hub.errors import NotFound
 from hub.model.contract.contract import Contract
 from hub.store.board.board_filter import BoardFilter
+from hub.web.http.ids import read_id
 from hub.web.staff.board.dashboard import wanted_of
-from hub.web.staff.forms import read_id
 from hub.web.staff.staff.access import StaffVisit
 
 FITTING = "fitting"

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from hub.errors import BadInput, NotFound, QiandaError
 from hub.lifecycle.reminders.bulk_remind import MAX_AT_ONCE, BulkOutcome, begin_reminding, preview_reminding
+from hub.web.http.ids import read_id
 from hub.web.staff.board.dashboard import link_with_filters, wanted_of
 from hub.web.staff.board.selection import FITTING, read_selected
-from hub.web.staff.forms import read_id
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 

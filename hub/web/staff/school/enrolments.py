@@ -15,8 +15,9 @@ from hub.lifecycle.school.change_enrolment import change_enrolment, delete_enrol
 from hub.model.school.enrolment_change import EnrolmentChange, PersonChange
 from hub.model.school.enrolment_list import MAX_SEARCH_LENGTH, EnrolmentFilter, EnrolmentPage, EnrolmentState
 from hub.model.school.issue_many import MAX_AT_ONCE
+from hub.web.http.ids import read_id
 from hub.web.staff.actors import names_of
-from hub.web.staff.forms import Entered, link_to, printable, read_id, read_number, read_texts
+from hub.web.staff.forms import Entered, link_to, printable, read_number, read_texts
 from hub.web.staff.render import carry_out, show
 from hub.web.staff.staff.access import StaffVisit
 

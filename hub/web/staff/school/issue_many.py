@@ -33,11 +33,12 @@ from hub.model.school.issue_many import MAX_AT_ONCE, FailedItem, IssueAct, Issue
 from hub.model.staff.roles import Permission
 from hub.model.staff.scope import Scope
 from hub.store.transaction import Transaction
+from hub.web.http.ids import read_id
 from hub.web.staff import labels
 from hub.web.staff.actors import names_of
 from hub.web.staff.contract.issuing import as_seen, limit_previews, read_send
 from hub.web.staff.enrolment_labels import NOT_ISSUED
-from hub.web.staff.forms import read_id, read_number
+from hub.web.staff.forms import read_number
 from hub.web.staff.render import carry_out, failure_words, show, speech
 from hub.web.staff.school.enrolments import MAX_DIGITS, enrolments, read_query
 from hub.web.staff.staff.access import StaffVisit

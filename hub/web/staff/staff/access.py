@@ -18,8 +18,9 @@ from hub.model.staff.administration import Administrator
 from hub.model.staff.roles import SECOND_FACTOR_ROLES, Permission, may
 from hub.model.staff.scope import EVERYTHING, Actor, Scope
 from hub.web.http.app_keys import HUB
+from hub.web.http.ids import read_id
 from hub.web.http.security import cookie
-from hub.web.staff.forms import Entered, read_id, read_texts
+from hub.web.staff.forms import Entered, read_texts
 
 COOKIE = "__Host-qianda-staff"
 MAX_INPUT_LENGTH = 200

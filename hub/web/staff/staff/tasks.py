@@ -16,9 +16,10 @@ from hub.model.staff.accounts import StaffTask
 from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
 from hub.store.staff.staff_tasks import TaskFilter
 from hub.store.transaction import Transaction
+from hub.web.http.ids import read_id
 from hub.web.staff import labels
 from hub.web.staff.actors import names_of
-from hub.web.staff.forms import Entered, link_to, read_id, read_number
+from hub.web.staff.forms import Entered, link_to, read_number
 from hub.web.staff.render import show
 from hub.web.staff.staff.access import StaffVisit
 
