@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,6 +12,9 @@ TOP = {"channels", "chats", "qianda", "templates", "tests", "bench", "hub", "doc
 CHOSEN = re.compile(r"NAME|ROOM|VERB|NOUN|NNNN|\bID\b")
 # A file in backticks, and the names in backticks that follow it.
 FILE_WITH_NAMES = re.compile(r"`((?:\w+/)*\w+\.py)`((?:,? `(?:[A-Z]\w+\.)?\w+`(?! in `))*)")
+
+# A method with its class, and further ones of the same class.
+METHODS = re.compile(r"`([A-Z]\w+)\.(\w+)`((?:, `[a-z]\w+`)*)")
 
 
 def located(path: str) -> list[Path]:
@@ -40,3 +44,19 @@ def test_the_functions_stand_in_the_files() -> None:
         if not any(re.search(rf"\b{name}\b", file.read_text("utf-8")) for file in located(path))
     ]
     assert missing == []
+
+
+def test_the_methods_stand_in_their_classes() -> None:
+    members: dict[str, set[str]] = {}
+    for file in (ROOT / "hub").rglob("*.py"):
+        for found in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(found, ast.ClassDef):
+                names = {each.id for each in ast.walk(found) if isinstance(each, ast.Name)}
+                methods = {each.name for each in found.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+                members.setdefault(found.name, set()).update(names | methods)
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    named_methods = [
+        (kind, method) for kind, first, more in METHODS.findall(text) for method in [first, *re.findall(r"\w+", more)]
+    ]
+    assert len(named_methods) > 50
+    assert [each for each in named_methods if each[1] not in members.get(each[0], ())] == []
