@@ -59,6 +59,8 @@ def apply(
 
 def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry_run: bool) -> None:
     """Print the changes, or every fault. Raises typer's Exit with 1 if there are faults."""
+    from hub.model.school.school_change import path_of
+
     if faults:
         for fault in dict.fromkeys(faults):
             say(str(fault))
@@ -67,7 +69,7 @@ def say_comparison(compared: SchoolComparison, faults: list[SchoolFault], *, dry
     for change in compared.changes:
         say(str(change))
     if compared.absent:
-        say(f"not in the file, and left as they are: {', '.join(compared.absent)}")
+        say(f"not in the file, and left as they are: {', '.join(map(path_of, compared.absent))}")
     unchanged = "1 entry as it is" if compared.unchanged == 1 else f"{compared.unchanged} entries as they are"
     counted = f"{_counted(len(compared.changes), 'change')}, {unchanged}"
     say(f"{counted}. Nothing was changed (--dry-run)." if dry_run else f"{counted}.")

@@ -11,7 +11,7 @@ from hub.errors import SchoolChanged, UndrawableText
 from hub.lifecycle.contract.template_in_force import list_all_in_force
 from hub.lifecycle.evidence.school_acts import record_hub_act
 from hub.lifecycle.services import Services
-from hub.model.school.course import Campus
+from hub.model.school.course import Campus, Course
 from hub.model.school.school_change import (
     SchoolChange,
     SchoolComparison,
@@ -21,6 +21,7 @@ from hub.model.school.school_change import (
     compare_course,
     find_tree_faults,
     parents_first,
+    path_of,
 )
 from hub.model.staff.scope import EVERYTHING
 from hub.store.transaction import Transaction
@@ -61,7 +62,8 @@ async def apply_school(
 async def _compare(tx: Transaction, file: SchoolFile, faults: list[SchoolFault]) -> SchoolComparison:
     campuses = {each.id: each for each in await tx.school.list_campuses()}
     courses = {(each.campus, each.id): each for each in await tx.school.list_courses()}
-    named = {each.id for each in file.campuses} | {f"{each.campus}/{each.id}" for each in file.courses}
+    named = {*map(path_of, file.campuses), *map(path_of, file.courses)}
+    known: list[Campus | Course] = [*campuses.values(), *courses.values()]
     compared = [compare_campus(campuses.get(each.id), each) for each in file.campuses]
     compared += [compare_course(courses.get((each.campus, each.id)), each) for each in file.courses]
     changes = tuple(each for each in compared if each)
@@ -69,7 +71,7 @@ async def _compare(tx: Transaction, file: SchoolFile, faults: list[SchoolFault])
     return SchoolComparison(
         changes=changes,
         unchanged=len(compared) - len(changes),
-        absent=tuple(each for each in (*campuses, *map("/".join, courses)) if each not in named),
+        absent=tuple(each for each in known if path_of(each) not in named),
         faults=(*faults, *find_place_faults(file, merged)),
     )
 

@@ -61,6 +61,11 @@ class SchoolChange:
         return f"~ {what}: {changed}"
 
 
+def path_of(entry: Campus | Course) -> str:
+    """Return the id of a campus; of a course, with its campus in front."""
+    return f"{entry.campus}/{entry.id}" if isinstance(entry, Course) else entry.id
+
+
 @dataclass(frozen=True)
 class SchoolComparison:
     """The difference between a school's file and the database. `unchanged`: the number of entries that are the same in
@@ -68,7 +73,7 @@ class SchoolComparison:
 
     changes: tuple[SchoolChange, ...] = ()
     unchanged: int = 0
-    absent: tuple[str, ...] = ()
+    absent: tuple[Campus | Course, ...] = ()
     faults: tuple[SchoolFault, ...] = ()
 
     @property

@@ -16,7 +16,7 @@ from hub.documents.toml_text import write_toml
 from hub.errors import AccessDenied, BadInput, SchoolChanged
 from hub.lifecycle.messaging.pause_sending import pause_sending, resume_sending
 from hub.lifecycle.school.apply_school import apply_school, compare_school
-from hub.model.school.school_change import SchoolChange, SchoolComparison, SchoolFault
+from hub.model.school.school_change import SchoolComparison, SchoolFault, path_of
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB
 from hub.web.pages.fault_words import say_fault, say_place
@@ -130,9 +130,5 @@ async def _page(
         faults=faults,
         say_fault=say_fault,
         say_place=say_place,
-        path=_path,
+        path=path_of,
     )
-
-
-def _path(change: SchoolChange) -> str:
-    return f"{change.campus}/{change.course}" if change.course else change.campus

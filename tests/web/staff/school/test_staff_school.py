@@ -50,6 +50,10 @@ async def test_a_change_is_looked_at_before_it_counts(running: Running, console:
     moved = file.replace('name = "合肥校区"', 'name = "合肥新校区"')
     seen = await console.post("/staff/school", {"text": moved})
     assert "campus Hefei campus hefei name: 合肥校区 → 合肥新校区" in seen.words and "Change all of this" in seen.words
+    assert "Not in the file" not in seen.words
+    alone = await console.post("/staff/school", {"text": moved[: moved.index("[[course]]")]})
+    assert re.search(r"Not in the file, and left as they are: \d+ course .*course \S.* hefei/math-a", alone.words)
+    assert "<li>course Mathematics A <code>hefei/math-a</code></li>" in alone.text
     assert (await console.get("/staff/school/school.toml")).text == file
     assert (await console.post("/staff/school/apply", fields(seen))).location == "/staff/school?said=school-changed"
     assert (await console.get("/staff/school/school.toml")).text == moved
