@@ -15,13 +15,14 @@ from hub.model.school.course import Enrolment
 @dataclass(frozen=True)
 class PersonChange:
     """Input about a person. None leaves a value as it is. So does an empty number or e-mail address, since the page
-    does not show them."""
+    does not show them; `without_email` removes the address."""
 
     name: str | None = None
     id_type: str | None = None
     id_number: str = ""
     phone: str = ""
     email: str = ""
+    without_email: bool = False
     relation: str | None = None
     language: str | None = None
 
@@ -86,8 +87,10 @@ def _changed_person(person: Mapping[str, Any], change: PersonChange, where: str)
         changed |= {"id_type": document.id_type.value, "id_number": document.number}
     if change.phone:
         changed["phone"] = normalise_phone(change.phone, field=f"{where}.phone")
-    if change.email:
-        email = check_address(change.email, field=f"{where}.email")
+    if change.email and change.without_email:
+        raise BadInput("enter another address, or remove the one on file: not both", field=f"{where}.email")
+    if change.email or change.without_email:
+        email = check_address(change.email, field=f"{where}.email") if change.email else None
         changed |= {"email": email, "channels": list(channels_for(email))}
     if change.relation is not None:
         changed["relation"] = change.relation or None

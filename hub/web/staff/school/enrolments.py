@@ -118,6 +118,7 @@ async def form(visit: StaffVisit, problem: QiandaError | None = None, entered: E
         contract=contract,
         courses=courses,
         campus=campus,
+        no_texts=not visit.services.messaging.router.providers.channels & {"sms", "voice"},
         entered=entered or Entered(),
         problem=problem,
     )
@@ -154,6 +155,7 @@ def _entered_change(sent: Mapping[str, object]) -> EnrolmentChange:
             id_number=value(f"{who}_id_number") or "",
             phone=value(f"{who}_phone") or "",
             email=value(f"{who}_email") or "",
+            without_email=value(f"{who}_without_email") == "yes",
             relation=value(f"{who}_relation"),
             language=value(f"{who}_language"),
         )

@@ -18,6 +18,7 @@ from hub.lifecycle.school.import_roster import new_contract
 from hub.model.school.course import Enrolment
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.web.staff.school.enrolments import PAGE
+from tests.connected_providers import carried_by
 from tests.poster_visits import Family, cn_id
 from tests.running import Running
 from tests.web.staff_visit import ConsoleBrowser, Page, console_of
@@ -169,6 +170,29 @@ async def test_an_enrolment_is_changed_and_the_change_recorded_without_values(
     page = await console.get(page_of(enrolment))
     assert "On file: z***@school.example." in page.words and "zhuge" not in page.text
     assert (await console.post(page_of(enrolment), form | {"signer0_email": "nobody"})).status == 422
+
+
+async def test_an_address_is_removed_and_whom_no_message_reaches_is_said(
+    running: Running, console: ConsoleBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrolment = await enrolled(running, "闻人小满")
+    page = await console.get(page_of(enrolment))
+    assert "Remove the e-mail address" not in page.words, "there is none"
+    await console.post(page_of(enrolment), {"signer0_phone": "", "signer0_email": "wen@school.example"})
+    page = await console.get(page_of(enrolment))
+    assert "Remove the e-mail address on file" in page.words and "no message reaches" not in page.words
+    both = {"signer0_phone": "", "signer0_email": "ren@school.example", "signer0_without_email": "yes"}
+    refused = await console.post(page_of(enrolment), both)
+    assert refused.status == 422 and "not both" in refused.words and 'value="yes" checked' in refused.text
+    monkeypatch.setattr(running.hub.services.messaging.router, "providers", carried_by())
+    assert "without an e-mail address, no message reaches this person" in (await console.get(page_of(enrolment))).words
+    assert (await console.post(page_of(enrolment), both | {"signer0_email": ""})).status == 303
+    signer = (await read(running, enrolment)).people["signers"][0]
+    assert (signer["email"], signer["channels"]) == (None, ["sms"])
+    assert (await acts(running, "enrolment-changed", enrolment.id))[-1]["fields"] == [
+        "signers[0].channels",
+        "signers[0].email",
+    ]
 
 
 def page_of(enrolment: Enrolment) -> str:
