@@ -65,6 +65,9 @@ async def test_a_key_is_added_renewed_and_revoked(running: Running) -> None:
     assert [await asks(running, each) for each in (first, second, third)] == [401, 401, 200]
     assert (await owner.post("/staff/keys/revoke", {"name": name})).location == "/staff/keys?said=key-revoked"
     assert await asks(running, third) == 401
+    owner.language = "zh"
+    listed = (await owner.get("/staff/keys")).words
+    assert f"{name} · 已吊销" in listed and "作废" not in listed, "one word for one act"
     acts = await last_acts(running, 6)
     assert [each.kind for each in acts] == ["key-added"] * 3 + ["key-revoked"] * 3
     assert all(each.actor.startswith("staff:") and each.facts["campus"] == "hefei" for each in acts)
