@@ -227,11 +227,8 @@ def _verify(asked: VerifyArguments, language: Language) -> int:
         return _say_unreadable(asked, error.reason, language)
     except OSError as error:
         return _say_fault(asked, error, language)
-    except UnreadableTrust as error:
+    except (UnreadableTrust, UnreadableManifest) as error:
         typer.echo(say(error.reason, language), err=True)
-        return UNREADABLE
-    except UnreadableManifest as error:
-        typer.echo(str(error), err=True)
         return UNREADABLE
     from qianda.verify import report as reports
     from qianda.verify.findings import Word

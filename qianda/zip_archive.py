@@ -14,8 +14,10 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 from itertools import pairwise
+
+from qianda.verify.findings import Reason
 
 STORED, DEFLATED = 0, 8
 MAX_NAME_BYTES, MAX_NAME_PARTS = 512, 40
@@ -38,20 +40,22 @@ _PART_OF_PDF = re.compile(rb"%PDF-|[\0\t\n\f\r \d]obj[\0\t\n\f\r <\[(/%\d+-]")
 class ZipFault(Enum):
     """What is wrong with an archive."""
 
-    MALFORMED = auto()
-    NAME_REFUSED = auto()
-    NAME_TWICE = auto()
-    HEADERS_DIFFER = auto()
-    CONTENT_BROKEN = auto()
-    TOO_MUCH = auto()
+    MALFORMED = Reason("不是规范的 ZIP 文件：{what}", "not a well-formed ZIP file: {what}")
+    NAME_REFUSED = Reason("条目名称不允许：{what}", "a member has a name that is not allowed: {what}")
+    NAME_TWICE = Reason("条目出现两次：{what}", "a member is there twice: {what}")
+    HEADERS_DIFFER = Reason(
+        "条目 {what} 在中央目录和文件头中的记载不同", "the central directory and the local header disagree about {what}"
+    )
+    CONTENT_BROKEN = Reason("条目 {what} 无法解压或校验和不符", "{what} cannot be unpacked, or its checksum is wrong")
+    TOO_MUCH = Reason("压缩包超过限制：{what}", "the archive exceeds a limit: {what}")
 
 
 class UnreadableZip(Exception):
-    """The archive is refused. `what`: a member, a limit, or what is malformed, in a few words of English."""
+    """The archive is refused. `what`: a member, a limit, or what is malformed. `reason`: the whole sentence."""
 
-    def __init__(self, fault: ZipFault, what: str) -> None:
-        super().__init__(what)
-        self.fault, self.what = fault, what
+    def __init__(self, fault: ZipFault, what: str | Reason) -> None:
+        self.fault, self.reason = fault, fault.value.about(what=what)
+        super().__init__(self.reason.en)
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,9 @@ def read_members(data: bytes, rules: ZipRules) -> list[ZipMember]:
     _check_names([entry.name for entry in entries])
     _check_limits(entries, rules)
     if not entries:
-        raise _malformed("it has no members")
+        raise _malformed("没有任何条目", "it has no members")
     if entries[0].at != 0:
-        raise _malformed("bytes that belong to no member")
+        raise _malformed("有字节不属于任何条目", "bytes that belong to no member")
     ends = [entry.at for entry in entries[1:]] + [start]
     members = [_member(data, entry, end) for entry, end in zip(entries, ends, strict=True)]
     return [member for member in members if not _is_folder(member)]
@@ -136,21 +140,21 @@ def check_no_pdf(data: bytes, covered: Iterable[ZipMember] = ()) -> None:
     ends = sorted((member.begin, member.begin + len(member.packed)) for member in covered)
     for (_, at), (end, _) in pairwise([(0, 0), *ends, (len(data), len(data))]):
         if _PART_OF_PDF.search(data, at, end):
-            raise _malformed("it is a PDF as well")
+            raise _malformed("它同时是 PDF", "it is a PDF as well")
 
 
 def _end_of_directory(data: bytes, rules: ZipRules) -> tuple[int, int]:
     """Return the central directory's offset and number of entries. The archive has to end with its end record."""
     at = len(data) - _END.size
     if at < 0 or data[at : at + 4] != b"PK\5\6":
-        raise _malformed("it does not end with the end of its directory")
+        raise _malformed("没有以中央目录的结尾结束", "it does not end with the end of its directory")
     _, disk, first_disk, here, total, size, start, comment = _END.unpack_from(data, at)
     if disk or first_disk or here != total or comment or start + size != at:
-        raise _malformed("the end of the directory says something else than the file")
+        raise _malformed("中央目录的结尾与文件不符", "the end of the directory says something else than the file")
     if data[at - _ZIP64_LOCATOR_SIZE : at].startswith(_ZIP64_LOCATOR_MARK):
-        raise _malformed("two directories")
+        raise _malformed("有两个中央目录", "two directories")
     if total > rules.max_members:
-        raise UnreadableZip(ZipFault.TOO_MUCH, f"{rules.max_members} members")
+        raise UnreadableZip(ZipFault.TOO_MUCH, Reason(f"{rules.max_members} 个条目", f"{rules.max_members} members"))
     return start, total
 
 
@@ -158,7 +162,7 @@ def _central_entries(data: bytes, start: int, count: int, encodings: Sequence[st
     at, end = start, len(data) - _END.size
     for _ in range(count):
         if at + _CENTRAL.size > end or data[at : at + 4] != b"PK\1\2":
-            raise _malformed("the central directory is damaged")
+            raise _malformed("中央目录已损坏", "the central directory is damaged")
         fields = _CENTRAL.unpack_from(data, at)
         _, _, _, flags, method, _, _, checksum, packed, size, name_length, extra_length, comment = fields[:13]
         disk, _, outside, local_at = fields[13:]
@@ -166,14 +170,14 @@ def _central_entries(data: bytes, start: int, count: int, encodings: Sequence[st
         raw, extra = data[begin : begin + name_length], data[begin + name_length : begin + name_length + extra_length]
         at = begin + name_length + extra_length
         if disk or comment or at > end:
-            raise _malformed("a member on another disk, or with a comment")
+            raise _malformed("有条目位于其他磁盘，或带有注释", "a member on another disk, or with a comment")
         name = _decoded(raw, flags, encodings)
         if stat.S_IFMT(outside >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UnreadableZip(ZipFault.NAME_REFUSED, name)
         sizes = (checksum, *_sizes(packed, size, extra))
         yield _Entry(raw, name, flags, method, sizes, local_at, bool(extra))
     if at != end:
-        raise _malformed("bytes after the central directory")
+        raise _malformed("中央目录之后还有字节", "bytes after the central directory")
 
 
 def _check_limits(entries: Sequence[_Entry], rules: ZipRules) -> None:
@@ -192,14 +196,14 @@ def _member(data: bytes, entry: _Entry, end: int) -> ZipMember:
     stop = begin + entry.packed_size
     described = bool(entry.flags & _DESCRIPTOR)
     if stop > end or (not described and stop != end):
-        raise _malformed("bytes that belong to no member, or members that overlap")
+        raise _malformed("有字节不属于任何条目，或条目重叠", "bytes that belong to no member, or members that overlap")
     plain_descriptor = struct.pack("<3L", *entry.sizes) if described else b""
     if described and data[stop:end] not in (plain_descriptor, _DESCRIPTOR_MARK + plain_descriptor):
         raise UnreadableZip(ZipFault.HEADERS_DIFFER, entry.name)
     if entry.flags & ~(_DESCRIPTOR | _UTF8 | _DEFLATE_LEVELS):
-        raise _malformed(f"{entry.name} is encrypted, or has flags that nobody needs")
+        raise _malformed(f"条目 {entry.name} 已加密或标志多余", f"{entry.name} is encrypted, or has needless flags")
     if entry.method not in (STORED, DEFLATED) or (entry.method == STORED and entry.sizes[1] != entry.sizes[2]):
-        raise _malformed(f"{entry.name} is packed in an unknown way")
+        raise _malformed(f"条目 {entry.name} 的压缩方式未知", f"{entry.name} is packed in an unknown way")
     plain = entry.method == STORED and not described and begin == entry.at + _LOCAL.size + len(entry.raw_name)
     checksum, _, size = entry.sizes
     packed = memoryview(data)[begin:stop]
@@ -209,7 +213,7 @@ def _member(data: bytes, entry: _Entry, end: int) -> ZipMember:
 def _check_local_header(data: bytes, entry: _Entry) -> int:
     """Check that the local header agrees with the central directory. Return the offset of the content."""
     if entry.at + _LOCAL.size > len(data) or data[entry.at : entry.at + 4] != b"PK\3\4":
-        raise _malformed("a member is not where the directory says")
+        raise _malformed("有条目不在中央目录所说的位置", "a member is not where the directory says")
     _, _, flags, method, _, _, checksum, packed, size, name_length, extra_length = _LOCAL.unpack_from(data, entry.at)
     begin = entry.at + _LOCAL.size
     raw, extra = data[begin : begin + name_length], data[begin + name_length : begin + name_length + extra_length]
@@ -228,13 +232,13 @@ def _sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:
     numbers: list[int] = []
     for kind, content in _extra_fields(extra):
         if kind == _UNICODE_PATH or (kind == _ZIP64 and not any(wide)):
-            raise _malformed("a member with two names or sizes")
+            raise _malformed("有条目的名称或大小出现两次", "a member with two names or sizes")
         if kind == _ZIP64:
             if numbers or len(content) < 8 * sum(wide):
-                raise _malformed("an extra field is damaged")
+                raise _malformed("附加字段已损坏", "an extra field is damaged")
             numbers = list(struct.unpack_from(f"<{sum(wide)}Q", content))
     if any(wide) and not numbers:
-        raise _malformed("a size is missing")
+        raise _malformed("缺少条目的大小", "a size is missing")
     size = numbers.pop(0) if wide[0] else size
     return numbers.pop(0) if wide[1] else packed, size
 
@@ -242,7 +246,7 @@ def _sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:
 def _extra_fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
     while extra:
         if len(extra) < 4 or len(extra) < 4 + struct.unpack_from("<H", extra, 2)[0]:
-            raise _malformed("an extra field is damaged")
+            raise _malformed("附加字段已损坏", "an extra field is damaged")
         kind, length = struct.unpack_from("<2H", extra)
         yield kind, extra[4 : 4 + length]
         extra = extra[4 + length :]
@@ -287,5 +291,5 @@ def _is_folder(member: ZipMember) -> bool:
     return member.name.endswith("/")
 
 
-def _malformed(what: str) -> UnreadableZip:
-    return UnreadableZip(ZipFault.MALFORMED, what)
+def _malformed(zh: str, en: str) -> UnreadableZip:
+    return UnreadableZip(ZipFault.MALFORMED, Reason(zh, en))

@@ -65,7 +65,7 @@ def check_addendum(package: AsicContainer, addendum: AsicContainer, trust: Trust
         ]
         return AddendumReport(int(head["addendum"]), signer, entries, proof, revocations)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise BadPackage(reasons.NO_ADDENDUM.about(what=type(error).__name__)) from error
+        raise BadPackage(reasons.NO_ADDENDUM.about(what=reasons.MALFORMED)) from error
 
 
 def _entries(package: Mapping[str, bytes], addendum: Mapping[str, bytes]) -> list[LaterEntry]:

@@ -17,7 +17,6 @@ from qianda.evidence.items import META, PackageItem, read_items
 from qianda.evidence.manifest import Manifest, check_complete, check_references, read_manifest
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.cms_check import BadCmsSignature, CheckedCms, check_detached
-from qianda.verify.findings import Reason
 
 MIMETYPE: Final = "mimetype"
 ASIC_E: Final = b"application/vnd.etsi.asic-e+zip"
@@ -115,12 +114,7 @@ def _signature(name: str, manifest: Manifest, items: Mapping[str, bytes]) -> Che
     try:
         return check_detached(items[manifest.about], lambda algorithm: hashlib.new(algorithm, items[name]).digest())
     except BadCmsSignature as error:
-        raise BadPackage(
-            Reason(
-                reasons.SIGNATURE_WRONG.zh.format(why=error.reason.zh),
-                reasons.SIGNATURE_WRONG.en.format(why=error.reason.en),
-            )
-        ) from error
+        raise BadPackage(reasons.SIGNATURE_WRONG.about(why=error.reason)) from error
 
 
 def _proof(manifest: Manifest, items: Mapping[str, bytes], covered: list[str]) -> ProvenFiles:

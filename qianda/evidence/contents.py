@@ -22,6 +22,7 @@ from qianda.evidence.container import MIMETYPE
 from qianda.evidence.items import META
 from qianda.evidence.reasons import BadPackage
 from qianda.strict_json import read_json
+from qianda.verify.findings import Reason
 
 CONTRACT: Final = "contract/contract.json"
 VERSIONS: Final = "contract/versions.json"
@@ -46,9 +47,11 @@ def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
             if name.startswith("signers/") and "/signature-" in name:
                 _check_signature(items, name)
     except KeyError as error:
-        raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=f"{error} is missing")) from error
+        raise BadPackage(
+            reasons.NOT_OF_A_CONTRACT.about(what=Reason(f"缺少 {error}", f"{error} is missing"))
+        ) from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=type(error).__name__)) from error
+        raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=reasons.MALFORMED)) from error
     return contract
 
 

@@ -14,7 +14,7 @@ from qianda.evidence import reasons
 from qianda.evidence.reasons import BadPackage
 from qianda.strict_json import read_json
 from qianda.verify.elements import BAD_TO_GOOD, ElementAnswer, SigningParty, VerificationReport
-from qianda.verify.findings import Element, Word
+from qianda.verify.findings import Element, Reason, Word
 
 # Custody that the hub states only after a proof: a policy for tokens only, or an attestation by the platform.
 PROVED: Final = ("usb-token", "app-keystore")
@@ -43,7 +43,9 @@ def _with_custody(party: SigningParty, items: Mapping[str, bytes]) -> SigningPar
         custody = used[-1]["custody"]
         checks = [one for one in signer["identity"] if one["result"] == MATCHED and one["provider"] != OWN_PROVIDER]
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=f"signer {party.field}")) from error
+        raise BadPackage(
+            reasons.NOT_OF_A_CONTRACT.about(what=Reason(f"签署人 {party.field}", f"signer {party.field}"))
+        ) from error
     if custody not in PROVED or not checks:
         return party
     shown = reasons.OWNED_SHOWN.about(custody=custody, provider=checks[-1]["provider"])

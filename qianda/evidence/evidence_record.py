@@ -115,7 +115,7 @@ def _check_timestamp(archived: ArchiveTimeStamp) -> CheckedTimestamp:
     try:
         return check_timestamp(archived["time_stamp"].dump(), lambda _: _imprint(archived)[1])
     except BadCmsSignature as error:
-        raise BadPackage(reasons.RECORD_TIME.about(why=error.reason.en)) from error
+        raise BadPackage(reasons.RECORD_TIME.about(why=error.reason)) from error
 
 
 def _root(algorithm: str, lists: list[list[bytes]], covered: Mapping[str, bytes], as_group: bool) -> bytes:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from qianda.evidence import reasons
 from qianda.evidence.reasons import BadPackage
-from qianda.verify.findings import Reason
-from qianda.zip_archive import UnreadableZip, ZipFault, ZipRules, check_no_pdf, read_members
+from qianda.zip_archive import UnreadableZip, ZipRules, check_no_pdf, read_members
 
 # The folder of manifests, signatures and evidence records, which no digest of a manifest covers in full.
 META: Final = "META-INF/"
@@ -19,15 +16,6 @@ MAX_TOTAL_BYTES = 256 << 20
 # The highest compression ratio allowed. Genuine content never compresses this well.
 MAX_RATIO = 400
 RULES = ZipRules(MAX_ITEMS, MAX_ITEM_BYTES, MAX_TOTAL_BYTES, max_ratio=MAX_RATIO)
-# For each fault, the reason and the name of its value.
-_REASONS: Final[Mapping[ZipFault, tuple[Reason, str]]] = {
-    ZipFault.MALFORMED: (reasons.NO_ZIP, "what"),
-    ZipFault.NAME_REFUSED: (reasons.NAME_REFUSED, "name"),
-    ZipFault.NAME_TWICE: (reasons.NAME_TWICE, "name"),
-    ZipFault.HEADERS_DIFFER: (reasons.HEADERS_DIFFER, "name"),
-    ZipFault.CONTENT_BROKEN: (reasons.CONTENT_BROKEN, "name"),
-    ZipFault.TOO_MUCH: (reasons.TOO_MUCH, "what"),
-}
 
 
 @dataclass(frozen=True)
@@ -46,5 +34,4 @@ def read_items(data: bytes, rules: ZipRules = RULES) -> list[PackageItem]:
         check_no_pdf(data, (each for each in members if not each.name.startswith(META)))
         return [PackageItem(each.name, each.read(), each.plain) for each in members]
     except UnreadableZip as error:
-        reason, about = _REASONS[error.fault]
-        raise BadPackage(reason.about(**{about: error.what})) from error
+        raise BadPackage(error.reason) from error

@@ -15,6 +15,7 @@ from qianda.evidence import reasons
 from qianda.evidence.reasons import BadPackage
 from qianda.ofd import NotAnOfd
 from qianda.ofd.xml_part import read_xml
+from qianda.verify.findings import Reason
 
 ASIC: Final = "http://uri.etsi.org/02918/v1.2.1#"
 XMLDSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -47,20 +48,20 @@ class Manifest:
 def read_manifest(name: str, data: bytes) -> Manifest:
     """Read a manifest. Raises BadPackage."""
     if len(data) > MAX_MANIFEST_BYTES:
-        raise _unreadable(name, "too long")
+        raise _unreadable(name, Reason("过长", "too long"))
     try:
-        root = read_xml(data, name)
+        root = read_xml(data)
         about = [element.attrib["URI"] for element in root.findall(_asic("SigReference"))]
         references = tuple(_reference(element) for element in root.findall(_asic("DataObjectReference")))
     except NotAnOfd as error:
-        raise _unreadable(name, error.what.removeprefix(f"{name}: ")) from error
+        raise _unreadable(name, error.what) from error
     except (KeyError, ValueError, binascii.Error) as error:
-        raise _unreadable(name, type(error).__name__) from error
+        raise _unreadable(name, reasons.MALFORMED) from error
     if root.tag != _asic("ASiCManifest") or len(about) != 1 or not references:
-        raise _unreadable(name, "not an ASiCManifest")
+        raise _unreadable(name, Reason("不是 ASiCManifest", "not an ASiCManifest"))
     names = [reference.name for reference in references]
     if len(set(names)) != len(names):
-        raise _unreadable(name, "an item is listed twice")
+        raise _unreadable(name, Reason("有条目列出两次", "an item is listed twice"))
     return Manifest(unquote(about[0]), references)
 
 
@@ -97,5 +98,5 @@ def _asic(tag: str) -> str:
     return f"{{{ASIC}}}{tag}"
 
 
-def _unreadable(name: str, what: str) -> BadPackage:
+def _unreadable(name: str, what: Reason) -> BadPackage:
     return BadPackage(reasons.MANIFEST_UNREADABLE.about(name=name, what=what))

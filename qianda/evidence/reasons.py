@@ -15,16 +15,8 @@ class BadPackage(Exception):
         self.reason = reason
 
 
-NO_ZIP: Final = Reason("不是规范的 ZIP 文件：{what}", "not a well-formed ZIP file: {what}")
-NAME_REFUSED: Final = Reason("条目名称不允许：{name}", "an item has a name that is not allowed: {name}")
-NAME_TWICE: Final = Reason("条目出现两次：{name}", "an item is there twice: {name}")
-HEADERS_DIFFER: Final = Reason(
-    "条目 {name} 在中央目录和文件头中的记载不同", "the central directory and the local header disagree about {name}"
-)
 TOO_MUCH: Final = Reason("压缩包超过限制：{what}", "the package exceeds a limit: {what}")
-CONTENT_BROKEN: Final = Reason(
-    "条目 {name} 无法解压或校验和不符", "{name} cannot be unpacked, or its checksum is wrong"
-)
+MALFORMED: Final = Reason("有内容缺失或格式不对", "something is missing or malformed")
 MIMETYPE_WRONG: Final = Reason(
     "第一个条目不是未压缩的 mimetype，或类型不符",
     "the first item is not the mimetype, stored as it is, of an ASiC-E package",

@@ -11,6 +11,7 @@ from qianda.evidence.contents import FINAL_FILE, RECORD
 from qianda.evidence.reasons import BadPackage
 from qianda.strict_json import read_json
 from qianda.verify.elements import VerificationReport
+from qianda.verify.findings import Reason
 from qianda.verify.pdf.signed_file import SignedFile
 
 _ACCEPTED = "signature-accepted"
@@ -22,7 +23,9 @@ def check_signing_record(document: VerificationReport, items: Mapping[str, bytes
     try:
         recorded = set(_recorded(items[RECORD]))
     except (KeyError, TypeError, ValueError) as error:
-        raise BadPackage(reasons.NOT_OF_A_CONTRACT.about(what=f"{error} is missing in the record")) from error
+        raise BadPackage(
+            reasons.NOT_OF_A_CONTRACT.about(what=Reason(f"记录中缺少 {error}", f"{error} is missing in the record"))
+        ) from error
     file = SignedFile(items[FINAL_FILE])
     shown = {
         each.name: hashlib.sha256(file.pdf[: file.revisions[each.revision - 1].end]).hexdigest()

@@ -5,13 +5,15 @@ This package only reads; `qianda.verify.ofd` judges. An OFD is a ZIP file of XML
 
 from __future__ import annotations
 
+from qianda.verify.findings import Reason
+
 
 class NotAnOfd(Exception):
-    """The bytes cannot be read as an OFD, or in more than one way. `what` says why, in a few words of English."""
+    """The bytes cannot be read as an OFD, or in more than one way. `what` says why, in a few words."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.what = Reason(zh, en)
 
 
 class OfdTooLarge(NotAnOfd):

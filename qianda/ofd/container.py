@@ -14,14 +14,6 @@ MAX_UNPACKED_BYTES: Final = 256 << 20
 MAX_MEMBERS: Final = 10_000
 # The encodings that programs use without stating them.
 _ENCODINGS = ("utf-8", "gbk")
-_WORDS = {
-    ZipFault.MALFORMED: "{}",
-    ZipFault.NAME_REFUSED: "{}: a name that leads elsewhere, or cannot be read",
-    ZipFault.NAME_TWICE: "{}: there are two of this name",
-    ZipFault.HEADERS_DIFFER: "{}: it contradicts the directory",
-    ZipFault.CONTENT_BROKEN: "{}: damaged",
-    ZipFault.TOO_MUCH: "larger than allowed: {}",
-}
 
 
 class OfdContainer(Mapping[str, ZipMember]):
@@ -32,7 +24,9 @@ class OfdContainer(Mapping[str, ZipMember]):
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_FILE_BYTES:
-            raise OfdTooLarge(f"the file is larger than {MAX_FILE_BYTES >> 20} MiB")
+            raise OfdTooLarge(
+                f"文件超过 {MAX_FILE_BYTES >> 20} MiB", f"the file is larger than {MAX_FILE_BYTES >> 20} MiB"
+            )
         rules = ZipRules(MAX_MEMBERS, MAX_UNPACKED_BYTES, MAX_UNPACKED_BYTES, _ENCODINGS)
         try:
             self._members = {member.name: member for member in read_members(data, rules)}
@@ -54,7 +48,7 @@ class OfdContainer(Mapping[str, ZipMember]):
     def read(self, name: str) -> bytes:
         """Return a member's unpacked bytes, which are cached. Raises NotAnOfd."""
         if name not in self._members:
-            raise NotAnOfd(f"{name}: missing")
+            raise NotAnOfd(f"{name}：缺失", f"{name}: missing")
         if name not in self._unpacked:
             try:
                 self._unpacked[name] = self._members[name].read()
@@ -70,5 +64,5 @@ class OfdContainer(Mapping[str, ZipMember]):
 
 
 def _said(error: UnreadableZip) -> NotAnOfd:
-    words = _WORDS[error.fault].format(error.what)
-    return OfdTooLarge(words) if error.fault is ZipFault.TOO_MUCH else NotAnOfd(words)
+    kind = OfdTooLarge if error.fault is ZipFault.TOO_MUCH else NotAnOfd
+    return kind(error.reason.zh, error.reason.en)

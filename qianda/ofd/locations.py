@@ -29,7 +29,7 @@ def resolve(location: str, base: str, members: Container[str]) -> str:
         if name in members:
             return name
     if not first:
-        raise NotAnOfd(f"{location!r}: a location outside of the file")
+        raise NotAnOfd(f"{location!r}：位置在文件之外", f"{location!r}: a location outside of the file")
     return first
 
 
@@ -38,7 +38,7 @@ def _normalise(parts: list[str], location: str) -> str:
     for part in parts:
         if part == "..":
             if not kept:
-                raise NotAnOfd(f"{location!r}: a location outside of the file")
+                raise NotAnOfd(f"{location!r}：位置在文件之外", f"{location!r}: a location outside of the file")
             kept.pop()
         elif part not in ("", "."):
             kept.append(part)

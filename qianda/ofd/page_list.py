@@ -29,14 +29,14 @@ def list_pages(container: OfdContainer, root: str) -> tuple[OfdPage, ...]:
     common, listed = only_child(document, "CommonData"), only_child(document, "Pages")
     entries = children(listed, "Page") if listed is not None else []
     if len(entries) > MAX_PAGES:
-        raise OfdTooLarge(f"it has more than {MAX_PAGES} pages")
+        raise OfdTooLarge(f"页数超过 {MAX_PAGES}", f"it has more than {MAX_PAGES} pages")
     usual = _size(only_child(common, "PageArea")) if common is not None else None
     pages = []
     for entry in entries:
         member = resolve(entry.get("BaseLoc", ""), root, container)
         size = _size(only_child(read_xml(container.read(member), member), "Area")) or usual
         if size is None:
-            raise NotAnOfd(f"{member}: a page without a size")
+            raise NotAnOfd(f"{member}：页面没有尺寸", f"{member}: a page without a size")
         pages.append(OfdPage(entry.get("ID", ""), *size))
     return tuple(pages)
 

@@ -74,7 +74,7 @@ def read_document(container: OfdContainer) -> DocumentParts:
     ofd = read_xml(container.read(ROOT), ROOT)
     bodies = children(ofd, "DocBody")
     if len(bodies) != 1:
-        raise NotAnOfd("it holds several documents, or none")
+        raise NotAnOfd("其中没有文档，或不止一个", "it holds several documents, or none")
     body = bodies[0]
     info = only_child(body, "DocInfo")
     location = text_of(body, "Signatures")
@@ -99,14 +99,14 @@ def _read_signatures(container: OfdContainer, listed: str) -> tuple[SignaturePar
     root = read_xml(container.read(listed), listed)
     # No signature covers the list. So it must not also be something else, for example a page, which could be altered.
     if local_name(root) != "Signatures" or any(len(each) or local_name(each) not in _LISTED for each in root):
-        raise NotAnOfd(f"{listed}: more than a list of signatures")
+        raise NotAnOfd(f"{listed}：不只是签名清单", f"{listed}: more than a list of signatures")
     entries = children(root, "Signature")
     if len(entries) > MAX_SIGNATURES:
-        raise OfdTooLarge(f"it has more than {MAX_SIGNATURES} signatures")
+        raise OfdTooLarge(f"签名超过 {MAX_SIGNATURES} 个", f"it has more than {MAX_SIGNATURES} signatures")
     found = tuple(_read_signature(container, listed, entry) for entry in entries)
     for name in ("number", "member", "value"):
         if len({getattr(part, name) for part in found}) < len(found):
-            raise NotAnOfd(f"{listed}: two signatures with the same {name}")
+            raise NotAnOfd(f"{listed}：两个签名的 {name} 相同", f"{listed}: two signatures with the same {name}")
     return found
 
 
@@ -116,10 +116,10 @@ def _read_signature(container: OfdContainer, listed: str, entry: Element) -> Sig
     info = only_child(root, "SignedInfo")
     value = text_of(root, "SignedValue")
     if local_name(root) != "Signature" or info is None or not value:
-        raise NotAnOfd(f"{member}: no signature")
+        raise NotAnOfd(f"{member}：不是签名", f"{member}: no signature")
     # No earlier signature covers it. So it must not also be something else, for example a page.
     if not {local_name(each) for each in root} <= _SIGNATURE_PARTS:
-        raise NotAnOfd(f"{member}: more than a signature")
+        raise NotAnOfd(f"{member}：不只是签名", f"{member}: more than a signature")
     seal = only_child(info, "Seal")
     seal_location = text_of(seal, "BaseLoc") if seal is not None else ""
     provider = only_child(info, "Provider")
@@ -143,7 +143,7 @@ def _kind(entry: Element) -> str:
     """Return Seal or Sign; empty if the type is missing, as in files of several programs. Then the value decides."""
     kind = entry.get("Type", "")
     if kind not in (SEAL, SIGN, ""):
-        raise NotAnOfd(f"a signature of the unknown type {kind!r}")
+        raise NotAnOfd(f"签名类型 {kind!r} 未知", f"a signature of the unknown type {kind!r}")
     return kind
 
 
@@ -156,15 +156,15 @@ def _existing(location: str, base: str, container: OfdContainer) -> str:
 def _read_references(container: OfdContainer, member: str, info: Element) -> tuple[str, tuple[CoveredMember, ...]]:
     listed = only_child(info, "References")
     if listed is None:
-        raise NotAnOfd(f"{member}: it covers nothing")
+        raise NotAnOfd(f"{member}：没有覆盖任何内容", f"{member}: it covers nothing")
     entries = children(listed, "Reference")
     if len(entries) > MAX_REFERENCES:
-        raise OfdTooLarge(f"{member}: more than {MAX_REFERENCES} references")
+        raise OfdTooLarge(f"{member}：引用超过 {MAX_REFERENCES} 个", f"{member}: more than {MAX_REFERENCES} references")
     references = []
     for entry in entries:
         try:
             value = base64.b64decode(text_of(entry, "CheckValue"), validate=True)
         except (binascii.Error, ValueError) as error:
-            raise NotAnOfd(f"{member}: a hash that cannot be read") from error
+            raise NotAnOfd(f"{member}：有摘要无法读取", f"{member}: a hash that cannot be read") from error
         references.append(CoveredMember(resolve(entry.get("FileRef", ""), member, container), value))
     return listed.get("CheckMethod", ""), tuple(references)

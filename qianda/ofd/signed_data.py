@@ -120,10 +120,10 @@ def read_signed_data(data: bytes) -> PlainValue:
     """Read the value. Raises NotAnOfd; for malformed bytes also ValueError or TypeError, which asn1crypto raises."""
     outer = SignedDataInfo.load(data, strict=True)
     if outer["content_type"].dotted not in _SIGNED_DATA_OIDS:
-        raise NotAnOfd("a signature value of an unknown type")
+        raise NotAnOfd("签名值的类型未知", "a signature value of an unknown type")
     signed = outer["content"]
     if len(signed["signers"]) != 1:
-        raise NotAnOfd("a signature value of several signers")
+        raise NotAnOfd("签名值有多个签名者", "a signature value of several signers")
     signer = signed["signers"][0]
     check_count(signed["certificates"].contents or b"")
     certificates = tuple(one.dump() for one in signed["certificates"])
@@ -149,34 +149,34 @@ def check_count(listed: bytes) -> None:
             return
         listed = listed[parser.peek(listed) :]
     if listed:
-        raise OfdTooLarge(f"more than {MAX_CERTIFICATES} certificates")
+        raise OfdTooLarge(f"证书超过 {MAX_CERTIFICATES} 张", f"more than {MAX_CERTIFICATES} certificates")
 
 
 def _check_head(signed: Any, signer: Any) -> None:
     """Check the parts that no signature covers: versions and hashes may have only one form, so that no bit of them can
     be changed unnoticed. Raises NotAnOfd."""
     if signed["version"].dump() != _VERSION or signer["version"].dump() != _VERSION:
-        raise NotAnOfd("a signature value of another version")
+        raise NotAnOfd("签名值是其他版本", "a signature value of another version")
     if signer["digest_algorithm"].dump() not in _HASHES:
-        raise NotAnOfd("a signature value that is not made with SM3")
+        raise NotAnOfd("签名值没有使用 SM3", "a signature value that is not made with SM3")
     if signed["digest_algorithms"].dump() not in [der.encode(der.SET, one) for one in _HASHES]:
-        raise NotAnOfd("a signature value that is not made with SM3")
+        raise NotAnOfd("签名值没有使用 SM3", "a signature value that is not made with SM3")
 
 
 def _read_signed(content_info: Any, attributes: Any) -> tuple[bytes, bytes, datetime | None]:
     """Return the signed bytes, the hash in them, and the time if there is one."""
     if content_info["content_type"].dotted not in _DATA_OIDS:
-        raise NotAnOfd("a signature value over an unknown content")
+        raise NotAnOfd("签名值所签的内容类型未知", "a signature value over an unknown content")
     content: bytes | None = content_info["content"].native
     if isinstance(attributes, core.Void):
         if content is None:
-            raise NotAnOfd("a signature value without the hash")
+            raise NotAnOfd("签名值没有摘要", "a signature value without the hash")
         return content, content, None
     # Signed as SET, stored as [0] (RFC 5652, 5.4).
     over = b"\x31" + attributes.dump()[1:]
     data_hash, moment = _read_attributes(attributes)
     if content not in (None, data_hash):
-        raise NotAnOfd("a signature value whose content is not what its attributes say")
+        raise NotAnOfd("签名值的内容与其属性不符", "a signature value whose content is not what its attributes say")
     return over, data_hash, moment
 
 
@@ -186,7 +186,7 @@ def _certificate_of(named: Any, certificates: tuple[bytes, ...]) -> bytes:
         same_serial = certificate.serial_number == named["serial"].native
         if same_serial and certificate.issuer.dump() == named["issuer"].dump():
             return encoded
-    raise NotAnOfd("a signature value without the signer's certificate")
+    raise NotAnOfd("签名值没有签名者的证书", "a signature value without the signer's certificate")
 
 
 def _read_attributes(attributes: Any) -> tuple[bytes, datetime | None]:
@@ -194,11 +194,11 @@ def _read_attributes(attributes: Any) -> tuple[bytes, datetime | None]:
     for attribute in attributes:
         kind = attribute["type"].dotted
         if kind in found or len(attribute["values"]) != 1:
-            raise NotAnOfd("a signature value with a doubled attribute")
+            raise NotAnOfd("签名值的属性重复", "a signature value with a doubled attribute")
         found[kind] = attribute["values"][0].parse()
     if MESSAGE_DIGEST not in found:
-        raise NotAnOfd("a signature value without the hash")
+        raise NotAnOfd("签名值没有摘要", "a signature value without the hash")
     if CONTENT_TYPE in found and found[CONTENT_TYPE].dotted not in _DATA_OIDS:
-        raise NotAnOfd("a signature value over an unknown content")
+        raise NotAnOfd("签名值所签的内容类型未知", "a signature value over an unknown content")
     moment = read_moment(found[SIGNING_TIME].contents.decode("ascii")) if SIGNING_TIME in found else None
     return found[MESSAGE_DIGEST].native, moment

@@ -48,8 +48,8 @@ def _stamp(annotation: Element, member: str) -> ShownStamp:
         numbers = [float(part) for part in annotation.get("Boundary", "").split()]
         _, _, width, height = numbers
     except ValueError as error:
-        raise NotAnOfd(f"{member}: a stamp without a place") from error
+        raise NotAnOfd(f"{member}：印章没有位置", f"{member}: a stamp without a place") from error
     if not all(math.isfinite(number) for number in numbers) or min(width, height) < 0:
-        raise NotAnOfd(f"{member}: a stamp without a place")
+        raise NotAnOfd(f"{member}：印章没有位置", f"{member}: a stamp without a place")
     page = annotation.get("PageRef", "").strip().lstrip("+0")  # an ID is a number, and 01 is page 1
     return ShownStamp(page, width, height)

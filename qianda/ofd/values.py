@@ -63,7 +63,10 @@ def read_value(data: bytes, name: str) -> SignatureValue:
     """Read a signature's value. Its kind is not taken from the list of signatures. Raises NotAnOfd, which names the
     member."""
     if len(data) > MAX_VALUE_BYTES:
-        raise OfdTooLarge(f"{name}: a signature value of more than {MAX_VALUE_BYTES >> 20} MiB")
+        raise OfdTooLarge(
+            f"{name}：签名值超过 {MAX_VALUE_BYTES >> 20} MiB",
+            f"{name}: a signature value of more than {MAX_VALUE_BYTES >> 20} MiB",
+        )
     try:
         check_elements(data)
         first = _first_part(data)
@@ -71,20 +74,22 @@ def read_value(data: bytes, name: str) -> SignatureValue:
             return SignatureValue(**vars(read_signed_data(data)))
         version = int(first[0].native)
         if version not in VERSIONS:
-            raise NotAnOfd(f"{name}: a seal of the unknown version {version}")
+            raise NotAnOfd(f"{name}：印章版本 {version} 未知", f"{name}: a seal of the unknown version {version}")
         return _read_sealed_v1(data) if version == 1 else _read_sealed(data)
     except NotAnOfd:
         raise
     except CostlyAsn1 as error:
-        raise OfdTooLarge(f"{name}: {error}") from error
+        raise OfdTooLarge(f"{name}：ASN.1 元素过多", f"{name}: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise NotAnOfd(f"{name}: a signature value that cannot be read") from error
+        raise NotAnOfd(f"{name}：签名值无法读取", f"{name}: a signature value that cannot be read") from error
 
 
 def read_seal(data: bytes, name: str) -> ElectronicSeal:
     """Read a seal of any version. Raises NotAnOfd, which names the member."""
     if len(data) > MAX_VALUE_BYTES:
-        raise OfdTooLarge(f"{name}: a seal of more than {MAX_VALUE_BYTES >> 20} MiB")
+        raise OfdTooLarge(
+            f"{name}：印章超过 {MAX_VALUE_BYTES >> 20} MiB", f"{name}: a seal of more than {MAX_VALUE_BYTES >> 20} MiB"
+        )
     try:
         check_elements(data)
         version = int(SealInfo.load(_first_part(data).dump())["header"]["version"].native)
@@ -92,9 +97,9 @@ def read_seal(data: bytes, name: str) -> ElectronicSeal:
     except NotAnOfd:
         raise
     except CostlyAsn1 as error:
-        raise OfdTooLarge(f"{name}: {error}") from error
+        raise OfdTooLarge(f"{name}：ASN.1 元素过多", f"{name}: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise NotAnOfd(f"{name}: a seal that cannot be read") from error
+        raise NotAnOfd(f"{name}：印章无法读取", f"{name}: a seal that cannot be read") from error
 
 
 def _read_sealed(data: bytes) -> SignatureValue:
@@ -139,7 +144,7 @@ def _read_sealed_v1(data: bytes) -> SignatureValue:
 def _check_parts(data: bytes, count: int) -> None:
     """Check that nothing follows the signature. No signature would cover it, and asn1crypto does not look at it."""
     if len(core.Sequence.load(data, strict=True)) != count:
-        raise NotAnOfd("a signature value with more than its parts")
+        raise NotAnOfd("签名值含有多余的部分", "a signature value with more than its parts")
 
 
 def _moment_in_bits(noted: bytes) -> datetime | None:
@@ -178,7 +183,7 @@ def _whole(
     info, (signature, signed) = seal["info"], made
     created, start, end = (_moment(listed[name]) for name in ("created", "valid_from", "valid_until"))
     if created is None or start is None or end is None:
-        raise NotAnOfd("a seal without the times of its life")
+        raise NotAnOfd("印章没有注明有效期", "a seal without the times of its life")
     picture = info["picture"]
     return ElectronicSeal(
         encoded=seal.dump(),
@@ -213,7 +218,7 @@ def _moment(value: Any) -> datetime | None:
 def _bits(value: Any) -> bytes:
     contents: bytes = value.contents
     if contents[:1] != b"\0":
-        raise NotAnOfd("bits that are not whole bytes")
+        raise NotAnOfd("比特串不是整字节", "bits that are not whole bytes")
     return contents[1:]
 
 

@@ -23,15 +23,15 @@ class _Builder(ElementTree.TreeBuilder):
         self._depth = self._count = 0
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise NotAnOfd(f"a document type ({name}, {pubid}, {system})")
+        raise NotAnOfd(f"含有文档类型声明（{name}、{pubid}、{system}）", f"a document type ({name}, {pubid}, {system})")
 
     def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
         self._depth += 1
         self._count += 1
         if self._count > MAX_XML_ELEMENTS:
-            raise OfdTooLarge(f"more than {MAX_XML_ELEMENTS} elements of XML")
+            raise OfdTooLarge(f"XML 元素超过 {MAX_XML_ELEMENTS} 个", f"more than {MAX_XML_ELEMENTS} elements of XML")
         if self._depth > MAX_DEPTH:
-            raise NotAnOfd("XML that is nested too deep")
+            raise NotAnOfd("XML 嵌套过深", "XML that is nested too deep")
         return super().start(tag, attrs)
 
     def end(self, tag: str, /) -> ElementTree.Element:
@@ -39,18 +39,25 @@ class _Builder(ElementTree.TreeBuilder):
         return super().end(tag)
 
 
-def read_xml(data: bytes, name: str) -> ElementTree.Element:
-    """Return the root element of a part. Raises NotAnOfd, OfdTooLarge; both name the part."""
+def read_xml(data: bytes, name: str = "") -> ElementTree.Element:
+    """Return the root element of a part. Raises NotAnOfd, OfdTooLarge; both name the part, if it is given."""
+    try:
+        return _read(data)
+    except NotAnOfd as error:
+        if not name:
+            raise
+        raise type(error)(f"{name}：{error.what.zh}", f"{name}: {error.what.en}") from error
+
+
+def _read(data: bytes) -> ElementTree.Element:
     if len(data) > MAX_XML_BYTES:
-        raise OfdTooLarge(f"{name}: more than {MAX_XML_BYTES >> 20} MiB of XML")
+        raise OfdTooLarge(f"XML 超过 {MAX_XML_BYTES >> 20} MiB", f"more than {MAX_XML_BYTES >> 20} MiB of XML")
     parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - see the import
     try:
         parser.feed(data)
         root: ElementTree.Element = parser.close()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise NotAnOfd(f"{name}: no XML that can be read") from error
-    except NotAnOfd as error:
-        raise type(error)(f"{name}: {error.what}") from None
+        raise NotAnOfd("XML 无法读取", "no XML that can be read") from error
     return root
 
 
@@ -67,7 +74,7 @@ def only_child(parent: ElementTree.Element, name: str) -> ElementTree.Element | 
     """Return the child with this name, or None. Raises NotAnOfd if there are two: readers would choose differently."""
     found = children(parent, name)
     if len(found) > 1:
-        raise NotAnOfd(f"{name} occurs twice")
+        raise NotAnOfd(f"{name} 出现两次", f"{name} occurs twice")
     return found[0] if found else None
 
 

@@ -9,14 +9,18 @@ from pathlib import Path
 
 from qianda.strict_json import read_json
 from qianda.verify import reasons
-from qianda.verify.findings import Element, Finding
+from qianda.verify.findings import Element, Finding, Reason
 from qianda.verify.pdf.signed_file import SignedFile
 
 _TEXTS = ("number", "document_sha256", "final_sha256")
 
 
 class UnreadableManifest(Exception):
-    """The manifest is missing, is not a JSON object, or contains nothing to compare."""
+    """The manifest is not a JSON object, or contains nothing to compare. `reason` says which."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.en)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,18 @@ class Expectation:
     @classmethod
     def read(cls, path: Path) -> Expectation:
         """Read a manifest: a JSON object with any of these fields, for example the API's answer about a contract.
-        Raises UnreadableManifest."""
+        Raises UnreadableManifest, OSError."""
         try:
             said = read_json(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise UnreadableManifest(f"{path}: {error}") from error
+        except ValueError as error:
+            raise UnreadableManifest(reasons.MANIFEST_NO_JSON.about(path=path, fault=error)) from error
         texts = {name: said[name] for name in _TEXTS if name in said} if isinstance(said, dict) else {}
         fields = said.get("fields") if isinstance(said, dict) else None
         listed = isinstance(fields, list) and all(isinstance(name, str) for name in fields)
         if not all(isinstance(text, str) for text in texts.values()) or not (texts or listed):
-            raise UnreadableManifest(f"{path}: it names no number, no hash and no fields to compare with")
+            raise UnreadableManifest(reasons.MANIFEST_EMPTY.about(path=path))
         if fields is not None and not listed:
-            raise UnreadableManifest(f"{path}: its fields are not a list of names")
+            raise UnreadableManifest(reasons.MANIFEST_FIELDS.about(path=path))
         return cls(fields=tuple(fields) if fields is not None else None, **texts)
 
     def findings(self, file: SignedFile) -> Iterator[Finding]:

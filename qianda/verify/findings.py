@@ -47,9 +47,10 @@ class Reason:
     en: str
 
     def about(self, **values: object) -> Reason:
-        """Return the sentence with its placeholders filled in."""
-        told = {name: readable(str(value)) for name, value in values.items()}
-        return Reason(self.zh.format(**told), self.en.format(**told))
+        """Return the sentence with its placeholders filled in. A value that is a Reason is put in in each language."""
+        zh = {name: readable(str(value.zh if isinstance(value, Reason) else value)) for name, value in values.items()}
+        en = {name: readable(str(value.en if isinstance(value, Reason) else value)) for name, value in values.items()}
+        return Reason(self.zh.format(**zh), self.en.format(**en))
 
 
 @dataclass(frozen=True)

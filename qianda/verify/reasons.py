@@ -51,6 +51,12 @@ NO_CERTIFICATE: Final = Reason("{path}：其中没有证书。", "{path}: no cer
 # `fault`: what the system or the reader of certificates says, in English.
 NO_CERTIFICATE_READ: Final = Reason("{path}：无法读取其中的证书。", "{path}: {fault}")
 NO_ORIGINS_READ: Final = Reason("{path}：无法读取其中的网址。", "{path}: {fault}")
+MANIFEST_NO_JSON: Final = Reason("{path}：不是可以读取的 JSON 文件。", "{path}: {fault}")
+MANIFEST_EMPTY: Final = Reason(
+    "{path}：其中没有可供比对的编号、摘要或签名域。",
+    "{path}: it names no number, no hash and no fields to compare with",
+)
+MANIFEST_FIELDS: Final = Reason("{path}：其中的 fields 不是名称列表。", "{path}: its fields are not a list of names")
 
 # ---- the file -----------------------------------------------------------------------------------------------------
 UNREADABLE: Final = Reason("无法按 PDF 读取这个文件。", "The file cannot be read as a PDF.")

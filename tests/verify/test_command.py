@@ -259,6 +259,24 @@ def test_a_missing_manifest_exits_with_2(tmp_path: Path, named: FinishedParts, f
     assert done.returncode == 2 and "nothing.json" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "zh", "en"),
+    [
+        ("{}", "其中没有可供比对的编号、摘要或签名域。", "it names no number, no hash"),
+        ('{"number": "1", "fields": [7]}', "其中的 fields 不是名称列表。", "its fields are not a list of names"),
+        ("{", "不是可以读取的 JSON 文件。", "Expecting property name"),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_said_in_the_readers_language(
+    tmp_path: Path, named: FinishedParts, file: Path, text: str, zh: str, en: str
+) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    for language, words, between in (("zh", zh, "："), ("en", en, ": ")):
+        given = ("--trust", named.trust_pem, "--manifest", tmp_path / "manifest.json", "--language", language)
+        done = verify(file, *given)
+        assert done.returncode == 2 and f"manifest.json{between}{words}" in done.stderr
+
+
 def test_what_is_no_pdf_exits_with_2(contract: FinishedParts, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("hello")
     for arguments in (["letter.txt"], ["missing.pdf"], ["letter.txt", "--json"]):

@@ -77,7 +77,7 @@ def _open(ofd: bytes) -> tuple[OfdContainer, DocumentParts]:
             if any(one.member == document.signatures_member for one in part.references):
                 raise BadInput("An earlier signature forbids further ones: it covers the list of them.", field="file")
     except NotAnOfd as error:
-        raise BadInput(f"The file cannot be read as an OFD: {error.what}", field="file") from error
+        raise BadInput(f"The file cannot be read as an OFD: {error}", field="file") from error
     return container, document
 
 
