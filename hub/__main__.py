@@ -17,6 +17,7 @@ from hub.commands import (
     evidence,
     hold,
     init,
+    jobs,
     key,
     keys,
     person,
@@ -44,6 +45,7 @@ app.add_typer(seal.app, name="seal")
 app.add_typer(person.app, name="person")
 app.add_typer(keys.app, name="keys")
 app.add_typer(hold.app, name="hold")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(server.app, name="database")
 app.add_typer(staff.staff_app, name="staff")
 app.add_typer(key.app, name="key")

@@ -233,6 +233,15 @@ async def _workers(hub: Hub) -> str:
     raise NeedsAttention(f"NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs")
 
 
+async def _jobs(hub: Hub) -> str:
+    """Look for failed jobs. Raises NeedsAttention if there are any: they are tried again."""
+    async with hub.database.transaction(EVERYTHING) as tx:
+        number = len(await tx.failed_jobs.list_all())
+    if number:
+        raise NeedsAttention(f"{number} FAILED and are tried again: `qianda jobs list` says why")
+    return "none has failed"
+
+
 async def _sending(hub: Hub) -> str:
     async with hub.database.transaction(EVERYTHING) as tx:
         pause = await tx.pause.get()
@@ -260,5 +269,6 @@ CHECKS: Mapping[str, Callable[[Hub], Awaitable[str]]] = {
     "identity": _identity,
     "channels": _channels,
     "workers": _workers,
+    "jobs": _jobs,
     "sending": _sending,
 }

@@ -41,6 +41,7 @@ from hub.store.messaging.opt_outs import OptOuts
 from hub.store.messaging.pause import SendingPauses
 from hub.store.messaging.providers import Providers
 from hub.store.messaging.reported_deliveries import ReportedDeliveries
+from hub.store.operation.failed_jobs import FailedJobs
 from hub.store.operation.heartbeats import Heartbeats
 from hub.store.operation.jobs import Jobs
 from hub.store.operation.operator_figures import OperatorFigures
@@ -136,6 +137,7 @@ class Repositories:
     api_keys = _lazy(lambda tx: ApiKeys(tx.connection))
     idempotency = _lazy(lambda tx: Idempotency(tx.connection, tx.cipher))
     jobs = _lazy(lambda tx: Jobs(tx.connection))
+    failed_jobs = _lazy(lambda tx: FailedJobs(tx.connection))
     task_times = _lazy(lambda tx: TaskTimes(tx.connection))
     board = _lazy(lambda tx: Board(tx.connection, tx.cipher))
     bulk_reminders = _lazy(lambda tx: BulkReminders(tx.connection))

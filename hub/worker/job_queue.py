@@ -27,6 +27,7 @@ from hub.lifecycle.services import Services
 from hub.lifecycle.signing.revoke_certificates import revoke_certificates
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.model.staff.scope import EVERYTHING
+from hub.store.operation.failed_jobs import describe_reason, note_reasons
 from hub.store.operation.jobs import (
     ALERT,
     BULK_ACT,
@@ -74,6 +75,8 @@ class JobQueue:
         self._running: dict[Job, asyncio.Task[None]] = {}
         # Jobs that ended and are not reported yet, and whether they succeeded.
         self._ended: dict[int, bool] = {}
+        # Why jobs failed, until it is written down.
+        self._reasons: dict[int, str] = {}
         # Kinds whose places were all taken, so that further jobs may be waiting.
         self._full: set[str] = set()
         self._handlers: dict[str, Handler] = {
@@ -111,7 +114,9 @@ class JobQueue:
 
     async def _take(self, connection: Listener, free: Mapping[str, int]) -> None:
         """Report the jobs that ended, and start those that were taken."""
-        ended = dict(self._ended)
+        ended, reasons = dict(self._ended), dict(self._reasons)
+        if reasons:
+            await note_reasons(connection, reasons)
         taken = await take_jobs(connection, [job.id for job in self._running], ended, free, self._lease)
         for job in taken:
             self._running[job] = asyncio.create_task(self._run(job))
@@ -122,6 +127,8 @@ class JobQueue:
             self._woken.set()
         for job_id in ended:
             del self._ended[job_id]
+        for job_id in reasons:
+            del self._reasons[job_id]
 
     async def _run(self, job: Job) -> None:
         is_done = False
@@ -131,7 +138,8 @@ class JobQueue:
                 raise StartedTooOften(f"started {MAX_STARTS} times and never finished")
             await self._handlers[job.kind](job)
             is_done = True
-        except Exception:
+        except Exception as error:
+            self._reasons[job.id] = describe_reason(error)
             log.exception("job failed, and is kept", kind=job.kind, job=job.id, payload=job.payload)
         finally:
             del self._running[job]

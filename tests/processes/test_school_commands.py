@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import tempfile
@@ -150,6 +151,32 @@ def test_what_would_be_pruned_is_said_and_then_pruned(operator: Operator) -> Non
     assert "login-failures" not in operator.said("prune")
     pruned = [line for line in operator.said("school", "record").splitlines() if "after its retention time" in line]
     assert len(pruned) == 1 and '"number_of": 2' in pruned[0] and "command-line" in pruned[0]
+
+
+async def _park_job(operator: Operator) -> int:
+    with EmbeddedPostgres(operator.data / "database") as server:
+        owner = await asyncpg.connect(server.dsn("owner"))
+        parked = "INSERT INTO pgqueuer (priority, entrypoint, payload, status) VALUES (0, 'alert', $1, 'failed')"
+        number = await owner.fetchval(f"{parked} RETURNING id", b'{"alert": "4711"}')
+        await owner.close()
+        return int(number)
+
+
+def test_failed_jobs_are_listed_run_again_and_deleted(operator: Operator) -> None:
+    assert operator.said("jobs", "list") == "No job has failed.\n"
+    assert operator.said("jobs", "list", "--json") == ""
+    retried, dropped = (asyncio.run(_park_job(operator)) for _ in range(2))
+    listed = operator.said("jobs", "list").splitlines()
+    assert len(listed) == 2 and listed[0].startswith(f"{retried}  alert  alert=4711  since 20")
+    assert listed[0].endswith("the log of the worker has the reason")
+    shown = [json.loads(line) for line in operator.said("jobs", "list", "--json").splitlines()]
+    assert [(each["id"], each["payload"]) for each in shown] == [(id_, {"alert": "4711"}) for id_ in (retried, dropped)]
+    assert f"Job {retried} waits for a worker" in operator.said("jobs", "retry", str(retried))
+    refused = operator.run("jobs", "retry", str(dropped))
+    assert refused.returncode == 2 and "another job for the same work is waiting" in refused.stderr
+    assert operator.said("jobs", "drop", str(dropped)) == f"Job {dropped} was deleted.\n"
+    unknown = operator.run("jobs", "drop", str(dropped))
+    assert unknown.returncode == 2 and f"no failed job has the number {dropped}" in unknown.stderr
 
 
 def test_a_key_has_scopes_and_an_end_and_is_rotated(operator: Operator) -> None:

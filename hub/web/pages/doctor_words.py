@@ -69,6 +69,8 @@ SHAPES: tuple[str, ...] = (
     "{number} besides the configured one; no certificate ends soon",
     "certificates end soon: {seals}: renew them by `qianda seal renew NAME`",
     "answers; built-in, for trial and internal use",
+    "{number} FAILED and are tried again: `qianda jobs list` says why",
+    "none has failed",
     "the school's own roster",
     "the roster, then {provider} ({method})",
     "builtin: the key signs; for trial and internal use",
