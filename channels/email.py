@@ -46,7 +46,6 @@ from channels import (
     Channel,
     ChannelContext,
     ChannelError,
-    ChannelOptions,
     Failure,
     Fate,
     MailPicture,
@@ -62,7 +61,7 @@ from channels import (
 )
 from channels.bounce import Bounce, convert_status, read_bounce, read_status
 from channels.qr import png
-from channels.secret_path import CallbackSecret, check_path
+from channels.secret_path import SecretPathOptions, check_path
 
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 KEY_HEADER = "Qianda-Key"
@@ -87,7 +86,7 @@ def _mailbox(text: str) -> str:
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
-class EmailOptions(ChannelOptions):
+class EmailOptions(SecretPathOptions):
     """Options.
 
     `ca`: PEM of private authorities, in place of the system's. `verp`: put the hash of the key into the envelope sender
@@ -104,7 +103,6 @@ class EmailOptions(ChannelOptions):
     reply_to: Mailbox = ""
     bounces: Mailbox = ""
     verp: bool = False
-    callback_secret: CallbackSecret | None = None
 
     @model_validator(mode="after")
     def _no_password_in_the_clear(self) -> EmailOptions:
@@ -167,7 +165,7 @@ class Email:
         """Parse a delivery report. A report of a delay yields nothing."""
         if self._options.callback_secret is None:
             raise NotGenuine("no callback_secret is configured")
-        check_path(call, self._options.callback_secret)
+        check_path(call, self._options)
         if call.method != "POST":
             raise NotGenuine(f"method {call.method}")
         bounce = read_bounce(call.body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Annotated, Any
 
 import aiohttp
-from pydantic import Field, SecretStr, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from yarl import URL
 
 from channels import (
@@ -33,7 +32,7 @@ from channels import (
     Unread,
 )
 from channels.answers import read_answer
-from channels.secret_path import CallbackSecret
+from channels.secret_path import CallbackSecret, SecretPathOptions
 
 MAINLAND = "+86"
 # Variables that hold a URL. These providers allow URLs only in the template itself.
@@ -64,12 +63,11 @@ class ProviderTemplate(ChannelOptions):
         return names
 
 
-class FixedTextOptions(ChannelOptions):
+class FixedTextOptions(SecretPathOptions):
     """Options.
 
     `endpoint`: base URL of the provider. `sign_name`: signature in 【】 before every text; `sign_name_abroad`: the same
-    for numbers abroad. `templates`: text by `purpose.language`. `callback_secret`: last path segment of the callback
-    URL, since these providers do not sign their callbacks.
+    for numbers abroad. `templates`: text by `purpose.language`.
     """
 
     endpoint: str = Field(pattern=r"^https?://[^/?#@]+$")
@@ -186,7 +184,7 @@ def printable_code(value: Any) -> str:
 def read_entries(
     call: CallbackRequest,
     context: ChannelContext,
-    secret: SecretStr,
+    options: FixedTextOptions,
     read: Callable[[Mapping[str, Any]], ReceiptReport | Inbound],
     answer: CallbackAnswer,
 ) -> CallbackContent:
@@ -197,7 +195,7 @@ def read_entries(
     reports: list[ReceiptReport] = []
     inbound: list[Inbound] = []
     unread: list[Unread] = []
-    for entry in _entries(call, context, secret):
+    for entry in _entries(call, context, options):
         try:
             if not isinstance(entry, dict):
                 raise NotGenuine("no object")
@@ -212,9 +210,9 @@ def read_entries(
     return CallbackContent(tuple(reports), tuple(inbound), tuple(unread), answer)
 
 
-def _entries(call: CallbackRequest, context: ChannelContext, secret: SecretStr) -> list[Any]:
-    expected = f"{context.callbacks}/{secret.get_secret_value()}".encode()
-    if call.method != "POST" or not hmac.compare_digest(call.url.encode("utf-8", "surrogatepass"), expected):
+def _entries(call: CallbackRequest, context: ChannelContext, options: FixedTextOptions) -> list[Any]:
+    address, _, piece = call.url.rpartition("/")
+    if call.method != "POST" or address != context.callbacks or not options.is_secret(piece):
         raise NotGenuine("not a call to the address that the provider was told")
     try:
         data = json.loads(call.body)

@@ -225,7 +225,7 @@ class Aliyun:
         return await post(self._context.http, url, headers, b"", self._options.deadline)
 
     def read(self, call: CallbackRequest) -> CallbackContent:
-        return read_entries(call, self._context, self._options.callback_secret, _read, _TOOK)
+        return read_entries(call, self._context, self._options, _read, _TOOK)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ from channels import (
     CannotAsk,
     Channel,
     ChannelContext,
-    ChannelOptions,
     Failure,
     Fate,
     Inbound,
@@ -64,7 +63,7 @@ from channels import (
     read_options,
 )
 from channels.answers import read_answer
-from channels.secret_path import CallbackSecret, check_path
+from channels.secret_path import CallbackSecret, SecretPathOptions, check_path
 
 # The characters of 3GPP TS 23.038, with its extension. Other texts are sent as UCS-2.
 GSM = frozenset(
@@ -95,7 +94,7 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OK = CallbackAnswer(200)
 
 
-class KannelOptions(ChannelOptions):
+class KannelOptions(SecretPathOptions):
     """Options. `receipts = false` for SMS centres without delivery reports."""
 
     url: HttpUrl
@@ -141,7 +140,7 @@ class Kannel:
         raise CannotAsk("Kannel cannot be asked about a message")
 
     def read(self, call: CallbackRequest) -> CallbackContent:
-        check_path(call, self._options.callback_secret)
+        check_path(call, self._options)
         if call.method not in ("GET", "POST") or (call.method == "GET" and call.body):
             raise NotGenuine(f"no call of Kannel's: {call.method}")
         values = _values(call.path.partition("?")[2])

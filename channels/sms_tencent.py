@@ -215,7 +215,7 @@ class Tencent:
         return response
 
     def read(self, call: CallbackRequest) -> CallbackContent:
-        return read_entries(call, self._context, self._options.callback_secret, _read, _TOOK)
+        return read_entries(call, self._context, self._options, _read, _TOOK)
 
 
 def authorization(secret_id: str, secret_key: str, host: str, timestamp: int, body: bytes) -> str:

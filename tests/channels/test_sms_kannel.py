@@ -237,6 +237,17 @@ async def test_what_kannel_would_not_call_is_not_genuine(double: Double, place: 
         channel.read(call(query))
 
 
+async def test_a_secret_is_changed_without_losing_receipts_of_messages_that_named_the_former(
+    double: Double, place: ChannelContext
+) -> None:
+    channel = connected(double, place, callback_secret="a-new-secret-of-the-path", callback_secret_former=SECRET)
+    for secret in (SECRET, "a-new-secret-of-the-path"):
+        (report,) = channel.read(call("key=a&report=1&reply=", secret)).reports
+        assert report.key == "a"
+    with pytest.raises(NotGenuine):
+        channel.read(call("key=a&report=1&reply=", "another-secret-of-the-path"))
+
+
 @pytest.mark.parametrize("secret", ["", "another-secret-of-the-path", SECRET[:-1], f"{SECRET}/", "é"])
 async def test_nobody_is_heard_without_the_secret(double: Double, place: ChannelContext, secret: str) -> None:
     with pytest.raises(NotGenuine):
