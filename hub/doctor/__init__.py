@@ -143,16 +143,27 @@ async def _token(hub: Hub) -> str:
 async def _seal_certificate(hub: Hub) -> str:
     certificate = x509.load_der_x509_certificate(hub.services.sealing.seal.chain[0])
     left = certificate.not_valid_after_utc - hub.services.clock()
+    how = _renewing_commands(hub)
     if left < timedelta(0):
-        raise ValueError(f"ended on {certificate.not_valid_after_utc:%Y-%m-%d}, and nothing can be sealed: renew it")
+        raise ValueError(
+            f"ended on {certificate.not_valid_after_utc:%Y-%m-%d}, and nothing can be sealed: renew it by {how}"
+        )
     if left < RENEW_BEFORE:
-        raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it")
+        raise ValueError(f"ends on {certificate.not_valid_after_utc:%Y-%m-%d}: renew it by {how}")
     until = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
     if hub.services.sealing.seal.chain[-1] == hub.pki.authority.root:
         return f"{until}; built-in authority, for trial and internal use"
     if (await hub.services.signing.revocation.of(hub.services.sealing.seal.chain)).revoked:
         raise ValueError("was revoked: nothing can be sealed with it")
     return f"{until}, not revoked; issued by {certificate.issuer.rfc4514_string()}"
+
+
+def _renewing_commands(hub: Hub) -> str:
+    seal = hub.services.sealing.seal
+    if seal.remote:  # the service renews it
+        return "`qianda init --renew`"
+    is_builtin = seal.chain[-1] == hub.pki.authority.root
+    return "`qianda seal renew`" if is_builtin else "`qianda seal request`, `qianda seal install`"
 
 
 async def _certificates(hub: Hub) -> str:

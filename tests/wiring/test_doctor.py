@@ -79,7 +79,7 @@ async def test_a_seal_certificate_that_has_ended_is_said_to_have_ended() -> None
         for days, words in ((365 * 3 - 30, "ends on "), (60, "ended on ")):
             clock.advance(timedelta(days=days))
             found = await find(running.hub, "seal certificate")
-            assert not found.well and found.words.startswith(words)
+            assert not found.well and found.words.startswith(words) and found.words.endswith("by `qianda seal renew`")
 
 
 async def test_certificates_beside_the_seal_are_said_to_end(tmp_path: Path) -> None:

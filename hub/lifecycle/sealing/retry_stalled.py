@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from hub.errors import QiandaError
+from hub.errors import CertificateNotValid, CertificateRevoked, QiandaError
 from hub.model.contract.contract import TRIES_BEFORE_STAFF, Contract, ContractState, compute_backoff
 from hub.model.staff.accounts import StaffTask
 from hub.store.operation.jobs import COMPLETE
@@ -15,6 +15,11 @@ from hub.store.transaction import Transaction
 
 STILL_NOT = "The contract is signed, but still not finished. Number of tries so far:"
 CANNOT = "The contract is signed but cannot be finished:"
+# Here it is always the seal's: a signer whose certificate ended signs again.
+SEAL_ENDED = (
+    "The certificate of the seal has expired or was revoked. Once there is another one, the contract is completed "
+    "automatically."
+)
 # The reason if no error was seen: the jobs are still waiting, or each process died before it had a result.
 NOT_FINISHED = "not-finished"
 
@@ -53,7 +58,8 @@ async def note_trouble(tx: Transaction, contract_id: UUID, error: QiandaError) -
     await tx.contracts.plan_hub_step(contract_id, tx.now + compute_backoff(tries), tries)
     await _show(tx, contract, error.code)
     if tries >= TRIES_BEFORE_STAFF or not error.retry:
-        await _tell(tx, contract, f"{CANNOT}\n{error.sentence}")
+        is_of_seal = isinstance(error, CertificateNotValid | CertificateRevoked)
+        await _tell(tx, contract, f"{CANNOT}\n{SEAL_ENDED if is_of_seal else error.sentence}")
     return tries
 
 

@@ -12,7 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
+from hub.doctor import examine
 from hub.lifecycle.sealing.finalise import advance
+from hub.lifecycle.sealing.retry_stalled import CANNOT, SEAL_ENDED
 from hub.lifecycle.services import SealKey
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.signing.signature_request import RequestState, SignatureRequest
@@ -112,6 +114,11 @@ async def test_a_certificate_that_ran_out_holds_the_contract_up_until_there_is_a
         here.clock.advance(2 * HOUR)
         for _ in range(2):
             assert await here.stuck(contract) == "certificate-not-valid"
+        async with here.running.hub.database.transaction(EVERYTHING) as tx:
+            (task,) = await tx.staff_tasks.list_open_tasks(contract.id)
+        assert task.text == f"{CANNOT}\n{SEAL_ENDED}"
+        (found,) = (each for each in await examine(here.running.hub) if each.part == "seal certificate")
+        assert found.words.endswith("renew it by `qianda seal request`, `qianda seal install`")
         await here.completed_with(contract, here.sealed_by("second"))
 
 
