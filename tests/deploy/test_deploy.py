@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # has no types
 
+from hub.processes.job import STOP_TIMEOUT
 from hub.settings import Settings
 from hub.web.app import MAX_BODY_BYTES
 
@@ -66,6 +67,27 @@ def test_containers_run_commands_that_exist_with_settings_that_exist() -> None:
     for name, service in services.items():
         assert service["command"][0] in known, name
         assert set(service.get("environment", {})) - NOT_SETTINGS <= set(Settings.variables()), name
+
+
+def test_containers_are_given_the_time_that_a_stop_takes() -> None:
+    services = [each for each in compose()["services"].values() if each.get("image") == "qianda"]
+    assert services and all(int(each["stop_grace_period"].removesuffix("s")) > STOP_TIMEOUT for each in services)
+
+
+def test_nobody_migrates_before_the_roles_are_made() -> None:
+    """The image of PostgreSQL runs `roles.sh` with a server that does not listen on any address."""
+    asked = compose()["services"]["database"]["healthcheck"]["test"]
+    assert asked[asked.index("--host") + 1] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_every_unit_makes_the_folder_of_the_database_socket(unit: Path) -> None:
+    lines = set(unit.read_text("utf-8").splitlines())
+    assert {
+        "RuntimeDirectory=qianda",
+        "RuntimeDirectoryPreserve=yes",
+        "Environment=XDG_RUNTIME_DIR=/run/qianda",
+    } <= lines
 
 
 def test_only_migrate_and_init_know_the_owner_of_the_database() -> None:
