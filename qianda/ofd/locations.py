@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Container
 
 from qianda.ofd import NotAnOfd
@@ -12,25 +13,24 @@ def resolve(location: str, base: str, members: Container[str]) -> str:
 
     A leading slash means the root of the container; otherwise it is the folder of `base`. Some programs omit the slash.
     Therefore a location that does not exist next to `base` is looked up from the root, then from the document's folder.
-    If that fails too, the first result is returned. Raises NotAnOfd for a location that leads outside.
+    If that fails too, the first result is returned. Raises NotAnOfd for a location that leads outside, or, since
+    programs would choose differently, to several members.
     """
     location = location.strip().replace("\\", "/")
     if location.startswith("/"):
         return _normalise(location.split("/"), location)
     folders = base.split("/")[:-1]
     readings = [[*folders, *location.split("/")], location.split("/"), [*folders[:1], *location.split("/")]]
-    first = ""
+    names = dict[str, None]()  # in this order, each once
     for parts in readings:
-        try:
-            name = _normalise(parts, location)
-        except NotAnOfd:
-            continue
-        first = first or name
-        if name in members:
-            return name
-    if not first:
+        with contextlib.suppress(NotAnOfd):
+            names[_normalise(parts, location)] = None
+    if not names:
         raise NotAnOfd(f"{location!r}：位置在文件之外", f"{location!r}: a location outside of the file")
-    return first
+    existing = [name for name in names if name in members]
+    if len(existing) > 1:
+        raise NotAnOfd(f"{location!r}：位置可指多个文件", f"{location!r}: a location of several files")
+    return next(iter(existing or names))
 
 
 def _normalise(parts: list[str], location: str) -> str:
