@@ -24,6 +24,7 @@ from qianda.evidence.pair import call_for_pair, order_pair
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import UnreadableDocument
 from qianda.verify.guard import CheckCall, call_for_package, check_guarded, is_package, verify_guarded
+from qianda.verify.reasons import TOO_SLOW
 from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
 
@@ -89,6 +90,12 @@ class FileChecks:
 
 
 CHECKS = web.AppKey("checks", FileChecks)
+
+
+def took_too_long(said: dict[str, Any]) -> bool:
+    """Return whether this report says that the CPU time of a check was used up, which says nothing about the file."""
+    reason = TOO_SLOW.about(seconds=round(CPU_LIMIT))
+    return bool(said.get("reason") == {"zh": reason.zh, "en": reason.en})
 
 
 def trust_files(hub: Hub) -> list[Path]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from hub.errors import BadInput
-from hub.web.file_checks import CHECKS
+from hub.web.file_checks import CHECKS, took_too_long
 from hub.web.http.app_keys import HUB
 from hub.web.http.problems import wants_page
 from hub.web.pages.render import page
@@ -44,7 +44,8 @@ async def check(request: web.Request) -> web.Response:
     if not wants_page(request):
         return web.json_response(said, status=200 if readable else 422)
     if not readable:
-        return page(request, "check.html", report=None, unreadable=said, package=None, refused=None)
+        slow = took_too_long(said)
+        return page(request, "check.html", report=None, unreadable=said, slow=slow, package=None, refused=None)
     package = said if said.get("kind") == "evidence-package" else None
     report = said.get("document") if package else said
     checked_at = request.app[HUB].services.clock().isoformat(timespec="seconds")

@@ -31,6 +31,8 @@ ISSUED_FILE: Final = "contract/issued.pdf"
 RECORD: Final = "record/record.jsonl"
 HEAD: Final = "record/head.txt"
 HASHES: Final = "hashes.txt"
+# The states in which a contract has ended. Another word could claim anything in the report.
+ENDED_STATES: Final = ("COMPLETED", "DECLINED", "EXPIRED", "VOIDED", "SIGNED_ON_PAPER")
 _GENESIS = "0" * 64
 
 
@@ -40,6 +42,8 @@ def check_contents(items: Mapping[str, bytes]) -> dict[str, Any]:
         contract: dict[str, Any] = read_json(items[CONTRACT])
         if not all(isinstance(each, str) for each in (contract["number"], contract["state"], *contract["fields"])):
             raise TypeError
+        if contract["state"] not in ENDED_STATES:
+            raise ValueError
         check_hashes(items)
         entries = _check_record(items, contract)
         _check_file(items, contract, entries)

@@ -57,8 +57,8 @@ _ADDED = Reason(
 _ADDENDUM_REFUSED = Reason("补充材料不可信：{why}", "The addendum is not to be believed: {why}")
 _REVOKED = Reason("{field} 所用的证书此后于 {at} 被吊销。", "The certificate of {field} was revoked since, at {at}.")
 _STATE = Reason("合同状态：{state}", "State of the contract: {state}")
-# The states of contracts that have ended.
-_ENDED_STATES = {
+# The words for `ENDED_STATES`.
+STATE_WORDS = {
     "COMPLETED": Reason("已完成", "completed"),
     "DECLINED": Reason("已拒签", "declined"),
     "EXPIRED": Reason("已过期", "expired"),
@@ -150,12 +150,8 @@ def _addendum_refused(report: PackageReport) -> Reason | None:
 
 
 def _state_of(state: str) -> Reason:
-    words = _ENDED_STATES.get(state)
-    return (
-        Reason(_STATE.zh.format(state=words.zh), _STATE.en.format(state=words.en))
-        if words
-        else _STATE.about(state=state)
-    )
+    words = STATE_WORDS[state]
+    return Reason(_STATE.zh.format(state=words.zh), _STATE.en.format(state=words.en))
 
 
 def _sentences(report: PackageReport) -> list[Reason]:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from hub.model.contract.contract import ContractState
 from qianda.evidence.addendum import AddendumReport, LaterEntry
 from qianda.evidence.container import open_container
-from qianda.evidence.contents import HASHES, VERSIONS
+from qianda.evidence.contents import ENDED_STATES, HASHES, VERSIONS
 from qianda.evidence.custody import with_custody
 from qianda.evidence.package_check import check_package
-from qianda.evidence.package_report import as_json, signatures_of
+from qianda.evidence.package_report import STATE_WORDS, as_json, signatures_of
 from qianda.evidence.reasons import BadPackage
 from qianda.verify.elements import ElementAnswer, SigningParty, VerificationReport
 from qianda.verify.expectation import Expectation
@@ -139,6 +140,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes]
             made["by another school"] = await sign_items(with_hashes(listed), other)
             made["two records"] = await proven(genuine, pki, second=await Pki.make())
             made["voided"] = await package_of(running, await ended(running, "voided"))
+            called = changed("contract/contract.json", b'"VOIDED"', '"已完成"'.encode())(signed_items(made["voided"]))
+            made["an unknown state"] = await sign_items(with_hashes(called), pki)
             return made, trusted_pem(running) + other.write_trust(
                 tmp_path_factory.mktemp("other") / "x.pem"
             ).read_bytes()
@@ -190,6 +193,14 @@ def test_who_made_a_package_for_the_file_of_another_school_is_said_plainly(
     assert len(as_json(own)["verdict"]) == len(as_json(other)["verdict"]) - 1
 
 
+def test_a_contract_that_was_withdrawn_is_not_called_completed(packages: tuple[dict[str, bytes], Path]) -> None:
+    """Its package has no finished file, and the report would say what state the package claims."""
+    made, trusted = packages
+    report = check_package(made["an unknown state"], Trust.load([trusted]))
+    assert report.failed and "已完成" not in str(as_json(report)["verdict"])
+    assert set(ENDED_STATES) == {state.value for state in ContractState if state.final} == set(STATE_WORDS)
+
+
 @pytest.mark.parametrize("name", list(WRONG))
 def test_refuses_what_does_not_fit(packages: tuple[dict[str, bytes], Path], name: str) -> None:
     made, trusted = packages
@@ -214,7 +225,8 @@ def test_nothing_in_the_json_of_a_package_can_control_a_terminal(packages: tuple
     hostile = "a\x9b2J\u202eb"
     entry, revoked = LaterEntry(1, hostile, hostile), {"field": hostile, "revoked_at": hostile}
     addendum = AddendumReport(1, report.signer, [entry], None, [revoked])
-    said = as_json(replace(report, contract=dict.fromkeys(report.contract, hostile), addendum=addendum))
+    contract = {**dict.fromkeys(report.contract, hostile), "state": "VOIDED"}
+    said = as_json(replace(report, contract=contract, addendum=addendum))
     assert "a\ufffd2J\ufffdb" in said["contract"]["school"]
     assert "\x9b" not in json.dumps(said, ensure_ascii=False) and "\u202e" not in json.dumps(said, ensure_ascii=False)
 

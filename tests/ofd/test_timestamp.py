@@ -6,11 +6,14 @@ import dataclasses
 import hashlib
 from datetime import timedelta
 
+import pytest
 from asn1crypto import x509
 
+from hub.documents.ofd.seal import finish_seal, seal_info
 from hub.documents.ofd.sign import prepare_seal
 from qianda.verify import Word, verify_bytes
 from qianda.verify.findings import Element
+from qianda.verify.trust import Trust
 from tests.ofd.identities import PLACE, USED_AT, Identities
 from tests.ofd.plain import plain_ofd
 from tests.signing_parts import Pki
@@ -44,3 +47,20 @@ async def test_a_timestamp_of_anybody_fails(who: Identities) -> None:
     report = verify_bytes(await stamped(who, await Pki.make(lambda: USED_AT)), who.trust)
     failed = {answer.element: answer.reason.en for answer in report.document if answer.word is Word.FAILED}
     assert failed == {Element.TIME: "The timestamp is not of a trusted timestamp authority."}
+
+
+async def test_whose_seal_or_time_is_for_trial_is_said(who: Identities, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seal's certificate is of an outside authority; its maker, or the timestamp, is of the built-in one."""
+    monkeypatch.setattr("hub.authorities.sm2.TRIAL_POLICY_OID", "1.2.3.4")
+    outside = await Identities.make()
+    new = dataclasses.replace(outside.new_seal, maker=who.new_seal.maker)
+    info = seal_info(new)
+    made_for_trial = dataclasses.replace(outside, seal=finish_seal(new, info, await who.maker_key.sign(info)))
+    pki = await Pki.make(lambda: USED_AT)
+    trust = Trust(
+        (*who.trust.authorities, *outside.trust.authorities),
+        (x509.Certificate.load(pki.timestamps.certificates[0]),),
+    )
+    files = await outside.sealed(plain_ofd()), await made_for_trial.sealed(plain_ofd()), await stamped(outside, pki)
+    reports = [verify_bytes(file, trust) for file in files]
+    assert [(report.failed, report.trial) for report in reports] == [(False, False), (False, True), (False, True)]

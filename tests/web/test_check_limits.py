@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable
 from io import BytesIO
 
@@ -25,8 +26,10 @@ from hub.web.http.upload_limits import (
     MAX_WAITING,
     UploadLimits,
 )
+from qianda.verify.pdf.drawn_parts import MAX_CONTENT_SEPARATORS
 from tests.running import Running, running_hub
 from tests.signing_parts import finished_contract
+from tests.verify.sample_page import packed, written
 from tests.web.guardian_beside import Figures, Guardian, guardian_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -176,6 +179,20 @@ async def test_the_largest_page_bomb_is_refused(
     file = page_bomb()
     assert 18e6 < len(file) <= MAX_FILE_BYTES
     await bombed(running, guardian, genuine, figures, file)
+
+
+async def test_the_page_says_how_to_check_what_takes_longer(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawing of the largest size that is looked at takes longer than the page may compute."""
+    monkeypatch.setattr("hub.web.file_checks.CPU_LIMIT", 1.0)
+    drawing = written(packed(b"/Filter /FlateDecode", zlib.compress(b"S\n" * (MAX_CONTENT_SEPARATORS - 100))))
+    headers = {"Content-Type": "application/pdf", "Accept": "text/html", "Accept-Language": "en"}
+    said = []
+    for file in (drawing, b"%PDF-"):
+        async with running.http.post(f"{running.origin}/verify", data=BytesIO(file), headers=headers) as answer:
+            said.append(await answer.text())
+    assert "did not end within 1 seconds" in said[0] and "qianda verify FILE --trust FOLDER" in said[0]
+    assert ["could not be read" in each for each in said] == [False, True]
+    assert "--trust FOLDER" not in said[1]
 
 
 async def bombed(running: Running, guardian: Guardian, genuine: bytes, figures: Figures, file: bytes) -> None:

@@ -53,7 +53,7 @@ def verify_ofd(ofd: bytes, trust: Trust, expected: Expectation | None = None, *,
         document=of_document(parties, findings),
         parties=parties,
         archived_at=None,
-        trial=any(_is_trial(one, trust) for one in checked),
+        trial=any(_is_trial(one, trust) or _has_trial_beside(one, trust) for one in checked),
     )
 
 
@@ -137,6 +137,13 @@ def _is_trial(one: CheckedOfdSignature, trust: Trust) -> bool:
         return False
     others = [other for encoded in one.value.others if (other := load_certificate(encoded)) is not None]
     return trust.is_trial(one.certificate, others)
+
+
+def _has_trial_beside(one: CheckedOfdSignature, trust: Trust) -> bool:
+    """Return whether the timestamp or the maker of the seal is of the built-in authority."""
+    maker = load_certificate(one.value.seal.maker) if one.value and one.value.seal else None
+    beside = (one.stamp.certificate if one.stamp else None, maker)
+    return any(trust.is_trial(certificate) for certificate in beside if certificate is not None)
 
 
 def _name(one: CheckedOfdSignature) -> str:

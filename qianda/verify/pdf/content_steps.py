@@ -9,7 +9,6 @@ in one program only. Source: ISO 32000-2 8.2 (the order of operators), 8.4 (grap
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import hypot, inf
@@ -193,7 +192,7 @@ class ContentSteps:
 
     def _save(self, operator: str) -> None:
         if operator == "q":
-            self._saved.append(copy(self._now))
+            self._saved.append(_State(**vars(self._now)))  # `copy` takes ten times as long
         else:
             self._now = self._saved.pop()
 
@@ -282,7 +281,8 @@ class ContentSteps:
 
     @property
     def _has_short_dashes(self) -> bool:
-        return self._now.dashes * _scale(self._now.matrix) < MIN_DASHES
+        dashes = self._now.dashes
+        return dashes < inf and dashes * _scale(self._now.matrix) < MIN_DASHES
 
     def _use_colour(self, which: str) -> bool:
         """Paint in the current colour. Return False if the colour has to be a pattern, and none was set."""
