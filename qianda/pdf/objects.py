@@ -127,11 +127,11 @@ class ObjectReader:
         return self._container(text, depth)
 
     def _container(self, opening: bytes, depth: int) -> Value:
+        if opening == b"(":
+            return self._literal()
         if depth >= MAX_DEPTH:
             raise NotOurForm("the objects are nested too deeply", self.at)
-        if opening == b"<<":
-            return self._dictionary(depth)
-        return self._array(depth) if opening == b"[" else self._literal()
+        return self._dictionary(depth) if opening == b"<<" else self._array(depth)
 
     def _dictionary(self, depth: int) -> dict[str, Value]:
         entries: dict[str, Value] = {}
