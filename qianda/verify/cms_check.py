@@ -257,6 +257,8 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
         key = _accepted_key(certificate)
         hashed = _HASHES[_hash_of(algorithm, digest)]
         kind = algorithm.signature_algo
+        if algorithm["parameters"].dump() not in (b"", _NULL):  # neither digest nor signature covers them
+            raise BadCmsSignature(reasons.ALGORITHM_UNKNOWN)
         if kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(value, data, ec.ECDSA(hashed))
         elif kind == "rsassa_pkcs1v15" and isinstance(key, rsa.RSAPublicKey):

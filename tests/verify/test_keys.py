@@ -90,6 +90,17 @@ def test_no_certificate_beside_the_signers_may_have_such_a_key(kind: str) -> Non
     assert raised.value.reason == reasons.KEY_NOT_ACCEPTED
 
 
+@pytest.mark.parametrize("kind", GOOD)
+def test_not_one_bit_of_a_signature_can_be_changed(kind: str) -> None:
+    """Of RSA, the parameters of the algorithm are neither signed nor needed."""
+    key = GOOD[kind]()
+    chain = [certificate(key, ec.generate_private_key(ec.SECP256R1()))]
+    contents = signed(key, chain)
+    start = contents.index(chain[0])
+    places = [*range(start), *range(start + len(chain[0]), len(contents))]
+    assert [(at, bit) for at in places for bit in range(8) if passes(contents, at, bit, check_detached)] == []
+
+
 def test_another_document_than_the_signed_one() -> None:
     key = GOOD["P-256"]()
     contents = signed(key, [certificate(key, ec.generate_private_key(ec.SECP256R1()))])
@@ -130,12 +141,12 @@ async def test_not_one_bit_of_a_timestamp_can_be_changed(tmp_path: Path, stamp: 
     assert [(place, bit) for place in places for bit in range(8) if passes(padded, place, bit)] == []
 
 
-def passes(token: bytes, place: int, bit: int) -> bool:
-    """Return whether the token passes with this bit flipped."""
-    changed = bytearray(token)
+def passes(contents: bytes, place: int, bit: int, check: Callable[..., object] = check_timestamp) -> bool:
+    """Return whether the token or signature passes with this bit flipped."""
+    changed = bytearray(contents)
     changed[place] ^= 1 << bit
     try:
-        check_timestamp(bytes(changed), digest)
+        check(bytes(changed), digest)
     except BadCmsSignature:
         return False
     return True
