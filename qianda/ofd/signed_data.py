@@ -31,7 +31,8 @@ _SM2_NAMES: Final = frozenset(map(object_identifier, (SIGNATURE_OID, "1.2.156.10
 MAX_CERTIFICATES: Final = 200  # in a value or a seal
 _VERSION: Final = der.encode(der.INTEGER, b"\1")
 _SM3: Final = object_identifier(SM3_OID)
-# Programs omit the parameters, or write NULL.
+# Programs omit the parameters, or write NULL; those of a signature may also be its curve.
+_PARAMETERS: Final = (b"", NULL, object_identifier(CURVE_OID))
 _HASHES: Final = (der.encode(der.SEQUENCE, _SM3), der.encode(der.SEQUENCE, _SM3 + NULL))
 
 
@@ -161,6 +162,8 @@ def _check_head(signed: Any, signer: Any) -> None:
         raise NotAnOfd("签名值没有使用 SM3", "a signature value that is not made with SM3")
     if signed["digest_algorithms"].dump() not in [der.encode(der.SET, one) for one in _HASHES]:
         raise NotAnOfd("签名值没有使用 SM3", "a signature value that is not made with SM3")
+    if signer["signature_algorithm"]["parameters"].dump() not in _PARAMETERS:
+        raise NotAnOfd("签名值的算法带有参数", "a signature value whose algorithm has parameters")
 
 
 def _read_signed(content_info: Any, attributes: Any) -> tuple[bytes, bytes, datetime | None]:

@@ -35,6 +35,7 @@ class Habits:
     check_method: str = "SM3"
     slash: str = "/"
     attributes: bool = False
+    parameters: bytes = b""  # of the algorithm of a signature without a seal
     listed_as_hash: bool = False
     raw_signature: bool = False
     covers_list: bool = False
@@ -162,7 +163,7 @@ async def _plain_value(who: Identities, habits: Habits, data_hash: bytes) -> byt
         sequence(names.issuer, names.serial),
         hash_algorithm,
         *attributes,
-        sequence(object_identifier("1.2.156.10197.1.301.1")),
+        sequence(object_identifier("1.2.156.10197.1.301.1"), habits.parameters),
         octets(await who.signer_key.sign(over)),
     )
     signed = sequence(

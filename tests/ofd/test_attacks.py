@@ -47,10 +47,17 @@ def test_two_thousand_changes_are_refused(who: Identities, sealed: bytes) -> Non
     assert _accepted(who, sealed, 2_000) == []
 
 
-@pytest.mark.parametrize("attributes", [False, pytest.param(True, marks=pytest.mark.real)])
-async def test_no_byte_of_a_value_can_be_changed(who: Identities, attributes: bool) -> None:
+@pytest.mark.parametrize(
+    "habits",
+    [
+        Habits(version=0, kind="Sign", parameters=b"\x05\0"),
+        pytest.param(Habits(version=0, kind="Sign", attributes=True), marks=pytest.mark.real),
+    ],
+    ids=["with parameters", "with attributes"],
+)
+async def test_no_byte_of_a_value_can_be_changed(who: Identities, habits: Habits) -> None:
     """The value of the last signature is covered by none: what is in it is signed, or has one form."""
-    file = await foreign_ofd(plain_ofd(), who, Habits(version=0, kind="Sign", attributes=attributes))
+    file = await foreign_ofd(plain_ofd(), who, habits)
     name, trust, accepted = "Doc_0/Signs/Sign_9/SignedValue.dat", who.trust, []
     value = members_of(file)[name]
     for at in range(len(value)):
