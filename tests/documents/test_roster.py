@@ -202,6 +202,10 @@ BAD: dict[str, tuple[str, Mapping[str, object]]] = {
         {"guardian_name": None, "guardian_id_number": None, "guardian_phone": None},
     ),
     "guardian under 18": ("guardian-wrong", {"guardian_id_number": "340104201503050000"}),
+    "documents swapped": (
+        "documents-swapped",
+        {"student_id_number": MOTHER, "guardian_id_number": CHILD, "student_phone": "19000000002"},
+    ),
     "guardian is the student": ("guardian-wrong", {"guardian_id_number": CHILD}),
     "guardian without a name": ("name-missing", {"guardian_name": None}),
     "second guardian without a name": (

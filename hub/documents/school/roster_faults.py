@@ -96,6 +96,12 @@ class Fault(Enum):
         "A guardian has to be an adult, and not the student",
         "Check the guardian's document number",
     )
+    DOCUMENTS_SWAPPED = (
+        "学员已成年，监护人却未满十八周岁：两人的证件号码可能填反了",
+        "请对照证件核对两个证件号码",
+        "The student is an adult, but the guardian is under 18: their document numbers may be swapped",
+        "Compare both numbers with the documents",
+    )
     CAMPUS_MISSING = ("没有填写校区", "请填写校区名称或编号", "The campus is missing", "Enter its name or id")
     CAMPUS_UNKNOWN = (
         "没有这个校区{offered}",

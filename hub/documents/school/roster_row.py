@@ -174,6 +174,9 @@ class _Line:
         born = self._birth_date(document, today)
         # Without a birth date it is unknown whether a guardian is needed. If a guardian is entered, they are checked.
         minor = is_minor(born, today) if born else self._any("guardian_name", "guardian_id_number")
+        if document and born and not minor and self._guardian_is_minor(today):
+            self.stops.append(_Stop(Fault.DOCUMENTS_SWAPPED, "student_id_number", mask_id(document.number)))
+            return None
         signers = tuple(self._signers(minor, name, document, language))
         for who, guardian in self._guardians.items():
             if guardian == document or (guardian.birth_date and is_minor(guardian.birth_date, today)):
@@ -202,6 +205,13 @@ class _Line:
             self._guardians[who] = own
             relation = self._text(f"{who}_relation")
             yield RosterSigner("guardian", guardian, phone, own.id_type, own.number, relation, language, email)
+
+    def _guardian_is_minor(self, today: date) -> bool:
+        try:
+            born = self._checked_document("guardian").birth_date
+        except _Stop:  # an adult's row needs no guardian: what it says of one is not checked
+            return False
+        return born is not None and is_minor(born, today)
 
     def _any(self, *columns: str) -> bool:
         return any(self._text(each) for each in columns)
