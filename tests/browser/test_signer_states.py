@@ -129,6 +129,16 @@ async def test_a_code_guessed_five_times_is_replaced_by_a_tap(running: Running, 
     await page.wait_for_url("**/sign/contract?id=*")
 
 
+@pytest.mark.real
+async def test_a_code_may_be_pasted_with_blanks_and_in_full_width(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await land(page, await link(running, contract))
+    code = (await code_of(running)).translate({ord(str(digit)): chr(0xFF10 + digit) for digit in range(10)})
+    await identify(page, f" {code[:3]} {code[3:]} ")
+    await page.wait_for_url("**/sign/contract?id=*")
+
+
 async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, new_page: NewPage, shot: Shot) -> None:
     contract = await running.issue_minor()
     page = await new_page()

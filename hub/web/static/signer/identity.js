@@ -9,8 +9,11 @@ const NAMES = ['code', 'name', 'id_tail'];
 const MAX_WRONG_ANSWERS = 5; // the hub accepts no more with one code (GUESSES_OF_A_CODE)
 let wrongAnswers = 0; // wrong answers with the newest code
 
+/** Return what was entered without its blanks, and with plain letters and digits for full-width ones. @param {string} text */
+export const compact = (text) => text.normalize('NFKC').replace(/\s/g, '');
+
 /** @param {string} name @param {string} value */
-const fits = (name, value) => (name === 'code' ? /^\d{6}$/.test(value) : name === 'name' ? value : value.length === 4);
+const fits = (name, value) => (name === 'code' ? /^\d{6}$/.test(compact(value)) : name === 'name' ? value : value.length === 4);
 
 /** Mark the fields that are not filled in yet, and return whether there are any. The first one gets the focus. @param {HTMLFormElement} form */
 function missing(form) {
@@ -66,7 +69,7 @@ export function bindIdentity(over, again) {
     try {
       const known = lost ? await json('session') : null;
       const { contracts } = known?.verified ? known : await json('verify', {
-        body: { code: said('code'), name: said('name'), id_tail: said('id_tail') },
+        body: { code: compact(said('code')), name: said('name'), id_tail: said('id_tail') },
       });
       location.assign(`/sign/contract?id=${contracts[0].id}`);
     } catch (error) {

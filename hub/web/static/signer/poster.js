@@ -7,7 +7,7 @@ import {
 } from './session.js';
 import { warnWhereNoKeyWorks } from './able.js';
 import './answer.js';
-import { bindCodes, noteCode } from './identity.js';
+import { bindCodes, compact, noteCode } from './identity.js';
 
 const body = document.body;
 /** @type {Record<string, string>} */
@@ -124,7 +124,7 @@ function fitsCard(number) {
 }
 
 /** @param {Whose} whose */
-const numberOf = (whose) => value(`${whose}_number`).replace(/[\s-]/g, '').toUpperCase();
+const numberOf = (whose) => compact(value(`${whose}_number`)).replaceAll('-', '').toUpperCase();
 /** @param {Whose} whose */
 const fitsDocument = (whose) => (value(`${whose}_type`) === 'cn-id' ? fitsCard(numberOf(whose)) : numberOf(whose).length >= 5);
 
@@ -168,9 +168,10 @@ async function who() {
 
 async function enterCode() {
   hideTrouble();
-  if (missing([['code', /^\d{6}$/.test(value('code'))]])) return;
+  const code = compact(value('code'));
+  if (missing([['code', /^\d{6}$/.test(code)]])) return;
   try {
-    await json('verify', { body: { code: value('code') } });
+    await json('verify', { body: { code } });
     verified = true;
     await recall();
     show('course');
