@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from asn1crypto import x509
@@ -14,7 +16,7 @@ from hub.documents.ofd.seal import finish_seal, seal_info
 from qianda.verify import Word, verify_bytes
 from qianda.verify.elements import VerificationReport
 from qianda.verify.expectation import Expectation
-from qianda.verify.findings import Element
+from qianda.verify.findings import Element, UnreadableOfd
 from qianda.verify.trust import Trust
 from qianda.verify.verdict import verdict
 from tests.commands import run_command
@@ -210,6 +212,16 @@ def test_a_signature_that_is_taken_off_the_list_is_noticed(who: Identities, seal
 def test_a_file_without_signatures_fails(who: Identities) -> None:
     report = verify_bytes(plain_ofd(), who.trust)
     assert report.failed and "no signature" in reason(report, Element.TEXT)
+
+
+@pytest.mark.parametrize(("ours", "said"), [(False, "office program"), (True, "cannot be read as an OFD")])
+def test_an_office_file_is_called_one(who: Identities, ours: bool, said: str) -> None:
+    written = BytesIO()
+    with ZipFile(written, "w") as office:
+        for name in ("[Content_Types].xml", "_rels/.rels", "OFD.xml" if ours else "word/document.xml"):
+            office.writestr(name, "<x/>")
+    with pytest.raises(UnreadableOfd, match=said):
+        verify_bytes(written.getvalue(), who.trust)
 
 
 def test_the_expected_number_is_compared(who: Identities, sealed: bytes) -> None:

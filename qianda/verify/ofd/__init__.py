@@ -25,6 +25,8 @@ from qianda.verify.trust import Trust
 
 # The notes in `CustomDatas` of OFD.xml that our own files have.
 NUMBER, SCHOOL = "ContractNumber", "School"
+# The member with which each office file (ISO/IEC 29500-2) begins to be read, and that of an OFD.
+_OFFICE_PART, _OFD_PART = b"[Content_Types].xml", b"OFD.xml"
 
 
 def verify_ofd(ofd: bytes, trust: Trust, expected: Expectation | None = None, *, name: str = "") -> VerificationReport:
@@ -36,7 +38,8 @@ def verify_ofd(ofd: bytes, trust: Trust, expected: Expectation | None = None, *,
     except OfdTooLarge as error:
         raise UnreadableOfd(reasons.TOO_LARGE.about(what=error.what)) from error
     except NotAnOfd as error:
-        raise UnreadableOfd(reasons.UNREADABLE.about(what=error.what)) from error
+        is_office = _OFFICE_PART in ofd and _OFD_PART not in ofd
+        raise UnreadableOfd(reasons.OFFICE if is_office else reasons.UNREADABLE.about(what=error.what)) from error
     except NoSm2 as error:
         raise UnreadableOfd(reasons.NO_SM2) from error
     about = (document.values.get(NUMBER, ""), document.title, document.values.get(SCHOOL, ""))

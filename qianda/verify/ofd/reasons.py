@@ -8,6 +8,10 @@ from typing import Final
 from qianda.verify.findings import Reason
 
 UNREADABLE: Final = Reason("无法按 OFD 读取这个文件（{what}）。", "The file cannot be read as an OFD ({what}).")
+OFFICE: Final = Reason(
+    "这是 Word、Excel 之类的办公文件，既不是 PDF，也不是 OFD。",
+    "This is a file of an office program such as Word or Excel, neither a PDF nor an OFD.",
+)
 TOO_LARGE: Final = Reason("文件过大，不予检查（{what}）。", "The file is too large and is not looked at ({what}).")
 NO_SM2: Final = Reason(
     "此计算机无法验证 SM2 签名：需要 OpenSSL 3 的 libcrypto，或安装 gmssl-pyx（pip install gmssl-pyx）。",
