@@ -65,3 +65,14 @@ async def test_a_page_that_did_not_come_is_not_read(running: Running, new_page: 
     await page.unroute("**/sign/v1/pages/2.png?*")
     await page.get_by_role("button", name="再试一次").click()
     await read_to_the_end(page)
+
+
+@pytest.mark.real
+async def test_pages_that_a_jump_passes_are_read(running: Running, new_page: NewPage) -> None:
+    contract = await running.issue_minor()
+    page = await new_page()
+    await come_in(page, running, f"{running.origin}/s/{await running.ticket(contract)}")
+    for image in await page.locator("[data-page] img").all():
+        await image.evaluate("image => { image.loading = 'eager'; return image.decode() }")
+    await page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    await expect(page.get_by_role("link", name=ZH["read"])).to_be_visible()

@@ -29,17 +29,17 @@ function tell() {
   if (seen.size === pages) finish();
 }
 
-// A page counts as seen when its lower end came into view above the bar.
+// A page counts as seen when its lower end came into view above the bar, or was passed: what is above the window counts
+// as in view, because a slow phone jumps over pages.
 const watcher = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting, boundingClientRect, rootBounds } of entries) {
-    const bottomSeen = rootBounds && boundingClientRect.bottom <= rootBounds.bottom + 2;
-    if (isHere(target) && (bottomSeen || !isIntersecting && boundingClientRect.bottom < 0)) {
+  for (const { target, boundingClientRect, rootBounds } of entries) {
+    if (isHere(target) && rootBounds && boundingClientRect.bottom <= rootBounds.bottom + 2) {
       seen.add(target);
       watcher.unobserve(target);
     }
   }
   tell();
-}, { rootMargin: '0px 0px -64px 0px', threshold: [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1] });
+}, { rootMargin: '1000000px 0px -64px 0px', threshold: [0, 0.25, 0.5, 0.75, 0.9, 0.99, 1] });
 
 /** A page that was not loaded does not count as read: say so below it, with a button that loads it. @param {HTMLElement} page */
 function sayMissing(page) {
