@@ -169,9 +169,12 @@ class ContractData:
         return list_texts(self.values())
 
 
+_READER = TypeAdapter(ContractData)  # it takes 20 ms to build
+
+
 def read_contract_data(values: Mapping[str, Any]) -> ContractData:
     """Return the data from the values that `ContractData.values` returned."""
-    return TypeAdapter(ContractData).validate_python(values)
+    return _READER.validate_python(values)
 
 
 def _require_masked(*values: str) -> None:
