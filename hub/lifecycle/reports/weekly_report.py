@@ -147,6 +147,7 @@ async def _figures(
 ) -> tuple[ReportMail, Mapping[date, ReportLine]]:
     """Return the data of the e-mail, and the figures of each day."""
     campus = await tx.school.get_campus(staff.campus)
+    below = await tx.school.get_scope_below(staff.campus)
     period = find_reported_period(week, campus.zone)
     days = sum_days(await tx.report_figures.count_contracts(ReportGroup.DAY, period), period)
     messages = await tx.report_figures.count_messages(period)
@@ -154,6 +155,7 @@ async def _figures(
     query = urlencode({"from": period.first.isoformat(), "until": period.last.isoformat()})
     mail = ReportMail(
         campus=campus.name_en if report.language == "en" else campus.name,
+        has_below=sum(below.covers(each.id) for each in await tx.school.list_campuses()) > 1,
         period=period,
         line=combine_lines(days.values()),
         costs=sum_costs(sum_spend(messages, providers)),

@@ -84,7 +84,7 @@ async def test_the_mail_has_figures_and_a_picture_and_comes_once(office: Office)
     (mail,) = office.mails
     assert mail["To"] == ADDRESS and mail["Subject"] == "Hefei campus: contracts from 2026-11-23 to 2026-11-29"
     plain, page = mail.get_body(("plain",)), mail.get_body(("html",))
-    assert plain and page and "Issued: 1. Of these reached: 0" in plain.get_content()
+    assert plain and page and "Contracts issued: 1. Of these, reached: 0" in plain.get_content()
     assert "陈" not in plain.get_content() and "/staff/reports?from=2026-11-23" in plain.get_content()
     (picture,) = [part for part in mail.walk() if part.get_content_type() == "image/png"]
     assert f'src="cid:{picture["Content-ID"][1:-1]}" alt="Contracts issued each day"' in page.get_content()
@@ -105,6 +105,17 @@ async def test_a_worker_that_died_leaves_a_mail_that_is_not_sent_again_this_week
     assert await send_weekly_reports(office.services) == 0 and office.mails == []
     office.clock.advance(timedelta(days=5))
     assert await send_weekly_reports(office.services) == 1 and "签约周报" in str(office.mails[0]["Subject"])
+
+
+async def test_the_mail_of_headquarters_says_that_it_is_about_all_campuses(office: Office) -> None:
+    await add_staff(office.running, "wang", "hq", role=StaffRole.HEADQUARTERS)
+    async with office.running.hub.database.transaction(EVERYTHING) as tx:
+        known = await tx.accounts.find_by_login("wang")
+    assert known
+    await subscribe(office.services, known[0], ADDRESS, "zh")
+    office.clock.go_to(MONDAY)
+    assert await send_weekly_reports(office.services) == 1
+    assert "及下级校区签约周报" in str(office.mails[-1]["Subject"])
 
 
 async def test_an_address_that_cannot_be_read_or_an_account_that_fails_stops_no_other(office: Office) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from string import Formatter
@@ -34,6 +35,7 @@ from hub.model.reports.report import (
     CountedMessages,
     ReportLine,
     ReportPeriod,
+    Undelivered,
     compute_percentile,
     list_undelivered,
     sum_costs,
@@ -41,6 +43,7 @@ from hub.model.reports.report import (
     sum_lines,
     sum_spend,
 )
+from hub.model.reports.report_texts import ReportMail, write_subject, write_text
 from hub.model.reports.weekly_report import MailState, WeeklyReport, find_due_week, find_next_try
 from hub.web.staff.report_labels import REASONS
 
@@ -125,6 +128,25 @@ def test_the_mail_says_the_same_in_both_languages() -> None:
     assert report_texts.format_time(timedelta(minutes=90), "en") == "90 minutes"
     assert report_texts.format_time(timedelta(days=3), "zh") == "3 天"
     assert report_texts.format_time(timedelta(seconds=1), "en") == "1 minute"
+
+
+def test_the_mail_names_every_figure_of_the_page_and_whose_they_are() -> None:
+    period = ReportPeriod(date(2026, 11, 23), date(2026, 11, 29), "Asia/Shanghai")
+    line = ReportLine(
+        issued=1200, reached=1100, signed=900, completed=800, expired=60, open=40, steps=Counter({0: 900})
+    )
+    failed = [Undelivered("sms", "address", 3), Undelivered("email", "opted-out", 1)]
+    mail = ReportMail("合肥校区", False, period, line, {}, failed, "https://x/staff/reports")
+    said = write_text(mail, "zh")
+    assert "1,200 份" in said and "其他方式结束 200，待签 40" in said and "分钟内，九成在" in said
+    assert "号码或邮箱无法接收 3 条；要求不再接收消息 1 条" in said
+    said = write_text(mail, "en")
+    assert "ended otherwise: 200, to be signed: 40" in said
+    assert "number or mailbox cannot be reached (3); asked for no more messages (1)" in said
+    assert write_subject(mail, "zh").startswith("合肥校区签约周报 2026-11-23")
+    assert write_subject(replace(mail, has_below=True), "zh").startswith("合肥校区及下级校区签约周报")
+    empty = write_text(replace(mail, line=ReportLine(), undelivered=()), "zh")
+    assert empty.startswith("这一周没有签发合同。") and "待签" not in empty
 
 
 # ---- charts
