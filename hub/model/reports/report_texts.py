@@ -40,7 +40,7 @@ PICTURE = {"zh": "每天签发的合同", "en": "Contracts issued each day"}
 LEGEND = {"zh": ("已签发", "已达", "已完成"), "en": ("issued", "reached", "completed")}
 REASONS: Mapping[str, tuple[str, str]] = {
     "address": ("号码或邮箱无法接收", "number or mailbox cannot be reached"),
-    "opted-out": ("要求不再接收消息", "asked for no more messages"),
+    "opted-out": ("已退订", "asked for no more messages"),
     "filtered": ("被当作垃圾信息拦截", "filtered as spam"),
     "content": ("服务商不接受该内容", "text not allowed by the provider"),
     "account": ("服务商账户异常", "trouble with the provider account"),

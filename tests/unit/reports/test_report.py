@@ -139,7 +139,7 @@ def test_the_mail_names_every_figure_of_the_page_and_whose_they_are() -> None:
     mail = ReportMail("合肥校区", False, period, line, {}, failed, "https://x/staff/reports")
     said = write_text(mail, "zh")
     assert "1,200 份" in said and "其他方式结束 200，待签 40" in said and "分钟内，九成在" in said
-    assert "号码或邮箱无法接收 3 条；要求不再接收消息 1 条" in said
+    assert "号码或邮箱无法接收 3 条；已退订 1 条" in said
     said = write_text(mail, "en")
     assert "ended otherwise: 200, to be signed: 40" in said
     assert "number or mailbox cannot be reached (3); asked for no more messages (1)" in said
