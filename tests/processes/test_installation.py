@@ -200,7 +200,7 @@ async def test_another_seal_is_refused_until_init_renews_the_binding(bound: Inst
     assert known == replace(first, seal=known.seal if known else "") and known != first
     async with bound.hub():
         pass
-    assert "Nothing was changed" in await renew(bound.settings(), bound.dsns.owner)
+    assert "The database knows this root and this seal already" in await renew(bound.settings(), bound.dsns.owner)
 
 
 @asynccontextmanager
