@@ -72,8 +72,8 @@ async def renew(settings: Settings, owner_dsn: str, clock: Clock = utc_now) -> s
     _write_id(settings.data, known)
     if renewed == known:
         return (
-            "The database knows this root and this seal already. What was missing in the folder, if anything, was made: "
-            "restart serve and work."
+            "The database knows this root and this seal already. What was missing in the folder, if anything, was "
+            "made: restart serve and work."
         )
     return f"The database knows the new certificates now: root {root[:16]}…, seal {seal[:16]}…. Restart serve and work."
 

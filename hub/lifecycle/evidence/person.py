@@ -27,10 +27,12 @@ from hub.store.transaction import Database, Transaction
 
 # The README in the archive of an export.
 README = """这个文件包里是本校保存的、关于一个人的全部资料（个人信息保护法第四十五条）。
-person.json 是资料本身；contracts/ 里是本人参与签署、已经完成的合同全文；attachments/ 里是本人上传的附件。
+person.json 是资料本身，其中 commitments 可证明合同记录里的加盐摘要对应哪些资料；
+contracts/ 里是本人参与签署、已经完成的合同全文；attachments/ 里是本人上传的附件。
 
 This archive holds everything that the school keeps about one person.
-person.json has the data; contracts/ has each completed contract to which the person is a party, in full;
+person.json has the data. Its commitments show which values the salted hashes in a contract's record stand for.
+contracts/ has each completed contract to which the person is a party, in full;
 attachments/ has the files that they attached.
 """
 _FACTS_OF_CONTRACT = ("number", "campus", "state", "title", "created_at", "completed_at", "ended_at")
@@ -74,6 +76,7 @@ async def find_persons(services: Services, act: PersonAct) -> list[PersonData]:
 async def export_person(services: Services, act: PersonAct) -> bytes:
     """Return a ZIP with one JSON file and the person's completed contracts. Raises NotFound, BadInput."""
     data = await _get_one(services, act)
+    described = describe_person(data) | {"commitments": await _list_openings(services, data)}
     files = {}
     for part in data.contracts:
         if part.state is ContractState.COMPLETED and part.document:
@@ -83,10 +86,17 @@ async def export_person(services: Services, act: PersonAct) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("README.txt", README)
-        archive.writestr("person.json", json.dumps(describe_person(data), ensure_ascii=False, indent=2, default=str))
+        archive.writestr("person.json", json.dumps(described, ensure_ascii=False, indent=2, default=str))
         for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
+
+
+async def _list_openings(services: Services, data: PersonData) -> dict[str, list[dict[str, str]]]:
+    """Return what shows that the records of these contracts are about the person, by number of contract."""
+    signed = {part.number: part.signer for part in data.contracts if part.signer}
+    async with services.database.transaction(EVERYTHING) as tx:
+        return {number: await tx.record.list_openings(signer) for number, signer in signed.items()}
 
 
 async def _attachments(services: Services, part: PersonInContract) -> dict[str, bytes]:

@@ -44,6 +44,13 @@ _COLUMNS = [column.name for column in ENTRY.c]
 _ADD = insert_many(ENTRY, _COLUMNS)
 ENTRIES = SqlStatement(select(ENTRY).where(ENTRY.c.contract == bindparam("contract")).order_by(ENTRY.c.sequence))
 _KEEP = SqlStatement(insert(VALUE))
+# Texts have a salt of their own. They may be what somebody else wrote about the signer.
+_OWN = SqlStatement(
+    select(VALUE, SIGNER.c.salt.label("signer_salt"))
+    .join(SIGNER, SIGNER.c.id == VALUE.c.signer)
+    .where(SIGNER.c.id == bindparam("signer"), VALUE.c.salt.is_(None))
+    .order_by(VALUE.c.name, VALUE.c.commitment)
+)
 _COMMITTED = ("contract", "commitment", "campus", "signer", "name", "value_sealed")
 _COMMIT = insert_many(VALUE, _COMMITTED, "ON CONFLICT DO NOTHING")
 SALT_BYTES = 32
@@ -187,6 +194,18 @@ class Record:
         """Return the values that are not erased, as commitment → (name, value)."""
         rows = await self._connection.execute(select(VALUE).where(VALUE.c.contract == contract))
         return {row["commitment"]: (row["name"], self._open(row)) for row in rows}
+
+    async def list_openings(self, signer: UUID) -> list[dict[str, str]]:
+        """Return a signer's own values, each with its commitment, and the salt (hex) that proves it."""
+        return [
+            {
+                "name": row["name"],
+                "value": self._open(row),
+                "salt": row["signer_salt"].hex(),
+                "commitment": row["commitment"],
+            }
+            for row in await self._connection.execute(_OWN, {"signer": signer})
+        ]
 
     async def erase_words(self, contract: UUID, sequence: int) -> list[str]:
         """Erase the personal texts of this entry and return them."""
