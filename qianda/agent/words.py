@@ -114,8 +114,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "合同内容已有变化。没有签署任何内容。请在页面上重新查看后再开始。",
     ),
     "refused": (
-        "REFUSED TO SIGN: what the server prepared is not what you were shown ({reason}). The school was told.",
-        "已拒绝签署：服务器准备的内容与展示的不一致（{reason}），已通知学校。",
+        "REFUSED TO SIGN: what the server prepared is not what you were shown. The school was told. Reason: {reason}",
+        "已拒绝签署：服务器准备的内容与您看到的不一致，已通知学校。技术原因（英文）：{reason}",
     ),
     "hub-says": ("The server says: {title} {detail}", "服务器答复：{title} {detail}"),
     "offline": (

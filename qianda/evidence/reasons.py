@@ -29,7 +29,11 @@ ITEM_CHANGED: Final = Reason("条目 {name} 已被更改", "{name} is not what t
 HASH_UNKNOWN: Final = Reason("不接受的摘要算法：{what}", "a digest algorithm that is not accepted: {what}")
 SIGNATURE_WRONG: Final = Reason("清单的签名无效：{why}", "the signature over the manifest is wrong: {why}")
 SIGNATURE_MISSING: Final = Reason("没有对清单的签名", "nothing signs the manifest")
-SIGNER_UNKNOWN: Final = Reason("签名者不受信任（{what}）", "the signer of the package is not trusted: {what}")
+SIGNER_UNKNOWN: Final = Reason(
+    "签名者不受信任：其证书不能追溯到受信任的认证机构、已失效，或不能确认未被吊销",
+    "the signer of the package is not trusted: no path leads from its certificate to a trusted authority, or one on "
+    "the path was not valid, or may have been revoked",
+)
 LISTS_UNREADABLE: Final = Reason(
     "签名者的证书吊销列表无法读取", "a revocation list for the signer of the package cannot be read"
 )

@@ -82,7 +82,7 @@ async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], tr
         )
         await CertificateValidator(checked.certificate, validation_context=context).async_validate_path()
     except _FAULTS as error:
-        raise BadPackage(reasons.SIGNER_UNKNOWN.about(what=type(error).__name__)) from error
+        raise BadPackage(reasons.SIGNER_UNKNOWN) from error
 
 
 def _revocation_lists(items: Mapping[str, bytes]) -> list[crl.CertificateList]:

@@ -34,7 +34,8 @@ _WORDS: dict[bytes, bool | None] = {b"true": True, b"false": False, b"null": Non
 
 
 class NotOurForm(Exception):
-    """The bytes are not what Qianda writes. `what` says why in English, `at` is the offset in the file."""
+    """The bytes are not what Qianda writes. `what` says why in English, `at` is the offset in the file; 0 if the
+    fault is at no certain place."""
 
     def __init__(self, what: str, at: int = 0) -> None:
         super().__init__(what)

@@ -86,9 +86,14 @@ FOREIGN_HYBRID: Final = Reason(
 FOREIGN_LINEARIZED: Final = Reason(
     "这不是签达的文件：它经过线性化。", "This is not a file of Qianda: it is linearized."
 )
+# `what`: why, in English, for specialists.
 NOT_OUR_FORM: Final = Reason(
-    "文件已损坏或被改动：从第 {at} 字节起，它不再是签达写出的样子。",
-    "The file was damaged or altered: it is not as Qianda writes it (byte {at}: {what}).",
+    "文件已损坏或被改动：它与签达写出的不同。",
+    "The file was damaged or altered: it is not as Qianda writes it ({what}).",
+)
+NOT_OUR_FORM_FROM: Final = Reason(
+    "文件已损坏或被改动：从第 {at} 字节起，它与签达写出的不同。",
+    "The file was damaged or altered: from byte {at} on, it is not as Qianda writes it ({what}).",
 )
 
 # ---- which signatures there are -----------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ BAD_FIELDS: Final = Reason(
 RANGE_WRONG: Final = Reason("签名覆盖的字节范围不正确。", "The byte range of the signature is not what it must be.")
 NOT_TO_THE_END: Final = Reason("文档时间戳之后文件又有改动。", "The file was changed after its document timestamp.")
 REVISION_CHANGED: Final = Reason(
-    "首个签名之后加入了签名以外的内容（第 {revision} 版：{what}）。",
+    "首个签名之后加入了签名以外的内容（第 {revision} 版）。",
     "Something other than a signature was added (revision {revision}: {what}).",
 )
 SIGNED_FROM_THE_START: Final = Reason(
@@ -235,7 +240,7 @@ CONFIRMED_ELSEWHERE: Final = Reason(
     "The passkey confirmed this act at {where}, which is not an address of the organisation's hub.",
 )
 CONFIRMATION_WRONG: Final = Reason(
-    "文件里附有通行密钥的确认，但它不成立（{what}）。",
+    "文件里附有通行密钥的确认，但它不成立。",
     "The file holds a confirmation by a passkey that is wrong ({what}).",
 )
 SIGNATURE_SHOWN: Final = Reason("摘要、签名值与证书一致。", "Digest, signature value and certificate fit together.")

@@ -9,6 +9,7 @@ import pytest
 from qianda.pdf import NotOurForm
 from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.signed_file import SignedFile
+from qianda.verify.pdf.structure import altered
 from tests.browser.update_files import NEW, Objects, Revision, body_of, next_trailer, number_of, page_of
 from tests.signing_parts import sample_pdf
 
@@ -62,3 +63,13 @@ def test_a_tree_that_all_readers_understand(objects: Objects) -> None:
 def test_a_tree_that_readers_understand_differently(objects: Objects) -> None:
     with pytest.raises(NotOurForm):
         pages_with(objects)
+
+
+def test_a_byte_is_named_only_if_the_fault_is_at_one() -> None:
+    """A wrong tree has no place of its own. What is wrong is said in English, for specialists."""
+    with pytest.raises(NotOurForm) as raised:
+        pages_with({TREE: counting(b"2")})
+    reason = altered(raised.value)
+    assert (raised.value.what in reason.en, "byte" in reason.en, "字节" in reason.zh) == (True, False, False)
+    reason = altered(NotOurForm("a list does not end", 1234))
+    assert "from byte 1234 on" in reason.en and "第 1234 字节" in reason.zh and "list" not in reason.zh

@@ -60,6 +60,7 @@ SHAPES: tuple[str, ...] = (
     "there is no staff {name}",
     "there is no client {name}",
     "none of the certificates is for the key {key}",
+    "{name} cannot be read as an electronic seal (GB/T 38540): ask the seal maker for its .esl file",
     "The file has more than {most} MB.",
     "it has more than {most} rows",
     "it has more than {most} columns",

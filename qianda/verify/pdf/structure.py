@@ -88,7 +88,8 @@ def check_finished(pdf: bytes, expected_fields: Sequence[str]) -> list[Finding]:
 
 def altered(error: NotOurForm) -> Reason:
     """Return the reason for a file that Qianda wrote and somebody altered."""
-    return reasons.NOT_OUR_FORM.about(at=error.at, what=error.what)
+    reason = reasons.NOT_OUR_FORM_FROM if error.at else reasons.NOT_OUR_FORM
+    return reason.about(at=error.at, what=error.what)
 
 
 def examine(pdf: bytes, expected_fields: Sequence[str] | None = None) -> Structure:

@@ -16,7 +16,9 @@ from hub.errors import BadInput
 from hub.lifecycle.sealing.seals.sm2_seals import GivenSm2Seal, given_side
 from hub.model.sealing.seal import Seal, SealKind, SealState
 from hub.tokens.sm2_softkey import Sm2SoftKey
+from hub.web.staff.problem_words import say_detail
 from qianda.ofd.values import read_seal
+from tests.catalogues import catalogues
 from tests.ofd.identities import MADE_AT, ORGANISATION, USED_AT, Identities
 from tests.ofd.test_chain import issued, may_issue
 
@@ -56,6 +58,15 @@ async def test_a_seal_with_a_wrong_signature_of_its_maker_or_a_huge_picture_is_r
     made = finish_seal(huge, seal_info(huge), await ours.maker_key.sign(seal_info(huge)))
     with pytest.raises(BadInput, match="too large"):
         given_side(SEAL, replace(given, encoded=made), ours.seal_key.spki, (), USED_AT)
+
+
+async def test_a_file_that_is_no_seal_is_named_in_both_languages() -> None:
+    ours = await Identities.make()
+    given = GivenSm2Seal("seal.esl", b"0", [("own.cer", ours.seal_certificate)], "sm2")
+    with pytest.raises(BadInput, match=r"seal\.esl cannot be read as an electronic seal") as raised:
+        given_side(SEAL, given, ours.seal_key.spki, (), USED_AT)
+    said = say_detail(raised.value.detail, catalogues().translator("zh"))
+    assert said == "seal.esl 不是可以读取的电子印章（GB/T 38540）：请向制章机构索取 .esl 文件"
 
 
 async def test_a_seal_of_a_root_that_nobody_configured_is_refused() -> None:

@@ -122,7 +122,8 @@ def given_side(seal: Seal, given: GivenSm2Seal, spki: bytes, roots: Sequence[byt
     try:
         encoded = read_seal(given.encoded, given.name)
     except NotAnOfd as error:
-        raise BadInput(str(error), field="seal") from error
+        fault = f"{given.name} cannot be read as an electronic seal (GB/T 38540): ask the seal maker for its .esl file"
+        raise BadInput(fault, field="seal") from error
     check_maker(encoded)
     certificates = read_certificate_files(given.certificates)
     own = next((each for each in certificates if _spki_of(each) == spki), None)
