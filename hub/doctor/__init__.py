@@ -240,8 +240,8 @@ async def _workers(hub: Hub) -> str:
         number = await tx.heartbeats.count_workers(tx.now - WORKER_SILENCE)
     seconds = f"{WORKER_SILENCE.total_seconds():.0f} s"
     if number:
-        return f"{number} heard of in the last {seconds}"
-    raise NeedsAttention(f"NONE was heard of in the last {seconds}: messages and seals wait until `qianda work` runs")
+        return f"{number} reported in the last {seconds}"
+    raise NeedsAttention(f"NONE has reported in the last {seconds}: messages and seals wait until `qianda work` runs")
 
 
 async def _jobs(hub: Hub) -> str:

@@ -18,7 +18,9 @@ LOOK_TIMEOUT = 5.0
 MAX_ANSWER_BYTES = 200
 # Where the set-up page answers with its own mark. The answer shows that the public address leads to this page.
 MARK_PATH = "/.well-known/qianda-setup"
-FROM_HERE = "Seen from this machine. Only a phone outside can show whether phones outside reach it."
+FROM_HERE = (
+    "This is how it looks from this machine. Test with a phone outside whether it can be reached from there, too."
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ async def look_at_origin(origin: str, mark: str, now: datetime) -> list[OriginFi
     except ValueError:
         return [OriginFinding(False, "The port of this address is not a number.")]
     if _is_this_machine(host):
-        return [OriginFinding(False, "This address is reached on this machine alone: for a trial.")]
+        return [OriginFinding(False, "Only this machine can reach this address: for a trial.")]
     found = [await _look_up(host)]
     if found[0].well and parts.scheme == "https":
         found.append(await _look_at_certificate(host, port, now))

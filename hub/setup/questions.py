@@ -124,7 +124,10 @@ ACCOUNT = SetupStep(
         ),
         SetupQuestion("name", "Your name", "As colleagues see it.", required=True),
         SetupQuestion(
-            "password", "Password", "12 characters or more. Left empty, one is generated and shown once.", kind="secret"
+            "password",
+            "Password",
+            "12 characters or more. If you leave it empty, one is generated and shown once.",
+            kind="secret",
         ),
     ),
 )
@@ -163,8 +166,8 @@ SEAL = SetupStep(
             SetupChoice(
                 "pkcs12",
                 "A key with its certificate, in a file (PKCS#12)",
-                "The token takes the key if it can; otherwise it is kept encrypted in the data folder. Whoever has "
-                "a copy of the file can seal as well.",
+                "The key goes onto the token if that is possible; otherwise it is kept encrypted in the data folder. "
+                "Whoever has a copy of the file can seal as well.",
             ),
             SetupChoice("csc", "A signing service (CSC)"),
         ),
@@ -207,7 +210,7 @@ TIMESTAMPS = SetupStep(
 MESSAGES = SetupStep(
     "messages",
     "Reaching people",
-    "One way to reach people. Others, and several of one kind, are added in the configuration.",
+    "One way to reach people. Other ways, and several providers of one kind, are added in the configuration.",
     (
         _ask_kind(
             "Provider",
@@ -220,11 +223,11 @@ MESSAGES = SetupStep(
             SetupChoice("none", "None yet", "No messages can be sent: links can only be handed out."),
         ),
         SetupQuestion("host", "Mail server", required=True, kinds=("email",)),
-        SetupQuestion("port", "Port", "Left empty: the usual one.", kinds=("email",)),
+        SetupQuestion("port", "Port", "Leave it empty for the usual one.", kinds=("email",)),
         SetupQuestion(
             "security",
             "Encryption",
-            "starttls, tls, or none (on this machine alone).",
+            "starttls, tls, or none (on this machine only).",
             default="starttls",
             kinds=("email",),
         ),
@@ -236,7 +239,7 @@ MESSAGES = SetupStep(
         SetupQuestion("account", "Account SID", required=True, kinds=("sms_twilio",)),
         SetupQuestion("auth_token", "Auth token", kind="secret", required=True, kinds=("sms_twilio",)),
         SetupQuestion("sms_sender", "Sender", "A number or name of the account.", required=True, kinds=("sms_twilio",)),
-        SetupQuestion("base_url", "Regional endpoint", "Left empty: the usual one.", kinds=("sms_twilio",)),
+        SetupQuestion("base_url", "Regional endpoint", "Leave it empty for the usual one.", kinds=("sms_twilio",)),
         SetupQuestion(
             "to",
             "Your own mailbox or phone",

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.custody, pytest.mark.real]
 WORDS = {
     "zh": {
         "devices": "我的设备",
-        "lost": "我丢失了这台手机",
+        "lost": "这台手机丢失了",
         "revoke": "确认吊销",
         "said": "该设备已吊销",
         "back": "返回合同",

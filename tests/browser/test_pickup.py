@@ -59,7 +59,7 @@ async def test_a_wrong_short_code_leads_to_the_same_page(running: Running, new_p
     await page.locator("#phone").fill("19000000177")
     await page.get_by_role("button", name="获取验证码").click()
     await expect(page.locator("#code")).to_be_visible()
-    await page.get_by_role("button", name="重新填写短码").click()
+    await page.get_by_role("button", name="重新输入短码").click()
     await page.locator("#entry").fill("4J8Q-2X7M-3K9TB")
     await page.get_by_role("button", name="获取验证码").click()
     await page.wait_for_url("**/s/4J8Q2X7M3K9TB")

@@ -94,7 +94,7 @@ async def test_from_the_paper_to_the_sealed_contract(running: Running, new_page:
     assert await running.completed(contract) and contract.course == "english-b"
     assert await counts(running, poster) == [1, 1, 1]
     await page.goto(f"{running.origin}/p/{ticket}")
-    await expect(page.get_by_role("link", name="继续看合同")).to_be_visible()
+    await expect(page.get_by_role("link", name="继续查看合同")).to_be_visible()
     await shot(page, "poster-7-back")
 
 

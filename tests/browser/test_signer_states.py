@@ -302,7 +302,7 @@ async def test_anybody_may_check_a_contract(running: Running, new_page: NewPage,
     page = await new_page()
     for name, content, words in (
         ("right.pdf", final, "没有不通过的项目"),
-        ("wrong.pdf", final.replace(b"/MediaBox", b"/MediaBux", 1), "有检查不通过"),
+        ("wrong.pdf", final.replace(b"/MediaBox", b"/MediaBux", 1), "有不通过的项目"),
         ("none.pdf", b"no PDF at all", "无法读取这个文件"),
         ("right.zip", package, "没有不通过的项目"),
         ("wrong.zip", zipped({**items, "contract/contract.json": b"{}"}.items()), "证据包"),

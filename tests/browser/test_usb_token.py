@@ -87,7 +87,7 @@ async def test_not_my_certificate_and_no_ports_on_a_phone(running: Running, new_
     async with SigningClient(running.origin) as stranger:
         await stranger.claim(await code.inner_text())
         await stranger.key(SoftwareKey())
-        await expect(page.locator("[data-certificate=custody]")).to_contain_text("claimed, not proved")
+        await expect(page.locator("[data-certificate=custody]")).to_contain_text("claimed to be on a token")
         await shot(page, "usb-certificate-en")
         await page.get_by_role("button", name="No, this is not mine").click()
         await expect(page.get_by_role("heading", name="no longer connected")).to_be_visible()

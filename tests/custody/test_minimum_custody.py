@@ -178,7 +178,7 @@ async def test_the_page_says_what_one_can_sign_with(place: Place) -> None:
         for language, device, words in (
             ("zh", "Chrome, Windows", ("本合同要求使用另一种密钥", "使用我的 USB Key", "手机上的学校 App")),
             ("en", "Chrome, Windows", ("This contract needs a key of another kind", "Use my USB token")),
-            ("zh", "Chrome, Pixel", ("请在电脑上打开我们短信里的链接",)),
+            ("zh", "Chrome, Pixel", ("请在电脑上打开我们发给您的链接",)),
         ):
             page = await signature_page(running, client, contract.id, language, PEOPLE[device][1])
             assert all(each in page for each in words), (language, device)

@@ -201,7 +201,7 @@ async def test_an_sms_is_seen_to_be_delivered(served: Served) -> None:
             | {name: str(options[name]) for name in ("account", "auth_token", "base_url")}
         }
         assert (await served.ask("/setup/trial/send", form={}, secret=secret))[0] == 303
-        assert "it says no more than that so far" in (await served.ask("/setup/trial", secret=secret))[1]
+        assert "has not said more so far" in (await served.ask("/setup/trial", secret=secret))[1]
         for status_of_message in ("sending", "sent", "delivered"):
             sms.advance(sms.accepted[0].reference, status_of_message)
         assert "The provider says: delivered." in (await served.ask("/setup/trial", secret=secret))[1]

@@ -16,7 +16,7 @@ from hub.documents.school.spreadsheet import MAX_ROWS_ABOVE, Cell, NumberedRow
 
 # For each column, its title in Chinese and in English, as in the template to download.
 COLUMNS: Mapping[str, tuple[str, str]] = {
-    "external_id": ("报名编号", "external id"),
+    "external_id": ("报名编号", "enrolment number"),
     "campus": ("校区", "campus"),
     "course": ("课程", "course"),
     "student_name": ("学员姓名", "student name"),

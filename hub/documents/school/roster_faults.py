@@ -128,7 +128,7 @@ class Fault(Enum):
         "与第 {row} 行重复",
         "同一学员同一课程只保留一行；报名编号不得重复",
         "The same as row {row}",
-        "Keep one row for a student and course; external ids must differ",
+        "Keep one row for a student and course; enrolment numbers must differ",
     )
 
     def what(self, language: str, **details: object) -> str:

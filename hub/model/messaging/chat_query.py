@@ -112,7 +112,7 @@ def _list_names(campus: Campus) -> set[str]:
 
 _ALL = {"zh": "全部校区", "en": "All your campuses"}
 _UNKNOWN = {
-    "zh": "您可查询的校区里没有这个名称。发送“进度”可查看您名下全部校区，发送“帮助”可查看用法。",
+    "zh": "您可查询的校区中没有叫这个名称的。发送“进度”可查看您名下全部校区，发送“帮助”可查看用法。",
     "en": "No campus available to you has this name. Send “status” to see all your campuses, or “help”.",
 }
 _HELP = {

@@ -88,7 +88,7 @@ def _changed_person(person: Mapping[str, Any], change: PersonChange, where: str)
     if change.phone:
         changed["phone"] = normalise_phone(change.phone, field=f"{where}.phone")
     if change.email and change.without_email:
-        raise BadInput("enter another address, or remove the one on file: not both", field=f"{where}.email")
+        raise BadInput("either enter another address or remove the one on file, not both", field=f"{where}.email")
     if change.email or change.without_email:
         email = check_address(change.email, field=f"{where}.email") if change.email else None
         changed |= {"email": email, "channels": list(channels_for(email))}

@@ -80,8 +80,8 @@ SHAPES: tuple[str, ...] = (
     "did not answer within {seconds} s",
     "does not answer as it should: {reason}",
     "none is configured: no messages can be sent, links can only be handed out",
-    "{number} heard of in the last {seconds} s",
-    "NONE was heard of in the last {seconds} s: messages and seals wait until `qianda work` runs",
+    "{number} reported in the last {seconds} s",
+    "NONE has reported in the last {seconds} s: messages and seals wait until `qianda work` runs",
     "goes on",
     "PAUSED since {since}; steps due: {due}; `qianda resume` sends on",
 )

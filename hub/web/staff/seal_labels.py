@@ -31,7 +31,8 @@ SEAL_NEXT = {
     "approved": "A seal keeper makes it: a key on the token, and a certificate for it.",
     "made": "Say who may use it, then take it into use.",
     "suspended": "Nothing is sealed with it until a seal keeper resumes it. Contracts that need it wait.",
-    "revoked": "Nothing is sealed with it again. Contracts, and files sealed to last, stay valid. It can be archived.",
+    "revoked": "Nothing can be sealed with it. Contracts, and files sealed for the long term, stay valid. "
+    "It can be archived.",
 }
 GRANTEE_KINDS = {
     "contracts": "contracts that all have signed",

@@ -55,7 +55,7 @@ async def test_the_page_asks_and_serves_the_file(running: Running) -> None:
     async with running.http.get(address) as shown:
         assert (shown.status, "last 6 characters" in await shown.text()) == (200, True)
     async with running.http.post(address, data={"answer": "000000"}) as refused:
-        assert (refused.status, "not the last characters of the student" in await refused.text()) == (403, True)
+        assert (refused.status, "not the end of the student" in await refused.text()) == (403, True)
     async with running.http.post(address, data={"answer": MINOR_ID[-6:]}) as served:
         assert served.content_type == "application/pdf" and (await served.read()).startswith(b"%PDF-")
         assert contract.number in served.headers["Content-Disposition"]

@@ -167,7 +167,7 @@ async def test_who_came_is_shown_by_name_and_the_look_is_recorded(running: Runni
         drawn = await client.enrol("english-b", signed.student(), [signed.guardian()])
     async with admitted(running, waits, asking) as client:
         await client.enrol("math-a", asking.student(), [asking.guardian()])
-    assert "1 scanned › 1 code correct › 1 enrolled" in (await console.get("/staff/posters")).words
+    assert "1 scanned › 1 phone verified › 1 enrolled" in (await console.get("/staff/posters")).words
     came = (await console.get(f"/staff/posters/{poster.id}/people")).words
     assert signed.child in came and "to be signed" in came
     async with running.hub.database.transaction(EVERYTHING) as tx:

@@ -112,8 +112,8 @@ async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
     async with running_hub(with_worker=False) as running:
         console = await console_of(running)
         page = await console.get("/staff/doctor")
-        assert page.status == 200 and "Ready to issue, but something below waits" in page.words, page.words
-        assert "look workers: NONE was heard of" in page.words and "OK workers" not in page.words
+        assert page.status == 200 and "Ready to issue, but somebody has to deal with" in page.words, page.words
+        assert "look workers: NONE has reported" in page.words and "OK workers" not in page.words
         await pause_sending(running.hub.services, "test")
         assert "NOTE sending: PAUSED since" in "\n".join(map(str, await examine(running.hub)))
         await resume_sending(running.hub.services, "test")
@@ -132,16 +132,16 @@ async def test_headquarters_sees_one_verdict_and_a_line_for_each_part() -> None:
         answer = DoctorAnswer()
         findings, at = await answer.get_or_examine(running.hub)
         assert (await answer.get_or_examine(running.hub))[0] is findings
-        assert any(str(each).startswith("NOTE workers: NONE was heard of in the last 30 s") for each in findings)
+        assert any(str(each).startswith("NOTE workers: NONE has reported in the last 30 s") for each in findings)
         running.clock.advance(KEPT_FOR)
         async with running.hub.database.transaction(EVERYTHING) as tx:
             await tx.heartbeats.worker_lives(uuid4(), tx.now)
         again, later = await answer.get_or_examine(running.hub)
         assert again is not findings and later > at
-        assert "ok   workers: 1 heard of in the last 30 s" in map(str, again)
+        assert "ok   workers: 1 reported in the last 30 s" in map(str, again)
         assert running.app is not None
         forget_answer(running.app)
         page = await console.get("/staff/doctor")
-        assert "Ready to issue." in page.words and "OK workers: 1 heard of" in page.words, page.words
+        assert "Ready to issue." in page.words and "OK workers: 1 reported" in page.words, page.words
         assert "可以签发。" in (await (await console_of(running, language="zh")).get("/staff/doctor")).words
     assert say_part("provider email", str.format) == "provider email"
