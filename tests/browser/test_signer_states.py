@@ -319,7 +319,7 @@ async def test_anybody_may_check_a_contract(running: Running, new_page: NewPage,
     await page.goto(f"{running.origin}/verify")
     await page.locator("#file").set_input_files([tmp_path / "right.pdf", tmp_path / "right.zip"])
     await page.get_by_role("button", name="开始验证").click(no_wait_after=True)
-    await expect(page.get_by_text("与 right.pdf 一并核验")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_text("与 right.pdf 一并验证")).to_be_visible(timeout=60_000)
     await expect(page.locator(".note.wrong")).to_have_count(0)
     async with running.http.post(f"{running.origin}/verify", data=final) as answer:
         said = await answer.json()
