@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import io
 import json
 import re
@@ -141,34 +140,6 @@ async def test_a_person_is_found_by_phone_document_or_name() -> None:
         elsewhere = about(GUARDIAN_ID, scope=Scope(frozenset({"nanjing"})))
         for nobody in (about(GUARDIAN_ID, name=MOTHER), elsewhere, about(phone="190 0000 0999")):
             assert await find_persons(running.hub.services, nobody) == []
-
-
-async def test_an_export_has_the_persons_own_data_and_nobody_elses() -> None:
-    async with quiet_hub() as running:
-        done, _ = await family(running)
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            signer = (await tx.cases.get(done.id)).parties[0].signer.id
-            said = {"signer": str(signer), "reason": "what somebody else wrote about the signer"}
-            await tx.record.append(done.id, done.campus, "noted", "staff:test", said)
-        with zipfile.ZipFile(io.BytesIO(await export_person(running.hub.services, about(GUARDIAN_ID)))) as archive:
-            text = archive.read("person.json").decode()
-            final = archive.read(f"contracts/{done.number}.pdf")
-            assert len(archive.namelist()) == 3
-        for own in (FATHER, GUARDIAN_ID, GUARDIAN_PHONE, WROTE):
-            assert own in text
-        for foreign in (MOTHER, MOTHER_ID, MOTHER_PHONE, MINOR_ID, CHILD):
-            assert foreign not in text
-        given = json.loads(text)
-        assert given["contracts"][0]["number"] == done.number
-        async with running.hub.database.transaction(EVERYTHING) as tx:
-            record = json.dumps([entry.facts for entry in await tx.record.list_entries(done.id)])
-        openings = {each["name"]: each for each in given["commitments"][done.number]}
-        assert {"name", "phone", "id_number"} <= openings.keys()
-        for each in chain.from_iterable(given["commitments"].values()):
-            proof = hmac.new(bytes.fromhex(each["salt"]), each["value"].encode(), hashlib.sha256).hexdigest()
-            assert proof == each["commitment"]
-        assert openings["name"]["value"] == FATHER and openings["name"]["commitment"] in record
-        assert final.startswith(b"%PDF") and b"guardian-1" in final
 
 
 async def asked_instead(running: Running, *, approved: bool = False) -> IssueAct:
