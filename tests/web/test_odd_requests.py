@@ -190,6 +190,7 @@ async def test_a_compressed_body_is_refused(running: Running, encoding: str) -> 
     headers = {"Content-Encoding": encoding, "Accept-Language": "en"}
     status, answer = await raw(running, "POST", "/sign/v1/open", headers, gzip.compress(b'{"ticket":"x"}'))
     assert status == 415 and b'"code": "unsupported-media-type"' in answer and b"Accept-Encoding: identity" in answer
+    assert b'"detail": "the body has a Content-Encoding: send it uncompressed"' in answer
     headers = {"Content-Encoding": "identity", "Accept-Language": "en"}
     assert b"link-not-valid" in (await raw(running, "POST", "/sign/v1/open", headers, b'{"ticket":"x"}'))[1]
 

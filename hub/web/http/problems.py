@@ -64,6 +64,8 @@ BARE = {
     HTTPStatus.MISDIRECTED_REQUEST: ("misdirected", "This address does not belong to this server."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported-media-type", "This type of content is not accepted here."),
 }
+# The only fault of this kind (`refuse_compressed_bodies`).
+COMPRESSED = "the body has a Content-Encoding: send it uncompressed"
 log = structlog.get_logger()
 
 
@@ -109,7 +111,7 @@ def _is_about_the_form(error: Exception) -> bool:
 def _bare(request: web.Request, answered: web.HTTPException) -> web.Response:
     """Answer errors of the web framework itself, such as an unknown path or a body that is too large."""
     code, sentence = BARE.get(HTTPStatus(answered.status), ("error", QiandaError.sentence))
-    error = QiandaError()
+    error = QiandaError(COMPRESSED if answered.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE else "")
     error.code, error.sentence = code, sentence
     response = _answer(request, answered.status, error)
     for name in ("Allow", "Accept-Encoding"):
