@@ -51,6 +51,9 @@ def open_container(data: bytes, *, ours: bool = True) -> AsicContainer:
     `ours`: it must have the form that Qianda writes. Otherwise other forms are also accepted: a mimetype at another
     place or none, evidence records alone, and records that prove further files.
     """
+    # Before it is read: the ZIP files of most programs are not as strict as a package has to be.
+    if ours and MIMETYPE.encode() not in data and META.encode() not in data:
+        raise BadPackage(reasons.ORDINARY_ZIP)
     listed = read_items(data)
     items = {item.name: item.content for item in listed}
     _check_mimetype(listed, items, ours)

@@ -17,6 +17,10 @@ class BadPackage(Exception):
 
 TOO_MUCH: Final = Reason("压缩包超过限制：{what}", "the package exceeds a limit: {what}")
 MALFORMED: Final = Reason("有内容缺失或格式不对", "something is missing or malformed")
+ORDINARY_ZIP: Final = Reason(
+    "这是普通的 ZIP 压缩包，不是证据包；请解压后逐一核验其中的文件",
+    "this is an ordinary ZIP file, not an evidence package; unpack it, and check each file in it",
+)
 MIMETYPE_WRONG: Final = Reason(
     "第一个条目不是未压缩的 mimetype，或类型不符",
     "the first item is not the mimetype, stored as it is, of an ASiC-E package",

@@ -8,8 +8,10 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -249,6 +251,17 @@ def test_a_contract_that_was_not_completed_is_compared_with_what_is_expected(
     assert check_package(made["voided"], Trust.load([trusted]), expected).failed
     issued = hashlib.sha256(open_container(made["voided"]).items["contract/issued.pdf"]).hexdigest()
     assert not check_package(made["voided"], Trust.load([trusted]), Expectation(document_sha256=issued)).failed
+
+
+@pytest.mark.parametrize(("name", "said"), [("photo.jpg", "an ordinary ZIP file"), ("META-INF/x", "not the mimetype")])
+def test_an_ordinary_zip_is_called_one(packages: tuple[dict[str, bytes], Path], name: str, said: str) -> None:
+    _, trusted = packages
+    written = BytesIO()
+    with ZipFile(written, "w") as ordinary:
+        ordinary.writestr("folder/", "")
+        ordinary.writestr(name, "a picture")
+    report = check_package(written.getvalue(), Trust.load([trusted]))
+    assert report.failed and report.fault and said in report.fault.en
 
 
 def test_the_command_checks_packages(packages: tuple[dict[str, bytes], Path], tmp_path: Path) -> None:
