@@ -206,6 +206,11 @@ BAD: dict[str, tuple[str, Mapping[str, object]]] = {
         "documents-swapped",
         {"student_id_number": MOTHER, "guardian_id_number": CHILD, "student_phone": "19000000002"},
     ),
+    **{
+        f"totals: {word}": ("total-row", dict.fromkeys(GOOD) | {"external_id": word, "guardian_phone": 3})
+        for word in ("合计", " 合　计：3人", "总计", "Subtotal", "Grand total")
+    },
+    "totals beside an ID number": ("name-missing", {"external_id": "合计", "student_name": None}),
     "guardian is the student": ("guardian-wrong", {"guardian_id_number": CHILD}),
     "guardian without a name": ("name-missing", {"guardian_name": None}),
     "second guardian without a name": (

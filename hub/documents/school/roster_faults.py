@@ -102,6 +102,12 @@ class Fault(Enum):
         "The student is an adult, but the guardian is under 18: their document numbers may be swapped",
         "Compare both numbers with the documents",
     )
+    TOTAL_ROW = (
+        "这一行像是合计行，不是学员",
+        "不必改正，也不会导入；如果是学员，请填写证件号码",
+        "This looks like a row of totals, not a student",
+        "Nothing to correct: it is not imported. If it is a student, enter the document number",
+    )
     CAMPUS_MISSING = ("没有填写校区", "请填写校区名称或编号", "The campus is missing", "Enter its name or id")
     CAMPUS_UNKNOWN = (
         "没有这个校区{offered}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -45,6 +45,8 @@ _EXACT_FLOAT = 10**15  # spreadsheets keep only fifteen digits of a number
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})\D+(\d{1,2})\D+(\d{1,2})(?:\D.*)?|(\d{4})(\d\d)(\d\d)")
 _SERIAL_ZERO = date(1899, 12, 30)  # day 0 of a spreadsheet's dates
+# The beginning of a row in which a spreadsheet adds up what stands above.
+_TOTAL = re.compile(r"[合总小共]\s*计|总人数|((grand|sub)[ -]?)?total\b", re.IGNORECASE)
 # How many characters of a value are shown next to its fault.
 MAX_SHOWN_LENGTH = 60
 
@@ -125,7 +127,11 @@ class RowChecker:
         number, cells = row
         columns = {name: cells[index] for name, index in self._header.columns.items() if index < len(cells)}
         line = _Line(number, columns, self._font, self._names)
-        read = line.read(self._now)
+        if not columns.get("student_id_number") and _begins_with_total(cells):
+            line.stops.append(_Stop(Fault.TOTAL_ROW, "student_name"))
+            read = None
+        else:
+            read = line.read(self._now)
         if read is not None and not line.stops:
             line.check_twice(read, self._seen)
         problems = [self._problem(number, stop) for stop in line.stops]
@@ -359,6 +365,11 @@ class _Line:
         if isinstance(cell, float):
             return f"{cell:.0f}" if cell.is_integer() else str(cell)
         return unicodedata.normalize("NFKC", str(cell or "")).replace("\u200b", "").replace("\ufeff", "").strip()
+
+
+def _begins_with_total(cells: Sequence[Cell]) -> bool:
+    first = next((str(cell) for cell in cells if cell not in (None, "")), "")
+    return _TOTAL.match(unicodedata.normalize("NFKC", first).strip()) is not None
 
 
 def _lost_zeros(cell: Cell, id_type: IdType) -> bool:
