@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -131,7 +132,8 @@ async def verified(file: Path, trust: Path, *options: str) -> tuple[int | None, 
 
 async def test_a_webhook_is_taken_once_and_only_if_the_hub_signed_it(tmp_path: Path) -> None:
     secret, port = tmp_path / "registry.whsec", free_port()
-    secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}\n")
+    former = base64.b64encode(b"f" * 32).decode()
+    secret.write_text(f"whsec_{base64.b64encode(KEY).decode()}\nwhsec_{former}\n")
     address = WebhookAddress("registry", f"http://127.0.0.1:{port}/ended", KEY)
     hook = {"registry": {"url": address.url, "secret_file": str(secret)}}
     seal_files = {"seal_files": {"webhooks": hook, "children": 1}}
@@ -156,8 +158,11 @@ async def test_a_webhook_is_taken_once_and_only_if_the_hub_signed_it(tmp_path: P
         assert await post(b'{"data": 1}', {}) == 401
         await call_due_webhooks(services)
         assert [await post(b'{"data": 1}', genuine) for _ in range(2)] == [204, 204]
+        by_former = replace(address, key=b"f" * 32)
+        assert await post(b"{}", notice_headers(replace(address, key=b"x" * 32), "no", running.clock(), b"{}")) == 401
+        assert await post(b'{"data": 2}', notice_headers(by_former, "2", running.clock(), b'{"data": 2}')) == 204
         last = notice_headers(address, "last", running.clock(), b'{"data": 3}')
         assert await post(b'{"data": 3}', last) == 204
         assert receiver.stdout
-        lines = [(await receiver.stdout.readline()).decode() for _ in range(3)]
-    assert job["id"] in lines[0] and lines[1:] == ["1\n", "3\n"]
+        lines = [(await receiver.stdout.readline()).decode() for _ in range(4)]
+    assert job["id"] in lines[0] and lines[1:] == ["1\n", "2\n", "3\n"]
