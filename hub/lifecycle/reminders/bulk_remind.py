@@ -84,10 +84,19 @@ class _TaskToRemind:
         return plan.in_any_window(self.now)
 
 
-async def preview_reminding(services: Services, scope: Scope, contracts: Iterable[UUID]) -> Counter[BulkOutcome]:
-    """Return, for each outcome, how many tasks of these contracts would have it now; NOBODY counts contracts without
-    an open task. Changes nothing."""
+@dataclass(frozen=True)
+class ReminderPreview:
+    """What a bulk reminder would do now. `counts`: the tasks by outcome; NOBODY counts contracts without an open task.
+    `first_at`: when the first message with the outcome MORNING goes out; None if there is none."""
+
+    counts: Counter[BulkOutcome]
+    first_at: datetime | None
+
+
+async def preview_reminding(services: Services, scope: Scope, contracts: Iterable[UUID]) -> ReminderPreview:
+    """Return what reminding these contracts would do now. Changes nothing."""
     found: Counter[BulkOutcome] = Counter()
+    openings: list[datetime] = []
     written_to: set[str] = set()
     async with services.database.transaction(scope) as tx:
         for contract_id in dict.fromkeys(contracts):
@@ -101,8 +110,10 @@ async def preview_reminding(services: Services, scope: Scope, contracts: Iterabl
                     verdict = BulkOutcome.TOO_SOON  # the person's first message already counts by then
                 if verdict is BulkOutcome.SENT:
                     written_to.add(case.signer.person)
+                if verdict is BulkOutcome.MORNING and case.opening:
+                    openings.append(case.opening)
                 found[verdict] += 1
-    return found
+    return ReminderPreview(found, min(openings, default=None))
 
 
 async def begin_reminding(

@@ -65,7 +65,7 @@ async def test_what_the_preview_counts_is_what_happens() -> None:
         await remind_now(services, fresh.id)
         await void(services, EVERYTHING, gone.id, "wrong", "staff:test")
         everybody = [each.id for each in (plain, sibling, other, paused, bad, fresh, gone)]
-        shown = await preview_reminding(services, EVERYTHING, everybody)
+        shown = (await preview_reminding(services, EVERYTHING, everybody)).counts
         assert shown == {
             BulkOutcome.SENT: 2,
             BulkOutcome.TOO_SOON: 2,
@@ -119,13 +119,15 @@ async def test_at_night_they_wait_for_the_window_as_the_tasks_own_next_step() ->
     async with quiet_hub(clock) as running:
         contract = await issue_to(running, 0)
         await follow(running, clock, NIGHT + timedelta(days=3))  # the next reminder is days away
-        assert await preview_reminding(running.hub.services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
+        preview = await preview_reminding(running.hub.services, EVERYTHING, [contract.id])
+        assert preview.counts == {BulkOutcome.MORNING: 1}
         before = await sent(running, PARENTS[0])
         act = await begin_reminding(running.hub.services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(running.hub.services, act)
         assert await outcomes(running, act) == {"morning": 1}
         (task,) = await tasks_of(running, contract)
         assert task.step and task.step.number == 3 and task.step.due_at - clock() < timedelta(hours=22)
+        assert preview.first_at == task.step.due_at
         await follow(running, clock, NIGHT + timedelta(days=4))
         after = await sent(running, PARENTS[0])
         assert len(after) == len(before) + 1 and after[-1][0] == "reminder" and "09:00" <= after[-1][1][6:] < "21:00"
@@ -142,9 +144,9 @@ async def test_on_closed_days_up_to_the_deadline_they_are_reminded_all_the_same(
             await tx.policies.put(PolicyChange("hefei", "campus", "hefei", {"skip_holidays": True}), "test", tx.now)
             closed = [SchoolDay(MORNING.date() + timedelta(days=4 + day), False, "exams") for day in range(7)]
             await tx.policies.put_calendar("hefei", closed)
-        assert await preview_reminding(services, EVERYTHING, [contract.id]) == {BulkOutcome.SENT: 1}
+        assert (await preview_reminding(services, EVERYTHING, [contract.id])).counts == {BulkOutcome.SENT: 1}
         clock.go_to(NIGHT + timedelta(days=4))
-        assert await preview_reminding(services, EVERYTHING, [contract.id]) == {BulkOutcome.MORNING: 1}
+        assert (await preview_reminding(services, EVERYTHING, [contract.id])).counts == {BulkOutcome.MORNING: 1}
         act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == {"morning": 1}
@@ -160,7 +162,7 @@ async def test_a_deadline_before_messages_may_go_out_has_a_word_of_its_own() -> 
         services, contract = running.hub.services, await running.issue_minor(deadline=NIGHT + timedelta(hours=9))
         await round_of_work(running)
         clock.go_to(NIGHT)
-        assert await preview_reminding(services, EVERYTHING, [contract.id]) == {BulkOutcome.TOO_LATE: 1}
+        assert (await preview_reminding(services, EVERYTHING, [contract.id])).counts == {BulkOutcome.TOO_LATE: 1}
         act = await begin_reminding(services, EVERYTHING, [contract.id], "staff:test")
         await remind_many(services, act)
         assert await outcomes(running, act) == {"too-late": 1}

@@ -39,7 +39,8 @@ async def ask(visit: StaffVisit) -> web.Response:
 async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
     if not 0 < len(contracts) <= MAX_AT_ONCE:
         raise BadInput(f"choose 1 to {MAX_AT_ONCE} contracts", field="contracts")
-    counts = await preview_reminding(visit.services, visit.scope, contracts)
+    preview = await preview_reminding(visit.services, visit.scope, contracts)
+    counts = preview.counts
     return await show(
         visit,
         "staff/reminders/many_preview.html",
@@ -48,6 +49,7 @@ async def _preview(visit: StaffVisit, contracts: list[UUID]) -> web.Response:
         back=link_with_filters(visit, "/staff"),
         act=uuid4(),
         sent=counts[BulkOutcome.SENT],
+        first_at=preview.first_at,
         reminded=sum(counts[outcome] for outcome in REMINDED),
         counts={verdict.value: counts[verdict] for verdict in BulkOutcome if counts[verdict]},
         something=counts.total() - counts[BulkOutcome.NOBODY],
