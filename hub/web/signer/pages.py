@@ -28,7 +28,7 @@ from hub.model.contract.signer import SigningTask, TaskState
 from hub.model.signing.signature_request import Custody
 from hub.model.staff.scope import EVERYTHING
 from hub.web.http.app_keys import HUB
-from hub.web.http.security import refuse_other_sites, session_secret
+from hub.web.http.security import clear_session, refuse_other_sites, session_secret
 from hub.web.pages.i18n import language_of
 from hub.web.pages.render import page
 from hub.web.signer.contract.reading import SignerView, blocks_of, get_signer_view
@@ -94,6 +94,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get("/sign/signature", sign),
         web.get("/sign/token", token),
         web.get("/sign/done", done),
+        web.post("/sign/leave", leave),
         web.get("/sign/decline", decline),
         web.get("/sign/question", question),
         web.get("/sign/devices", devices),
@@ -220,6 +221,14 @@ async def decline(request: web.Request) -> web.Response:
 
 async def question(request: web.Request) -> web.Response:
     return _show(request, "signer/question.html", await get_page_state(request))
+
+
+async def leave(request: web.Request) -> web.Response:
+    """Take the session from this browser, for whoever signed on a shared device, such as a tablet of the school. Only
+    the browser's cookie has its secret."""
+    left = web.Response(status=303, headers={"Location": "/s"})
+    clear_session(left)
+    return left
 
 
 async def devices(request: web.Request) -> web.Response:
