@@ -17,7 +17,7 @@ from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 TOKEN_POLICY = "1.3.6.1.4.1.55555.1.7"
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -90,9 +90,10 @@ class OutsideAuthority:
         ),
         listed: bool = True,
         directly: bool = False,
+        asked: bool = False,
     ) -> bytes:
         """Issue a person's certificate (DER), signed by the issuing authority with its RSA key, or `directly` by the
-        root."""
+        root. `asked`: it names where OCSP answers about it."""
         issuer = self.root if directly else self.issuing
         now = datetime.now(UTC)
         builder = (
@@ -112,6 +113,10 @@ class OutsideAuthority:
             builder = builder.add_extension(self._policies(policies), critical=False)
         if listed:
             builder = builder.add_extension(self._points("root" if directly else "issuing"), critical=False)
+        if asked:
+            there = x509.UniformResourceIdentifier(f"{self.url}/ocsp")
+            access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, there)
+            builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
         by = self.root_key if directly else self.issuing_key
         return builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 

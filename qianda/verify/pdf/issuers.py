@@ -1,4 +1,4 @@
-"""Correct pyHanko (certvalidator 0.3x) in two points.
+"""Correct pyHanko (certvalidator 0.3x) in four points.
 
 It tries every path from a certificate to an authority. Nine certificates of one name, or two of each of fifteen names,
 would keep it busy for minutes.
@@ -12,6 +12,13 @@ above it, finds none, and the list is dropped; as soon as the lists in the file 
 REVOCATION_OUT_OF_BOUNDS_NO_POE. For a root, pyHanko returns the right result: the path is the authority itself. This is
 also right for any other authority at the beginning of a path, because it leads to the same trust anchor, as RFC 5280,
 6.3.3 (f) requires.
+
+It recognises a certificate or list that it has checked by its signature alone. Anybody can copy this signature into a
+certificate with their own key, or into another list, and answer in the name of the authority that nothing was revoked.
+
+It believes the list of whoever holds a certificate of the authority that does not say what it is for. Here, only the
+authority itself counts. It may have several keys, but not several names: RFC 5280, 6.3.3 (b) allows others only if
+the certificate names them.
 """
 
 from __future__ import annotations
@@ -20,16 +27,23 @@ from collections.abc import Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from asn1crypto import x509
-from pyhanko_certvalidator.authority import CertTrustAnchor, TrustAnchor
+from asn1crypto import crl, x509
+from pyhanko_certvalidator.authority import Authority, AuthorityWithCert, CertTrustAnchor, TrustAnchor
+from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
+from pyhanko_certvalidator.revinfo import validate_crl, validate_ocsp
+from pyhanko_certvalidator.revinfo.archival import CRLContainer
+from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 
 # For one signature. An honest file needs about five.
 MAX_ISSUERS_TRIED: Final = 200
 _tried = WeakKeyDictionary[CertificateRegistry, int]()
 _find_as_shipped = CertificateRegistry.find_potential_issuers
 _truncate_as_shipped = ValidationPath.truncate_to_issuer_and_append
+_check_validation_as_shipped = ValidationContext.check_validation
+_check_responder_as_shipped = validate_ocsp._precheck_ocsp_responder_auth
+_get_reasons_as_shipped = validate_crl._get_crl_scope_assuming_authority
 
 
 def _to_issuer(self: ValidationPath, cert: x509.Certificate) -> ValidationPath:
@@ -50,7 +64,42 @@ def _find_few(
         yield issuer
 
 
+def _check_validation(self: ValidationContext, cert: x509.Certificate) -> ValidationPath | None:
+    path: ValidationPath | None = _check_validation_as_shipped(self, cert)  # type: ignore[no-untyped-call]
+    return path if path is not None and path.last.dump() == cert.dump() else None
+
+
+def _check_responder(responder_cert: x509.Certificate, issuer: Authority, is_pkc: bool) -> bool | None:
+    answer: bool | None = _check_responder_as_shipped(responder_cert, issuer, is_pkc)
+    if answer and isinstance(issuer, AuthorityWithCert):
+        return bool(responder_cert.dump() == issuer.certificate.dump())
+    return answer
+
+
+def _find_no_issuer(self: RevinfoManager, certificate_list: crl.CertificateList) -> None:
+    """Have the signature of each list checked."""
+
+
+def _get_reasons(
+    crl_issuer: x509.Certificate,
+    cert: x509.Certificate,
+    certificate_list_cont: CRLContainer,
+    is_indirect: bool,
+    errs: validate_crl._CRLErrs,
+) -> set[str] | None:
+    """Return the reasons for which the list may contain the certificate. None: it cannot contain it."""
+    if crl_issuer.subject != cert.issuer:
+        errs.issuer_failures += 1
+        return None
+    reasons: set[str] | None = _get_reasons_as_shipped(crl_issuer, cert, certificate_list_cont, is_indirect, errs)
+    return reasons
+
+
 def patch_pyhanko() -> None:
     """Correct pyHanko in this process. A second call changes nothing."""
+    ValidationContext.check_validation = _check_validation  # type: ignore[method-assign]
+    RevinfoManager.check_crl_issuer = _find_no_issuer  # type: ignore[method-assign]
+    validate_ocsp._precheck_ocsp_responder_auth = _check_responder
+    validate_crl._get_crl_scope_assuming_authority = _get_reasons
     CertificateRegistry.find_potential_issuers = _find_few  # type: ignore[method-assign]
     ValidationPath.truncate_to_issuer_and_append = _to_issuer  # type: ignore[method-assign]
