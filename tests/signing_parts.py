@@ -77,6 +77,15 @@ class Pki:
         return path
 
 
+async def expired_timestamps(pki: Pki) -> BuiltinTimestamps:
+    """Return a timestamp service of this authority that goes on after the ten years of its certificate."""
+    then = BuiltinAuthority(
+        pki.authority._key, pki.authority.root, lambda: pki.clock() - timedelta(days=3655), ORGANISATION, ORIGIN
+    )
+    key = SoftKey.generate("tsa")
+    return BuiltinTimestamps(key, (await then.enrol_timestamp(key.spki)).chain, pki.clock)
+
+
 @dataclass(frozen=True)
 class FinishedParts:
     """A finished contract. `revisions`: "unsigned", then per signer "NAME-signed" and "NAME-validated", "seal-signed",

@@ -91,8 +91,10 @@ class Rfc3161Timestamps:
         token = response["time_stamp_token"]
         info = token["content"]["encap_content_info"]["content"].parsed
         self._check_info(info, digest, nonce)
-        await self._check_signature(token["content"], digest)
+        own = await self._check_signature(token["content"], digest)
         await self._check_time(info)
+        if not own.not_valid_before <= info["gen_time"].native <= own.not_valid_after:
+            raise TimestampUnavailable("the timestamp authority's certificate was not valid at that time")
         return bytes(token.dump())
 
     def _check_info(self, info: tsp.TSTInfo, digest: bytes, nonce: int) -> None:
@@ -109,8 +111,9 @@ class Rfc3161Timestamps:
         if abs(difference) > CLOCK_TOLERANCE:
             raise TimestampUnavailable(f"the timestamp's time differs from our clock by {difference}")
 
-    async def _check_signature(self, signed_data: object, digest: bytes) -> None:
-        """Check the signature, and the path from its certificate to a pinned one (which may be the same).
+    async def _check_signature(self, signed_data: object, digest: bytes) -> x509.Certificate:
+        """Check the signature, and the path from its certificate to a pinned one (which may be the same). Return the
+        certificate.
 
         Raises TimestampUnavailable.
         """
@@ -120,6 +123,7 @@ class Rfc3161Timestamps:
             raise TimestampUnavailable("the timestamp's signature is wrong")
         if status.get("validation_path") is None or status.get("trust_problem_indic") is not None:
             raise TimestampUnavailable("the timestamp was made by somebody else than the configured authority")
+        return status["signing_cert"]
 
 
 def _algorithm(digest: bytes) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from asn1crypto import crl, x509
+from asn1crypto import crl
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import PathError, ValidationError
 
@@ -129,6 +129,5 @@ def _check_stamp(stamp: CheckedTimestamp, trust: Trust) -> None:
 
 
 def _check_time_of(stamp: CheckedTimestamp) -> None:
-    certificate: x509.Certificate = stamp.certificate
-    if not certificate.not_valid_before <= stamp.time <= certificate.not_valid_after:
+    if not stamp.was_alive:
         raise BadPackage(reasons.TIME_UNKNOWN)

@@ -59,6 +59,11 @@ class CheckedTimestamp:
     certificate: x509.Certificate
     encoded_certificate: bytes
 
+    @property
+    def was_alive(self) -> bool:
+        """Return whether its certificate was valid at its time."""
+        return bool(self.certificate.not_valid_before <= self.time <= self.certificate.not_valid_after)
+
 
 def check_detached(contents: bytes, digest: Callable[[str], bytes]) -> CheckedCms:
     """Check a PAdES signature. `digest(algorithm)` hashes the bytes that it covers. Raises BadCmsSignature."""

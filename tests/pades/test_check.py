@@ -3,6 +3,7 @@ keys."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 import re
@@ -19,12 +20,14 @@ from hub.documents.pades.update import Update
 from hub.documents.pades.written_revisions import FileIsWrong
 from hub.tokens.softkey import SoftKey
 from qianda.confirmation import packed
+from qianda.verify import reasons
+from qianda.verify.findings import Element
 from qianda.verify.pdf.structure import check_finished
 from tests.pades.contracts import PROFILES, contract, fields_of
 from tests.pades.expected import expected_of
 from tests.pades.made import GUARDIAN, good, made_by, pki, plainly_expected, refused
 from tests.passkeys.authenticator import Authenticator
-from tests.signing_parts import SEAL, FinishedParts, sample_pdf
+from tests.signing_parts import SEAL, FinishedParts, expired_timestamps, sample_pdf
 
 # ---- correct files
 
@@ -145,6 +148,13 @@ class _OverOtherBytes:
 def test_a_timestamp_over_something_else(which: int) -> None:
     made = made_by(replace(pki(), timestamps=_OverOtherBytes(pki().timestamps, which)))  # type: ignore[arg-type]
     assert refused(made.final, plainly_expected(made)) == "a timestamp over something else"
+
+
+def test_a_timestamp_service_whose_certificate_had_run_out() -> None:
+    made = made_by(replace(pki(), timestamps=asyncio.run(expired_timestamps(pki()))))
+    assert "not valid at its time" in refused(made.final, plainly_expected(made))
+    found = check_finished(made.final, [GUARDIAN, SEAL])
+    assert {(one.element, one.reason) for one in found} == {(Element.TIME, reasons.TIME_UNTRUSTED)}
 
 
 def test_a_signer_whose_certificate_had_run_out() -> None:

@@ -16,7 +16,7 @@ from hub.errors import TimestampUnavailable
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps
 from hub.tokens.softkey import SoftKey
-from tests.signing_parts import Pki, utc_now
+from tests.signing_parts import Pki, expired_timestamps, utc_now
 from tests.timestamps.conftest import Service, changed, reply
 
 DIGEST = hashlib.sha256(b"signature value").digest()
@@ -93,6 +93,14 @@ async def test_a_certificate_that_is_not_for_timestamps_is_refused(service: Serv
             Rfc3161Timestamps(session, PinnedService(service.url, [pki.authority.root]), utc_now),
             "somebody else|cannot",
         )
+
+
+async def test_a_service_whose_certificate_has_ended_is_refused(service: Service, pki: Pki) -> None:
+    """It is the pinned one, which no path leads to. `qianda verify` would refuse all contracts with its timestamps."""
+    service.responder = await expired_timestamps(pki)
+    async with aiohttp.ClientSession() as session:
+        pinned = PinnedService(service.url, service.responder.certificates[:1])
+        await refused(Rfc3161Timestamps(session, pinned, utc_now), "not valid at that time")
 
 
 async def test_a_broken_signature_is_refused(client: Rfc3161Timestamps, service: Service, pki: Pki) -> None:

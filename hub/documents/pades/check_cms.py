@@ -107,7 +107,11 @@ def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes
     if moment is None:
         raise FileIsWrong("the time of a timestamp")
     year, month, day, hour, minute, second = map(int, moment.groups())
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    time = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    own = certificate_of(checked.certificate)
+    if not own.not_valid_before_utc <= time <= own.not_valid_after_utc:
+        raise FileIsWrong("the certificate of a timestamp was not valid at its time")
+    return time
 
 
 def _timestamp_content(parts: list[DerElement]) -> bytes:

@@ -162,8 +162,7 @@ def _check_stamp(value: SignatureValue, trust: Trust) -> tuple[CheckedTimestamp 
         stamp = check_timestamp(value.timestamp, lambda name: hashlib.new(name, value.signature).digest())
     except BadCmsSignature as error:
         return None, error.reason
-    start, end = stamp.certificate.not_valid_before, stamp.certificate.not_valid_after
-    if not trust.pins(stamp.encoded_certificate) or not start <= stamp.time <= end:
+    if not trust.pins(stamp.encoded_certificate) or not stamp.was_alive:
         return None, shared.TIME_UNTRUSTED
     return stamp, None
 

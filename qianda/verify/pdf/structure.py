@@ -187,13 +187,15 @@ def _cryptography(structure: Structure, signature: FieldSignature) -> Iterator[F
     element = Element.TIME if signature.is_timestamp else Element.SIGNATURE
     try:
         if signature.is_timestamp:
-            structure.times[signature.name] = check_timestamp(signature.contents, digest)
-            return
-        checked = structure.signatures[signature.name] = check_detached(signature.contents, digest)
-        yield from _confirmed(structure, signature.name, checked)
-        element = Element.TIME
-        structure.times[signature.name] = signature_timestamp(checked)
-        yield from _alive(signature.name, checked, structure.times[signature.name])
+            stamp = structure.times[signature.name] = check_timestamp(signature.contents, digest)
+        else:
+            checked = structure.signatures[signature.name] = check_detached(signature.contents, digest)
+            yield from _confirmed(structure, signature.name, checked)
+            element = Element.TIME
+            stamp = structure.times[signature.name] = signature_timestamp(checked)
+            yield from _alive(signature.name, checked, stamp)
+        if not stamp.was_alive:
+            raise BadCmsSignature(reasons.TIME_UNTRUSTED)
     except BadCmsSignature as wrong:
         yield Finding(element, wrong.reason, None if signature.is_timestamp else signature.name)
 
