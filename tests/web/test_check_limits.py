@@ -181,6 +181,7 @@ async def test_the_largest_page_bomb_is_refused(
     await bombed(running, guardian, genuine, figures, file)
 
 
+@pytest.mark.real
 async def test_the_page_says_how_to_check_what_takes_longer(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A drawing of the largest size that is looked at takes longer than the page may compute."""
     monkeypatch.setattr("hub.web.file_checks.CPU_LIMIT", 1.0)

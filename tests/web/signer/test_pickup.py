@@ -119,6 +119,7 @@ async def conversation(running: Running, phone: str, pickup: str) -> list[tuple[
     return [shape(each) for each in heard]
 
 
+@pytest.mark.real
 async def test_right_wrong_and_unknown_hear_the_same(running: Running) -> None:
     running.clock.advance_to_noon()
     one, other, nobody = await parent(running), await parent(running), Family()
@@ -207,6 +208,7 @@ async def test_a_guess_on_the_side_does_not_tell_by_its_budget(running: Running)
         assert [(await said(running, "code", {}, secret))[0] for secret in secrets] == [202, 429]
 
 
+@pytest.mark.real
 async def test_ten_tries_a_day_right_or_wrong_until_the_phone_is_proved(running: Running) -> None:
     running.clock.advance_to_noon()
     someone, other = await parent(running), await parent(running)
