@@ -127,6 +127,23 @@ def test_a_timestamp_is_not_older_than_what_it_covers(
     assert {answer.word for answer in times.values()} == {Word.NOT_SHOWN}
 
 
+@pytest.mark.parametrize(("minutes", "wrong"), [([4, 3, 4], set()), ([7, 7, 7], {Element.OWNED})])
+def test_a_file_can_be_checked_at_once_if_the_clock_of_its_timestamps_is_a_little_ahead(
+    tmp_path: Path, minutes: list[int], wrong: set[Element]
+) -> None:
+    """The hub accepts timestamps of a clock that differs by up to five minutes."""
+    left = iter(minutes)
+
+    async def make() -> FinishedParts:
+        pki = await Pki.make()
+        key, certificates = pki.timestamps._key, pki.timestamps.certificates
+        ahead = BuiltinTimestamps(key, certificates, lambda: utc_now() + timedelta(minutes=next(left)))
+        return await finished_contract(tmp_path, pki=replace(pki, timestamps=ahead))
+
+    made = asyncio.run(make())
+    assert failed(verify_bytes(made.final, Trust.load([made.trust_pem]))) == wrong
+
+
 def test_a_missing_seal_fails(tmp_path: Path) -> None:
     open_contract = asyncio.run(finished_contract(tmp_path, with_seal=False))
     report = verify_bytes(open_contract.final, Trust.load([open_contract.trust_pem]))
