@@ -18,7 +18,7 @@ from hub.authorities.profile import acceptable_key
 from hub.errors import BadInput, CertificateNotForSigning, CertificateNotTrusted, CertificateNotValid
 from qianda.bounded_issuers import bound_issuers
 from qianda.certificate_reading import read_certificates
-from qianda.verify.purpose import POSSIBLE_PURPOSES, SIGNING_USAGES
+from qianda.verify.purpose import SIGNING_USAGES, serves_signing
 
 if TYPE_CHECKING:  # imported when a chain is validated: few signers bring one
     from pyhanko_certvalidator.path import ValidationPath
@@ -107,8 +107,7 @@ def _check_usage(leaf: x509.Certificate) -> None:
         raise CertificateNotForSigning("it is the certificate of an authority")
     if usage is None or SIGNING_USAGES.isdisjoint(usage.native):
         raise CertificateNotForSigning("its key usage has neither digitalSignature nor nonRepudiation")
-    purposes = leaf.extended_key_usage_value
-    if purposes is not None and POSSIBLE_PURPOSES.isdisjoint(purposes.native):
+    if not serves_signing(leaf):
         raise CertificateNotForSigning("it is meant for other purposes than a person's signature")
 
 

@@ -11,12 +11,13 @@ from typing import Final
 from asn1crypto import x509
 
 SIGNING_USAGES: Final = {"digital_signature", "non_repudiation"}
+# By their numbers: asn1crypto has names for them, but importing `asn1crypto.pdf` changes that of Adobe's.
 POSSIBLE_PURPOSES: Final = {
-    "any_extended_key_usage",
-    "email_protection",
-    "client_auth",
-    "microsoft_document_signing",
-    "adobe_authentic_documents_trust",
+    "2.5.29.37.0",  # any
+    "1.3.6.1.5.5.7.3.4",  # e-mail
+    "1.3.6.1.5.5.7.3.2",  # clients
+    "1.3.6.1.4.1.311.10.3.12",  # Microsoft's document signing
+    "1.2.840.113583.1.1.5",  # Adobe's authentic documents
     "1.3.6.1.5.5.7.3.36",  # documentSigning, RFC 9336
 }
 
@@ -32,4 +33,4 @@ def serves_signing(certificate: x509.Certificate) -> bool:
     """Return whether signing is among the purposes that the certificate states, if it states any. An authority's
     certificate limits those below it in this way."""
     purposes = certificate.extended_key_usage_value
-    return purposes is None or not POSSIBLE_PURPOSES.isdisjoint(purposes.native)
+    return purposes is None or not POSSIBLE_PURPOSES.isdisjoint(each.dotted for each in purposes)

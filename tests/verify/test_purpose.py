@@ -24,6 +24,11 @@ LEAF: profile.Extension = ("basic_constraints", True, {"ca": False})
 SIGNS: dict[str, list[profile.Extension]] = {
     "for signing": [LEAF, ("key_usage", True, SIGNING)],
     "for e-mail, too": [LEAF, ("key_usage", True, SIGNING), ("extended_key_usage", True, ["email_protection"])],
+    "for documents, as Adobe says": [
+        LEAF,
+        ("key_usage", True, SIGNING),
+        ("extended_key_usage", True, ["1.2.840.113583.1.1.5"]),
+    ],
     "for nothing in particular": [LEAF],
 }
 SIGNS_NOT: dict[str, list[profile.Extension]] = {
