@@ -143,6 +143,16 @@ class Running:
 
         assert await until(all_invited)
 
+    async def asleep_after_invitation(self, *contracts: Contract) -> None:
+        """Wait until the invitations of these contracts are settled, so that their next step is a later one."""
+
+        async def all_asleep() -> bool:
+            async with self.hub.database.transaction(EVERYTHING) as tx:
+                tasks = [task for each in contracts for task in await tx.tasks.list_of_contract(each.id)]
+            return all(task.invited_at and task.step and task.step.kind.value != "invitation" for task in tasks)
+
+        assert await until(all_asleep)
+
     async def ticket(self, contract: Contract, door: DoorKind = DoorKind.COPY, number: int = 0) -> str:
         async with self.hub.database.transaction(EVERYTHING) as tx:
             signer = (await tx.contracts.list_signers(contract.id))[number]

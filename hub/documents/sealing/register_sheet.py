@@ -36,11 +36,11 @@ REASONS: Final = {
     "not-granted": "未授权 not granted",
     "other-campus": "授权不适用于该校区 granted for another campus",
     "other-template": "授权不适用于该模板 granted for other templates",
-    "grant-expired": "授权已到期 the grant has ended",
+    "grant-expired": "授权已结束 the grant has ended",
     "exhausted": "次数已用完 no uses are left",
     "not-made": "尚未启用 not in use yet",
     "suspended": "已停用 suspended",
     "revoked": "已吊销 revoked for good",
-    "job-stopped": "任务超过一天未完成，已停止 its job was stopped after a day",
+    "job-stopped": "用印任务超过一天未完成，已停止 its job was stopped after a day",
     "certificate-expired": "证书已过期 its certificate has expired",
 } | {fault.value: f"{fault.chinese} {fault.english}" for fault in SealFault}

@@ -51,7 +51,7 @@ def under_sign(names: str) -> set[str]:
 
 
 # Whoever has no session may ask for these: they begin with a secret of their own, or tell nothing.
-BEGIN = under_sign("open relink")
+BEGIN = under_sign("open relink") | {"/sign/leave"}
 # What a session may do before its code, and one that began with a pickup code.
 BEFORE_CODE = under_sign("session code verify question")
 # Routes that are about the session's own person alone: they take no contract.

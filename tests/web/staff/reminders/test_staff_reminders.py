@@ -66,7 +66,7 @@ async def test_a_preview_shows_the_plan_and_saves_nothing(running: Running, cons
 
 async def test_one_contract_has_a_policy_of_its_own(running: Running, console: ConsoleBrowser) -> None:
     mine, other = await running.issue_minor(), await running.issue_minor()
-    await running.invited(mine, other)
+    await running.asleep_after_invitation(mine, other)
     page = await console.get(f"/staff/contracts/{mine.id}")
     (address,) = re.findall(r'href="(/staff/policies\?at=[^"]+)"', page.text)
     assert address == f"/staff/policies?at=hefei/math-a/{mine.id}"
