@@ -52,13 +52,15 @@ class ShownContract:
 @dataclass(frozen=True)
 class PreparedRequest:
     """The answer of `prepare`. `to_be_signed`: the signed attributes as a DER SET. `prepared`: the URL of the file.
-    `shown`, if given: the document that was shown, with which the file begins and which need not be loaded again."""
+    `update`: what the file has behind the document that was shown; empty from older hubs. `shown`, if given: that
+    document, which then need not be loaded again."""
 
     request: str
     expires_at: str
     to_be_signed: bytes
     byte_range: tuple[int, ...]
     prepared: str
+    update: bytes = b""
     shown: bytes = b""
 
 
@@ -287,15 +289,15 @@ class SigningClient:
         answer = await self._wire.post("prepare", body, contract_id)
         try:
             byte_range = tuple(answer["byte_range"])
-            to_be_signed = binary(answer["to_be_signed"])
-            return PreparedRequest(
-                answer["request"], answer["expires_at"], to_be_signed, byte_range, answer["prepared"]
-            )
+            parts = binary(answer["to_be_signed"]), byte_range, answer["prepared"], binary(answer.get("update", ""))
+            return PreparedRequest(answer["request"], answer["expires_at"], *parts)
         except (KeyError, TypeError) as error:
             raise BadAnswer("the answer to prepare is incomplete") from error
 
     async def prepared_file(self, prepared: PreparedRequest) -> bytes:
         """Return the prepared file. Raises BadAnswer if it is on another origin, which must not get the secret."""
+        if prepared.shown and prepared.update:
+            return prepared.shown + prepared.update
         return await self._wire.follow(prepared.prepared, prepared.shown)
 
     async def signature(

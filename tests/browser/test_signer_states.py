@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -145,9 +146,11 @@ async def test_a_server_that_swaps_the_file_gets_no_signature(running: Running, 
 
     async def swapped(route: Route) -> None:
         honest = await route.fetch()
-        await route.fulfill(response=honest, body=(await honest.body()).replace(b"/Type", b"/type", 1))
+        answer = await honest.json()
+        update = b64encode(b64decode(answer["update"]).replace(b"/Type", b"/type", 1)).decode("ascii")
+        await route.fulfill(response=honest, json={**answer, "update": update})
 
-    await page.route("**/sign/v1/prepared/*", swapped)
+    await page.route("**/sign/v1/prepare?*", swapped)
     await come_in(page, running, await link(running, contract))
     await read_to_the_end(page)
     async with page.expect_response("**/sign/v1/refused*") as told:

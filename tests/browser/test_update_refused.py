@@ -41,13 +41,9 @@ async def forge_what_is_prepared(page: Page, running: Running) -> None:
         digest = hashlib.sha256(forged[:start] + forged[end:]).digest()
         to_be_signed = signed_attributes(digest, request.chain[0])
         check_prepared(shown, PreparedFile(forged, byte_range, to_be_signed), request.chain[0])  # all four pass
-
-        async def file(route: Route) -> None:
-            await route.fulfill(body=forged, content_type="application/pdf")
-
-        await page.route(f"**{answer['prepared']}", file)
-        signed = b64encode(to_be_signed).decode("ascii")
-        await route.fulfill(response=response, json={**answer, "byte_range": byte_range, "to_be_signed": signed})
+        update, signed = (b64encode(part).decode("ascii") for part in (forged[len(shown) :], to_be_signed))
+        made_anew = {"byte_range": byte_range, "to_be_signed": signed, "update": update}
+        await route.fulfill(response=response, json={**answer, **made_anew})
 
     await page.route("**/sign/v1/prepare*", prepare)
 

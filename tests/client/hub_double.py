@@ -35,7 +35,8 @@ class HubDouble:
     `lie`: what it does wrong: swapped, page, digest, certificate, attribute, consent, later-consent (another one each
     time that it is asked again), elsewhere, other-key; or the name of one of ODDITIES. "written anew" is no lie: an
     honest file, written in the same way as those. `ranges`: what it does if only the rest of the prepared file is asked
-    for: ignored, as by older hubs, honoured, refused, or shifted (another part is sent).
+    for: ignored, as by older hubs, honoured, refused, or shifted (another part is sent); or "unneeded": the rest is in
+    the answer of `prepare`.
     """
 
     def __init__(self, lie: str = "", *, busy: int = 0, ranges: str = "ignored") -> None:
@@ -137,6 +138,8 @@ class HubDouble:
         link = "http://elsewhere.invalid/prepared.pdf" if self.lie == "elsewhere" else "/files/prepared.pdf"
         answer = {"request": "request-1", "expires_at": "2026-12-01T10:00:00Z", "byte_range": made.byte_range}
         to_be_signed = b64encode(self._to_be_signed).decode()
+        if self.ranges == "unneeded":
+            answer["update"] = b64encode(made.file[len(SHOWN) :]).decode()
         return web.json_response(answer | {"to_be_signed": to_be_signed, "prepared": link})
 
     async def _prepared(self, request: web.Request) -> web.Response:

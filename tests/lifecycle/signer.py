@@ -109,16 +109,17 @@ class Person:
         shown = await self.shown() if shown is None else shown
         consent = sign.consent_for(services, self.contract, self.signer.language)
         agreed = sign.AgreedConsent(consent.version, consent.sha256)
-        request, size = await sign.prepare(
+        made = await sign.prepare(
             services,
             self.secret,
             self.contract.id,
             sign.PrepareRequest(hashlib.sha256(shown).hexdigest(), agreed, STROKES),
         )
+        request, (start, end) = made.request, made.request.gap
         prepared = await sign.prepared_file(services, self.secret, request.id)
-        assert len(prepared) == size
-        start, end = request.gap
-        check_prepared(shown, PreparedFile(prepared, (0, start, end, size - end), request.to_be_signed), self.chain[0])
+        assert (len(prepared), prepared) == (made.size, shown + made.update)
+        ranges = (0, start, end, made.size - end)
+        check_prepared(shown, PreparedFile(prepared, ranges, request.to_be_signed), self.chain[0])
         return request
 
     async def accept(self, request: SignatureRequest, signature: bytes | None = None) -> TaskState:

@@ -73,6 +73,15 @@ class PrepareRequest:
     strokes: Strokes | None = None
 
 
+@dataclass(frozen=True)
+class RequestWithUpdate:
+    """A signature request and its file. `update`: what the file has behind the shown document; `size`: bytes in all."""
+
+    request: SignatureRequest
+    update: bytes
+    size: int
+
+
 def consent_for(services: Services, contract: Contract, language: str) -> Consent:
     """Return the consent text that a signer of this language is shown."""
     return services.documents.printer.templates.get_consent(contract, language)
@@ -83,9 +92,8 @@ def consent_for(services: Services, contract: Contract, language: str) -> Consen
 
 async def prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
-) -> tuple[SignatureRequest, int]:
-    """Lease the document's revision, and store a file with a gap for the signature. Return the request and the size of
-    the file in bytes.
+) -> RequestWithUpdate:
+    """Lease the document's revision, and store a file with a gap for the signature.
 
     Raises NotYourTurn, AlreadySigned, WrongConsent, WrongDocument, CustodyTooLow (also if another contract of the
     session accepted the key), DocumentChanged, DocumentBusy and BudgetSpent (with `retry_after`).
@@ -101,11 +109,12 @@ async def prepare(
 
 async def _prepare(
     services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest
-) -> tuple[SignatureRequest, int]:
+) -> RequestWithUpdate:
     """Draw and store the file without holding a lock, then check under the lock that it may still be signed."""
     known = services.signing.plans.take(secret, contract_id)
     plan = known or await _read_plan(services, secret, contract_id, asked)
-    prepared = await _prepared_file(services, plan, asked.strokes)
+    shown = await services.files.get(plan.document)
+    prepared = await _prepared_file(services, shown, plan, asked.strokes)
     stored = await services.files.put(prepared.file)
     async with begin_locked_visit(services.database, secret, contract_id, agent=True) as (tx, now):
         await _check_may_prepare(services, tx, now, asked)
@@ -117,7 +126,7 @@ async def _prepare(
             await consume_prepare_quota(services, tx, now.task.id, now.signer)
         request = _request(tx, now, asked.consent, prepared, stored)
         await tx.signatures.add(request)
-    return request, len(prepared.file)
+    return RequestWithUpdate(request, prepared.file[len(shown) :], len(prepared.file))
 
 
 async def _read_plan(services: Services, secret: str, contract_id: UUID | None, asked: PrepareRequest) -> SignaturePlan:
@@ -190,8 +199,7 @@ async def list_replaceable(tx: Transaction, visiting: Visit) -> list[SignatureRe
     return mine
 
 
-async def _prepared_file(services: Services, plan: SignaturePlan, strokes: Strokes | None) -> Prepared:
-    shown = await services.files.get(plan.document)
+async def _prepared_file(services: Services, shown: bytes, plan: SignaturePlan, strokes: Strokes | None) -> Prepared:
     local = services.clock().astimezone(ZoneInfo(plan.zone))
     drawing = [list(stroke) for stroke in strokes] if strokes else None
     shows = SignerStamp(plan.name, drawing, f"{local:%Y-%m-%d %H:%M %z}", plan.language, plan.custody)

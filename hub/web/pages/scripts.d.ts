@@ -31,7 +31,7 @@ interface ShownCertificate {
   name: string; issuer: string; issuer_organisation: string; not_after: string; sha256: string; custody: string | null;
 }
 interface Pairing { state: string; task: string; contract: string; certificate: ShownCertificate | null }
-interface PreparedRequest { request: string; to_be_signed: string; byte_range: number[]; prepared: string }
+interface PreparedRequest { request: string; to_be_signed: string; byte_range: number[]; prepared: string; update?: string }
 
 interface Gets {
   contract: { state: string; task: string };
@@ -54,7 +54,7 @@ interface Posts {
 }
 
 /** `id` names the contract. With a body, the call is a POST. */
-interface CallOptions { body?: object | undefined; id?: string | undefined; begun?: Bytes | undefined }
+interface CallOptions { body?: object | undefined; id?: string | undefined }
 type Call = (path: string, options?: CallOptions) => Promise<Bytes>;
 type Json = <P extends keyof Gets | keyof Posts, O extends CallOptions = CallOptions>(path: P, options?: O) =>
   Promise<O extends { body: object } ? Posts[P & keyof Posts] : Gets[P & keyof Gets]>;

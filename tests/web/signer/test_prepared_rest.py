@@ -38,6 +38,7 @@ async def test_the_rest_of_a_prepared_file_is_sent_alone(running: Running) -> No
                 assert answer.headers["Accept-Ranges"] == "bytes" and "Content-Encoding" not in answer.headers
                 return answer.status, answer.headers.get("Content-Range"), await answer.read()
 
+        assert shown + made.update == whole
         rest = (206, f"bytes {len(shown)}-{size - 1}/{size}", whole[len(shown) :])
         assert await get(Range=f"bytes={len(shown)}-") == rest
         assert await get(Range=f"Bytes={len(shown)}-") == rest
@@ -49,7 +50,7 @@ async def test_the_rest_of_a_prepared_file_is_sent_alone(running: Running) -> No
         assert await get(Range="bytes=5-", If_Range='"a"') == (200, None, whole)
         assert await get("HEAD", Range="bytes=5-") == (200, None, b"")
         for held in (shown, whole, whole + b"more"):
-            assert await client.prepared_file(replace(made, shown=held)) == whole
+            assert await client.prepared_file(replace(made, shown=held, update=b"")) == whole
 
 
 async def test_whoever_is_in_no_session_gets_no_part_either(running: Running) -> None:

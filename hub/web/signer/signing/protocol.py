@@ -49,7 +49,7 @@ def routes() -> Iterable[web.AbstractRouteDef]:
         web.get(f"{base}/session", session),
         web.post(f"{base}/key", key),
         web.post(f"{base}/prepare", prepare),
-        web.get(f"{base}/prepared/{{request}}", prepared),
+        web.get(f"{base}/prepared/{{request}}", prepared_file),
         web.post(f"{base}/signature", signature),
         web.post(f"{base}/refused", refused),
         web.post(f"{base}/decline", decline),
@@ -172,15 +172,17 @@ async def prepare(request: web.Request) -> web.Response:
     asked = await body(request, schemas.Prepare)
     consent = sign.AgreedConsent(asked.consent.version, asked.consent.sha256)
     wanted = sign.PrepareRequest(asked.document_sha256, consent, _strokes(asked.appearance))
-    made, size = await sign.prepare(request.app[HUB].services, session_secret(request), contract_id(request), wanted)
+    prepared = await sign.prepare(request.app[HUB].services, session_secret(request), contract_id(request), wanted)
+    made = prepared.request
     start, end = made.gap
     return web.json_response(
         {
             "request": str(made.id),
             "expires_at": iso(made.expires_at),
             "to_be_signed": base64(made.to_be_signed),
-            "byte_range": [0, start, end, size - end],
+            "byte_range": [0, start, end, prepared.size - end],
             "prepared": f"/sign/v1/prepared/{made.id}",
+            "update": base64(prepared.update),
         }
     )
 
@@ -191,7 +193,8 @@ def _strokes(appearance: schemas.Appearance | None) -> list[list[tuple[float, fl
     return [[(point[0], point[1]) for point in stroke] for stroke in appearance.strokes if stroke]
 
 
-async def prepared(request: web.Request) -> web.Response:
+async def prepared_file(request: web.Request) -> web.Response:
+    """Return the whole prepared file, for programs that do not use the `update` in the answer of `prepare`."""
     wanted = read_id(request.match_info["request"], WrongSignature("there is no such request in this session"))
     content = await sign.prepared_file(request.app[HUB].services, session_secret(request), wanted)
     return file_answer(request, content, "application/pdf")

@@ -21,8 +21,8 @@ export class Problem extends Error {
   }
 }
 
-/** Make a call. `begun`: bytes with which the answer begins. If the hub can, it sends only what follows them (RFC 9110 14). @type {Call} */
-export async function call(path, { body, id, begun } = {}) {
+/** Make a call. @type {Call} */
+export async function call(path, { body, id } = {}) {
   const address = path.startsWith('/') ? path : `/sign/v1/${path}${id ? `?id=${encodeURIComponent(id)}` : ''}`;
   const stop = new AbortController();
   const file = body instanceof Blob ? body : null;
@@ -36,14 +36,12 @@ export async function call(path, { body, id, begun } = {}) {
     const response = await fetch(address, {
       method: body ? 'POST' : 'GET', credentials: 'same-origin', redirect: 'error', cache: 'no-store', signal: stop.signal,
       headers: {
-        'Accept-Language': document.documentElement.lang, ...(begun && { Range: `bytes=${begun.length}-` }),
+        'Accept-Language': document.documentElement.lang,
         ...(body && { 'Content-Type': file ? 'application/octet-stream' : 'application/json' }),
       },
       body: file ?? (body && JSON.stringify(body)),
     });
-    const isRest = begun && response.status === 206 && response.headers.get('Content-Range')?.startsWith(`bytes ${begun.length}-`);
-    const content = await received(response, waitFor, isRest ? [begun] : []);
-    if (begun && !isRest && [206, 416].includes(response.status)) return await call(path, { id });
+    const content = await received(response, waitFor);
     if (!response.ok) throw problemOf(response, content);
     return content;
   } catch (error) {
@@ -56,9 +54,9 @@ export async function call(path, { body, id, begun } = {}) {
 /**
  * Return the whole answer.
  * @param {Response} response @param {() => void} coming called for each part that has come
- * @param {Bytes[]} parts those that are here already
  */
-async function received(response, coming, parts) {
+async function received(response, coming) {
+  const parts = /** @type {Bytes[]} */ ([]);
   const reader = response.body?.getReader();
   for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
     parts.push(part.value);

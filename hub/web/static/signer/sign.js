@@ -1,7 +1,7 @@
 // The last step: key, certificate, prepared file, the four checks, signature. Each part can be repeated, and nothing is
 // lost.
 
-import { RefusedToSign, checkPrepared, publicKeyOf, sha256 } from './checks.js';
+import { RefusedToSign, checkPrepared, joined, publicKeyOf, sha256 } from './checks.js';
 import { hex, same } from './der.js';
 import { forget, keep, kept, newKey, signWith } from './key.js';
 import { keysWorkHere } from './key_store.js';
@@ -119,7 +119,8 @@ async function prepare() {
 /** @param {Bytes} document @param {PreparedRequest} request @param {CertifiedKey} key */
 async function checked(document, request, key) {
   if (!request.prepared.startsWith('/')) throw new RefusedToSign(1, 'the prepared file lies elsewhere');
-  const prepared = await call(request.prepared, { begun: document });
+  const { update } = request; // a hub of an earlier version, while hubs are being replaced, sends none
+  const prepared = update === undefined ? await call(request.prepared) : joined(document, bytesOf(update));
   const toBeSigned = bytesOf(request.to_be_signed);
   await checkPrepared({
     shown: document, prepared, byteRange: request.byte_range, toBeSigned, certificate: key.certificate, passkey: key.named,
