@@ -25,7 +25,7 @@ ROUNDS = 60
 SHARE = 0.8
 LOOKS = 50
 # Number of contracts, one after the other, whose transactions and statements are counted.
-COUNTED = 5
+COUNTED = 10
 
 
 def run(rounds: int) -> Result:

@@ -1,8 +1,8 @@
 """Count the transactions and statements of a contract in the database's log.
 
-Polling is subtracted: the queries of idle workers, and those of the simulated people who check whether something has
-arrived. Writes of the demo's pretend phone are counted separately, because a real provider would write them in its own
-database.
+Polling is left out: whatever the hub also executes while nobody signs, and the looks of the simulated people who check
+whether something has arrived. Writes of the demo's pretend phone are counted separately, because a real provider would
+write them in its own database.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import contextlib
 import os
 import re
 import signal
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from hub.store.server.embedded import EmbeddedPostgres
 
 # A column whose name shows that a join reads whole rows of the table.
 READ = {"contract": "contract.data_sealed", "signer": "signer.phone_sealed"}
+# Longer than any pause between two polls of an idle worker.
 IDLE_SECONDS = 20.0
-# Number of looks over which the cost of one is averaged.
 LOOKS = 10
 SETTINGS = "log_statement = all\nlog_line_prefix = '%p '\n"
 EXECUTED = re.compile(r"^(\d+) LOG:  (?:execute [^:]*|statement): *(.*)$")
@@ -35,6 +34,15 @@ SCOPE = re.compile(r"set_config\('qianda\.scope'|enter_by_key\(")
 PHONE = "outbox_message"
 # Statements that only frame others, and those that the pool executes when a connection is returned.
 FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET |RESET|UNLISTEN|CLOSE|SELECT pg_advisory_unlock_all|$")
+
+
+@dataclass(frozen=True)
+class Executed:
+    """The statements of one transaction; or one statement outside the hub's transactions, with `asks_queue`: a worker
+    polls the job queue."""
+
+    statements: tuple[str, ...]
+    asks_queue: bool = False
 
 
 @dataclass
@@ -56,20 +64,20 @@ class StatementLog:
         self._server = EmbeddedPostgres(folder / "database")
 
     @contextlib.asynccontextmanager
-    async def counting(self) -> AsyncIterator[Counted]:
-        """Count what is executed inside the block."""
+    async def reading(self) -> AsyncIterator[list[Executed]]:
+        """Yield a list that gets, at the end of the block, what was executed inside it."""
         self._server.start()
         extra = self._server.data / "postgresql.auto.conf"
         before = extra.read_text()
-        counted = Counted()
+        executed: list[Executed] = []
         try:
             extra.write_text(before + SETTINGS)
             await self._reload()
             places = {path: path.stat().st_size for path in self._files()}
-            yield counted
+            yield executed
             extra.write_text(before)
             await self._reload()
-            self._read(places, counted)
+            executed += self._read(places)
         finally:
             extra.write_text(before)
             self._server.stop()
@@ -87,15 +95,15 @@ class StatementLog:
     def _files(self) -> Iterator[Path]:
         yield from (self._server.data / "log").glob("*.log")
 
-    def _read(self, places: dict[Path, int], counted: Counted) -> None:
+    def _read(self, places: dict[Path, int]) -> Iterator[Executed]:
         for path in self._files():
             with path.open(encoding="utf-8", errors="replace") as log:
                 log.seek(places.get(path, 0))
-                count_entries(log, counted)
+                yield from read_entries(log)
 
 
-def count_entries(log: Iterable[str], counted: Counted) -> None:
-    """Count the statements in the lines of a log."""
+def read_entries(log: Iterable[str]) -> Iterator[Executed]:
+    """Yield what the lines of a log say was executed, without what was rolled back."""
     begun: dict[str, list[str]] = {}
     for entry in _entries(log):
         if not (found := EXECUTED.match(entry)):
@@ -104,23 +112,29 @@ def count_entries(log: Iterable[str], counted: Counted) -> None:
         if statement.startswith("BEGIN"):
             begun[process] = []
         elif statement.startswith("COMMIT"):
-            _count_transaction(begun.pop(process, []), counted)
+            yield Executed(tuple(begun.pop(process, ())))
         elif statement.startswith("ROLLBACK"):
             begun.pop(process, None)
         elif not FRAME.match(statement):
-            _count_statement(statement, counted)
             if process in begun:
                 begun[process].append(statement)
-            elif SCOPE.search(statement):
-                _count_transaction([statement], counted)
+            else:
+                yield Executed((statement,), asks_queue=not SCOPE.search(statement))
 
 
-def _count_transaction(statements: Sequence[str], counted: Counted) -> None:
-    """Count a transaction. It belongs to the phone if all of its statements do."""
-    if statements and all(PHONE in statement for statement in statements):
-        counted.phone_transactions += 1
-    else:
-        counted.transactions += 1
+def count(executed: Iterable[Executed]) -> Counted:
+    """Count transactions and statements. A transaction belongs to the phone if all of its statements do."""
+    counted = Counted()
+    for each in executed:
+        for statement in each.statements:
+            _count_statement(statement, counted)
+        if each.asks_queue:
+            continue
+        if each.statements and all(PHONE in statement for statement in each.statements):
+            counted.phone_transactions += 1
+        else:
+            counted.transactions += 1
+    return counted
 
 
 def _entries(lines: Iterable[str]) -> Iterator[str]:
@@ -140,32 +154,24 @@ async def count_statements(folder: Path, people: People, numbers: Sequence[int])
     """Count the statements of these contracts, which are handled one after the other, each from another system's
     request to COMPLETED."""
     log = StatementLog(folder)
-    async with log.counting() as idle:
-        await asyncio.sleep(IDLE_SECONDS)
-    started, looks_before = time.monotonic(), people.looks.copy()
-    async with log.counting() as busy:
+    async with log.reading() as busy:
         stories = [await people.whole_contract(number) for number in numbers]
-    rounds = (time.monotonic() - started) / IDLE_SECONDS
-    looks = people.looks - looks_before
-    async with log.counting() as phone:
+    async with log.reading() as polls:
         for _ in range(LOOKS):
             await people.messages(phone_of(numbers[0]))
-    async with log.counting() as state:
-        for _ in range(LOOKS):
             await people.state(stories[0].contract)
-
-    def per_contract(count: Callable[[Counted], int]) -> float:
-        polled = count(idle) * rounds + (count(phone) * looks["phone"] + count(state) * looks["state"]) / LOOKS
-        return (count(busy) - polled) / len(stories)
-
-    return {
-        "transactions_per_contract": per_contract(lambda counted: counted.transactions),
-        "statements_per_contract": per_contract(lambda counted: counted.statements),
-        "contract_reads_per_contract": per_contract(lambda counted: counted.reads["contract"]),
-        "signer_reads_per_contract": per_contract(lambda counted: counted.reads["signer"]),
-        "phone_transactions_per_contract": per_contract(lambda counted: counted.phone_transactions),
-        "phone_statements_per_contract": per_contract(lambda counted: counted.phone_statements),
+        await asyncio.sleep(IDLE_SECONDS)
+    polled = {each for each in polls if not each.asks_queue}
+    counted = count(each for each in busy if each not in polled)
+    figures = {
+        "transactions": counted.transactions,
+        "statements": counted.statements,
+        "contract_reads": counted.reads["contract"],
+        "signer_reads": counted.reads["signer"],
+        "phone_transactions": counted.phone_transactions,
+        "phone_statements": counted.phone_statements,
     }
+    return {f"{name}_per_contract": number / len(stories) for name, number in figures.items()}
 
 
 def _count_statement(statement: str, counted: Counted) -> None:

@@ -32,6 +32,7 @@ from hub.model.messaging.message import MessageTemplates
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.sealing.webhook import WebhookAddress
 from hub.model.signing.authority_choice import AuthorityRule
+from hub.model.signing.page_fetches import PageFetches
 from hub.model.signing.signature_plan import SignaturePlans
 from hub.model.signing.signature_request import Custody
 from hub.model.staff.password_cost import PasswordCost
@@ -140,6 +141,7 @@ class SigningServices:
     revocation: RevocationClient
     attestors: Attestors = field(default_factory=dict)
     plans: SignaturePlans = field(default_factory=SignaturePlans)
+    page_fetches: PageFetches = field(default_factory=PageFetches)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bench.programs.memory import PARTS, MemorySample, MemoryWatch
 from bench.results import Result, median, percentile
 from bench.simulated.people import person_number
 from bench.simulated.providers import LedgerVerdict, Taken, judged, read_ledger
-from bench.statements import Counted, count_entries
+from bench.statements import count, read_entries
 from hub.model.contract.person import parse_id_document
 from tests.bench.measuring import Rows, measured, qianda
 from tests.channels.doubles.ledger import Ledger
@@ -26,25 +26,20 @@ def test_statements_of_several_lines_are_counted() -> None:
     log = ["7 LOG:  execute __asyncpg_stmt_1__: \n", "\tSELECT id FROM seal\n", "\tWHERE name = $1\n"]
     log += ["7 DETAIL:  Parameters: $1 = 'x'\n", "7 LOG:  statement: COMMIT\n", "7 LOG:  statement: RESET ALL\n"]
     log += ["7 LOG:  execute __asyncpg_stmt_2__: SELECT contract.id\n"]
-    counted = Counted()
-    count_entries(log, counted)
+    counted = count(read_entries(log))
     assert (counted.transactions, counted.statements, counted.reads["contract"]) == (1, 2, 1)
 
 
 def test_a_transaction_of_one_statement_is_counted() -> None:
     begins = "LOG:  execute __asyncpg_stmt_3__: SELECT opened.* FROM set_config('qianda.scope', $1, true)\n"
-    counted = Counted()
-    count_entries(
-        ["8 LOG:  statement: BEGIN\n", f"8 {begins}", f"7 {begins}", "8 LOG:  statement: COMMIT\n", "\n"], counted
-    )
+    log = ["8 LOG:  statement: BEGIN\n", f"8 {begins}", f"7 {begins}", "8 LOG:  statement: COMMIT\n", "\n"]
+    counted = count(read_entries(log))
     assert (counted.transactions, counted.statements) == (2, 2)
 
 
 def test_a_transaction_that_a_key_of_the_api_opens_is_counted() -> None:
-    counted = Counted()
-    count_entries(
-        ["8 LOG:  execute s: SELECT opened.* FROM (SELECT enter_by_key($1) AS caller) AS entrance\n", "\n"], counted
-    )
+    log = ["8 LOG:  execute s: SELECT opened.* FROM (SELECT enter_by_key($1) AS caller) AS entrance\n", "\n"]
+    counted = count(read_entries(log))
     assert (counted.transactions, counted.statements) == (1, 1)
 
 
@@ -52,14 +47,20 @@ def test_what_the_pretend_phone_writes_is_counted_apart() -> None:
     enter = "WITH entered AS MATERIALIZED (SELECT set_config('qianda.scope', $1, true))"
     alone = f"7 LOG:  execute s: {enter}, opening AS (INSERT INTO outbox_message (key) VALUES ($2)) SELECT 1\n"
     begun = ["8 LOG:  statement: BEGIN;\n", "8 LOG:  execute s: SELECT outbox_message.key FROM outbox_message\n"]
-    counted = Counted()
-    count_entries([alone, *begun, "8 LOG:  statement: COMMIT;\n", "\n"], counted)
+    counted = count(read_entries([alone, *begun, "8 LOG:  statement: COMMIT;\n", "\n"]))
     assert (counted.phone_transactions, counted.phone_statements) == (2, 2)
     assert (counted.transactions, counted.statements) == (0, 0)
     also = [*begun, "8 LOG:  execute s: UPDATE delivery SET state = $1\n", "8 LOG:  statement: COMMIT;\n", "\n"]
-    count_entries(also, counted)
-    assert (counted.phone_transactions, counted.phone_statements) == (2, 3)
+    counted = count(read_entries(also))
+    assert (counted.phone_transactions, counted.phone_statements) == (0, 1)
     assert (counted.transactions, counted.statements) == (1, 1), "a transaction of both is the product's"
+
+
+def test_what_was_rolled_back_is_not_counted() -> None:
+    log = ["8 LOG:  statement: BEGIN\n", "8 LOG:  execute s: SELECT 1\n", "8 LOG:  statement: ROLLBACK\n"]
+    queue = ["9 LOG:  execute s: SELECT * FROM take_jobs($1)\n", "\n"]
+    counted = count(read_entries([*log, *queue]))
+    assert (counted.transactions, counted.statements) == (0, 1), "a poll of the queue is a statement"
 
 
 @pytest.mark.real

@@ -36,7 +36,7 @@ SIGNING, CLOSING = "signing", "closing"
 ENDS_SIGNING = "signature-accepted"
 HAS_WRITTEN = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 WRITES = re.compile(
-    r"(?:(?:^\s*|write_\d+ AS \(\s*|\) )(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?|FROM (?=note_page\())(\w+)",
+    r"(?:(?:^\s*|write_\d+ AS \(\s*|\) )(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?|FROM (?=note_pages\())(\w+)",
     re.IGNORECASE,
 )
 

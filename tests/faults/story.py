@@ -32,6 +32,7 @@ from hub.lifecycle.evidence.delete_files import delete_superseded
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
 from hub.lifecycle.sealing.seals.sm2_seals import make_sm2_seal
 from hub.lifecycle.signing.entry import open_link, verify_identity
+from hub.lifecycle.signing.entry.see_page import see_page
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.scope import EVERYTHING, Actor
@@ -179,7 +180,7 @@ class Visitor(Person):
         landed = await open_link.open_ticket(self.running.hub.services, ticket)
         self.secret, self.challenge = landed.secret, landed.session.key_challenge
         await self._identify(channel)
-        await open_link.see_page(self.running.hub.services, self.secret, self.contract.id, 1)
+        await see_page(self.running.hub.services, self.secret, self.contract.id, 1)
         await self.sign()
 
     async def _identify(self, channel: ProviderChannel) -> None:

@@ -185,7 +185,7 @@ def check_list(boundaries: Sequence[Boundary]) -> None:
     assert needed and needed <= words, needed - words
     assert {"document_version", "signature_request"} <= words, "files that are deleted later, and that they are"
     assert {"idempotency", "DRAFT→ISSUED"} <= words, "a contract that another system has asked for by the API"
-    assert "note_page" in words, "a page that is noted as seen, by a function that commits by itself"
+    assert "note_pages" in words, "pages that are noted as seen, by a function that commits by itself"
     assert {"call certificate", "call timestamp", "call seal", "call file", "call send invitation"} <= words
     befores, afters = ({replace(each, side="") for each in boundaries if each.side == side} for side in SIDES)
     assert befores == afters

@@ -109,9 +109,10 @@ _LOCK_WITH_SESSION = SqlStatement(
     f"{_WITH_SESSION}, has_requests((its_contract).id)"
     " FROM lock_visit(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:request AS uuid))"
 )
-_SEE_PAGE = SqlStatement(
+_SEE_PAGES = SqlStatement(
     f"SELECT {_parts(its_session=SESSION)}, its_contract, its_document, its_pages, task_state, is_noted"  # noqa: S608
-    " FROM note_page(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:page AS integer), CAST(:at AS timestamptz))"
+    " FROM note_pages(CAST(:secret AS bytea), CAST(:contract AS uuid), CAST(:pages AS integer[]),"
+    " CAST(:at AS timestamptz))"
 )
 _CODE_HISTORY = "LATERAL recent_tries(ARRAY[(its_signer).person], (its_session).id) AS tries"
 _LOCK_FOR_CODE = SqlStatement(
@@ -145,12 +146,12 @@ class FoundVisit:
 
 
 @dataclass(frozen=True)
-class SeenPage:
-    """A session that fetches a page of a contract. `document`: its SHA-256 (hex); `pages`: how many pages it has.
+class SeenPages:
+    """A session that fetches pages of a contract. `document`: its SHA-256 (hex); `pages`: how many pages it has.
 
     `contract`: None if the session does not include it; `task`: the state of the task of the session's person there.
-    `is_noted`: whether the page is noted as seen; False if the session may not see it, or if nothing has to be signed
-    any more.
+    `is_noted`: whether those pages that the document has are noted as seen; False if the session may not see them, or
+    if nothing has to be signed any more.
     """
 
     session: SigningSession
@@ -171,11 +172,10 @@ def opening_with_campus(secret: str, contract: UUID | None) -> Opening:
     return Opening(_GET_WITH_CAMPUS, {"secret": hash_secret(secret), "contract": contract}, is_all=True)
 
 
-def opening_see_page(secret: str, contract: UUID | None, page: int, at: datetime) -> Opening:
-    """Return what `Cases.see_page` does."""
-    return Opening(
-        _SEE_PAGE, {"secret": hash_secret(secret), "contract": contract, "page": page, "at": at}, is_all=True
-    )
+def opening_see_pages(secret: str, contract: UUID | None, pages: Iterable[int], at: datetime) -> Opening:
+    """Return what `Cases.see_pages` does."""
+    values = {"secret": hash_secret(secret), "contract": contract, "pages": list(pages), "at": at}
+    return Opening(_SEE_PAGES, values, is_all=True)
 
 
 def opening_lock_with_session(secret: str, contract: UUID | None, request: UUID | None = None) -> Opening:
@@ -287,12 +287,12 @@ class Cases:
         found = self._with_session(rows)
         return found, Campus(**_part(rows[0], CAMPUS)) if found and found.case else None
 
-    async def see_page(self, opening: Opening) -> SeenPage | None:
-        """Note that this session's person fetches a page of the document. Return None if there is no such session."""
+    async def see_pages(self, opening: Opening) -> SeenPages | None:
+        """Note that this session's person fetches pages of the document. Return None if there is no such session."""
         row = (await self._connection.execute(opening.statement, opening.values)).first()
         if row is None:
             return None
-        return SeenPage(
+        return SeenPages(
             read_session(_part(row, SESSION)),
             row["its_contract"],
             row["its_document"],

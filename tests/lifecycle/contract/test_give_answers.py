@@ -28,7 +28,7 @@ from hub.lifecycle.evidence.open_attachment import read_attachment
 from hub.lifecycle.evidence.person import PersonAct, erase_person, export_person
 from hub.lifecycle.evidence.retention import purge
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.signing.entry.open_link import see_page
+from hub.lifecycle.signing.entry.see_page import see_page
 from hub.model.contract.contract import Contract
 from hub.model.evidence.inspection import InspectedContract, RecordInspection
 from hub.model.evidence.person_data import SoughtPerson

@@ -20,7 +20,7 @@ from hub.lifecycle.messaging.resend_link import relink
 from hub.lifecycle.messaging.send import NewMessage, write_message
 from hub.lifecycle.reminders.bulk_remind import begin_reminding, remind_many
 from hub.lifecycle.sealing.finalise import advance
-from hub.lifecycle.signing.entry.open_link import see_page
+from hub.lifecycle.signing.entry.see_page import see_page
 from hub.lifecycle.signing.entry.verify_identity import send_code
 from hub.lifecycle.signing.questions import ask
 from hub.lifecycle.signing.sign import note_refusal

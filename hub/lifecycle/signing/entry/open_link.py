@@ -15,7 +15,6 @@ from hub.errors import (
     ContractNotFound,
     LinkNotValid,
     NotForAgents,
-    NotFound,
     NotVerified,
     SessionNotValid,
     WrongSignature,
@@ -31,9 +30,7 @@ from hub.model.signing.session import SigningSession, begin_session
 from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import (
     FoundVisit,
-    SeenPage,
     opening_lock_with_session,
-    opening_see_page,
     opening_with_campus,
     opening_with_session,
 )
@@ -240,26 +237,6 @@ async def get_visit_with_campus(
     return visiting, campus
 
 
-async def see_page(services: Services, secret: str, contract_id: UUID | None, page: int) -> SeenPage:
-    """Record as evidence that the visitor fetches this page, unless their task is final.
-
-    `page`: counted from 1. Raises as `visit` does, and NotFound for a page that the document does not have.
-    """
-    refuse_pickup_secret(secret)
-    opening = opening_see_page(secret, contract_id, page, services.clock())
-    async with services.database.transaction(EVERYTHING, opening) as tx:
-        seen = await tx.cases.see_page(opening)
-        _check_verified(tx, seen.session if seen else None)
-    assert seen is not None
-    if seen.task is None or seen.document is None:
-        raise ContractNotFound
-    bind_contextvars(contract=str(seen.contract))
-    if not 1 <= page <= seen.pages:
-        raise NotFound("there is no such page")
-    assert seen.task.final or seen.is_noted, "a page is given out only after it was noted"
-    return seen
-
-
 def no_such_request() -> WrongSignature:
     return WrongSignature("there is no such request in this session")
 
@@ -270,7 +247,7 @@ def refuse_pickup_secret(secret: str) -> None:
         raise NotVerified
 
 
-def _check_verified(tx: Transaction, session: SigningSession | None, *, agent: bool = False) -> SigningSession:
+def check_verified(tx: Transaction, session: SigningSession | None, *, agent: bool = False) -> SigningSession:
     """Return a session that is live and verified. Raises as `check_session` does, and NotVerified."""
     session = check_session(tx, session, agent=agent)
     if session.verified_at is None:
@@ -279,7 +256,7 @@ def _check_verified(tx: Transaction, session: SigningSession | None, *, agent: b
 
 
 def _visit(tx: Transaction, found: FoundVisit | None, *, agent: bool) -> Visit:
-    session = _check_verified(tx, found.session if found else None, agent=agent)
+    session = check_verified(tx, found.session if found else None, agent=agent)
     assert found is not None
     if found.case is None:
         raise ContractNotFound

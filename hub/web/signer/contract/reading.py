@@ -14,7 +14,8 @@ from hub.lifecycle.evidence.make_addendum import add_addendum, find_addendum
 from hub.lifecycle.evidence.open_package import find_package
 from hub.lifecycle.evidence.renewed_record import add_renewed_version
 from hub.lifecycle.signing.custody import accepted_custody
-from hub.lifecycle.signing.entry.open_link import Visit, get_visit, get_visit_with_campus, see_page
+from hub.lifecycle.signing.entry.open_link import Visit, get_visit, get_visit_with_campus
+from hub.lifecycle.signing.entry.see_page import see_page
 from hub.lifecycle.signing.sign import consent_for
 from hub.model.contract.contract import Contract, ContractState
 from hub.model.contract.signer import Signer, TaskState
