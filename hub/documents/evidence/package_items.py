@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
@@ -228,16 +227,15 @@ def _pem(certificates: Sequence[bytes]) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(_plain(value), ensure_ascii=False, indent=1) + "\n").encode()
+    return (json.dumps(value, ensure_ascii=False, indent=1, default=_plain) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+    """Return what JSON has no word for as text, moments in UTC. Raises TypeError for what no package contains."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    return str(value) if isinstance(value, UUID) else value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
