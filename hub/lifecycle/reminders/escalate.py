@@ -12,13 +12,14 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hub.errors import BadInput, NotFound
+from hub.lifecycle.reminders.approval_tasks import list_assignable
 from hub.lifecycle.services import Services
 from hub.model.contract.signer import Signer
 from hub.model.reminders.due_step import Due
 from hub.model.reminders.policy import ReminderPolicy
 from hub.model.reminders.schedule import StepKind
 from hub.model.staff.accounts import OPTED_OUT, Staff, StaffTask
-from hub.model.staff.roles import Permission, may
+from hub.model.staff.roles import LEADING_ROLES, Permission, may
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.router.policy import get_policy, get_policy_at
 from hub.store.staff.task_assignment import Load
@@ -71,8 +72,8 @@ async def escalate_tasks(services: Services) -> None:
                 task.id, owner.id if owner else None, now, now + policy.escalate_within, now + policy.climbs_after
             )
         for task in await tx.owners.lock_not_taken(now):
-            manager = await tx.owners.find_manager(await tx.school.list_campuses_above(task.campus))
-            await tx.owners.pass_up(task.id, manager.id if manager else task.owner, now)
+            leader = _find_leader(await list_assignable(tx, task))
+            await tx.owners.pass_up(task.id, leader.id if leader else task.owner, now)
     if services.messaging.addressees:
         await _add_digests(services)
 
@@ -85,22 +86,20 @@ async def _policy(services: Services, tx: Transaction, task: StaffTask) -> Remin
 
 async def _owner(tx: Transaction, task: StaffTask, policy: ReminderPolicy) -> Staff | None:
     """Return the account that the policy names, else the contract's issuer, else the manager of the campus or of the
-    nearest campus above it, else None."""
-    above = await tx.school.list_campuses_above(task.campus)
-    candidates = [await tx.owners.find_named(policy.escalate_to)] if policy.escalate_to else []
-    if task.contract and (issuer := _staff_id(await tx.record.find_actor(task.contract, "issued"))):
-        candidates.append(await tx.owners.find_active(issuer))
-    found = next((each for each in candidates if each is not None and _may_own(each, above)), None)
-    return found or await tx.owners.find_manager(above)
+    nearest campus above it, else anybody who may finish the task, else None."""
+    able = await list_assignable(tx, task)
+    issuer = await tx.record.find_actor(task.contract, "issued") if task.contract else None
+    named = next((each for each in able if each.login == policy.escalate_to), None)
+    issued = next((each for each in able if each.actor == issuer), None)
+    return named or issued or _find_leader(able) or next(iter(able), None)
 
 
-def _may_own(staff: Staff, above: Sequence[str]) -> bool:
-    return staff.campus in above and may(staff.role, Permission.SETTLE_TASK)
-
-
-def _staff_id(actor: str | None) -> UUID | None:
-    kind, _, known = (actor or "").partition(":")
-    return UUID(known) if kind == "staff" and len(known) == 36 else None
+def _find_leader(able: Sequence[Staff]) -> Staff | None:
+    """Return the manager of the first campus that has one. At headquarters, other leaders count too. `able`: as
+    `list_assignable` returns them."""
+    leaders = [each for each in able if each.role in LEADING_ROLES]
+    nearest = [each for each in leaders if each.campus == leaders[0].campus]
+    return min(nearest, key=lambda each: LEADING_ROLES.index(each.role), default=None)
 
 
 # ---- the daily digest
@@ -133,7 +132,9 @@ def _facts(load: Load) -> dict[str, str | int]:
 
 
 async def take_task(services: Services, scope: Scope, task: UUID, staff: Staff) -> None:
-    """Let a member of staff take a task. Raises NotFound for a task that is done, or of another campus."""
+    """Let a member of staff take a task. Raises NotFound for a task that is done, or of another campus; BadInput if
+    they may not finish it."""
+    await _find_able(services, scope, task, staff.login)
     async with services.database.transaction(scope) as tx:
         if not await tx.owners.take(task, staff.id, tx.planning_now):
             raise NotFound
@@ -141,25 +142,28 @@ async def take_task(services: Services, scope: Scope, task: UUID, staff: Staff) 
 
 async def assign_task(services: Services, scope: Scope, task_id: UUID, login: str) -> None:
     """Give a task to the account with this login. Raises NotFound; BadInput for an account that may not finish it."""
+    task, staff = await _find_able(services, scope, task_id, login)
     async with services.database.transaction(scope) as tx:
-        task = await tx.staff_tasks.find_task(task_id)
-        if task is None or task.done_at is not None:
-            raise NotFound
-        staff = next((each for each in await list_assignable(tx, task.campus) if each.login == login), None)
-        if staff is None:
-            raise BadInput("this account may not finish the task", field="login")
         now, policy = tx.planning_now, await _policy(services, tx, task)
         await tx.owners.hand(task_id, staff.id, now, now + policy.climbs_after)
 
 
-async def list_assignable(tx: Transaction, campus: str) -> list[Staff]:
-    """Return the staff to whom a task of this campus can be given, sorted by name."""
-    there = await tx.owners.list_at(await tx.school.list_campuses_above(campus))
-    return [each for each in there if may(each.role, Permission.SETTLE_TASK)]
+async def _find_able(services: Services, scope: Scope, task_id: UUID, login: str) -> tuple[StaffTask, Staff]:
+    """Return an open task and the account, if it may finish the task. Raises NotFound, BadInput."""
+    async with services.database.transaction(scope) as tx:
+        task = await tx.staff_tasks.find_task(task_id)
+    if task is None or task.done_at is not None:
+        raise NotFound
+    async with services.database.transaction(EVERYTHING) as tx:
+        staff = next((each for each in await list_assignable(tx, task) if each.login == login), None)
+    if staff is None:
+        raise BadInput("this account may not finish the task", field="login")
+    return task, staff
 
 
 async def check_named(tx: Transaction, campus: str, login: str) -> None:
     """Raise BadInput if there is no account with this login, or if it may not finish tasks of this campus."""
     staff = await tx.owners.find_named(login) if login else None
-    if login and (staff is None or not _may_own(staff, await tx.school.list_campuses_above(campus))):
+    above = await tx.school.list_campuses_above(campus)
+    if login and (staff is None or staff.campus not in above or not may(staff.role, Permission.SETTLE_TASK)):
         raise BadInput("no account with this login at this campus or above it", field="escalate_to")

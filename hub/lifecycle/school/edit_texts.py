@@ -37,7 +37,6 @@ from hub.model.school.text_version import (
     send_back_text,
     submit_text,
 )
-from hub.model.staff.roles import Permission
 from hub.model.staff.scope import Actor, Scope
 from hub.router.message_texts import find_message_faults
 from hub.store.transaction import Transaction
@@ -215,9 +214,7 @@ async def _ask_for_approval(services: Services, tx: Transaction, version: TextVe
     headquarters = await tx.school.find_headquarters()
     if headquarters is None:
         return
-    at, writers = headquarters.id, [*version.writers, version.submitted_by or ""]
-    permission = Permission.APPROVE_TEMPLATES
-    task = ApprovalTask(APPROVE_TEXT, TEXT_WAITS, text_address(version), at, at, permission, writers)
+    task = ApprovalTask(APPROVE_TEXT, TEXT_WAITS, text_address(version), headquarters.id)
     await add_approval_task(services, tx, task)
 
 

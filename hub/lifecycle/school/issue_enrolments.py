@@ -41,7 +41,6 @@ from hub.model.school.issue_many import (
     describe_item,
     digest_items,
 )
-from hub.model.staff.roles import Permission
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.operation.jobs import ISSUE_MANY
 from hub.store.transaction import Transaction
@@ -101,9 +100,6 @@ async def _begin_act(
         ISSUE_WAITS,
         act.address,
         found[0].campus,  # always within the scope of the person who asked
-        act.campus,
-        Permission.APPROVE_ISSUE,
-        [act.asked_by],
     )
     await add_approval_task(services, tx, waits)
     return True

@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select
 
 from hub.model.staff.accounts import Staff, StaffTask
-from hub.model.staff.roles import LEADING_ROLES
 from hub.store.kernel.repository import Repository
 from hub.store.staff.accounts import read_staff
 from hub.store.tables.staff import STAFF, STAFF_DIRECTORY, STAFF_TASK as TASK
@@ -33,28 +32,14 @@ class Owners(Repository):
     # ---- staff who are not disabled, at any campus
 
     async def find_named(self, login: str) -> Staff | None:
-        return await self._one(STAFF_DIRECTORY.c.login == login)
-
-    async def find_active(self, staff: UUID) -> Staff | None:
-        return await self._one(STAFF_DIRECTORY.c.id == staff)
-
-    async def find_manager(self, campuses: Sequence[str]) -> Staff | None:
-        """Return the manager of the first of these campuses that has one. At headquarters, other leaders count too."""
-        for campus in campuses:
-            for role in LEADING_ROLES:
-                if found := await self._one((STAFF_DIRECTORY.c.campus == campus) & (STAFF_DIRECTORY.c.role == role)):
-                    return found
-        return None
+        statement = select(STAFF_DIRECTORY).where(STAFF_DIRECTORY.c.login == login, _LISTED)
+        return await self._connection.find(read_staff, statement)
 
     async def list_at(self, campuses: Sequence[str]) -> list[Staff]:
         """Return the active staff of these campuses, sorted by name."""
         there = select(STAFF_DIRECTORY).where(_LISTED, STAFF_DIRECTORY.c.campus.in_(campuses))
         rows = await self._connection.execute(there.order_by(STAFF_DIRECTORY.c.name, STAFF_DIRECTORY.c.login))
         return [read_staff(row) for row in rows]
-
-    async def _one(self, found: ColumnElement[bool]) -> Staff | None:
-        statement = select(STAFF_DIRECTORY).where(found, _LISTED).order_by(STAFF_DIRECTORY.c.login).limit(1)
-        return await self._connection.find(read_staff, statement)
 
     # ---- tasks
 

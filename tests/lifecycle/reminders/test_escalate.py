@@ -15,17 +15,20 @@ from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.issue import issue
 from hub.lifecycle.reminders.change_policy import change_policy
 from hub.lifecycle.reminders.escalate import UNANSWERED, assign_task, escalate_tasks, take_task
+from hub.lifecycle.staff.api_keys import add_key, list_keys
+from hub.lifecycle.staff.change_phone import turn_down
 from hub.lifecycle.staff.send_alerts import alert_staff
 from hub.lifecycle.staff.signer_questions import finish_moot_tasks
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import Staff, StaffTask
+from hub.model.staff.phone_change import PHONE_CHANGE
 from hub.model.staff.roles import StaffRole
 from hub.model.staff.scope import EVERYTHING, Scope
 from hub.store.reminders.policies import PolicyPlace
 from tests.alerts.hook import hook
 from tests.lifecycle.clockwork import MORNING, SHANGHAI, StandingClock, follow, quiet_hub, round_of_work, sent
-from tests.lifecycle.phone_changes import NEW, changed
+from tests.lifecycle.phone_changes import NEW, asked, changed
 from tests.lifecycle.signer import person, signed, tasks_of
 from tests.running import Running, minor_with_guardian
 
@@ -147,6 +150,37 @@ async def test_what_nobody_takes_climbs_to_the_manager_and_what_is_taken_stays()
         ):
             with pytest.raises(error):
                 await assign_task(services, scope, (await the_task(running, left)).id, login)
+
+
+@pytest.mark.parametrize(
+    ("asker", "by_key", "expected"),
+    [("wang", False, "zhao"), ("zhao", False, "demo"), ("zhao", True, "demo"), ("demo", False, "zhao")],
+)
+async def test_nobody_is_given_the_approval_of_what_they_asked_for(asker: str, by_key: bool, expected: str) -> None:
+    clock = StandingClock()
+    async with quiet_hub(clock) as running:
+        services, people = running.hub.services, await staffed(running, [PEOPLE[0], PEOPLE[2]])
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            known = {each.login: each for each in await tx.owners.list_at(["hefei", "hq"])}
+        contract = await issued_by(running, people.get(asker))  # who issues a contract gets the tasks about it
+        await add_key(services, "crm", "hefei", known[asker].actor)  # whoever made a key has seen its secret
+        (key,) = [each.key.id for each in await list_keys(services) if each.key.name == "crm"]
+        by = f"api:{key}" if by_key else known[asker].actor
+        change = await asked(running, await person(running, contract), by=by)
+        await escalate_tasks(services)
+        task = await the_task(running, contract, PHONE_CHANGE)
+        assert task.owner == known[expected].id
+        for refused in (
+            assign_task(services, EVERYTHING, task.id, asker),
+            take_task(services, EVERYTHING, task.id, known[asker]),
+        ):
+            with pytest.raises(BadInput):
+                await refused
+        clock.advance(timedelta(days=4))
+        await escalate_tasks(services)
+        climbed = await the_task(running, contract, PHONE_CHANGE)
+        assert climbed.climbed_at is not None and climbed.owner not in (None, known[asker].id)
+        await turn_down(services, EVERYTHING, change.id, known[expected].actor)
 
 
 async def test_every_staff_task_gets_an_owner_whatever_it_is_about() -> None:

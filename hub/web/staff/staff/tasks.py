@@ -9,10 +9,12 @@ from uuid import UUID
 from aiohttp import web
 
 from hub.errors import BadInput, NotFound, PhoneChangeWaiting, QiandaError
-from hub.lifecycle.reminders.escalate import assign_task, list_assignable, take_task
+from hub.lifecycle.reminders.approval_tasks import find_finishers, list_staff_of
+from hub.lifecycle.reminders.escalate import assign_task, take_task
 from hub.lifecycle.staff.answer_question import ANSWERABLE, list_answers
 from hub.lifecycle.staff.signer_questions import finish_staff_task
 from hub.model.staff.accounts import StaffTask
+from hub.model.staff.scope import EVERYTHING
 from hub.model.staff.task_outcome import CHOSEN_OUTCOMES, MAX_NOTE_LENGTH, TaskEnd, read_end
 from hub.store.staff.staff_tasks import TaskFilter
 from hub.store.transaction import Transaction
@@ -45,6 +47,9 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         of_all, of_mine = await tx.staff_tasks.count_open_tasks(visit.staff.id)
         alerts = [] if kept["done"] or number > 1 else await tx.alerts.list_recent(visit.shown, tx.now)
         about = await _read_about(tx, found)
+    async with visit.services.database.transaction(EVERYTHING) as tx:  # who may approve depends on other campuses, too
+        finishers = {task.id: await find_finishers(tx, task) for task in found if task.done_at is None}
+        able = {each: await list_staff_of(tx, each) for each in set(finishers.values())}
     return await show(
         visit,
         "staff/staff/tasks.html",
@@ -63,6 +68,7 @@ async def show_tasks(visit: StaffVisit, problem: QiandaError | None = None) -> w
         outcomes=CHOSEN_OUTCOMES,
         longest=MAX_NOTE_LENGTH,
         problem=problem,
+        able={task: able[each] for task, each in finishers.items()},
         **about,
     )
 
@@ -76,7 +82,6 @@ async def _read_about(tx: Transaction, found: Sequence[StaffTask]) -> dict[str, 
         "owners": await tx.accounts.get_names([task.owner for task in found if task.owner]),
         "settlers": await names_of(tx, [task.done_by for task in found]),
         "answered": await list_answers(tx, *(task for task in found if task.kind in ANSWERABLE)),
-        "colleagues": {campus: await list_assignable(tx, campus) for campus in {task.campus for task in found}},
     }
 
 
@@ -118,11 +123,11 @@ async def many_done(visit: StaffVisit) -> web.StreamResponse:
 
 
 async def many_taken(visit: StaffVisit) -> web.StreamResponse:
-    """Take the chosen tasks. Tasks that are already finished are left out."""
+    """Take the chosen tasks. Tasks that are finished, or that ask to approve one's own request, are left out."""
     for task in await _chosen(visit):
         try:
             await take_task(visit.services, visit.scope, task, visit.staff)
-        except NotFound:
+        except (NotFound, BadInput):
             continue
     raise web.HTTPSeeOther(_back(visit, "task-taken"))
 
@@ -148,7 +153,10 @@ def _back(visit: StaffVisit, said: str) -> str:
 
 
 async def taken(visit: StaffVisit) -> web.StreamResponse:
-    await take_task(visit.services, visit.scope, visit.read_id("task"), visit.staff)
+    try:
+        await take_task(visit.services, visit.scope, visit.read_id("task"), visit.staff)
+    except BadInput as error:
+        return await show_tasks(visit, error)
     raise web.HTTPSeeOther("/staff/tasks?said=task-taken")
 
 

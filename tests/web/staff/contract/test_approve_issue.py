@@ -82,6 +82,20 @@ def seen(page: Page) -> dict[str, str]:
     return dict(re.findall(r'name="(seen)" value="(\w+)"', page.text))
 
 
+async def refuse_to_hand(approver: ConsoleBrowser, asker: ConsoleBrowser, page: Page) -> None:
+    """See that the task on this page is given neither to the clerk nor to Ann, who asked for the approval."""
+    (task,) = re.findall(r'action="(/staff/tasks/[0-9a-f-]{36})/take"', page.text)
+    assert 'value="ann"' not in page.text and 'value="clerk"' not in page.text
+    for login in ("ann", "clerk"):
+        refused = await approver.post(f"{task}/hand", {"login": login})
+        assert refused.status == 422 and "may not finish the task" in refused.words
+    assert f'action="{task}/take"' not in (await asker.get("/staff/tasks")).text
+    refused = await asker.post(f"{task}/take")
+    assert refused.status == 422 and "may not finish the task" in refused.words
+    await asker.post("/staff/tasks/take", {"task": task.rpartition("/")[2]})
+    assert f'action="{task}/take"' in (await approver.get("/staff/tasks?whose=mine")).text  # nobody has taken it
+
+
 async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story) -> None:
     one = await enrolled(story.running, "陈小满")
     act = await ask(story.ann, one.id)
@@ -92,6 +106,7 @@ async def test_nothing_is_issued_before_somebody_else_has_approved(story: Story)
     assert "1 contract waits for approval" in (await story.clerk.get("/staff/enrolments")).words
     todo = await story.ben.get("/staff/tasks?whose=mine")  # Ann asked, so it is given to Ben
     assert "Contracts wait for somebody else's approval." in todo.words and f'href="{act}"' in todo.text
+    await refuse_to_hand(story.ben, story.ann, todo)
     own = await story.ann.post(f"{act}/approve", seen(await story.ben.get(act)))
     assert own.status == 403 and "Somebody else has to confirm this" in own.words
     assert (await story.clerk.post(f"{act}/approve", {})).status == 403

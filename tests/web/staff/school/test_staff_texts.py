@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from hub.documents.contract.template_texts import list_fixed, list_texts
 from hub.errors import BadInput
+from hub.lifecycle.reminders.escalate import assign_task
 from hub.lifecycle.school.apply_school import apply_school
 from hub.lifecycle.school.edit_texts import TextPlace, begin_text, check_text, find_file_text
 from hub.lifecycle.sealing.seals.contract_seal import get_configured_seal
@@ -99,6 +100,11 @@ async def test_a_clause_from_the_first_word_to_a_contract(story: Story) -> None:
     assert saved.status == 303 and "said=text-submitted" in saved.location
     todo = await story.ben.get("/staff/tasks?whose=mine")
     assert "waits for the approval of somebody who wrote none" in todo.words and f'href="{address}"' in todo.text
+    async with story.running.hub.database.transaction(EVERYTHING) as tx:
+        (task,) = [each for each in await tx.staff_tasks.list_open_tasks() if each.text.endswith(address)]
+    with pytest.raises(BadInput, match="may not finish the task"):
+        await assign_task(story.running.hub.services, EVERYTHING, task.id, "ann")
+    await assign_task(story.running.hub.services, EVERYTHING, task.id, "ben")
     page = await story.ben.get(address)
     assert "+ 学员不得" not in page.words and "! 学员不得携带危险物品。" in page.words and "no dangerous" in page.words
     assert (await story.running.issue_minor()).template_version == "2026.2"
