@@ -16,10 +16,11 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hub.lifecycle.sealing.jobs.end_seal_jobs import call_due_webhooks, delete_old_seal_files
+from hub.lifecycle.sealing.jobs.end_seal_jobs import TRIES_BEFORE_ALERT, call_due_webhooks, delete_old_seal_files
 from hub.lifecycle.sealing.jobs.run_seal_job import run_seal_job
 from hub.model.sealing.seal_job import JOB_RETENTION, RESULT_RETENTION
 from hub.model.sealing.webhook import RETRIES, next_try, read_webhook_key
+from hub.model.staff.scope import EVERYTHING
 from tests.changed_services import change_services
 from tests.running import Running, running_hub
 from tests.sealing.clients import granted_client
@@ -102,6 +103,32 @@ async def test_a_webhook_that_was_taken_out_of_the_configuration_is_given_up(
     running.clock.advance(max(RETRIES))
     await call_due_webhooks(services)
     assert len(receiver.calls) == before
+
+
+async def test_staff_are_alerted_once_a_receiver_is_away_for_long(running: Running, receiver: Receiver) -> None:
+    async def alerts() -> list[str]:
+        async with running.hub.database.transaction(EVERYTHING) as tx:
+            return [each.kind for each in await tx.alerts.list_recent(EVERYTHING, tx.now)]
+
+    client, services = await granted_client(running), running.hub.services
+    receiver.answers, started = [503] * (len(RETRIES) + 1), running.clock.offset
+    _, job = await client.upload({"a.pdf": pages("a")}, "page:1,60,60", webhook="registry")
+    await run_seal_job(services, UUID(job["id"]), lambda: True)
+    for pause in (timedelta(), *RETRIES[: TRIES_BEFORE_ALERT - 1]):
+        running.clock.advance(pause)
+        await call_due_webhooks(services)
+    assert "webhook-away" not in await alerts()
+    for pause in RETRIES[TRIES_BEFORE_ALERT - 1 :]:
+        running.clock.advance(pause)
+        await call_due_webhooks(services)
+        assert "webhook-away" in await alerts()
+    assert receiver.answers == []
+    before = len(receiver.calls)
+    running.clock.advance(timedelta(days=3))
+    await call_due_webhooks(services)
+    assert len(receiver.calls) == before  # it was given up: the other system asks for the job
+    assert json.loads((await client.get(job["id"]))[1])["state"] == "done"
+    running.clock.offset = started
 
 
 async def test_upkeep_waits_for_no_receiver(running: Running, receiver: Receiver) -> None:

@@ -32,6 +32,7 @@ KINDS = {
     "clock-differs": "时钟与时间戳服务不一致 · Our clock differs from a timestamp service's",
     "disk-low": "磁盘空间不足 · A disk is almost full",
     "identity-away": "实名核验服务异常 · An identity provider does not answer",
+    "webhook-away": "结束通知无人接收 · A webhook takes no notices",
     "stop-flood": "大量退订待核实 · Many opt-outs wait to be checked",
     "shared-phone": "手机号为多个无关的人共用 · Strangers share a phone number",
     "step-failed": "消息无法发出 · A message cannot be sent",

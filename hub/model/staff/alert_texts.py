@@ -72,6 +72,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "实名核验服务 {service} 没有应答，签署人被提示稍后再试",
         "The identity provider {service} does not respond; signers are asked to try again later",
     ),
+    "webhook-away": (
+        "{service} 一直没有接收用印任务的结束通知。每条通知约 20 小时内会重发，此后需由对方自行查询任务结果",
+        "{service} takes no notices of ended seal jobs. They are sent again for 20 hours; then it has to ask for them",
+    ),
     "stop-flood": (
         "一分钟内经 {providers} 收到 {count} 条退订，该服务商的回调未经签名，因此未退订任何人",
         "{count} STOP messages within a minute via {providers}, whose callbacks are unsigned: nobody was opted out.",

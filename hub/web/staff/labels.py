@@ -114,6 +114,7 @@ ALERTS = {
     "clock-differs": "our clock differs from a timestamp service's",
     "disk-low": "a disk has little space left",
     "identity-away": "an identity provider does not answer",
+    "webhook-away": "a webhook takes no notices",
     "digest": "to do today",
     "step-failed": "messages cannot be sent because of an error",
 }

@@ -11,6 +11,7 @@ from uuid import UUID
 import aiohttp
 import structlog
 
+from hub.lifecycle.messaging.service_alerts import warn
 from hub.lifecycle.sealing.seals.use_seal import end_seal_uses
 from hub.lifecycle.services import Services
 from hub.model.sealing.seal_job import (
@@ -28,6 +29,8 @@ from hub.store.transaction import Transaction
 
 # Seconds that a webhook has to answer.
 NOTICE_TIMEOUT: Final = 10.0
+# Failed tries after which staff are alerted: the receiver has then been away for over half an hour.
+TRIES_BEFORE_ALERT: Final = 4
 DELETED_AT_ONCE: Final = 100
 ITEMS_AT_ONCE: Final = 5_000
 # An upload that never became a job is deleted after this time.
@@ -44,14 +47,17 @@ async def call_due_webhooks(services: Services) -> None:
     if not due:
         return
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=NOTICE_TIMEOUT)) as http:
-        await asyncio.gather(*(_tell(services, http, job) for job, _ in due))
+        await asyncio.gather(*(_tell(services, http, job, tries) for job, tries in due))
 
 
-async def _tell(services: Services, http: aiohttp.ClientSession, job: SealJob) -> None:
+async def _tell(services: Services, http: aiohttp.ClientSession, job: SealJob, tries: int) -> None:
+    """Call the webhook of a job that was called `tries` times before."""
     address = services.seal_files.webhooks.get(job.terms.webhook or "")
     if address is None or await _is_taken(services, http, address, job):
         async with services.database.transaction(EVERYTHING) as tx:
             await tx.seal_jobs.note_told(job.id, tx.now)
+    elif tries >= TRIES_BEFORE_ALERT:
+        await warn(services.database, "webhook-away", address.name)
 
 
 async def _is_taken(services: Services, http: aiohttp.ClientSession, address: WebhookAddress, job: SealJob) -> bool:
