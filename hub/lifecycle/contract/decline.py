@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from hub.errors import IllegalMove
 from hub.lifecycle.contract.end import Ending, end
 from hub.lifecycle.services import Services
 from hub.lifecycle.signing.entry.open_link import begin_locked_visit
 from hub.lifecycle.signing.questions import checked_words
+from hub.lifecycle.signing.signing_order import check_open
 from hub.model.contract.contract import ContractState
 from hub.model.contract.signer import TaskState
 from hub.model.staff.accounts import StaffTask
@@ -21,14 +21,13 @@ DECLINED_SILENTLY = "A signer declined, and gave no reason."
 async def decline(services: Services, secret: str, contract_id: UUID | None, reason: str) -> ContractState:
     """Decline a contract, which ends it for all signers. Idempotent. Returns the contract's state.
 
-    Raises IllegalMove if the signer's task is not open, BadInput if the reason is too long.
+    Raises AlreadySigned, NotYourTurn; IllegalMove if the contract has ended; BadInput if the reason is too long.
     """
     async with begin_locked_visit(services.database, secret, contract_id) as (tx, visiting):
         contract = visiting.contract
         if visiting.task.state is TaskState.DECLINED:
             return contract.state
-        if visiting.task.state is not TaskState.OPEN:
-            raise IllegalMove("there is nothing left to decline")
+        check_open(contract, visiting.task)
         await tx.tasks.end(visiting.task.id, TaskState.DECLINED, tx.now)
         planning = tx.planning_now
         await tx.reminders.note(

@@ -337,6 +337,19 @@ async def test_declining_ends_it_for_everybody() -> None:
             await second.certify()
 
 
+async def test_only_whoever_can_sign_now_can_decline() -> None:
+    async with quiet_hub() as running:
+        contract = await running.issue_minor(signers=IN_ORDER)
+        second = await person(running, contract, 1)
+        await second.enter()
+        with pytest.raises(NotYourTurn):
+            await decline(running.hub.services, second.secret, None, "too early")
+        first = await signed(running, contract, 0)
+        with pytest.raises(AlreadySigned):
+            await decline(running.hub.services, first.secret, None, "too late")
+        assert await staff_tasks(running, contract.id) == []
+
+
 async def test_coming_back_finds_the_place_and_gets_a_fresh_challenge() -> None:
     async with quiet_hub() as running:
         contract = await running.issue_minor()
