@@ -26,6 +26,7 @@ from hub.store.messaging.pause import is_not_paused
 from hub.store.messaging.providers import ProviderCondition
 from hub.store.reminders.ledger import NOTE_RECEIPTS, RECEIPTS
 from hub.store.signing.links import JOINED_LINK, read_joined_link
+from hub.store.tables.contract import SIGNER
 from hub.store.tables.messaging import DELIVERY, DELIVERY_SHARE as SHARE, OUTBOX_MESSAGE as OUTBOX
 from hub.store.tables.signing import SIGN_LINK as LINK
 
@@ -94,10 +95,12 @@ _TO_LOOK_AT = SqlStatement(
     .order_by(DELIVERY.c.check_at)
     .limit(bindparam("most"))
 )
+_TO_FORMER_NUMBER = (DELIVERY.c.channel != "email") & (DELIVERY.c.to_hash != SIGNER.c.phone_hash)
 _ACCEPTED = (
-    select(DELIVERY, *JOINED_LINK)
+    select(DELIVERY, _TO_FORMER_NUMBER.label("to_former_number"), *JOINED_LINK)
     .join(OUTBOX, OUTBOX.c.key == DELIVERY.c.key)
     .outerjoin(LINK, LINK.c.id == DELIVERY.c.link)
+    .outerjoin(SIGNER, SIGNER.c.id == DELIVERY.c.signer)
 )
 _INBOX, _INBOX_OF = (
     SqlStatement(found.order_by(OUTBOX.c.accepted_at.desc()).limit(bindparam("most")))
@@ -339,10 +342,10 @@ class Deliveries(EncryptedRepository):
 
     async def list_inbox(self, to: str | None) -> list[tuple[Delivery, SignLink | None]]:
         """Return the last messages that the outbox channel has accepted, for one number or all, oldest first, each with
-        its link."""
+        its link: at a number that the signer no longer has, the one that ended with the change."""
         opening = opening_of_inbox(self._cipher, to)
         rows = await self._connection.execute(opening.statement, opening.values)
-        return [(self.read_delivery(row), read_joined_link(row)) for row in reversed(rows)]
+        return [(self.read_delivery(row), _read_sent_link(row)) for row in reversed(rows)]
 
     def _phone(self, number: str) -> bytes:
         return self._cipher.found_by("phone", number)
@@ -358,6 +361,11 @@ class Deliveries(EncryptedRepository):
                 }
             )
         )
+
+
+def _read_sent_link(row: Row) -> SignLink | None:
+    link = read_joined_link(row)
+    return replace(link, generation=link.generation - 1) if link and row["to_former_number"] else link
 
 
 def _in_order(deliveries: Iterable[Delivery]) -> list[Delivery]:

@@ -65,6 +65,7 @@ async def test_the_number_was_given_to_another_person() -> None:
         assert await sent(running, NEW) == [("invitation", "11-25 23:00")]
         fresh = await ticket(running, guardian.signer, DoorKind.SMS)
         assert fresh != old and fresh in (await running.messages(NEW))[0]["text"]
+        assert old in (await running.messages(GUARDIAN_PHONE))[0]["text"]  # the pretend phone shows what was sent to it
         moved = Person(running, guardian.contract, await now(running, guardian.signer))
         await moved.enter()
         assert await sent(running, GUARDIAN_PHONE) == before
