@@ -36,8 +36,10 @@ class Terminal:
             raise AgentTrouble("stopped") from None
 
     def choose(self, most: int) -> int:
-        """Ask for a number from 1 to `most`. Raises AgentTrouble for any other answer."""
-        answer = self.ask("choose")
-        if not answer.isascii() or not answer.isdigit() or not 1 <= int(answer) <= most:
-            raise AgentTrouble("stopped")
-        return int(answer)
+        """Ask for a number from 1 to `most`, and again after a wrong answer. Raises AgentTrouble for an empty one."""
+        numbers = [str(number) for number in range(1, most + 1)]
+        while answer := self.ask("choose"):
+            if answer in numbers:
+                return int(answer)
+            self.say("choose-again", most=most)
+        raise AgentTrouble("stopped")

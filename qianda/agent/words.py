@@ -33,6 +33,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "  {number}) 由学校为 {token} 上的密钥签发新证书",
     ),
     "choose": ("Which one? (number)", "选择哪一个？（序号）"),
+    "choose-again": (
+        "Please type a number from 1 to {most}, or nothing to stop.",
+        "请输入 1 至 {most} 之间的序号；不想继续的，直接按回车键。",
+    ),
     "ask-yes": ("Sign this contract with it? Type yes", "用它签署这份合同吗？请输入 yes"),
     "ask-pin": ("PIN of {token} (it is not shown)", "{token} 的 PIN（输入时不显示）"),
     "pad": ("Please enter the PIN on the keypad of {token}.", "请在 {token} 的键盘上输入 PIN。"),

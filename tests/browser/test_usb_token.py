@@ -96,6 +96,12 @@ async def test_not_my_certificate_and_no_ports_on_a_phone(running: Running, new_
             await stranger.contract()
     await page.get_by_role("button", name="Show the pairing code").click()
     await expect(page.get_by_role("heading", name="Start the agent")).to_be_visible()
+    async with SigningClient(running.origin) as stopped:  # an agent that ends here tells the page nothing
+        await stopped.claim(await code.inner_text())
+        await page.get_by_role("button", name="The agent has stopped").click()
+        await expect(page.get_by_role("heading", name="no longer connected")).to_be_visible()
+    await page.get_by_role("button", name="Show the pairing code").click()
+    await expect(page.get_by_role("heading", name="Start the agent")).to_be_visible()
     phone = await new_page(**{**PHONE, "user_agent": ANDROID})
     running.clock.advance(timedelta(seconds=61))
     await land(phone, f"{running.origin}/s/{await running.ticket(contract)}")

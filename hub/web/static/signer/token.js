@@ -83,7 +83,7 @@ onAct('confirm', () => act(async () => {
   await call('pairing/confirm', { body: { certificate_sha256: certificate?.sha256 } });
   await look();
 }));
-onAct('not-mine', () => act(async () => {
+onAct('end', () => act(async () => {
   await call('pairing/end', { body: {} });
   await look();
 }));
