@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.holder import AppHolder, Holder, SoftwareKey
 from qianda.update import check_update
-from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, origin_of
+from qianda.wire import BadAnswer, Json, ProtocolProblem, Wire, binary, new_http_session, origin_of
 
 BUSY_TIMEOUT = 240  # seconds; another signer's lease on the document lasts three minutes
 MAX_PAUSE = 10.0
@@ -90,7 +90,7 @@ class SigningClient:
     ) -> None:
         self._origin = origin or origin_of(base_url)
         self._owns_http = http is None
-        self._http = http or aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        self._http = http or new_http_session()
         self._wire = Wire(base_url, self._http)
         self._wire.language = language
         self._sleep = sleep

@@ -11,8 +11,17 @@ import aiohttp
 
 CALL_TIMEOUT = 30
 MAX_ANSWER_BYTES = 64 << 20
+# Seconds for which a connection is used again. A program that waits for a person in between, as at `input`, does not
+# notice that the hub, or a proxy before it, has closed the connection meanwhile.
+KEEPALIVE_TIMEOUT = 3.0
 
 Json = dict[str, Any]
+
+
+def new_http_session() -> aiohttp.ClientSession:
+    """Return a session without cookies, for one hub."""
+    connector = aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE_TIMEOUT)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 class ProtocolProblem(Exception):

@@ -292,6 +292,7 @@ async def test_no_token_no_module_and_several_tokens(token: UsbToken, tmp_path: 
             await several.answer("Pairing code", "ABCD1234")
             await several.read(r"1\) a new certificate .* on (second|我的签名Key)")
             await several.answer(r"2\) a new certificate .*\n(.*)Which one\? \(number\): ", "7")
+            await several.answer(r"a number from 1 to 2.*\n.*: ", "")
             assert await several.ended() == 1
     token.pull_out()
     async with agent(token, "--origin", origin, "--module", token.module) as none:
