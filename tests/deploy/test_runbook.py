@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ TYPING = {"run", "said", "running", "run_command", "Program", "start", "plainly"
 TYPED_OTHERWISE = {"seal files", "bench", "agent"}
 
 
+@functools.cache
 def all_commands() -> set[str]:
     """Return every command of the server and of the machines of signers: `init`, `seal install`."""
     found: set[str] = set()
