@@ -21,8 +21,7 @@ from typing import Any, ClassVar
 import asyncpg
 
 from hub.model.staff.scope import EVERYTHING
-from tests.database import Template
-from tests.running import SCHOOL, SCHOOL_WITH_WORKER, BuiltHub, MovableClock, Running, built_hub, running_hub
+from tests.running import BuiltHub, MovableClock, Running, built_hub, running_hub
 
 # Hubs that a process keeps besides those that are lent. All their connections go to the one server of the test run.
 MAX_IDLE = 4
@@ -125,17 +124,17 @@ class Lender:
     def __init__(self) -> None:
         self._hubs: list[LentHub] = []
 
-    async def get(self, clock: MovableClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
+    async def get(self, clock: MovableClock, configured: Mapping[str, Any], host: str) -> LentHub:
         """Return a hub that was made with the same arguments and, by its clock, at the same moment."""
         made_at = clock.offset if type(clock) is MovableClock else clock()
-        key = json.dumps([str(made_at), school.name, configured, host], sort_keys=True)
+        key = json.dumps([str(made_at), configured, host], sort_keys=True)
         idle = [hub for hub in self._hubs if not hub.lent and hub.key != key]
         await self._close(idle[:-MAX_IDLE])  # those that were lent longest ago
         found = next((hub for hub in reversed(self._hubs) if hub.key == key and not hub.lent), None)
         if found:
             self._hubs.remove(found)
         else:
-            found = await self._make(LentClock(of=clock), school, configured, host)
+            found = await self._make(LentClock(of=clock), configured, host)
             found.key = key
         self._hubs.append(found)
         found.lent = True
@@ -150,9 +149,9 @@ class Lender:
                 self._hubs.remove(hub)
                 each.push_async_callback(hub.closing.aclose)
 
-    async def _make(self, clock: LentClock, school: Template, configured: Mapping[str, Any], host: str) -> LentHub:
+    async def _make(self, clock: LentClock, configured: Mapping[str, Any], host: str) -> LentHub:
         async with AsyncExitStack() as stack:
-            built = await stack.enter_async_context(built_hub(clock, school, configured, host=host))
+            built = await stack.enter_async_context(built_hub(clock, configured, host=host))
             data = built.hub.settings.data
             copy = data.with_name(f"{data.name}-new")
             shutil.copytree(data, copy)
@@ -189,7 +188,7 @@ async def lent_hub(
     `running_hub`."""
     clock, configured = clock or MovableClock(), configured or {}
     if found := Lender.of.get(asyncio.get_running_loop()):
-        hub = await found.get(clock, SCHOOL_WITH_WORKER if with_worker else SCHOOL, configured, host)
+        hub = await found.get(clock, configured, host)
         async with hub.lend(clock, with_web=with_web, with_worker=with_worker) as running:
             yield running
         return

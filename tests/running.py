@@ -55,7 +55,7 @@ from hub.timestamps import TimestampAuthority
 from hub.tokens.softhsm import create_token, module_path
 from hub.wiring import Hub, build
 from hub.worker.periodic_tasks import PURGED_EVERY, REPORTS_LOOKED_AT_EVERY, TREE_LOOKED_AT_EVERY
-from hub.worker.worker import Worker
+from hub.worker.worker import Worker, WorkerTimings
 from tests.changed_services import change_services
 from tests.database import MIGRATED, Dsns, Template, fresh_database, scratch_folder
 
@@ -63,8 +63,12 @@ API_KEY, PASSWORD, PIN = "test-api-key", "test-password", "1234"
 # By default, a password's hash costs a fifth of a second. Tests log in hundreds of times.
 CHEAP = PasswordCost(passes=1, memory=1024)
 QUICK = PasswordHasher(CHEAP.passes, CHEAP.memory, CHEAP.lanes)
-# Rounds that the worker of a new hub takes for done a moment ago: together a hundred statements on an empty database.
-RARE_TASKS = {
+# Rounds that a worker takes for done when it starts: together more than a hundred statements on an empty database.
+FIRST_ROUNDS = {
+    **dict.fromkeys(
+        ("reconcile", "reroute", "process_remaining_callbacks", "upkeep", "call_webhooks"),
+        timedelta(seconds=WorkerTimings.upkeep_every),
+    ),
     "count_rows": MIN_COUNT_INTERVAL,
     "purge": PURGED_EVERY,
     "build_hash_tree": TREE_LOOKED_AT_EVERY,
@@ -218,19 +222,6 @@ async def _school(dsns: Dsns) -> None:
 SCHOOL = Template("template_school", _school, base=MIGRATED)
 
 
-async def _rare_rounds_done(dsns: Dsns) -> None:
-    database = Database(dsns.app, Keys.derived_from(secrets.token_bytes(32)), lambda: datetime.now(UTC))
-    try:
-        async with database.transaction(EVERYTHING) as tx:
-            for task, interval in RARE_TASKS.items():
-                await tx.task_times.take(task, interval)
-    finally:
-        await database.close()
-
-
-SCHOOL_WITH_WORKER = Template("template_school_with_worker", _rare_rounds_done, base=SCHOOL)
-
-
 @cache
 def token_settings() -> TokenSettings:
     """Return one token for all hubs of this process: a PKCS#11 module is loaded once, and reads its configuration
@@ -300,6 +291,9 @@ class BuiltHub:
             http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
             worker = Worker(hub)
             if with_worker:
+                async with hub.database.transaction(EVERYTHING) as tx:
+                    for task, interval in FIRST_ROUNDS.items():
+                        await tx.task_times.take(task, interval)
                 await stack.enter_async_context(_working(worker))
             yield Running(hub, hub.services.origin, clock, worker, http, app=app)
 
@@ -321,9 +315,9 @@ async def running_hub(
     `configured`: further settings, as a configuration file would contain them. `templates`: instead of the project's.
     `host`: this machine's name in the public address; passkeys need a name, `localhost`.
     """
-    moving, school = clock or MovableClock(), SCHOOL_WITH_WORKER if with_worker else SCHOOL
+    moving = clock or MovableClock()
     more = dict(configured or {}) | ({"timestamps": tsa} if tsa else {})
-    async with built_hub(moving, school, more, host=host) as built:
+    async with built_hub(moving, more, host=host) as built:
         hub = built.hub
         if templates:
             printer, painter = documents(templates)
@@ -336,7 +330,7 @@ async def running_hub(
 
 @contextlib.asynccontextmanager
 async def built_hub(
-    clock: MovableClock, school: Template, configured: Mapping[str, Any], *, host: str = "127.0.0.1"
+    clock: MovableClock, configured: Mapping[str, Any], *, host: str = "127.0.0.1"
 ) -> AsyncIterator[BuiltHub]:
     """Make the database and the data folder of a hub, and build it. The arguments are those of `running_hub`."""
     folder = Path(tempfile.mkdtemp(prefix="qianda-hub-", dir=scratch_folder()))
@@ -347,7 +341,7 @@ async def built_hub(
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(listening.close)
-        dsns = await stack.enter_async_context(fresh_database(school))
+        dsns = await stack.enter_async_context(fresh_database(SCHOOL))
         await initialise(settings, dsns.owner, clock)
         hub = await build(settings, dsns.app, demo=True, clock=clock)
         stack.push_async_callback(hub.close)

@@ -24,7 +24,7 @@ from tests.everything_stored import fingerprint
 from tests.lent_hubs import MAX_IDLE, Lender, lent_hub
 from tests.lifecycle.clockwork import quiet_hub
 from tests.lifecycle.signer import completed, signed
-from tests.running import SCHOOL, MovableClock, Running
+from tests.running import MovableClock, Running
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.real]
 END_CONNECTIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -192,7 +192,7 @@ async def test_the_error_of_a_test_is_shown_although_its_hub_cannot_be_lent_agai
 
 async def test_a_hub_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path) -> None:
     lender, clock, databases = Lender(), MovableClock(), []
-    for hub in [await lender.get(clock, SCHOOL, {}, "127.0.0.1") for _ in range(2)]:
+    for hub in [await lender.get(clock, {}, "127.0.0.1") for _ in range(2)]:
         async with hub.lend(clock, with_web=False, with_worker=False) as running:
             databases.append(running.hub.database)
         hub.closing.callback((tmp_path / "missing").unlink)
