@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub.errors import TokenUnavailable
 from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
 from hub.store.files.durable_files import read_or_create
-from hub.store.transaction import Clock
 from hub.tokens.pins import REFUSED_PINS, PinRefusal, read_pin
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.several import SeveralTokens
 from hub.tokens.sm2_pkcs11 import VendorMechanism
 from hub.tokens.softhsm import create_token, module_path, use_token
+
+if TYPE_CHECKING:  # it would load the whole database, which takes longer than to open a token
+    from hub.store.transaction import Clock
 
 
 def make_token(settings: Settings) -> None:
