@@ -19,7 +19,7 @@ import structlog
 if TYPE_CHECKING:  # takes a second to import: neither the process that only distributes tests nor `make unit` needs it
     from tests.database import Dsns
 
-# The files that take a minute or more by themselves, the longest first, and then the longest folders.
+# The files that take long by themselves, here or in `make real`, and then the longest folders.
 LONG = (
     "faults/test_kills.py",
     "faults/test_random_kills.py",
@@ -41,6 +41,8 @@ LONG = (
     "fuzz/test_verifier.py",
     "wiring/test_light_worker.py",
     "wiring/test_command_help.py",
+    "verify/test_command.py",
+    "web/test_staff_roles.py",
 )
 SLOW = ("faults", "browser", "processes", "lifecycle")
 TESTS = Path(__file__).parent
