@@ -30,7 +30,8 @@ from tests.verify.sample_page import (
     written,
 )
 
-WITH_FILE = b"<< /Type /FontDescriptor /FontName /Song /FontFile2 %d 0 R >>" % CONTENT
+WITH_FILE = b"<< /Type /FontDescriptor /FontName /Song /FontFile2 %d 0 R >>" % (NEW + 2)
+FILE = {NEW + 2: drawn(b"\0\1\0\0")}
 WITHOUT_FILE = b"<< /Type /FontDescriptor /FontName /Song >>"
 COMPOSED = b"/BaseFont /Song /Encoding /UniGB-UCS2-H /DescendantFonts [<< /Type /Font /Subtype /CIDFontType2 %b >>]"
 # With a table of codes in the file.
@@ -44,13 +45,14 @@ ALIKE: dict[str, Objects] = {
     "packed contents with a line end": packed(b"/Filter [/FlateDecode]", PACKED + b"\n"),
     "contents in parts": streams(b"q % (a\n", b"BT /F1 9 Tf (a\\() Tj", b"(a(b)) Tj ET Q"),
     "no contents": page(contents=b"null"),
-    "an embedded font": font(DESCRIBED + b" /Encoding /WinAnsiEncoding", b"/TrueType", WITH_FILE),
     "an embedded font with letters by a table": font(
         COMPOSED % (DESCRIBED + b" /CIDToGIDMap %d 0 R" % CONTENT), b"/Type0", WITH_FILE
-    ),
+    )
+    | FILE,
     "an embedded font with a table of codes": font(TABLE % DESCRIBED, b"/Type0", WITH_FILE)
+    | FILE
     | {NEW + 1: drawn(b"a table")},
-    "an embedded font of many letters": font(COMPOSED % DESCRIBED, b"/Type0", WITH_FILE),
+    "an embedded font of many letters": font(COMPOSED % DESCRIBED, b"/Type0", WITH_FILE) | FILE,
     "a usual code of letters": font(b"/BaseFont /Times-Roman /Encoding /WinAnsiEncoding"),
     "a drawn font": font(b"/CharProcs << >> /Encoding << >>", b"/Type3"),
     "colours of a profile": coloured(b"[/ICCBased %d 0 R]" % NEW) | {NEW: drawn(b"?").replace(b"<<", b"<< /N 1", 1)},
@@ -104,20 +106,22 @@ DIFFERENT: dict[str, tuple[str, Objects]] = {
     "a composed font of nothing": ("/Font /Song", font(b"/BaseFont /Song", b"/Type0")),
     "a composed font of two parts": (
         "/Font /Song",
-        font((COMPOSED % DESCRIBED).replace(b">>]", b">> << >>]"), b"/Type0", WITH_FILE),
+        font((COMPOSED % DESCRIBED).replace(b">>]", b">> << >>]"), b"/Type0", WITH_FILE) | FILE,
     ),
     "a table of codes that no program has": (
         "/Type0 /Song",
-        font((COMPOSED % DESCRIBED).replace(b"/UniGB-UCS2-H", b"/Song-H"), b"/Type0", WITH_FILE),
+        font((COMPOSED % DESCRIBED).replace(b"/UniGB-UCS2-H", b"/Song-H"), b"/Type0", WITH_FILE) | FILE,
     ),
     "a table of codes that goes on in another": (
         "/Type0 /Song",
         font(TABLE % DESCRIBED, b"/Type0", WITH_FILE)
+        | FILE
         | {NEW + 1: drawn(b"a table").replace(b"<<", b"<< /UseCMap /UniGB-UCS2-H", 1)},
     ),
     "letters by a table in odd digits": (
         "/Type0 /Song",
         font(COMPOSED % (DESCRIBED + b" /CIDToGIDMap %d 0 R" % (NEW + 1)), b"/Type0", WITH_FILE)
+        | FILE
         | {NEW + 1: drawn(b"<0").replace(b"<<", b"<< /Filter /AHx", 1)},
     ),
     "letters by odd names": ("/Font /Courier", font(b"/BaseFont /Courier /Encoding << /Differences [49 /g9] >>")),

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables._g_l_y_f import Glyph
+from fontTools.ttLib.tables.DefaultTable import DefaultTable
 
 from qianda.pdf import TooComplex
 from qianda.verify.pdf import truetype
@@ -37,15 +39,15 @@ def letter(height: int) -> Glyph:
     return pen.glyph()
 
 
-def font_file(tables: Tables) -> bytes:
-    """Return a font with a high letter A and a low letter B."""
+def font_file(tables: Tables, has_names: bool = False) -> bytes:
+    """Return a font with a high letter A and a low letter B. `has_names`: it says that they are called so."""
     built, heights = FontBuilder(1000, isTTF=True), {".notdef": 10, "A": 900, "B": 100}
     built.setupGlyphOrder(list(heights))
     built.setupCharacterMap({})
     built.setupGlyf({name: letter(height) for name, height in heights.items()})
     built.setupHorizontalMetrics(dict.fromkeys(heights, (600, 0)))
     built.setupHorizontalHeader(ascent=900, descent=-100)
-    built.setupPost()
+    built.setupPost(keepGlyphNames=has_names)
     built.font["cmap"].tables = []
     for (platform, encoding, form), codes in tables.items():
         table = CmapSubtable.newSubtable(form)
@@ -56,8 +58,8 @@ def font_file(tables: Tables) -> bytes:
     return file.getvalue()
 
 
-def text_in(tables: Tables, encoding: bytes = b"", flags: int = 4, cut: int | None = None) -> Objects:
-    file = font_file(tables)[:cut]
+def text_in(tables: Tables, encoding: bytes = b"", flags: int = 4, *, file: bytes = b"") -> Objects:
+    file = file or font_file(tables)
     head = b"<< /Type /Font /Subtype /TrueType /BaseFont /X /FirstChar 65 /LastChar 66 /Widths [600 0] %b " % encoding
     descriptor = b"<< /Type /FontDescriptor /FontName /X /FontBBox [0 0 1000 1000] /ItalicAngle 0 /Ascent 900 "
     return {
@@ -68,13 +70,48 @@ def text_in(tables: Tables, encoding: bytes = b"", flags: int = 4, cut: int | No
     }
 
 
+def named(tables: Tables, encoding: bytes = b"", flags: int = 4) -> Objects:
+    return text_in(tables, encoding, flags, file=font_file(tables, has_names=True))
+
+
+def with_codes(tables: Mapping[tuple[int, int], bytes], encoding: bytes = NAMED, flags: int = 32) -> Objects:
+    """Return a text in a font with these tables of codes, in this order."""
+    listed, data = struct.pack(">HH", 0, len(tables)), b""
+    for kind, table in tables.items():
+        listed += struct.pack(">HHL", *kind, 4 + 8 * len(tables) + len(data))
+        data += table
+    font, file = TTFont(io.BytesIO(font_file({}))), io.BytesIO()
+    font["cmap"] = DefaultTable("cmap")
+    font["cmap"].data = listed + data
+    font.save(file)
+    return text_in({}, encoding, flags, file=file.getvalue())
+
+
+def segments(*listed: tuple[int, int]) -> bytes:
+    """Return a table of format 4. Each segment has one code and its letter."""
+    codes = [(code, letter - code & 0xFFFF) for code, letter in (*listed, (0xFFFF, 0))]
+    ends, deltas = (b"".join(struct.pack(">H", pair[part]) for pair in codes) for part in (0, 1))
+    head = struct.pack(">7H", 4, 16 + 8 * len(codes), 0, 2 * len(codes), 0, 0, 0)
+    return head + ends + bytes(2) + ends + deltas + bytes(2 * len(codes))
+
+
+def groups(*listed: tuple[int, int]) -> bytes:
+    """Return a table of format 12. Each group has one code and its letter."""
+    parts = b"".join(struct.pack(">3L", code, code, letter) for code, letter in listed)
+    return struct.pack(">HHLLL", 12, 0, 16 + len(parts), 0, len(listed)) + parts
+
+
+# A table of format 10, of one letter.
+RARE = struct.pack(">HHLLLLH", 10, 0, 22, 0, 65, 1, 1)
 ALIKE = {
     "one table": text_in({(1, 0, 0): HIGH}),
     "tables of all kinds that agree": text_in(
         {(0, 3, 4): HIGH, (1, 0, 6): HIGH, (3, 0, 4): {0xF041: "A"}, (3, 10, 12): HIGH}
     ),
-    "a named encoding": text_in(TWO, NAMED),
-    "letters by their names": text_in(TWO, OTHER_NAMES, flags=32),
+    "a named encoding": named(TWO, NAMED, flags=32),
+    "letters by their names": named(TWO, OTHER_NAMES, flags=32),
+    "a named encoding and one table": text_in({(1, 0, 0): HIGH}, NAMED, flags=32),
+    "a rare table beside that of Unicode": with_codes({(1, 0): RARE, (3, 1): segments((65, 1))}),
 }
 DIFFERENT = {
     "two tables": text_in(TWO),
@@ -87,8 +124,41 @@ DIFFERENT = {
         {(3, 1, 4): HIGH | {66: "A"}, (1, 0, 0): HIGH | {66: "B"}}
     ),
     "no table": text_in({}),
-    "a font cut short": text_in(TWO, cut=200),
+    "a font cut short": text_in(TWO, file=font_file(TWO)[:200]),
+    "a named encoding of a font of symbols": text_in({(3, 0, 4): {0xF041: "B"}, (3, 1, 4): HIGH}, NAMED),
+    "other names in a font of symbols": named({(3, 1, 4): LOW}, NAMED),
+    "other names in a font without an encoding": named({(1, 0, 0): LOW}, flags=32),
+    "a letter that has only a name": named({(3, 1, 4): {66: "B"}}),
+    "two tables, none for Unicode": text_in({(0, 3, 4): HIGH, (1, 0, 0): LOW}, NAMED, flags=32),
+    "one table for Unicode of another kind": text_in(
+        {(0, 3, 4): HIGH | {66: "B"}}, b"/Encoding << /Differences [65 /B] >>", flags=32
+    ),
+    "a table that few programs know": with_codes({(3, 4): segments((65, 2))}, b"", flags=4),
+    "tables that are not in order": with_codes({(3, 1): segments((65, 2)), (0, 5): segments((65, 1))}),
+    "segments that are not in order": with_codes({(3, 1): segments((90, 1), (65, 1))}),
+    "two groups of one code": with_codes({(3, 10): groups((65, 1), (65, 2))}, b"", flags=4),
+    "a table of a rare format": with_codes({(3, 1): RARE}),
+    "an unknown encoding": text_in({(3, 1, 4): HIGH}, b"/Encoding /StandardEncoding", flags=32),
+    "an unknown encoding with some names": text_in(
+        {(3, 1, 4): HIGH}, b"/Encoding << /BaseEncoding /MacExpertEncoding >>", flags=32
+    ),
 }
+ATTACKS = (
+    "two tables",
+    "two tables of a font for texts",
+    "letters by their names in a font of symbols",
+    "a table of symbols",
+    "a named encoding of a font of symbols",
+    "other names in a font of symbols",
+    "other names in a font without an encoding",
+    "a letter that has only a name",
+    "two tables, none for Unicode",
+    "one table for Unicode of another kind",
+    "a table that few programs know",
+    "tables that are not in order",
+    "two groups of one code",
+    "a table of a rare format",
+)
 
 
 @pytest.mark.parametrize("objects", ALIKE.values(), ids=ALIKE)
@@ -135,7 +205,7 @@ def test_the_numbers_of_a_table_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_files_without_tables_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truetype, "MAX_PARTS", 15)
-    broken = text_in(TWO, cut=200)
+    broken = text_in(TWO, file=font_file(TWO)[:200])
     assert find_drawn_differently(SignedFile(written(broken)).now) == ["/TrueType /X"]
     other = {
         NEW + 2: broken[NEW].replace(b"%d 0 R" % (NEW + 1), b"%d 0 R" % (NEW + 3)),
@@ -162,9 +232,9 @@ def in_a_directory_of(count: int) -> Objects:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", list(DIFFERENT)[:4])
+@pytest.mark.parametrize("name", ATTACKS)
 def test_they_are_attacks(name: str, tmp_path: Path) -> None:
-    """One of these programs shows the high letter, another one the low one."""
+    """One of these programs shows the high letter, another one the low one, or none."""
     file = tmp_path / "odd.pdf"
     file.write_bytes(written(DIFFERENT[name]))
     dark = [read(file).pages[0].convert("L").tobytes().count(0) for read in READERS.values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qianda.pdf import Stream, Value
+from qianda.pdf import Stream
 from qianda.verify.pdf.document import Document, Entries, as_dictionary
 from qianda.verify.pdf.unpacking import unpacked
 
@@ -31,8 +31,12 @@ def is_composed_alike(document: Document, font: Entries) -> bool:
             isinstance(encoding, Stream) and "/UseCMap" not in encoding.entries and unpacked(encoding) is not None
         )
     descendants = (as_dictionary(each, "a font") for each in document.items(font, "/DescendantFonts"))
-    return is_known and all(_is_readable(document.entry(each, "/CIDToGIDMap")) for each in descendants)
+    return is_known and all(_has_known_letters(document, each) for each in descendants)
 
 
-def _is_readable(letters: Value) -> bool:
-    return letters in (None, "/Identity") or unpacked(letters) is not None
+def _has_known_letters(document: Document, font: Entries) -> bool:
+    """Return whether the numbers of the letters are clear. Only some programs use a table of them (`/CIDToGIDMap`) in a
+    font of another kind than TrueType (9.7.4.3)."""
+    letters = document.entry(font, "/CIDToGIDMap")
+    is_used = document.entry(font, "/Subtype") == "/CIDFontType2"
+    return letters in (None, "/Identity") or (is_used and unpacked(letters) is not None)

@@ -21,7 +21,7 @@ from qianda.verify.pdf.images import count_colours, is_drawn_alike
 from qianda.verify.pdf.mixing import COLOURS, find_mixed_differently
 from qianda.verify.pdf.pages import pages
 from qianda.verify.pdf.truetype import TrueTypeFonts
-from qianda.verify.pdf.unpacking import unpacked, unpacking_together
+from qianda.verify.pdf.unpacking import beginning, unpacked, unpacking_together
 
 KEYS_OF_COLOURS: Final = {"/DefaultGray", "/DefaultRGB", "/DefaultCMYK"}
 # Ways of mixing colours that only some programs know: overprinting (8.6.7), and a mask as the shape (11.6.4.3).
@@ -37,7 +37,19 @@ STANDARD_FONTS: Final = {
         *("Times-Roman", "Times-Bold", "Times-Italic", "Times-BoldItalic"),
     )
 }
-FONT_FILES: Final = ("/FontFile", "/FontFile2", "/FontFile3")
+_KEYS_OF_FONT_FILES: Final = {"/FontFile", "/FontFile2", "/FontFile3"}
+_TYPE_1: Final[tuple[bytes, ...]] = (b"%!", b"\x80\1")
+_TRUETYPE: Final[dict[str, tuple[bytes, ...]]] = {"/FontFile2": (b"\0\1\0\0", b"true")}
+_COMPACT: Final[dict[str, tuple[bytes, ...]]] = {"/FontFile3": (b"\1\0",)}
+# What the file of a font begins with, by the kind of the font (9.9). In a file of another kind, programs look for
+# letters by different rules; in a composed OpenType font, by number or by place.
+FONT_FILES: Final[dict[str, dict[str, tuple[bytes, ...]]]] = {
+    "/TrueType": _TRUETYPE,
+    "/CIDFontType2": _TRUETYPE,
+    "/CIDFontType0": _COMPACT,
+    "/MMType1": {"/FontFile": _TYPE_1, **_COMPACT},
+    "/Type1": {"/FontFile": _TYPE_1, **_COMPACT},
+}
 STANDARD_ENCODINGS: Final = (None, "/StandardEncoding", "/WinAnsiEncoding", "/MacRomanEncoding")
 # Lists that many objects may share.
 _SHARED: Final = {"/Font", "/ExtGState", "/CharProcs", "/DescendantFonts"}
@@ -219,8 +231,10 @@ def _has_its_letters(document: Document, font: Entries) -> bool:
         return True
     if document.entry(font, "/Subtype") == "/Type0":
         return all(_is_embedded(document, as_dictionary(each, "a font")) for each in _descendants(document, font))
+    if _files(document, font):
+        return _is_embedded(document, font)
     is_plain = document.entry(font, "/Encoding") in STANDARD_ENCODINGS
-    return _is_embedded(document, font) or (is_plain and str(document.entry(font, "/BaseFont")) in STANDARD_FONTS)
+    return is_plain and str(document.entry(font, "/BaseFont")) in STANDARD_FONTS
 
 
 def _descendants(document: Document, font: Entries) -> list[Value]:
@@ -228,6 +242,16 @@ def _descendants(document: Document, font: Entries) -> list[Value]:
     return [document.follow(listed[0])] if len(listed) == 1 else [{}]
 
 
+def _files(document: Document, font: Entries) -> set[str]:
+    return document.dictionary(font, "/FontDescriptor").keys() & _KEYS_OF_FONT_FILES
+
+
 def _is_embedded(document: Document, font: Entries) -> bool:
-    descriptor = document.dictionary(font, "/FontDescriptor")
-    return any(isinstance(document.entry(descriptor, name), Stream) for name in FONT_FILES)
+    """Return whether the font has one file, of its own kind."""
+    files = _files(document, font)
+    starts = FONT_FILES.get(str(document.entry(font, "/Subtype")), {})
+    if len(files) != 1 or not files <= starts.keys():
+        return False
+    (key,) = files
+    file = document.entry(document.dictionary(font, "/FontDescriptor"), key)
+    return isinstance(file, Stream) and beginning(file).startswith(starts[key])

@@ -1,21 +1,24 @@
 """Find fonts (TrueType, ISO 32000-2 9.6.5.4) in which programs take different letters for the same code.
 
-Such a font has several tables from codes to letters. If nothing determines which table applies, or what the letters are
-called, programs choose differently.
+Such a font has several tables from codes to letters, and names of letters (`post`). If nothing determines which of them
+applies, programs choose differently. As in PDF/A (ISO 19005-2 6.2.11.6), a font of symbols has no encoding, and the
+letters of another one are in the table for Unicode.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
-from qianda.pdf import Stream, TooComplex
+from qianda.pdf import Stream, TooComplex, Value
 from qianda.verify.pdf.document import Document, Entries
 from qianda.verify.pdf.unpacking import FLATE, inflated
 
-# Encodings by name, for which all programs choose the same table.
+# Encodings by name that all programs know.
 _NAMED: Final = ("/WinAnsiEncoding", "/MacRomanEncoding")
+_BASES: Final = (None, "/StandardEncoding", *_NAMED)
 _CODES: Final = range(256)
 _SYMBOLIC: Final = 4  # a bit of the flags (9.8.2)
 MAX_TABLES, MAX_GROUPS = 64, 65_536
@@ -27,6 +30,11 @@ _PARTS_OF_A_TABLE: Final = 10
 _NUMBERS_OF_A_PART: Final = 64
 # Symbols have their codes here (OpenType, cmap, encoding 0 of platform 3).
 _SYMBOLS, _OF_SYMBOLS = 0xF000, (3, 0)
+_UNICODE, _MAC_ROMAN = (3, 1), (1, 0)
+# Tables that all programs know, by platform and encoding.
+_KINDS: Final = {_OF_SYMBOLS, _UNICODE, (3, 10), _MAC_ROMAN, (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 6)}
+# The version of a `post` without names.
+_NO_NAMES: Final = 0x30000
 Letters = Callable[[int], int]
 
 
@@ -35,7 +43,7 @@ class TrueTypeFonts:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._alike = dict[int, bool]()  # by the identity of the file
+        self._alike = dict[tuple[int, bool], bool]()  # by the identity of the file, and whether letters have names
         self._parts = 0
 
     def is_read_alike(self, font: Entries) -> bool:
@@ -50,25 +58,39 @@ class TrueTypeFonts:
         descriptor = document.dictionary(font, "/FontDescriptor")
         file = document.entry(descriptor, "/FontFile2")
         encoding, flags = document.entry(font, "/Encoding"), document.entry(descriptor, "/Flags")
-        if not isinstance(file, Stream) or encoding in _NAMED:
+        if not isinstance(file, Stream):
             return True
-        if isinstance(encoding, dict) and type(flags) is int and not flags & _SYMBOLIC:
-            return True
-        if id(file) not in self._alike:
-            self._alike[id(file)] = self._do_tables_agree(file)
-        return self._alike[id(file)]
+        is_named = encoding is not None
+        if is_named and (type(flags) is not int or flags & _SYMBOLIC or not _is_known(document, encoding)):
+            return False
+        if (id(file), is_named) not in self._alike:
+            self._alike[id(file), is_named] = self._has_one_choice(file, is_named)
+        return self._alike[id(file), is_named]
 
-    def _do_tables_agree(self, file: Stream) -> bool:
+    def _has_one_choice(self, file: Stream, is_named: bool) -> bool:
+        """Return whether only one letter can be meant by each code. `is_named`: the codes stand for names of letters,
+        which programs look for in the table for Unicode, and otherwise in different places."""
         data = inflated(file.data) if file.entries.get("/Filter") in (FLATE, [FLATE]) else file.data
-        tables = list[Letters]()
         self._count(0)
         try:
-            for letters, parts in _tables(memoryview(data or b"")):
-                self._count(parts)
-                tables.append(letters)
-            return bool(tables) and all(len({letters(code) for letters in tables}) == 1 for code in _CODES)
+            font = memoryview(data or b"")
+            tables = _tables(font)
+            if is_named and _UNICODE in tables:
+                self._read(font, tables[_UNICODE])
+                return True
+            if (is_named and tables.keys() != {_MAC_ROMAN}) or not tables.keys() <= _KINDS or _has_names(font):
+                return False
+            read = {kind: self._read(font, start) for kind, start in tables.items()}
+            if _OF_SYMBOLS in read:
+                read[_OF_SYMBOLS] = _or_symbol(read[_OF_SYMBOLS])
+            return bool(read) and all(len({letters(code) for letters in read.values()}) == 1 for code in _CODES)
         except (struct.error, ValueError, IndexError):  # a damaged font
             return False
+
+    def _read(self, font: memoryview, start: int) -> Letters:
+        letters, parts = _letters(font[start:])
+        self._count(parts)
+        return letters
 
     def _count(self, parts: int) -> None:
         """Count a table with so many parts, or a file, which takes about as long as a table without any."""
@@ -77,23 +99,42 @@ class TrueTypeFonts:
             raise TooComplex
 
 
-def _tables(font: memoryview) -> Iterator[tuple[Letters, int]]:
-    """Yield the letters by code of each table of the font, and how many groups or segments it has. Raises ValueError,
-    struct.error or IndexError."""
+def _is_known(document: Document, encoding: Value) -> bool:
+    """Return whether all programs know this encoding, or the one that it begins with."""
+    return (document.entry(encoding, "/BaseEncoding") in _BASES) if isinstance(encoding, dict) else encoding in _NAMED
+
+
+def _place(font: memoryview, name: bytes) -> int | None:
+    """Return where a part of the font begins; None if it has no such part. Raises ValueError or struct.error."""
     (count,) = struct.unpack_from(">H", font, 4)
     if count > MAX_TABLES:
         raise ValueError("a font with too many tables")
     listed = (struct.unpack_from(">4s3L", font, 12 + 16 * number) for number in range(count))
-    start = next((offset for tag, _, offset, _ in listed if tag == b"cmap"), None)
+    return next((offset for tag, _, offset, _ in listed if tag == name), None)
+
+
+def _has_names(font: memoryview) -> bool:
+    start = _place(font, b"post")
+    return start is not None and struct.unpack_from(">L", font, start) != (_NO_NAMES,)
+
+
+def _tables(font: memoryview) -> dict[tuple[int, int], int]:
+    """Return where each table of codes begins, by platform and encoding.
+
+    Raises ValueError or struct.error, also if they are not in order: of two tables of a kind, some programs take the
+    first, others the last.
+    """
+    start = _place(font, b"cmap")
     if start is None:
         raise ValueError("a font without a table of codes")
     (tables,) = struct.unpack_from(">H", font, start + 2)
     if tables > MAX_TABLES:
         raise ValueError("a font with too many tables of codes")
-    for number in range(tables):
-        platform, encoding, offset = struct.unpack_from(">HHL", font, start + 4 + 8 * number)
-        letters, parts = _letters(font[start + offset :])
-        yield _or_symbol(letters) if (platform, encoding) == _OF_SYMBOLS else letters, parts
+    listed = [struct.unpack_from(">HHL", font, start + 4 + 8 * number) for number in range(tables)]
+    kinds = [(platform, encoding) for platform, encoding, _ in listed]
+    if sorted(set(kinds)) != kinds:
+        raise ValueError("tables of codes that are not in order")
+    return {kind: start + offset for kind, (_, _, offset) in zip(kinds, listed, strict=True)}
 
 
 def _or_symbol(letters: Letters) -> Letters:
@@ -118,10 +159,17 @@ def _letters(table: memoryview) -> tuple[Letters, int]:
         if count > MAX_GROUPS:
             raise ValueError("a table with too many groups")
         groups = list(struct.iter_unpack(">3L", table[16 : 16 + 12 * count]))
+        _check_order([start for start, _, _ in groups])
         return (
             lambda code: next((glyph + code - start for start, end, glyph in groups if start <= code <= end), 0)
         ), count
     raise ValueError("a table of another format")
+
+
+def _check_order(codes: Sequence[int]) -> None:
+    """Raise ValueError for segments or groups that are not in order, among which programs find different ones."""
+    if any(code >= following for code, following in pairwise(codes)):
+        raise ValueError("a table that is not in order")
 
 
 def _segments(table: memoryview) -> tuple[Letters, int]:
@@ -129,6 +177,7 @@ def _segments(table: memoryview) -> tuple[Letters, int]:
     many, ends = f">{twice // 2}H", 14
     end, start = (struct.unpack_from(many, table, at) for at in (ends, ends + twice + 2))
     delta, offset = (struct.unpack_from(many, table, ends + 2 + part * twice) for part in (2, 3))
+    _check_order(end)
 
     def letter(code: int) -> int:
         segment = next((number for number, last in enumerate(end) if code <= last), None)

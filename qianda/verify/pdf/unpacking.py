@@ -37,6 +37,17 @@ def unpacked(stream: Value) -> bytes | None:
     return inflated(stream.data) if used in (FLATE, [FLATE]) else None
 
 
+def beginning(stream: Stream) -> bytes:
+    """Return the first four bytes of a stream that is not packed, or packed by Flate; nothing if it cannot be read."""
+    used = stream.entries.get("/Filter")
+    if used is None:
+        return stream.data[:4]
+    try:
+        return zlib.decompressobj().decompress(stream.data, 4) if used in (FLATE, [FLATE]) else b""
+    except zlib.error:
+        return b""
+
+
 def inflated(data: bytes) -> bytes | None:
     """Return the bytes that were packed by Flate. None: the data are incomplete, or more data follow."""
     unpacker = zlib.decompressobj()
