@@ -6,28 +6,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
 
 import pytest
 from asn1crypto import core, crl, keys, ocsp, x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509 import CertificateRevocationListBuilder, load_der_x509_certificate
 
 from hub.tokens.softkey import SoftKey
+from qianda import verify
 from qianda.verify import verify_bytes
 from qianda.verify.findings import Element
 from qianda.verify.trust import Trust
-from tests.custody.outside_authority import OutsideAuthority, person
+from tests.custody.outside_authority import OutsideAuthority, ec_key, person
 from tests.pdf_steps import close, with_signature_fields
 from tests.signing_parts import SEAL, Pki, boxes_for, sample_pdf, sign, utc_now
 from tests.verify.reading import complaints, failed
 from tests.verify.test_plain_chain import SIGNER
 
 WEEK = timedelta(days=7)
-Responder = tuple[x509.Certificate, rsa.RSAPrivateKey]
+Responder = tuple[x509.Certificate, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey]
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,14 @@ def rsa_key() -> rsa.RSAPrivateKey:
 
 @dataclass(frozen=True)
 class Holders:
-    """The signer and the seal of an outside authority, and the key of somebody else, who writes the file."""
+    """The signer and the seal of an outside authority, and the key of somebody else, who writes the file. `directly`:
+    the trusted root itself has issued their certificates."""
 
     pki: Pki
     authority: OutsideAuthority = field(default_factory=lambda: OutsideAuthority("http://127.0.0.1:9"))
     signer_key: SoftKey = field(default_factory=lambda: SoftKey.generate(SIGNER))
     own: rsa.RSAPrivateKey = field(default_factory=rsa_key)
+    directly: bool = False
 
     async def contract(self, say: Callable[[Holders, list[bytes]], Evidence]) -> tuple[bytes, Trust]:
         issued = [self._issue(self.signer_key.spki, "王小明"), self._issue(self.pki.seal_key.spki, "示范学校")]
@@ -61,13 +65,14 @@ class Holders:
         said = say(self, issued)
         root = self.authority.root.public_bytes(Encoding.DER)
         certificates = [root, *signer, *seal, self.pki.timestamps.certificates[0], *said.certificates]
-        lists = [encoded(self.authority._list("root")), *said.lists]
+        lists = [*([] if self.directly else [encoded(self.authority._list("root"))]), *said.lists]
         file = await close(sealed, self.pki.timestamps, certificates, lists, said.answers)
         stamping = x509.Certificate.load(self.pki.timestamps.certificates[0])
         return file, Trust((x509.Certificate.load(root),), (stamping,), (x509.Certificate.load(issued[1]),))
 
     def _issue(self, spki: bytes, name: str) -> bytes:
-        return self.authority.issue(load_der_public_key(spki), person(name), asked=True)  # type: ignore[arg-type]
+        key: Any = load_der_public_key(spki)
+        return self.authority.issue(key, person(name), asked=True, directly=self.directly)
 
     def answers(self, about: list[bytes], by: Responder) -> list[bytes]:
         authority = x509.Certificate.load(encoded(self.authority.issuing))
@@ -114,6 +119,19 @@ def answers_of_the_authority(holders: Holders, issued: list[bytes]) -> Evidence:
     return Evidence(answers=holders.answers(issued, (authority, holders.authority.issuing_key)))
 
 
+def answers_of_the_root(holders: Holders, issued: list[bytes]) -> Evidence:
+    return _answers_in_its_name(holders, issued, holders.authority.root_key)
+
+
+def answers_in_the_name_of_the_root(holders: Holders, issued: list[bytes]) -> Evidence:
+    return _answers_in_its_name(holders, issued, ec_key())
+
+
+def _answers_in_its_name(holders: Holders, issued: list[bytes], key: ec.EllipticCurvePrivateKey) -> Evidence:
+    root = x509.Certificate.load(encoded(holders.authority.root))
+    return Evidence(answers=[answer(x509.Certificate.load(one), root, (root, key)) for one in issued])
+
+
 def answer(about: x509.Certificate, authority: x509.Certificate, by: Responder) -> bytes:
     """Return the answer that this certificate is good, in the form of RFC 6960, 4.2.1."""
     responder, signing_key = by
@@ -128,10 +146,14 @@ def answer(about: x509.Certificate, authority: x509.Certificate, by: Responder) 
     said = ocsp.ResponseData(
         {"responder_id": ocsp.ResponderId("by_name", responder.subject), "produced_at": now, "responses": [good]}
     )
+    if isinstance(signing_key, rsa.RSAPrivateKey):
+        algorithm, signed = "sha256_rsa", signing_key.sign(said.dump(), PKCS1v15(), SHA256())
+    else:
+        algorithm, signed = "sha256_ecdsa", signing_key.sign(said.dump(), ec.ECDSA(SHA256()))
     basic = {
         "tbs_response_data": said,
-        "signature_algorithm": {"algorithm": "sha256_rsa"},
-        "signature": signing_key.sign(said.dump(), PKCS1v15(), SHA256()),
+        "signature_algorithm": {"algorithm": algorithm},
+        "signature": signed,
         "certs": [responder],
     }
     answered = {"response_type": "basic_ocsp_response", "response": ocsp.BasicOCSPResponse(basic)}
@@ -182,3 +204,21 @@ async def test_only_an_authority_says_that_nothing_was_revoked(
     file, trust = await Holders(await Pki.make()).contract(say)
     report = await asyncio.to_thread(verify_bytes, file, trust)
     assert failed(report) == (set() if say in TRUE else {Element.OWNED}), complaints(report)
+
+
+@pytest.mark.parametrize("days", [0, 30])
+@pytest.mark.parametrize(("say", "is_true"), [(answers_of_the_root, True), (answers_in_the_name_of_the_root, False)])
+async def test_a_root_answers_about_what_it_issued(
+    monkeypatch: pytest.MonkeyPatch, say: Callable[[Holders, list[bytes]], Evidence], is_true: bool, days: int
+) -> None:
+    """RFC 6960, 4.2.2.2: an authority may sign the answers itself. After a month, their time is over."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=days)
+
+    file, trust = await Holders(await Pki.make(), directly=True).contract(say)
+    monkeypatch.setattr(verify, "datetime", Later)
+    report = await asyncio.to_thread(verify_bytes, file, trust)
+    assert failed(report) == (set() if is_true else {Element.OWNED}), complaints(report)

@@ -1,4 +1,4 @@
-"""Correct pyHanko (certvalidator 0.3x) in four points.
+"""Correct pyHanko (certvalidator 0.3x) in six points.
 
 It tries every path from a certificate to an authority. Nine certificates of one name, or two of each of fifteen names,
 would keep it busy for minutes.
@@ -19,6 +19,11 @@ certificate with their own key, or into another list, and answer in the name of 
 It believes the list of whoever holds a certificate of the authority that does not say what it is for. Here, only the
 authority itself counts. It may have several keys, but not several names: RFC 5280, 6.3.3 (b) allows others only if
 the certificate names them.
+
+For an OCSP answer that the trusted root itself signed, it looks for a path from the root to the root, and finds none,
+though an authority may answer itself (RFC 6960, 4.2.2.2).
+
+An answer whose time is over leads it back in time, but not if the file has another answer, about another certificate.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ from pyhanko_certvalidator.context import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 from pyhanko_certvalidator.revinfo import validate_crl, validate_ocsp
-from pyhanko_certvalidator.revinfo.archival import CRLContainer
+from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 from pyhanko_certvalidator.revinfo.manager import RevinfoManager
 
 # For one signature. An honest file needs about five.
@@ -43,6 +48,8 @@ _find_as_shipped = CertificateRegistry.find_potential_issuers
 _truncate_as_shipped = ValidationPath.truncate_to_issuer_and_append
 _check_validation_as_shipped = ValidationContext.check_validation
 _check_responder_as_shipped = validate_ocsp._precheck_ocsp_responder_auth
+_find_responder_as_shipped = validate_ocsp._delegated_ocsp_response_path
+_is_about_as_shipped = validate_ocsp._match_ocsp_certid
 _get_reasons_as_shipped = validate_crl._get_crl_scope_assuming_authority
 
 
@@ -76,6 +83,33 @@ def _check_responder(responder_cert: x509.Certificate, issuer: Authority, is_pkc
     return answer
 
 
+def _is_about(
+    cert: x509.Certificate, issuer: Authority, ocsp_response: OCSPContainer, errs: validate_ocsp._OCSPErrs
+) -> bool:
+    only_late = errs.freshness_failures_only
+    answer: bool = _is_about_as_shipped(cert, issuer, ocsp_response, errs)
+    if not answer:  # it says nothing about this certificate
+        errs.freshness_failures_only = only_late
+    return answer
+
+
+class _RootAlone(ValidationPath):
+    """The path to an answer by the trusted root. pyHanko takes the last certificate for the one that signed."""
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        assert isinstance(self.trust_anchor, CertTrustAnchor)
+        return self.trust_anchor.certificate
+
+
+def _find_responder(responder_cert: x509.Certificate, issuer: Authority, ee_path: ValidationPath) -> ValidationPath:
+    anchor = ee_path.trust_anchor
+    if isinstance(anchor, CertTrustAnchor) and anchor.certificate.dump() == responder_cert.dump():
+        return _RootAlone(anchor, interm=[], leaf=None)
+    path: ValidationPath = _find_responder_as_shipped(responder_cert, issuer, ee_path)
+    return path
+
+
 def _find_no_issuer(self: RevinfoManager, certificate_list: crl.CertificateList) -> None:
     """Have the signature of each list checked."""
 
@@ -100,6 +134,8 @@ def patch_pyhanko() -> None:
     ValidationContext.check_validation = _check_validation  # type: ignore[method-assign]
     RevinfoManager.check_crl_issuer = _find_no_issuer  # type: ignore[method-assign]
     validate_ocsp._precheck_ocsp_responder_auth = _check_responder
+    validate_ocsp._match_ocsp_certid = _is_about
+    validate_ocsp._delegated_ocsp_response_path = _find_responder
     validate_crl._get_crl_scope_assuming_authority = _get_reasons
     CertificateRegistry.find_potential_issuers = _find_few  # type: ignore[method-assign]
     ValidationPath.truncate_to_issuer_and_append = _to_issuer  # type: ignore[method-assign]
