@@ -23,7 +23,7 @@ from hub.wiring import Hub
 from qianda.evidence.pair import call_for_pair, order_pair
 from qianda.verify.expectation import Expectation
 from qianda.verify.findings import UnreadableDocument
-from qianda.verify.guard import CheckCall, call_for_package, check_guarded, is_package, verify_guarded
+from qianda.verify.guard import PACKAGE_SUFFIXES, CheckCall, call_for_package, check_guarded, is_package, verify_guarded
 from qianda.verify.reasons import TOO_SLOW
 from qianda.verify.report import as_json, unreadable_json
 from qianda.verify.trust import list_trust_files
@@ -57,7 +57,9 @@ class FileChecks:
             async with upload.turn():
                 if request.transport is None:
                     raise ConnectionResetError  # the client left while waiting
-                return await self._judge(trust_files(request.app[HUB]), dict(zip(paths, names, strict=False)))
+                return await self._judge(
+                    trust_files(request.app[HUB]), dict(zip(map(_with_ending, paths, names), names, strict=True))
+                )
 
     async def _judge(self, trusted: list[Path], names: dict[Path, str]) -> dict[str, Any]:
         """Check the received files, one or two, given with their names."""
@@ -87,6 +89,12 @@ class FileChecks:
 
         check = partial(check_guarded, call, cpu_seconds=CPU_LIMIT, wait_seconds=WAIT_TIMEOUT)
         return package_json(await asyncio.get_running_loop().run_in_executor(self._threads, check))
+
+
+def _with_ending(path: Path, name: str) -> Path:
+    """Give a received file the ending of its name by which `qianda verify`, too, takes it for a package."""
+    ending = Path(name).suffix.lower()
+    return path.rename(path.with_suffix(ending)) if ending in PACKAGE_SUFFIXES else path
 
 
 CHECKS = web.AppKey("checks", FileChecks)

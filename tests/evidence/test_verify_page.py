@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -9,6 +11,8 @@ import pytest
 
 from hub.lifecycle.evidence.hold import place_hold
 from hub.model.staff.scope import EVERYTHING
+from qianda.evidence.package_report import as_json as package_json
+from qianda.verify.guard import call_for_package, check_guarded
 from tests.evidence.ended_contracts import ended, package_of
 from tests.evidence.forged_packages import items_of, zipped
 from tests.lifecycle.signer import Person, completed, signed
@@ -52,6 +56,23 @@ async def test_a_good_package_and_a_bad_one() -> None:
         assert "验证时间" in (await upload(running, final, "text/html"))[1]
         assert contract.number in checked[0]["verdict"][0]["en"]
         assert await check(running, package, key="another") == 401
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("ending", ["zip", "ASICE"])
+async def test_the_page_says_of_a_package_what_the_command_says(tmp_path: Path, ending: str) -> None:
+    """Its first item is not its type, so only its name says that it is meant to be a package."""
+    file = tmp_path / f"evidence.{ending}"
+    file.write_bytes(zipped([("META-INF/x", b"x"), ("mimetype", b"application/vnd.etsi.asic-e+zip")]))
+    report = await asyncio.to_thread(check_guarded, call_for_package(file, ()))
+    async with running_hub(with_worker=False) as running:
+        form = aiohttp.FormData()
+        form.add_field("file", file.read_bytes(), filename=file.name, content_type="application/zip")
+        headers = {"Accept": "application/json", "Origin": running.origin}
+        async with running.http.post(f"{running.origin}/verify", data=form, headers=headers) as answer:
+            said = await answer.json()
+    assert (said["file"], said["failed"], said["fault"]) == (file.name, True, package_json(report)["fault"])
+    assert "mimetype" in said["fault"]["en"]
 
 
 @pytest.mark.real
