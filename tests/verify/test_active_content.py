@@ -44,6 +44,9 @@ OF_A_PAGE = {
 OF_THE_CATALOG = {
     "files": b"/Names << /EmbeddedFiles << /Names [] >> >>",
     "a program by its name": b"/Names << /JavaScript << /Names [(a) " + SCRIPT + b"] >> >>",
+    "a smaller part on the screen": b"/ViewerPreferences << /ViewArea /TrimBox >>",
+    "a smaller part cut out on paper": b"/ViewerPreferences << /ViewArea /CropBox /PrintClip /ArtBox >>",
+    "some pages on paper": b"/ViewerPreferences << /PrintPageRange [0 0] >>",
     "a portfolio": b"/Collection << /View /T >>",
     "layers": b"/OCProperties << >>",
     "a form of another kind": b"/AcroForm << /XFA (x) /Fields [] >>",
@@ -102,6 +105,11 @@ def test_what_some_programs_show_in_place_of_a_picture_is_found(key: str) -> Non
     body = body_of(pdf, number).replace(b"<< ", b"<< %b " % key.encode(), 1)
     findings = examine(Revision(pdf, {number: body}, next_trailer(pdf)).write()).findings
     assert any(key.partition(" ")[0] in finding.reason.en for finding in findings)
+
+
+def test_what_a_document_may_prefer_is_not_active() -> None:
+    more = b"/ViewerPreferences << /DisplayDocTitle true /PrintArea /CropBox /PrintClip /MediaBox >>"
+    assert find_active(SignedFile(document_with(root_of(sample_pdf()), more)).now) == []
 
 
 @pytest.mark.parametrize("more", OF_THE_CATALOG.values(), ids=OF_THE_CATALOG)

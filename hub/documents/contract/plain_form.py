@@ -15,7 +15,10 @@ HEAD: Final = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n\n"
 # Keys whose value is only a font's readable name. Odd characters in it, which Chinese programs write, are replaced.
 FONT_NAMES: Final = ("/BaseFont", "/FontName", "/FontFamily")
 # Parts that do not belong to the pages, or are rewritten.
-LEFT_OUT: Final = "/AcroForm /OpenAction /AA /Perms /DSS /Metadata /Extensions /Names /Collection".split()
+LEFT_OUT: Final = (
+    *"/AcroForm /OpenAction /AA /Perms /DSS /Metadata /Extensions /Names /Collection".split(),
+    "/ViewerPreferences",
+)
 # Replaces a colour profile (ISO 32000-2 8.6.5.5), which not all programs apply; by its number of components.
 DEVICE_COLOURS: Final = {1: b"/DeviceGray", 3: b"/DeviceRGB", 4: b"/DeviceCMYK"}
 MAX_NAME_LENGTH: Final = 120

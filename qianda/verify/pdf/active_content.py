@@ -49,12 +49,18 @@ MAX_LINK_BORDER: Final = 2
 # Flags of a field: printed; and invisible, hidden, not on the screen, or not there until it is touched.
 _PRINTED: Final = 1 << 2
 _HIDDEN: Final = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 8
+# Viewer preferences by which some programs show or print another part of the page, or not all pages (12.2).
+_BOXES: Final = ("/ViewArea", "/ViewClip", "/PrintArea", "/PrintClip")
+_WHOLE_PAGES: Final = (None, "/CropBox", "/MediaBox")
 _OF_THE_CATALOG: Final = ("/OpenAction", "/OCProperties", "/Collection")
 
 
 def find_active(document: Document) -> list[str]:
     """Return the names of the active parts, in order."""
     found: set[str] = {name for name in _OF_THE_CATALOG if name in document.root}
+    preferences = document.dictionary(document.root, "/ViewerPreferences")
+    found |= {name for name in _BOXES if document.entry(preferences, name) not in _WHOLE_PAGES}
+    found |= {"/PrintPageRange"} & preferences.keys()
     for value in document.objects.values():
         found |= set(_active(document, value))
     for page in pages(document):

@@ -13,6 +13,7 @@ import pikepdf
 import pytest
 
 from hub.documents.contract.own_pdf import AboutDocument, OwnPdfReader
+from hub.documents.contract.plain_form import write_plain_form
 from hub.errors import BadInput
 from hub.lifecycle.contract.end import void
 from hub.lifecycle.contract.lay_out import find_own_document, keep_own_document
@@ -338,3 +339,12 @@ async def test_the_erasure_of_one_person_leaves_the_upload_to_the_others() -> No
                 act = PersonAct(SoughtPerson.typed("", number, ""), EVERYTHING, "command-line", "asked by letter")
                 await erase_person(services, owner, act)
                 assert (await services.files.get_size(document.sha256) > 0) is is_left
+
+
+def test_preferences_of_a_school_are_left_out() -> None:
+    """Some programs print only these pages, so the verifier would refuse the contract."""
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.Root.ViewerPreferences = pikepdf.Dictionary(PrintPageRange=[0, 0])
+        plain = write_plain_form(pdf, {})
+    assert b"/ViewerPreferences" not in plain and b"/MediaBox" in plain
