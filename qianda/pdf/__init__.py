@@ -5,8 +5,16 @@ Here nothing is repaired: bytes that Qianda would not have written are a reason 
 (`docs/file-format.md`).
 """
 
-from qianda.pdf.objects import HexString, Name, NotOurForm, Reference, Stream, Value, is_equal
-from qianda.pdf.revisions import MAX_OBJECTS, MAX_REVISIONS, Revision, TooComplex, WrittenObject, read_revisions
+from qianda.pdf.objects import HexString, Name, NotOurForm, ObjectReader, Reference, Stream, Value, is_equal
+from qianda.pdf.revisions import (
+    MAX_OBJECTS,
+    MAX_REVISIONS,
+    Revision,
+    TooComplex,
+    WrittenObject,
+    read_object,
+    read_revisions,
+)
 
 __all__ = [
     "MAX_OBJECTS",
@@ -14,6 +22,7 @@ __all__ = [
     "HexString",
     "Name",
     "NotOurForm",
+    "ObjectReader",
     "Reference",
     "Revision",
     "Stream",
@@ -21,5 +30,6 @@ __all__ = [
     "Value",
     "WrittenObject",
     "is_equal",
+    "read_object",
     "read_revisions",
 ]

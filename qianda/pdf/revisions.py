@@ -84,7 +84,7 @@ def read_revisions(pdf: bytes) -> list[Revision]:
 def is_larger_outside_streams(pdf: bytes, max_separators: int, max_dictionaries: int) -> bool:
     """Return whether more separators, or more dictionaries, are to be read as objects and tables.
 
-    Each stream begins and ends where `_read_object` finds it, as no value contains `\\nstream\\n`, and no data of a
+    Each stream begins and ends where `read_object` finds it, as no value contains `\\nstream\\n`, and no data of a
     stream `\\nendstream`.
     """
     separators = dictionaries = at = 0
@@ -102,7 +102,7 @@ def is_larger_outside_streams(pdf: bytes, max_separators: int, max_dictionaries:
 def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
     start, objects = reader.at, dict[int, WrittenObject]()
     while match := reader.take(_OBJECT):
-        written = _read_object(reader, int(match[1]), match.start())
+        written = read_object(reader, int(match[1]), match.start())
         if written.number in objects:
             raise NotOurForm(f"object {written.number} occurs twice in a revision", written.start)
         objects[written.number] = written
@@ -117,7 +117,9 @@ def _read_revision(reader: ObjectReader, previous: Revision | None) -> Revision:
     return Revision(start, reader.at, table, objects, trailer)
 
 
-def _read_object(reader: ObjectReader, number: int, start: int) -> WrittenObject:
+def read_object(reader: ObjectReader, number: int, start: int) -> WrittenObject:
+    """Read the object whose value begins at the reader's position, up to its end. `start`: offset of its number. Raises
+    NotOurForm."""
     written = reader.at
     value = reader.value()
     marker = _find_marker(reader.file, written, reader.at)

@@ -51,6 +51,20 @@ def test_the_full_check_decides_about_a_timestamp_by_another_service() -> None:
     assert (verdict.quick, verdict.full, verdict.findings) == (None, "", "")
 
 
+@pytest.mark.parametrize("wrong", ["certificate", "value", "confirmation"])
+def test_the_full_check_decides_only_about_the_signatures_that_were_accepted(wrong: str) -> None:
+    made = contract("one signer", "pyhanko")
+    right, other = expected_of(made), expected_of(contract("one signer", "own")).signatures[0]
+    guardian, seal = right.signatures
+    changed = {
+        "certificate": replace(guardian, certificate=other.certificate),
+        "value": replace(guardian, value=other.value),
+        "confirmation": replace(guardian, confirmation=b"one that was stored"),
+    }[wrong]
+    verdict = judge_final_file(made.final, replace(right, signatures=[changed, seal]), FIELDS, NEVER)
+    assert (verdict.quick, verdict.findings) == (None, "guardian-1: another signature than the one that was accepted")
+
+
 def test_both_refuse_a_wrong_file() -> None:
     made = contract("one signer", "own")
     verdict = judge_final_file(made.final[:-7], expected_of(made), FIELDS, NEVER)

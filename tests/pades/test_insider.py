@@ -126,6 +126,32 @@ def a_matrix(update: Update, number: int, body: bytes) -> bytes:
     return body.replace(b"/BBox [0 0 150 60]\n", b"/BBox [0 0 150 60]\n/Matrix [9 0 0 9 0 0]\n")
 
 
+def other_references(update: Update, number: int, body: bytes) -> bytes:
+    """Have a picture's own form name the page's text, in a way that only some readers take for a reference."""
+    is_drawn = b"/Subtype /Form" in body and b"/Stamp" not in body
+    return body.replace(b"/Resources <<", b"/Resources <</Z 4\n0\nR ", 1) if is_drawn else body
+
+
+def in_a_layer(update: Update, number: int, body: bytes) -> bytes:
+    return body if b"/Stamp" in body else body.replace(b"/Subtype /Form", b"/OC <</Type /OCG>>/Subtype /Form")
+
+
+def two_lengths(update: Update, number: int, body: bytes) -> bytes:
+    return re.sub(rb"(/Subtype /Form .*/Length) (\d+)", rb"\1 \2\1 3", body)
+
+
+def replacing(pattern: bytes, new: bytes) -> Put:
+    """Change the store, and what looks like it."""
+    return lambda update, number, body: re.sub(pattern, new, body) if b"/VRI" in body else body
+
+
+def list_of_nobody(update: Update, number: int, body: bytes) -> bytes:
+    """Replace most of the list, which is the evidence that is no certificate."""
+    known = (pki().authority.root, *pki().timestamps.certificates)
+    is_list = body.startswith(b"<</Length") and not any(each in body for each in known)
+    return body[:60] + bytes(len(body) - 70) + body[-10:] if is_list else body
+
+
 def changing(old: bytes, new: bytes) -> Put:
     return lambda update, number, body: body.replace(old, new)
 
@@ -150,21 +176,36 @@ ALTERED: dict[str, Forgery] = {
     "catalog: usage rights": Forgery(SIGNING, put=changing(b"/Perms <</DocMDP", b"/Perms <</UR3 9 0 R/DocMDP")),
     "catalog: another store": Forgery(EVIDENCE, put=changing(b"/DSS ", b"/DSS 9 0 R/X ")),
     "field: another entry": Forgery(SIGNING, put=changing(b"/FT /Sig", b"/FF 1\n/FT /Sig")),
+    "field: a space in its name": Forgery(SIGNING, put=changing(b"(guardian-1)", b"( guardian-1)")),
+    "field: a vertical tab for a space": Forgery(SIGNING, put=changing(b"/V ", b"/V\x0b")),
     "field: two appearances": Forgery(SIGNING, put=changing(b"/AP <</N ", b"/AP <</D 9 0 R/N ")),
     "field: its value elsewhere": Forgery(SEALING, put=changing(b"/T (seal)", b"/T (sael)")),
     "picture: other bounds": Forgery(SIGNING, put=changing(b"/BBox [0 0 150 60]", b"/BBox [0 0 600 850]")),
     "picture: a matrix": Forgery(SIGNING, put=a_matrix),
     "picture: not cut off": Forgery(SIGNING, put=changing(b"/Stamp Do Q", b"/Stamp Do q")),
     "picture: draws the page's text": Forgery(SIGNING, put=changing(b"<</Stamp ", b"<</T 4 0 R/Stamp ")),
+    "picture: refers to other objects across lines": Forgery(SIGNING, put=other_references),
+    "picture: in a layer": Forgery(SIGNING, put=in_a_layer),
+    "picture: two lengths": Forgery(SIGNING, put=two_lengths),
     "value: another filter": Forgery(SIGNING, put=changing(b"/Adobe.PPKLite", b"/Adobe.PPKMS  ")),
     "value: another format": Forgery(SIGNING, put=changing(b"/ETSI.CAdES.detached", b"/adbe.pkcs7.detached")),
     "value: more entries": Forgery(SIGNING, put=named),
     "seal: no lock": Forgery(SEALING, put=changing(b"/P 1>>>>]", b"/P 2>>>>]")),
     "store: another entry": Forgery(EVIDENCE, put=changing(b"/VRI <<", b"/X 3 0 R\n/VRI <<")),
     "store: another object": Forgery(EVIDENCE, put=changing(b"/Certs [", b"/Certs [4 0 R ")),
+    "store: without lists": Forgery(EVIDENCE, put=replacing(rb"/CRLs? \[[^\]]*\]\n", b"")),
+    "store: without a list that it had": Forgery(CLOSING, put=replacing(rb"/CRLs \[[^\]]*\]\n", b"")),
+    "store: another generation": Forgery(EVIDENCE, put=replacing(rb"(/Certs \[\d+) 0", rb"\1 1")),
+    "store: one signature twice": Forgery(EVIDENCE, put=replacing(rb"(/[0-9A-F]{40} \d+ 0 R)", rb"\1\1")),
+    "store: VRI of another signature": Forgery(
+        CLOSING, put=replacing(rb"(/[0-9A-F]{40}) (\d+)( 0 R\s/[0-9A-F]{40}) (\d+)", rb"\1 \4\3 \2")
+    ),
+    "store: VRI of other objects": Forgery(CLOSING, put=replacing(rb"/Cert \[", b"/Cert [4 0 R ")),
+    "evidence: a list of nobody": Forgery(EVIDENCE, put=list_of_nobody),
     "evidence: another length": Forgery(EVIDENCE, put=changing(b"/Length ", b"/Length 1")),
     "store: VRI of nobody": Forgery(CLOSING, put=nobodys_name),
     "timestamp: shows": Forgery(CLOSING, put=changing(b"/Rect [0 0 0 0]", b"/Rect [0 0 90 90]")),
+    "timestamp: a space in its name": Forgery(CLOSING, put=changing(b"-timestamp)", b"-timestamp )")),
     "timestamp: another name": Forgery(CLOSING, put=changing(b"(document-timestamp)", b"(document-timestamq)")),
     "timestamp: form says less": Forgery(CLOSING, put=changing(b"/SigFlags 3", b"/SigFlags 1")),
     "timestamp: a signature in its place": Forgery(CLOSING, put=changing(b"/DocTimeStamp", b"/Sig         ")),
@@ -203,7 +244,7 @@ def test_an_object_written_otherwise(forged: Callable[[Forgery], FinishedParts],
     refused(made.final, plainly_expected(made))
 
 
-@pytest.mark.parametrize("step", [EVIDENCE, CLOSING])
+@pytest.mark.parametrize("step", [SIGNING, EVIDENCE, CLOSING])
 def test_an_object_too_many(forged: Callable[[Forgery], FinishedParts], step: int) -> None:
     made = forged(Forgery(step, more=lone_object))
     refused(made.final, plainly_expected(made))
@@ -215,7 +256,7 @@ def test_evidence_that_looks_like_an_object(
 ) -> None:
     monkeypatch.setattr(update, "looks_like_structure", lambda body: False)
     made = forged(Forgery(step, more=hidden_object))
-    assert "looks like two" in refused(made.final, plainly_expected(made))
+    assert "looks like another object" in refused(made.final, plainly_expected(made))
 
 
 def test_the_control_of_the_forgeries(forged: Callable[[Forgery], FinishedParts]) -> None:

@@ -11,7 +11,6 @@ from hub.documents.pades import writer
 from hub.documents.pades.known_files import KnownFiles
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.source import read_plan
-from hub.documents.pades.written_revisions import squeezed
 from hub.documents.signing.engine import OwnEngine
 from hub.documents.signing.signature import Evidence, NewSignature
 from tests.pades.made import GUARDIAN, picture, pki
@@ -46,7 +45,7 @@ def own() -> OwnEngine:
 def plain(value: object) -> object:
     """A plan without the white space between the parts of its values, which a reader does not keep."""
     if isinstance(value, str):
-        return squeezed(value.encode("latin-1"))
+        return "".join(value.split())
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
     if isinstance(value, tuple):

@@ -12,28 +12,34 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from hub.documents.pades.check_cms import Digest, OutsideProfile, certificate_of, check_signature, check_timestamp
+from hub.documents.pades.check_store import NO_STORE, check_store, entries_of
 from hub.documents.pades.cms import CONFIRMATION
 from hub.documents.pades.plan import CannotUpdate, Entries, FieldPlan
 from hub.documents.pades.source import read_plan
 from hub.documents.pades.steps import CERTIFICATION, SIGNATURES_EXIST_APPEND_ONLY, WIDGET, field_lock, with_extension
 from hub.documents.pades.update import references
-from hub.documents.pades.written_revisions import FileIsWrong, WrittenRevision, is_written_as, read_written, squeezed
+from hub.documents.pades.written_revisions import FileIsWrong, WrittenRevision, is_written_as, read_value, read_written
 from hub.documents.signing.signature import TIMESTAMP_FIELD
 from qianda import der
 from qianda.cms_parts import SIGNATURE_TIMESTAMP
 from qianda.der import NotDer
+from qianda.pdf import NotOurForm, Reference, Stream, Value, is_equal
+from qianda.verify.pdf.active_content import active_parts
+from qianda.verify.pdf.document import Document
+from qianda.verify.pdf.structure import CLOCK_DIFFERENCE
 
 _VALUE = re.compile(
-    rb"<</Filter /Adobe\.PPKLite(?:\n/M \(D:\d{14}Z\))?(?:\n/Reference (?P<limits>\[[^\]]*\]))?"
+    rb"<</Filter /Adobe\.PPKLite(?:\n/M \(D:\d{14}Z\))?(?:\n/Reference \[[^\]]*\])?"
     rb"\n/SubFilter (?P<format>/ETSI\.CAdES\.detached|/ETSI\.RFC3161)\n/Type (?P<type>/Sig|/DocTimeStamp)"
-    rb"\n/ByteRange \[0 (?P<gap>\d+) (?P<resume>\d+) (?P<rest>\d+)\] */Contents <(?P<digits>[0-9a-f]+)>>>"
+    rb"\n/ByteRange \[0 (?P<gap>[1-9]\d*) (?P<resume>[1-9]\d*) (?P<rest>[1-9]\d*)\] */Contents "
+    rb"<(?P<digits>[0-9a-f]+)>>>"
 )
-_PICTURE = re.compile(rb"/AP<</N (\d+) 0 R>>")
 _APPEARANCE = re.compile(
     rb"<</BBox \[0 0 (?P<width>[\d.]+) (?P<height>[\d.]+)\]\n/Length \d+\n"
     # Version 0.3.0 wrote pictures that are not multiplied with the page; a contract under way may have some.
@@ -41,16 +47,8 @@ _APPEARANCE = re.compile(
     rb"\n/Subtype /Form\n/Type /XObject>>\nstream\n"
     rb"q (?(state)/Multiply gs )[\d.]+ 0 0 [\d.]+ 0 0 cm /Stamp Do Q\nendstream"
 )
-_STORE = re.compile(
-    rb"<<(?:/CRLs\[[\d R]*\])?(?:/Certs\[[\d R]*\])?(?:/OCSPs\[[\d R]*\])?"
-    rb"/VRI<<(?P<vri>(?:/[0-9A-F]{40} \d+ 0 R)+)>>>>"
-)
-_VRI_ENTRY = re.compile(rb"<<(?:/CRL\[[\d R]*\])?(?:/Cert\[[\d R]*\])?(?:/OCSP\[[\d R]*\])?/Type/VRI>>")
-_EVIDENCE = re.compile(rb"<<(?:/Filter /FlateDecode\n)?/Length \d+>>\nstream\n")
-_REFERENCE = re.compile(rb"(?<![\d.])(\d+) 0 R\b")
 _MAX_NUMBER_LENGTH = 8
 _DIGITS = b"0123456789"
-_DELIMITED_STREAM = b"\nstream\n"
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def check_finished_file(pdf: bytes, expected: Expected) -> datetime:
     file that another check has to judge."""
     try:
         return _FinalCheck(pdf, expected).run()
-    except (CannotUpdate, NotDer, KeyError, IndexError, ValueError, TypeError) as error:
+    except (CannotUpdate, NotDer, NotOurForm, zlib.error, KeyError, IndexError, ValueError, TypeError) as error:
         raise FileIsWrong(f"{type(error).__name__}: {error}") from error
 
 
@@ -96,9 +94,8 @@ class _FinalCheck:
         self._hashed_to = expected.issued_length
         self._issued = read_plan(pdf[: expected.issued_length])
         self._catalog: Entries = with_extension(self._issued.catalog)
-        self._store = 0
-        self._evidence: set[int] = set()
-        self._vri: set[str] = set()
+        self._store = NO_STORE
+        self._latest = datetime.min.replace(tzinfo=UTC)
         self._certificates = expected.certificates | expected.timestamp_certificates
 
     def run(self) -> datetime:
@@ -135,8 +132,8 @@ class _FinalCheck:
         """Check a revision with a signature. Return the name that the signature has in /VRI."""
         field = self._issued.signatures[signer.field]
         number, value = self._value_of(revision, "/Sig")
-        limits = CERTIFICATION if first else field_lock(self._issued.root) if "/Lock" in field.entries else ""
-        if squeezed(value["limits"] or b"") != squeezed(limits.encode()):
+        limits = CERTIFICATION if first else field_lock(self._issued.root) if "/Lock" in field.entries else "null"
+        if not is_equal(entries_of(revision.values[number]).get("/Reference"), read_value(limits.encode())):
             raise FileIsWrong(f"{signer.field}: what the signature allows")
         may = {field.number}
         if first:
@@ -151,19 +148,23 @@ class _FinalCheck:
         return hashlib.sha1(value["digits"], usedforsecurity=False).hexdigest().upper()
 
     def _check_catalog(self, revision: WrittenRevision) -> None:
-        if not is_written_as(revision.objects.get(self._issued.root, b""), self._catalog):
+        if not is_written_as(revision.values.get(self._issued.root), self._catalog):
             raise FileIsWrong("the catalog")
 
     def _check_field(self, revision: WrittenRevision, field: FieldPlan, value: int) -> None:
         """Check that the field has its value, and either its former appearance or a picture that fills it."""
-        body, entries = revision.objects[field.number], field.entries | {"/V": f"{value} 0 R"}
-        if not is_written_as(body, entries):
-            picture = _PICTURE.search(squeezed(body))
-            if picture is None or not is_written_as(body, entries | {"/AP": f"<</N {int(picture[1])} 0 R>>"}):
-                raise FileIsWrong("a field was changed")
-            _check_picture(revision, value, int(picture[1]), field.entries["/Rect"])
-        elif revision.new != {value}:
-            raise FileIsWrong("a signature with other objects")
+        shown, entries = revision.values[field.number], field.entries | {"/V": f"{value} 0 R"}
+        if is_written_as(shown, entries):
+            if revision.new != {value}:
+                raise FileIsWrong("a signature with other objects")
+            return
+        match shown:
+            case {"/AP": {"/N": Reference(number=picture)}}:
+                entries |= {"/AP": f"<</N {picture} 0 R>>"}
+                if is_written_as(shown, entries):
+                    _check_picture(revision, value, picture, field.entries["/Rect"])
+                    return
+        raise FileIsWrong("a field was changed")
 
     def _value_of(self, revision: WrittenRevision, kind: str) -> tuple[int, re.Match[bytes]]:
         found = [(number, _VALUE.fullmatch(revision.objects[number])) for number in sorted(revision.new)]
@@ -197,58 +198,32 @@ class _FinalCheck:
         token = unsigned.pop(SIGNATURE_TIMESTAMP, None)
         if token is None or unsigned != ({CONFIRMATION: signer.confirmation} if signer.confirmation else {}):
             raise FileIsWrong(f"{signer.field}: its unsigned attributes")
-        time = check_timestamp(token, _hash_of(checked.value), self._expected.timestamp_certificates)
+        time = self._check_timestamp(token, _hash_of(checked.value))
         own = certificate_of(checked.certificate)
         if not own.not_valid_before_utc <= time <= own.not_valid_after_utc:
             raise FileIsWrong(f"{signer.field}: the certificate was not valid at the time of its timestamp")
 
     def _check_evidence(self, revision: WrittenRevision, vri: str, others: set[int]) -> None:
         """Check the store and its new objects. `others`: numbers of objects that are checked elsewhere."""
-        number = self._store or self._new_store(revision)
-        store = _STORE.fullmatch(squeezed(revision.objects.get(number, b"")))
-        if store is None:
-            raise FileIsWrong("the store")
-        may = {number}
-        if not self._store:
-            self._store = number
-            self._catalog = self._catalog | {"/DSS": f"{number} 0 R"}
+        added = not self._store.number
+        self._store = check_store(revision, self._store, vri, others, self._certificates)
+        may = {self._store.number}
+        if added:
+            self._catalog = self._catalog | {"/DSS": f"{self._store.number} 0 R"}
             self._check_catalog(revision)
             may = {self._issued.root}
         if revision.replaced - others != may:
             raise FileIsWrong("evidence replaced other objects")
-        for new in revision.new - others - {number}:
-            body = revision.objects[new]
-            if not _EVIDENCE.match(body) and not _VRI_ENTRY.fullmatch(squeezed(body)):
-                raise FileIsWrong(f"object {new} is no evidence")
-            self._evidence.add(new)
-            self._check_known(body, self._evidence | revision.new)
-        self._check_known(revision.objects[number], self._evidence)
-        names = {name.decode() for name in re.findall(rb"/([0-9A-F]{40})", store["vri"])}
-        if names != self._vri | {vri}:
-            raise FileIsWrong("the signatures that evidence is for")
-        self._vri = names
-
-    def _new_store(self, revision: WrittenRevision) -> int:
-        plain = [number for number in revision.new if _DELIMITED_STREAM not in revision.objects[number]]
-        found = [number for number in plain if _STORE.fullmatch(squeezed(revision.objects[number]))]
-        if len(found) != 1:
-            raise FileIsWrong("a revision without its evidence")
-        return found[0]
-
-    def _check_known(self, body: bytes, known: set[int]) -> None:
-        head = body.partition(_DELIMITED_STREAM)[0]
-        if not {int(number) for number in _REFERENCE.findall(head)} <= known:
-            raise FileIsWrong("evidence that refers to other objects")
 
     def _check_closing(self, revision: WrittenRevision, vri: str) -> datetime:
         value_number, value = self._value_of(revision, "/DocTimeStamp")
-        if value["limits"] is not None:
+        if "/Reference" in entries_of(revision.values[value_number]):
             raise FileIsWrong("what the document timestamp allows")
         seal = self._issued.signatures[self._expected.signatures[-1].field]
         page = self._issued.pages[seal.page]
         entries = WIDGET | {"/T": f"({TIMESTAMP_FIELD})", "/Rect": "[0 0 0 0]", "/P": f"{page.number} 0 R"}
         entries |= {"/V": f"{value_number} 0 R"}
-        fields = [number for number in revision.new if is_written_as(revision.objects[number], entries)]
+        fields = [number for number in revision.new if is_written_as(revision.values[number], entries)]
         if len(fields) != 1:
             raise FileIsWrong("the field of the document timestamp")
         form = self._issued.form_entries | {
@@ -257,17 +232,27 @@ class _FinalCheck:
         }
         listed = f"[{' '.join((*page.annotations, f'{fields[0]} 0 R'))}]"
         shown = page.list_number or page.number
-        body = revision.objects.get(shown, b"")
-        page_entries = page.entries | {"/Annots": listed}
-        right = squeezed(body) == squeezed(listed.encode()) if page.list_number else is_written_as(body, page_entries)
-        if not right or not is_written_as(revision.objects.get(self._issued.form, b""), form):
+        listing, present = listed.encode("latin-1"), revision.values.get(shown)
+        if page.list_number:
+            right = is_equal(present, read_value(listing))
+        else:
+            right = is_written_as(present, page.entries | {"/Annots": listed})
+        if not right or not is_written_as(revision.values.get(self._issued.form), form):
             raise FileIsWrong("the lists that the document timestamp joins")
         self._check_evidence(revision, vri, {value_number, fields[0], self._issued.form, shown})
         digest = self._digest(revision, value_number, value)
         if revision.end != len(self._pdf):
             raise FileIsWrong("something follows the document timestamp")
         token = _without_padding(bytes.fromhex(value["digits"].decode()))
-        return check_timestamp(token, _only_sha256(digest), self._expected.timestamp_certificates)
+        return self._check_timestamp(token, _only_sha256(digest))
+
+    def _check_timestamp(self, token: bytes, digest: Digest) -> datetime:
+        """Return the time of a timestamp, which cannot be earlier than that of any before it, whose bytes it covers."""
+        time = check_timestamp(token, digest, self._expected.timestamp_certificates)
+        if self._latest - time > CLOCK_DIFFERENCE:
+            raise FileIsWrong("a timestamp is older than one that it covers")
+        self._latest = max(self._latest, time)
+        return time
 
 
 def _check_picture(revision: WrittenRevision, value: int, number: int, rect: str) -> None:
@@ -279,13 +264,32 @@ def _check_picture(revision: WrittenRevision, value: int, number: int, rect: str
         raise FileIsWrong("the picture of a signature")
     if (float(appearance["width"]), float(appearance["height"])) != (abs(right - left), abs(top - bottom)):
         raise FileIsWrong("the bounds of a picture")
-    for new in revision.new:
-        if new != value and not _references_of(revision.objects[new]) <= revision.new:
-            raise FileIsWrong("a picture that refers to other objects")
+    reached, waiting = set[int](), [number]
+    while waiting:
+        each = waiting.pop()
+        if each not in reached:
+            reached.add(each)
+            waiting += _references_in(revision.values.get(each))
+    if reached != revision.new - {value}:
+        raise FileIsWrong("a picture that refers to other objects, or other objects beside it")
+    document = Document({**revision.values, 0: {}}, {"/Root": Reference(0)})  # the picture refers to no others
+    if any(name for each in reached for name in active_parts(document, revision.values[each])):
+        raise FileIsWrong("a picture that does not look the same everywhere")
 
 
-def _references_of(body: bytes) -> set[int]:
-    return {int(number) for number in _REFERENCE.findall(body.partition(_DELIMITED_STREAM)[0])}
+def _references_in(value: Value) -> Iterator[int]:
+    """Yield the numbers of the objects that a value refers to."""
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case Reference(number=number):
+                yield number
+            case Stream(entries=entries):
+                waiting += entries.values()
+            case dict() as entries:
+                waiting += entries.values()
+            case list() as items:
+                waiting += items
 
 
 def _highest_reference(pdf: bytes) -> int:

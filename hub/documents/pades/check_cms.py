@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -26,6 +27,7 @@ from qianda.cms_parts import CONTEXT_0, CONTEXT_1, CertificateNames, object_iden
 from qianda.der import NULL, OCTET_STRING, OID, SEQUENCE, SET, DerElement, encode
 
 GENERALIZED_TIME: Final = 0x18
+DIRECTORY_NAME: Final = 0xA4  # of GeneralName
 MIN_RSA_BITS: Final = 2048
 CERTIFICATES_KEPT: Final = 32
 _HASHES: Final = {
@@ -84,6 +86,12 @@ def _names_of(encoded: bytes) -> CertificateNames:
     return CertificateNames.read(encoded)
 
 
+@lru_cache(CERTIFICATES_KEPT)
+def _is_for_timestamps(encoded: bytes) -> bool:
+    purposes = asn1_x509.Certificate.load(encoded).extended_key_usage_value
+    return purposes is not None and "time_stamping" in purposes.native  # RFC 3161, 2.3
+
+
 def check_signature(contents: bytes, digest: Digest, certificates: Collection[bytes]) -> CheckedSignature:
     """Check a detached signature. `certificates`: those that it may contain. Raises FileIsWrong, OutsideProfile."""
     return _check_signed_data(_signed_data_parts(contents), cms_parts.DATA, digest, certificates)
@@ -95,11 +103,13 @@ def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes
     parts = _signed_data_parts(token)
     content = _timestamp_content(parts)
     checked = _check_signed_data(
-        parts, cms_parts.TST_INFO, lambda name: hashlib.new(name, content).digest(), certificates, outside=certificates
+        parts, cms_parts.TST_INFO, lambda name: hashlib.new(name, content).digest(), certificates
     )
     if checked.unsigned:
         raise OutsideProfile("a timestamp with unsigned attributes")
     fields = der.read(content).children(SEQUENCE)
+    if fields[0].whole != cms_parts.VERSION_1:
+        raise FileIsWrong("the version of a timestamp")
     algorithm, hashed = fields[2].children(SEQUENCE)
     if _content_of(hashed, OCTET_STRING) != digest(_hash_name(algorithm)):
         raise FileIsWrong("a timestamp over something else")
@@ -111,6 +121,8 @@ def check_timestamp(token: bytes, digest: Digest, certificates: Collection[bytes
     own = certificate_of(checked.certificate)
     if not own.not_valid_before_utc <= time <= own.not_valid_after_utc:
         raise FileIsWrong("the certificate of a timestamp was not valid at its time")
+    if not _is_for_timestamps(checked.certificate):
+        raise FileIsWrong("the certificate of a timestamp is for other purposes")
     return time
 
 
@@ -133,10 +145,7 @@ def _check_signed_data(
     kind: bytes,
     digest: Digest,
     certificates: Collection[bytes],
-    *,
-    outside: Collection[bytes] = (),
 ) -> CheckedSignature:
-    """Check SignedData. `outside`: certificates that may have signed although SignedData does not contain them."""
     signer = der.only(parts[-1].children(SET)).children(SEQUENCE)
     _check_versions(parts, signer, kind)
     _, identifier, digest_algorithm, signed, algorithm, signature, *unsigned = signer
@@ -152,7 +161,7 @@ def _check_signed_data(
         raise FileIsWrong("the kind of content")
     if values.get(cms_parts.MESSAGE_DIGEST) != encode(OCTET_STRING, digest(name)):
         raise FileIsWrong("the digest is of other bytes")
-    certificate = _named_certificate(values, [*inside, *outside], timestamp=kind == cms_parts.TST_INFO)
+    certificate = _named_certificate(values, inside, timestamp=kind == cms_parts.TST_INFO)
     _check_identifier(identifier, certificate)
     value = _content_of(signature, OCTET_STRING)
     _verify(certificate, (algorithm, name), value, bytes((SET,)) + signed.whole[1:])
@@ -163,6 +172,8 @@ def _certificates_inside(parts: list[DerElement], kind: bytes, certificates: Col
     """Return the certificates in SignedData, all of which must be among `certificates`. Nothing else may be beside
     them."""
     inside = [each.whole for part in parts[3:-1] if part.tag == CONTEXT_0 for each in part.children(CONTEXT_0)]
+    if [part.tag for part in parts[3:-1]].count(CONTEXT_0) > 1:
+        raise FileIsWrong("two sets of certificates")
     if any(part.tag != CONTEXT_0 for part in parts[3:-1]) or not set(inside) <= set(certificates):
         if kind == cms_parts.TST_INFO:  # a service may add its chain and lists, or may have changed
             raise OutsideProfile("a timestamp with parts that are not configured")
@@ -186,13 +197,19 @@ def _check_versions(parts: list[DerElement], signer: list[DerElement], kind: byt
 
 
 def _hash_name(algorithm: DerElement) -> str:
-    """Return the name of a digest algorithm, whose parameters have to be NULL or absent."""
+    """Return the name of a digest algorithm."""
+    kind = _kind_of(algorithm)
+    if kind not in _HASHES:
+        raise OutsideProfile("an unknown digest")
+    return _HASHES[kind]
+
+
+def _kind_of(algorithm: DerElement) -> bytes:
+    """Return the identifier of an algorithm, whose parameters, which nothing else covers, have to be NULL or absent."""
     kind, *parameters = algorithm.children(SEQUENCE)
     if [each.whole for each in parameters] not in ([], [bytes((NULL, 0))]):
-        raise FileIsWrong("the parameters of a digest")
-    if kind.whole not in _HASHES:
-        raise OutsideProfile("an unknown digest")
-    return _HASHES[kind.whole]
+        raise FileIsWrong("the parameters of an algorithm")
+    return kind.whole
 
 
 def _attributes(whole: DerElement, tag: int) -> dict[bytes, bytes]:
@@ -218,10 +235,18 @@ def _named_certificate(values: dict[bytes, bytes], candidates: list[bytes], *, t
     named = _content_of(reference[0], OCTET_STRING)
     for certificate in candidates:
         if hashlib.new(name, certificate, usedforsecurity=False).digest() == named:
+            if [each.whole for each in reference[1:]] not in ([], [_issuer_and_serial(certificate)]):
+                raise FileIsWrong("two certificates are named")
             return certificate
     if timestamp:  # perhaps an authority above it is configured instead
         raise OutsideProfile("a timestamp by a service whose certificate is not configured")
     raise FileIsWrong("the certificate that is named is not there")
+
+
+def _issuer_and_serial(certificate: bytes) -> bytes:
+    """Return IssuerSerial (RFC 5035, 4) of a certificate."""
+    names = _names_of(certificate)
+    return encode(SEQUENCE, encode(SEQUENCE, encode(DIRECTORY_NAME, names.issuer)) + names.serial)
 
 
 def _first_reference(value: bytes) -> list[DerElement]:
@@ -235,7 +260,7 @@ def _content_of(element: DerElement, tag: int) -> bytes:
 
 
 def _verify(certificate: bytes, algorithm: tuple[DerElement, str], value: bytes, data: bytes) -> None:
-    kind, name = _ALGORITHMS.get(algorithm[0].children(SEQUENCE)[0].whole, ("", None))
+    kind, name = _ALGORITHMS.get(_kind_of(algorithm[0]), ("", None))
     hashed = _HASH_CLASSES[name or algorithm[1]]
     try:
         key = _key_of(certificate)

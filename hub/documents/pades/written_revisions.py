@@ -11,22 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hub.documents.pades.plan import Plan
-from hub.documents.pades.update import dictionary, looks_like_structure
+from hub.documents.pades.update import dictionary
+from qianda.pdf import ObjectReader, Value, is_equal, read_object
 
 _TRAILER = re.compile(
-    rb"trailer\n<</ID \[<(?P<id>[0-9a-f]*)><[0-9a-f]{32}>\](?:\n/Info (?P<info>\d+ 0 R))?\n/Prev (?P<before>\d+)"
-    rb"\n/Root (?P<root>\d+) 0 R\n/Size (?P<size>\d+)>>\nstartxref\n(?P<table>\d+)\n%%EOF\n"
+    rb"trailer\n<</ID \[<(?P<id>[0-9a-f]*)><[0-9a-f]{32}>\](?:\n/Info (?P<info>\d+ 0 R))?\n/Prev (?P<before>[1-9]\d*)"
+    rb"\n/Root (?P<root>\d+) 0 R\n/Size (?P<size>[1-9]\d*)>>\nstartxref\n(?P<table>[1-9]\d*)\n%%EOF\n"
 )
 _END = re.compile(rb"startxref\n(\d{1,10})\n%%EOF\n\Z")
 _END_LENGTH = 48
 _HEAD = b"xref\n0 1\n0000000000 65535 f \n"
-_SECTION = re.compile(rb"(\d{1,7}) (\d{1,5})\n")
+_SECTION = re.compile(rb"([1-9]\d{0,6}) ([1-9]\d{0,4})\n")
 _ROW = re.compile(rb"(\d{10}) 00000 n \n")
 _OBJECT_END = b"\nendobj\n"
-_LENGTH = re.compile(rb"/Length (\d{1,9})(?=[ \n/>])")
-_STREAM_BEGIN = b">>\nstream\n"
-_STREAM_END = b"\nendstream"
-_DELIMITERS = (b"<<", b">>", b"[", b"]", b"/", b"(", b")")
 MAX_REVISIONS = 64
 
 
@@ -36,7 +33,8 @@ class FileIsWrong(Exception):
 
 @dataclass(frozen=True)
 class WrittenRevision:
-    """A revision. `objects`: the content of each object, by its number; `places`: the offsets of the contents.
+    """A revision. `objects`: the content of each object, by its number; `values`: what it means; `places`: the offsets
+    of the contents.
 
     Objects from the number `new_from` on did not exist before.
     """
@@ -44,6 +42,7 @@ class WrittenRevision:
     start: int
     end: int
     objects: dict[int, bytes]
+    values: dict[int, Value]
     places: dict[int, int]
     new_from: int
 
@@ -138,53 +137,23 @@ def _revision(pdf: bytes, table: _Table, start: int, new_from: int) -> WrittenRe
     ends = [place for _, place in ordered[1:]] + [table.offset]
     if ordered[0][1] != start:
         raise FileIsWrong("a revision does not begin with an object")
-    objects: dict[int, bytes] = {}
-    streams = 0
+    objects, values = dict[int, bytes](), dict[int, Value]()
+    reader = ObjectReader(pdf)
     for (number, place), behind in zip(ordered, ends, strict=True):
         head = b"%d 0 obj\n" % number
-        body_end = behind - len(_OBJECT_END)
-        if not pdf.startswith(head, place) or pdf[body_end:behind] != _OBJECT_END:
+        reader.at = begins = place + len(head)
+        written = read_object(reader, number, place)
+        if not pdf.startswith(head, place) or written.end != behind:
             raise FileIsWrong(f"object {number} is not where the table says")
-        objects[number] = body = pdf[place + len(head) : body_end]
-        streams += _check_length(body, number)
-    _check_words(pdf[start : table.offset], objects, streams)
-    return WrittenRevision(start, table.end, objects, table.places, new_from)
+        objects[number] = pdf[begins : behind - len(_OBJECT_END)]
+        values[number] = written.value
+    return WrittenRevision(start, table.end, objects, values, table.places, new_from)
 
 
-def _check_length(body: bytes, number: int) -> bool:
-    """Return whether the object has a stream. Raises FileIsWrong if the stream's length differs from the stated one."""
-    begins = body.find(_STREAM_BEGIN) + len(_STREAM_BEGIN)
-    if begins < len(_STREAM_BEGIN):
-        return False
-    length = _LENGTH.search(body, 0, begins)
-    if length is None or int(length[1]) != len(body) - begins - len(_STREAM_END) or not body.endswith(_STREAM_END):
-        raise FileIsWrong(f"the length of object {number}")
-    return True
+def is_written_as(value: Value, entries: Mapping[str, str]) -> bool:
+    """Return whether this is the dictionary with these entries, which may have been written with other white space."""
+    return is_equal(value, read_value(dictionary(entries)))
 
 
-def _check_words(revision: bytes, objects: Mapping[int, bytes], streams: int) -> None:
-    """Check that no object looks like two. Counting the words in the whole revision is fast, and sufficient if none of
-    them occurs inside an object."""
-    expected = {b"obj": 2 * len(objects), b"endstream": streams, b"startxref": 0, b"trailer": 0, b"%%EOF": 0}
-    if all(revision.count(word) == count for word, count in expected.items()):
-        return
-    for number, body in objects.items():
-        if looks_like_structure(body.removesuffix(_STREAM_END) if _STREAM_BEGIN in body else body):
-            raise FileIsWrong(f"object {number} looks like two")
-
-
-def is_written_as(body: bytes, entries: Mapping[str, str]) -> bool:
-    """Return whether these bytes are the dictionary with these entries, with any white space between tokens."""
-    expected = dictionary(entries)
-    if body == expected:
-        return True
-    expected = squeezed(expected)
-    return len(body) < 2 * len(expected) + 100 and squeezed(body) == expected
-
-
-def squeezed(body: bytes) -> bytes:
-    """Return the bytes with white space only where it separates two tokens."""
-    body = b" ".join(body.split())
-    for delimiter in _DELIMITERS:
-        body = body.replace(b" " + delimiter, delimiter).replace(delimiter + b" ", delimiter)
-    return body
+def read_value(text: bytes) -> Value:
+    return ObjectReader(text).value()

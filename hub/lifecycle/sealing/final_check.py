@@ -26,7 +26,7 @@ from hub.lifecycle.services import Services
 from hub.model.signing.signature_request import SEAL_FIELD, SignatureRequest
 from hub.model.staff.accounts import StaffTask
 from hub.model.staff.scope import EVERYTHING
-from qianda.verify.pdf.structure import check_finished
+from qianda.verify.pdf.structure import check_finished, examine
 
 CHECKS_DIFFER = "The two checks of the finished file differ. It was not completed:"
 
@@ -81,7 +81,26 @@ def judge_final_file(final: bytes, expected: Expected, fields: list[str], full_c
         quick = str(wrong)
     if quick == "" and not is_sampled(final, full_check_every):
         return _Verdict(quick)
-    return _Verdict(quick, "; ".join(str(finding) for finding in check_finished(final, fields)))
+    full = "; ".join(str(finding) for finding in check_finished(final, fields))
+    if quick is None and not full:
+        full = _find_other_signature(final, expected)
+    return _Verdict(quick, full)
+
+
+def _find_other_signature(final: bytes, expected: Expected) -> str:
+    """Return what the full check cannot see, because it has only the file: the field whose signature is not the one
+    that was accepted. An empty text means none."""
+    found = examine(final)
+    for each in expected.signatures:
+        checked = found.signatures[each.field]
+        is_confirmed = each.field in found.confirmed
+        if (checked.encoded_certificate, checked.signature, is_confirmed) != (
+            each.certificate,
+            each.value,
+            each.confirmation is not None,
+        ):
+            return f"{each.field}: another signature than the one that was accepted"
+    return ""
 
 
 def is_sampled(final: bytes, every: int) -> bool:

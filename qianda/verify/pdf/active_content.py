@@ -62,14 +62,14 @@ def find_active(document: Document) -> list[str]:
     found |= {name for name in _BOXES if document.entry(preferences, name) not in _WHOLE_PAGES}
     found |= {"/PrintPageRange"} & preferences.keys()
     for value in document.objects.values():
-        found |= set(_active(document, value))
+        found |= set(active_parts(document, value))
     for page in pages(document):
         annotations = document.items(as_dictionary(document.read(page), "a page"), "/Annots")
         found |= {kind for item in annotations if (kind := _shown(document, item))}
     return sorted(found)
 
 
-def _active(document: Document, value: Value) -> Iterator[str]:
+def active_parts(document: Document, value: Value) -> Iterator[str]:
     """Yield the active parts of an object, without those that it refers to."""
     waiting = [value]
     while waiting:
