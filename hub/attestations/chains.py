@@ -55,6 +55,7 @@ async def _leads_to(roots: Sequence[bytes], chain: Sequence[x509.Certificate], a
     leaf, others = chain[0], bound_issuers(chain[1:])
     if leaf.ca or leaf.dump() in roots:
         return False
+    # As in `hub.authorities.brought`, no path believes a copied signature: only revocation would, judged elsewhere.
     context = ValidationContext(
         trust_roots=[x509.Certificate.load(der) for der in roots],
         other_certs=others,

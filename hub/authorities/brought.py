@@ -126,6 +126,8 @@ async def _path(
     anchors = [x509.Certificate.load(der) for der in trust.anchors]
     if leaf.dump() in trust.anchors:
         raise CertificateNotForSigning("it is the certificate of an authority")
+    # No lists or answers are given and nothing is fetched, so `qianda.verify.pdf.issuers` has nothing to correct here:
+    # copied signatures are believed only where revocation is judged, while a path checks each signature by its key.
     context = ValidationContext(
         trust_roots=anchors, other_certs=list(others), moment=now, allow_fetching=False, revocation_mode="soft-fail"
     )
