@@ -193,8 +193,8 @@ ALTERED: dict[str, Forgery] = {
     "seal: no lock": Forgery(SEALING, put=changing(b"/P 1>>>>]", b"/P 2>>>>]")),
     "store: another entry": Forgery(EVIDENCE, put=changing(b"/VRI <<", b"/X 3 0 R\n/VRI <<")),
     "store: another object": Forgery(EVIDENCE, put=changing(b"/Certs [", b"/Certs [4 0 R ")),
-    "store: without lists": Forgery(EVIDENCE, put=replacing(rb"/CRLs? \[[^\]]*\]\n", b"")),
-    "store: without a list that it had": Forgery(CLOSING, put=replacing(rb"/CRLs \[[^\]]*\]\n", b"")),
+    "store: nothing about revocation": Forgery(EVIDENCE, put=replacing(rb"/CRL \[[^\]]*\]\n", b"")),
+    "store: without certificates that it had": Forgery(CLOSING, put=replacing(rb"/Certs? \[[^\]]*\]\n", b"")),
     "store: another generation": Forgery(EVIDENCE, put=replacing(rb"(/Certs \[\d+) 0", rb"\1 1")),
     "store: one signature twice": Forgery(EVIDENCE, put=replacing(rb"(/[0-9A-F]{40} \d+ 0 R)", rb"\1\1")),
     "store: VRI of another signature": Forgery(
@@ -257,6 +257,18 @@ def test_evidence_that_looks_like_an_object(
     monkeypatch.setattr(update, "looks_like_structure", lambda body: False)
     made = forged(Forgery(step, more=hidden_object))
     assert "looks like another object" in refused(made.final, plainly_expected(made))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_bytes_between_two_objects(forged: Callable[[Forgery], FinishedParts], step: int) -> None:
+    """A reader that searches the file could find them; the table does not list them."""
+
+    def put_between(update: Update) -> None:
+        update._parts.append(b"x\n")
+        update._at += 2
+
+    made = forged(Forgery(step, more=put_between))
+    assert "not where the table says" in refused(made.final, plainly_expected(made))
 
 
 def test_the_control_of_the_forgeries(forged: Callable[[Forgery], FinishedParts]) -> None:
