@@ -3,10 +3,13 @@ them."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -18,20 +21,23 @@ import yaml  # type: ignore[import-untyped]  # has no types
 from hub.processes.job import STOP_TIMEOUT
 from hub.settings import Settings
 from hub.web.app import MAX_BODY_BYTES
+from tests.running import running_hub
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 OPERATING = ROOT / "docs" / "operating.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 # Names in the environment of a container that belong to `deploy/compose/roles.sh` or to Compose, not to the hub.
 NOT_SETTINGS = {"QIANDA_CONFIG", "QIANDA_OWNER_PASSWORD", "QIANDA_APP_PASSWORD", "QIANDA_DATABASE_PASSWORD"}
 
 
 @cache
-def commands() -> set[str]:
-    """Return the subcommands of the `qianda` command that is installed here."""
-    shown = subprocess.run([ROOT / ".venv/bin/qianda", "--help"], capture_output=True, text=True, check=True).stdout
-    return set(re.findall(r"^\W*([a-z]+)  ", shown, re.MULTILINE))
+def commands(*above: str) -> set[str]:
+    """Return the subcommands of the `qianda` command that is installed here, or of one of its commands."""
+    asked = [str(ROOT / ".venv/bin/qianda"), *above, "--help"]
+    shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^\W*([a-z-]+)  ", shown, re.MULTILINE))
 
 
 def compose() -> dict[str, Any]:
@@ -49,8 +55,13 @@ def program(name: str) -> str:
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_units_run_commands_that_exist(unit: Path) -> None:
-    (command,) = re.findall(r"^ExecStart=/opt/qianda/bin/qianda (\w+)", unit.read_text("utf-8"), re.MULTILINE)
-    assert command in commands()
+    (line,) = re.findall(r"^ExecStart=/opt/qianda/bin/qianda (.+)", unit.read_text("utf-8"), re.MULTILINE)
+    words = itertools.takewhile(lambda word: re.fullmatch("[a-z-]+", word) and not word.startswith("-"), line.split())
+    above: tuple[str, ...] = ()
+    for word in words:
+        assert word in commands(*above)
+        above += (word,)
+    assert above
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -88,6 +99,25 @@ def test_every_unit_makes_the_folder_of_the_database_socket(unit: Path) -> None:
         "RuntimeDirectoryPreserve=yes",
         "Environment=XDG_RUNTIME_DIR=/run/qianda",
     } <= lines
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
+def test_every_timer_starts_a_unit_that_ends(timer: Path) -> None:
+    assert "Type=oneshot" in timer.with_suffix(".service").read_text("utf-8").splitlines()
+    lines = timer.read_text("utf-8").splitlines()
+    assert {"Persistent=yes", "WantedBy=timers.target"} <= set(lines) and f"now {timer.name}." in lines[0]
+
+
+async def test_whether_the_pages_are_served_is_asked_of_serve_itself() -> None:
+    """Caddy waits for the answer. It must not depend on a worker, which may start later."""
+    services = compose()["services"]
+    assert services["caddy"]["depends_on"] == {"serve": {"condition": "service_healthy"}}
+    _, _, *program = services["serve"]["healthcheck"]["test"]
+    async with running_hub(with_worker=False) as running:
+        code = program[-1].replace("http://127.0.0.1:8080", running.origin)
+        for asked, exit_code in ((code, 0), (code.replace("healthz", "healthy"), 1)):
+            asking = await asyncio.create_subprocess_exec(sys.executable, program[0], asked, stderr=subprocess.DEVNULL)
+            assert await asyncio.wait_for(asking.wait(), 30) == exit_code
 
 
 def test_only_migrate_and_init_know_the_owner_of_the_database() -> None:
@@ -183,11 +213,11 @@ def _temporary(folder: Path) -> str:
 @pytest.mark.real
 def test_systemd_accepts_its_units(tmp_path: Path) -> None:
     analyze = program("systemd-analyze")
-    for unit in (*UNITS, DEPLOY / "systemd" / "qianda-check.timer"):
+    for unit in (*UNITS, *TIMERS):
         text = unit.read_text("utf-8").replace("/opt/qianda/bin/qianda", str(ROOT / ".venv/bin/qianda"))
         (tmp_path / unit.name).write_text(text.replace("=qianda\n", "=root\n"))
     done = subprocess.run(
-        [analyze, "verify", "--man=no", *sorted(tmp_path.glob("*.service")), tmp_path / "qianda-check.timer"],
+        [analyze, "verify", "--man=no", *sorted(tmp_path.iterdir())],
         capture_output=True,
         text=True,
         check=False,
