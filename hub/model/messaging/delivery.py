@@ -28,8 +28,8 @@ PATIENCE = timedelta(seconds=5)
 COMMIT_TIMEOUT = timedelta(seconds=2)
 # A provider is called within this time of the claim. For a later call, the claim has to be renewed first.
 CALL_START_TIMEOUT = COMMIT_TIMEOUT + PATIENCE
-# Messages that the hub starts and that ask the reader to open a link.
-PLANNED = (Purpose.INVITATION, Purpose.REMINDER, Purpose.LAST_CALL, Purpose.YOUR_TURN)
+# Messages that the hub starts and that ask the reader to open a link, the least urgent first.
+PLANNED = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 # Messages that are sent only in the daily window, because nobody is waiting for them at this moment.
 BY_DAY = (*PLANNED, Purpose.EXPIRED, Purpose.REPLY)
 # Failure of a message that was withdrawn because its signer now has another phone number.

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hub.model.contract.contract import Contract
 from hub.model.contract.signer import Signer, SigningTask, TaskState
+from hub.model.messaging.delivery import PLANNED
 from hub.model.messaging.message import Purpose
 from hub.model.reminders.may_send import MessageCase, opens_at
 from hub.model.reminders.policy import ReminderPolicy
@@ -36,7 +37,6 @@ HOLD = timedelta(minutes=2)
 LATE = timedelta(hours=1)
 # Maximum number of contracts in one message, because a session shows no more.
 MAX_TOGETHER = 20
-_URGENCY = (Purpose.INVITATION, Purpose.YOUR_TURN, Purpose.REMINDER, Purpose.LAST_CALL)
 PURPOSES = {
     StepKind.INVITATION: Purpose.INVITATION,
     StepKind.REMINDER: Purpose.REMINDER,
@@ -178,7 +178,7 @@ def joins(lead: Due, other: Due, last_message_at: datetime | None) -> bool:
 
 def shared_purpose(dues: Sequence[Due]) -> Purpose:
     """Return the purpose of one message for all these steps: the most urgent of their purposes."""
-    return max((due.purpose for due in dues), key=_URGENCY.index)
+    return max((due.purpose for due in dues), key=PLANNED.index)
 
 
 def _reached(due: Due) -> tuple[object, ...]:

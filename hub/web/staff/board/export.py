@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -29,10 +29,6 @@ MAX_XLSX_ROWS = 20_000
 MAX_CHOSEN = 5000
 # Rows of one statement.
 ROWS_AT_ONCE = 500
-TITLES = (
-    "Contract number", "Student", "Course", "Campus", "State", "Issued", "Deadline", "Signers", "Signed by",
-    "Last message by", "Receipt", "Last message at", "Opened", "Last signature", "Next step", "Next step at", "Your id",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ async def ask(visit: StaffVisit) -> web.Response:
         fitting=chosen is None,
         number=exported.number,
         most=MAX_XLSX_ROWS,
-        titles=TITLES,
+        titles=list(COLUMNS),
         back=link_with_filters(visit, "/staff"),
         query=link_with_filters(visit, ""),
     )
@@ -112,7 +108,7 @@ async def _send_csv(visit: StaffVisit, exported: Exported, response: web.StreamR
     response.charset = "utf-8"
     say = await speech(visit)
     await response.prepare(visit.request)
-    await response.write(BYTE_ORDER_MARK + format_csv([[say.translate(title) for title in TITLES]]))
+    await response.write(BYTE_ORDER_MARK + format_csv([[say.translate(title) for title in COLUMNS]]))
     async for rows in _rows(visit, exported):
         await response.write(format_csv(_values(say, row) for row in rows))
     await response.write_eof()
@@ -121,7 +117,7 @@ async def _send_csv(visit: StaffVisit, exported: Exported, response: web.StreamR
 
 async def _send_xlsx(visit: StaffVisit, exported: Exported, response: web.StreamResponse) -> web.StreamResponse:
     say = await speech(visit)
-    table = XlsxTable([say.translate(title) for title in TITLES])
+    table = XlsxTable([say.translate(title) for title in COLUMNS])
     async for rows in _rows(visit, exported):
         await asyncio.to_thread(_add_rows, table, say, rows)
     content = await asyncio.to_thread(table.finish)
@@ -151,28 +147,35 @@ async def _rows(visit: StaffVisit, exported: Exported) -> AsyncIterator[Sequence
             return
 
 
+def _local(row: BoardRow, moment: datetime | None) -> datetime | None:
+    return moment.astimezone(ZoneInfo(row.zone)) if moment else None
+
+
+def _course(row: BoardRow, say: labels.Speech) -> str:
+    return (row.course_name_en if say.lang == "en" else row.course_name) or row.title
+
+
+# The columns of the table: title, and value of a contract in the reader's language.
+COLUMNS: Mapping[str, Callable[[BoardRow, labels.Speech], Value]] = {
+    "Contract number": lambda row, say: row.number,
+    "Student": lambda row, say: row.student_name,
+    "Course": _course,
+    "Campus": lambda row, say: row.campus_name_en if say.lang == "en" else row.campus_name,
+    "State": lambda row, say: say.word(labels.STATES, row.state.value),
+    "Issued": lambda row, say: _local(row, row.created_at),
+    "Deadline": lambda row, say: _local(row, row.deadline),
+    "Signers": lambda row, say: row.signers,
+    "Signed by": lambda row, say: row.signed,
+    "Last message by": lambda row, say: say.word(labels.CHANNELS, row.message.channel) if row.message else None,
+    "Receipt": lambda row, say: say.word(labels.DELIVERIES, row.message.state) if row.message else None,
+    "Last message at": lambda row, say: _local(row, row.message.at) if row.message else None,
+    "Opened": lambda row, say: _local(row, row.opened_at),
+    "Last signature": lambda row, say: _local(row, row.last_signed_at),
+    "Next step": lambda row, say: say.word(labels.STEPS, row.upcoming.step) if row.upcoming else None,
+    "Next step at": lambda row, say: _local(row, row.upcoming.due_at) if row.upcoming else None,
+    "Your id": lambda row, say: row.external_id,
+}
+
+
 def _values(say: labels.Speech, row: BoardRow) -> list[Value]:
-    zone, message, upcoming, english = ZoneInfo(row.zone), row.message, row.upcoming, say.lang == "en"
-
-    def local(moment: datetime | None) -> datetime | None:
-        return moment.astimezone(zone) if moment else None
-
-    return [
-        row.number,
-        row.student_name,
-        (row.course_name_en if english else row.course_name) or row.title,
-        row.campus_name_en if english else row.campus_name,
-        say.word(labels.STATES, row.state.value),
-        local(row.created_at),
-        local(row.deadline),
-        row.signers,
-        row.signed,
-        say.word(labels.CHANNELS, message.channel) if message else None,
-        say.word(labels.DELIVERIES, message.state) if message else None,
-        local(message.at) if message else None,
-        local(row.opened_at),
-        local(row.last_signed_at),
-        say.word(labels.STEPS, upcoming.step) if upcoming else None,
-        local(upcoming.due_at) if upcoming else None,
-        row.external_id,
-    ]
+    return [value(row, say) for value in COLUMNS.values()]

@@ -17,7 +17,7 @@ from hub.model.reminders.policy import ReminderPolicy
 from hub.settings import PACKED
 from hub.web import staff
 from hub.web.staff import labels, render
-from hub.web.staff.board import dashboard
+from hub.web.staff.board import dashboard, export
 from hub.web.staff.bulk_labels import BULK, BULK_DONE, BULK_KINDS, MANY, MANY_DONE
 from hub.web.staff.policy_labels import POLICY_GROUPS
 from tests.catalogues import catalogues
@@ -43,7 +43,7 @@ def test_every_text_is_translated() -> None:
     words: dict[str, Any] = {name: table for name, table in render.WORDS.items() if name not in NO_TEXTS}
     texts = {text for table in words.values() for text in table.values()}
     texts |= {*POLICY_GROUPS, *SCHOOL_KINDS.values()}
-    texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL, *render.SAID.values()}
+    texts |= {*dashboard.VIEWS.values(), *dashboard.FUNNEL, *render.SAID.values(), *export.COLUMNS}
     for folder in ("staff", "demo"):
         for page in (PACKED / "templates" / "pages" / folder).rglob("*.html"):
             texts |= texts_of(page)
