@@ -279,7 +279,11 @@ class Reporting(Protocol):
     """A channel whose provider sends callbacks: receipts and inbound messages."""
 
     def read(self, call: CallbackRequest) -> CallbackContent:
-        """Verify and parse a callback, without any I/O. Raises NotGenuine."""
+        """Verify and parse a callback, without any I/O.
+
+        Paths below `ChannelContext.callbacks` lead here as well, so `call.url` is checked, unless the signature covers
+        it. Raises NotGenuine.
+        """
 
 
 # ---- creation of a channel

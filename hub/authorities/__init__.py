@@ -68,8 +68,9 @@ class Authority(Protocol):
     ) -> Issued:
         """Issue a certificate for a person's key. The person has proved to the hub that they possess it.
 
-        An outside authority may choose another lifetime, and may leave out the passkey. Raises BadInput if it does not
-        accept the key.
+        The person waits for the answer. An authority that has the certificate later is asked again within its deadline;
+        after that, raise AuthorityUnavailable. An outside authority may choose another lifetime, and may leave out the
+        passkey. Raises BadInput if it does not accept the key.
         """
         ...
 

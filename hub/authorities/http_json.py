@@ -15,8 +15,9 @@
 Placeholders of `enrol`: name, pseudonym, spki (base64 of DER), spki_pem, days. Of `revoke`: serial (decimal),
 serial_hex, certificate (base64 of DER), reason. Certificates in answers may be PEM, base64 or hex of DER, or PKCS#7.
 
-Authorities that need a PKCS#10 request signed by the person's key, or that sign their API calls in their own way, need
-a module of their own in this package.
+An authority that signs its API calls in its own way, or has the certificate some seconds after the order, needs a
+module of its own in this package. One that demands a PKCS#10 request signed by the person's key cannot be used: that
+key signs the proof of possession for the hub, and nothing else before the contract.
 """
 
 from __future__ import annotations

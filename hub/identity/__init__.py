@@ -50,7 +50,10 @@ class IdentityProvider(Protocol):
         ...
 
     async def check(self, person: PersonOnFile) -> IdentityVerdict:
-        """Ask the provider. Raises IdentityUnavailable for every answer that is neither yes nor no."""
+        """Ask the provider. The person waits: one that answers later is asked again within its deadline.
+
+        Raises IdentityUnavailable for every answer that is neither yes nor no, and if none comes in time.
+        """
         ...
 
 

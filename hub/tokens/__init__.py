@@ -1,7 +1,8 @@
 """Keys that sign for the school and its authorities: on a PKCS#11 token, at a remote signing service, or in memory.
 
-Only the seal's key may be at a remote service. A key in memory is for tests and software custody. A file with a
-function `connect` is one kind of remote service; `kind` in the section `[seal]` of the configuration turns it on.
+Only the seal's key may be at a remote service. A key in memory is for tests and software custody. A file with an
+asynchronous function `connect(options, context)`, which returns a `RemoteKey`, is one kind of remote service; `kind` in
+the section `[seal]` of the configuration turns it on.
 """
 
 from __future__ import annotations
