@@ -1,4 +1,5 @@
-"""Connect the configured channels, chats, authorities, notaries, identity providers, attestors and the remote seal.
+"""Connect the configured channels, chats, authorities, timestamp services, notaries, identity providers, attestors and
+the remote seal.
 
 Each one is in its own file: a new one needs one file and one entry in the configuration.
 """
@@ -15,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import chats
 from channels import Channel, ChannelContext
-from hub import attestations, authorities, identity as identities, notaries, tokens
+from hub import attestations, authorities, identity as identities, notaries, timestamps, tokens
 from hub.model.messaging.provider import ProviderSettings
 from hub.model.signing.authority_choice import BUILTIN
 from hub.router.providers import Provider
@@ -59,6 +60,9 @@ IDENTITIES = PluginKind[identities.IdentityContext, identities.IdentityProvider]
     "identities", "hub.identity", "provider", identities.IdentityProvider, ROSTER
 )
 NOTARIES = PluginKind[notaries.NotaryContext, notaries.Notary]("notaries", "hub.notaries", "notary", notaries.Notary)
+TIMESTAMPS = PluginKind[timestamps.TimestampContext, timestamps.TimestampAuthority](
+    "timestamps", "hub.timestamps", "timestamp service", timestamps.TimestampAuthority
+)
 # Its `connect` is the only one that waits, because it asks the service for the key's certificate.
 SEALS = PluginKind[tokens.TokenContext, Awaitable[tokens.RemoteKey]]("seal", "hub.tokens", "remote service", Awaitable)
 # Not for secrets: `status_file` of android_key is a path, and its file is read again whenever it is due.

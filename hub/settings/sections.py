@@ -106,26 +106,36 @@ class SealFilesSettings(_Section):
     trusted_roots: list[Path] = Field(default_factory=list)
 
 
-class TimestampService(_Section):
-    """One RFC 3161 service. `certificates`: PEM files to pin; `deadline`: seconds."""
+class TimestampService(BaseModel):
+    """One timestamp service. Options that are not listed here are those of its module.
 
+    `kind`: the module in `hub/timestamps`. `certificates`: PEM files to pin; `deadline`: seconds.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = "rfc3161"
     url: str = ""
     certificates: list[Path] = Field(default_factory=list)
     deadline: float = Field(default=10, gt=0, le=60)
 
 
 class TimestampSettings(TimestampService):
-    """The timestamp services. `builtin` is for trial and internal use. `rfc3161` asks `url`, and if that fails, those
-    in `more`."""
+    """The timestamp services. The kind `builtin` is for trial and internal use. Any other asks `url`, and if that
+    fails, those in `more`."""
 
-    kind: Literal["builtin", "rfc3161"] = "builtin"
+    kind: str = "builtin"
     more: list[TimestampService] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _services(self) -> TimestampSettings:
-        services = [self, *self.more] if self.kind == "rfc3161" else self.more
-        if self.kind == "builtin" and self.more:
-            raise ValueError("the built-in service stands alone: kind has to be rfc3161 where there are more")
+        if self.kind == "builtin":
+            if self.more:
+                raise ValueError("the built-in service stands alone: kind has to be rfc3161 where there are more")
+            if self.model_extra:
+                raise ValueError(f"the built-in service has no option {min(self.model_extra)}")
+            return self
+        services = [self, *self.more]
         if not all(service.url and service.certificates for service in services):
             raise ValueError("every timestamp service needs a url and the certificates by which it is known")
         return self

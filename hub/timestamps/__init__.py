@@ -1,10 +1,17 @@
-"""Timestamp authorities: an RFC 3161 service over HTTP, or the built-in one for trial and internal use."""
+"""Timestamp authorities: outside services, or the built-in one for trial and internal use.
+
+A file with a function `connect` is one kind of outside service; `kind` in `[timestamps]` turns it on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # How much the clock of a service may differ from ours.
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
@@ -27,3 +34,14 @@ class TimestampAuthority(Protocol):
         be had now.
         """
         ...
+
+
+@dataclass(frozen=True)
+class TimestampContext:
+    """What a service gets from the hub: its name, an HTTP client, the clock, and `differs`, which tells staff that the
+    service's clock differs from ours."""
+
+    name: str
+    http: aiohttp.ClientSession
+    clock: Callable[[], datetime]
+    differs: Callable[[timedelta], Awaitable[None]]

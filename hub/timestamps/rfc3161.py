@@ -1,16 +1,26 @@
-"""Use an outside timestamp authority over HTTP (RFC 3161, 3.4). Its answers are checked before they are used."""
+"""Use an outside timestamp authority over HTTP (RFC 3161, 3.4). Its answers are checked before they are used.
+
+[timestamps]
+kind = "rfc3161"
+url = "https://tsa.example.org/tsr"
+certificates = ["/etc/qianda/tsa.pem"]
+username = "school"                    # of a service with HTTP basic authentication
+password_file = "/run/secrets/tsa"
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import aiohttp
-from asn1crypto import tsp, x509
+from asn1crypto import pem, tsp, x509
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
@@ -18,7 +28,8 @@ from pyhanko_certvalidator import ValidationContext
 
 from hub.bounded_read import read_limited
 from hub.errors import TimestampUnavailable
-from hub.timestamps import ALGORITHM_OF_LENGTH, CLOCK_TOLERANCE
+from hub.rest_mapping import read_options
+from hub.timestamps import ALGORITHM_OF_LENGTH, CLOCK_TOLERANCE, TimestampAuthority, TimestampContext
 
 DEADLINE: Final = 10.0  # seconds
 WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that is reported to staff
@@ -29,13 +40,39 @@ async def _nobody(_difference: timedelta) -> None:
     """Do nothing about a clock that differs."""
 
 
+class Rfc3161Options(BaseModel):
+    """Options. `certificates`: PEM files to pin. `deadline`: seconds for a call. `username`, `password`: for HTTP basic
+    authentication (RFC 7617)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern="^https?://")
+    certificates: list[Path] = Field(min_length=1)
+    deadline: float = Field(default=DEADLINE, gt=0, le=60)
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+
+def connect(options: Mapping[str, Any], context: TimestampContext) -> TimestampAuthority:
+    """Return the service. Raises ValueError that names the option, OSError for a file that cannot be read."""
+    read = read_options(Rfc3161Options, options, f"timestamps.{context.name}")
+    certificates = [pem.unarmor(path.read_bytes())[2] for path in read.certificates]
+    headers = {}
+    if read.username:
+        headers["Authorization"] = aiohttp.encode_basic_auth(read.username, read.password.get_secret_value())
+    service = PinnedService(read.url, certificates, read.deadline, headers)
+    return Rfc3161Timestamps(context.http, service, context.clock, context.differs)
+
+
 @dataclass(frozen=True)
 class PinnedService:
-    """A service identified by `certificates`: its own, or an authority's above it. `deadline`: seconds for a call."""
+    """A service identified by `certificates`: its own, or an authority's above it. `deadline`: seconds for a call.
+    `headers`: sent with each request."""
 
     url: str
     certificates: Sequence[bytes]
     deadline: float = DEADLINE
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Rfc3161Timestamps:
@@ -52,6 +89,7 @@ class Rfc3161Timestamps:
         reported to `differs`."""
         self.certificates = tuple(service.certificates)
         self._session, self._url, self._deadline = session, service.url, service.deadline
+        self._headers = {**service.headers, "Content-Type": "application/timestamp-query"}
         self._clock, self._differs = clock, differs
         self._pinned = [x509.Certificate.load(certificate) for certificate in self.certificates]
 
@@ -71,7 +109,7 @@ class Rfc3161Timestamps:
                 self._session.post(
                     self._url,
                     data=request,
-                    headers={"Content-Type": "application/timestamp-query"},
+                    headers=self._headers,
                     allow_redirects=False,  # many services have no TLS: anybody on the way could name another address
                 ) as response,
             ):

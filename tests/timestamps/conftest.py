@@ -30,12 +30,14 @@ class Service:
     responder: BuiltinTimestamps
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
     answer: Answer | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         assert request.content_type == "application/timestamp-query"
         body = await request.read()
         self.requests.append(body)
+        self.logins.append(request.headers.get("Authorization", ""))
         if self.answer is not None:
             return await self.answer(body)
         return reply(await self.responder.respond(body))

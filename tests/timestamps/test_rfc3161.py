@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,6 +16,8 @@ from aiohttp import web
 from asn1crypto import cms, tsp
 
 from hub.errors import TimestampUnavailable
+from hub.plugins import TIMESTAMPS, connect_plugin
+from hub.timestamps import TimestampContext
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.timestamps.rfc3161 import PinnedService, Rfc3161Timestamps
 from hub.tokens.softkey import SoftKey
@@ -174,3 +179,24 @@ async def test_a_service_that_is_not_there_is_unavailable(pki: Pki) -> None:
             session, PinnedService("http://127.0.0.1:9/tsa", pki.timestamps.certificates), utc_now
         )
         await refused(nobody, "did not answer: Cannot connect to host 127.0.0.1:9 ")
+
+
+async def test_a_service_with_basic_authentication_gets_name_and_password(
+    service: Service, pki: Pki, tmp_path: Path
+) -> None:
+    pinned, secret = tmp_path / "tsa.pem", tmp_path / "password"
+    pinned.write_text(ssl.DER_cert_to_PEM_cert(pki.timestamps.certificates[0]))
+    secret.write_text("pass:word\n")
+    entry = {"kind": "rfc3161", "url": service.url, "certificates": [pinned], "username": "school"}
+    async with aiohttp.ClientSession() as session:
+        context = TimestampContext("tsa", session, utc_now, _ignore)
+        known = connect_plugin(TIMESTAMPS, "tsa", entry | {"password_file": str(secret)}, context)
+        assert await known.timestamp(DIGEST)
+        with pytest.raises(ValueError, match=r"timestamps\.tsa\.colour: "):
+            connect_plugin(TIMESTAMPS, "tsa", entry | {"colour": "red"}, context)
+    (given,) = service.logins
+    assert base64.b64decode(given.removeprefix("Basic ")) == b"school:pass:word"
+
+
+async def _ignore(_difference: timedelta) -> None:
+    """Tell nobody."""

@@ -8,9 +8,29 @@ from typing import Any, Protocol
 
 import pytest
 
-from hub.plugins import ATTESTORS, AUTHORITIES, CHANNELS, CHATS, IDENTITIES, NOTARIES, SEALS, PluginKind, connect_plugin
+from hub.plugins import (
+    ATTESTORS,
+    AUTHORITIES,
+    CHANNELS,
+    CHATS,
+    IDENTITIES,
+    NOTARIES,
+    SEALS,
+    TIMESTAMPS,
+    PluginKind,
+    connect_plugin,
+)
 
-SORTS: tuple[PluginKind[Any, Any], ...] = (CHANNELS, CHATS, AUTHORITIES, IDENTITIES, NOTARIES, SEALS, ATTESTORS)
+SORTS: tuple[PluginKind[Any, Any], ...] = (
+    CHANNELS,
+    CHATS,
+    AUTHORITIES,
+    IDENTITIES,
+    NOTARIES,
+    SEALS,
+    ATTESTORS,
+    TIMESTAMPS,
+)
 
 
 class Pigeon(Protocol):
