@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -100,6 +101,19 @@ async def test_a_new_channel_is_one_file_and_one_entry(database: Dsns, tmp_path:
         assert await _run(tmp_path, database) == ["sms", "sms_pigeon", "sent", "ring-1"]
     (letter,) = house.letters
     assert letter["to"] == "+8619000000101" and "https://sign.example.org/s/" in letter["text"]
+
+
+def test_the_example_keeps_the_rules_for_every_channel(tmp_path: Path) -> None:
+    for part in (*PARTS, "tests"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "channels" / "sms_pigeon.py").write_text(block("python", "class Pigeon"), "utf-8")
+    shutil.copy(Path(__file__).with_name("pigeon_double.py"), tmp_path / "tests/channels/doubles/sms_pigeon.py")
+    files = ("tests/channels/test_conformance.py", "tests/channels/test_odd_answers.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "sms_pigeon", *files]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert done.returncode == 0 and passed and int(passed[1]) > 20, done.stdout
 
 
 async def _run(folder: Path, database: Dsns) -> list[str]:
