@@ -16,7 +16,7 @@ from hub.model.contract.contract import Contract
 from hub.model.staff.scope import EVERYTHING
 from hub.store.operation.jobs import COMPLETE, JOB_KINDS, Job, take_jobs
 from hub.worker.job_queue import JobQueue
-from tests.lifecycle.clockwork import StandingClock, quiet_hub, waiting
+from tests.lifecycle.clockwork import MORNING, StandingClock, quiet_hub, waiting
 from tests.lifecycle.signer import record_of, signed
 from tests.lifecycle.trouble import Overtaken
 from tests.running import Running, until
@@ -190,7 +190,7 @@ async def test_a_job_that_the_database_broke_off_ends_by_itself_after_others_did
 SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%contract%'
 """
-    async with quiet_hub() as running:
+    async with quiet_hub(StandingClock(moment=MORNING)) as running:
 
         async def found(statement: str) -> bool:
             async with running.hub.database.transaction(EVERYTHING) as tx:
