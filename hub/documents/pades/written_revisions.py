@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hub.documents.pades.plan import Plan
 from hub.documents.pades.update import dictionary
@@ -25,6 +26,7 @@ _SECTION = re.compile(rb"([1-9]\d{0,6}) ([1-9]\d{0,4})\n")
 _ROW = re.compile(rb"(\d{10}) 00000 n \n")
 _OBJECT_END = b"\nendobj\n"
 MAX_REVISIONS = 64
+VALUES_KEPT = 256
 
 
 class FileIsWrong(Exception):
@@ -155,5 +157,7 @@ def is_written_as(value: Value, entries: Mapping[str, str]) -> bool:
     return is_equal(value, read_value(dictionary(entries)))
 
 
+@lru_cache(VALUES_KEPT)
 def read_value(text: bytes) -> Value:
+    """Return the value that is expected. Contracts with the same layout have most of them in common."""
     return ObjectReader(text).value()
