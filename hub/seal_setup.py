@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from cryptography import x509
-
 from hub.authorities.request import accept_certificate, certificate_request, read_certificate_files
 from hub.documents.signing.signature import certified_key
 from hub.errors import BadInput
@@ -27,6 +25,7 @@ from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import public_key_info
 from hub.wiring import Hub, utc_now
 from qianda.certificate_facts import common_name
+from qianda.certificate_loading import load_certificate
 from qianda.verify.findings import Element, Reason, Word
 from qianda.verify.reasons import OWNED_DECLARED, OWNED_TRIAL
 
@@ -69,7 +68,7 @@ class SealStatus:
 def seal_status(hub: Hub) -> SealStatus:
     """Return what the certificate of the running configuration says."""
     seal = hub.services.sealing.seal
-    certificate = x509.load_der_x509_certificate(seal.chain[0])
+    certificate = load_certificate(seal.chain[0])
     is_builtin = seal.chain[-1] == hub.pki.authority.root
     return SealStatus(
         subject=common_name(certificate.subject),

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from qianda.certificate_loading import load_certificate
 from qianda.checks import PreparedFile, RefusedToSign, check_prepared
 from qianda.holder import AppHolder, Holder, SoftwareKey
 from qianda.update import check_update
@@ -392,7 +392,7 @@ def possession_statement(challenge: bytes, origin: str, spki: bytes) -> bytes:
 
 def _spki_of(certificate: bytes) -> bytes:
     try:
-        public_key = x509.load_der_x509_certificate(certificate).public_key()
+        public_key = load_certificate(certificate).public_key()
     except ValueError as error:
         raise RefusedToSign(3, "the certificate cannot be read") from error
     form = serialization.PublicFormat.SubjectPublicKeyInfo

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from asn1crypto import x509
-from cryptography import x509 as crypto_x509
 
 from hub.authorities import CLOCK_TOLERANCE, CertificateStatus, Clock, Issued, Revoked, ocsp, profile
 from hub.authorities.profile import Extension
 from hub.errors import BadInput
+from qianda.certificate_loading import load_certificate
 from qianda.passkey_binding import PasskeyBinding
 
 ROOT_LIFE: Final = timedelta(days=20 * 365)
@@ -113,7 +113,7 @@ class BuiltinAuthority:
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not profile.issued_by(certificate, self.root):
             return CertificateStatus.UNKNOWN
-        serial = crypto_x509.load_der_x509_certificate(certificate).serial_number
+        serial = load_certificate(certificate).serial_number
         return CertificateStatus.REVOKED if serial in {each.serial for each in revoked} else CertificateStatus.GOOD
 
     async def revocation_list(self, revoked: Sequence[Revoked], *, speaks_until: datetime | None = None) -> bytes:

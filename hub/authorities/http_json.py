@@ -30,13 +30,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from asn1crypto import cms, pem
-from cryptography import x509
 
 from hub.authorities import Authority, AuthorityContext, Issued
 from hub.authorities.outside import OutsideAuthority, OutsideOptions, read_certificates
 from hub.authorities.profile import acceptable_key
 from hub.errors import AuthorityRefused, AuthorityUnavailable
 from hub.rest_mapping import CallOptions, DecidedNo, JsonService, NotServed, ServiceOptions, find_value, read_options
+from qianda.certificate_loading import load_certificate
 from qianda.passkey_binding import PasskeyBinding
 
 ENROL_BLANKS: Final = ("name", "pseudonym", "spki", "spki_pem", "days")
@@ -94,7 +94,7 @@ class HttpJsonAuthority(OutsideAuthority):
     async def revoke(self, certificate: bytes, reason: str) -> None:
         if self._mapping.revoke is None:
             raise AuthorityRefused(f"{self.context.name}: it is not configured how it revokes")
-        serial = x509.load_der_x509_certificate(certificate).serial_number
+        serial = load_certificate(certificate).serial_number
         await self._call(
             self._mapping.revoke,
             {

@@ -18,6 +18,7 @@ from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
 from hub.authorities.revocation import RevocationClient
 from hub.errors import AuthorityUnavailable
+from qianda.certificate_loading import load_certificate
 from qianda.verify.purpose import is_for_signing
 from qianda.verify.trust import says_trial
 
@@ -56,7 +57,7 @@ class OutsideAuthority:
     def accepted(self, answered: Iterable[bytes], spki: bytes) -> Issued:
         """Return an answer's certificate for this key. Raises AuthorityUnavailable if none can be used."""
         try:
-            certificates = [x509.load_der_x509_certificate(der) for der in answered]
+            certificates = [load_certificate(der) for der in answered]
             mine = [each for each in certificates if _spki(each) == spki]
         except (ValueError, UnsupportedAlgorithm) as error:
             raise AuthorityUnavailable(f"{self.context.name}: the certificate cannot be read") from error
@@ -84,7 +85,7 @@ class OutsideAuthority:
     async def status(self, certificate: bytes, revoked: Sequence[Revoked] = ()) -> CertificateStatus:
         if not issued_by(certificate, self.chain[0]):
             return CertificateStatus.UNKNOWN
-        known = x509.load_der_x509_certificate(certificate).serial_number in {each.serial for each in revoked}
+        known = load_certificate(certificate).serial_number in {each.serial for each in revoked}
         listed = known or (await self._lists.of((certificate, *self.chain))).revoked
         return CertificateStatus.REVOKED if listed else CertificateStatus.GOOD
 
@@ -93,7 +94,7 @@ def read_certificates(content: bytes) -> list[bytes]:
     """Return every certificate (DER) in the content of a PEM or DER file. Raises ValueError if there is none."""
     found = split_certificates(content)
     for der in found:
-        x509.load_der_x509_certificate(der)
+        load_certificate(der)
     if not found:
         raise ValueError("there is no certificate in it")
     return found

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from asn1crypto import algos, core, crl, keys, x509
-from cryptography import x509 as crypto_x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hub.authorities import Revoked
 from hub.errors import BadInput
 from qianda import der
+from qianda.certificate_loading import load_certificate
 from qianda.passkey_binding import PasskeyBinding, encode_extension
 from qianda.trust_marks import SEAL_POLICY_OID, TRIAL_NOTICE, TRIAL_POLICY_OID
 
@@ -93,9 +93,7 @@ def acceptable_key(spki: bytes) -> keys.PublicKeyInfo:
 def issued_by(certificate: bytes, issuer: bytes) -> bool:
     """Return whether one certificate (DER) names the other as its issuer, and is signed by it."""
     try:
-        crypto_x509.load_der_x509_certificate(certificate).verify_directly_issued_by(
-            crypto_x509.load_der_x509_certificate(issuer)
-        )
+        load_certificate(certificate).verify_directly_issued_by(load_certificate(issuer))
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 import aiohttp
+from asn1crypto import pem
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -27,6 +28,7 @@ from hub.authorities.ocsp_client import OcspAnswer, OcspClient, list_addresses a
 from hub.bounded_read import read_limited
 from hub.errors import AuthorityUnavailable, CertificateNotTrusted
 from qianda.certificate_facts import is_authority
+from qianda.certificate_loading import load_certificate, load_revocation_list
 
 FETCH_TIMEOUT: Final = 10.0
 MAX_LIST_BYTES: Final = 32 << 20
@@ -79,7 +81,7 @@ class RevocationClient:
         Raises CertificateNotTrusted if a certificate names neither a list nor a responder over HTTP, and
         AuthorityUnavailable if neither gives a valid and fresh statement.
         """
-        certificates = [x509.load_der_x509_certificate(der) for der in chain]
+        certificates = [load_certificate(der) for der in chain]
         said = [await self._said_of(one, issuer) for one, issuer in pairwise(certificates)]
         lists = dict.fromkeys(each.list.public_bytes(Encoding.DER) for each in said if each.list is not None)
         answers = dict.fromkeys(each.answer.response for each in said if each.answer is not None)
@@ -124,7 +126,7 @@ async def _first(addresses: Sequence[str], get: Callable[[str], Awaitable[Found]
 
 def names_a_source(certificate: bytes) -> bool:
     """Return whether a certificate (DER) names a list or a responder that can be asked about it."""
-    loaded = x509.load_der_x509_certificate(certificate)
+    loaded = load_certificate(certificate)
     return any(_addresses(loaded)) or any(ocsp_addresses(loaded))
 
 
@@ -141,8 +143,8 @@ def _addresses(certificate: x509.Certificate) -> Iterator[str]:
 
 def _read(content: bytes) -> x509.CertificateRevocationList:
     if content.lstrip().startswith(b"-----BEGIN"):
-        return x509.load_pem_x509_crl(content)
-    return x509.load_der_x509_crl(content)
+        content = pem.unarmor(content.lstrip())[2]
+    return load_revocation_list(content)
 
 
 def _check(

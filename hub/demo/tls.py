@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hub.demo.guard import LAN, lan_address, own_origin
 from hub.settings import Settings
 from hub.store.files.durable_files import write_durably
+from qianda.certificate_loading import load_pem_certificates
 
 if TYPE_CHECKING:  # imported when a code is shown
     import qrcode
@@ -109,7 +110,7 @@ def code_on_terminal(text: str) -> str:
 def _authority(folder: Path, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     certificate, key = folder / "authority.crt", folder / "authority.key"
     if certificate.exists() and key.exists():
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        (found,) = load_pem_certificates(certificate.read_bytes())
         if found.not_valid_after_utc > now + SERVER_LIFE:
             return found, _read_key(key)
     fresh = _new_key(key)
@@ -148,7 +149,7 @@ def _make_server(
 
 
 def _serves(pem: bytes, authority: x509.Certificate, host: str, now: datetime) -> bool:
-    found = x509.load_pem_x509_certificate(pem)
+    (found,) = load_pem_certificates(pem)
     addresses = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     if ip_address(host) not in addresses.get_values_for_type(x509.IPAddress):
         return False

@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cryptography import x509
-
 from hub.doctor.providers import ask_provider
 from hub.documents.fonts import ContractFont
 from hub.documents.signing.signature import MAX_TOKEN_BYTES
@@ -27,6 +25,7 @@ from hub.timestamps.several import MAX_CLOCK_DIFFERENCE, SeveralTimestamps
 from hub.tokens.several import SharedKey
 from hub.wiring import Hub
 from hub.wiring.certificate_ends import list_other_ends
+from qianda.certificate_loading import load_certificate
 
 # Seconds for one check. A timestamp service may take ten.
 CHECK_TIMEOUT = 20.0
@@ -135,13 +134,13 @@ async def _token(hub: Hub) -> str:
     if away := [f"{name}: {why}" for name, why in (await seal.key.check_each()).items() if why]:
         raise ValueError(f"{len(away)} of {len(tokens)} tokens do not sign: {'; '.join(away)}")
     offered = [f"{name} ({', '.join(await token.list_mechanisms())})" for name, token in tokens.items()]
-    until = f"{x509.load_der_x509_certificate(seal.chain[0]).not_valid_after_utc:%Y-%m-%d}"
+    until = f"{load_certificate(seal.chain[0]).not_valid_after_utc:%Y-%m-%d}"
     signs = f"the seal key {seal.key.label!r} on the token signs in {latency}, its certificate until {until}"
     return f"{signs}; {'; '.join(offered)}"
 
 
 async def _seal_certificate(hub: Hub) -> str:
-    certificate = x509.load_der_x509_certificate(hub.services.sealing.seal.chain[0])
+    certificate = load_certificate(hub.services.sealing.seal.chain[0])
     left = certificate.not_valid_after_utc - hub.services.clock()
     how = _renewing_commands(hub)
     if left < timedelta(0):

@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities import Issued
@@ -29,6 +28,7 @@ from hub.store.transaction import Clock
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey
 from hub.tokens.several import SeveralTokens
+from qianda.certificate_loading import load_pem_certificates
 
 AUTHORITY_KEY, TIMESTAMP_KEY = "authority", "timestamp"
 # In the folder `authority`: the seal's certificate by the built-in authority, and one by an outside authority with its
@@ -139,7 +139,7 @@ def _chain_in(path: Path) -> tuple[bytes, ...]:
     """Return the certificates in a file, DER. The file is PEM, or a single certificate in DER."""
     if path.suffix == ".der":
         return (path.read_bytes(),)
-    return tuple(each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(path.read_bytes()))
+    return tuple(each.public_bytes(Encoding.DER) for each in load_pem_certificates(path.read_bytes()))
 
 
 async def _certificate(issued: Awaitable[Issued]) -> bytes:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 
-from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -14,6 +13,7 @@ from hub.authorities.brought import SignerTrust
 from hub.installation.data_folder import fingerprint, root_certificate
 from hub.settings import Settings
 from qianda.certificate_facts import is_authority
+from qianda.certificate_loading import load_pem_certificates
 from qianda.verify.trust import ORIGINS_FILE, read_origins
 
 
@@ -68,7 +68,7 @@ def signer_trust(settings: Settings, own: bytes, authorities: Sequence[bytes] = 
     folder = settings.data / "trust"
     folder.mkdir(parents=True, exist_ok=True)
     for path in settings.trusted_signers:
-        for certificate in x509.load_pem_x509_certificates(path.read_bytes()):
+        for certificate in load_pem_certificates(path.read_bytes()):
             anchors.append(certificate.public_bytes(Encoding.DER))
             kept = folder / f"signers-{certificate.fingerprint(SHA256()).hex()[:16]}.pem"
             if not kept.exists() and is_authority(certificate):  # other certificates there would count as seals

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
 from pydantic import BaseModel, ValidationError
 
 from channels.email import EmailOptions
@@ -30,6 +29,7 @@ from hub.setup.questions import STEPS, SetupStep
 from hub.setup.tables import CAMPUS_TITLES, COURSE_TITLES, read_table
 from hub.tokens.csc import CscOptions
 from hub.tokens.pkcs12 import read_pkcs12
+from qianda.certificate_loading import load_pem_certificates
 
 # For each step, the beginnings of the places in a school's file that belong to it.
 PLACES: Mapping[str, tuple[str, ...]] = {
@@ -152,7 +152,7 @@ def _certificate_faults(step: SetupStep, given: Mapping[str, str]) -> list[Answe
     for each in step.asked(dict(given)):
         if each.kind == "pem" and given.get(each.name):
             try:
-                x509.load_pem_x509_certificates(given[each.name].encode())
+                load_pem_certificates(given[each.name].encode())
             except ValueError:
                 found.append(AnswerFault(each.name, "is not a certificate in PEM (-----BEGIN CERTIFICATE-----)"))
     return found

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -40,6 +39,7 @@ from hub.errors import TokenUnavailable
 from hub.rest_mapping import NotServed, read_options
 from hub.tokens import SignsEach, TokenContext
 from hub.tokens.pins import PinRefusal
+from qianda.certificate_loading import load_certificate
 
 SHA256_OID: Final = "2.16.840.1.101.3.4.2.1"
 ALGORITHMS: Final = {  # by kind of key: the algorithms to ask for, the best first
@@ -116,7 +116,7 @@ class _Credential:
         """Read the answer. Raises TokenUnavailable if the credential cannot seal."""
         try:
             certificates = tuple(base64.b64decode(each) for each in info["cert"]["certificates"][:MAX_CHAIN_LENGTH])
-            key = x509.load_der_x509_certificate(certificates[0]).public_key()
+            key = load_certificate(certificates[0]).public_key()
             kind, offered = _kind_of(key), [str(each) for each in info["key"]["algo"]]
             status = str(info["key"].get("status", "enabled"))
             needs_pin, pin_id = _authorisation(info)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
-from cryptography import x509
 
 from hub.timestamps.several import SeveralTimestamps
 from hub.wiring import Hub
+from qianda.certificate_loading import load_certificate, load_pem_certificates
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ def _list_ends(
 
 
 def _end_of(certificate: bytes) -> datetime:
-    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    return load_certificate(certificate).not_valid_after_utc
 
 
 def _tls_end(hub: Hub) -> datetime | None:
@@ -58,7 +58,7 @@ def _tls_end(hub: Hub) -> datetime | None:
     if path is None:
         return None
     try:
-        return min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes()))
+        return min(each.not_valid_after_utc for each in load_pem_certificates(path.read_bytes()))
     except (OSError, ValueError) as error:
         log.warning("tls_certificate cannot be read", reason=repr(error)[:200])
         return None

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub import tokens
@@ -23,6 +22,7 @@ from hub.store.transaction import Clock
 from hub.tokens import RemoteKey
 from hub.tokens.pins import REFUSED_PINS
 from hub.tokens.softkey import SoftKey
+from qianda.certificate_loading import load_certificate, load_pem_certificates
 
 
 async def connect_seal(settings: Settings, pki: BuiltinPki, http: aiohttp.ClientSession, clock: Clock) -> SealKey:
@@ -48,8 +48,8 @@ async def accepted_seal(settings: Settings, key: RemoteKey, own: bytes, now: dat
     The chain ends at the configured authority. Raises ValueError for a certificate that cannot seal.
     An expired certificate does not prevent the start: signers can still sign, and `qianda doctor` reports it.
     """
-    ends = x509.load_der_x509_certificate(key.certificates[0]).not_valid_after_utc
-    trusted = [one for path in key.trusted for one in x509.load_pem_x509_certificates(path.read_bytes())]
+    ends = load_certificate(key.certificates[0]).not_valid_after_utc
+    trusted = [one for path in key.trusted for one in load_pem_certificates(path.read_bytes())]
     trust = SignerTrust(tuple(one.public_bytes(Encoding.DER) for one in trusted), own)
     try:
         chain = (await check_chain(key.certificates, trust, min(now, ends - timedelta(seconds=1)))).chain

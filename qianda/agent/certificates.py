@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from qianda.certificate_facts import common_name, is_authority
+from qianda.certificate_loading import load_certificate
 from qianda.verify.purpose import is_for_signing
 
 MIN_RSA_BITS = 2048
@@ -37,7 +38,7 @@ class TokenCertificate:
 
     @property
     def spki(self) -> bytes:
-        public_key = x509.load_der_x509_certificate(self.der).public_key()
+        public_key = load_certificate(self.der).public_key()
         form = serialization.PublicFormat.SubjectPublicKeyInfo
         return public_key.public_bytes(serialization.Encoding.DER, form)
 
@@ -46,7 +47,7 @@ def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
     """Return the certificate (DER) with the facts that the agent needs, or None if the bytes are not an X.509
     certificate."""
     try:
-        found = x509.load_der_x509_certificate(der)
+        found = load_certificate(der)
         name, issuer = (common_name(one) for one in (found.subject, found.issuer))
         authority = is_authority(found)
         reason = _reason(found)
@@ -57,8 +58,8 @@ def read_certificate(der: bytes, identifier: bytes) -> TokenCertificate | None:
 
 def chain_of(leaf: TokenCertificate, others: Sequence[TokenCertificate]) -> tuple[bytes, ...]:
     """Return the chain in DER: `leaf`, then its issuers as far as they are on the token. The hub has the others."""
-    chain = [x509.load_der_x509_certificate(leaf.der)]
-    above = [x509.load_der_x509_certificate(other.der) for other in others if other.authority]
+    chain = [load_certificate(leaf.der)]
+    above = [load_certificate(other.der) for other in others if other.authority]
     while len(chain) < MAX_CHAIN_LENGTH:
         issuers = [one for one in above if one.subject == chain[-1].issuer and one not in chain]
         if not issuers:

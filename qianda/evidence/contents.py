@@ -15,8 +15,8 @@ from asn1crypto import pem
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509 import load_der_x509_certificate
 
+from qianda.certificate_loading import load_certificate
 from qianda.evidence import reasons
 from qianda.evidence.container import MIMETYPE
 from qianda.evidence.items import META
@@ -115,7 +115,7 @@ def _check_signature(items: Mapping[str, bytes], name: str) -> None:
 
 
 def _verify(certificate: bytes, message: bytes, signature: bytes) -> None:
-    key = load_der_x509_certificate(certificate).public_key()
+    key = load_certificate(certificate).public_key()
     if isinstance(key, ec.EllipticCurvePublicKey):
         key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     elif isinstance(key, rsa.RSAPublicKey):

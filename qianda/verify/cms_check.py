@@ -12,9 +12,10 @@ from asn1crypto import cms, parser, tsp, x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509 import Certificate, load_der_x509_certificate
+from cryptography.x509 import Certificate
 
 from qianda import der
+from qianda.certificate_loading import load_certificate
 from qianda.confirmation import CONFIRMATION_OID, CheckedConfirmation, check_confirmation
 from qianda.passkey import WrongPasskey
 from qianda.verify import reasons
@@ -278,7 +279,7 @@ def _verify_value(certificate: bytes, signer: cms.SignerInfo, digest: str, data:
 
 def _accepted_key(certificate: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     try:
-        return accepted_key(load_der_x509_certificate(certificate))
+        return accepted_key(load_certificate(certificate))
     except ValueError as error:
         raise BadCmsSignature(reasons.KEY_NOT_ACCEPTED) from error
 

@@ -115,6 +115,13 @@ def test_a_function_has_no_private_verb() -> None:
 MAX_UNFORMATTED = 20
 
 
+def test_certificates_are_loaded_in_one_way() -> None:
+    """`cryptography` has an error that is no ValueError; `qianda.certificate_loading` makes it one."""
+    call = re.compile(r"\bload_(?:der|pem)_x509_(?:certificates?|crl)\b")
+    found = {shown(path) for path in files("hub", "qianda") if call.search(path.read_text(encoding="utf-8"))}
+    assert found == {"qianda/certificate_loading.py"}
+
+
 def test_the_formatter_decides() -> None:
     """The only exceptions are tables."""
     mark = "# fmt: " + "skip"

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 
 from hub.documents.pades.written_revisions import FileIsWrong
 from qianda import cms_parts, der
+from qianda.certificate_loading import load_certificate
 from qianda.cms_parts import CONTEXT_0, CONTEXT_1, CertificateNames, object_identifier
 from qianda.der import NULL, OCTET_STRING, OID, SEQUENCE, SET, DerElement, encode
 
@@ -73,7 +74,7 @@ class CheckedSignature:
 @lru_cache(CERTIFICATES_KEPT)
 def certificate_of(encoded: bytes) -> x509.Certificate:
     """Return the certificate. Those of the seal and of timestamps are kept, since each contract has them."""
-    return x509.load_der_x509_certificate(encoded)
+    return load_certificate(encoded)
 
 
 @lru_cache(CERTIFICATES_KEPT)

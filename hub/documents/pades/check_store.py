@@ -11,18 +11,21 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.x509 import load_der_x509_crl
 from cryptography.x509.ocsp import load_der_ocsp_response
 
 from hub.documents.pades.check_cms import OutsideProfile
 from hub.documents.pades.written_revisions import FileIsWrong, WrittenRevision
+from qianda.certificate_loading import load_revocation_list
 from qianda.pdf import Reference, Stream, Value
 
 # Bytes of one list or certificate.
 MAX_EVIDENCE_BYTES: Final = 64 << 20
 # Names in the store, and in an entry of /VRI.
 _LISTS: Final = {"/Certs": "/Cert", "/CRLs": "/CRL", "/OCSPs": "/OCSP"}
-_READERS: Final[dict[str, Callable[[bytes], object]]] = {"/CRLs": load_der_x509_crl, "/OCSPs": load_der_ocsp_response}
+_READERS: Final[dict[str, Callable[[bytes], object]]] = {
+    "/CRLs": load_revocation_list,
+    "/OCSPs": load_der_ocsp_response,
+}
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from hub.documents.pades.plan import CannotUpdate
 from hub.documents.signing.signature import MAX_TOKEN_BYTES, RESERVED_HEX_DIGITS
 from hub.errors import WrongDocument
+from qianda.certificate_loading import load_certificate
 
 MIN_RSA_BITS: Final = 2048
 MAX_CHAIN_BYTES: Final = 32_768
@@ -22,7 +22,7 @@ BESIDE_CHAIN: Final = MAX_TOKEN_BYTES + 1024  # bytes: timestamp, signed attribu
 def check_chain(chain: tuple[bytes, ...]) -> None:
     """Raise CannotUpdate unless the first certificate's key is on P-256 or is an RSA key of at least 2048 bits."""
     try:
-        key = x509.load_der_x509_certificate(chain[0]).public_key()
+        key = load_certificate(chain[0]).public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CannotUpdate(f"the certificate: {error}") from error
     on_p256 = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -21,6 +20,7 @@ from hub.documents.computing import compute
 from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
 from qianda import der
+from qianda.certificate_loading import load_certificate
 from qianda.cms_parts import CONTEXT_0, CONTEXT_1, SIGNATURE_TIMESTAMP
 
 RESERVED_HEX_DIGITS: Final = 16384  # enough for EC or RSA chains and a timestamp with its certificates
@@ -118,7 +118,7 @@ async def embed(
 def certified_key(certificate: bytes) -> bytes:
     """Return the public key (SPKI, DER) of a certificate (DER)."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return x509.load_der_x509_certificate(certificate).public_key().public_bytes(serialization.Encoding.DER, form)
+    return load_certificate(certificate).public_key().public_bytes(serialization.Encoding.DER, form)
 
 
 def verified_der(spki: bytes, message: bytes, signature: bytes) -> bytes:

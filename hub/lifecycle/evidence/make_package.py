@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
-from cryptography import x509
 
 from hub.authorities import CertificateStatus, Revoked
 from hub.content_hash import hash_content
@@ -40,6 +39,7 @@ from hub.model.staff.scope import EVERYTHING
 from hub.store.contract.cases import opening_lock
 from hub.store.evidence.packages import opening_of_package
 from hub.store.transaction import Transaction
+from qianda.certificate_loading import load_certificate
 
 log = structlog.get_logger()
 
@@ -203,7 +203,7 @@ async def list_seal_lists(services: Services, revoked: Sequence[Revoked]) -> lis
         return list(status.lists)
     if await services.sealing.authority.status(chain[0], revoked) is CertificateStatus.REVOKED:
         raise CertificateRevoked("the certificate of the seal was revoked")
-    ends = x509.load_der_x509_certificate(chain[0]).not_valid_after_utc
+    ends = load_certificate(chain[0]).not_valid_after_utc
     return [await services.sealing.authority.revocation_list(revoked, speaks_until=ends)]
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from cryptography import x509
-
 from hub.authorities import CLOCK_TOLERANCE, CertificateStatus, Revoked
 from hub.documents.signing.signature import Evidence, Prepared
 from hub.errors import CertificateNotBegun, CertificateRevoked, QiandaError, UnreadableFile
@@ -30,6 +28,7 @@ from hub.store.sealing.seals import opening_of_contract_seals
 from hub.store.signing.issued_certificates import KnownRevocations, opening_of_revoked
 from hub.store.signing.signature_requests import opening_of_requests
 from hub.store.transaction import Transaction
+from qianda.certificate_loading import load_certificate
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ async def collect_evidence(services: Services, hub_step: HubStep) -> Evidence:
     """
     request, entries = hub_step.about, hub_step.facts.revoked
     inside = [request, *hub_step.embedded]
-    all_ends = [x509.load_der_x509_certificate(each.chain[0]).not_valid_after_utc for each in inside]
+    all_ends = [load_certificate(each.chain[0]).not_valid_after_utc for each in inside]
     ends = min(end for end in all_ends if end > services.clock())
     crl = await services.sealing.authority.revocation_list(entries, speaks_until=ends)
     if await services.sealing.authority.status(request.chain[0], entries) is CertificateStatus.REVOKED:
@@ -252,7 +251,7 @@ async def collect_evidence(services: Services, hub_step: HubStep) -> Evidence:
 
 
 def is_expired(certificate: bytes, now: datetime) -> bool:
-    return x509.load_der_x509_certificate(certificate).not_valid_after_utc <= now
+    return load_certificate(certificate).not_valid_after_utc <= now
 
 
 def check_has_begun(certificate: bytes, now: datetime) -> None:
@@ -260,7 +259,7 @@ def check_has_begun(certificate: bytes, now: datetime) -> None:
 
     A timestamp from before that time would stay in the file, and no validator would accept it.
     """
-    begins = x509.load_der_x509_certificate(certificate).not_valid_before_utc
+    begins = load_certificate(certificate).not_valid_before_utc
     if now < begins:
         soon = begins - now <= CLOCK_TOLERANCE  # the hub waits: nobody has to correct a clock
         raise CertificateNotBegun(f"it begins at {begins:%Y-%m-%d %H:%M} UTC", soon=soon)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from qianda.certificate_facts import is_authority
+from qianda.certificate_loading import load_certificate, load_revocation_list
 from qianda.pdf import Stream
 from qianda.verify.cms_check import CheckedCms, CheckedTimestamp, accepted_key
 from qianda.verify.pdf.revocation_lists import streams_of
@@ -70,7 +71,7 @@ def _check(structure: Structure, trust: Trust, now: datetime) -> None:
         raise UnusualChain("something has no timestamp")
     for stamp in structure.times.values():
         _check_stamp(stamp, trust, now)
-    anchors = [x509.load_der_x509_certificate(one.dump()) for one in trust.authorities]
+    anchors = [load_certificate(one.dump()) for one in trust.authorities]
     lists = _Lists(structure.file, closed)
     for name, checked in structure.signatures.items():
         _check_attributes(checked)
@@ -80,7 +81,7 @@ def _check(structure: Structure, trust: Trust, now: datetime) -> None:
 
 
 def _check_stamp(stamp: CheckedTimestamp, trust: Trust, now: datetime) -> None:
-    certificate = x509.load_der_x509_certificate(stamp.encoded_certificate)
+    certificate = load_certificate(stamp.encoded_certificate)
     usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
     if not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise UnusualChain("a timestamp certificate of another kind")
@@ -113,8 +114,8 @@ def _is_issuer(serial: cms.IssuerAndSerialNumber, checked: CheckedCms) -> bool:
 
 def _path(checked: CheckedCms, anchors: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
     """Yield the signer's certificate and those above it, up to a trusted authority. Each signature is verified."""
-    others = [x509.load_der_x509_certificate(one.dump()) for one in checked.certificates]
-    current = x509.load_der_x509_certificate(checked.encoded_certificate)
+    others = [load_certificate(one.dump()) for one in checked.certificates]
+    current = load_certificate(checked.encoded_certificate)
     for _ in range(MAX_LENGTH):
         yield current
         for place in (anchors, others):
@@ -179,7 +180,7 @@ class _Lists:
         store = file.now.dictionary(file.now.root, "/DSS")
         if "/OCSPs" in store:
             raise UnusualChain("answers of OCSP")
-        self._lists = [x509.load_der_x509_crl(_data(one)) for one in streams_of(file)]
+        self._lists = [load_revocation_list(_data(one)) for one in streams_of(file)]
         self._closed = closed
 
     def last_moment(self, certificate: x509.Certificate, authority: x509.Certificate) -> datetime:

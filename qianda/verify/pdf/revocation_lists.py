@@ -15,6 +15,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from qianda.certificate_loading import load_certificate, load_revocation_list
 from qianda.pdf import NotOurForm, Value
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.unpacking import unpacked
@@ -26,9 +27,7 @@ def listed_until(
     """Return the time of the newest list that one of `authorities` made and that could name this certificate. None: the
     file contains no readable one, for example because the authority answers by OCSP."""
     try:
-        issuers = [
-            x509.load_der_x509_certificate(one.dump()) for one in authorities if one.subject == certificate.issuer
-        ]
+        issuers = [load_certificate(one.dump()) for one in authorities if one.subject == certificate.issuer]
         lists = list(_lists(file)) if issuers else []
         made = [one.last_update_utc for one in lists if any(_made_by(one, each) for each in issuers)]
     except (NotOurForm, ValueError, TypeError, UnsupportedAlgorithm):
@@ -39,7 +38,7 @@ def listed_until(
 def _lists(file: SignedFile) -> Iterator[x509.CertificateRevocationList]:
     for stream in streams_of(file):
         if (data := unpacked(stream)) is not None:
-            yield x509.load_der_x509_crl(data)
+            yield load_revocation_list(data)
 
 
 def streams_of(file: SignedFile) -> Iterable[Value]:

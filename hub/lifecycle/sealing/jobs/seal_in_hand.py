@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from cryptography import x509
-
 from hub.authorities import CertificateStatus
 from hub.documents.sealing.file_sealer import LongTerm, SealInHand
 from hub.documents.signing.signature import Evidence
@@ -16,6 +14,7 @@ from hub.lifecycle.services import Services
 from hub.model.sealing.seal import Seal
 from hub.model.sealing.seal_fault import SealFault
 from hub.model.staff.scope import EVERYTHING
+from qianda.certificate_loading import load_certificate
 
 
 async def open_seal(services: Services, seal: Seal) -> SealInHand:
@@ -40,7 +39,7 @@ async def collect_seal_evidence(services: Services, chain: tuple[bytes, ...]) ->
     """
     async with services.database.transaction(EVERYTHING) as tx:
         revoked = await list_revoked(services, tx)
-    ends = x509.load_der_x509_certificate(chain[0]).not_valid_after_utc
+    ends = load_certificate(chain[0]).not_valid_after_utc
     own = await services.sealing.authority.revocation_list(revoked, speaks_until=ends)
     certificates = [*chain, *services.sealing.timestamps.certificates]
     if chain[-1] == services.signing.signer_trust.own:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
-from cryptography import x509
-
 from hub.documents.signing.signature import certified_key
 from hub.errors import CertificateNotValid, SealNotFound
 from hub.lifecycle.services import SealingServices, SealKey, Services
@@ -15,6 +13,7 @@ from hub.model.contract.contract import Contract
 from hub.model.sealing.seal import KeyPlace, Seal, SealKind, SealState
 from hub.model.sealing.seal_grant import CONTRACTS, SealGrant, choose_contract_grant
 from hub.store.transaction import Transaction
+from qianda.certificate_loading import load_certificate
 
 # The name of the configured seal, and the text below the star in its picture.
 CONFIGURED_NAME = "合同专用章"
@@ -83,7 +82,7 @@ async def _add_configured_seal(services: Services, tx: Transaction) -> Seal:
 
 def end_of_certificate(certificate: bytes) -> datetime:
     """Return when a certificate (DER) expires."""
-    return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    return load_certificate(certificate).not_valid_after_utc
 
 
 def present_chain(sealing: SealingServices, seal: Seal) -> tuple[bytes, ...]:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from cryptography import x509
-
 from hub.authorities.request import accept_certificate, certificate_request, read_certificate_files
 from hub.errors import BadInput, SealMoveNotAllowed
 from hub.lifecycle.sealing.seals.contract_seal import end_of_certificate
@@ -22,6 +20,7 @@ from hub.model.sealing.seal import KeyPlace, Seal, SealAct, SealState
 from hub.model.staff.scope import Actor
 from hub.store.signing.issued_certificates import IssuedCertificate
 from hub.store.transaction import Transaction
+from qianda.certificate_loading import load_certificate
 
 # Pairs of file name and content, which is PEM or DER.
 CertificateFiles = Sequence[tuple[str, bytes]]
@@ -97,7 +96,7 @@ def _with_chain(seal: Seal, chain: tuple[bytes, ...]) -> Seal:
 
 async def _save(services: Services, tx: Transaction, seal: Seal, kind: str, actor: str) -> None:
     await tx.seals.save(seal)
-    certificate = x509.load_der_x509_certificate(seal.chain[0])
+    certificate = load_certificate(seal.chain[0])
     if seal.chain[-1] == services.sealing.authority.root:  # so that the built-in authority can revoke it
         life = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
         name, serial = services.sealing.authority_name, certificate.serial_number

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from cryptography import x509
 from stdnum.cn import uscc
 
 from hub.documents.sealing.seal_pictures import SealDrawing, draw_seal
@@ -23,6 +22,7 @@ from hub.model.sealing.seal import Seal, SealAct, SealKind, SealState
 from hub.model.sealing.seal_request import SealRequest, SealRequestState
 from hub.model.staff.scope import EVERYTHING, Actor, Scope
 from hub.store.transaction import Transaction
+from qianda.certificate_loading import load_certificate
 
 MAX_NAME_LENGTH = 40
 MAX_ORGANISATION_LENGTH = 60
@@ -201,9 +201,9 @@ async def _revoke_certificates(services: Services, tx: Transaction, seal: Seal) 
     """Revoke every certificate that the built-in authority issued for the seal's key, which a renewal does not change.
     Staff have to ask any other authority to revoke its own."""
     authority = services.sealing.authority_name
-    key = x509.load_der_x509_certificate(seal.chain[0]).public_key() if seal.chain else None
+    key = load_certificate(seal.chain[0]).public_key() if seal.chain else None
     for serial, certificate in await tx.certificates.list_of_seals(authority):
-        if x509.load_der_x509_certificate(certificate).public_key() == key:
+        if load_certificate(certificate).public_key() == key:
             await tx.certificates.revoke(authority, serial, tx.now, "cessation_of_operation")
 
 

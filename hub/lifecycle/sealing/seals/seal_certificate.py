@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from cryptography import x509
-
 from hub.authorities import CertificateStatus, Revoked
 from hub.errors import CertificateNotValid, CertificateRevoked
 from hub.lifecycle.services import Services
+from qianda.certificate_loading import load_certificate
 
 
 async def check_seal_certificate(services: Services, chain: Sequence[bytes], revoked: Sequence[Revoked]) -> None:
@@ -29,6 +28,6 @@ async def check_seal_certificate(services: Services, chain: Sequence[bytes], rev
 
 def check_not_expired(certificate: bytes, now: datetime) -> None:
     """Raise CertificateNotValid if the certificate (DER) has expired."""
-    ends = x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    ends = load_certificate(certificate).not_valid_after_utc
     if ends <= now:
         raise CertificateNotValid(f"the certificate of the seal expired on {ends:%Y-%m-%d}")
