@@ -78,7 +78,7 @@ async def _check_chain(checked: CheckedCms, lists: list[crl.CertificateList], tr
             crls=lists,
             moment=moment,
             allow_fetching=False,
-            revocation_mode="hard-fail",
+            revocation_mode="require",
         )
         await CertificateValidator(checked.certificate, validation_context=context).async_validate_path()
     except _FAULTS as error:

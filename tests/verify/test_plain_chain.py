@@ -74,9 +74,13 @@ async def deep_pki(*, lacks: str = "") -> Pki:
 
 
 async def certificate_for(
-    key: SoftKey, issuer: tuple[AuthorityKey, x509.Name], subject: x509.Name, extensions: list[profile.Extension]
+    key: SoftKey,
+    issuer: tuple[AuthorityKey, x509.Name],
+    subject: x509.Name,
+    extensions: list[profile.Extension],
+    days: int = 365,
 ) -> bytes:
-    life = (utc_now() - timedelta(hours=1), utc_now() + timedelta(days=365))
+    life = (utc_now() - timedelta(days=2), utc_now() + timedelta(days=days))
     body = profile.certificate_body(issuer[1], profile.KeyHolder(subject, key.spki), new_serial(), life, extensions)
     return profile.signed(body, await issuer[0].sign(body))
 
@@ -220,6 +224,22 @@ async def test_where_an_authority_allows_none_below_itself_it_is_not_plain(tmp_p
     trust = Trust.load([pki.write_trust(tmp_path / "trust.pem")])
     file = await issued_below_too_deep(Forge(pki))
     assert not (await asyncio.to_thread(judge, file, trust, datetime.now(UTC)))[0]
+
+
+@pytest.mark.parametrize(("days", "counts"), [(10, True), (-1, False)])
+async def test_an_authority_whose_certificate_has_ended(tmp_path: Path, days: int, counts: bool) -> None:
+    """After that it issues nothing, but what was signed before stays valid (ETSI EN 319 102-1, 5.6.2.1)."""
+    pki, key = await deep_pki(), SoftKey.generate("between")
+    above, name = pki.authority, profile.name(ORGANISATION, "Between")
+    usual = {"basic_constraints": {"ca": True}}
+    stated = [(kind, critical, usual.get(kind, value)) for kind, critical, value in profile.root_extensions(key.spki)]
+    between = await certificate_for(key, (above._key, above._root.subject), name, stated, days)
+    trust, forge = Trust.load([pki.write_trust(tmp_path / "trust.pem")]), Forge(pki)
+    leaf_parts = [("basic_constraints", True, {"ca": False}), ("key_usage", True, {"non_repudiation"})]
+    leaf = await certificate_for(forge.key, (key, name), profile.name(ORGANISATION, "王小明"), leaf_parts)
+    lists = [await forge.authority(key, between).revocation_list([]), await above.revocation_list([])]
+    file = await forge.close((leaf, between, above.root), lists)
+    assert await asyncio.to_thread(judge, file, trust, utc_now() + timedelta(days=20)) == (counts, counts)
 
 
 async def test_a_list_that_speaks_longer_than_the_certificate_lives_is_not_plain(tmp_path: Path) -> None:

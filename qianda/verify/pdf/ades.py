@@ -106,7 +106,7 @@ def _offline_spec(trust: Trust) -> PdfSignatureValidationSpec:
         online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
         certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH,
     )
-    every_certificate = RevocationCheckingPolicy.from_legacy("hard-fail")
+    every_certificate = RevocationCheckingPolicy.from_legacy("require")
     none = RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
     return PdfSignatureValidationSpec(
         SignatureValidationSpec(

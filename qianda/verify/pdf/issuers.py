@@ -1,4 +1,4 @@
-"""Correct pyHanko (certvalidator 0.3x) in six points.
+"""Correct pyHanko (certvalidator 0.3x) in seven points (`list_entries` has those about the entries of lists).
 
 It tries every path from a certificate to an authority. Nine certificates of one name, or two of each of fifteen names,
 would keep it busy for minutes.
@@ -24,22 +24,30 @@ For an OCSP answer that the trusted root itself signed, it looks for a path from
 though an authority may answer itself (RFC 6960, 4.2.2.2).
 
 An answer whose time is over leads it back in time, but not if the file has another answer, about another certificate.
+
+The end of a signer's certificate leads it back in time, but not that of an authority, so that no signature below it
+would count any more. ETSI EN 319 102-1, 5.6.2.1, judges the whole path at a moment in the past.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from asn1crypto import crl, x509
+from pyhanko_certvalidator._state import ValProcState
 from pyhanko_certvalidator.authority import Authority, AuthorityWithCert, CertTrustAnchor, TrustAnchor
 from pyhanko_certvalidator.context import ValidationContext
+from pyhanko_certvalidator.errors import ExpiredError
 from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 from pyhanko_certvalidator.revinfo import validate_crl, validate_ocsp
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 from pyhanko_certvalidator.revinfo.manager import RevinfoManager
+
+from qianda.verify.pdf.list_entries import entries_about, has_known_entries, patch_list_entries
 
 # For one signature. An honest file needs about five.
 MAX_ISSUERS_TRIED: Final = 200
@@ -50,6 +58,7 @@ _check_validation_as_shipped = ValidationContext.check_validation
 _check_responder_as_shipped = validate_ocsp._precheck_ocsp_responder_auth
 _find_responder_as_shipped = validate_ocsp._delegated_ocsp_response_path
 _is_about_as_shipped = validate_ocsp._match_ocsp_certid
+_start_expired_as_shipped = ExpiredError.__init__
 _get_reasons_as_shipped = validate_crl._get_crl_scope_assuming_authority
 
 
@@ -122,15 +131,23 @@ def _get_reasons(
     errs: validate_crl._CRLErrs,
 ) -> set[str] | None:
     """Return the reasons for which the list may contain the certificate. None: it cannot contain it."""
-    if crl_issuer.subject != cert.issuer:
+    made = certificate_list_cont.crl_data
+    if crl_issuer.subject != cert.issuer or not (has_known_entries(made) or entries_about(cert, made)):
         errs.issuer_failures += 1
         return None
     reasons: set[str] | None = _get_reasons_as_shipped(crl_issuer, cert, certificate_list_cont, is_indirect, errs)
     return reasons
 
 
+def _start_expired(self: ExpiredError, msg: str, expired_dt: datetime, proc_state: ValProcState) -> None:
+    _start_expired_as_shipped(self, msg, expired_dt, proc_state)
+    self.is_ee_cert = True  # the only ones that lead back in time
+
+
 def patch_pyhanko() -> None:
     """Correct pyHanko in this process. A second call changes nothing."""
+    patch_list_entries()
+    ExpiredError.__init__ = _start_expired  # type: ignore[method-assign]
     ValidationContext.check_validation = _check_validation  # type: ignore[method-assign]
     RevinfoManager.check_crl_issuer = _find_no_issuer  # type: ignore[method-assign]
     validate_ocsp._precheck_ocsp_responder_auth = _check_responder

@@ -22,6 +22,7 @@ from qianda.certificate_facts import is_authority
 from qianda.certificate_loading import load_certificate, load_revocation_list
 from qianda.pdf import Stream
 from qianda.verify.cms_check import CheckedCms, CheckedTimestamp, accepted_key
+from qianda.verify.pdf.list_entries import CRITICAL
 from qianda.verify.pdf.revocation_lists import streams_of
 from qianda.verify.pdf.signed_file import SignedFile
 from qianda.verify.pdf.structure import Structure
@@ -201,6 +202,8 @@ class _Lists:
             raise UnusualChain("a list that is not signed by the authority")
         if one.last_update_utc > self._closed or any(each.oid not in _KNOWN_OF_A_LIST for each in one.extensions):
             raise UnusualChain("an unusual list of revoked certificates")
+        if CRITICAL in one.tbs_certlist_bytes:
+            raise UnusualChain("a list that demands more")
 
 
 def _data(stream: object) -> bytes:
