@@ -20,6 +20,8 @@ from qianda.verify.trust import Trust
 from qianda.verify.whole_certificate import check_certificate
 
 MAX_CHAIN_LENGTH = 8
+# The certificates of authorities, at the same distance from the signer, above which authorities are looked for.
+MAX_CROSSED = 4
 # The critical extensions that this check understands. A certificate with any other must be refused (RFC 5280 4.2).
 UNDERSTOOD = {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies"}
 KEPT_CERTIFICATES = 64
@@ -43,27 +45,47 @@ def chain_fault(
     if not is_for_signing(certificate):
         return reasons.PURPOSE_WRONG
     anchors = {one.dump() for one in trust.authorities}
-    current = certificate
+    faults: list[Reason] = []
+    reached, seen = [certificate], {certificate.dump()}
     for below in range(MAX_CHAIN_LENGTH):
-        if not current.critical_extensions <= UNDERSTOOD:
-            return reasons.DEMANDS_MORE.about(subject=part_of(current.subject, "common_name"))
-        if not serves_signing(current):
-            return reasons.PURPOSE_WRONG
-        named = [one for one in (*trust.authorities, *others) if may_have_issued(one, current)]
-        if not named:
-            return reasons.NO_ISSUER.about(issuer=part_of(current.issuer, "common_name"))
-        # An authority that renewed its root has several certificates with the same name.
-        issuer = next((one for one in named if signed_by(current, one)), None)
-        if issuer is None:
-            return reasons.ISSUER_WRONG.about(issuer=part_of(current.issuer, "common_name"))
-        if not issuer.not_valid_before <= moment <= issuer.not_valid_after:
-            return reasons.ISSUER_LIFE.about(issuer=part_of(issuer.subject, "common_name"))
-        if issuer.max_path_length is not None and issuer.max_path_length < below:
-            return reasons.PATH_TOO_LONG.about(issuer=part_of(issuer.subject, "common_name"))
-        if issuer.dump() in anchors:
+        above: dict[bytes, x509.Certificate] = {}
+        for current in reached[:MAX_CROSSED]:
+            issuers = _issuers_of(current, (*trust.authorities, *others), moment, below)
+            if isinstance(issuers, Reason):
+                faults.append(issuers)
+            else:
+                above |= {one.dump(): one for one in issuers}
+        if not anchors.isdisjoint(above):
             return None
-        current = issuer
-    return reasons.NO_ISSUER.about(issuer=part_of(current.issuer, "common_name"))
+        reached = [one for encoded, one in above.items() if encoded not in seen]
+        seen |= above.keys()
+    return faults[0] if faults else _no_issuer(certificate)
+
+
+def _issuers_of(
+    certificate: x509.Certificate, known: Sequence[x509.Certificate], moment: datetime, below: int
+) -> list[x509.Certificate] | Reason:
+    """Return the certificates of the authority that issued this one, which may be several: it was renewed, or other
+    authorities certified it, too. `below`: how many authorities stand below them."""
+    if not certificate.critical_extensions <= UNDERSTOOD:
+        return reasons.DEMANDS_MORE.about(subject=part_of(certificate.subject, "common_name"))
+    if not serves_signing(certificate):
+        return reasons.PURPOSE_WRONG
+    named = [one for one in known if may_have_issued(one, certificate)]
+    if not named:
+        return _no_issuer(certificate)
+    signing = [one for one in named if signed_by(certificate, one)]
+    if not signing:
+        return reasons.ISSUER_WRONG.about(issuer=part_of(certificate.issuer, "common_name"))
+    alive = [one for one in signing if one.not_valid_before <= moment <= one.not_valid_after]
+    if not alive:
+        return reasons.ISSUER_LIFE.about(issuer=part_of(certificate.issuer, "common_name"))
+    allowed = [one for one in alive if one.max_path_length is None or one.max_path_length >= below]
+    return allowed or reasons.PATH_TOO_LONG.about(issuer=part_of(certificate.issuer, "common_name"))
+
+
+def _no_issuer(certificate: x509.Certificate) -> Reason:
+    return reasons.NO_ISSUER.about(issuer=part_of(certificate.issuer, "common_name"))
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
