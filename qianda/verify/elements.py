@@ -236,6 +236,7 @@ def _used(structure: Structure, field: str, trusted: bool) -> tuple[Word, Reason
 
 
 def part_of(name: x509.Name, part: str) -> str:
-    """Return a part of a certificate's subject or issuer; the whole name if it has no such part."""
+    """Return a part of a certificate's subject or issuer; the whole name if it has no such part. Several values of one
+    certificate must not look like several signers, which a comma divides."""
     value = name.native.get(part) or name.human_friendly
-    return readable(value if isinstance(value, str) else ", ".join(value))
+    return readable(value if isinstance(value, str) else " / ".join(value))

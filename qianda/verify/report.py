@@ -46,6 +46,8 @@ _TRIAL = Reason(
 )
 # Long lines are left to the terminal, which breaks Chinese better.
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True}
+# Of a name in a text. Those of certificates have at most 64 characters (RFC 5280, appendix A), which nothing enforces.
+MAX_SHOWN_NAME = 120
 # Columns of space on both sides of a cell.
 _PADDING = 2
 # A word, or one Chinese character, with the marks that open and close it.
@@ -142,16 +144,22 @@ def local_time(moment: datetime) -> str:
 
 def _headline(party: SigningParty, language: str) -> str:
     role = say(_SEAL if party.is_seal else _SIGNER, language)
-    name = escape(party.name) if party.name else say(_UNKNOWN, language)
+    name = escape(_in_one_line(party.name)) if party.name else say(_UNKNOWN, language)
     field = say(_IN_BRACKETS.about(words=party.field), language)
     parts = [f"{role}{say(_COLON, language)}{name}{escape(field)}"]
     if party.signed_at:
         parts.append(f"{say(_SIGNED_AT, language)} {local_time(party.signed_at)}")
     if party.issuer:
-        parts.append(escape(say(_ISSUED_BY.about(issuer=party.issuer), language)))
+        parts.append(escape(say(_ISSUED_BY.about(issuer=_in_one_line(party.issuer)), language)))
     if party.listed_until:
         parts.append(f"{say(_LISTED_UNTIL, language)} {local_time(party.listed_until)}")
     return say(_COMMA, language).join(parts)
+
+
+def _in_one_line(name: str) -> str:
+    """Return a stranger's name without what fills lines of a terminal, so that none of ours seems to follow."""
+    words = " ".join(name.split())
+    return words if len(words) <= MAX_SHOWN_NAME else f"{words[: MAX_SHOWN_NAME - 1]}…"
 
 
 def show_answers(title: str, answers: tuple[ElementAnswer, ...], console: Console, language: str) -> None:

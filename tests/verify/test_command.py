@@ -87,7 +87,9 @@ def test_a_name_is_said_as_it_is_written(contract: FinishedParts, tmp_path: Path
             assert done.returncode == 0 and said in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("hidden", ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u3164", "\U000e0041", "\ud800"])
+@pytest.mark.parametrize(
+    "hidden", ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u2800", "\u3164", "\U0001d173", "\U000e0041", "\ud800"]
+)
 def test_nothing_that_nobody_sees_makes_two_names_look_the_same(hidden: str) -> None:
     assert readable(f"王{hidden}小明") == "王\ufffd小明"
 
