@@ -48,12 +48,17 @@ class Lists:
     serial: int
 
     def made(
-        self, *parts: tuple[x509.ExtensionType, bool], entries: Sequence[x509.RevokedCertificate] = (), hours: int = 100
+        self,
+        *parts: tuple[x509.ExtensionType, bool],
+        entries: Sequence[x509.RevokedCertificate] = (),
+        hours: int = 100,
+        old: int = 1,
     ) -> bytes:
-        """Return a list. `parts`: its extensions, and whether each is critical. `hours`: how long it counts."""
+        """Return a list. `parts`: its extensions, and whether each is critical. `hours`: how long it counts; `old`: how
+        many hours ago it was made."""
         authority, now = self.pki.authority, utc_now()
         name = x509.load_der_x509_certificate(authority.root).subject
-        made = x509.CertificateRevocationListBuilder(name, now - HOUR, now + hours * HOUR, [], list(entries))
+        made = x509.CertificateRevocationListBuilder(name, now - old * HOUR, now + hours * HOUR, [], list(entries))
         for part, critical in parts:
             made = made.add_extension(part, critical)
         key: Any = authority._key
@@ -176,6 +181,24 @@ def test_a_list_that_does_not_speak_for_the_certificate(
     file, trust, _ = asyncio.run(contract(tmp_path, (NOT_FULL | REVOKED)[kind]))
     report = judged(file, trust)
     assert failed(report) == {Element.OWNED}, complaints(report)
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours"),
+    [("as usual", 1), ("of holders", 1), ("of its place", 1)]
+    + [(kind, 3) for kind in NOT_FULL if not kind.startswith("critical")],
+)
+def test_only_a_full_list_is_said_to_be_the_newest(tmp_path: Path, kind: str, hours: int) -> None:
+    def listing(lists: Lists) -> list[bytes]:
+        place = [x509.UniformResourceIdentifier(lists.pki.authority._addresses.revocation_list)]
+        own = {"of its place": lambda lists: [lists.made(part(full_name=place))]}
+        return [lists.made(old=3), *(own | FULL | NOT_FULL)[kind](lists)]
+
+    file, trust, _ = asyncio.run(contract(tmp_path, listing))
+    report = verify_bytes(file, trust)
+    found = next(party.listed_until for party in report.parties if party.field == SIGNER)
+    assert failed(report) == set() and found is not None
+    assert timedelta() <= utc_now() - found - hours * HOUR < MINUTE
 
 
 @pytest.mark.parametrize(("kind", "counts"), [("as usual", True), ("for no stated reason", False), ("none", False)])

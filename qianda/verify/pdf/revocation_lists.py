@@ -14,6 +14,7 @@ from datetime import datetime
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import ExtensionOID
 
 from qianda.certificate_loading import load_certificate, load_revocation_list
 from qianda.pdf import NotOurForm, Value
@@ -24,11 +25,12 @@ from qianda.verify.pdf.unpacking import unpacked
 def listed_until(
     file: SignedFile, certificate: asn1_x509.Certificate, authorities: Iterable[asn1_x509.Certificate]
 ) -> datetime | None:
-    """Return the time of the newest list that one of `authorities` made and that could name this certificate. None: the
+    """Return the time of the newest list that one of `authorities` made and that would name this certificate. None: the
     file contains no readable one, for example because the authority answers by OCSP."""
     try:
         issuers = [load_certificate(one.dump()) for one in authorities if one.subject == certificate.issuer]
-        lists = list(_lists(file)) if issuers else []
+        holder = load_certificate(certificate.dump())
+        lists = [one for one in _lists(file) if _is_full(one, holder)] if issuers else []
         made = [one.last_update_utc for one in lists if any(_made_by(one, each) for each in issuers)]
     except (NotOurForm, ValueError, TypeError, UnsupportedAlgorithm):
         return None
@@ -49,3 +51,19 @@ def streams_of(file: SignedFile) -> Iterable[Value]:
 
 def _made_by(one: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     return one.issuer == issuer.subject and one.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+
+
+def _is_full(one: x509.CertificateRevocationList, holder: x509.Certificate) -> bool:
+    """Return whether the list names each certificate of a kind and place like this one, for whatever reason it was
+    revoked (RFC 5280, 5.2.4 and 5.2.5)."""
+    parts = {each.oid: each.value for each in one.extensions}
+    limits = parts.get(ExtensionOID.ISSUING_DISTRIBUTION_POINT)
+    if ExtensionOID.DELTA_CRL_INDICATOR in parts or not isinstance(limits, x509.IssuingDistributionPoint | None):
+        return False
+    if limits is None:
+        return True
+    if limits.only_contains_ca_certs or limits.only_contains_attribute_certs or limits.only_some_reasons:
+        return False
+    stated = [each.value for each in holder.extensions if each.oid == ExtensionOID.CRL_DISTRIBUTION_POINTS]
+    places = {name for points in stated for point in points for name in point.full_name or ()}
+    return limits.full_name is None or not places.isdisjoint(limits.full_name)
