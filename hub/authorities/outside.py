@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hub.authorities import CLOCK_TOLERANCE, AuthorityContext, CertificateStatus, Issued, Revoked
 from hub.authorities.ocsp_client import list_addresses as ocsp_addresses
 from hub.authorities.profile import issued_by
-from hub.authorities.revocation import RevocationClient
+from hub.authorities.revocation import RevocationClient, names_a_source
 from hub.errors import AuthorityUnavailable
 from qianda.certificate_loading import load_certificate
 from qianda.verify.purpose import is_for_signing
@@ -50,6 +50,11 @@ class OutsideAuthority:
             raise ValueError(f"authorities.{context.name}.chain: {error}") from error
         if not all(issued_by(lower, upper) for lower, upper in pairwise(self.chain)):
             raise ValueError(f"authorities.{context.name}.chain: a certificate is not issued by the next one")
+        if not all(names_a_source(each) for each in self.chain[:-1]):
+            raise ValueError(
+                f"authorities.{context.name}.chain: a certificate below the root names neither a revocation list nor"
+                " OCSP, by HTTP, so no signature made with it could be checked"
+            )
         self.trial = options.trial or any(says_trial(asn1_x509.Certificate.load(der)) for der in self.chain)
         self.context = context
         self._lists = RevocationClient(context.http, context.clock)

@@ -23,6 +23,7 @@ from hub.errors import AuthorityRefused, AuthorityUnavailable, BadInput
 from hub.plugins import AUTHORITIES, connect_plugin
 from hub.tokens.softkey import SoftKey
 from tests.authorities.outside_ca import SECRET, OutsideCa, RegistrationAuthority, cmp_server
+from tests.made_certificates import certificate, key
 from tests.signing_parts import Pki, utc_now
 
 pytestmark = pytest.mark.custody
@@ -59,6 +60,18 @@ async def test_a_certificate_comes_by_the_mapping(service: RegistrationAuthority
     assert asked["applicant"] == {"name": "王小明", "number": "P-7"}
     assert (asked["days"], asked["profile"]) == (30, "person")
     assert await made.check() == "answers"
+
+
+async def test_each_certificate_below_the_root_names_who_says_whether_it_was_revoked(
+    service: RegistrationAuthority, place: AuthorityContext, tmp_path: Path
+) -> None:
+    """Without that, the signatures of its holders would be refused once they are finished."""
+    root, issuing, files = key(), key(), [tmp_path / "issuing.der", tmp_path / "root.der"]
+    files[0].write_bytes(certificate("issuing", issuing, "root", root))
+    files[1].write_bytes(certificate("root", root, "root", root))
+    with pytest.raises(ValueError, match="names neither a revocation list nor OCSP"):
+        connected(service, place, chain=[str(file) for file in files])
+    connected(service, place, chain=[str(files[1])])
 
 
 async def test_it_revokes_and_its_list_says_so(service: RegistrationAuthority, place: AuthorityContext) -> None:
