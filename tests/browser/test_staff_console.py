@@ -180,7 +180,7 @@ async def test_another_phone_number_is_asked_for(running: Running, new_page: New
     contract = await running.issue_minor()
     page = await logged_in(running, await new_page(**DESK))
     await page.goto(f"{running.origin}/staff/contracts/{contract.id}")
-    await page.get_by_text("更换手机号……").click()
+    await page.get_by_text("更换手机号……", exact=True).click()
     await page.fill("#phone-1", "19000000199")
     await page.fill("#phone-reason-1", "家长来电，原号码已停用。")
     await shot(page, "staff-phone-asked")
