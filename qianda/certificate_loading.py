@@ -6,33 +6,28 @@ ValueError for bytes that cannot be read means this one, too. So nothing else ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from cryptography import x509
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except x509.InvalidVersion as error:
-        raise ValueError(str(error)) from error
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
     """Return a certificate. Raises ValueError for bytes that are none."""
-    with _readable():
+    try:
         return x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error
 
 
 def load_pem_certificates(pem: bytes) -> list[x509.Certificate]:
     """Return the certificates of a PEM file. Raises ValueError for a file without one, or with one that is damaged."""
-    with _readable():
+    try:
         return x509.load_pem_x509_certificates(pem)
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error
 
 
 def load_revocation_list(der: bytes) -> x509.CertificateRevocationList:
     """Return a list. Raises ValueError for bytes that are none."""
-    with _readable():
+    try:
         return x509.load_der_x509_crl(der)
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error

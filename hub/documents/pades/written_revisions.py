@@ -26,7 +26,9 @@ _SECTION = re.compile(rb"([1-9]\d{0,6}) ([1-9]\d{0,4})\n")
 _ROW = re.compile(rb"(\d{10}) 00000 n \n")
 _OBJECT_END = b"\nendobj\n"
 MAX_REVISIONS = 64
-VALUES_KEPT = 256
+VALUES_KEPT = 512
+# An object up to this size is read once for all files that contain it.
+MAX_KEPT_BYTES = 2000
 
 
 class FileIsWrong(Exception):
@@ -140,16 +142,28 @@ def _revision(pdf: bytes, table: _Table, start: int, new_from: int) -> WrittenRe
     if ordered[0][1] != start:
         raise FileIsWrong("a revision does not begin with an object")
     objects, values = dict[int, bytes](), dict[int, Value]()
-    reader = ObjectReader(pdf)
     for (number, place), behind in zip(ordered, ends, strict=True):
         head = b"%d 0 obj\n" % number
-        reader.at = begins = place + len(head)
-        written = read_object(reader, number, place)
-        if not pdf.startswith(head, place) or written.end != behind:
+        if not pdf.startswith(head, place):
             raise FileIsWrong(f"object {number} is not where the table says")
-        objects[number] = pdf[begins : behind - len(_OBJECT_END)]
-        values[number] = written.value
+        written = pdf[place + len(head) : behind]
+        values[number] = _read_small(written) if len(written) <= MAX_KEPT_BYTES else _read_object(written)
+        objects[number] = written.removesuffix(_OBJECT_END)
     return WrittenRevision(start, table.end, objects, values, table.places, new_from)
+
+
+def _read_object(written: bytes) -> Value:
+    """Return the value of the only object in these bytes, which are what stands between its number and the next one."""
+    found = read_object(ObjectReader(written), number=0, start=0)
+    if found.end != len(written):
+        raise FileIsWrong("an object is not where the table says")
+    return found.value
+
+
+@lru_cache(VALUES_KEPT)
+def _read_small(written: bytes) -> Value:
+    """Return what `_read_object` returns. Contracts with the same layout and seal have most small objects in common."""
+    return _read_object(written)
 
 
 def is_written_as(value: Value, entries: Mapping[str, str]) -> bool:
