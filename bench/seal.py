@@ -55,6 +55,17 @@ def run(rounds: int) -> Result:
     return Result("seal", _figures(ledger) | {"stock_slow_runs": limit.ended}, ledger)
 
 
+@dataclass
+class FileToSeal:
+    """A file as a process gets it from its store: each run has a new object, whose hash nobody knows yet
+    (`hub.content_hash` remembers the hash of an object)."""
+
+    content: bytes
+
+    def renew(self) -> None:
+        self.content = bytes(bytearray(self.content))
+
+
 @dataclass(frozen=True)
 class ProductSeal:
     """The steps of `hub.lifecycle.sealing.finalise` for a signed contract, without the database and stored files."""
@@ -103,6 +114,13 @@ async def guardian_signed(school: BenchSchool, issued: bytes) -> bytes:
     return ENGINE.with_validation_data(signed, GUARDIAN, evidence)
 
 
+async def finished_contract(school: BenchSchool) -> tuple[bytes, bytes]:
+    """Return a new contract as it was issued, and as it was finished."""
+    issued = issued_contract()
+    seal = ProductSeal(school, school.seal_key, school.seal.chain)
+    return issued, await seal.long_term(await guardian_signed(school, issued))
+
+
 @contextlib.asynccontextmanager
 async def _token_seal(school: BenchSchool, folder: Path) -> AsyncIterator[ProductSeal]:
     """Yield the seal as in the product: its key is on a PKCS#11 token (SoftHSM)."""
@@ -138,41 +156,47 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
         stamp = Path(place) / "stamp.pdf"
         stamp.write_bytes(seal_stamp(ORGANISATION))
         school, stock = await _school_of_fast_runs(issued, stamp, limit)
-        signed = await guardian_signed(school, issued)
+        signed, plain = FileToSeal(await guardian_signed(school, issued)), FileToSeal(issued)
         ours = ProductSeal(school, school.seal_key, school.seal.chain)
         on_token = await stack.enter_async_context(_token_seal(school, Path(place) / "token"))
         works: dict[str, Work] = {
-            "stock_lta": lambda: stock.long_term(signed),
-            "ours_lta": lambda: ours.long_term(signed),
-            "ours_lta_token": lambda: on_token.long_term(signed),
-            **_plain_works(school, stock, issued, stamp),
+            "stock_lta": lambda: stock.long_term(signed.content),
+            "ours_lta": lambda: ours.long_term(signed.content),
+            "ours_lta_token": lambda: on_token.long_term(signed.content),
+            **_plain_works(school, stock, plain, stamp),
         }
         await _check(school, [await works[name]() for name in ("ours_lta", "ours_lta_token")])
-        works["check_finished"] = quick_check(school, issued, await ours.long_term(signed))
+        contracts = [await finished_contract(school) for _ in range(rounds + 1)]
+        works["check_finished"] = quick_check(school, contracts)
         if reason := pdfbox.missing():
             log.warning("seal: PDFBox is left out: %s", reason)
         else:
             key, chain = private_der(school.seal_private_key), school.seal.chain
             works["pdfbox_bb"] = stack.enter_context(pdfbox.warm_pdfbox(issued, SEAL, key, chain)).sign
-        return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit)
+
+        def renew() -> None:
+            signed.renew()
+            plain.renew()
+
+        return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit, renew)
 
 
-def _plain_works(school: BenchSchool, stock: StockSeal, issued: bytes, stamp: Path) -> dict[str, Work]:
+def _plain_works(school: BenchSchool, stock: StockSeal, issued: FileToSeal, stamp: Path) -> dict[str, Work]:
     """Return the signatures that show nothing, in the issued contract."""
     knowing = OwnEngine(utc_now)
-    knowing.writer.known_files.remember(issued, read_plan(issued))
+    knowing.writer.known_files.remember(issued.content, read_plan(issued.content))
     ours = ProductSeal(school, school.seal_key, school.seal.chain)
     by_rsa = ProductSeal(school, RsaSoftKey(school.rsa_private_key), school.rsa_seal.chain)
     stock_rsa = StockSeal(school, stamp, rsa=True)
     return {
-        "ours_bb_plan": lambda: ours.plain(issued, knowing),
-        "stock_bb": lambda: stock.basic(issued),
-        "ours_bb": lambda: ours.plain(issued),
-        "stock_bt": lambda: stock.timestamped(issued),
-        "ours_bt": lambda: ours.timestamped(issued),
-        "stock_rsa": lambda: stock_rsa.basic(issued),
-        "ours_rsa": lambda: by_rsa.plain(issued),
-        "raw": lambda: _raw(school.seal_private_key, issued),
+        "ours_bb_plan": lambda: ours.plain(issued.content, knowing),
+        "stock_bb": lambda: stock.basic(issued.content),
+        "ours_bb": lambda: ours.plain(issued.content),
+        "stock_bt": lambda: stock.timestamped(issued.content),
+        "ours_bt": lambda: ours.timestamped(issued.content),
+        "stock_rsa": lambda: stock_rsa.basic(issued.content),
+        "ours_rsa": lambda: by_rsa.plain(issued.content),
+        "raw": lambda: _raw(school.seal_private_key, issued.content),
     }
 
 

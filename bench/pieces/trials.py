@@ -77,19 +77,25 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
 
 
 async def interleaved(
-    works: Mapping[str, Work], rounds: int, outside: Callable[[], float] = lambda: 0.0, limit: Limit | None = None
+    works: Mapping[str, Work],
+    rounds: int,
+    outside: Callable[[], float] = lambda: 0.0,
+    limit: Limit | None = None,
+    before_each: Callable[[], None] = lambda: None,
 ) -> Ledger:
     """Run each work `rounds` times, in turn, after one unmeasured time each. Return one row for each completed run.
 
     `cpu_s`: the CPU time of the whole process, all threads. `outside_s`: the part of it by which the counter `outside`
-    rose; in production, another machine spends it.
+    rose; in production, another machine spends it. `before_each` runs before each work and is not measured.
     """
     limit = limit or Limit()
     for name, work in works.items():
+        before_each()
         await limit.run(name, work)
     ledger: Ledger = []
     for number in range(rounds):
         for name, work in works.items():
+            before_each()
             gc.collect()  # no work is charged for the garbage of another one
             row = await _measured(name, work, outside, limit)
             if row is not None:
