@@ -36,7 +36,7 @@ class SendDelivery(Protocol):
 
 
 async def reconcile(database: Database, send_delivery: SendDelivery, before: datetime, known: Sequence[str]) -> int:
-    """Reconcile messages whose outcome has been unknown since `before` or longer. Return how many were tried.
+    """Reconcile messages whose outcome has been unknown since `before` or earlier. Return how many were tried.
 
     Stop after a batch without any progress. `known`: the names of the providers that are configured here.
     """

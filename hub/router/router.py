@@ -374,5 +374,5 @@ class Router:
         return True
 
     async def reconcile(self, before: datetime) -> int:
-        """Reconcile messages whose outcome has been unknown since `before` or longer. Return how many were tried."""
+        """Reconcile messages whose outcome has been unknown since `before` or earlier. Return how many were tried."""
         return await reconcile(self._database, self.send_delivery, before, self.providers.names)
