@@ -56,7 +56,7 @@ def run(rounds: int) -> Result:
 
 
 @dataclass
-class FileToSeal:
+class FreshFile:
     """A file as a process gets it from its store: each run has a new object, whose hash nobody knows yet
     (`hub.content_hash` remembers the hash of an object)."""
 
@@ -156,7 +156,7 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
         stamp = Path(place) / "stamp.pdf"
         stamp.write_bytes(seal_stamp(ORGANISATION))
         school, stock = await _school_of_fast_runs(issued, stamp, limit)
-        signed, plain = FileToSeal(await guardian_signed(school, issued)), FileToSeal(issued)
+        signed, plain = FreshFile(await guardian_signed(school, issued)), FreshFile(issued)
         ours = ProductSeal(school, school.seal_key, school.seal.chain)
         on_token = await stack.enter_async_context(_token_seal(school, Path(place) / "token"))
         works: dict[str, Work] = {
@@ -181,7 +181,7 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
         return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit, renew)
 
 
-def _plain_works(school: BenchSchool, stock: StockSeal, issued: FileToSeal, stamp: Path) -> dict[str, Work]:
+def _plain_works(school: BenchSchool, stock: StockSeal, issued: FreshFile, stamp: Path) -> dict[str, Work]:
     """Return the signatures that show nothing, in the issued contract."""
     knowing = OwnEngine(utc_now)
     knowing.writer.known_files.remember(issued.content, read_plan(issued.content))

@@ -58,13 +58,12 @@ from channels import (
 from channels.fixed_texts import (
     MAINLAND,
     FixedTextOptions,
-    ProviderAnswer,
     choose_template,
-    post,
     printable_code,
     read_entries,
     read_text,
 )
+from channels.json_post import ProviderAnswer, post
 
 VERSION = "2017-05-25"
 # Characters of a value in a notification (463270). The limit for a code is lower; Aliyun checks that one itself.

@@ -60,11 +60,11 @@ from channels.fixed_texts import (
     MAINLAND,
     FixedTextOptions,
     choose_template,
-    post,
     printable_code,
     read_entries,
     read_text,
 )
+from channels.json_post import post
 
 VERSION = "2021-01-11"
 SERVICE = "sms"

@@ -25,7 +25,7 @@ from channels import (
     ReplyLost,
     Shape,
 )
-from channels.fixed_texts import ProviderAnswer
+from channels.json_post import ProviderAnswer
 from channels.sms_aliyun import (
     HASHED,
     OUT_ID_LENGTH,

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from channels import NotNow, ReplyLost
-from channels.fixed_texts import ProviderAnswer, post
+from channels.json_post import ProviderAnswer, post
 
 
 async def answer_to(response: web.Response) -> ProviderAnswer:
