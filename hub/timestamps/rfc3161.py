@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from asn1crypto import pem, tsp, x509
+from asn1crypto import tsp, x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.validation.errors import SignatureValidationError
@@ -30,6 +31,7 @@ from hub.bounded_read import read_limited
 from hub.errors import TimestampUnavailable
 from hub.rest_mapping import read_options
 from hub.timestamps import ALGORITHM_OF_LENGTH, CLOCK_TOLERANCE, TimestampAuthority, TimestampContext
+from qianda.certificate_loading import load_pem_certificates
 
 DEADLINE: Final = 10.0  # seconds
 WORTH_TELLING: Final = timedelta(minutes=1)  # a difference from our clock that is reported to staff
@@ -56,12 +58,20 @@ class Rfc3161Options(BaseModel):
 def connect(options: Mapping[str, Any], context: TimestampContext) -> TimestampAuthority:
     """Return the service. Raises ValueError that names the option, OSError for a file that cannot be read."""
     read = read_options(Rfc3161Options, options, f"timestamps.{context.name}")
-    certificates = [pem.unarmor(path.read_bytes())[2] for path in read.certificates]
+    certificates = [_read_certificate(path, f"timestamps.{context.name}") for path in read.certificates]
     headers = {}
     if read.username:
         headers["Authorization"] = aiohttp.encode_basic_auth(read.username, read.password.get_secret_value())
     service = PinnedService(read.url, certificates, read.deadline, headers)
     return Rfc3161Timestamps(context.http, service, context.clock, context.differs)
+
+
+def _read_certificate(path: Path, entry: str) -> bytes:
+    """Return the first certificate (DER) of a PEM file. Raises ValueError that names the entry and the file."""
+    try:
+        return load_pem_certificates(path.read_bytes())[0].public_bytes(Encoding.DER)
+    except ValueError as error:
+        raise ValueError(f"{entry}: {path}: no certificate in PEM can be read there ({error})") from error
 
 
 @dataclass(frozen=True)

@@ -200,3 +200,16 @@ async def test_a_service_with_basic_authentication_gets_name_and_password(
 
 async def _ignore(_difference: timedelta) -> None:
     """Tell nobody."""
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x30\x82\x01\x0a", b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"]
+)
+async def test_a_pinned_file_without_a_certificate_is_named_with_its_entry(content: bytes, tmp_path: Path) -> None:
+    pinned = tmp_path / "tsa.pem"
+    pinned.write_bytes(content)
+    entry = {"kind": "rfc3161", "url": "http://127.0.0.1:9/", "certificates": [pinned]}
+    async with aiohttp.ClientSession() as session:
+        context = TimestampContext("tsa", session, utc_now, _ignore)
+        with pytest.raises(ValueError, match=rf"timestamps\.tsa: {pinned}: no certificate in PEM"):
+            connect_plugin(TIMESTAMPS, "tsa", entry, context)
