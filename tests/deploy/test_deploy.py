@@ -19,7 +19,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # has no types
 
 from hub.processes.job import STOP_TIMEOUT
-from hub.settings import Settings
+from hub.settings import BACKUP_PASSPHRASE, Settings
 from hub.web.app import MAX_BODY_BYTES
 from tests.running import running_hub
 
@@ -29,7 +29,13 @@ OPERATING = ROOT / "docs" / "operating.md"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 # Names in the environment of a container that belong to `deploy/compose/roles.sh` or to Compose, not to the hub.
-NOT_SETTINGS = {"QIANDA_CONFIG", "QIANDA_OWNER_PASSWORD", "QIANDA_APP_PASSWORD", "QIANDA_DATABASE_PASSWORD"}
+NOT_SETTINGS = {
+    "QIANDA_CONFIG",
+    BACKUP_PASSPHRASE,
+    "QIANDA_OWNER_PASSWORD",
+    "QIANDA_APP_PASSWORD",
+    "QIANDA_DATABASE_PASSWORD",
+}
 
 
 @cache
@@ -74,9 +80,10 @@ def test_units_whose_file_system_is_read_only_have_a_tmp(unit: Path) -> None:
 def test_containers_run_commands_that_exist_with_settings_that_exist() -> None:
     known = commands()
     services = {name: each for name, each in compose()["services"].items() if each.get("image") == "qianda"}
-    assert set(services) == {"migrate", "init", "serve", "work"}
+    assert set(services) == {"migrate", "init", "serve", "work", "backup", "erase"}
     for name, service in services.items():
         assert service["command"][0] in known, name
+        assert service["command"][0] != "person" or service["command"][1] in commands("person")
         assert set(service.get("environment", {})) - NOT_SETTINGS <= set(Settings.variables()), name
 
 
@@ -120,12 +127,14 @@ async def test_whether_the_pages_are_served_is_asked_of_serve_itself() -> None:
             assert await asyncio.wait_for(asking.wait(), 30) == exit_code
 
 
-def test_only_migrate_and_init_know_the_owner_of_the_database() -> None:
+def test_no_serving_container_knows_the_owner_of_the_database() -> None:
     services = compose()["services"]
-    assert {n for n, each in services.items() if "QIANDA_DATABASE_OWNER" in each.get("environment", {})} == {
-        "migrate",
-        "init",
-    }
+    knowing = {name for name, each in services.items() if "QIANDA_DATABASE_OWNER" in each.get("environment", {})}
+    assert knowing == {"migrate", "init", "backup", "erase"}
+    assert {name for name, each in services.items() if each.get("profiles")} == {
+        "backup",
+        "erase",
+    }  # `up` starts neither
 
 
 def test_the_hub_believes_the_proxy_alone() -> None:

@@ -43,16 +43,16 @@ def containers() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_what_runs_are_commands_that_exist_with_settings_that_exist() -> None:
     known = commands()
-    assert [name for name, _ in containers()] == ["backup", "migrate", "init", "serve", "work"]
+    assert [name for name, _ in containers()] == ["backup", "erase", "migrate", "init", "serve", "work"]
     for name, each in containers():
         assert each["args"][0] in known, name
         variables = {one["name"] for one in each["env"]} - {"QIANDA_CONFIG", BACKUP_PASSPHRASE}
         assert variables <= set(Settings.variables()), name
 
 
-def test_only_what_changes_the_schema_or_copies_it_knows_the_owner_of_the_database() -> None:
+def test_no_serving_pod_knows_the_owner_of_the_database() -> None:
     knowing = {n for n, each in containers() if "QIANDA_DATABASE_OWNER" in {one["name"] for one in each["env"]}}
-    assert knowing == {"migrate", "init", "backup"}
+    assert knowing == {"migrate", "init", "backup", "erase"}
 
 
 def test_nothing_runs_as_root_or_gets_a_right() -> None:
@@ -141,7 +141,8 @@ def test_pods_share_a_node_only_where_the_volume_demands_it() -> None:
     assert all("affinity" in pod for _, pod in pods())
     several = Chart.load(VALUES | {"storage": {"accessMode": "ReadWriteMany"}}).render()
     assert not any("affinity" in json.dumps(each) for each in several)
-    kinds = [each["kind"] for each in objects(backup={"enabled": False}, ingress={"enabled": False})]
+    off = {"enabled": False}
+    kinds = [each["kind"] for each in objects(backup=off, erasures=off, ingress=off)]
     assert sorted(kinds) == ["ConfigMap", "Deployment", "Deployment", "Job", "PersistentVolumeClaim", "Service"]
 
 
@@ -154,7 +155,7 @@ def test_the_chart_is_of_the_projects_version() -> None:
 @pytest.mark.real
 @pytest.mark.parametrize(
     "changed",
-    [{}, {"storage": {"accessMode": "ReadWriteMany"}, "backup": {"enabled": False}, "ingress": {"enabled": False}}],
+    [{}, {"storage": {"accessMode": "ReadWriteMany"}, "backup": {"enabled": False}, "erasures": {"enabled": False}}],
 )
 def test_helm_finds_no_fault_and_makes_the_same(tmp_path: Path, changed: dict[str, Any]) -> None:
     """Helm is in no registry of Debian: `go install helm.sh/helm/v3/cmd/helm@v3.19.5` builds it."""
