@@ -129,6 +129,12 @@ REVOKED: dict[str, Listing] = {
         lists.made(HAS_DELTAS, entries=lists.entry()),
         lists.made(DELTA, entries=lists.entry(reason(x509.ReasonFlags.remove_from_crl))),
     ],
+    "though the full list takes it back": lambda lists: [
+        lists.made(entries=lists.entry(reason(x509.ReasonFlags.remove_from_crl)))
+    ],
+    "in the second of two entries": lambda lists: [
+        lists.made(entries=lists.entry(later=2 * HOUR) + lists.entry(later=-HOUR))
+    ],
     "with a critical part": lambda lists: [lists.made(), lists.made(entries=lists.entry((UNKNOWN, True)))],
     "afterwards, when the key was known to be stolen": lambda lists: [
         lists.made(entries=lists.entry(known_since(-2), later=2 * HOUR))

@@ -1,4 +1,4 @@
-"""Correct how pyHanko (certvalidator 0.3x) reads the entries of revocation lists, in five points.
+"""Correct how pyHanko (certvalidator 0.3x) reads the entries of revocation lists, in seven points.
 
 A full list may say where its delta lists are. Without one, pyHanko passes over the full list. But it is complete when
 it is made, and to use delta lists is optional (RFC 5280, 5.2.4 and 6.3.3).
@@ -6,7 +6,10 @@ it is made, and to use delta lists is optional (RFC 5280, 5.2.4 and 6.3.3).
 It passes over a delta list that the full list does not mention, even if it names the certificate.
 
 It lets a delta list take back an entry of a full list, even of a newer one. Here, a delta list can only add: the entry
-of a certificate on hold is gone from the next full list.
+of a certificate on hold is gone from the next full list. It also believes a full list whose entry takes itself back,
+which only a delta list may say (RFC 5280, 5.3.1).
+
+Of several entries about one certificate, it reads the first. Here, the earliest counts.
 
 An entry has the time at which the authority processed the revocation, and may have another: since when the key is known
 or suspected to have been in other hands (RFC 5280, 5.3.2). pyHanko reads only the first.
@@ -29,7 +32,7 @@ from pyhanko_certvalidator.revinfo.constants import KNOWN_CRL_ENTRY_EXTENSIONS
 
 # "critical" in DER (RFC 5280, 4.1). Most lists have none, and to read all entries of a long one takes seconds.
 CRITICAL: Final = b"\x01\x01\xff"
-_find_entry_as_shipped = validate_crl._check_cert_on_crl_and_delta
+_NAMES_AUTHORITY: Final = crl.CRLEntryExtensionId("certificate_issuer").dump()
 
 
 def has_known_entries(certificate_list: crl.CertificateList) -> bool:
@@ -41,9 +44,16 @@ def has_known_entries(certificate_list: crl.CertificateList) -> bool:
 
 
 def entries_about(cert: x509.Certificate, certificate_list: crl.CertificateList) -> list[crl.RevokedCertificate]:
-    """Return the entries with this certificate's number."""
-    entries = certificate_list["tbs_cert_list"]["revoked_certificates"]
-    return [entry for entry in entries if entry["user_certificate"].native == cert.serial_number]
+    """Return the entries about this certificate. An entry that names another authority does so for those after it, too
+    (RFC 5280, 5.3.3)."""
+    authority, number = certificate_list.issuer, cert["tbs_certificate"]["serial_number"].dump()
+    found = []
+    for entry in certificate_list["tbs_cert_list"]["revoked_certificates"]:
+        if _NAMES_AUTHORITY in entry.dump():
+            authority = entry.issuer_name or authority
+        if entry["user_certificate"].dump() == number and authority == cert.issuer:
+            found.append(entry)
+    return found
 
 
 def _find_delta(
@@ -76,17 +86,24 @@ def _find_entry(
     errs: validate_crl._CRLErrs,
 ) -> tuple[datetime | None, crl.CRLReason | None]:
     """Return since when the certificate is revoked, and why."""
-    for container in (certificate_list_cont, delta_certificate_list_cont):
-        if container is None:
-            continue
-        entries = entries_about(cert, container.crl_data)
-        if entries and not has_known_entries(container.crl_data):
-            return min(entry["revocation_date"].native for entry in entries), crl.CRLReason("unspecified")
-        moment, reason = _find_entry_as_shipped(crl_issuer, cert, container, None, errs)
-        if moment is not None:
-            dates = [entry.invalidity_date_value.native for entry in entries if entry.invalidity_date_value is not None]
-            return min([moment, *dates]), reason
-    return None, None
+    entries = entries_about(cert, certificate_list_cont.crl_data)
+    if delta_certificate_list_cont is not None:
+        changes = entries_about(cert, delta_certificate_list_cont.crl_data)
+        entries += [entry for entry in changes if _reason(entry).native != "remove_from_crl"]
+    if not entries:
+        return None, None
+    earliest = min(entries, key=_revoked_since)
+    return _revoked_since(earliest), _reason(earliest)
+
+
+def _revoked_since(entry: crl.RevokedCertificate) -> datetime:
+    revoked: datetime = entry["revocation_date"].native
+    known = entry.invalidity_date_value
+    return revoked if known is None else min(revoked, known.native)
+
+
+def _reason(entry: crl.RevokedCertificate) -> crl.CRLReason:
+    return entry.crl_reason_value or crl.CRLReason("unspecified")
 
 
 def patch_list_entries() -> None:
