@@ -20,6 +20,7 @@ def routes(_hub: object) -> Iterable[web.AbstractRouteDef]:
     return [
         web.get("/", home),
         web.get("/favicon.ico", favicon),
+        web.get("/problems", problems),
         web.get("/problems/{code}", problem),
         web.get("/.well-known/apple-app-site-association", apple_association),
         web.get("/.well-known/assetlinks.json", asset_links),
@@ -35,13 +36,17 @@ async def favicon(request: web.Request) -> web.Response:
     raise web.HTTPFound(request.app[LOGO])
 
 
+async def problems(request: web.Request) -> web.Response:
+    """List all error codes."""
+    return page(request, "problem_types.html", problems=known_problems().values())
+
+
 async def problem(request: web.Request) -> web.Response:
     """Explain an error code at `/problems/<code>`, the `type` of problem answers."""
-    code = request.match_info["code"]
-    sentence = known_problems().get(code)
-    if sentence is None:
+    found = known_problems().get(request.match_info["code"])
+    if found is None:
         raise NotFound
-    return page(request, "problem_type.html", code=code, sentence=sentence)
+    return page(request, "problem_type.html", problem=found)
 
 
 async def apple_association(request: web.Request) -> web.Response:

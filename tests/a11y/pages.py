@@ -195,6 +195,7 @@ SIGNERS = (
 EVERYBODY = (
     LookedAtPage("/"),
     LookedAtPage("/verify"),
+    LookedAtPage("/problems"),
     LookedAtPage("/problems/{code}"),
     LookedAtPage("/problems/{code}", which="unknown", status=404),
     LookedAtPage("/demo/phone"),

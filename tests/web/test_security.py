@@ -111,6 +111,20 @@ async def test_another_name_of_this_machine_leads_to_the_public_origin(running: 
     assert (await asked(running, "GET", "/sign/v1/session", headers={"Host": "localhost"}))[0] == 401
 
 
+async def test_what_an_answer_says_is_in_the_list_of_error_codes(running: Running) -> None:
+    """With the status that it really has, and a page of its own."""
+    _, page, _ = await asked(running, "GET", "/problems?lang=en")
+    for method, path in (
+        ("GET", "/sign/v1/session"),
+        ("POST", "/sign/v1/open"),
+        ("GET", "/api/v1/contracts"),
+        ("GET", "/api/"),
+    ):
+        status, said, _ = await asked(running, method, path)
+        assert f"<code>{said['code']}</code> {status}</dt>" in str(page), said["code"]
+        assert (await asked(running, "GET", said["type"]))[0] == 200
+
+
 async def test_bodies_are_strict_and_bounded(running: Running) -> None:
     ticket = await running.ticket(await running.issue_minor())
     wrong: list[object] = [{"ticket": ticket, "more": 1}, {"ticket": 1}, {}, [], {"ticket": "X" * 201}, "text"]

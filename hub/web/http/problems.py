@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import traceback
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from zoneinfo import ZoneInfo
@@ -70,7 +71,11 @@ log = structlog.get_logger()
 
 
 def status_of(error: QiandaError) -> int:
-    return next(status for kind, status in STATUSES if isinstance(error, kind))
+    return _status_of_kind(type(error))
+
+
+def _status_of_kind(kind: type[QiandaError]) -> int:
+    return next(status for above, status in STATUSES if issubclass(kind, above))
 
 
 @web.middleware
@@ -186,12 +191,22 @@ def until_words(request: web.Request, language: str, again: datetime) -> str:
     return translator(request, language)("Possible again from {when}.", when=when)
 
 
-def known_problems() -> dict[str, str]:
-    """Return every code with its sentence, for the pages `/problems/<code>`."""
-    found = dict(BARE.values())
+@dataclass(frozen=True)
+class ProblemType:
+    """A kind of error: its code, the HTTP status, its sentence, and whether the same request can succeed later."""
+
+    code: str
+    status: int
+    sentence: str
+    retry: bool = False
+
+
+def known_problems() -> dict[str, ProblemType]:
+    """Return every kind of error by its code, for the pages `/problems` and `/problems/<code>`."""
+    found = {code: ProblemType(code, status, sentence) for status, (code, sentence) in BARE.items()}
     kinds = [QiandaError]
     while kinds:
         kind = kinds.pop()
-        found.setdefault(kind.code, kind.sentence)
+        found.setdefault(kind.code, ProblemType(kind.code, _status_of_kind(kind), kind.sentence, kind.retry))
         kinds += kind.__subclasses__()
-    return found
+    return dict(sorted(found.items()))

@@ -203,7 +203,7 @@ ALL_OWN_WORDS = {"question", "not-me", "wrong", "wrote"}
 THEN_OWN_WORDS = {"declined", "enrolment-asked", "already-enrolled"}
 # Values that have a label, and that stand alone in a line of a text from the lifecycle.
 CODES = LEDGER_REASONS | REASONS | COPY_ROLES | STATES | CHANNELS | NEXT_WAYS
-STUCK = known_problems() | {
+STUCK = {code: each.sentence for code, each in known_problems().items()} | {
     "not-finished": "There is no result yet, and no error either.",
     "step-failed": "A message cannot be sent, since it raises an error.",
     "token-unavailable": "The school's key device cannot be reached.",

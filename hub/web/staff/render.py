@@ -166,7 +166,8 @@ def failure_words(say: labels.Speech, failure: ActFailure | None, zone: str) -> 
     if failure is None:
         return ""
     error = BadInput(failure.detail, field=failure.field)
-    error.sentence = known_problems().get(failure.code, QiandaError.sentence)
+    known = known_problems().get(failure.code)
+    error.sentence = known.sentence if known else QiandaError.sentence
     return problem_words(say, error, zone)
 
 
