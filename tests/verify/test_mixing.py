@@ -62,7 +62,7 @@ ALIKE = {
 DIFFERENT: dict[str, tuple[str, Objects]] = {
     "a group of which parts erase others": (
         "/K",
-        mixed(b"", b"/X Do", form(TEXT + b" /A gs" + BOX, GROUP % b"/K true", b"/A << /ca 0 >>")),
+        mixed(b"", b"/X Do", form(TEXT + b" /A gs" + BOX, GROUP % b"/K true", b"/A << /ca 0.1 >>")),
     ),
     "a mode for light colours": ("/BM", covered(b"/BM /ColorDodge")),
     "an unknown mode after another": ("/BM", mixed(MULTIPLY + b"/G << /BM /Foo >>", TEXT + b" /M gs /G gs 1 g" + BOX)),
