@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import logging
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,21 +32,20 @@ from bench.pieces.school import (
     utc_now,
 )
 from bench.pieces.stock import SEAL, StockSeal
-from bench.pieces.trials import Ledger, Limit, UsedElsewhere, Work, interleaved, typical
+from bench.pieces.trials import Ledger, Limit, Work, interleaved, typical
 from bench.results import Result
 from hub.documents.pades.cms import assembled
 from hub.documents.pades.source import read_plan
 from hub.documents.signing.engine import OwnEngine, close_file
 from hub.documents.signing.signature import Evidence, NewSignature, Prepared, embed, filled
 from hub.documents.signing.stamps import seal_stamp
+from hub.processes.child import freeze_loaded_objects
 from hub.tokens import SigningKey
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.softhsm import create_token, module_path
 from hub.tokens.softkey import SoftKey
 
 ROUNDS = 25
-# As many files as a worker of seal jobs signs together.
-IN_A_ROW = 16
 
 log = logging.getLogger(__name__)
 
@@ -184,6 +182,7 @@ async def _measured(rounds: int, limit: Limit) -> Ledger:
             signed.renew()
             plain.renew()
 
+        freeze_loaded_objects()  # as each of the product's processes does, for the peers as well
         return await interleaved(works, rounds, lambda: school.timestamps.cpu_s, limit, renew)
 
 
@@ -198,24 +197,12 @@ def _plain_works(school: BenchSchool, stock: StockSeal, issued: FreshFile, stamp
         "ours_bb_plan": lambda: ours.plain(issued.content, knowing),
         "stock_bb": lambda: stock.basic(issued.content),
         "ours_bb": lambda: ours.plain(issued.content),
-        "ours_bb_plan_in_a_row": lambda: _in_a_row(issued, lambda file: ours.plain(file, knowing)),
-        "ours_bb_in_a_row": lambda: _in_a_row(issued, ours.plain),
         "stock_bt": lambda: stock.timestamped(issued.content),
         "ours_bt": lambda: ours.timestamped(issued.content),
         "stock_rsa": lambda: stock_rsa.basic(issued.content),
         "ours_rsa": lambda: by_rsa.plain(issued.content),
         "raw": lambda: _raw(school.seal_private_key, issued.content),
     }
-
-
-async def _in_a_row(file: FreshFile, work: Callable[[bytes], Awaitable[object]]) -> UsedElsewhere:
-    """Run a work for several files, one after the other, as a worker does that seals a batch. Only the first run has
-    cold caches. Return the mean CPU time of one run."""
-    files = [file.copy() for _ in range(IN_A_ROW)]
-    started = time.process_time()
-    for each in files:
-        await work(each)
-    return UsedElsewhere((time.process_time() - started) / IN_A_ROW)
 
 
 async def _raw(key: ec.EllipticCurvePrivateKey, document: bytes) -> bytes:
@@ -241,8 +228,6 @@ def _figures(ledger: Ledger) -> dict[str, float]:
         "ratio_stock_lta_tsa_apart": ratio("stock_lta", "ours_lta", own=True),
         "ratio_stock_ec": ratio("stock_bb", "ours_bb"),
         "ratio_stock_ec_plan": ratio("stock_bb", "ours_bb_plan"),
-        "ratio_stock_ec_in_a_row": ratio("stock_bb", "ours_bb_in_a_row"),
-        "ratio_stock_ec_plan_in_a_row": ratio("stock_bb", "ours_bb_plan_in_a_row"),
         "ratio_stock_ec_bt": ratio("stock_bt", "ours_bt"),
         "ratio_limit_ec": ratio("ours_bb", "raw"),
         "ratio_limit_ec_plan": ratio("ours_bb_plan", "raw"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 
 import pytest
 
@@ -115,9 +115,9 @@ def test_only_the_last_files_are_kept_and_used_ones_longer() -> None:
     known, plan = KnownFiles(2), read_plan(sample_pdf())
     one, two, three = (sample_pdf() + b"%%%d\n" % number for number in (1, 2, 3))
     for file in (one, two):
-        known.remember(file, replace(plan, length=len(file)))
+        known.remember(file, plan._replace(length=len(file)))
     assert known.look_up(one)[1] is not None
-    known.remember(three, replace(plan, length=len(three)))
+    known.remember(three, plan._replace(length=len(three)))
     assert [known.look_up(file)[1] is None for file in (one, two, three)] == [False, True, False]
 
 

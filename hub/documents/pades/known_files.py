@@ -90,4 +90,4 @@ def _with_signature(plan: Plan, digits: bytes) -> Plan:
         else each
         for field, each in plan.signatures.items()
     }
-    return replace(plan, signatures=signatures)
+    return plan._replace(signatures=signatures)

@@ -72,8 +72,7 @@ def reserve_seal(hashed: Sha256State, plan: Plan, seal: SealToWrite, details: Si
         update.put(plan.root, dictionary(catalog))
     data, written = update.finish()
     ended = _with_end(after.signatures, number, written.length)
-    known = replace(
-        written,
+    known = written._replace(
         catalog=catalog,
         form=after.form,
         form_entries=after.form_entries,
@@ -94,7 +93,7 @@ def _fill_field(update: Update, plan: Plan, field: FieldPlan, signed: SignedValu
         entries["/AP"] = f"<</N {drawing.appearance(_shown_size(frame, box), (0.0, 1.0), frame)} 0 R>>"
     update.put(field.number, dictionary(entries))
     name = field.entries.get("/T", "()")[1:-1]
-    return replace(plan, signatures=plan.signatures | {name: replace(field, entries=entries, value=signed)})
+    return plan._replace(signatures=plan.signatures | {name: replace(field, entries=entries, value=signed)})
 
 
 def _add_field(update: Update, plan: Plan, seal: SealToWrite, signed: SignedValue, picture: Picture | None) -> Plan:
@@ -126,8 +125,7 @@ def _add_field(update: Update, plan: Plan, seal: SealToWrite, signed: SignedValu
         pages[number] = show_on_page(update, pages[number], numbers, keep=True)
     form, form_entries = list_in_form(update, plan, [own.number])
     catalog = plan.catalog | {"/AcroForm": f"{form} 0 R"}
-    return replace(
-        plan,
+    return plan._replace(
         catalog=catalog,
         form=form,
         form_entries=form_entries,

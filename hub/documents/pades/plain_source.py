@@ -10,6 +10,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, Final
 
 from hub.documents.pades.mapped_file import MappedFile
@@ -29,24 +30,23 @@ from hub.documents.pades.plan import (
 )
 
 _TOKEN: Final = re.compile(
-    rb"[ \n]*(?:(?P<number>[1-9]\d{0,6}) 0 R(?=[ \n/\[\]<>(])"
-    rb"|(?P<open><<|\[)|(?P<close>>>|\])"
-    rb"|(?P<atom>(?:/[A-Za-z0-9_.+:-]{1,127}|-?(?:0|[1-9]\d{0,14})(?:\.\d{1,10})?|true|false)(?=[ \n/\[\]<>(])"
-    rb"|\([ -'*-\[\]-~]*\)|<[0-9A-Fa-f]*>))"
+    r"([1-9]\d{0,6} 0 R(?=[ \n/\[\]<>(])|<<|\[|>>|\]"
+    r"|(?:/[A-Za-z0-9_.+:-]{1,127}|-?(?:0|[1-9]\d{0,14})(?:\.\d{1,10})?|true|false)(?=[ \n/\[\]<>(])"
+    r"|\([ -'*-\[\]-~]*\)|<[0-9A-Fa-f]*>)",
+    re.ASCII,
 )
 _SECTION: Final = re.compile(rb"(\d{1,7}) (\d{1,7})\n")
 _ROW: Final = re.compile(rb"(\d{10}) 00000 n(?: \n|\r\n)")
-_ROWS: Final = re.compile(rb"(?:\d{10} (?:00000 n|65535 f)(?: \n|\r\n))*")
+_FREE_ROW: Final = re.compile(rb"\d{10} 65535 f(?: \n|\r\n)")
 _ROW_BYTES: Final = 20
-_FREE: Final = ord("f")
-_BEHIND_OBJECT: Final = re.compile(rb"[ \n]+(?:endobj[ \n]|(stream)\n)")
+_SPACE: Final = " \n"
 _STREAM_END: Final = re.compile(rb"\r?\n?endstream[ \n]+endobj[ \n]")
 # The deepest nesting of values.
 MAX_DEPTH: Final = 30
 MAX_TABLES: Final = 100
+MAX_ROWS: Final = 50_000  # of all tables
+MAX_VALUE_BYTES: Final = 1 << 18  # of an object without its stream, and of a trailer
 MAX_STREAM_BYTES: Final = 10_000_000
-
-Table = tuple[tuple[int, int, int], ...]  # sections: the first number, the count, the offset of the rows
 
 
 class NotPlain(Exception):
@@ -73,15 +73,16 @@ def read_plain_plan(pdf: bytes | MappedFile, pages: set[int], table: int) -> Pla
 class _PlainReader:
     def __init__(self, pdf: bytes | MappedFile, asked: set[int], table: int) -> None:
         self._pdf, self._asked, self._table = pdf, asked, table
-        self._tables: list[Table] = []
+        self._places: dict[int, int] = {}  # offsets by number
+        self._rows = 0
         self._objects: dict[int, tuple[Any, int]] = {}
         self._page_order: list[int] = []
         self._referred: set[int] = set()
 
     def read(self) -> Plan:
         plan = self._read_plan()
-        for number in self._referred:
-            self._offset(number)  # qpdf takes a reference to nothing for null
+        if not self._referred <= self._places.keys():
+            raise NotPlain  # qpdf takes a reference to nothing for null
         return plan
 
     def _read_plan(self) -> Plan:
@@ -115,94 +116,98 @@ class _PlainReader:
 
     def _read_tables(self) -> dict[str, Any]:
         """Return the newest trailer."""
-        newest: dict[str, Any] | None = None
+        trailers: list[dict[str, Any]] = []
+        sections: list[dict[int, int]] = []
         table: int | None = self._table
         while table is not None:
-            sections, at = self._read_table(table)
-            trailer, _ = self._value(at)
+            found, at = self._read_table(table)
+            sections += found
+            trailer, _ = self._value(at, b"startxref")
             if not isinstance(trailer, dict) or trailer.keys() & {"/XRefStm", "/Encrypt"}:
                 raise NotPlain
-            self._tables.append(sections)
-            newest = newest or trailer
+            trailers.append(trailer)
             before = int(trailer["/Prev"]) if "/Prev" in trailer else None
-            if before is not None and (before >= table or len(self._tables) >= MAX_TABLES):
+            if before is not None and (before >= table or len(trailers) >= MAX_TABLES):
                 raise NotPlain
             table = before
-        assert newest is not None
-        return newest
+        for section in reversed(sections):
+            self._places.update(section)
+        return trailers[0]
 
-    def _read_table(self, table: int) -> tuple[Table, int]:
+    def _read_table(self, table: int) -> tuple[list[dict[int, int]], int]:
         """Return the sections of a table, and the offset of its trailer's dictionary."""
-        at = table + len(b"xref\n")
+        sections, at = [], table + len(b"xref\n")
         if not self._pdf.startswith(b"xref\n", table):
             raise NotPlain
-        sections = []
-        while section := _SECTION.match(self._pdf, at):
-            first, count = int(section[1]), int(section[2])
-            sections.append((first, count, section.end()))
-            at = section.end() + _ROW_BYTES * count
-            self._check_rows(first, section.end(), at)
+        while found := _SECTION.match(self._pdf, at):
+            first, count, at = int(found[1]), int(found[2]), found.end()
+            if first == 0 and count and _FREE_ROW.match(self._pdf, at):  # no other object is free in a plain file
+                first, count, at = 1, count - 1, at + _ROW_BYTES
+            self._rows += count
+            if self._rows > MAX_ROWS:
+                raise NotPlain
+            sections.append(self._read_rows(first, count, at))
+            at += _ROW_BYTES * count
         if not self._pdf.startswith(b"trailer\n", at):
             raise NotPlain
-        return tuple(sections), at + len(b"trailer")
+        return sections, at + len(b"trailer")
 
-    def _check_rows(self, first: int, rows: int, end: int) -> None:
-        """Check that each row is well formed and points to its object, even if the plan does not need that object."""
-        pdf, table = self._pdf, self._pdf[rows:end]
-        if not _ROWS.fullmatch(table):
+    def _read_rows(self, first: int, count: int, at: int) -> dict[int, int]:
+        """Return the offsets of a section's objects. Check that each row leads to its object, even if the plan does not
+        need that object."""
+        rows = _ROW.findall(self._pdf, at, at + _ROW_BYTES * count)
+        places = dict(zip(range(first, first + count), map(int, rows), strict=True))
+        heads = map(b"%d 0 obj".__mod__, places)
+        if not all(map(self._pdf.startswith, heads, places.values())):
             raise NotPlain
-        for number, row in enumerate(range(0, len(table), _ROW_BYTES), first):
-            free = table[row + _ROW_BYTES - 3] == _FREE
-            if not free and not pdf.startswith(b"%d 0 obj" % number, int(table[row : row + 10])):
-                raise NotPlain
+        return places
 
     def _object(self, number: int) -> tuple[Any, int]:
         """Return an object's value, and the offset of its stream; 0 if it has none."""
         if number not in self._objects:
-            at = self._offset(number)
-            head = b"%d 0 obj" % number
-            if not self._pdf.startswith(head, at):
-                raise NotPlain
-            value, end = self._value(at + len(head))
-            behind = _BEHIND_OBJECT.match(self._pdf, end)
-            if behind is None:
-                raise NotPlain
-            self._objects[number] = value, behind.end() if behind[1] else 0
+            begin = self._places[number] + len(b"%d 0 obj" % number)
+            self._objects[number] = self._value(begin, b"endobj")
         return self._objects[number]
 
-    def _offset(self, number: int) -> int:
-        for sections in self._tables:
-            for first, count, rows in sections:
-                if first <= number < first + count:
-                    row = _ROW.match(self._pdf, rows + _ROW_BYTES * (number - first))
-                    if row is None:
-                        raise NotPlain
-                    return int(row[1])
-        raise NotPlain
+    def _value(self, begin: int, end_word: bytes) -> tuple[Any, int]:
+        """Return the value between an offset and this word, and the offset of the stream between them, 0 for none."""
+        pdf, limit, stream = self._pdf, begin + MAX_VALUE_BYTES, 0
+        end = pdf.find(end_word, begin, limit)
+        at = pdf.find(b"stream", begin, limit if end < 0 else end)
+        if at >= 0:
+            end, end_word, stream = at, b"stream", at + len(b"stream\n")
+        if end < 0 or not pdf.startswith(end_word + b"\n", end):
+            raise NotPlain
+        return self._read_value(pdf[begin:end].decode("ascii")), stream
 
-    def _value(self, at: int) -> tuple[Any, int]:
-        """Return the value that begins at an offset, and the offset after it. A value that is neither a list, a
-        dictionary nor a reference is returned as written."""
-        containers: list[tuple[bytes, list[Any]]] = []
-        while True:
-            token = _TOKEN.match(self._pdf, at)
-            if token is None or len(containers) > MAX_DEPTH:
-                raise NotPlain
-            at, kind = token.end(), token.lastgroup
-            if kind == "open":
-                containers.append((token["open"], []))
-                continue
-            value: Any
-            if kind == "number":
-                value = _Reference(token["number"])
-                self._referred.add(value)
-            elif kind == "atom":
-                value = token["atom"].decode("ascii")
+    def _read_value(self, text: str) -> Any:
+        """Return a value. One that is neither a list, a dictionary nor a reference is returned as written."""
+        parts = _TOKEN.split(text)
+        if text[-1] not in _SPACE or "".join(parts[::2]).strip(_SPACE):
+            raise NotPlain
+        items: list[Any] = []
+        around: list[tuple[str, list[Any]]] = []
+        for token in parts[1::2]:
+            if token[0] == "/":
+                items.append(token)
+            elif token in ("<<", "["):
+                if len(around) > MAX_DEPTH:
+                    raise NotPlain
+                around.append((token, items))
+                items = []
+            elif token in (">>", "]"):
+                opened, outer = around.pop()
+                outer.append(_closed(opened + token, items))
+                items = outer
+            elif token.endswith(" R"):
+                reference = _Reference(token[:-4])
+                self._referred.add(reference)
+                items.append(reference)
             else:
-                value = _closed(token["close"], *containers.pop())
-            if not containers:
-                return value, at
-            containers[-1][1].append(value)
+                items.append(token)
+        if around or len(items) != 1:
+            raise NotPlain
+        return items[0]
 
     def _resolved(self, value: Any) -> Any:
         return self._object(value)[0] if isinstance(value, _Reference) else value
@@ -308,14 +313,12 @@ class _PlainReader:
         return unpacked
 
 
-def _closed(close: bytes, opened: bytes, items: list[Any]) -> Any:
-    if opened == b"[":
-        if close != b"]":
-            raise NotPlain
+def _closed(brackets: str, items: list[Any]) -> Any:
+    if brackets == "[]":
         return items
-    names, values = items[::2], items[1::2]
-    found = dict(zip(names, values, strict=True))
-    if close != b">>" or len(found) < len(names) or not all(isinstance(each, str) and each[0] == "/" for each in names):
+    names = items[::2]
+    found = dict(zip(names, items[1::2], strict=True))
+    if brackets != "<<>>" or len(found) < len(names) or not all(map(str.startswith, names, repeat("/"))):
         raise NotPlain
     return found
 

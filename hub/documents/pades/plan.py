@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 Entries = dict[str, str]  # of a dictionary: the values as written in a PDF, as latin-1
 NO_CHANGES: Final = 1  # /P of DocMDP and of a field lock (ISO 32000-2 12.8.2.2 and 12.7.5.5)
@@ -81,8 +81,7 @@ class StorePlan:
     known: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """`table`: offset of the last cross-reference table; `size`: the next free number; `info`: a reference or empty.
 
     `fields`: all fields of the form in their order, not only those for signatures; `pages`: those that show signature

@@ -79,8 +79,8 @@ def add_fields(plan: Plan, boxes: Sequence[FieldBox]) -> tuple[bytes, Plan]:
         update.put(plan.root, dictionary(catalog))
     data, after = update.finish()
     fields = (*plan.fields, *new)
-    return data, replace(
-        after, catalog=catalog, form=form, form_entries=form_entries, fields=fields, signatures=signatures, pages=pages
+    return data, after._replace(
+        catalog=catalog, form=form, form_entries=form_entries, fields=fields, signatures=signatures, pages=pages
     )
 
 
@@ -110,7 +110,7 @@ def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, 
     data, after = update.finish()
     signed = SignedValue(number, after.length, "", "/Lock" in field.entries, is_timestamp=False)
     signatures = plan.signatures | {signature.field: replace(field, entries=entries, value=signed)}
-    return reserve_place(hashed, data, (place, details.digits), replace(after, catalog=catalog, signatures=signatures))
+    return reserve_place(hashed, data, (place, details.digits), after._replace(catalog=catalog, signatures=signatures))
 
 
 def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Plan]:
@@ -121,7 +121,7 @@ def add_evidence(plan: Plan, field: str, evidence: Evidence) -> tuple[bytes, Pla
     update = Update(plan)
     catalog, store = _put_evidence(update, plan, signed.value.vri, evidence)
     data, after = update.finish()
-    return data, replace(after, catalog=catalog, store=store)
+    return data, after._replace(catalog=catalog, store=store)
 
 
 def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, called: str = TIMESTAMP_FIELD) -> Reserved:
@@ -149,9 +149,9 @@ def reserve_timestamp(hashed: Sha256State, plan: Plan, evidence: Evidence, calle
     data, after = update.finish()
     stamp = SignedValue(number, after.length, "", locks_all=False, is_timestamp=True)
     signatures = plan.signatures | {called: FieldPlan(field, entries, page, stamp)}
-    after = replace(after, catalog=catalog, store=store, pages=pages, form_entries=form_entries, signatures=signatures)
+    after = after._replace(catalog=catalog, store=store, pages=pages, form_entries=form_entries, signatures=signatures)
     room = (place, RESERVED_HEX_DIGITS)
-    return reserve_place(hashed, data, room, replace(after, fields=(*plan.fields, field)))
+    return reserve_place(hashed, data, room, after._replace(fields=(*plan.fields, field)))
 
 
 # ---- parts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from hub.documents.pades.plan import CannotUpdate, Entries, Plan
@@ -61,7 +60,7 @@ class Update:
         written = self._table_as_stream(trailer) if self.plan.has_table_stream else self._table(trailer)
         data = b"".join((*self._parts, written, b"startxref\n%d\n%%%%EOF\n" % table))
         length = self.plan.length + len(data)
-        return data, replace(self.plan, length=length, ends_a_line=True, table=table, size=self._next, ids=ids)
+        return data, self.plan._replace(length=length, ends_a_line=True, table=table, size=self._next, ids=ids)
 
     def _table(self, trailer: Entries) -> bytes:
         lines = [b"xref\n0 1\n0000000000 65535 f \n"]

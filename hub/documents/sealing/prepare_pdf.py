@@ -81,7 +81,7 @@ class PreparedPdfSeal:
         signed = replace(field, value=replace(field.value, vri=value))
         after = self.hashed.copy()
         after.update(appended)
-        known = replace(plan, signatures=plan.signatures | {self.field: signed})
+        known = plan._replace(signatures=plan.signatures | {self.field: signed})
         return appended, reserve_timestamp(after, known, evidence, self.timestamp_field)
 
 
