@@ -13,6 +13,7 @@ from uuid import uuid4
 import aiohttp
 from cryptography.exceptions import InvalidTag
 
+from hub.durable_files import write_durably
 from hub.errors import WrongInstallation
 from hub.installation.data_folder import (
     ID_FILE,
@@ -30,7 +31,6 @@ from hub.installation.token import make_token, open_token
 from hub.settings import Settings
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys, key_id_of
-from hub.store.files.durable_files import write_durably
 from hub.store.server.installation import Binding, bind, find_binding, find_oldest_encrypted, renew_certificates
 from hub.store.transaction import Clock
 from hub.wiring import utc_now

@@ -14,11 +14,11 @@ from hub.commands.serve import check_port
 from hub.commands.with_hub import load_settings
 from hub.demo.guard import check_demo, check_demo_database, lan_address
 from hub.demo.tls import at_its_own_address, how_to_try, make_certificates
+from hub.durable_files import read_or_create
 from hub.model.staff.scope import EVERYTHING
 from hub.processes.job import ServiceJob
 from hub.processes.supervisor import Greeting, SupervisorPlan, become_supervisor
 from hub.settings import PACKED, Settings
-from hub.store.files.durable_files import read_or_create
 from hub.store.server.connections import Dsns
 from hub.store.server.installation import kind_of, mark
 

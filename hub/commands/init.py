@@ -23,12 +23,12 @@ from hub.commands.school import say_comparison
 from hub.commands.staff import password_from, say_password
 from hub.commands.with_hub import check_current, real_settings, say, settings_errors_explained, with_hub
 from hub.demo.guard import check_elsewhere, check_environment, check_not_demo, check_real
+from hub.durable_files import write_durably
 from hub.errors import BadInput, QiandaError
 from hub.installation.data_folder import check_installation
 from hub.model.school.school_change import SchoolComparison, SchoolFault, SchoolFile
 from hub.model.staff.administration import COMMAND_LINE
 from hub.settings import OWN_FILE, PACKED, Settings, own_file, written_file
-from hub.store.files.durable_files import write_durably
 from hub.store.server.connections import check_owner
 from hub.store.server.installation import find_binding, kind_of, mark
 

@@ -56,8 +56,8 @@ def export(
     campus: Campus = "",
 ) -> None:
     """Write what is kept about a person into one ZIP file: person.json, and each of their completed contracts."""
+    from hub.durable_files import write_durably
     from hub.lifecycle.evidence.person import export_person
-    from hub.store.files.durable_files import write_durably
 
     async def run(hub: Hub) -> bytes:
         return await export_person(hub.services, await _act(hub, sought, campus, reason))

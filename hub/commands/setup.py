@@ -116,11 +116,11 @@ class SchoolInstaller:
         """See `hub.setup.installer.SetupInstaller`."""
         from hub.documents.school.school_file import read_school
         from hub.documents.toml_text import write_toml
+        from hub.durable_files import write_durably
         from hub.model.staff.password import new_password
         from hub.setup.answers import compose_school
         from hub.setup.answers_file import AnswersFile
         from hub.setup.installer import SetupResult
-        from hub.store.files.durable_files import write_durably
 
         kept = AnswersFile(self._data)
         composed = compose_school(answers, kept.keys)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.demo.guard import LAN, lan_address, own_origin
+from hub.durable_files import write_durably
 from hub.settings import Settings
-from hub.store.files.durable_files import write_durably
 from qianda.certificate_loading import load_pem_certificates
 
 if TYPE_CHECKING:  # imported when a code is shown

@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.authorities import Issued
 from hub.authorities.builtin import BuiltinAuthority, make_root
+from hub.durable_files import write_durably
 from hub.errors import WrongInstallation
 from hub.installation.data_folder import fingerprint, root_certificate
 from hub.installation.seal_keys import find_seal_key
 from hub.installation.trust import trust_builtin, trust_origin, trust_seal_chain
 from hub.settings import Settings
-from hub.store.files.durable_files import write_durably
 from hub.store.transaction import Clock
 from hub.timestamps.builtin import BuiltinTimestamps
 from hub.tokens import SigningKey

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 
 from hub.documents.signing.signature import certified_key
+from hub.durable_files import write_durably
 from hub.errors import WrongInstallation
 from hub.installation.data_folder import master_key
 from hub.settings import Settings
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
-from hub.store.files.durable_files import write_durably
 from hub.tokens import SigningKey
 from hub.tokens.several import SeveralTokens
 from hub.tokens.softkey import SealingPrivateKey, SoftKey, public_key_info

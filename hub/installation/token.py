@@ -6,10 +6,10 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.durable_files import read_or_create
 from hub.errors import TokenUnavailable
 from hub.settings import Settings
 from hub.settings.sections import OneTokenSettings
-from hub.store.files.durable_files import read_or_create
 from hub.tokens.pins import REFUSED_PINS, PinRefusal, read_pin
 from hub.tokens.pkcs11 import Pkcs11Token
 from hub.tokens.several import SeveralTokens

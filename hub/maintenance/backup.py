@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from hub.durable_files import sync_folder
 from hub.errors import BadInput, UnreadableFile
 from hub.installation.data_folder import check_folder, installation_of, master_key
 from hub.lifecycle.evidence.school_acts import record_hub_act
@@ -23,7 +24,6 @@ from hub.store.backup.after_restore import check_empty, restore_marks
 from hub.store.backup.contents import KEEP_FILES, AboutBackup, BackupSource, unpack, write_backup
 from hub.store.backup.dump import access_to, load
 from hub.store.encryption.keys import Keys
-from hub.store.files.durable_files import sync_folder
 from hub.store.server.connections import Dsns, check_owner, open_connection
 from hub.store.server.embedded import EmbeddedPostgres
 from hub.store.server.installation import find_binding

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 
+from hub.durable_files import write_durably
 from hub.errors import BadInput
 from hub.installation.data_folder import master_key
 from hub.setup.answers import SetupAnswers
 from hub.store.encryption.cipher import Cipher
 from hub.store.encryption.keys import Keys
-from hub.store.files.durable_files import write_durably
 
 FILE = "setup.sealed"
 # The name that is authenticated together with the content.

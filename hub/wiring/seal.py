@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub import tokens
 from hub.authorities.brought import SignerTrust, check_chain
+from hub.durable_files import write_durably
 from hub.errors import BadInput, Refused
 from hub.installation.pki import BuiltinPki
 from hub.installation.trust import trust_authority, trust_seal
 from hub.lifecycle.services import SealKey
 from hub.plugins import seal_key
 from hub.settings import Settings
-from hub.store.files.durable_files import write_durably
 from hub.store.transaction import Clock
 from hub.tokens import RemoteKey
 from hub.tokens.pins import REFUSED_PINS

@@ -26,7 +26,7 @@ OURS = {
     ),
     *("hub.processes", "hub.processes.job", "hub.processes.streams", "hub.processes.supervisor"),
     *("hub.store", "hub.store.server", "hub.store.server.embedded", "hub.store.server.system_account"),
-    *("hub.store.server.moved_database", "hub.store.files", "hub.store.files.durable_files"),
+    *("hub.store.server.moved_database", "hub.durable_files"),
 }
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
+from hub.durable_files import PRIVATE, sync_folder
 from hub.errors import BadInput, UnreadableFile
 from hub.store.backup.archive import ABOUT, COPY_BYTES, DATABASE, MAX_ABOUT_BYTES, ArchiveWriter, read_members
 from hub.store.backup.dump import DumpAccess, stream_dump
 from hub.store.backup.sealed_stream import OpeningReader, SealingWriter
-from hub.store.files.durable_files import PRIVATE, sync_folder
 from hub.store.files.free_space import explain_full_disk
 
 # Bytes of the dump in one member. The dump is cut up, because the size of a tar member comes before its content.

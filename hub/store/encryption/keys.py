@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from hub.store.files.durable_files import make_folder, sync_folder, write_durably
+from hub.durable_files import make_folder, sync_folder, write_durably
 
 MASTER_BYTES = 32
 # Sizes of a key that encrypts columns, and of its id.

@@ -26,8 +26,8 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from hub.content_hash import hash_content
+from hub.durable_files import make_folder, write_durably
 from hub.errors import FilesUnavailable, StoredFileUnreadable
-from hub.store.files.durable_files import make_folder, write_durably
 from hub.store.files.free_space import explain_full_disk
 
 # The folders of the store: the first two digits of the names in them.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from hub.durable_files import make_folder, sync_folder
 from hub.model.sealing.seal_job import SealItem
-from hub.store.files.durable_files import make_folder, sync_folder
 
 PER_FOLDER = 1_000
 

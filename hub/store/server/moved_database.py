@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hub.durable_files import sync_folder, write_durably
 from hub.errors import DatabaseUnavailable
-from hub.store.files.durable_files import sync_folder, write_durably
 
 # In the data folder, beside the folder `database`.
 MARK = "database-moved.json"
