@@ -12,7 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+import structlog
+
+from hub.durable_files import write_durably
 from hub.errors import TokenUnavailable
+
+log = structlog.get_logger()
 
 DEBIAN_MODULE: Final = Path("/usr/lib/softhsm/libsofthsm2.so")
 INSTALL: Final = "SoftHSM2 is not installed: apt-get install softhsm2"
@@ -38,6 +43,8 @@ class _ProcessLock:
                 fcntl.flock(self._file, fcntl.LOCK_EX)
             self._depth += 1
             try:
+                if self._depth == 1 and self._file and self.folder:
+                    _keep_whole(self.folder)
                 yield
             finally:
                 self._depth -= 1
@@ -53,8 +60,28 @@ class _ProcessLock:
 # Held around everything that makes SoftHSM read or rewrite the files of its tokens: initialising, finding a token,
 # logging in, generating a key. SoftHSM rewrites the token's file in place at every login. A process that initialises at
 # that moment does not find the token (measured: one time in four while another process kept logging in). The lock does
-# nothing for a token that `create_token` did not make.
+# nothing for a token that `create_token` did not make. Entering it raises TokenUnavailable if a token's file cannot be
+# kept.
 undisturbed = _ProcessLock()
+
+
+def _keep_whole(folder: Path) -> None:
+    """Keep a copy of each token's file, and put it back if a killed process left the file empty.
+
+    SoftHSM empties the file before it writes it. Whoever is killed in between, or has no room on the disk, would lose
+    the token with all its keys. Raises TokenUnavailable if no copy can be made.
+    """
+    try:
+        for file in folder.glob("tokens/*/token.object"):
+            copy, content = folder / f"{file.parent.name}.copy", file.read_bytes()
+            kept = copy.read_bytes() if copy.exists() else b""
+            if content and content != kept:
+                write_durably(copy, content)
+            elif kept and not content:
+                write_durably(file, kept)
+                log.warning("token put back", file=str(file))
+    except OSError as error:
+        raise TokenUnavailable(f"the file of the token cannot be kept safe: {error}") from error
 
 
 def module_path() -> Path:
