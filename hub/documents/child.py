@@ -11,6 +11,7 @@ import asyncio
 import os
 import resource
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -41,6 +42,10 @@ class ChildFailed(Exception):
         self.refused = refused
 
 
+class _ChildLost(ChildFailed):
+    """The child had answered before and died now, perhaps not because of this question."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one question may use. `memory_bytes`: the address space of the whole child; `seconds`: how long the parent
@@ -63,28 +68,42 @@ class LimitedChild:
     def ask(self, question: bytes) -> bytes:
         """Return the child's answer. Raises ChildFailed if the child refused, exceeded a limit or died.
 
-        A child that died since the last question, for example because the machine was short of memory, is replaced.
+        If a child that had answered before is dead or dies now, perhaps because the machine was short of memory, a new
+        child is asked once more.
         """
         with self._lock:
-            if self._process is not None and self._process.poll() is not None:
-                self._stop()
-            process = self._process = self._process or self._start()
             try:
-                status, body = _exchange(process, question, self._limits.seconds)
-            except (OSError, EOFError):
-                self._stop()
-                raise ChildFailed(CRASHED) from None
-            if status == OUT_OF_MEMORY:
-                self._stop()
-        if status == DONE:
-            return body
-        if status == UNEXPECTED:
-            import structlog  # here, because it loads `rich`, which would take each child 40 ms
+                return self._ask_once(question)
+            except _ChildLost:
+                return self._ask_once(question)
 
-            error = body.decode("utf-8", "replace")
-            structlog.get_logger().warning("content not processed", child=self._module, error=error)
+    def _ask_once(self, question: bytes) -> bytes:
+        failed = ChildFailed if self._process is None else _ChildLost
+        process = self._process = self._process or self._start()
+        began = time.monotonic()
+        try:
+            status, body = _exchange(process, question, self._limits.seconds)
+        except (OSError, EOFError) as error:
+            self._stop()
+            ended = process.returncode
+            self._note("child lost", exit=ended, seconds=round(time.monotonic() - began, 1), question=len(question))
+            took_long = isinstance(error, TimeoutError) or ended == -signal.SIGXCPU
+            raise (ChildFailed if took_long else failed)(CRASHED) from None
+        if status == OUT_OF_MEMORY:
+            self._stop()
+            self._note("child out of memory", question=len(question))
+            raise failed(body.decode())
+        if status == UNEXPECTED:
+            self._note("content not processed", error=body.decode("utf-8", "replace"))
             raise ChildFailed(NOT_PROCESSED, refused=True)
-        raise ChildFailed(body.decode("utf-8", "replace"), refused=status == REFUSED)
+        if status == REFUSED:
+            raise ChildFailed(body.decode("utf-8", "replace"), refused=True)
+        return body
+
+    def _note(self, event: str, **facts: str | float | None) -> None:
+        import structlog  # here, because it loads `rich`, which would take each child 40 ms
+
+        structlog.get_logger().warning(event, child=self._module, **facts)
 
     async def in_turn(self, step: Callable[[], Result]) -> Result:
         """Return the result of a step that asks this child.

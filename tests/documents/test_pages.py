@@ -15,6 +15,7 @@ import pypdfium2
 import pytest
 import typst
 from PIL import Image
+from structlog.testing import capture_logs
 
 from hub.documents.child import Limits
 from hub.documents.contract.plain_form import write_plain_form
@@ -163,8 +164,10 @@ def test_a_file_that_cannot_be_drawn_is_refused_and_the_next_one_works(painter: 
 def test_a_file_that_takes_too_long_ends_the_child_only() -> None:
     painter = PagePainter(Limits(memory_bytes=768 * 1024 * 1024, cpu_seconds=1, seconds=60))
     slow = pdf(b"0 0 m 595 842 l 0 842 l 595 0 l h f " * 400_000)
-    with pytest.raises(UnreadableFile, match="too much time or memory"):
+    assert len(painter.page_images(pdf(INK))) == 1
+    with capture_logs() as lines, pytest.raises(UnreadableFile, match="too much time or memory"):
         painter.page_images(slow)
+    assert [(line["event"], line["exit"]) for line in lines] == [("child lost", -signal.SIGXCPU)]  # not tried again
     assert len(painter.page_images(pdf(INK))) == 1
     painter.close()
 

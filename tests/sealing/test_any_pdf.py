@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import functools
 import io
 import math
 import os
 import signal
-import sys
-import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +19,14 @@ from PIL import ImageChops
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 
+from hub.documents.child import Limits
 from hub.documents.sealing.file_sealer import FileSealer, FileToSeal, SealOrder
+from hub.documents.sealing.sealed_files import SealedFile
 from hub.model.sealing.seal_fault import CannotSeal, SealFault
+from tests.dying_child import die_over_question
 from tests.judges import judge, judge_by_openssl, judge_by_qpdf, judge_integrity, program, run
 from tests.pades.made import good
-from tests.running import until
-from tests.sealing.parts import KEYWORD_PAGES, contract, desk, pages, pki, rewritten, seal
+from tests.sealing.parts import KEYWORD_PAGES, contract, desk, long_term, pages, pki, rewritten, seal
 from tests.signing_parts import SEAL, utc_now
 
 FORMS: dict[str, Callable[[], bytes]] = {
@@ -209,7 +208,7 @@ async def test_refuse_another_file_than_the_one_that_was_counted(tmp_path: Path)
     assert not (tmp_path / "sealed.pdf").exists()
 
 
-async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None:
+async def test_files_whose_child_dies_are_sealed(tmp_path: Path) -> None:
     sealer = FileSealer(utc_now, 1)
     order, files = SealOrder("page:1,60,60", seal()), []
     for name, content in (("a", pages("a")), ("b", pages("b")), ("none", b"GIF89a")):
@@ -217,27 +216,52 @@ async def test_files_whose_child_dies_are_prepared_alone(tmp_path: Path) -> None
         files.append(FileToSeal(tmp_path / name, tmp_path / f"{name}.sealed"))
 
     of_others = _sealing_children()
-
-    async def seal_while_the_child_dies(some: list[FileToSeal]) -> list[SealFault | None]:
-        (child,) = _sealing_children() - of_others
-        os.kill(child, signal.SIGSTOP)  # it takes the question and answers nothing
-        sealing = asyncio.ensure_future(sealer.seal(order, some))
-        await until(lambda: _unread_bytes(child))
-        os.kill(child, signal.SIGKILL)
-        return [result.fault if isinstance(result, CannotSeal) else None for result in await sealing]
-
     await sealer.seal(order, files[:1])  # starts the child
-    assert await seal_while_the_child_dies(files) == [None, None, SealFault.NOT_A_DOCUMENT]
+    for some, faults in ((files, [None, None, SealFault.NOT_A_DOCUMENT]), (files[1:2], [None])):
+        (child,) = _sealing_children() - of_others
+        results = await die_over_question(child, sealer.seal(order, some))
+        assert [result.fault if isinstance(result, CannotSeal) else None for result in results] == faults
     for path in tmp_path.glob("*.sealed"):
         judge_by_qpdf(path)
-    assert await seal_while_the_child_dies(files[1:2]) == [SealFault.HOSTILE]
     sealer.close()
 
 
-async def _unread_bytes(child: int) -> int:
-    """Return how much of a question lies in the pipe of this child."""
-    with Path(f"/proc/{child}/fd/0").open("rb", buffering=0) as pipe:
-        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+@dataclass
+class DeadlyKey:
+    """The seal's key, whose first use takes so long that the children are killed meanwhile."""
+
+    of_others: set[int]
+    uses: int = 0
+
+    async def sign(self, message: bytes) -> bytes:
+        return await pki().seal_key.sign(message)
+
+    async def sign_all(self, messages: Sequence[bytes]) -> list[bytes]:
+        self.uses += 1
+        for child in _sealing_children() - self.of_others if self.uses == 1 else ():
+            os.kill(child, signal.SIGKILL)
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        return await pki().seal_key.sign_all(messages)
+
+
+async def test_a_file_whose_child_dies_between_two_questions_is_sealed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(pages("a"))
+    sealer, key = FileSealer(utc_now, 1), DeadlyKey(_sealing_children())
+    order = SealOrder("page:1,60,60", replace(seal(), key=key), long_term())
+    (sealed,) = await sealer.seal(order, [FileToSeal(tmp_path / "a", tmp_path / "a.sealed")])
+    assert (isinstance(sealed, SealedFile), key.uses) == (True, 2)
+    judge_by_qpdf(tmp_path / "a.sealed")
+    sealer.close()
+
+
+async def test_files_over_which_every_child_dies_are_hostile(tmp_path: Path) -> None:
+    sealer = FileSealer(utc_now, 1, Limits(memory_bytes=1 << 20, cpu_seconds=20, seconds=60))
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(pages(name))
+    files = [FileToSeal(tmp_path / name, tmp_path / f"{name}.sealed") for name in ("a", "b")]
+    results = await sealer.seal(SealOrder("page:1,60,60", seal()), files)
+    assert [result.fault for result in results if isinstance(result, CannotSeal)] == [SealFault.HOSTILE] * 2
+    sealer.close()
 
 
 def _sealing_children() -> set[int]:

@@ -134,14 +134,18 @@ class FileSealer:
         for child in self._all:
             child.close()
 
-    async def _seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
+    async def _seal(
+        self, order: SealOrder, files: Sequence[FileToSeal], *, is_second: bool = False
+    ) -> list[SealedFile | CannotSeal]:
         try:
             async with self._taken() as child:
                 faults, made = await self._make(child, order, files)
         except ChildFailed as error:
-            if len(files) == 1:
-                return [CannotSeal(SealFault.UNSUITABLE if error.refused else SealFault.HOSTILE)]
-            return [result for file in files for result in await self._seal(order, [file])]
+            if len(files) > 1:
+                return [result for file in files for result in await self._seal(order, [file])]
+            if error.refused and not is_second:  # perhaps the child that had prepared the file was replaced
+                return await self._seal(order, files, is_second=True)
+            return [CannotSeal(SealFault.UNSUITABLE if error.refused else SealFault.HOSTILE)]
         written = await asyncio.to_thread(write_files, list(made.values()))
         results = faults | dict(zip(made, written, strict=True))
         return [results[number] for number in range(len(files))]
