@@ -24,14 +24,12 @@ ROUNDS = 60
 # Steps are timed at this share of the hub's greatest throughput.
 SHARE = 0.8
 LOOKS = 50
-# Contracts at an even pace. All are of one campus, whose budget of 20,000 messages a day is enough for 10,000.
-MAX_EVEN = 1000
 # Number of contracts, one after the other, whose transactions and statements are counted.
 COUNTED = 10
 
 
 def run(rounds: int) -> Result:
-    """Measure `rounds` contracts with busy cores, and as many at an even pace, up to MAX_EVEN."""
+    """Measure `rounds` contracts with busy cores, and as many at an even pace."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the cores belong to the hub
         measured = runner.run(_measured(rounds))
     alone = asyncio.run(parts.measured(max(3, min(rounds, 15))))
@@ -76,7 +74,7 @@ async def _measured(contracts: int) -> _Measured:
             full = await load.fill_cores(guardians, contracts)
             watching.cancel()
             offered = SHARE * full.contracts_per_s
-            even = await load.begin_evenly(offered, guardians, min(contracts, MAX_EVEN))
+            even = await load.begin_evenly(offered, guardians, contracts)
             look_cpu = await _cpu_of_a_look(hub, people, full.stories[0])
             counted = await count_statements(hub.folder, people, list(itertools.islice(numbers, COUNTED)))
             return _Measured(full, even, offered, look_cpu, counted, memory)

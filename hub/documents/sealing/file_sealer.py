@@ -120,7 +120,7 @@ class FileSealer:
     async def seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
         """Seal files, and return the result of each. A target appears only when it is complete and flushed to the disk.
 
-        One child prepares all of them at once; if it fails, each is prepared alone. Raises TokenUnavailable,
+        One child prepares all of them at once; if it fails, each is tried once more, alone. Raises TokenUnavailable,
         TimestampUnavailable. The call can then be repeated: a target that was written already stays, and is the result.
         """
         faults = await asyncio.to_thread(_size_faults, files)
@@ -134,18 +134,23 @@ class FileSealer:
         for child in self._all:
             child.close()
 
-    async def _seal(
-        self, order: SealOrder, files: Sequence[FileToSeal], *, is_second: bool = False
-    ) -> list[SealedFile | CannotSeal]:
+    async def _seal(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
         try:
-            async with self._taken() as child:
-                faults, made = await self._make(child, order, files)
+            return await self._seal_together(order, files)
+        except ChildFailed:  # because of one of them, or because the child that had prepared them was replaced
+            return [await self._seal_alone(order, file) for file in files]
+
+    async def _seal_alone(self, order: SealOrder, file: FileToSeal) -> SealedFile | CannotSeal:
+        try:
+            (result,) = await self._seal_together(order, [file])
         except ChildFailed as error:
-            if len(files) > 1:
-                return [result for file in files for result in await self._seal(order, [file])]
-            if error.refused and not is_second:  # perhaps the child that had prepared the file was replaced
-                return await self._seal(order, files, is_second=True)
-            return [CannotSeal(SealFault.UNSUITABLE if error.refused else SealFault.HOSTILE)]
+            return CannotSeal(SealFault.UNSUITABLE if error.refused else SealFault.HOSTILE)
+        return result
+
+    async def _seal_together(self, order: SealOrder, files: Sequence[FileToSeal]) -> list[SealedFile | CannotSeal]:
+        """Raises ChildFailed."""
+        async with self._taken() as child:
+            faults, made = await self._make(child, order, files)
         written = await asyncio.to_thread(write_files, list(made.values()))
         results = faults | dict(zip(made, written, strict=True))
         return [results[number] for number in range(len(files))]
