@@ -28,7 +28,7 @@ from bench.pieces.stock import SEAL
 from bench.pieces.trials import Ledger, UsedElsewhere, Work, interleaved, typical
 from bench.pieces.warm_signer import warm_signer
 from bench.results import Result
-from bench.seal import ProductSeal
+from bench.seal import FreshFile, ProductSeal
 
 ROUNDS = 10
 PROGRAMS = Path(__file__).with_name("peer_programs")
@@ -115,12 +115,13 @@ def _run(command: list[str]) -> None:
 async def _measured(rounds: int) -> Ledger:
     school, issued = await BenchSchool.make(), issued_contract()
     ours = ProductSeal(school, RsaSoftKey(school.rsa_private_key), school.rsa_seal.chain)
-    works: dict[str, Work] = {"ours": lambda: ours.plain(issued)}
+    file = FreshFile(issued)
+    works: dict[str, Work] = {"ours": lambda: ours.plain(file.content)}
     with contextlib.ExitStack() as stack:
         place = PeersFolder(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qianda-peers-"))))
         place.put(school, issued)
         works |= _python_works(place, stack) | _node_works(place, stack)
-        return await interleaved(works, rounds)
+        return await interleaved(works, rounds, before_each=file.renew)
 
 
 def _python_works(place: PeersFolder, stack: contextlib.ExitStack) -> dict[str, Work]:
