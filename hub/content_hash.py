@@ -1,5 +1,5 @@
 """Compute the SHA-256 of a file once, although several steps in a row need it: storing the file, looking up its plan,
-listing it in a manifest."""
+listing it in a manifest, appending the next revision."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Protocol, Self
 
 # A shorter content is hashed faster than it is found here; a longer one is not kept in memory. Bytes.
 MIN_KEPT, MAX_KEPT = 32 << 10, 1 << 20
+# Bytes at the end of a PDF in which two files of one template differ: the trailer with its random /ID.
+TELLING_BYTES = 256
 # Files whose hash is known: two for each contract that a process works on at the same time.
 MAX_FILES = 16
 
@@ -35,6 +37,24 @@ def hash_content(content: bytes) -> Sha256State:
     for known, state in tuple(_known):  # a copy, because other threads add to it
         if known is content:
             return state.copy()
-    state = hashlib.sha256(content)
+    state = hash_beginning(content, len(content))
     _known.append((content, state))
     return state.copy()
+
+
+def hash_beginning(content: bytes, end: int) -> Sha256State:
+    """Return SHA-256 after the first `end` bytes.
+
+    It is continued from the longest known content with which they begin, as each revision of a PDF begins with the one
+    before it. To compare bytes takes a tenth of the time to hash them.
+    """
+    hashed: Sha256State = hashlib.sha256()
+    begins = 0
+    for known, state in tuple(_known):
+        length = len(known)
+        # The last bytes first, because contracts of one template have long beginnings in common.
+        telling = known[-TELLING_BYTES:]
+        if begins < length <= end and content.endswith(telling, 0, length) and content.startswith(known):
+            hashed, begins = state.copy(), length
+    hashed.update(memoryview(content)[begins:end])
+    return hashed

@@ -1,12 +1,14 @@
-"""A file is hashed once for all who hold the same bytes object, and anew for everybody else."""
+"""A file is hashed once: for all who hold the same bytes object, and for a file that continues it."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 
 import pytest
 
-from hub.content_hash import MAX_FILES, MAX_KEPT, MIN_KEPT, hash_content
+from hub import content_hash
+from hub.content_hash import MAX_FILES, MAX_KEPT, MIN_KEPT, TELLING_BYTES, hash_beginning, hash_content
 
 
 @pytest.mark.parametrize("size", [0, MIN_KEPT - 1, MIN_KEPT, MAX_KEPT, MAX_KEPT + 1])
@@ -34,3 +36,25 @@ def test_a_place_in_memory_that_is_used_again_is_no_known_file() -> None:
     for number in range(4 * MAX_FILES):
         content = number.to_bytes(2) * MIN_KEPT
         assert hash_content(content).digest() == hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize("end", [0, 1, MIN_KEPT - 1, MIN_KEPT, MIN_KEPT + 1, 2 * MIN_KEPT, 3 * MIN_KEPT])
+def test_a_beginning_is_hashed_whatever_is_known_of_it(end: int) -> None:
+    whole = b"".join(number.to_bytes(2) for number in range(3 * MIN_KEPT // 2))
+    for length in (MIN_KEPT, 2 * MIN_KEPT, 3 * MIN_KEPT):
+        hash_content(whole[:length])
+    assert hash_beginning(whole, end).digest() == hashlib.sha256(whole[:end]).digest()
+
+
+@pytest.mark.parametrize("at", [0, MIN_KEPT - TELLING_BYTES - 1, MIN_KEPT - TELLING_BYTES, MIN_KEPT - 1])
+def test_a_file_that_only_looks_like_a_later_revision_is_hashed_anew(at: int) -> None:
+    known = bytes([7]) * MIN_KEPT
+    hash_content(known)
+    other = known[:at] + b"!" + known[at + 1 :] + b"more"
+    assert hash_content(other).digest() == hashlib.sha256(other).digest()
+
+
+def test_a_later_revision_is_hashed_from_where_the_known_one_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = bytes([9]) * MIN_KEPT
+    monkeypatch.setattr(content_hash, "_known", deque([(known, hashlib.sha256(b"a mark"))]))
+    assert hash_content(known + b"more").digest() == hashlib.sha256(b"a markmore").digest()

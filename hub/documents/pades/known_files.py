@@ -6,17 +6,13 @@ file matches. The step needs that hash anyway, and continues from its state.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from hub.content_hash import Sha256State, hash_content
+from hub.content_hash import TELLING_BYTES, Sha256State, hash_beginning, hash_content
 from hub.documents.pades.plan import Plan, name_in_store
 from hub.documents.pades.steps import Reserved
-
-# Bytes at the end of a file that hold the trailer of its last revision.
-_END_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -55,20 +51,17 @@ class KnownFiles:
     def look_up(self, file: bytes) -> tuple[Sha256State, Plan | None]:
         """Return the state of SHA-256 after the file's last byte, and its plan if this process wrote the file."""
         with self._lock:
-            written = self._files.get(file[-_END_BYTES:])
+            written = self._files.get(file[-TELLING_BYTES:])
             if written is not None:
-                self._files.move_to_end(file[-_END_BYTES:])
+                self._files.move_to_end(file[-TELLING_BYTES:])
         if written is None or written.plan.length != len(file):
             return hash_content(file), None
+        whole = hash_content(file)
         if written.gap is None:
-            whole = hash_content(file)
             return whole, written.plan if whole.digest() == written.digest else None
         start, end = written.gap
-        view = memoryview(file)
-        whole = hashlib.sha256(view[:start])
-        without_gap = whole.copy()
-        without_gap.update(view[end:])
-        whole.update(view[start:])
+        without_gap = hash_beginning(file, start)
+        without_gap.update(memoryview(file)[end:])
         if without_gap.digest() != written.digest:
             return whole, None
         return whole, _with_signature(written.plan, file[start + 1 : end - 1])
@@ -77,7 +70,7 @@ class KnownFiles:
         if not self._kept:
             return
         with self._lock:
-            self._files[file[-_END_BYTES:]] = written
+            self._files[file[-TELLING_BYTES:]] = written
             while len(self._files) > self._kept:
                 self._files.popitem(last=False)
 

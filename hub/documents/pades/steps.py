@@ -11,7 +11,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -109,7 +109,7 @@ def reserve_signature(hashed: Sha256State, plan: Plan, signature: NewSignature, 
         update.put(plan.root, dictionary(catalog))
     data, after = update.finish()
     signed = SignedValue(number, after.length, "", "/Lock" in field.entries, is_timestamp=False)
-    signatures = plan.signatures | {signature.field: replace(field, entries=entries, value=signed)}
+    signatures = plan.signatures | {signature.field: FieldPlan(field.number, entries, field.page, signed)}
     return reserve_place(hashed, data, (place, details.digits), after._replace(catalog=catalog, signatures=signatures))
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from hub.content_hash import hash_beginning
 from hub.documents.computing import compute
 from hub.documents.pades.cms import assembled
 from hub.errors import WrongDocument, WrongSignature
@@ -180,7 +181,7 @@ def _verified_ecdsa(public_key: Any, message: bytes, raw: bytes) -> bytes:
 def _check_prepared(prepared: Prepared) -> None:
     file, (start, end) = prepared.file, prepared.gap
     empty = b"<" + b"0" * (end - start - 2) + b">"
-    ranges = hashlib.sha256(memoryview(file)[:start])
+    ranges = hash_beginning(file, start)
     ranges.update(memoryview(file)[end:])
     if file[start:end] != empty or ranges.digest() != prepared.document_digest:
         raise WrongDocument("this is not the file that was prepared")
